@@ -1,0 +1,3 @@
+"""Loads pytester, with which the plugin's own behaviour is tested."""
+
+pytest_plugins = ["pytester"]

@@ -1,0 +1,1 @@
+"""What answers HTTP as a CloudRepo organization does; it knows nothing of pytest."""
