@@ -1,0 +1,41 @@
+"""What can be refused, in words for people; the web floor gives each its status."""
+
+
+class CloudRepoServerError(Exception):
+    """The base of all that this server says no to; its text is one sentence for a person."""
+
+
+class InvalidError(CloudRepoServerError):
+    """Something that was sent is wrong."""
+
+
+class NotFoundError(CloudRepoServerError):
+    """A repository, project, file, user or token that is not there."""
+
+
+class ForbiddenError(CloudRepoServerError):
+    """A known user without the right."""
+
+
+class UnauthenticatedError(CloudRepoServerError):
+    """Nobody, a wrong passphrase, or a login that is of no use here."""
+
+
+class ConflictError(CloudRepoServerError):
+    """A name that is taken."""
+
+
+class FileExistsInRepositoryError(CloudRepoServerError):
+    """A file name that is taken, where the repository or its dialect lets it stay so."""
+
+
+class TooLargeError(CloudRepoServerError):
+    """More bytes than a stated limit."""
+
+
+class StorageError(CloudRepoServerError):
+    """The storage failed; what was there is still there."""
+
+
+class StorageInUseError(CloudRepoServerError):
+    """Another server owns the folder."""
