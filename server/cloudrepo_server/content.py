@@ -1,0 +1,45 @@
+"""The bytes of a published file, or of its core metadata."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudrepo_server.storage import SMALL, Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A blob with its size and digest."""
+
+    size: int
+    sha256: str
+    _storage: Storage = field(repr=False)
+    _key: str
+
+    @property
+    def small(self) -> bool:
+        """Whether it is best taken in one piece."""
+        return self.size <= SMALL
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies on the local disk, if it does."""
+        return self._storage.path(self._key)
+
+    async def read(self) -> bytes:
+        """All bytes.
+
+        Raises:
+            FileNotFoundError: it was removed.
+            StorageError: the storage did not answer.
+        """
+        return await self._storage.get(self._key)
+
+    def stream(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to `end`.
+
+        Raises:
+            FileNotFoundError: it was removed.
+            StorageError: the storage did not answer.
+        """
+        return self._storage.stream(self._key, start, end)

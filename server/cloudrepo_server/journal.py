@@ -1,0 +1,71 @@
+"""What a repository was asked and answered."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_ENTRIES = 10_000
+MAX_FORM_VALUE = 1024
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request; it is complete once `status` is there, which is before the answer leaves."""
+
+    method: str
+    path: str
+    user_agent: str
+    project: str | None = None
+    filename: str | None = None
+    user: str | None = None
+    status: int | None = None
+    reason: str = ""
+    bytes_sent: int = 0
+    seconds: float = 0.0
+    form: dict[str, list[str]] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as the admin API gives it."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "project": self.project,
+            "filename": self.filename,
+            "user": self.user,
+            "user_agent": self.user_agent,
+            "status": self.status,
+            "reason": self.reason,
+            "bytes_sent": self.bytes_sent,
+            "seconds": round(self.seconds, 6),
+            "form": self.form,
+        }
+
+
+@dataclass(slots=True)
+class Journal:
+    """The newest requests to one repository, oldest first."""
+
+    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+
+    def add(self, entry: Entry) -> None:
+        """Add a request at its arrival; the oldest gives way."""
+        self.entries.append(entry)
+
+    def answered(self) -> list[dict[str, Any]]:
+        """The requests that were answered, as JSON."""
+        return [entry.as_json() for entry in self.entries if entry.status is not None]
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        self.entries.clear()
+
+
+def form_for_journal(fields: dict[str, list[str]]) -> dict[str, list[str]]:
+    """A form's fields, long ones (descriptions) cut."""
+    return {
+        name: [
+            value if len(value) <= MAX_FORM_VALUE else value[:MAX_FORM_VALUE] + "..."
+            for value in values
+        ]
+        for name, values in fields.items()
+    }

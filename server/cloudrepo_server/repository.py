@@ -1,0 +1,362 @@
+"""One repository: publish, replace, yank, delete; here overwrite protection is decided."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import IO, cast
+
+import msgspec
+from packaging.utils import canonicalize_name
+
+from cloudrepo_server.clock import now
+from cloudrepo_server.content import Content
+from cloudrepo_server.dialect import dialect_named
+from cloudrepo_server.distribution import (
+    Contents,
+    DistributionName,
+    check_filename,
+    check_project_name,
+    read_contents,
+    read_filename,
+    same_version,
+)
+from cloudrepo_server.documents import File, ProjectDocument, RepositoryDocument
+from cloudrepo_server.errors import (
+    FileExistsInRepositoryError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
+from cloudrepo_server.storage import Storage
+
+STATUSES = ("active", "archived", "quarantined", "deprecated")
+"""https://packaging.python.org/specifications/project-status-markers/"""
+
+_CLOSED = ("archived", "quarantined")
+_UNKNOWN = ("", "UNKNOWN")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an upload form says of its file; what is empty there is None here."""
+
+    name: str | None = None
+    version: str | None = None
+    filetype: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    attestations: str | None = None
+
+
+def repository_key(name: str) -> str:
+    """Where a repository's document is; the sign, since Windows reserves names such as "con"."""
+    return f"repositories/@{name}.json"
+
+
+class Repository:
+    """A repository with the settings that it had when it was asked for."""
+
+    def __init__(self, storage: Storage, document: RepositoryDocument) -> None:
+        self.document = document
+        self.dialect = dialect_named(document.dialect)
+        self._storage = storage
+
+    @property
+    def name(self) -> str:
+        """The name in the URL."""
+        return self.document.name
+
+    async def project_names(self) -> list[str]:
+        """The normalized names of all projects, sorted."""
+        names = await self._storage.names(f"projects/{self.document.id}/")
+        return sorted(name.removeprefix("p-").removesuffix(".json") for name in names)
+
+    async def project(self, name: str) -> ProjectDocument | None:
+        """The project of that name, normalized or not, or None."""
+        try:
+            normalized = check_project_name(name)
+        except InvalidError:
+            return None
+        return await self._storage.read(self._project_key(normalized), ProjectDocument)
+
+    async def find(self, filename: str) -> tuple[ProjectDocument, File]:
+        """A file by its name alone, with its project.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        stems = [filename[:at] for at, sign in enumerate(filename) if sign == "-"]
+        for name in stems or [filename]:
+            project = await self.project(name)
+            if project is not None and filename in project.files:
+                return project, project.files[filename]
+        for name in await self.project_names():
+            project = await self.project(name)
+            if project is not None and filename in project.files:
+                return project, project.files[filename]
+        raise NotFoundError(f"There is no file {filename} in the repository {self.name}.")
+
+    def content(self, file: File) -> Content:
+        """A file's bytes."""
+        return Content(file.size, file.sha256, self._storage, file.blob)
+
+    async def metadata(self, file: File) -> Content | None:
+        """The bytes of a file's core metadata, where they are served (PEP 658)."""
+        if file.metadata_blob is None or file.metadata_sha256 is None:
+            return None
+        size = len(await self._storage.get(file.metadata_blob))
+        return Content(size, file.metadata_sha256, self._storage, file.metadata_blob)
+
+    def receive(self, filename: str, *, digests: Mapping[str, str]) -> Incoming:
+        """Where the bytes of a file go as they arrive; `digests` are the form's claims so far.
+
+        Raises:
+            InvalidError: no file has such a name.
+        """
+        check_filename(filename)
+        wanted = {DIGEST_FIELDS[name] for name in digests}
+        if "{blake2_256}" in self.dialect.exists_text:
+            wanted.add("blake2_256")
+        return Incoming(
+            self._storage,
+            f"blobs/{self.document.id}",
+            filename,
+            limit=self.document.max_file_size,
+            digests=wanted,
+        )
+
+    async def publish(
+        self, incoming: Incoming, claims: Claims, *, by: str, upload_time: str | None = None
+    ) -> File:
+        """Make a file visible, wholly or not at all; the answer is the file as it then is.
+
+        Raises:
+            InvalidError: the file is not what its name or the claims say.
+            FileExistsInRepositoryError: its name is taken and stays so.
+            ForbiddenError: the project takes no files.
+            StorageError: the store did not take it.
+        """
+        metadata_blob: str | None = None
+        published = False
+        try:
+            name = self._distribution_name(incoming.filename, claims)
+            await incoming.check_digests(claims.digests)
+            sha256 = await incoming.digest("sha256")
+            project = await self._storage.read(self._project_key(name.project), ProjectDocument)
+            taken = self._decide(project, name.filename, sha256)
+            if taken is not None:
+                return taken
+            contents = await self._contents(name, incoming)
+            await incoming.finish()
+            metadata_sha256 = None
+            if contents.metadata is not None:
+                metadata = Incoming(
+                    self._storage, f"blobs/{self.document.id}", name.filename, limit=None
+                )
+                await metadata.write(contents.metadata)
+                metadata_blob, metadata_sha256 = metadata.key, await metadata.digest("sha256")
+                await metadata.finish()
+            wants_blake2 = "{blake2_256}" in self.dialect.exists_text
+            file = File(
+                filename=name.filename,
+                version=name.version or None,
+                size=incoming.size,
+                sha256=sha256,
+                blake2_256=await incoming.digest("blake2_256") if wants_blake2 else None,
+                blob=incoming.key,
+                upload_time=upload_time or now(),
+                uploader=by,
+                requires_python=contents.requires_python,
+                metadata_sha256=metadata_sha256,
+                metadata_blob=metadata_blob,
+                attestations=claims.attestations,
+            )
+            await self._refresh()
+            taken = await self._add(name.project, file)
+            published = taken is None
+            return taken or file
+        finally:
+            if not published:
+                incoming.discard()
+                if metadata_blob is not None:
+                    self._storage.remove(metadata_blob)
+
+    async def yank(self, filename: str, reason: str | None) -> File:
+        """Yank a file with a reason, which may be empty, or take the yank back with None (PEP 592).
+
+        Raises:
+            NotFoundError: there is no such file.
+        """
+        return await self._replace(filename, yanked=reason)
+
+    async def set_upload_time(self, filename: str, upload_time: str) -> File:
+        """Say that a file was uploaded at another time.
+
+        Raises:
+            NotFoundError: there is no such file.
+        """
+        return await self._replace(filename, upload_time=upload_time)
+
+    async def delete(self, filename: str) -> None:
+        """Delete a file at once.
+
+        Raises:
+            NotFoundError: there is no such file.
+        """
+        project, _ = await self.find(filename)
+        removed: list[File] = []
+
+        def remove(existing: ProjectDocument | None) -> ProjectDocument | None:
+            removed[:] = [self._file(existing, filename)]
+            assert existing is not None  # noqa: S101 (_file refuses None)
+            files = {name: file for name, file in existing.files.items() if name != filename}
+            deleted = existing.deleted
+            if self.dialect.deleted_text is not None:
+                deleted = (*deleted, filename)
+            if not files and not deleted and existing.status == "active":
+                return None
+            return msgspec.structs.replace(existing, files=files, deleted=deleted)
+
+        await self._storage.change(self._project_key(project.name), ProjectDocument, remove)
+        self._retire(removed[0])
+
+    async def set_status(self, name: str, status: str, reason: str | None) -> ProjectDocument:
+        """Set a project's status marker and its reason (PEP 792).
+
+        Raises:
+            InvalidError: there is no such status.
+            NotFoundError: there is no such project.
+        """
+        if status not in STATUSES:
+            raise InvalidError(f"There is no status {status!r}; there are: {', '.join(STATUSES)}.")
+        project = await self.project(name)
+        if project is None:
+            raise NotFoundError(f"There is no project {name} in the repository {self.name}.")
+        key = self._project_key(project.name)
+
+        def change(existing: ProjectDocument | None) -> ProjectDocument:
+            if existing is None:
+                raise NotFoundError(f"There is no project {name} in the repository {self.name}.")
+            return msgspec.structs.replace(existing, status=status, status_reason=reason)
+
+        await self._storage.change(key, ProjectDocument, change)
+        changed = await self._storage.read(key, ProjectDocument)
+        return changed or project
+
+    def _distribution_name(self, filename: str, claims: Claims) -> DistributionName:
+        project = None if claims.name is None else check_project_name(claims.name)
+        if self.dialect.any_file:
+            return self._unread_name(filename, project)
+        name = read_filename(filename, project=project)
+        if project is not None and project != name.project:
+            raise InvalidError(f"{filename} is not a file of the project {claims.name}.")
+        if claims.version not in (None, *_UNKNOWN) and not same_version(
+            claims.version or "", name.version
+        ):
+            raise InvalidError(f"{filename} is not a file of version {claims.version}.")
+        if claims.filetype not in (None, *_UNKNOWN, name.filetype):
+            raise InvalidError(f"{filename} is not a {claims.filetype} but a {name.filetype}.")
+        return name
+
+    @staticmethod
+    def _unread_name(filename: str, project: str | None) -> DistributionName:
+        try:
+            name = read_filename(filename, project=project)
+        except InvalidError:
+            stem = project or canonicalize_name(filename.partition("-")[0].partition(".")[0])
+            return DistributionName(filename, check_project_name(stem), "", "sdist")
+        return DistributionName(filename, project or name.project, name.version, name.filetype)
+
+    async def _contents(self, name: DistributionName, incoming: Incoming) -> Contents:
+        if self.dialect.any_file:
+            return Contents(None, None)
+        if incoming.inline:
+            return read_contents(name, incoming.open())
+        await incoming.finish()
+        return await asyncio.to_thread(_read_opened, name, incoming)
+
+    async def _refresh(self) -> None:
+        # An upload may take long; what counts is the settings at the moment it becomes visible.
+        current = await self._storage.read(repository_key(self.name), RepositoryDocument)
+        if current is None or current.id != self.document.id:
+            raise NotFoundError(f"The repository could not be found: {self.name}.")
+        self.document = current
+        self.dialect = dialect_named(current.dialect)
+
+    def _decide(self, project: ProjectDocument | None, filename: str, sha256: str) -> File | None:
+        """The one place where a name that is or was taken is refused, or answered with its file."""
+        if project is None:
+            return None
+        if project.status in _CLOSED:
+            raise ForbiddenError(
+                f"The project {project.name} is {project.status}: it takes no files."
+            )
+        if filename in project.deleted and self.dialect.deleted_text is not None:
+            raise FileExistsInRepositoryError(self.dialect.deleted_text)
+        existing = project.files.get(filename)
+        if existing is None:
+            return None
+        protected = self.document.overwrite_protection or self.dialect.always_protected
+        if existing.sha256 == sha256 and self.dialect.identical_accepted:
+            return existing
+        if protected:
+            raise FileExistsInRepositoryError(
+                self.dialect.exists_text.format(
+                    filename=filename, blake2_256=existing.blake2_256 or "unknown"
+                )
+            )
+        return None
+
+    async def _add(self, project_name: str, file: File) -> File | None:
+        replaced: list[File] = []
+        taken: list[File] = []
+
+        def add(existing: ProjectDocument | None) -> ProjectDocument | None:
+            replaced.clear()
+            taken.clear()
+            identical = self._decide(existing, file.filename, file.sha256)
+            if identical is not None:
+                taken.append(identical)
+                return existing
+            if existing is None:
+                return ProjectDocument(name=project_name, files={file.filename: file})
+            if file.filename in existing.files:
+                replaced.append(existing.files[file.filename])
+            return msgspec.structs.replace(existing, files={**existing.files, file.filename: file})
+
+        await self._storage.change(self._project_key(project_name), ProjectDocument, add)
+        for old in replaced:
+            self._retire(old)
+        return taken[0] if taken else None
+
+    async def _replace(self, filename: str, **changes: str | None) -> File:
+        project, _ = await self.find(filename)
+        changed: list[File] = []
+
+        def change(existing: ProjectDocument | None) -> ProjectDocument:
+            file = msgspec.structs.replace(self._file(existing, filename), **changes)
+            changed[:] = [file]
+            files = cast("ProjectDocument", existing).files
+            return msgspec.structs.replace(
+                cast("ProjectDocument", existing), files={**files, filename: file}
+            )
+
+        await self._storage.change(self._project_key(project.name), ProjectDocument, change)
+        return changed[0]
+
+    def _file(self, project: ProjectDocument | None, filename: str) -> File:
+        if project is None or filename not in project.files:
+            raise NotFoundError(f"There is no file {filename} in the repository {self.name}.")
+        return project.files[filename]
+
+    def _retire(self, file: File) -> None:
+        for key in file.blobs:
+            self._storage.retire(key)
+
+    def _project_key(self, normalized: str) -> str:
+        return f"projects/{self.document.id}/p-{normalized}.json"
+
+
+def _read_opened(name: DistributionName, incoming: Incoming) -> Contents:
+    opened: IO[bytes] = incoming.open()
+    return read_contents(name, opened)
