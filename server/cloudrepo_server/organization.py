@@ -1,0 +1,269 @@
+"""Which repositories there are, and who may do what."""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import msgspec
+
+from cloudrepo_server.clock import now
+from cloudrepo_server.dialect import dialect_named
+from cloudrepo_server.documents import RepositoryDocument
+from cloudrepo_server.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from cloudrepo_server.journal import Journal
+from cloudrepo_server.repository import Repository, repository_key
+from cloudrepo_server.storage import Storage
+from cloudrepo_server.users import Tokens, Users
+
+# As CloudRepo's own client checks it.
+_REPOSITORY_NAME = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminUser:
+    """May use the portal and its API; its login is of no use in a repository."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryUser:
+    """Reaches every repository of the organization."""
+
+    name: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBearer:
+    """Reaches one repository."""
+
+    name: str
+    repository_id: str
+    read_only: bool
+
+
+Principal = AdminUser | RepositoryUser | TokenBearer
+
+
+def repository_not_found(name: str) -> NotFoundError:
+    """The refusal of a repository that is not there; CloudRepo's own client looks for its words."""
+    return NotFoundError(f"The repository could not be found: {name[:64]}")
+
+
+class Organization:
+    """The tenant that this server serves."""
+
+    def __init__(
+        self, name: str, storage: Storage, *, admin_username: str, admin_password: str
+    ) -> None:
+        self.name = name
+        self.users = Users(storage)
+        self.tokens = Tokens(storage)
+        self._storage = storage
+        self._admin_username = admin_username
+        self._admin_password = _digest(admin_password)
+        self._journals: dict[str, Journal] = {}
+        self._sweeps: set[asyncio.Task[None]] = set()
+
+    async def identify(self, username: str, password: str) -> Principal:
+        """Whose login this is.
+
+        Raises:
+            UnauthenticatedError: nobody's.
+        """
+        if self._is_admin(username, password):
+            return AdminUser(username)
+        user = await self.users.verify(username, password)
+        if user is not None:
+            return RepositoryUser(user.email, user.read_only)
+        if password.startswith("cloudrepo."):
+            return await self.identify_token(password)
+        raise UnauthenticatedError(
+            "The user name or passphrase is wrong." + self._percent_hint(username)
+        )
+
+    async def identify_token(self, token: str) -> TokenBearer:
+        """Which repository's token this is.
+
+        Raises:
+            UnauthenticatedError: none's.
+        """
+        known = await self.tokens.verify(token)
+        if known is None:
+            raise UnauthenticatedError("The token is wrong or was revoked.")
+        return TokenBearer(f"token {known.id}", known.repository_id, known.read_only)
+
+    def require_repository_user(self, principal: Principal | None) -> RepositoryUser | TokenBearer:
+        """The one who asks, where it is somebody who may use repositories at all.
+
+        Raises:
+            UnauthenticatedError: it is nobody, or the admin user.
+        """
+        if principal is None:
+            raise UnauthenticatedError("A repository user's e-mail and passphrase are needed.")
+        if isinstance(principal, AdminUser):
+            raise UnauthenticatedError(
+                "The admin user cannot use repositories: log in as a repository user."
+            )
+        return principal
+
+    def require_right(
+        self, principal: RepositoryUser | TokenBearer, repository: Repository, *, write: bool
+    ) -> None:
+        """Let the request pass.
+
+        Raises:
+            ForbiddenError: this user or token may not do that here.
+        """
+        if isinstance(principal, TokenBearer) and principal.repository_id != repository.document.id:
+            raise ForbiddenError(f"The token is not for the repository {repository.name}.")
+        if write and principal.read_only:
+            raise ForbiddenError(f"{principal.name} is read only and may not publish.")
+
+    def require_admin(self, principal: Principal | None) -> AdminUser:
+        """The admin user.
+
+        Raises:
+            UnauthenticatedError: it is nobody.
+            ForbiddenError: it is a repository user.
+        """
+        if principal is None:
+            raise UnauthenticatedError("The admin user's login is needed.")
+        if not isinstance(principal, AdminUser):
+            raise ForbiddenError(f"{principal.name} is not the admin user.")
+        return principal
+
+    async def find(self, name: str) -> Repository | None:
+        """The repository of that name, or None."""
+        if _REPOSITORY_NAME.fullmatch(name) is None:
+            return None
+        document = await self._storage.read(repository_key(name), RepositoryDocument)
+        return None if document is None else Repository(self._storage, document)
+
+    async def repository(self, name: str) -> Repository:
+        """The repository of that name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        repository = await self.find(name)
+        if repository is None:
+            raise repository_not_found(name)
+        return repository
+
+    async def repositories(self) -> list[Repository]:
+        """Every repository, by name."""
+        names = await self._storage.names("repositories/")
+        found = [
+            await self._storage.read(f"repositories/{name}", RepositoryDocument) for name in names
+        ]
+        documents = sorted((each for each in found if each is not None), key=lambda one: one.name)
+        return [Repository(self._storage, document) for document in documents]
+
+    async def create_repository(self, name: str, **settings: bool | str | int | None) -> Repository:
+        """A new, empty repository.
+
+        Raises:
+            InvalidError: the name or a setting cannot be used.
+            ConflictError: the name is taken.
+        """
+        if _REPOSITORY_NAME.fullmatch(name) is None:
+            raise InvalidError(
+                f"{name[:64]!r} is not a repository name: use 1 to 32 of a-z, 0-9, - and _."
+            )
+        document = msgspec.structs.replace(
+            RepositoryDocument(id=secrets.token_hex(8), name=name, created=now()), **settings
+        )
+        self._check_settings(document)
+
+        def add(existing: RepositoryDocument | None) -> RepositoryDocument:
+            if existing is not None:
+                raise ConflictError(f"There is a repository {name} already.")
+            return document
+
+        await self._storage.change(repository_key(name), RepositoryDocument, add)
+        return await self.repository(name)
+
+    async def update_repository(self, name: str, **settings: bool | str | int | None) -> Repository:
+        """Change settings, from the next request on.
+
+        Raises:
+            InvalidError: a setting cannot be used.
+            NotFoundError: there is no such repository.
+        """
+        before = await self.repository(name)
+        self._check_settings(msgspec.structs.replace(before.document, **settings))
+
+        def change(existing: RepositoryDocument | None) -> RepositoryDocument:
+            if existing is None:
+                raise repository_not_found(name)
+            return msgspec.structs.replace(existing, **settings)
+
+        await self._storage.change(repository_key(name), RepositoryDocument, change)
+        return await self.repository(name)
+
+    async def delete_repository(self, name: str) -> None:
+        """Delete a repository and all that is in it.
+
+        Raises:
+            NotFoundError: there is no such repository.
+        """
+        repository = await self.repository(name)
+
+        def remove(existing: RepositoryDocument | None) -> None:
+            if existing is None:
+                raise repository_not_found(name)
+
+        await self._storage.change(repository_key(name), RepositoryDocument, remove)
+        self._journals.pop(repository.document.id, None)
+        for token in await self.tokens.all():
+            if token.repository_id == repository.document.id:
+                await self.tokens.delete(token.id)
+        # Nothing can reach what was in it any more, so nobody need wait for its removal.
+        sweep = asyncio.ensure_future(self._storage.remove_all(repository.document.id))
+        self._sweeps.add(sweep)
+        sweep.add_done_callback(self._sweeps.discard)
+
+    def journal(self, repository: Repository) -> Journal:
+        """The requests that a repository received from this process."""
+        return self._journals.setdefault(repository.document.id, Journal())
+
+    async def close(self) -> None:
+        """Finish what was begun and let the storage go."""
+        for sweep in self._sweeps:
+            sweep.cancel()
+        await self._storage.close()
+
+    def _is_admin(self, username: str, password: str) -> bool:
+        name_matches = hmac.compare_digest(_digest(username), _digest(self._admin_username))
+        password_matches = hmac.compare_digest(_digest(password), self._admin_password)
+        return name_matches and password_matches
+
+    @staticmethod
+    def _percent_hint(username: str) -> str:
+        # twine, uv and pdm send the user name of an upload URL as it stands there.
+        decoded = unquote(username)
+        if decoded == username or "@" not in decoded:
+            return ""
+        return " The user name arrived percent-encoded: give it apart from the URL."
+
+    @staticmethod
+    def _check_settings(document: RepositoryDocument) -> None:
+        dialect_named(document.dialect)
+        if document.max_file_size is not None and document.max_file_size < 0:
+            raise InvalidError("max_file_size is a number of bytes, or null for no limit.")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
