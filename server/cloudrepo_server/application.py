@@ -1,0 +1,92 @@
+"""The routes, in one place, and what every answer passes through."""
+
+import logging
+from time import monotonic
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from cloudrepo_server.dialect import Dialect
+from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.journal import Entry
+from cloudrepo_server.organization import Organization
+from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answer
+from cloudrepo_server.web.api import Api
+from cloudrepo_server.web.index import DIALECT, ENTRY, Index
+from cloudrepo_server.web.target import PRIVATE, PUBLIC
+
+log = logging.getLogger("cloudrepo_server")
+
+_SERVER = "cloudrepo-server"
+_CLIENT_ERRORS = 400
+_SERVER_ERRORS = 500
+
+
+def create_application(organization: Organization) -> web.Application:
+    """What answers for an organization."""
+    index, api = Index(organization), Api(organization)
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = monotonic()
+        try:
+            if request.path.startswith("/api/"):
+                await api.require_admin(request)
+            response = await handler(request)
+        except CloudRepoServerError as error:
+            dialect: Dialect | None = request.get(DIALECT)
+            response = error_answer(error, realm=organization.name, dialect=dialect)
+        except web.HTTPException as error:
+            response = _plain_refusal(request, error)
+        except ConnectionError:
+            # The client has gone; there is nobody to answer.
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+            response = refusal_answer(_SERVER_ERRORS, "The server failed; its log says why.")
+        response.headers["Server"] = _SERVER
+        _note(request, response, seconds=monotonic() - started)
+        return response
+
+    application = web.Application(middlewares=[answer])
+    application.router.add_get("/healthz", _healthy)
+    # Who asks is settled before a body is asked for, hence no "100 Continue" by itself.
+    for prefix, handle in ((PRIVATE, index.private), (PUBLIC, index.public)):
+        application.router.add_route("*", prefix + "{below:.*}", handle, expect_handler=_wait)
+    application.router.add_routes(api.routes())
+    return application
+
+
+async def _healthy(_: web.Request) -> web.Response:
+    return json_answer({"status": "ok"})
+
+
+async def _wait(_: web.Request) -> None:
+    """Send nothing yet."""
+
+
+def _plain_refusal(request: web.Request, error: web.HTTPException) -> web.Response:
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+    return refusal_answer(
+        error.status, f"{error.reason}: {request.method} {request.path[:200]}", headers
+    )
+
+
+def _note(request: web.Request, response: web.StreamResponse, *, seconds: float) -> None:
+    if response.status >= _CLIENT_ERRORS:
+        # Passwords stand in headers and bodies alone, so the path and the reason can be told.
+        log.info(
+            "%s %s %d %s",
+            request.method,
+            request.rel_url.raw_path,
+            response.status,
+            response.reason,
+        )
+    entry: Entry | None = request.get(ENTRY)
+    if entry is None:
+        return
+    if isinstance(response, web.Response) and request.method != "HEAD":
+        entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0
+    entry.seconds = seconds
+    entry.reason = response.reason or ""
+    entry.status = response.status

@@ -1,0 +1,51 @@
+"""What a path below `/repositories` or `/public/repositories` names."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from cloudrepo_server.errors import NotFoundError
+
+PRIVATE = "/repositories"
+PUBLIC = "/public/repositories"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A repository's name, what stands behind it, and whether a slash ends it."""
+
+    public: bool
+    repository: str
+    parts: tuple[str, ...]
+    slash: bool
+
+    @property
+    def base(self) -> str:
+        """The path of the repository's index, without a last slash."""
+        return f"{PUBLIC if self.public else PRIVATE}/{self.repository}"
+
+
+def read_target(raw_path: str) -> Target:
+    """Each segment decoded once; the empty repository name stands for the list of them.
+
+    Raises:
+        NotFoundError: a segment holds what no name has.
+    """
+    public = raw_path.startswith(PUBLIC)
+    below = raw_path[len(PUBLIC if public else PRIVATE) :]
+    if below and not below.startswith("/"):
+        raise NotFoundError("There is nothing at this path.")
+    slash = below.endswith("/")
+    segments = [_decode(segment) for segment in below.strip("/").split("/")]
+    if "" in segments and len(segments) > 1:
+        raise NotFoundError("There is nothing at this path: a segment is empty.")
+    return Target(public, segments[0], tuple(segments[1:]), slash)
+
+
+def _decode(segment: str) -> str:
+    try:
+        decoded = unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError:
+        raise NotFoundError("There is nothing at this path: it is not UTF-8.") from None
+    if decoded in (".", "..") or any(sign in "/\\" or not sign.isprintable() for sign in decoded):
+        raise NotFoundError("There is nothing at this path.")
+    return decoded

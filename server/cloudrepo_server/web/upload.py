@@ -1,0 +1,172 @@
+"""The legacy upload form, parsed as it arrives.
+
+No specification has it; PyPI's and what six publishers send is the reference.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.http_exceptions import TransferEncodingError
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from cloudrepo_server.documents import File
+from cloudrepo_server.errors import InvalidError, TooLargeError
+from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
+from cloudrepo_server.journal import Entry, form_for_journal
+from cloudrepo_server.repository import Claims, Repository
+
+MAX_FIELDS = 4096
+MAX_FIELD_BYTES = 16 << 20
+
+_UNKNOWN = ("", "UNKNOWN")
+
+
+@dataclass(slots=True)
+class Form:
+    """The fields of a form, and its file as it was received."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    content: Incoming | None = None
+
+    _field_bytes: int = 0
+
+    def add(self, name: str, value: str) -> None:
+        """Add a field."""
+        self.fields.setdefault(name, []).append(value)
+
+    def take(self, size: int) -> None:
+        """Count bytes that fields have.
+
+        Raises:
+            TooLargeError: they are more than any form needs.
+        """
+        self._field_bytes += size
+        if self._field_bytes > MAX_FIELD_BYTES:
+            raise TooLargeError(f"The form's fields have more than {MAX_FIELD_BYTES} bytes.")
+
+    def one(self, name: str) -> str | None:
+        """A field's only value, or None where it is absent or says that nothing is known.
+
+        Raises:
+            InvalidError: it came with several values.
+        """
+        values = {value for value in self.fields.get(name, ()) if value not in _UNKNOWN}
+        if len(values) > 1:
+            raise InvalidError(f"The form has several values for {name}.")
+        return values.pop() if values else None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests that the form claims so far, by the form's names."""
+        claimed = {name: self.one(name) for name in DIGEST_FIELDS}
+        return {name: value for name, value in claimed.items() if value is not None}
+
+
+async def receive_upload(
+    request: web.Request, repository: Repository, by: str, entry: Entry
+) -> File | None:
+    """Read the form and publish its file; None where the form asked for nothing to be stored.
+
+    Raises:
+        CloudRepoServerError: the upload is refused; nothing was changed.
+    """
+    form = Form()
+    published = False
+    try:
+        await _read_form(request, repository, form)
+        entry.form = form_for_journal(form.fields)
+        action = form.one(":action")
+        if action == "submit":
+            # `twine register` and distutils' `register`: there is nothing to do before an upload.
+            return None
+        if action not in (None, "file_upload"):
+            raise InvalidError(f"The form's :action is {action!r}; only file_upload is known.")
+        if form.one("protocol_version") not in (None, "1"):
+            raise InvalidError("The form's protocol_version is not 1.")
+        claims = _claims(form, repository)
+        if form.content is None:
+            raise InvalidError("The form has no file: it needs a part named content.")
+        entry.project, entry.filename = claims.name, form.content.filename
+        published = True
+        return await repository.publish(form.content, claims, by=by)
+    finally:
+        if form.content is not None and not published:
+            form.content.discard()
+
+
+def _claims(form: Form, repository: Repository) -> Claims:
+    name = form.one("name")
+    if name is None:
+        raise InvalidError("The form has no name.")
+    digests = form.digests
+    wanted = repository.dialect.digests
+    if form.content is not None and not wanted & set(digests):
+        raise InvalidError(f"The form has no digest: it needs one of {', '.join(sorted(wanted))}.")
+    return Claims(
+        name=name,
+        version=form.one("version"),
+        filetype=form.one("filetype"),
+        digests=digests,
+        attestations=form.one("attestations"),
+    )
+
+
+async def _read_form(request: web.Request, repository: Repository, form: Form) -> None:
+    content_type, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if content_type != "multipart/form-data" or not options.get("boundary"):
+        raise InvalidError("An upload is a multipart/form-data form with a boundary.")
+    try:
+        parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_FIELDS)
+        await _read_parts(request, parser, repository, form)
+    except MultipartError as error:
+        raise InvalidError(f"The form cannot be read: {error}.") from error
+
+
+async def _read_parts(
+    request: web.Request, parser: PushMultipartParser, repository: Repository, form: Form
+) -> None:
+    value = bytearray()
+    receiving: Incoming | None = None
+    field_name: str | None = None
+    async for chunk in _body(request):
+        for event in parser.parse(chunk):
+            if isinstance(event, MultipartSegment):
+                receiving, field_name = _begin_part(event, repository, form)
+            elif event is None:
+                if field_name is not None:
+                    form.add(field_name, value.decode(errors="replace"))
+                    value.clear()
+            elif receiving is not None:
+                await receiving.write(event)
+            elif field_name is not None:
+                form.take(len(event))
+                value += event
+        if parser.closed:
+            return
+    parser.close()
+
+
+def _begin_part(
+    part: MultipartSegment, repository: Repository, form: Form
+) -> tuple[Incoming | None, str | None]:
+    if part.filename is None:
+        return None, part.name
+    if part.name != "content":
+        # A signature, or what no index reads: it goes by.
+        return None, None
+    if form.content is not None:
+        raise InvalidError("The form has several files; send one a form.")
+    form.content = repository.receive(part.filename, digests=form.digests)
+    return form.content, None
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        # The client waits with the body until it is told that its credentials are good.
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (TransferEncodingError, web.RequestPayloadError) as error:
+        raise InvalidError("The body ended before the form did.") from error
