@@ -1,0 +1,133 @@
+"""One server's life: from a free port to the last answer."""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from aiohttp import web
+
+from cloudrepo_server.application import create_application
+from cloudrepo_server.organization import Organization
+from cloudrepo_server.storage import Storage
+
+log = logging.getLogger("cloudrepo_server")
+
+BACKLOG = 1024
+_SHUTDOWN_SECONDS = 2.0
+_WATCH_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `cloudrepo-server serve` was told."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    data: Path | None = None
+    organization: str = "example"
+    state_file: Path | None = None
+    owner_pid: int | None = None
+    admin_username: str = "admin@example.com"
+    admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+
+async def serve(settings: Settings) -> None:
+    """Answer until a signal comes or the owner is gone.
+
+    Raises:
+        CloudRepoServerError: the data folder cannot be used.
+        OSError: the port cannot be listened on.
+    """
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    storage = Storage.temporary() if settings.data is None else Storage.local(settings.data)
+    organization = Organization(
+        settings.organization,
+        storage,
+        admin_username=settings.admin_username,
+        admin_password=settings.admin_password,
+    )
+    runner = web.AppRunner(
+        create_application(organization), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+    )
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+        await site.start()
+        url = _url(runner)
+        if settings.state_file is not None:
+            _write_state(settings.state_file, _state(settings, url))
+        print(f"Serving the organization {settings.organization} at {url}", flush=True)  # noqa: T201
+        if settings.owner_pid is not None:
+            _watch(settings.owner_pid, stop)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        await organization.close()
+
+
+def _url(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _state(settings: Settings, url: str) -> dict[str, Any]:
+    return {
+        "url": url,
+        "pid": os.getpid(),
+        "organization": settings.organization,
+        "admin": {"username": settings.admin_username, "password": settings.admin_password},
+    }
+
+
+def _write_state(path: Path, state: dict[str, Any]) -> None:
+    # Whoever waits for the file sees all of it or none of it, and nobody else reads the password.
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(state, file)
+    new.replace(path)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def by_handler(_signal: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, by_handler)
+
+
+def _watch(owner_pid: int, stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    gone = threading.Event()
+
+    def watch() -> None:
+        # Imported when the server is ready, since it takes a while.
+        import psutil  # noqa: PLC0415
+
+        try:
+            owner = psutil.Process(owner_pid)
+            # is_running compares the start time, so a recycled pid is nobody's owner.
+            while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
+                gone.wait(_WATCH_SECONDS)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.AccessDenied:
+            print(f"cannot watch the process {owner_pid}", file=sys.stderr)  # noqa: T201
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=watch, name="owner", daemon=True).start()
