@@ -37,6 +37,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--organization", default="example", metavar="NAME", help="the organization's name")
     add("--state-file", type=Path, metavar="FILE", help="write URL and admin login here when ready")
     add("--owner-pid", type=int, metavar="PID", help="exit when that process is gone")
+    add(
+        "--owner-folder",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        dest="owner_folders",
+        default=[],
+        help="a folder of that process's, removed when it is gone; may be given again",
+    )
     return parser
 
 

@@ -5,9 +5,11 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -36,6 +38,7 @@ class Settings:
     organization: str = "example"
     state_file: Path | None = None
     owner_pid: int | None = None
+    owner_folders: Sequence[Path] = ()
     admin_username: str = "admin@example.com"
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
@@ -47,7 +50,7 @@ async def serve(settings: Settings) -> None:
         CloudRepoServerError: the data folder cannot be used.
         OSError: the port cannot be listened on.
     """
-    stop = asyncio.Event()
+    stop, owner_gone = asyncio.Event(), threading.Event()
     _stop_on_signals(stop)
     storage = Storage.temporary() if settings.data is None else Storage.local(settings.data)
     organization = Organization(
@@ -68,11 +71,15 @@ async def serve(settings: Settings) -> None:
             _write_state(settings.state_file, _state(settings, url))
         print(f"Serving the organization {settings.organization} at {url}", flush=True)  # noqa: T201
         if settings.owner_pid is not None:
-            _watch(settings.owner_pid, stop)
+            _watch(settings.owner_pid, stop, owner_gone)
         await stop.wait()
     finally:
         await runner.cleanup()
         await organization.close()
+        if owner_gone.is_set():
+            for folder in settings.owner_folders:
+                # Windows keeps what a program has open, such as this one's log.
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _url(runner: web.AppRunner) -> str:
@@ -111,9 +118,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
             signal.signal(number, by_handler)
 
 
-def _watch(owner_pid: int, stop: asyncio.Event) -> None:
+def _watch(owner_pid: int, stop: asyncio.Event, gone: threading.Event) -> None:
     loop = asyncio.get_running_loop()
-    gone = threading.Event()
 
     def watch() -> None:
         # Imported when the server is ready, since it takes a while.
@@ -124,8 +130,9 @@ def _watch(owner_pid: int, stop: asyncio.Event) -> None:
             # is_running compares the start time, so a recycled pid is nobody's owner.
             while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
                 gone.wait(_WATCH_SECONDS)
+            gone.set()
         except psutil.NoSuchProcess:
-            pass
+            gone.set()
         except psutil.AccessDenied:
             print(f"cannot watch the process {owner_pid}", file=sys.stderr)  # noqa: T201
         loop.call_soon_threadsafe(stop.set)
