@@ -11,7 +11,7 @@ from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.journal import Entry
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answer
-from cloudrepo_server.web.api import Api
+from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.index import DIALECT, ENTRY, Index
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 
@@ -30,7 +30,7 @@ def create_application(organization: Organization) -> web.Application:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
         try:
-            if request.path.startswith("/api/"):
+            if request.path.startswith("/api/") and request.path != DESCRIPTION:
                 await api.require_admin(request)
             response = await handler(request)
         except CloudRepoServerError as error:

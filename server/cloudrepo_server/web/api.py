@@ -1,76 +1,30 @@
 """The admin API: repositories, users, tokens, what was published, and the journal."""
 
-from typing import Any, TypeVar
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from cloudrepo_server.clock import read_time
-from cloudrepo_server.documents import File, ProjectDocument, TokenDocument, UserDocument
 from cloudrepo_server.errors import InvalidError, NotFoundError, TooLargeError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Claims, Repository
-from cloudrepo_server.simple import file_path
+from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
+from cloudrepo_server.web.operations import Operation, openapi_document
 from cloudrepo_server.web.target import PRIVATE
 
+DESCRIPTION = "/api/openapi.json"
 MAX_BODY = 1 << 20
 
+_REPOSITORY = "/api/repositories/{name}"
+_CONFLICT = (HTTPStatus.CONFLICT,)
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A request's body; a field that is not known is refused by name."""
-
-
-class _Settings(_Body):
-    overwrite_protection: bool | UnsetType = UNSET
-    public: bool | UnsetType = UNSET
-    dialect: str | UnsetType = UNSET
-    max_file_size: int | UnsetType | None = UNSET
-
-    def given(self) -> dict[str, Any]:
-        """The settings that the body names."""
-        values = {
-            "overwrite_protection": self.overwrite_protection,
-            "public": self.public,
-            "dialect": self.dialect,
-            "max_file_size": self.max_file_size,
-        }
-        return {name: value for name, value in values.items() if value is not UNSET}
-
-
-class _NewRepository(_Settings, kw_only=True):
-    name: str
-
-
-class _NewUser(_Body):
-    email: str
-    passphrase: str | None = None
-    read_only: bool = False
-
-
-class _UserChange(_Body):
-    passphrase: str | None = None
-    read_only: bool | None = None
-
-
-class _NewToken(_Body):
-    repository: str
-    read_only: bool = False
-
-
-class _FileChange(_Body):
-    yanked: bool | str | UnsetType = UNSET
-    upload_time: str | UnsetType = UNSET
-
-
-class _ProjectChange(_Body):
-    status: str
-    reason: str | None = None
-
-
-B = TypeVar("B", bound=_Body)
+B = TypeVar("B", bound=schemas.Body)
 
 
 class Api:
@@ -78,31 +32,92 @@ class Api:
 
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
+        self._operations = self._repository_operations() + self._user_operations()
 
     def routes(self) -> list[web.RouteDef]:
         """The admin API's routes."""
-        repository = "/api/repositories/{name}"
+        described = web.get(DESCRIPTION, self.describe)
+        return [described, *(operation.route for operation in self._operations)]
+
+    def _repository_operations(self) -> list[Operation]:
+        s, file, project = schemas, _REPOSITORY + "/files/{filename}", _REPOSITORY + "/projects"
+        one_project = project + "/{project}"
+        time = {"upload_time": {"type": "string", "format": "date-time"}}
         return [
-            web.get("/api/repositories", self.list_repositories),
-            web.post("/api/repositories", self.create_repository),
-            web.get(repository, self.show_repository),
-            web.patch(repository, self.change_repository),
-            web.delete(repository, self.delete_repository),
-            web.get(repository + "/projects", self.list_projects),
-            web.get(repository + "/projects/{project}", self.show_project),
-            web.patch(repository + "/projects/{project}", self.change_project),
-            web.put(repository + "/files/{filename}", self.put_file),
-            web.patch(repository + "/files/{filename}", self.change_file),
-            web.delete(repository + "/files/{filename}", self.delete_file),
-            web.get(repository + "/requests", self.list_requests),
-            web.delete(repository + "/requests", self.clear_requests),
-            web.get("/api/users", self.list_users),
-            web.post("/api/users", self.create_user),
-            web.patch("/api/users/{email}", self.change_user),
-            web.delete("/api/users/{email}", self.delete_user),
-            web.get("/api/tokens", self.list_tokens),
-            web.post("/api/tokens", self.create_token),
-            web.delete("/api/tokens/{id}", self.delete_token),
+            Operation("GET", "/api/repositories", self.list_repositories, s.RepositoriesAnswer),
+            Operation(
+                "POST",
+                "/api/repositories",
+                self.create_repository,
+                s.RepositoryAnswer,
+                body=s.NewRepository,
+                status=HTTPStatus.CREATED,
+                refusals=_CONFLICT,
+            ),
+            Operation("GET", _REPOSITORY, self.show_repository, s.RepositoryAnswer),
+            Operation(
+                "PATCH",
+                _REPOSITORY,
+                self.change_repository,
+                s.RepositoryAnswer,
+                body=s.RepositorySettings,
+            ),
+            Operation(
+                "DELETE", _REPOSITORY, self.delete_repository, None, status=HTTPStatus.NO_CONTENT
+            ),
+            Operation("GET", project, self.list_projects, s.ProjectsAnswer),
+            Operation("GET", one_project, self.show_project, s.ProjectAnswer),
+            Operation(
+                "PATCH", one_project, self.change_project, s.ProjectAnswer, body=s.ProjectChange
+            ),
+            Operation(
+                "PUT",
+                file,
+                self.put_file,
+                s.FileAnswer,
+                takes_file=True,
+                refusals=_CONFLICT,
+                query=time,
+            ),
+            Operation("PATCH", file, self.change_file, s.FileAnswer, body=s.FileChange),
+            Operation("DELETE", file, self.delete_file, None, status=HTTPStatus.NO_CONTENT),
+            Operation("GET", _REPOSITORY + "/requests", self.list_requests, s.RequestsAnswer),
+            Operation(
+                "DELETE",
+                _REPOSITORY + "/requests",
+                self.clear_requests,
+                None,
+                status=HTTPStatus.NO_CONTENT,
+            ),
+        ]
+
+    def _user_operations(self) -> list[Operation]:
+        s, user = schemas, "/api/users/{email}"
+        gone = HTTPStatus.NO_CONTENT
+        return [
+            Operation("GET", "/api/users", self.list_users, s.UsersAnswer),
+            Operation(
+                "POST",
+                "/api/users",
+                self.create_user,
+                s.UserAnswer,
+                body=s.NewUser,
+                status=HTTPStatus.CREATED,
+                refusals=_CONFLICT,
+            ),
+            Operation("PATCH", user, self.change_user, s.UserAnswer, body=s.UserChange),
+            Operation("DELETE", user, self.delete_user, None, status=gone),
+            Operation("GET", "/api/tokens", self.list_tokens, s.TokensAnswer),
+            Operation(
+                "POST",
+                "/api/tokens",
+                self.create_token,
+                s.TokenAnswer,
+                body=s.NewToken,
+                status=HTTPStatus.CREATED,
+                refusals=(HTTPStatus.NOT_FOUND,),
+            ),
+            Operation("DELETE", "/api/tokens/{id}", self.delete_token, None, status=gone),
         ]
 
     async def require_admin(self, request: web.Request) -> None:
@@ -114,37 +129,41 @@ class Api:
         """
         self._organization.require_admin(await authenticate(request, self._organization))
 
+    async def describe(self, _: web.Request) -> web.Response:
+        """The API's OpenAPI document."""
+        return json_answer(openapi_document(self._operations, version=version("pytest-cloudrepo")))
+
     async def list_repositories(self, request: web.Request) -> web.Response:
         """Every repository with its settings."""
-        found = await self._organization.repositories()
-        return json_answer({"repositories": [_repository(request, each) for each in found]})
+        found = [_repository(request, each) for each in await self._organization.repositories()]
+        return json_answer(schemas.RepositoriesAnswer(found))
 
     async def create_repository(self, request: web.Request) -> web.Response:
-        """A new, empty repository."""
-        body = await _read_body(request, _NewRepository)
+        """Make a new, empty repository."""
+        body = await _read_body(request, schemas.NewRepository)
         repository = await self._organization.create_repository(body.name, **body.given())
-        return json_answer(_repository(request, repository), status=201)
+        return json_answer(_repository(request, repository), status=HTTPStatus.CREATED)
 
     async def show_repository(self, request: web.Request) -> web.Response:
         """A repository's settings."""
         return json_answer(_repository(request, await self._repository(request)))
 
     async def change_repository(self, request: web.Request) -> web.Response:
-        """Settings, from the next request on."""
-        body = await _read_body(request, _Settings)
+        """Change settings, from the next request on."""
+        body = await _read_body(request, schemas.RepositorySettings)
         name = request.match_info["name"]
         changed = await self._organization.update_repository(name, **body.given())
         return json_answer(_repository(request, changed))
 
     async def delete_repository(self, request: web.Request) -> web.Response:
-        """A repository, deleted with all that is in it."""
+        """Delete a repository and all that is in it."""
         await self._organization.delete_repository(request.match_info["name"])
-        return web.Response(status=204)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_projects(self, request: web.Request) -> web.Response:
         """The projects of a repository."""
         names = await (await self._repository(request)).project_names()
-        return json_answer({"projects": [{"name": name} for name in names]})
+        return json_answer(schemas.ProjectsAnswer([schemas.ProjectName(name) for name in names]))
 
     async def show_project(self, request: web.Request) -> web.Response:
         """A project with its files."""
@@ -153,19 +172,19 @@ class Api:
         project = await repository.project(name)
         if project is None:
             raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")
-        return json_answer(_project(request, repository, project))
+        return json_answer(schemas.ProjectAnswer.of(project, _url(request, repository)))
 
     async def change_project(self, request: web.Request) -> web.Response:
-        """A project's status marker."""
+        """Set a project's status marker."""
         repository = await self._repository(request)
-        body = await _read_body(request, _ProjectChange)
+        body = await _read_body(request, schemas.ProjectChange)
         changed = await repository.set_status(
             request.match_info["project"], body.status, body.reason
         )
-        return json_answer(_project(request, repository, changed))
+        return json_answer(schemas.ProjectAnswer.of(changed, _url(request, repository)))
 
     async def put_file(self, request: web.Request) -> web.Response:
-        """The portal's own upload: the file as the body."""
+        """Upload a file as the portal does, under the same rules as any upload."""
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else read_time(time)
@@ -177,24 +196,25 @@ class Api:
             incoming.discard()
             raise
         file = await repository.publish(incoming, Claims(), by="admin", upload_time=upload_time)
-        return json_answer(_file(file))
+        return json_answer(schemas.FileAnswer.of(file))
 
     async def change_file(self, request: web.Request) -> web.Response:
-        """A file's yank or upload time."""
+        """Yank a file, take the yank back, or set its upload time."""
         repository = await self._repository(request)
         filename = request.match_info["filename"]
-        body = await _read_body(request, _FileChange)
+        body = await _read_body(request, schemas.FileChange)
         _, file = await repository.find(filename)
-        if body.upload_time is not UNSET:
-            file = await repository.set_upload_time(filename, read_time(body.upload_time))
+        time = body.time
+        if time is not None:
+            file = await repository.set_upload_time(filename, time)
         if body.yanked is not UNSET:
-            file = await repository.yank(filename, _yank_reason(body.yanked))
-        return json_answer(_file(file))
+            file = await repository.yank(filename, body.yank_reason)
+        return json_answer(schemas.FileAnswer.of(file))
 
     async def delete_file(self, request: web.Request) -> web.Response:
-        """A file, deleted at once."""
+        """Delete a file at once."""
         await (await self._repository(request)).delete(request.match_info["filename"])
-        return web.Response(status=204)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_requests(self, request: web.Request) -> web.Response:
         """What the repository received, oldest first."""
@@ -202,56 +222,58 @@ class Api:
         return json_answer({"requests": journal.answered()})
 
     async def clear_requests(self, request: web.Request) -> web.Response:
-        """The journal, emptied."""
+        """Empty the journal."""
         self._organization.journal(await self._repository(request)).clear()
-        return web.Response(status=204)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_users(self, _: web.Request) -> web.Response:
         """Every repository user."""
-        return json_answer(
-            {"users": [_user(user) for user in await self._organization.users.all()]}
-        )
+        users = await self._organization.users.all()
+        return json_answer(schemas.UsersAnswer([schemas.UserAnswer.of(user) for user in users]))
 
     async def create_user(self, request: web.Request) -> web.Response:
-        """A new user; without a passphrase the answer holds a generated one, this once."""
-        body = await _read_body(request, _NewUser)
+        """Make a user; without a passphrase the answer holds a generated one, this once."""
+        body = await _read_body(request, schemas.NewUser)
         user, generated = await self._organization.users.create(
             body.email, passphrase=body.passphrase, read_only=body.read_only
         )
-        shown = _user(user) if generated is None else {**_user(user), "passphrase": generated}
-        return json_answer(shown, status=201)
+        return json_answer(schemas.UserAnswer.of(user, generated), status=HTTPStatus.CREATED)
 
     async def change_user(self, request: web.Request) -> web.Response:
-        """A user's passphrase or rights, from the next request on."""
-        body = await _read_body(request, _UserChange)
+        """Change a user's passphrase or rights, from the next request on."""
+        body = await _read_body(request, schemas.UserChange)
         user = await self._organization.users.update(
-            request.match_info["email"], passphrase=body.passphrase, read_only=body.read_only
+            request.match_info["email"],
+            passphrase=None if body.passphrase is UNSET else body.passphrase,
+            read_only=None if body.read_only is UNSET else body.read_only,
         )
-        return json_answer(_user(user))
+        return json_answer(schemas.UserAnswer.of(user))
 
     async def delete_user(self, request: web.Request) -> web.Response:
-        """A user, whose next request is answered 401."""
+        """Revoke a user's access, from the next request on."""
         await self._organization.users.delete(request.match_info["email"])
-        return web.Response(status=204)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_tokens(self, _: web.Request) -> web.Response:
         """Every token, without what makes it one."""
         tokens = await self._organization.tokens.all()
-        return json_answer({"tokens": [_token(token) for token in tokens]})
+        return json_answer(
+            schemas.TokensAnswer([schemas.TokenAnswer.of(token) for token in tokens])
+        )
 
     async def create_token(self, request: web.Request) -> web.Response:
-        """A new token for a repository; the answer holds it, this once."""
-        body = await _read_body(request, _NewToken)
+        """Make a token for a repository; the answer holds it, this once."""
+        body = await _read_body(request, schemas.NewToken)
         repository = await self._organization.repository(body.repository)
         document, token = await self._organization.tokens.create(
             repository.document, read_only=body.read_only
         )
-        return json_answer({**_token(document), "token": token}, status=201)
+        return json_answer(schemas.TokenAnswer.of(document, token), status=HTTPStatus.CREATED)
 
     async def delete_token(self, request: web.Request) -> web.Response:
-        """A token, whose next request is answered 401."""
+        """Revoke a token, from the next request on."""
         await self._organization.tokens.delete(request.match_info["id"])
-        return web.Response(status=204)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _repository(self, request: web.Request) -> Repository:
         return await self._organization.repository(request.match_info["name"])
@@ -269,61 +291,13 @@ async def _read_body(request: web.Request, type_: type[B]) -> B:
         raise InvalidError(f"The body cannot be used: {error}.") from error
 
 
-def _yank_reason(yanked: bool | str) -> str | None:  # noqa: FBT001 (the API's own value)
-    if yanked is False:
-        return None
-    return "" if yanked is True else yanked
+def _repository(request: web.Request, repository: Repository) -> schemas.RepositoryAnswer:
+    return schemas.RepositoryAnswer.of(repository, _url(request, repository))
 
 
-def _repository(request: web.Request, repository: Repository) -> dict[str, Any]:
-    document = repository.document
-    return {
-        "name": document.name,
-        "url": f"{request.url.origin()}{PRIVATE}/{document.name}",
-        "overwrite_protection": document.overwrite_protection,
-        "public": document.public,
-        "dialect": document.dialect,
-        "max_file_size": document.max_file_size,
-        "created": document.created,
-    }
-
-
-def _project(
-    request: web.Request, repository: Repository, project: ProjectDocument
-) -> dict[str, Any]:
-    base = f"{request.url.origin()}{PRIVATE}/{repository.name}"
-    return {
-        "name": project.name,
-        "status": project.status,
-        "reason": project.status_reason,
-        "files": [
-            {**_file(project.files[name]), "url": file_path(base, project.name, name)}
-            for name in sorted(project.files)
-        ],
-    }
-
-
-def _file(file: File) -> dict[str, Any]:
-    return {
-        "filename": file.filename,
-        "version": file.version,
-        "size": file.size,
-        "sha256": file.sha256,
-        "upload_time": file.upload_time,
-        "uploader": file.uploader,
-        "requires_python": file.requires_python,
-        "yanked": False if file.yanked is None else file.yanked,
-    }
-
-
-def _user(user: UserDocument) -> dict[str, Any]:
-    return {"email": user.email, "read_only": user.read_only, "created": user.created}
-
-
-def _token(token: TokenDocument) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "repository": token.repository,
-        "read_only": token.read_only,
-        "created": token.created,
-    }
+def _url(request: web.Request, repository: Repository) -> str:
+    try:
+        origin = request.url.origin()
+    except ValueError:
+        raise InvalidError("The Host header is not a host.") from None
+    return f"{origin}{PRIVATE}/{repository.name}"
