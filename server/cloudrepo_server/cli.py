@@ -20,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    # aiohttp would print a traceback for every client that does not speak HTTP.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     sys.exit(_serve(given))
 
 
