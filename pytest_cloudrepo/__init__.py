@@ -1,1 +1,70 @@
-"""A pytest plugin that gives a test a private Python index of its own."""
+"""A pytest plugin that gives a test a private Python index of its own.
+
+The names below are for annotations in tests; the objects come from the fixtures.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo.client import RepositoryUser, Server
+    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo.errors import (
+        CloudRepoError,
+        CommandError,
+        CommandTimeout,
+        ServerError,
+    )
+    from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
+    from pytest_cloudrepo.journal import Journal, Request
+    from pytest_cloudrepo.project import Project
+    from pytest_cloudrepo.repository import Repository
+    from pytest_cloudrepo.venv import VirtualEnv
+
+__all__ = [
+    "CloudRepoError",
+    "CommandError",
+    "CommandResult",
+    "CommandTimeout",
+    "Journal",
+    "Project",
+    "ProjectFactory",
+    "Repository",
+    "RepositoryFactory",
+    "RepositoryUser",
+    "Request",
+    "Server",
+    "ServerError",
+    "VirtualEnv",
+    "VirtualEnvFactory",
+]
+
+_MODULES = {
+    "CloudRepoError": "errors",
+    "CommandError": "errors",
+    "CommandResult": "command",
+    "CommandTimeout": "errors",
+    "Journal": "journal",
+    "Project": "project",
+    "ProjectFactory": "factories",
+    "Repository": "repository",
+    "RepositoryFactory": "factories",
+    "RepositoryUser": "client",
+    "Request": "journal",
+    "Server": "client",
+    "ServerError": "errors",
+    "VirtualEnv": "venv",
+    "VirtualEnvFactory": "factories",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Imported when asked for: pytest imports this package at every start, in every project that
+    # has the plugin, and requests alone would cost each of them a tenth of a second.
+    try:
+        module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(module, name)

@@ -1,0 +1,45 @@
+"""What a failed test's report says of the test's repositories."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_cloudrepo.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_cloudrepo._run import RunFolder
+    from pytest_cloudrepo.repository import Repository
+
+LOG_LINES = 30
+
+
+def sections(
+    repositories: Iterable[Repository], folder: RunFolder | None
+) -> Iterator[tuple[str, str]]:
+    """A title and a text for each repository.
+
+    Args:
+        repositories: the test's.
+        folder: where the server's log is, if this run started it.
+    """
+    for repository in repositories:
+        title = f"cloudrepo: requests to {repository.name}"
+        try:
+            journal = repository.requests
+        except ServerError as error:
+            log = "" if folder is None else _log_of(repository.name, folder.log())
+            yield title, f"{error}\n{log}".rstrip()
+        else:
+            yield title, journal.table() or "No request arrived."
+
+
+def _log_of(name: str, log: str) -> str:
+    """The end of the server's log, without what is about other repositories only."""
+    other = re.compile(rf"/repositories/(?!{re.escape(name)}(?:[/?\s\"]|$))")
+    lines = [line for line in log.splitlines() if name in line or not other.search(line)]
+    if not lines:
+        return ""
+    return "\n".join(["The server's last words:", *lines[-LOG_LINES:]])

@@ -1,0 +1,258 @@
+"""A repository on a server: one private index, and all that a test does with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from cloudrepo_server.clients import Connection, configuration
+from pytest_cloudrepo import command
+from pytest_cloudrepo.errors import CommandError, ServerError
+from pytest_cloudrepo.journal import Journal, Request
+from pytest_cloudrepo.secret import Secret, hide
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo._api import Api
+    from pytest_cloudrepo.client import RepositoryUser
+    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo.environment import Environment
+
+EXPLAINED = 10
+
+
+class Repository:
+    """A private index and a login that opens it."""
+
+    def __init__(
+        self,
+        api: Api,
+        name: str,
+        url: str,
+        user: RepositoryUser,
+        *,
+        environment: Environment,
+        command_timeout: float,
+    ) -> None:
+        self.name = name
+        self.url = url
+        self.user = user
+        self._api = api
+        self._environment = environment
+        self._command_timeout = command_timeout
+
+    def __repr__(self) -> str:
+        return f"<Repository {self.name!r} at {self.url}>"
+
+    def as_user(self, user: RepositoryUser) -> Repository:
+        """The same repository, with another user's login."""
+        return Repository(
+            self._api,
+            self.name,
+            self.url,
+            user,
+            environment=self._environment,
+            command_timeout=self._command_timeout,
+        )
+
+    @property
+    def username(self) -> str:
+        """The user's e-mail address."""
+        return self.user.username
+
+    @property
+    def password(self) -> Secret:
+        """The user's passphrase; programs can use it, its `repr` hides it."""
+        return self.user.password
+
+    @property
+    def connection(self) -> Connection:
+        """Where it is and as whom, for the tools' variables and configuration files."""
+        return Connection(self.url, self.name, self.username, self.password)
+
+    @property
+    def index_url(self) -> Secret:
+        """The URL with the credentials in it, percent-encoded."""
+        return Secret(self.connection.index_url)
+
+    @property
+    def overwrite_protection(self) -> bool:
+        """Whether other bytes under an existing file name are refused, from now on."""
+        __tracebackhide__ = True
+        return bool(self._call("GET")["overwrite_protection"])
+
+    @overwrite_protection.setter
+    def overwrite_protection(self, protected: bool) -> None:
+        __tracebackhide__ = True
+        self._call("PATCH", json={"overwrite_protection": protected})
+
+    def upload(self, *paths: str | Path, check: bool = True) -> CommandResult:
+        """Upload files with twine.
+
+        Args:
+            paths: the files, or patterns, as twine takes them.
+            check: whether a failure raises.
+
+        Raises:
+            CommandError: twine failed; it shows twine's output and what the server refused.
+            CommandTimeout: it took too long.
+        """
+        __tracebackhide__ = True
+        before = len(self.requests)
+        result = command.run(
+            [sys.executable, "-m", "twine", "upload", "--disable-progress-bar", *paths],
+            environ=self.environ_for("twine"),
+            timeout=self._command_timeout,
+            check=False,
+            secrets=[self.password],
+        )
+        if check and not result.ok:
+            refused = [one for one in self.requests[before:] if one.refused]
+            raise CommandError(result, server_said=_lines(refused))
+        return result
+
+    def publish(self, *paths: str | Path, upload_time: datetime | str | None = None) -> None:
+        """Put files into the repository through the admin API.
+
+        The same rules hold as for an upload, overwrite protection included.
+
+        Args:
+            paths: the files.
+            upload_time: when the index is to say that they came, in ISO 8601 with a time zone.
+
+        Raises:
+            ServerError: the server refused one; those before it are there.
+        """
+        __tracebackhide__ = True
+        query = None if upload_time is None else {"upload_time": _with_zone(upload_time)}
+        for path in map(Path, paths):
+            with path.open("rb") as file:
+                self._call("PUT", "files", path.name, body=file, query=query)
+
+    def files(self, project: str) -> list[str]:
+        """The names of a project's files, sorted; none for a project that is not there."""
+        __tracebackhide__ = True
+        return sorted(file["filename"] for file in self._files(project))
+
+    def versions(self, project: str) -> list[str]:
+        """A project's versions, in version order; none for a project that is not there."""
+        __tracebackhide__ = True
+        found = {file["version"] for file in self._files(project) if file["version"] is not None}
+        return sorted(found, key=_version_key)
+
+    def yank(self, filename: str, reason: str = "") -> None:
+        """Ask installers to pass over a file unless it is named exactly."""
+        __tracebackhide__ = True
+        self._call("PATCH", "files", filename, json={"yanked": reason or True})
+
+    def unyank(self, filename: str) -> None:
+        """Take a yank back."""
+        __tracebackhide__ = True
+        self._call("PATCH", "files", filename, json={"yanked": False})
+
+    def delete(self, filename: str) -> None:
+        """Remove a file."""
+        __tracebackhide__ = True
+        self._call("DELETE", "files", filename)
+
+    def set_status(
+        self,
+        project: str,
+        status: Literal["active", "archived", "quarantined", "deprecated"],
+        reason: str | None = None,
+    ) -> None:
+        """Mark a project, as PEP 792 describes."""
+        __tracebackhide__ = True
+        self._call("PATCH", "projects", project, json={"status": status, "reason": reason})
+
+    @property
+    def requests(self) -> Journal:
+        """What the repository was asked, and what it answered, until now."""
+        __tracebackhide__ = True
+        entries = self._call("GET", "requests")["requests"]
+        return Journal(map(Request.from_json, entries), lambda: self._call("DELETE", "requests"))
+
+    def explain(self) -> str:
+        """The newest requests that the server refused, one a line; empty where there are none."""
+        try:
+            refused = [one for one in self.requests if one.refused]
+        except ServerError:  # it keeps no journal, or is gone
+            return ""
+        return _lines(refused[-EXPLAINED:])
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """A complete environment for a program, with every tool pointed here and nowhere else."""
+        return self._hidden(self._environment.everything(self.connection))
+
+    def environ_for(self, tool: str, *, retries: int | None = None) -> dict[str, str]:
+        """A complete environment for a program, with this tool pointed here and nowhere else.
+
+        Args:
+            tool: pip, uv, twine, poetry, pdm, hatch, flit or tox.
+            retries: how often the tool may repeat a failed request; its own choice if left out.
+
+        Raises:
+            ValueError: the tool is not known, or has no such setting.
+        """
+        return self._hidden(self._environment.for_tool(tool, self.connection, retries=retries))
+
+    def write_config(self, tool: str, directory: str | Path) -> Path:
+        """Write the file that configures the tool for this repository, and give its path."""
+        return self._environment.write_config(tool, self.connection, Path(directory))
+
+    def pypirc(self, path: str | Path) -> Path:
+        """Write a `.pypirc` for this repository to PATH, for its owner's eyes only."""
+        path = Path(path)
+        (text,) = configuration("twine", self.connection).values()
+
+        def private(name: str, flags: int) -> int:
+            return os.open(name, flags, mode=0o600)
+
+        path.unlink(missing_ok=True)
+        with open(path, "x", encoding="utf-8", opener=private) as file:
+            file.write(text)
+        return path
+
+    def _hidden(self, environ: dict[str, str]) -> dict[str, str]:
+        return hide(environ, self.password, quote(self.password, safe=""))
+
+    def _files(self, project: str) -> list[dict[str, Any]]:
+        __tracebackhide__ = True
+        try:
+            found: list[dict[str, Any]] = self._call("GET", "projects", project)["files"]
+        except ServerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._call("GET")  # which fails if it is the repository that is gone
+            return []
+        return found
+
+    def _call(self, method: str, *path: str, **options: Any) -> Any:  # noqa: ANN401 - as Api.call
+        __tracebackhide__ = True
+        return self._api.call(method, "repositories", self.name, *path, **options)
+
+
+def _lines(requests: list[Request]) -> str:
+    return "\n".join(map(str, requests))
+
+
+def _with_zone(moment: datetime | str) -> str:
+    if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            raise ValueError(f"upload_time needs a time zone, such as datetime.UTC: {moment}")
+        return moment.isoformat()
+    return moment
+
+
+def _version_key(version: str) -> Any:  # noqa: ANN401 - packaging's, without importing it early
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - few tests ask
+
+    try:
+        return (1, Version(version))
+    except InvalidVersion:  # a dialect may take files of any name; they come first
+        return (0, version)
