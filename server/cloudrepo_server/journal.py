@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from time import time
 from typing import Any
 
 MAX_ENTRIES = 10_000
@@ -10,11 +11,15 @@ MAX_FORM_VALUE = 1024
 
 @dataclass(slots=True)
 class Entry:
-    """One request; it is complete once `status` is there, which is before the answer leaves."""
+    """One request; it is complete once `status` is there, which is before the answer leaves.
+
+    `arrived` is seconds since the epoch.
+    """
 
     method: str
     path: str
     user_agent: str
+    arrived: float = field(default_factory=time)
     project: str | None = None
     filename: str | None = None
     user: str | None = None

@@ -3,7 +3,7 @@
 No specification has it; PyPI's and what six publishers send is the reference.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from cloudrepo_server.documents import File
 from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.journal import Entry, form_for_journal
+from cloudrepo_server.provenance import read_attestations
 from cloudrepo_server.repository import Claims, Repository
 
 MAX_FIELDS = 4096
@@ -74,7 +75,7 @@ async def receive_upload(
     form = Form()
     published = False
     try:
-        await _read_form(request, repository, form)
+        await read_form(request, form, lambda part: _begin_file(part, repository, form))
         entry.form = form_for_journal(form.fields)
         action = form.one(":action")
         if action == "submit":
@@ -108,23 +109,36 @@ def _claims(form: Form, repository: Repository) -> Claims:
         version=form.one("version"),
         filetype=form.one("filetype"),
         digests=digests,
-        attestations=form.one("attestations"),
+        attestations=read_attestations(form.one("attestations")),
     )
 
 
-async def _read_form(request: web.Request, repository: Repository, form: Form) -> None:
+async def read_form(
+    request: web.Request, form: Form, begin_file: Callable[[MultipartSegment], Incoming | None]
+) -> None:
+    """Read a multipart form as it arrives; `begin_file` says where each of its files goes.
+
+    A file for which it says None goes by.
+
+    Raises:
+        InvalidError: it is no such form, or cannot be read.
+        TooLargeError: its fields are larger than any form needs.
+    """
     content_type, options = parse_options_header(request.headers.get("Content-Type", ""))
     if content_type != "multipart/form-data" or not options.get("boundary"):
         raise InvalidError("An upload is a multipart/form-data form with a boundary.")
     try:
         parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_FIELDS)
-        await _read_parts(request, parser, repository, form)
+        await _read_parts(request, parser, form, begin_file)
     except MultipartError as error:
         raise InvalidError(f"The form cannot be read: {error}.") from error
 
 
 async def _read_parts(
-    request: web.Request, parser: PushMultipartParser, repository: Repository, form: Form
+    request: web.Request,
+    parser: PushMultipartParser,
+    form: Form,
+    begin_file: Callable[[MultipartSegment], Incoming | None],
 ) -> None:
     value = bytearray()
     receiving: Incoming | None = None
@@ -132,7 +146,9 @@ async def _read_parts(
     async for chunk in _body(request):
         for event in parser.parse(chunk):
             if isinstance(event, MultipartSegment):
-                receiving, field_name = _begin_part(event, repository, form)
+                is_file = event.filename is not None
+                receiving = begin_file(event) if is_file else None
+                field_name = None if is_file else event.name
             elif event is None:
                 if field_name is not None:
                     form.add(field_name, value.decode(errors="replace"))
@@ -147,18 +163,14 @@ async def _read_parts(
     parser.close()
 
 
-def _begin_part(
-    part: MultipartSegment, repository: Repository, form: Form
-) -> tuple[Incoming | None, str | None]:
-    if part.filename is None:
-        return None, part.name
+def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> Incoming | None:
     if part.name != "content":
         # A signature, or what no index reads: it goes by.
-        return None, None
+        return None
     if form.content is not None:
         raise InvalidError("The form has several files; send one a form.")
     form.content = repository.receive(part.filename, digests=form.digests)
-    return form.content, None
+    return form.content
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
