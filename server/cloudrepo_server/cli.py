@@ -38,6 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DIR", help="keep everything here (a temporary folder)")
     add("--organization", default="example", metavar="NAME", help="the organization's name")
     add("--state-file", type=Path, metavar="FILE", help="write URL and admin login here when ready")
+    add(
+        "--tls",
+        type=Path,
+        metavar="CA_FILE",
+        help="answer https too, and write here what clients must trust (needs the extra tls)",
+    )
     add("--owner-pid", type=int, metavar="PID", help="exit when that process is gone")
     add(
         "--owner-folder",

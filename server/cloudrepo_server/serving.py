@@ -7,6 +7,8 @@ import os
 import secrets
 import shutil
 import signal
+import socket
+import ssl
 import sys
 import threading
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from aiohttp import web
 from cloudrepo_server.application import create_application
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage import Storage
+from cloudrepo_server.tls import HOSTS, Authority
 
 log = logging.getLogger("cloudrepo_server")
 
@@ -39,6 +42,7 @@ class Settings:
     state_file: Path | None = None
     owner_pid: int | None = None
     owner_folders: Sequence[Path] = ()
+    tls: Path | None = None
     admin_username: str = "admin@example.com"
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
@@ -64,12 +68,18 @@ async def serve(settings: Settings) -> None:
     )
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
-        await site.start()
-        url = _url(runner)
+        state = _state(settings, await _listen(runner, settings.host, settings.port))
+        if settings.tls is not None:
+            authority = Authority()
+            authority.write(settings.tls)
+            context = authority.context(settings.host, *HOSTS)
+            state["tls_url"] = await _listen(runner, settings.host, 0, context)
+            state["ca"] = str(settings.tls.absolute())
         if settings.state_file is not None:
-            _write_state(settings.state_file, _state(settings, url))
-        print(f"Serving the organization {settings.organization} at {url}", flush=True)  # noqa: T201
+            _write_state(settings.state_file, state)
+        print(  # noqa: T201
+            f"Serving the organization {settings.organization} at {state['url']}", flush=True
+        )
         if settings.owner_pid is not None:
             _watch(settings.owner_pid, stop, owner_gone)
         await stop.wait()
@@ -82,9 +92,15 @@ async def serve(settings: Settings) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _url(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+async def _listen(
+    runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None = None
+) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    await web.SockSite(runner, listener, ssl_context=context, backlog=BACKLOG).start()
+    scheme = "http" if context is None else "https"
+    shown = f"[{host}]" if family == socket.AF_INET6 else host
+    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
 
 def _state(settings: Settings, url: str) -> dict[str, Any]:

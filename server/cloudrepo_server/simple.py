@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from cloudrepo_server.dialect import Dialect
 from cloudrepo_server.documents import File, ProjectDocument
+from cloudrepo_server.provenance import PROVENANCE
 
 HTML = "text/html"
 HTML_V1 = "application/vnd.pypi.simple.v1+html"
@@ -38,10 +39,12 @@ def root_json(names: Iterable[str]) -> bytes:
     )
 
 
-def project_html(project: ProjectDocument, *, base: str, dialect: Dialect) -> bytes:
-    """A project's page, its files below the path `base`."""
+def project_html(
+    project: ProjectDocument, *, base: str, dialect: Dialect, origin: str | None = None
+) -> bytes:
+    """A project's page, its files below the path `base`; `origin` is where provenance is read."""
     folder = _file_folder(base, project.name)
-    links = "".join(_link(file, folder, dialect) for file in listed(project, dialect))
+    links = "".join(_link(file, folder, dialect, origin) for file in listed(project, dialect))
     head = ""
     if dialect.attributes and project.status != "active":
         head = f'<meta name="pypi:project-status" content="{escape(project.status)}">\n'
@@ -53,15 +56,17 @@ def project_html(project: ProjectDocument, *, base: str, dialect: Dialect) -> by
     return _document(f"Links for {escape(project.name)}", links, head=head).encode()
 
 
-def project_json(project: ProjectDocument, *, base: str, dialect: Dialect) -> bytes:
-    """A project's page, its files below the path `base`."""
+def project_json(
+    project: ProjectDocument, *, base: str, dialect: Dialect, origin: str | None = None
+) -> bytes:
+    """A project's page, its files below the path `base`; `origin` is where provenance is read."""
     folder = _file_folder(base, project.name)
     files = listed(project, dialect)
     page: dict[str, object] = {
         "meta": {"api-version": API_VERSION},
         "name": project.name,
         "versions": in_version_order({file.version for file in files if file.version}),
-        "files": [_entry(file, folder, dialect) for file in files],
+        "files": [_entry(file, folder, dialect, origin) for file in files],
     }
     if project.status != "active":
         status = {"status": project.status}
@@ -114,7 +119,7 @@ def _document(title: str, body: str, *, head: str = "") -> str:
     )
 
 
-def _link(file: File, folder: str, dialect: Dialect) -> str:
+def _link(file: File, folder: str, dialect: Dialect, origin: str | None) -> str:
     href = folder + quote(file.filename)
     attributes = ""
     if dialect.hashes:
@@ -128,10 +133,13 @@ def _link(file: File, folder: str, dialect: Dialect) -> str:
             digest = f"sha256={file.metadata_sha256}"
             # PEP 714: the second name is what clients of before 2023 read.
             attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+        if origin is not None and file.attestations is not None:
+            url = origin + folder + quote(file.filename) + PROVENANCE
+            attributes += f' data-provenance="{escape(url)}"'
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
-def _entry(file: File, folder: str, dialect: Dialect) -> dict[str, object]:
+def _entry(file: File, folder: str, dialect: Dialect, origin: str | None) -> dict[str, object]:
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": folder + quote(file.filename),
@@ -145,4 +153,6 @@ def _entry(file: File, folder: str, dialect: Dialect) -> dict[str, object]:
     core_metadata = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
     entry["core-metadata"] = core_metadata
     entry["dist-info-metadata"] = core_metadata
+    if origin is not None and file.attestations is not None:
+        entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE
     return entry

@@ -13,6 +13,7 @@ from cloudrepo_server.organization import (
     TokenBearer,
     repository_not_found,
 )
+from cloudrepo_server.provenance import PROVENANCE, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.simple import (
     HTML,
@@ -146,13 +147,15 @@ class Index:
         dialect = repository.dialect
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
             raise NotFoundError(f"The project {project.name} has no files.")
-        key = (base, repository.document.id, project.name, project.revision)
+        # PEP 740: the URL of a provenance is absolute, and https.
+        origin = str(request.url.origin()) if request.secure else None
+        key = (base, repository.document.id, project.name, project.revision, origin or "")
         return self._page(
             request,
             repository,
             key,
-            lambda: project_html(project, base=base, dialect=dialect),
-            lambda: project_json(project, base=base, dialect=dialect),
+            lambda: project_html(project, base=base, dialect=dialect, origin=origin),
+            lambda: project_json(project, base=base, dialect=dialect, origin=origin),
         )
 
     def _page(
@@ -194,6 +197,12 @@ class Index:
         request: web.Request, repository: Repository, project: ProjectDocument, entry: Entry
     ) -> web.StreamResponse:
         filename = entry.filename or ""
+        if repository.dialect.attributes and filename.endswith(PROVENANCE):
+            attested = project.files.get(filename.removesuffix(PROVENANCE))
+            if attested is not None and attested.attestations is not None:
+                return web.Response(
+                    body=provenance_json(attested.attestations), content_type=PROVENANCE_TYPE
+                )
         file: File | None = project.files.get(filename)
         content = None if file is None else repository.content(file)
         if file is None and repository.dialect.attributes:

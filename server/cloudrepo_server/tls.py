@@ -1,0 +1,30 @@
+"""A throwaway certificate authority, for the same server over https."""
+
+import ssl
+from pathlib import Path
+
+from cloudrepo_server.errors import InvalidError
+
+HOSTS = ("127.0.0.1", "::1", "localhost")
+
+
+class Authority:
+    """Certificates for any host, signed by an authority that lives as long as the server."""
+
+    def __init__(self) -> None:
+        try:
+            # An optional extra: most runs need no TLS.
+            import trustme  # noqa: PLC0415
+        except ImportError:
+            raise InvalidError("--tls needs trustme: install pytest-cloudrepo[tls].") from None
+        self._authority = trustme.CA()
+
+    def write(self, path: Path) -> None:
+        """Write what clients must trust, as PEM."""
+        self._authority.cert_pem.write_to_path(str(path))
+
+    def context(self, *hosts: str) -> ssl.SSLContext:
+        """What a listener needs to be these hosts."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(*hosts).configure_cert(context)
+        return context
