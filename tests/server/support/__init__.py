@@ -1,0 +1,1 @@
+"""What the server's tests stand on: a running server, archives, forms, and raw connections."""

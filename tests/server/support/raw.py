@@ -1,0 +1,120 @@
+"""A connection that sends what an HTTP library cannot."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it came."""
+
+    version: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Connection:
+    """A socket to the server."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._reader = connected.makefile("rb")
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def line(self) -> bytes:
+        """The next line that the server sends, with its end; empty where it closed."""
+        return self._reader.readline()
+
+    def answer(self, *, method: str = "GET") -> Answer:
+        """The next answer, interim ones included."""
+        version, status, reason = (self.line().decode("latin-1").rstrip("\r\n") + "  ").split(
+            " ", 2
+        )
+        if not version.startswith("HTTP/"):
+            raise ConnectionError(f"the server closed the connection or sent {version!r}")
+        headers = http.client.parse_headers(self._reader)
+        return Answer(
+            version,
+            int(status),
+            reason.strip(),
+            {name.title(): value for name, value in headers.items()},
+            self._body(headers, int(status), method),
+        )
+
+    def _body(self, headers: http.client.HTTPMessage, status: int, method: str) -> bytes:
+        if method == "HEAD" or status < 200 or status in (204, 304):
+            return b""
+        if "Content-Length" in headers:
+            return self._reader.read(int(headers["Content-Length"]))
+        if headers.get("Transfer-Encoding", "") != "chunked":
+            return self._reader.read()
+        body = b""
+        while size := int(self.line(), 16):
+            body += self._reader.read(size)
+            self.line()
+        self.line()
+        return body
+
+    def closed_by_server(self) -> bool:
+        """Whether nothing more comes; waits until the server says so."""
+        try:
+            return self._reader.read(1) == b""
+        except ConnectionError:
+            return True
+
+    def half_close(self) -> None:
+        """Say that nothing more will be sent."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+
+@contextlib.contextmanager
+def connect(url: str, *, seconds: float = SECONDS) -> Iterator[Connection]:
+    """A connection to the server at a URL."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname or "", parts.port or 80), seconds) as connected:
+        connection = Connection(connected)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def exchange(url: str, data: bytes, *, method: str = "GET") -> Answer:
+    """Send bytes on a connection of their own and take one answer."""
+    with connect(url) as connection:
+        connection.send(data)
+        return connection.answer(method=method)
+
+
+def basic(username: str, password: str, *, encoding: str = "utf-8") -> str:
+    """The value of an Authorization header."""
+    pair = f"{username}:{password}".encode(encoding)
+    return "Basic " + base64.b64encode(pair).decode("ascii")
+
+
+def request(
+    line: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, host: str = "x"
+) -> bytes:
+    """A request's bytes; Content-Length is as given, or else the body's where there is one."""
+    head = {"Host": host, **(headers or {})}
+    if body and not {"Content-Length", "Transfer-Encoding"} & set(head):
+        head["Content-Length"] = str(len(body))
+    lines = [line, *(f"{name}: {value}" for name, value in head.items())]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
