@@ -20,6 +20,7 @@ from cloudrepo_server.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
+from cloudrepo_server.faults import Faults, FaultSpecification, InstalledFault, StalePage
 from cloudrepo_server.journal import Journal
 from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.storage import Storage
@@ -74,6 +75,7 @@ class Organization:
         self._admin_username = admin_username
         self._admin_password = _digest(admin_password)
         self._journals: dict[str, Journal] = {}
+        self._faults: dict[str, Faults] = {}
         self._sweeps: set[asyncio.Task[None]] = set()
 
     async def identify(self, username: str, password: str) -> Principal:
@@ -164,9 +166,10 @@ class Organization:
 
     async def repositories(self) -> list[Repository]:
         """Every repository, by name."""
-        names = await self._storage.names("repositories/")
+        listing = await self._storage.listing("repositories/")
         found = [
-            await self._storage.read(f"repositories/{name}", RepositoryDocument) for name in names
+            await self._storage.read(f"repositories/{name}", RepositoryDocument)
+            for name in listing.names
         ]
         documents = sorted((each for each in found if each is not None), key=lambda one: one.name)
         return [Repository(self._storage, document) for document in documents]
@@ -227,6 +230,7 @@ class Organization:
 
         await self._storage.change(repository_key(name), RepositoryDocument, remove)
         self._journals.pop(repository.document.id, None)
+        self._faults.pop(repository.document.id, None)
         for token in await self.tokens.all():
             if token.repository_id == repository.document.id:
                 await self.tokens.delete(token.id)
@@ -238,6 +242,23 @@ class Organization:
     def journal(self, repository: Repository) -> Journal:
         """The requests that a repository received from this process."""
         return self._journals.setdefault(repository.document.id, Journal())
+
+    def faults(self, repository: Repository) -> Faults:
+        """The failures that this process produces in a repository."""
+        return self._faults.setdefault(repository.document.id, Faults())
+
+    async def install_fault(
+        self, repository: Repository, specification: FaultSpecification
+    ) -> InstalledFault:
+        """Let a fault strike from now on."""
+        fault = InstalledFault(specification)
+        if isinstance(specification, StalePage):
+            for name in await repository.project_names():
+                project = await repository.project(name)
+                if project is not None:
+                    fault.snapshot[name] = project
+        self.faults(repository).add(fault)
+        return fault
 
     async def close(self) -> None:
         """Finish what was begun and let the storage go."""

@@ -68,8 +68,12 @@ class Repository:
 
     async def project_names(self) -> list[str]:
         """The normalized names of all projects, sorted."""
-        names = await self._storage.names(f"projects/{self.document.id}/")
-        return sorted(name.removeprefix("p-").removesuffix(".json") for name in names)
+        listing = await self._storage.listing(f"projects/{self.document.id}/")
+        return [name.removeprefix("p-").removesuffix(".json") for name in listing.names]
+
+    async def listing_revision(self) -> str:
+        """What is another as soon as there are other projects."""
+        return (await self._storage.listing(f"projects/{self.document.id}/")).revision
 
     async def project(self, name: str) -> ProjectDocument | None:
         """The project of that name, normalized or not, or None."""

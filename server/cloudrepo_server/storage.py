@@ -12,6 +12,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -35,6 +36,15 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The last parts of the keys below a prefix, sorted; another revision means other names."""
+
+    names: tuple[str, ...]
+    revision: str = field(default_factory=lambda: secrets.token_hex(8))
+
 
 SMALL = 1 << 20
 """Blobs up to this many bytes are written, and may be read, in one piece."""
@@ -126,6 +136,7 @@ class Storage:
         )
         self._small_blobs: LRUCache[str, bytes] = LRUCache(_CACHE_BYTES // 2, getsizeof=len)
         self._names: dict[str, set[str]] = {}
+        self._listings: dict[str, Listing] = {}
         self._retired: dict[str, asyncio.TimerHandle] = {}
 
     @classmethod
@@ -213,8 +224,8 @@ class Storage:
         if before is None:
             self._listing_changed(key, present=True)
 
-    async def names(self, prefix: str) -> set[str]:
-        """The last parts of the documents' keys below `prefix`, which ends with a slash.
+    async def listing(self, prefix: str) -> Listing:
+        """The documents below `prefix`, which ends with a slash.
 
         Raises:
             StorageError: the store did not answer.
@@ -226,7 +237,9 @@ class Storage:
                     for batch in obstore.list(self.store, prefix)
                     for meta in batch
                 }
-        return self._names[prefix]
+        if prefix not in self._listings:
+            self._listings[prefix] = Listing(tuple(sorted(self._names[prefix])))
+        return self._listings[prefix]
 
     def _read(self, key: str, type_: type[D]) -> D | None:
         known = self._documents.get(key)
@@ -254,6 +267,7 @@ class Storage:
         names = self._names.get(prefix + "/")
         if names is not None:
             (names.add if present else names.discard)(name)
+            self._listings.pop(prefix + "/", None)
 
     def new_blob(self, prefix: str) -> BlobWriter:
         """A blob to be written, under a key below `prefix` that was never used."""
@@ -323,6 +337,7 @@ class Storage:
         """Remove all that was in a repository that is gone, a few objects at a time."""
         for prefix in (f"projects/{repository_id}/", f"blobs/{repository_id}/"):
             self._names.pop(prefix, None)
+            self._listings.pop(prefix, None)
             with contextlib.suppress(BaseError, OSError):
                 for batch in obstore.list(self.store, prefix, chunk_size=_REMOVED_AT_ONCE):
                     for meta in batch:

@@ -72,8 +72,8 @@ class Users:
 
     async def all(self) -> list[UserDocument]:
         """Every user, by address."""
-        names = await self._storage.names("users/")
-        found = [await self._storage.read(f"users/{name}", UserDocument) for name in names]
+        listing = await self._storage.listing("users/")
+        found = [await self._storage.read(f"users/{name}", UserDocument) for name in listing.names]
         return sorted((user for user in found if user is not None), key=lambda user: user.email)
 
     async def update(
@@ -185,8 +185,10 @@ class Tokens:
 
     async def all(self) -> list[TokenDocument]:
         """Every token, oldest first."""
-        names = await self._storage.names("tokens/")
-        found = [await self._storage.read(f"tokens/{name}", TokenDocument) for name in names]
+        listing = await self._storage.listing("tokens/")
+        found = [
+            await self._storage.read(f"tokens/{name}", TokenDocument) for name in listing.names
+        ]
         return sorted((token for token in found if token is not None), key=lambda t: t.created)
 
     async def delete(self, token_id: str) -> None:

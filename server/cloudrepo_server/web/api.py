@@ -2,29 +2,26 @@
 
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import TypeVar
 
-import msgspec
 from aiohttp import web
 from msgspec import UNSET
 
 from cloudrepo_server.clock import read_time
-from cloudrepo_server.errors import InvalidError, NotFoundError, TooLargeError
+from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Claims, Repository
 from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
+from cloudrepo_server.web.bodies import read_json
+from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.operations import Operation, openapi_document
 from cloudrepo_server.web.target import PRIVATE
 
 DESCRIPTION = "/api/openapi.json"
-MAX_BODY = 1 << 20
 
 _REPOSITORY = "/api/repositories/{name}"
 _CONFLICT = (HTTPStatus.CONFLICT,)
-
-B = TypeVar("B", bound=schemas.Body)
 
 
 class Api:
@@ -32,7 +29,11 @@ class Api:
 
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
-        self._operations = self._repository_operations() + self._user_operations()
+        self._operations = [
+            *self._repository_operations(),
+            *FaultApi(organization).operations(),
+            *self._user_operations(),
+        ]
 
     def routes(self) -> list[web.RouteDef]:
         """The admin API's routes."""
@@ -140,7 +141,7 @@ class Api:
 
     async def create_repository(self, request: web.Request) -> web.Response:
         """Make a new, empty repository."""
-        body = await _read_body(request, schemas.NewRepository)
+        body = await read_json(request, schemas.NewRepository)
         repository = await self._organization.create_repository(body.name, **body.given())
         return json_answer(_repository(request, repository), status=HTTPStatus.CREATED)
 
@@ -150,7 +151,7 @@ class Api:
 
     async def change_repository(self, request: web.Request) -> web.Response:
         """Change settings, from the next request on."""
-        body = await _read_body(request, schemas.RepositorySettings)
+        body = await read_json(request, schemas.RepositorySettings)
         name = request.match_info["name"]
         changed = await self._organization.update_repository(name, **body.given())
         return json_answer(_repository(request, changed))
@@ -177,7 +178,7 @@ class Api:
     async def change_project(self, request: web.Request) -> web.Response:
         """Set a project's status marker."""
         repository = await self._repository(request)
-        body = await _read_body(request, schemas.ProjectChange)
+        body = await read_json(request, schemas.ProjectChange)
         changed = await repository.set_status(
             request.match_info["project"], body.status, body.reason
         )
@@ -202,7 +203,7 @@ class Api:
         """Yank a file, take the yank back, or set its upload time."""
         repository = await self._repository(request)
         filename = request.match_info["filename"]
-        body = await _read_body(request, schemas.FileChange)
+        body = await read_json(request, schemas.FileChange)
         _, file = await repository.find(filename)
         time = body.time
         if time is not None:
@@ -233,7 +234,7 @@ class Api:
 
     async def create_user(self, request: web.Request) -> web.Response:
         """Make a user; without a passphrase the answer holds a generated one, this once."""
-        body = await _read_body(request, schemas.NewUser)
+        body = await read_json(request, schemas.NewUser)
         user, generated = await self._organization.users.create(
             body.email, passphrase=body.passphrase, read_only=body.read_only
         )
@@ -241,7 +242,7 @@ class Api:
 
     async def change_user(self, request: web.Request) -> web.Response:
         """Change a user's passphrase or rights, from the next request on."""
-        body = await _read_body(request, schemas.UserChange)
+        body = await read_json(request, schemas.UserChange)
         user = await self._organization.users.update(
             request.match_info["email"],
             passphrase=None if body.passphrase is UNSET else body.passphrase,
@@ -263,7 +264,7 @@ class Api:
 
     async def create_token(self, request: web.Request) -> web.Response:
         """Make a token for a repository; the answer holds it, this once."""
-        body = await _read_body(request, schemas.NewToken)
+        body = await read_json(request, schemas.NewToken)
         repository = await self._organization.repository(body.repository)
         document, token = await self._organization.tokens.create(
             repository.document, read_only=body.read_only
@@ -277,18 +278,6 @@ class Api:
 
     async def _repository(self, request: web.Request) -> Repository:
         return await self._organization.repository(request.match_info["name"])
-
-
-async def _read_body(request: web.Request, type_: type[B]) -> B:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLargeError(f"The body has more than {MAX_BODY} bytes.")
-    try:
-        return msgspec.json.decode(body, type=type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidError(f"The body cannot be used: {error}.") from error
 
 
 def _repository(request: web.Request, repository: Repository) -> schemas.RepositoryAnswer:

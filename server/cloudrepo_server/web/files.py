@@ -21,9 +21,11 @@ _CHUNK = 1 << 18
 
 
 async def content_answer(
-    request: web.BaseRequest, content: Content, entry: Entry
+    request: web.BaseRequest, content: Content, entry: Entry, *, whole: bool = False
 ) -> web.StreamResponse:
     """The bytes, the range of it that was asked for, or that nothing changed.
+
+    `whole` gives them as one body, which is not sent yet.
 
     Raises:
         FileNotFoundError: they are gone; nothing was answered yet.
@@ -41,7 +43,7 @@ async def content_answer(
     if request.method == "HEAD":
         headers["Content-Length"] = str(end - start)
         return web.Response(status=status, headers=headers)
-    if content.small:
+    if content.small or whole:
         data = await content.read()
         return web.Response(status=status, headers=headers, body=data[start:end])
     headers["Content-Length"] = str(end - start)

@@ -1,11 +1,8 @@
-"""The index below a repository's URL: pages, files, and the door for uploads."""
-
-from collections.abc import Callable
+"""The index below a repository's URL: who asks for what, and the door for uploads."""
 
 from aiohttp import web
 
-from cloudrepo_server.documents import File, ProjectDocument
-from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.faults import Facts
 from cloudrepo_server.journal import Entry
 from cloudrepo_server.organization import (
     Organization,
@@ -13,21 +10,11 @@ from cloudrepo_server.organization import (
     TokenBearer,
     repository_not_found,
 )
-from cloudrepo_server.provenance import PROVENANCE, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.repository import Repository
-from cloudrepo_server.simple import (
-    HTML,
-    HTML_V1,
-    JSON_V1,
-    project_html,
-    project_json,
-    root_html,
-    root_json,
-)
 from cloudrepo_server.web.answers import json_answer, refusal_answer
 from cloudrepo_server.web.authentication import authenticate
-from cloudrepo_server.web.files import content_answer
-from cloudrepo_server.web.pages import Pages, negotiate, page_answer
+from cloudrepo_server.web.faulty import Struck
+from cloudrepo_server.web.reads import Read, Reader, find_wanted
 from cloudrepo_server.web.target import Target, read_target
 from cloudrepo_server.web.upload import receive_upload
 
@@ -35,7 +22,6 @@ ENTRY = "entry"
 DIALECT = "dialect"
 
 _READS = ("GET", "HEAD")
-_MAX_PARTS = 2
 
 
 class Index:
@@ -43,7 +29,7 @@ class Index:
 
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
-        self._pages = Pages()
+        self._reader = Reader()
 
     async def private(self, request: web.Request) -> web.StreamResponse:
         """What repository users and tokens read and upload."""
@@ -89,128 +75,51 @@ class Index:
         request[ENTRY] = entry
         return repository, entry
 
+    async def _read(
+        self, request: web.Request, repository: Repository, target: Target, entry: Entry
+    ) -> web.StreamResponse:
+        wanted = await find_wanted(repository, target)
+        entry.project, entry.filename = wanted.project or None, wanted.filename or None
+        path = request.rel_url.raw_path.removeprefix(target.base)
+        facts = Facts(request.method, path, wanted.aim, entry.project, entry.user)
+        struck = self._strike(repository, facts, entry)
+        early = await struck.before(request)
+        if early is not None:
+            return early
+        answer = await self._reader.answer(Read(request, repository, wanted, struck, entry))
+        return await struck.after(request, answer)
+
     async def _upload(
         self,
         request: web.Request,
         repository: Repository,
         principal: RepositoryUser | TokenBearer,
         entry: Entry,
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         self._organization.require_right(principal, repository, write=True)
-        await receive_upload(request, repository, principal.name, entry)
-        return web.Response(status=200)
-
-    async def _read(
-        self, request: web.Request, repository: Repository, target: Target, entry: Entry
-    ) -> web.StreamResponse:
-        parts = target.parts
-        if parts[:1] == ("simple",) and not await self._is_file_of_simple(repository, parts):
-            parts = parts[1:]
-        if not parts:
-            return await self._root(request, repository, target)
-        project = await repository.project(parts[0])
-        entry.project = parts[0] if project is None else project.name
-        if project is None or len(parts) > _MAX_PARTS:
-            raise NotFoundError(
-                f"There is no project {parts[0]} in the repository {repository.name}."
-            )
-        if len(parts) == 1:
-            return self._project(request, repository, project, target.base)
-        entry.filename = parts[1]
-        if target.slash:
-            raise NotFoundError(f"A file's URL does not end in a slash: {parts[1]}")
-        return await self._file(request, repository, project, entry)
-
-    @staticmethod
-    async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> bool:
-        # `/simple/X` is the page of X, unless a project called "simple" has such a file.
-        if len(parts) != _MAX_PARTS:
-            return False
-        project = await repository.project("simple")
-        return project is not None and parts[1].removesuffix(".metadata") in project.files
-
-    async def _root(
-        self, request: web.Request, repository: Repository, target: Target
-    ) -> web.Response:
-        names = await repository.project_names()
-
-        def html() -> bytes:
-            return root_html(names, base=target.base)
-
-        return self._page(
-            request, repository, (target.base, *names), html, lambda: root_json(names)
-        )
-
-    def _project(
-        self, request: web.Request, repository: Repository, project: ProjectDocument, base: str
-    ) -> web.Response:
-        dialect = repository.dialect
-        if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
-            raise NotFoundError(f"The project {project.name} has no files.")
-        # PEP 740: the URL of a provenance is absolute, and https.
-        origin = str(request.url.origin()) if request.secure else None
-        key = (base, repository.document.id, project.name, project.revision, origin or "")
-        return self._page(
-            request,
-            repository,
-            key,
-            lambda: project_html(project, base=base, dialect=dialect, origin=origin),
-            lambda: project_json(project, base=base, dialect=dialect, origin=origin),
-        )
-
-    def _page(
-        self,
-        request: web.Request,
-        repository: Repository,
-        key: tuple[str, ...],
-        html: Callable[[], bytes],
-        json: Callable[[], bytes],
-    ) -> web.Response:
-        content_type: str | None = HTML
-        if repository.dialect.json:
-            content_type = negotiate(request.headers.get("Accept", ""), request.query.get("format"))
-        if content_type is None:
-            return refusal_answer(
-                406, f"This index speaks {JSON_V1}, {HTML_V1} and {HTML}.", {"Vary": "Accept"}
-            )
-        is_json = content_type == JSON_V1
-        page = self._pages.get(
-            (repository.dialect.name, "json" if is_json else "html", *key),
-            json if is_json else html,
-        )
-        return page_answer(request, page, content_type)
-
-    async def _file(
-        self, request: web.Request, repository: Repository, project: ProjectDocument, entry: Entry
-    ) -> web.StreamResponse:
+        facts = Facts("POST", "/", "upload", None, principal.name)
+        struck = self._strike(repository, facts, entry)
+        early = await struck.before(request)
+        if early is not None:
+            return early
+        upload = await receive_upload(request, repository, entry)
+        if upload is None:
+            return web.Response()
         try:
-            return await self._content(request, repository, project, entry)
-        except FileNotFoundError:
-            # It was replaced between the document and the blob: the document now names another.
-            again = await repository.project(project.name)
-            if again is None or again.revision == project.revision:
-                raise NotFoundError(f"The bytes of {entry.filename} are gone.") from None
-            return await self._content(request, repository, again, entry)
+            if not struck:
+                # Those for one project are known to strike when the form was read.
+                facts = Facts("POST", "/", "upload", entry.project, principal.name)
+                struck = self._strike(repository, facts, entry)
+                early = await struck.before(request)
+                if early is not None:
+                    return early
+            await upload.publish(principal.name)
+        finally:
+            upload.discard()
+        return await struck.after(request, web.Response())
 
-    @staticmethod
-    async def _content(
-        request: web.Request, repository: Repository, project: ProjectDocument, entry: Entry
-    ) -> web.StreamResponse:
-        filename = entry.filename or ""
-        if repository.dialect.attributes and filename.endswith(PROVENANCE):
-            attested = project.files.get(filename.removesuffix(PROVENANCE))
-            if attested is not None and attested.attestations is not None:
-                return web.Response(
-                    body=provenance_json(attested.attestations), content_type=PROVENANCE_TYPE
-                )
-        file: File | None = project.files.get(filename)
-        content = None if file is None else repository.content(file)
-        if file is None and repository.dialect.attributes:
-            described = project.files.get(filename.removesuffix(".metadata"))
-            content = None if described is None else await repository.metadata(described)
-        if content is None:
-            raise NotFoundError(f"There is no file {filename} in the project {project.name}.")
-        return await content_answer(request, content, entry)
+    def _strike(self, repository: Repository, facts: Facts, entry: Entry) -> Struck:
+        return Struck(self._organization.faults(repository).strike(facts), entry)
 
 
 def _method_not_allowed(allowed: str, message: str | None = None) -> web.Response:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from cloudrepo_server.web.schemas import ErrorAnswer
 
+Schemas = list[tuple[Any, dict[str, Any]]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -24,7 +25,8 @@ class Operation:
     path: str
     handler: Handler
     answer: type[msgspec.Struct] | None
-    body: type[msgspec.Struct] | None = None
+    body: Any = None
+    """A type that msgspec decodes to, or None."""
     status: HTTPStatus = HTTPStatus.OK
     refusals: tuple[HTTPStatus, ...] = ()
     takes_file: bool = False
@@ -38,15 +40,15 @@ class Operation:
 
 def openapi_document(operations: list[Operation], *, version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 description of the operations (https://spec.openapis.org/oas/v3.1.0)."""
-    types: set[type[msgspec.Struct]] = {ErrorAnswer}
+    types: list[Any] = [ErrorAnswer]
     for operation in operations:
-        types.update(each for each in (operation.answer, operation.body) if each is not None)
-    ordered = sorted(types, key=lambda each: each.__name__)
-    _, schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+        types += [each for each in (operation.answer, operation.body) if each is not None]
+    described, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    schemas = list(zip(types, described, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = paths.setdefault(operation.path, {})
-        described[operation.method.lower()] = _describe(operation)
+        path = paths.setdefault(operation.path, {})
+        path[operation.method.lower()] = _describe(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -56,19 +58,19 @@ def openapi_document(operations: list[Operation], *, version: str) -> dict[str, 
         },
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": components,
             "securitySchemes": {"admin": {"type": "http", "scheme": "basic"}},
         },
         "security": [{"admin": []}],
     }
 
 
-def _describe(operation: Operation) -> dict[str, Any]:
+def _describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     summary = (operation.handler.__doc__ or "").strip()
     described: dict[str, Any] = {
         "summary": summary,
         "operationId": operation.handler.__name__,
-        "responses": _answers(operation),
+        "responses": _answers(operation, schemas),
     }
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -80,7 +82,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _json(operation.body)}
+        described["requestBody"] = {"required": True, "content": _json(operation.body, schemas)}
     if operation.takes_file:
         described["requestBody"] = {
             "required": True,
@@ -89,10 +91,10 @@ def _describe(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _answers(operation: Operation) -> dict[str, Any]:
+def _answers(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.status.phrase}
     if operation.answer is not None:
-        success["content"] = _json(operation.answer)
+        success["content"] = _json(operation.answer, schemas)
     refusals = {
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
@@ -104,14 +106,14 @@ def _answers(operation: Operation) -> dict[str, Any]:
     if "{" in operation.path:
         refusals.add(HTTPStatus.NOT_FOUND)
     return {str(operation.status.value): success} | {
-        str(status.value): {"description": status.phrase, "content": _json(ErrorAnswer)}
+        str(status.value): {"description": status.phrase, "content": _json(ErrorAnswer, schemas)}
         for status in sorted(refusals)
     }
 
 
-def _json(type_: type[msgspec.Struct]) -> dict[str, Any]:
-    reference = _REFERENCE.format(name=type_.__name__)
-    return {"application/json": {"schema": {"$ref": reference}}}
+def _json(type_: Any, schemas: Schemas) -> dict[str, Any]:  # noqa: ANN401 (a type or a union)
+    schema = next(schema for each, schema in schemas if each is type_)
+    return {"application/json": {"schema": schema}}
 
 
 def _placeholders(path: str) -> list[str]:

@@ -8,7 +8,6 @@ from msgspec import UNSET, Meta, UnsetType
 from cloudrepo_server.clock import read_time
 from cloudrepo_server.dialect import DIALECTS
 from cloudrepo_server.documents import File, ProjectDocument, TokenDocument, UserDocument
-from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.repository import STATUSES, Repository
 from cloudrepo_server.simple import file_path
 from cloudrepo_server.users import MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
@@ -26,8 +25,7 @@ Passphrase = Annotated[
 ]
 DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
-# JSON writes a whole number as 5 or as 5.0.
-Bytes = Annotated[float, Meta(ge=0, extra_json_schema={"type": "integer"})]
+Bytes = Annotated[int, Meta(ge=0)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
@@ -44,19 +42,12 @@ class RepositorySettings(Body, kw_only=True):
     max_file_size: Bytes | UnsetType | None = UNSET
 
     def given(self) -> dict[str, Any]:
-        """The settings that the body names.
-
-        Raises:
-            InvalidError: max_file_size is not whole.
-        """
-        size = self.max_file_size
-        if isinstance(size, float) and not size.is_integer():
-            raise InvalidError("max_file_size is a whole number of bytes.")
+        """The settings that the body names."""
         values = {
             "overwrite_protection": self.overwrite_protection,
             "public": self.public,
             "dialect": self.dialect,
-            "max_file_size": int(size) if isinstance(size, (int, float)) else size,
+            "max_file_size": self.max_file_size,
         }
         return {name: value for name, value in values.items() if value is not UNSET}
 
@@ -286,6 +277,20 @@ class RequestsAnswer(msgspec.Struct):
     """The journal, oldest first."""
 
     requests: list[RequestAnswer]
+
+
+class FaultAnswer(msgspec.Struct, kw_only=True):
+    """A fault, with the details of its kind, and how often it struck."""
+
+    kind: str
+    id: str
+    struck: int
+
+
+class FaultsAnswer(msgspec.Struct):
+    """Every fault, oldest first."""
+
+    faults: list[FaultAnswer]
 
 
 class ErrorAnswer(msgspec.Struct):

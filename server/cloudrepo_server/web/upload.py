@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.http_exceptions import TransferEncodingError
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from packaging.utils import canonicalize_name
 
 from cloudrepo_server.documents import File
 from cloudrepo_server.errors import InvalidError, TooLargeError
@@ -64,16 +65,40 @@ class Form:
         return {name: value for name, value in claimed.items() if value is not None}
 
 
+@dataclass(slots=True)
+class Upload:
+    """A form that was read whole, its file not published yet."""
+
+    content: Incoming
+    claims: Claims
+    _repository: Repository
+    _published: bool = False
+
+    async def publish(self, by: str) -> File:
+        """Make the file visible.
+
+        Raises:
+            CloudRepoServerError: the upload is refused; nothing was changed.
+        """
+        self._published = True
+        return await self._repository.publish(self.content, self.claims, by=by)
+
+    def discard(self) -> None:
+        """Leave nothing behind of a file that was not published."""
+        if not self._published:
+            self.content.discard()
+
+
 async def receive_upload(
-    request: web.Request, repository: Repository, by: str, entry: Entry
-) -> File | None:
-    """Read the form and publish its file; None where the form asked for nothing to be stored.
+    request: web.Request, repository: Repository, entry: Entry
+) -> Upload | None:
+    """Read an upload's form; None where it asks for nothing to be stored.
 
     Raises:
         CloudRepoServerError: the upload is refused; nothing was changed.
     """
     form = Form()
-    published = False
+    upload: Upload | None = None
     try:
         await read_form(request, form, lambda part: _begin_file(part, repository, form))
         entry.form = form_for_journal(form.fields)
@@ -88,11 +113,12 @@ async def receive_upload(
         claims = _claims(form, repository)
         if form.content is None:
             raise InvalidError("The form has no file: it needs a part named content.")
-        entry.project, entry.filename = claims.name, form.content.filename
-        published = True
-        return await repository.publish(form.content, claims, by=by)
+        upload = Upload(form.content, claims, repository)
+        entry.filename = form.content.filename
+        entry.project = canonicalize_name(claims.name or "")
+        return upload
     finally:
-        if form.content is not None and not published:
+        if form.content is not None and upload is None:
             form.content.discard()
 
 

@@ -1,0 +1,192 @@
+"""What is read below a repository's URL: the root, a project's page, a file, what belongs to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cloudrepo_server.documents import File, ProjectDocument
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.faults import Aim
+from cloudrepo_server.journal import Entry
+from cloudrepo_server.provenance import PROVENANCE, PROVENANCE_TYPE, provenance_json
+from cloudrepo_server.repository import Repository
+from cloudrepo_server.simple import (
+    HTML,
+    HTML_V1,
+    JSON_V1,
+    project_html,
+    project_json,
+    root_html,
+    root_json,
+)
+from cloudrepo_server.web.answers import refusal_answer
+from cloudrepo_server.web.faulty import Struck
+from cloudrepo_server.web.files import content_answer
+from cloudrepo_server.web.pages import Pages, negotiate, page_answer
+from cloudrepo_server.web.target import Target
+
+METADATA = ".metadata"
+
+_MAX_PARTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a path asks for: the root, the page of a project, or a file."""
+
+    base: str
+    aim: Aim
+    project: str = ""
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One request to read, with all that its answer depends on."""
+
+    request: web.Request
+    repository: Repository
+    wanted: Wanted
+    struck: Struck
+    entry: Entry
+
+
+async def find_wanted(repository: Repository, target: Target) -> Wanted:
+    """What the path asks for; whether it is there is another question.
+
+    Raises:
+        NotFoundError: no such path can be.
+    """
+    parts = target.parts
+    if parts[:1] == ("simple",) and not await _is_file_of_simple(repository, parts):
+        parts = parts[1:]
+    if not parts:
+        return Wanted(target.base, "root")
+    if len(parts) > _MAX_PARTS:
+        raise NotFoundError(f"There is nothing at this path in the repository {repository.name}.")
+    project = await repository.project(parts[0])
+    name = parts[0] if project is None else project.name
+    if len(parts) == 1:
+        return Wanted(target.base, "page", name)
+    if target.slash:
+        raise NotFoundError(f"A file's URL does not end in a slash: {parts[1]}")
+    return Wanted(
+        target.base, "metadata" if parts[1].endswith(METADATA) else "file", *(name, parts[1])
+    )
+
+
+class Reader:
+    """Answers reads, with pages kept as bytes."""
+
+    def __init__(self) -> None:
+        self._pages = Pages()
+
+    async def answer(self, read: Read) -> web.StreamResponse:
+        """What was asked for.
+
+        Raises:
+            NotFoundError: it is not there.
+        """
+        if read.wanted.aim == "root":
+            return await self._root(read)
+        project = await read.repository.project(read.wanted.project)
+        if read.wanted.aim == "page":
+            return self._project(read, read.struck.page(project, read.wanted.project))
+        if project is None:
+            raise _no_project(read)
+        try:
+            return await _file(read, project)
+        except FileNotFoundError:
+            # It was replaced between the document and the blob: the document now names another.
+            again = await read.repository.project(project.name)
+            if again is None or again.revision == project.revision:
+                raise NotFoundError(f"The bytes of {read.wanted.filename} are gone.") from None
+            return await _file(read, again)
+
+    async def _root(self, read: Read) -> web.Response:
+        base, repository = read.wanted.base, read.repository
+        names = read.struck.root(await repository.project_names())
+        revision = await repository.listing_revision()
+        key = (base, repository.document.id, *(names if read.struck.stale else [revision]))
+        return self._page(read, key, lambda: root_html(names, base=base), lambda: root_json(names))
+
+    def _project(self, read: Read, project: ProjectDocument | None) -> web.Response:
+        base, repository, dialect = read.wanted.base, read.repository, read.repository.dialect
+        if project is None:
+            raise _no_project(read)
+        if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
+            raise NotFoundError(f"The project {project.name} has no files.")
+        # PEP 740: the URL of a provenance is absolute, and https.
+        origin = str(read.request.url.origin()) if read.request.secure else None
+        return self._page(
+            read,
+            (base, repository.document.id, project.name, project.revision, origin or ""),
+            lambda: project_html(project, base=base, dialect=dialect, origin=origin),
+            lambda: project_json(project, base=base, dialect=dialect, origin=origin),
+        )
+
+    def _page(
+        self,
+        read: Read,
+        key: tuple[str, ...],
+        html: Callable[[], bytes],
+        json: Callable[[], bytes],
+    ) -> web.Response:
+        request, dialect = read.request, read.repository.dialect
+        content_type: str | None = HTML
+        if dialect.json:
+            content_type = negotiate(request.headers.get("Accept", ""), request.query.get("format"))
+        if content_type is None:
+            return refusal_answer(
+                406, f"This index speaks {JSON_V1}, {HTML_V1} and {HTML}.", {"Vary": "Accept"}
+            )
+        form, render = ("json", json) if content_type == JSON_V1 else ("html", html)
+        return page_answer(
+            request, self._pages.get((dialect.name, form, *key), render), content_type
+        )
+
+
+async def _file(read: Read, project: ProjectDocument) -> web.StreamResponse:
+    filename, repository = read.wanted.filename, read.repository
+    file: File | None = project.files.get(filename)
+    if file is not None:
+        content = repository.content(file)
+    elif not repository.dialect.attributes or read.struck.metadata_missing:
+        content = None
+    elif filename.endswith(PROVENANCE):
+        return _provenance(read, project)
+    else:
+        described = project.files.get(filename.removesuffix(METADATA))
+        content = None if described is None else await repository.metadata(described)
+    if content is None:
+        raise _no_file(read)
+    return await content_answer(read.request, content, read.entry, whole=read.struck.spoils_body)
+
+
+def _provenance(read: Read, project: ProjectDocument) -> web.Response:
+    attested = project.files.get(read.wanted.filename.removesuffix(PROVENANCE))
+    if attested is None or attested.attestations is None:
+        raise _no_file(read)
+    return web.Response(body=provenance_json(attested.attestations), content_type=PROVENANCE_TYPE)
+
+
+async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> bool:
+    # `/simple/X` is the page of X, unless a project called "simple" has such a file.
+    if len(parts) != _MAX_PARTS:
+        return False
+    project = await repository.project("simple")
+    filename = parts[1].removesuffix(METADATA).removesuffix(PROVENANCE)
+    return project is not None and filename in project.files
+
+
+def _no_project(read: Read) -> NotFoundError:
+    return NotFoundError(
+        f"There is no project {read.wanted.project} in the repository {read.repository.name}."
+    )
+
+
+def _no_file(read: Read) -> NotFoundError:
+    return NotFoundError(
+        f"There is no file {read.wanted.filename} in the project {read.wanted.project}."
+    )
