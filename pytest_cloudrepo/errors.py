@@ -1,0 +1,46 @@
+"""What can go wrong, in words for people."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo.command import CommandResult
+
+
+class CloudRepoError(Exception):
+    """The base of everything that this plugin raises on purpose."""
+
+
+class ServerError(CloudRepoError):
+    """The server refused what was asked of it, or could not be reached."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class CommandError(CloudRepoError):
+    """A program ended with an exit status other than 0."""
+
+    def __init__(self, result: CommandResult, *, server_said: str = "") -> None:
+        super().__init__(result)
+        self.result = result
+        self.server_said = server_said
+
+    def __str__(self) -> str:
+        """Show the command, how it ended, its output and what the server said meanwhile."""
+        status = self.result.returncode
+        ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        parts = [
+            f"{shlex.join(self.result.args)} {ended}",
+            self.result.output.strip() or "(it printed nothing)",
+        ]
+        if self.server_said:
+            parts.append(f"The server said: {self.server_said}")
+        return "\n".join(parts)
+
+
+class CommandTimeout(CloudRepoError):  # noqa: N818 - named as subprocess.TimeoutExpired is
+    """A program did not end in time, and was ended with all that it had started."""
