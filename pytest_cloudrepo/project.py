@@ -1,0 +1,198 @@
+"""A source tree that `build` builds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from pytest_cloudrepo import _backend, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_BACKEND_FOLDER: Final = "_cloudrepo_backend"
+_BACKEND_MODULE: Final = "backend"
+_SUMMARY: Final = "A project made for a test"
+
+
+class Project:
+    """A source tree on disk, with a build backend that needs no network."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        version: str,
+        *,
+        files: Mapping[str, str | bytes] | None = None,
+        requires: Sequence[str] = (),
+        setup_py: bool = False,
+        environ: Mapping[str, str],
+        timeout: float,
+    ) -> None:
+        """Write the tree.
+
+        Args:
+            folder: Where; it must not be there yet.
+            name: The project's name, as people write it.
+            version: Its version.
+            files: More files, or others: relative paths and their content. Without any, there is
+                one module, named as the project is, which has `__version__`.
+            requires: What it depends on.
+            setup_py: Whether it is built by setuptools, from a setup.py, and not by a backend of
+                its own.
+            environ: The environment that it is built in.
+            timeout: The seconds that a build may take.
+
+        Raises:
+            ValueError: The name, version, a requirement or a path is not a valid one.
+        """
+        self.folder = folder
+        self.name = _checked_name(name)
+        self.version = _checked_version(version)
+        self._requires = [_checked_requirement(requirement) for requirement in requires]
+        self._environ = environ
+        self._timeout = timeout
+        tree = {_checked_path(path): content for path, content in (files or {}).items()}
+        for path, content in (self._skeleton(tree, setup_py=setup_py) | tree).items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Text goes out as it is: Windows' line ends would make another distribution of it.
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def __repr__(self) -> str:
+        return f"<Project {self.name} {self.version} in {self.folder}>"
+
+    @property
+    def module(self) -> str:
+        """The name that it is imported by."""
+        name = canonicalize_name(self.name).replace("-", "_")
+        return name if name.isidentifier() else f"_{name}"
+
+    def build(self, *, sdist: bool = True, wheel: bool = True) -> list[Path]:
+        """Build the tree as it is now, with the program `build`, into its folder `dist`.
+
+        What was built before is replaced. Unchanged sources give the same bytes again, except for
+        the sdist of a setup.py project, in which setuptools notes the time.
+
+        Returns:
+            The sdist, then the wheel.
+
+        Raises:
+            CommandError: The build failed.
+            CommandTimeout: The build took too long.
+            ValueError: Neither sdist nor wheel is asked for.
+        """
+        __tracebackhide__ = True
+        if not (sdist or wheel):
+            raise ValueError("a build makes an sdist, a wheel or both: one of them must be True")
+        dist = self.folder / "dist"
+        # setuptools would take from build/ what has since gone from the tree.
+        for old in (dist, self.folder / "build", *self.folder.glob("*.egg-info")):
+            shutil.rmtree(old, ignore_errors=True)
+        # For both, `build` is given neither option: it makes the wheel from the sdist then.
+        kinds = [] if sdist and wheel else ["--sdist" if sdist else "--wheel"]
+        command.run(
+            [
+                *(sys.executable, "-P", "-m", "build"),
+                # What the backends require is there already; there is nothing to install or check.
+                *("--no-isolation", "--skip-dependency-check"),
+                *kinds,
+                *("--outdir", dist, self.folder),
+            ],
+            environ={**self._environ, "SOURCE_DATE_EPOCH": str(_backend.EARLIEST)},
+            timeout=self._timeout,
+        )
+        return sorted(dist.iterdir(), key=lambda path: path.suffix == ".whl")
+
+    def _skeleton(
+        self, tree: Mapping[PurePosixPath, str | bytes], *, setup_py: bool
+    ) -> dict[PurePosixPath, str | bytes]:
+        skeleton: dict[str, str | bytes] = {}
+        package = {PurePosixPath(self.module), PurePosixPath("src") / self.module}
+        if not any(package.intersection(path.parents) for path in tree):
+            skeleton[f"{self.module}.py"] = f'__version__ = "{self.version}"\n'
+        if setup_py:
+            modules = {PurePosixPath(path) for path in skeleton}
+            skeleton["setup.py"] = self._setup_py(modules.union(tree))
+        else:
+            skeleton["pyproject.toml"] = self._pyproject()
+            backend = Path(_backend.__file__).read_bytes()
+            skeleton[f"{_BACKEND_FOLDER}/{_BACKEND_MODULE}.py"] = backend
+        return {PurePosixPath(path): content for path, content in skeleton.items()}
+
+    def _pyproject(self) -> str:
+        return f"""\
+[build-system]
+requires = []
+build-backend = "{_BACKEND_MODULE}"
+backend-path = ["{_BACKEND_FOLDER}"]
+
+[project]
+name = "{self.name}"
+version = "{self.version}"
+description = "{_SUMMARY}"
+requires-python = ">=3.8"
+dependencies = {json.dumps(self._requires, ensure_ascii=False)}
+"""
+
+    def _setup_py(self, tree: Iterable[PurePosixPath]) -> str:
+        modules = [path for path in tree if path.suffix == ".py" and _is_installed(path)]
+        packages = {".".join(path.parts[:-1]) for path in modules if len(path.parts) > 1}
+        return f"""\
+from setuptools import setup
+
+setup(
+    name={self.name!r},
+    version={self.version!r},
+    description={_SUMMARY!r},
+    python_requires=">=3.8",
+    install_requires={self._requires!r},
+    py_modules={sorted(path.stem for path in modules if len(path.parts) == 1)!r},
+    packages={sorted(packages)!r},
+    package_data={{"": ["**/*"]}},
+)
+"""
+
+
+def _is_installed(path: PurePosixPath) -> bool:
+    return not _backend.NOT_MODULES.fullmatch(path.parts[0])
+
+
+def _checked_name(name: str) -> str:
+    try:
+        canonicalize_name(name, validate=True)
+    except InvalidName:
+        raise ValueError(
+            f"{name!r} is no project name: letters, digits, '.', '_' and '-', the first and last "
+            "of them a letter or digit"
+        ) from None
+    return name
+
+
+def _checked_version(version: str) -> str:
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        raise ValueError(f"{version!r} is no version, such as 1.0 or 2.1rc1") from None
+
+
+def _checked_requirement(requirement: str) -> str:
+    try:
+        return str(Requirement(requirement))
+    except InvalidRequirement as error:
+        raise ValueError(f"{requirement!r} is no requirement: {error}") from None
+
+
+def _checked_path(path: str) -> PurePosixPath:
+    checked = PurePosixPath(path)
+    if checked.is_absolute() or PureWindowsPath(path).drive or ".." in checked.parts:
+        raise ValueError(f"a project's files are named relative to it, unlike {path!r}")
+    return checked
