@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from io import BytesIO
-from typing import IO, Protocol, cast
+from typing import IO, Protocol
 
 from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.storage import Storage
@@ -64,9 +64,14 @@ class Incoming:
         await self._writer.write(data)
 
     async def digest(self, name: str) -> str:
-        """A digest of all bytes, in hexadecimal digits."""
+        """A digest of all bytes, in hexadecimal digits.
+
+        Raises:
+            StorageError: the store did not take them, or did not give them back.
+        """
         if name not in self._hashes:
             # It was asked for after the bytes had gone by.
+            await self.finish()
             self._hashes[name] = await asyncio.to_thread(self._digest_again, name)
         return self._hashes[name].hexdigest()
 
@@ -99,7 +104,7 @@ class Incoming:
         small = self._writer.small
         if small is not None:
             return BytesIO(small)
-        return cast("IO[bytes]", self._storage.open(self.key))
+        return self._storage.open(self.key)
 
     @property
     def inline(self) -> bool:
@@ -115,9 +120,9 @@ class Incoming:
 
     def _digest_again(self, name: str) -> _Hash:
         again = _new_hash(name)
-        opened = self.open()
-        while data := opened.read(_CHUNK):
-            again.update(bytes(data))
+        with self.open() as opened:
+            while data := opened.read(_CHUNK):
+                again.update(data)
         return again
 
 

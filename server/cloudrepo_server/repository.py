@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, cast
+from typing import cast
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -275,7 +275,7 @@ class Repository:
         if self.dialect.any_file:
             return Contents(None, None)
         if incoming.inline:
-            return read_contents(name, incoming.open())
+            return _read_opened(name, incoming)
         await incoming.finish()
         return await asyncio.to_thread(_read_opened, name, incoming)
 
@@ -362,5 +362,5 @@ class Repository:
 
 
 def _read_opened(name: DistributionName, incoming: Incoming) -> Contents:
-    opened: IO[bytes] = incoming.open()
-    return read_contents(name, opened)
+    with incoming.open() as opened:
+        return read_contents(name, opened)

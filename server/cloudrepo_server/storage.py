@@ -13,8 +13,9 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from io import SEEK_SET, BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import msgspec
 import obstore
@@ -25,6 +26,8 @@ from obstore.store import LocalStore, MemoryStore
 from cloudrepo_server.errors import StorageError, StorageInUseError
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     # obstore has these names in its type stubs alone.
     from obstore import AsyncWritableFile, ReadableFile
 
@@ -297,7 +300,7 @@ class Storage:
                 self._small_blobs[key] = known
         return known
 
-    def open(self, key: str) -> ReadableFile:
+    def open(self, key: str) -> IO[bytes]:
         """A blob to read from any position; it blocks, so use it off the event loop.
 
         Raises:
@@ -305,7 +308,7 @@ class Storage:
             StorageError: the store did not answer.
         """
         with _storage_errors():
-            return obstore.open_reader(self.store, key)
+            return BufferedReader(_Reader(obstore.open_reader(self.store, key)))
 
     def path(self, key: str) -> Path | None:
         """Where a blob lies on the local disk, if it does."""
@@ -350,6 +353,31 @@ class Storage:
         self._small_blobs.pop(key, None)
         with contextlib.suppress(FileNotFoundError, BaseError):
             obstore.delete(self.store, key)
+
+
+class _Reader(RawIOBase):
+    """A blob as Python's own files are, for the libraries that read archives."""
+
+    def __init__(self, blob: ReadableFile) -> None:
+        super().__init__()
+        self._blob = blob
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer).cast("B")
+        with _storage_errors():
+            data = memoryview(self._blob.read(len(target)))
+        target[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        with _storage_errors():
+            return self._blob.seek(offset, whence)
 
 
 @contextlib.contextmanager
