@@ -4,6 +4,7 @@ import logging
 from time import monotonic
 
 from aiohttp import web
+from aiohttp.http_exceptions import TransferEncodingError
 from aiohttp.typedefs import Handler
 
 from cloudrepo_server.dialect import Dialect
@@ -14,6 +15,7 @@ from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answ
 from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.index import DIALECT, ENTRY, Index
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
+from cloudrepo_server.web.upload import WAITS
 
 log = logging.getLogger("cloudrepo_server")
 
@@ -38,6 +40,10 @@ def create_application(organization: Organization) -> web.Application:
             response = error_answer(error, realm=organization.name, dialect=dialect)
         except web.HTTPException as error:
             response = _plain_refusal(request, error)
+        except (TransferEncodingError, web.RequestPayloadError):
+            response = refusal_answer(
+                400, "The body ended early, or is not encoded as its headers say."
+            )
         except ConnectionError:
             # The client has gone; there is nobody to answer.
             raise
@@ -46,6 +52,8 @@ def create_application(organization: Organization) -> web.Application:
             response = refusal_answer(_SERVER_ERRORS, "The server failed; its log says why.")
         response.headers["Server"] = _SERVER
         _note(request, response, seconds=monotonic() - started)
+        if request.get(WAITS):
+            await _end(request, response)
         return response
 
     application = web.Application(middlewares=[answer])
@@ -61,8 +69,17 @@ async def _healthy(_: web.Request) -> web.Response:
     return json_answer({"status": "ok"})
 
 
-async def _wait(_: web.Request) -> None:
-    """Send nothing yet."""
+async def _wait(request: web.Request) -> None:
+    request[WAITS] = True
+
+
+async def _end(request: web.Request, response: web.StreamResponse) -> None:
+    # The client waits with a body that nobody will ask for, and may send it or not: only a closed
+    # connection is clear to both (RFC 9110, 10.1.1).
+    response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    request.protocol.force_close()
 
 
 def _plain_refusal(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from aiohttp.http_exceptions import TransferEncodingError
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from packaging.utils import canonicalize_name
 
@@ -17,6 +16,9 @@ from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.journal import Entry, form_for_journal
 from cloudrepo_server.provenance import read_attestations
 from cloudrepo_server.repository import Claims, Repository
+
+WAITS = "waits"
+"""Where a request notes that its client waits with the body until its credentials are good."""
 
 MAX_FIELDS = 4096
 MAX_FIELD_BYTES = 16 << 20
@@ -200,11 +202,7 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> I
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        # The client waits with the body until it is told that its credentials are good.
+    if request.pop(WAITS, False):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    try:
-        async for chunk in request.content.iter_any():
-            yield chunk
-    except (TransferEncodingError, web.RequestPayloadError) as error:
-        raise InvalidError("The body ended before the form did.") from error
+    async for chunk in request.content.iter_any():
+        yield chunk
