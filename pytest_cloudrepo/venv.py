@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -15,7 +16,6 @@ from pytest_cloudrepo.errors import CloudRepoError, CommandError
 from pytest_cloudrepo.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from cloudrepo_server.clients import Connection
@@ -195,7 +195,7 @@ class VirtualEnv:
 def _listed(index: Index | str | Sequence[Index | str] | None) -> list[Index | str]:
     if index is None:
         return []
-    if isinstance(index, str) or hasattr(index, "connection"):
+    if isinstance(index, str) or not isinstance(index, Sequence):
         return [index]
     return list(index)
 
