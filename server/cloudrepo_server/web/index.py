@@ -15,6 +15,7 @@ from cloudrepo_server.web.answers import json_answer, refusal_answer
 from cloudrepo_server.web.authentication import authenticate
 from cloudrepo_server.web.faulty import Struck
 from cloudrepo_server.web.reads import Read, Reader, find_wanted
+from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import Target, read_target
 from cloudrepo_server.web.upload import receive_upload
 
@@ -27,9 +28,9 @@ _READS = ("GET", "HEAD")
 class Index:
     """Answers every request below `/repositories` and `/public/repositories`."""
 
-    def __init__(self, organization: Organization) -> None:
+    def __init__(self, organization: Organization, remote: Remote) -> None:
         self._organization = organization
-        self._reader = Reader()
+        self._reader = Reader(organization.upstreams, remote)
 
     async def private(self, request: web.Request) -> web.StreamResponse:
         """What repository users and tokens read and upload."""
@@ -42,6 +43,8 @@ class Index:
         )
         entry.user = principal.name
         if not target.repository:
+            if request.method == "POST":
+                return _method_not_allowed("GET, HEAD")
             return json_answer({"organization": self._organization.name})
         if repository is None:
             raise repository_not_found(target.repository)
@@ -66,7 +69,7 @@ class Index:
         entry = Entry(
             method=request.method,
             path=request.rel_url.raw_path,
-            user_agent=request.headers.get("User-Agent", ""),
+            user_agent=_text(request.headers.get("User-Agent", "")),
         )
         repository = await self._organization.find(target.repository)
         if repository is not None:
@@ -120,6 +123,11 @@ class Index:
 
     def _strike(self, repository: Repository, facts: Facts, entry: Entry) -> Struck:
         return Struck(self._organization.faults(repository).strike(facts), entry)
+
+
+def _text(header: str) -> str:
+    # A header may hold any bytes; those that are no UTF-8 cannot be told in JSON.
+    return header.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _method_not_allowed(allowed: str, message: str | None = None) -> web.Response:

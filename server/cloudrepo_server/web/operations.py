@@ -35,7 +35,8 @@ class Operation:
     @property
     def route(self) -> web.RouteDef:
         """The operation as a route."""
-        return web.route(self.method, self.path, self.handler)
+        # A placeholder takes all but a slash: an e-mail address may hold braces.
+        return web.route(self.method, self.path.replace("}", ":[^/]+}"), self.handler)
 
 
 def openapi_document(operations: list[Operation], *, version: str) -> dict[str, Any]:

@@ -81,10 +81,20 @@ def negotiate(accept: str, asked: str | None) -> str | None:
     return _LATEST.get(best, best) or None
 
 
+@cached(LRUCache(256))
+def _takes_gzip(accept_encoding: str) -> bool:
+    # https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+    for each in accept_encoding.lower().replace(" ", "").split(","):
+        coding, _, weight = each.partition(";q=")
+        if coding == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False
+
+
 def page_answer(request: web.BaseRequest, page: Page, content_type: str) -> web.Response:
     """The page, or that the client has it already."""
-    compressed = len(page.body) >= _MIN_GZIP and "gzip" in request.headers.get(
-        "Accept-Encoding", ""
+    compressed = len(page.body) >= _MIN_GZIP and _takes_gzip(
+        ", ".join(request.headers.getall("Accept-Encoding", ()))
     )
     tag = page.tag + "-gzip" if compressed else page.tag
     headers = {**_HEADERS, "ETag": f'"{tag}"'}

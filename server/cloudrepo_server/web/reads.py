@@ -20,10 +20,12 @@ from cloudrepo_server.simple import (
     root_html,
     root_json,
 )
+from cloudrepo_server.upstream import Upstreams, is_remote
 from cloudrepo_server.web.answers import refusal_answer
 from cloudrepo_server.web.faulty import Struck
 from cloudrepo_server.web.files import content_answer
 from cloudrepo_server.web.pages import Pages, negotiate, page_answer
+from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import Target
 
 METADATA = ".metadata"
@@ -79,7 +81,9 @@ async def find_wanted(repository: Repository, target: Target) -> Wanted:
 class Reader:
     """Answers reads, with pages kept as bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, upstreams: Upstreams, remote: Remote) -> None:
+        self._upstreams = upstreams
+        self._remote = remote
         self._pages = Pages()
 
     async def answer(self, read: Read) -> web.StreamResponse:
@@ -90,24 +94,46 @@ class Reader:
         """
         if read.wanted.aim == "root":
             return await self._root(read)
-        project = await read.repository.project(read.wanted.project)
+        project = await self._upstreams.project(read.repository, read.wanted.project)
         if read.wanted.aim == "page":
             return self._project(read, read.struck.page(project, read.wanted.project))
         if project is None:
             raise _no_project(read)
         try:
-            return await _file(read, project)
+            return await self._file(read, project)
         except FileNotFoundError:
             # It was replaced between the document and the blob: the document now names another.
-            again = await read.repository.project(project.name)
+            again = await self._upstreams.project(read.repository, project.name)
             if again is None or again.revision == project.revision:
                 raise NotFoundError(f"The bytes of {read.wanted.filename} are gone.") from None
-            return await _file(read, again)
+            return await self._file(read, again)
+
+    async def _file(self, read: Read, project: ProjectDocument) -> web.StreamResponse:
+        filename, repository = read.wanted.filename, read.repository
+        file: File | None = project.files.get(filename)
+        if file is not None:
+            blob, content = file.blob, repository.content(file)
+        elif not repository.dialect.attributes or read.struck.metadata_missing:
+            raise _no_file(read)
+        elif filename.endswith(PROVENANCE):
+            return _provenance(read, project)
+        else:
+            file = project.files.get(filename.removesuffix(METADATA))
+            if file is None or file.metadata_blob is None:
+                raise _no_file(read)
+            blob = file.metadata_blob
+            if not is_remote(blob):
+                content = await repository.metadata(file)
+        if is_remote(blob):
+            return await self._remote.pass_on(read.request, blob, read.entry)
+        return await content_answer(
+            read.request, content, read.entry, whole=read.struck.spoils_body
+        )
 
     async def _root(self, read: Read) -> web.Response:
         base, repository = read.wanted.base, read.repository
-        names = read.struck.root(await repository.project_names())
-        revision = await repository.listing_revision()
+        names = read.struck.root(await self._upstreams.project_names(repository))
+        revision = await self._upstreams.listing_revision(repository)
         key = (base, repository.document.id, *(names if read.struck.stale else [revision]))
         return self._page(read, key, lambda: root_html(names, base=base), lambda: root_json(names))
 
@@ -136,7 +162,8 @@ class Reader:
         request, dialect = read.request, read.repository.dialect
         content_type: str | None = HTML
         if dialect.json:
-            content_type = negotiate(request.headers.get("Accept", ""), request.query.get("format"))
+            accept = ", ".join(request.headers.getall("Accept", ()))
+            content_type = negotiate(accept, request.query.get("format"))
         if content_type is None:
             return refusal_answer(
                 406, f"This index speaks {JSON_V1}, {HTML_V1} and {HTML}.", {"Vary": "Accept"}
@@ -145,23 +172,6 @@ class Reader:
         return page_answer(
             request, self._pages.get((dialect.name, form, *key), render), content_type
         )
-
-
-async def _file(read: Read, project: ProjectDocument) -> web.StreamResponse:
-    filename, repository = read.wanted.filename, read.repository
-    file: File | None = project.files.get(filename)
-    if file is not None:
-        content = repository.content(file)
-    elif not repository.dialect.attributes or read.struck.metadata_missing:
-        content = None
-    elif filename.endswith(PROVENANCE):
-        return _provenance(read, project)
-    else:
-        described = project.files.get(filename.removesuffix(METADATA))
-        content = None if described is None else await repository.metadata(described)
-    if content is None:
-        raise _no_file(read)
-    return await content_answer(read.request, content, read.entry, whole=read.struck.spoils_body)
 
 
 def _provenance(read: Read, project: ProjectDocument) -> web.Response:
