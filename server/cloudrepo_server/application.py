@@ -14,6 +14,7 @@ from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answer
 from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.index import DIALECT, ENTRY, Index
+from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 from cloudrepo_server.web.upload import WAITS
 
@@ -26,7 +27,9 @@ _SERVER_ERRORS = 500
 
 def create_application(organization: Organization) -> web.Application:
     """What answers for an organization."""
-    index, api = Index(organization), Api(organization)
+    remote = Remote()
+    organization.upstreams.connect = remote.connect
+    index, api = Index(organization, remote), Api(organization)
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -50,13 +53,14 @@ def create_application(organization: Organization) -> web.Application:
         except Exception:
             log.exception("%s %s failed", request.method, request.rel_url.raw_path)
             response = refusal_answer(_SERVER_ERRORS, "The server failed; its log says why.")
-        response.headers["Server"] = _SERVER
         _note(request, response, seconds=monotonic() - started)
         if request.get(WAITS):
             await _end(request, response)
         return response
 
     application = web.Application(middlewares=[answer])
+    application.on_response_prepare.append(_sign)
+    application.on_cleanup.append(lambda _: remote.close())
     application.router.add_get("/healthz", _healthy)
     # Who asks is settled before a body is asked for, hence no "100 Continue" by itself.
     for prefix, handle in ((PRIVATE, index.private), (PUBLIC, index.public)):
@@ -67,6 +71,10 @@ def create_application(organization: Organization) -> web.Application:
 
 async def _healthy(_: web.Request) -> web.Response:
     return json_answer({"status": "ok"})
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = _SERVER
 
 
 async def _wait(request: web.Request) -> None:

@@ -14,6 +14,8 @@ class RepositoryDocument(Document, frozen=True, kw_only=True):
     public: bool = False
     dialect: str = "modern"
     max_file_size: int | None = None
+    upstream: tuple[str, ...] = ()
+    upstream_strategy: str = "first-match"
     created: str
 
 

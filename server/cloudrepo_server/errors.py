@@ -37,5 +37,9 @@ class StorageError(CloudRepoServerError):
     """The storage failed; what was there is still there."""
 
 
+class UpstreamError(CloudRepoServerError):
+    """Another index, to which a repository falls through, did not answer as an index does."""
+
+
 class StorageInUseError(CloudRepoServerError):
     """Another server owns the folder."""

@@ -24,6 +24,7 @@ from cloudrepo_server.faults import Faults, FaultSpecification, InstalledFault, 
 from cloudrepo_server.journal import Journal
 from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.storage import Storage
+from cloudrepo_server.upstream import Upstreams
 from cloudrepo_server.users import Tokens, Users
 
 # As CloudRepo's own client checks it.
@@ -54,6 +55,7 @@ class TokenBearer:
     read_only: bool
 
 
+Setting = bool | str | int | tuple[str, ...] | None
 Principal = AdminUser | RepositoryUser | TokenBearer
 
 
@@ -71,6 +73,7 @@ class Organization:
         self.name = name
         self.users = Users(storage)
         self.tokens = Tokens(storage)
+        self.upstreams = Upstreams(self.find)
         self._storage = storage
         self._admin_username = admin_username
         self._admin_password = _digest(admin_password)
@@ -174,7 +177,7 @@ class Organization:
         documents = sorted((each for each in found if each is not None), key=lambda one: one.name)
         return [Repository(self._storage, document) for document in documents]
 
-    async def create_repository(self, name: str, **settings: bool | str | int | None) -> Repository:
+    async def create_repository(self, name: str, **settings: Setting) -> Repository:
         """A new, empty repository.
 
         Raises:
@@ -188,7 +191,7 @@ class Organization:
         document = msgspec.structs.replace(
             RepositoryDocument(id=secrets.token_hex(8), name=name, created=now()), **settings
         )
-        self._check_settings(document)
+        await self._check_settings(document)
 
         def add(existing: RepositoryDocument | None) -> RepositoryDocument:
             if existing is not None:
@@ -198,7 +201,7 @@ class Organization:
         await self._storage.change(repository_key(name), RepositoryDocument, add)
         return await self.repository(name)
 
-    async def update_repository(self, name: str, **settings: bool | str | int | None) -> Repository:
+    async def update_repository(self, name: str, **settings: Setting) -> Repository:
         """Change settings, from the next request on.
 
         Raises:
@@ -206,7 +209,7 @@ class Organization:
             NotFoundError: there is no such repository.
         """
         before = await self.repository(name)
-        self._check_settings(msgspec.structs.replace(before.document, **settings))
+        await self._check_settings(msgspec.structs.replace(before.document, **settings))
 
         def change(existing: RepositoryDocument | None) -> RepositoryDocument:
             if existing is None:
@@ -279,11 +282,11 @@ class Organization:
             return ""
         return " The user name arrived percent-encoded: give it apart from the URL."
 
-    @staticmethod
-    def _check_settings(document: RepositoryDocument) -> None:
+    async def _check_settings(self, document: RepositoryDocument) -> None:
         dialect_named(document.dialect)
         if document.max_file_size is not None and document.max_file_size < 0:
             raise InvalidError("max_file_size is a number of bytes, or null for no limit.")
+        await self.upstreams.check(document)
 
 
 def _digest(text: str) -> bytes:

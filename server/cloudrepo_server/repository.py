@@ -104,10 +104,14 @@ class Repository:
         """A file's bytes."""
         return Content(file.size, file.sha256, self._storage, file.blob)
 
-    async def metadata(self, file: File) -> Content | None:
-        """The bytes of a file's core metadata, where they are served (PEP 658)."""
+    async def metadata(self, file: File) -> Content:
+        """The bytes of a file's core metadata (PEP 658).
+
+        Raises:
+            FileNotFoundError: it has none.
+        """
         if file.metadata_blob is None or file.metadata_sha256 is None:
-            return None
+            raise FileNotFoundError(file.filename)
         size = len(await self._storage.get(file.metadata_blob))
         return Content(size, file.metadata_sha256, self._storage, file.metadata_blob)
 

@@ -14,6 +14,7 @@ from cloudrepo_server.errors import (
     StorageError,
     TooLargeError,
     UnauthenticatedError,
+    UpstreamError,
 )
 
 _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
@@ -24,6 +25,7 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (ConflictError, 409),
     (FileExistsInRepositoryError, 409),
     (TooLargeError, 413),
+    (UpstreamError, 502),
     (StorageError, 503),
 )
 _MAX_REASON = 400

@@ -125,7 +125,9 @@ class Reader:
             if not is_remote(blob):
                 content = await repository.metadata(file)
         if is_remote(blob):
-            return await self._remote.pass_on(read.request, blob, read.entry)
+            return await self._remote.pass_on(
+                read.request, blob, read.entry, whole=read.struck.spoils_body
+            )
         return await content_answer(
             read.request, content, read.entry, whole=read.struck.spoils_body
         )

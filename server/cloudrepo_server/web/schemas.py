@@ -10,6 +10,7 @@ from cloudrepo_server.dialect import DIALECTS
 from cloudrepo_server.documents import File, ProjectDocument, TokenDocument, UserDocument
 from cloudrepo_server.repository import STATUSES, Repository
 from cloudrepo_server.simple import file_path
+from cloudrepo_server.upstream import STRATEGIES, without_password
 from cloudrepo_server.users import MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
 
 # The schema tells the rule; the domain checks it, since it says more clearly what is wrong.
@@ -25,6 +26,7 @@ Passphrase = Annotated[
 ]
 DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
+Strategy = Annotated[str, Meta(extra_json_schema={"enum": list(STRATEGIES)})]
 Bytes = Annotated[int, Meta(ge=0)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
@@ -40,6 +42,8 @@ class RepositorySettings(Body, kw_only=True):
     public: bool | UnsetType = UNSET
     dialect: DialectName | UnsetType = UNSET
     max_file_size: Bytes | UnsetType | None = UNSET
+    upstream: tuple[str, ...] | UnsetType = UNSET
+    upstream_strategy: Strategy | UnsetType = UNSET
 
     def given(self) -> dict[str, Any]:
         """The settings that the body names."""
@@ -48,6 +52,8 @@ class RepositorySettings(Body, kw_only=True):
             "public": self.public,
             "dialect": self.dialect,
             "max_file_size": self.max_file_size,
+            "upstream": self.upstream,
+            "upstream_strategy": self.upstream_strategy,
         }
         return {name: value for name, value in values.items() if value is not UNSET}
 
@@ -119,6 +125,8 @@ class RepositoryAnswer(msgspec.Struct, kw_only=True):
     public: bool
     dialect: str
     max_file_size: int | None
+    upstream: tuple[str, ...]
+    upstream_strategy: str
     created: Time
 
     @classmethod
@@ -132,6 +140,8 @@ class RepositoryAnswer(msgspec.Struct, kw_only=True):
             public=document.public,
             dialect=document.dialect,
             max_file_size=document.max_file_size,
+            upstream=tuple(without_password(each) for each in document.upstream),
+            upstream_strategy=document.upstream_strategy,
             created=document.created,
         )
 
