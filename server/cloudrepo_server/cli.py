@@ -1,11 +1,11 @@
-"""The command line: `cloudrepo-server serve`."""
+"""The command line: `cloudrepo-server serve` and `cloudrepo-server run`."""
 
 import argparse
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from cloudrepo_server.errors import CloudRepoServerError
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     # aiohttp would print a traceback for every client that does not speak HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    sys.exit(_serve(given))
+    sys.exit(given.start(given))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,8 +31,14 @@ def _parser() -> argparse.ArgumentParser:
         description="A private Python index that behaves as CloudRepo does.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve_parser = commands.add_parser("serve", help="answer until stopped")
-    add = serve_parser.add_argument
+    _add_serve(commands.add_parser("serve", help="answer until stopped"))
+    _add_run(commands.add_parser("run", help="run a command with every tool pointed at an index"))
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(start=_serve)
+    add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     add("--port", type=int, default=0, help="the port (0: the system chooses)")
     add("--data", type=Path, metavar="DIR", help="keep everything here (a temporary folder)")
@@ -54,7 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a folder of that process's, removed when it is gone; may be given again",
     )
-    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(start=_run)
+    add = parser.add_argument
+    add("--repository", default="default", metavar="NAME", help="the repository's name (default)")
+    add("--overwrite-protection", action="store_true", help="refuse to overwrite its files")
+    add("command", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
 
 
 def _serve(given: argparse.Namespace) -> int:
@@ -65,19 +78,36 @@ def _serve(given: argparse.Namespace) -> int:
             "whoever reaches this machine reaches this index.",
             file=sys.stderr,
         )
+    return _in_loop(serve(settings)) or 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    # Imported for this command alone, so that `serve` starts sooner.
+    from cloudrepo_server.running import Command, run  # noqa: PLC0415
+
+    # What the command prints is the user's; the server's log of refusals would stand in its way.
+    logging.getLogger().setLevel(logging.ERROR)
+    command = Command(
+        given.command,
+        repository=given.repository,
+        overwrite_protection=given.overwrite_protection,
+    )
+    return _in_loop(run(command, Settings())) or 0
+
+
+def _in_loop(work: Coroutine[None, None, int | None]) -> int | None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve(settings))
+            return runner.run(work)
     except (CloudRepoServerError, OSError, OverflowError) as error:
         print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
-        pass
-    return 0
+        return 0
 
 
 def _settings(given: argparse.Namespace) -> Settings:
-    values = vars(given)
+    values = {name: value for name, value in vars(given).items() if name != "start"}
     for name in ("username", "password"):
         value = os.environ.get(f"CLOUDREPO_ADMIN_{name.upper()}")
         if value:

@@ -1,6 +1,7 @@
 """One server's life: from a free port to the last answer."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -47,15 +48,27 @@ class Settings:
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 
-async def serve(settings: Settings) -> None:
-    """Answer until a signal comes or the owner is gone.
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A server that answers: its organization, and what its state file says."""
+
+    organization: Organization
+    state: dict[str, Any] = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return str(self.state["url"])
+
+
+@contextlib.asynccontextmanager
+async def answering(settings: Settings) -> AsyncIterator[Answering]:
+    """Answer as long as the context lasts; what is in flight at its end is finished.
 
     Raises:
         CloudRepoServerError: the data folder cannot be used.
         OSError: the port cannot be listened on.
     """
-    stop, owner_gone = asyncio.Event(), threading.Event()
-    _stop_on_signals(stop)
     storage = Storage.temporary() if settings.data is None else Storage.local(settings.data)
     organization = Organization(
         settings.organization,
@@ -77,19 +90,32 @@ async def serve(settings: Settings) -> None:
             state["ca"] = str(settings.tls.absolute())
         if settings.state_file is not None:
             _write_state(settings.state_file, state)
+        yield Answering(organization, state)
+    finally:
+        await runner.cleanup()
+        await organization.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Answer until a signal comes or the owner is gone.
+
+    Raises:
+        CloudRepoServerError: the data folder cannot be used.
+        OSError: the port cannot be listened on.
+    """
+    stop, owner_gone = asyncio.Event(), threading.Event()
+    _stop_on_signals(stop)
+    async with answering(settings) as server:
         print(  # noqa: T201
-            f"Serving the organization {settings.organization} at {state['url']}", flush=True
+            f"Serving the organization {settings.organization} at {server.url}", flush=True
         )
         if settings.owner_pid is not None:
             _watch(settings.owner_pid, stop, owner_gone)
         await stop.wait()
-    finally:
-        await runner.cleanup()
-        await organization.close()
-        if owner_gone.is_set():
-            for folder in settings.owner_folders:
-                # Windows keeps what a program has open, such as this one's log.
-                shutil.rmtree(folder, ignore_errors=True)
+    if owner_gone.is_set():
+        for folder in settings.owner_folders:
+            # Windows keeps what a program has open, such as this one's log.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _listen(
