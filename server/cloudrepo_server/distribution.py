@@ -1,6 +1,8 @@
 """A distribution's file name and archive, read and checked."""
 
 import contextlib
+import gzip
+import itertools
 import lzma
 import re
 import struct
@@ -29,16 +31,29 @@ MAX_METADATA = 8 << 20
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
 MAX_DIRECTORY = 64 << 20
+MAX_HEADERS = 16 << 20
 
 # https://packaging.python.org/specifications/name-normalization/
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 # The characters that CloudRepo's own client says the service takes.
 _FILENAME = re.compile(r"[A-Za-z0-9+._!-]+", re.ASCII)
 _ENDINGS = (".whl", ".tar.gz", ".zip")
-_METADATA_VERSIONS = frozenset({"1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6"})
+# 2.0 was withdrawn (PEP 426), yet wheels of many years have it.
+_METADATA_VERSIONS = frozenset(
+    {"1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6"}
+)
 # From 2.2 an sdist says which of its fields a build may change (PEP 643).
 _RELIABLE_SDIST = (2, 2)
 _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
+_END_OF_ZIP64_DIRECTORY = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR = struct.Struct("<4sLQL")
+# As the email package tells a header from what follows all headers.
+_HEADERS = re.compile(rb"(?:[!-9;-~]+[ \t]*:.*\n?|[ \t].*\n?)*+")
+_WANTED = re.compile(
+    rb"^(?:Metadata-Version|Name|Version|Requires-Python)[ \t]*:.*(?:\n[ \t].*)*+",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MAX_WANTED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +200,10 @@ def _read_zip_sdist(name: DistributionName, archive: IO[bytes]) -> Contents:
 def _read_tar_sdist(name: DistributionName, archive: IO[bytes]) -> Contents:
     contents = Contents(None, None)
     unpacked = 0
-    # As a stream: memory stays flat, and every member's header is read once.
-    with tarfile.open(fileobj=archive, mode="r|gz") as sdist:
+    with (
+        _BoundedGzip(fileobj=archive) as unzipped,
+        tarfile.open(fileobj=unzipped, mode="r:") as sdist,
+    ):
         for number, member in enumerate(sdist):
             unpacked += member.size
             if number >= MAX_MEMBERS or unpacked > MAX_UNPACKED:
@@ -201,7 +218,24 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes]) -> Contents:
                     contents = _sdist_contents(extracted.read())
             # tarfile keeps every header it has read for as long as the archive is open.
             sdist.members.clear()  # type: ignore[attr-defined] # typeshed has it not
+            sdist.pax_headers = {}
+            unzipped.left = MAX_HEADERS
     return contents
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """An archive of which only `left` bytes more may be read; what is skipped does not count.
+
+    A few bytes can claim a header of gigabytes, which tarfile would read whole.
+    """
+
+    left = MAX_HEADERS
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= self.left:
+            raise tarfile.ReadError("a header is too large")
+        self.left -= size
+        return super().read(size)
 
 
 def _sdist_contents(metadata: bytes) -> Contents:
@@ -224,7 +258,7 @@ def _open_zip(name: DistributionName, archive: IO[bytes]) -> zipfile.ZipFile:
 
 
 def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
-    # zipfile makes an object of each member, and a small file may claim millions.
+    # zipfile makes an object of each member, and an archive may claim millions.
     size = archive.seek(0, 2)
     archive.seek(max(0, size - _END_OF_DIRECTORY.size - 65535))
     tail = archive.read()
@@ -232,8 +266,20 @@ def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
     if at < 0 or len(tail) - at < _END_OF_DIRECTORY.size:
         raise zipfile.BadZipFile("File is not a zip file")
     _, _, _, _, members, directory, _, _ = _END_OF_DIRECTORY.unpack_from(tail, at)
+    if tail[at - _LOCATOR.size : at].startswith(b"PK\x06\x07"):
+        # Of an archive with the fields of zip64, zipfile believes those alone.
+        members, directory = _read_zip64_directory(archive, tail[at - _LOCATOR.size : at])
     if members > MAX_MEMBERS or directory > MAX_DIRECTORY:
         raise InvalidError(f"{name.filename} has more members than is allowed.")
+
+
+def _read_zip64_directory(archive: IO[bytes], locator: bytes) -> tuple[int, int]:
+    _, _, at, _ = _LOCATOR.unpack(locator)
+    archive.seek(at)
+    _, _, _, _, _, _, _, members, directory, _ = _END_OF_ZIP64_DIRECTORY.unpack(
+        archive.read(_END_OF_ZIP64_DIRECTORY.size)
+    )
+    return members, directory
 
 
 def _read_member(name: DistributionName, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -248,7 +294,11 @@ def _fields(metadata: bytes) -> dict[str, str]:
     # Imported at the first upload: it brings the email package, which no page needs.
     from packaging.metadata import parse_email  # noqa: PLC0415
 
-    raw, _ = parse_email(metadata)
+    # Only what is looked at below is parsed: a wheel of a few kilobytes may hold a million headers.
+    headers = _HEADERS.match(metadata)
+    wanted = _WANTED.finditer(metadata, 0, headers.end() if headers else 0)
+    few = b"\n".join(found[0] for found in itertools.islice(wanted, _MAX_WANTED))
+    raw, _ = parse_email(few)
     return {
         key: " ".join(value.split())
         for key in ("metadata_version", "name", "version", "requires_python")
