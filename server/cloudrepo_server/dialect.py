@@ -1,13 +1,21 @@
 """How a repository answers where registries differ: one table, a row a registry.
 
-The sources of the cells: `wire` is what was measured with the clients, `cloudrepo` what is publicly
-known of the live service (its own client and what others' artifacts show), `warehouse` PyPI's own
-source code.
+Where a cell is from stands beside it: `cloudrepo` is what is publicly known of the live service
+(its own client and what others' artifacts show), `warehouse` PyPI's own source code, a link a
+thread in which the answer was seen. What no source tells is as in `modern`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cloudrepo_server.errors import InvalidError
+
+REQUIRES_PYTHON, YANKED, CORE_METADATA, STATUS, PROVENANCE = ATTRIBUTES = (
+    "requires-python",
+    "yanked",
+    "core-metadata",
+    "status",
+    "provenance",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,45 +24,48 @@ class Dialect:
 
     name: str
     exists_status: int = 409
-    """The refusal of other bytes under a name that stays taken (cloudrepo: 409; warehouse: 400)."""
+    """The refusal of other bytes under a name that stays taken."""
     exists_text: str = "File already exists: {filename} (overwrite protection is on)"
-    """Its words; clients look for "already exist" in them (wire 3.2)."""
+    """Its words, by which clients know it; the fields are those of `Repository._decide`."""
+    exists_in_reason: bool = True
+    """Whether its words stand in the reason phrase too, which is all that some clients show."""
     always_protected: bool = False
-    """Whether names stay taken without overwrite protection too (warehouse: always)."""
+    """Whether names stay taken without overwrite protection too."""
     identical_accepted: bool = False
-    """Whether identical bytes under a taken name are answered 200 (warehouse; cloudrepo: no)."""
+    """Whether identical bytes under a taken name are answered 200, with nothing changed."""
     deleted_text: str | None = None
-    """The refusal of a deleted file's name used again; None allows it (warehouse: refused)."""
+    """The refusal of a deleted file's name used again; None allows it."""
     too_large_status: int = 413
-    """The refusal of a file over the limit (RFC 9110: 413; warehouse: 400)."""
-    json: bool = True
-    """Whether pages come as JSON too, with all that simple API 1.4 has (cloudrepo: HTML alone)."""
+    """The refusal of a file over the limit."""
+    json: str | None = "1.4"
+    """The version of the simple API's JSON form; None where pages are HTML alone."""
     hashes: bool = True
-    """Whether pages tell digests (cloudrepo: no lock file made from it has any)."""
-    attributes: bool = True
-    """Whether pages tell requires-python, yanks, status and core metadata (cloudrepo: none)."""
+    """Whether pages tell digests."""
+    attributes: frozenset[str] = frozenset(ATTRIBUTES)
+    """What pages tell of a file or project beyond its name, and what belongs to it is served."""
     any_file: bool = False
-    """Whether files of any kind are taken unread (cloudrepo: the name's characters alone count)."""
+    """Whether files of any kind are taken unread: the name's characters alone count."""
     empty_project_status: int = 404
-    """The page of a project whose files are all gone (warehouse: 200, an empty page)."""
-    digests: frozenset[str] = field(
-        default=frozenset({"sha256_digest", "md5_digest", "blake2_256_digest"})
-    )
-    """The form's fields of which one must be there (cloudrepo: blake2 alone is not enough)."""
+    """The page of a project whose files are all gone: 404, or 200 for an empty page."""
+    digests: frozenset[str] = frozenset({"sha256_digest", "md5_digest", "blake2_256_digest"})
+    """The form's fields of which one must be there."""
 
 
 _TABLE = (
     Dialect(name="modern"),
     Dialect(
         name="cloudrepo",
-        json=False,
+        # No lock file made from it has hashes, sizes or upload times.
+        json=None,
         hashes=False,
-        attributes=False,
+        attributes=frozenset(),
+        # Its client names the file's characters as the one rule.
         any_file=True,
         digests=frozenset({"sha256_digest", "md5_digest"}),
     ),
     Dialect(
         name="pypi",
+        # All of warehouse.
         exists_status=400,
         exists_text="File already exists ('{filename}', with blake2_256 hash '{blake2_256}').",
         always_protected=True,
@@ -65,6 +76,56 @@ _TABLE = (
         ),
         too_large_status=400,
         empty_project_status=200,
+    ),
+    Dialect(
+        name="devpi",
+        # https://github.com/devpi/devpi/issues/1018 has no metadata files; its JSON is 1.0.
+        exists_text="{filename} already exists in non-volatile index",
+        identical_accepted=True,
+        json="1.0",
+        attributes=frozenset({REQUIRES_PYTHON}),
+    ),
+    Dialect(
+        name="pypiserver",
+        # https://github.com/pypa/twine/issues/681 shows status and reason,
+        # https://github.com/pypiserver/pypiserver/issues/508 and 555 what its pages leave out.
+        exists_text="Package '{filename}' already exists!",
+        exists_in_reason=False,
+        json=None,
+        attributes=frozenset(),
+        any_file=True,
+    ),
+    Dialect(
+        name="gitlab",
+        # https://github.com/pypa/twine/issues/697, for identical bytes too:
+        # https://github.com/astral-sh/uv/pull/8531
+        exists_status=400,
+        exists_text="Validation failed: File name has already been taken",
+        exists_in_reason=False,
+        json=None,
+        attributes=frozenset({REQUIRES_PYTHON}),
+    ),
+    Dialect(
+        name="nexus",
+        # https://github.com/pypa/twine/issues/693, no metadata files:
+        # https://github.com/sonatype/nexus-public/issues/296
+        exists_status=400,
+        exists_text="Repository does not allow updating assets: {repository}",
+        exists_in_reason=False,
+        json=None,
+        attributes=frozenset({REQUIRES_PYTHON}),
+    ),
+    Dialect(
+        name="artifactory",
+        # https://github.com/pypa/twine/pull/363 and https://github.com/conan-io/conan/issues/6193
+        exists_status=403,
+        exists_text=(
+            "Not enough permissions to delete/overwrite artifact "
+            "'{repository}:{filename}' (user '{user}' needs DELETE permission)."
+        ),
+        exists_in_reason=False,
+        json=None,
+        attributes=frozenset({REQUIRES_PYTHON}),
     ),
 )
 

@@ -3,7 +3,7 @@
 import msgspec
 
 # https://packaging.python.org/specifications/index-hosted-attestations/
-PROVENANCE = ".provenance"
+PROVENANCE_SUFFIX = ".provenance"
 PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
 
 

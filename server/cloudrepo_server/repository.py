@@ -151,7 +151,7 @@ class Repository:
             await incoming.check_digests(claims.digests)
             sha256 = await incoming.digest("sha256")
             project = await self._storage.read(self._project_key(name.project), ProjectDocument)
-            taken = self._decide(project, name.filename, sha256)
+            taken = self._decide(project, name.filename, sha256, by)
             if taken is not None:
                 return taken
             contents = await self._contents(name, incoming)
@@ -291,7 +291,9 @@ class Repository:
         self.document = current
         self.dialect = dialect_named(current.dialect)
 
-    def _decide(self, project: ProjectDocument | None, filename: str, sha256: str) -> File | None:
+    def _decide(
+        self, project: ProjectDocument | None, filename: str, sha256: str, by: str
+    ) -> File | None:
         """The one place where a name that is or was taken is refused, or answered with its file."""
         if project is None:
             return None
@@ -310,7 +312,10 @@ class Repository:
         if protected:
             raise FileExistsInRepositoryError(
                 self.dialect.exists_text.format(
-                    filename=filename, blake2_256=existing.blake2_256 or "unknown"
+                    filename=filename,
+                    repository=self.name,
+                    user=by,
+                    blake2_256=existing.blake2_256 or "unknown",
                 )
             )
         return None
@@ -322,7 +327,7 @@ class Repository:
         def add(existing: ProjectDocument | None) -> ProjectDocument | None:
             replaced.clear()
             taken.clear()
-            identical = self._decide(existing, file.filename, file.sha256)
+            identical = self._decide(existing, file.filename, file.sha256, file.uploader)
             if identical is not None:
                 taken.append(identical)
                 return existing

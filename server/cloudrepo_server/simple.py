@@ -10,15 +10,23 @@ from urllib.parse import quote
 import msgspec
 from packaging.version import InvalidVersion, Version
 
-from cloudrepo_server.dialect import Dialect
+from cloudrepo_server.dialect import (
+    CORE_METADATA,
+    PROVENANCE,
+    REQUIRES_PYTHON,
+    STATUS,
+    YANKED,
+    Dialect,
+)
 from cloudrepo_server.documents import File, ProjectDocument
-from cloudrepo_server.provenance import PROVENANCE
+from cloudrepo_server.provenance import PROVENANCE_SUFFIX
 
 HTML = "text/html"
 HTML_V1 = "application/vnd.pypi.simple.v1+html"
 JSON_V1 = "application/vnd.pypi.simple.v1+json"
 
 API_VERSION = "1.4"
+_FIRST_VERSION = "1.0"
 
 
 def root_html(names: Iterable[str], *, base: str) -> bytes:
@@ -29,11 +37,11 @@ def root_html(names: Iterable[str], *, base: str) -> bytes:
     return _document("Simple index", links).encode()
 
 
-def root_json(names: Iterable[str]) -> bytes:
+def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
     """The list of projects."""
     return msgspec.json.encode(
         {
-            "meta": {"api-version": API_VERSION},
+            "meta": {"api-version": dialect.json},
             "projects": [{"name": name} for name in names],
         }
     )
@@ -46,7 +54,7 @@ def project_html(
     folder = _file_folder(base, project.name)
     links = "".join(_link(file, folder, dialect, origin) for file in listed(project, dialect))
     head = ""
-    if dialect.attributes and project.status != "active":
+    if STATUS in dialect.attributes and project.status != "active":
         head = f'<meta name="pypi:project-status" content="{escape(project.status)}">\n'
         if project.status_reason:
             head += (
@@ -63,12 +71,13 @@ def project_json(
     folder = _file_folder(base, project.name)
     files = listed(project, dialect)
     page: dict[str, object] = {
-        "meta": {"api-version": API_VERSION},
+        "meta": {"api-version": dialect.json},
         "name": project.name,
-        "versions": in_version_order({file.version for file in files if file.version}),
         "files": [_entry(file, folder, dialect, origin) for file in files],
     }
-    if project.status != "active":
+    if dialect.json != _FIRST_VERSION:
+        page["versions"] = in_version_order({file.version for file in files if file.version})
+    if STATUS in dialect.attributes and project.status != "active":
         status = {"status": project.status}
         if project.status_reason:
             status["reason"] = project.status_reason
@@ -78,7 +87,7 @@ def project_json(
 
 def listed(project: ProjectDocument, dialect: Dialect) -> list[File]:
     """The files that a project's page offers, by name; of a quarantined one none (PEP 792)."""
-    if dialect.attributes and project.status == "quarantined":
+    if STATUS in dialect.attributes and project.status == "quarantined":
         return []
     return [project.files[filename] for filename in sorted(project.files)]
 
@@ -121,38 +130,39 @@ def _document(title: str, body: str, *, head: str = "") -> str:
 
 def _link(file: File, folder: str, dialect: Dialect, origin: str | None) -> str:
     href = folder + quote(file.filename)
+    told = dialect.attributes
     attributes = ""
+    if REQUIRES_PYTHON in told and file.requires_python is not None:
+        attributes += f' data-requires-python="{escape(file.requires_python)}"'
+    if YANKED in told and file.yanked is not None:
+        attributes += f' data-yanked="{escape(file.yanked)}"'
+    if CORE_METADATA in told and file.metadata_sha256 is not None:
+        digest = f"sha256={file.metadata_sha256}"
+        # PEP 714: the second name is what clients of before 2023 read.
+        attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    if PROVENANCE in told and origin is not None and file.attestations is not None:
+        attributes += f' data-provenance="{escape(origin + href + PROVENANCE_SUFFIX)}"'
     if dialect.hashes:
         href += f"#sha256={file.sha256}"
-    if dialect.attributes:
-        if file.requires_python is not None:
-            attributes += f' data-requires-python="{escape(file.requires_python)}"'
-        if file.yanked is not None:
-            attributes += f' data-yanked="{escape(file.yanked)}"'
-        if file.metadata_sha256 is not None:
-            digest = f"sha256={file.metadata_sha256}"
-            # PEP 714: the second name is what clients of before 2023 read.
-            attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
-        if origin is not None and file.attestations is not None:
-            url = origin + folder + quote(file.filename) + PROVENANCE
-            attributes += f' data-provenance="{escape(url)}"'
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
 def _entry(file: File, folder: str, dialect: Dialect, origin: str | None) -> dict[str, object]:
+    told = dialect.attributes
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": folder + quote(file.filename),
         "hashes": {"sha256": file.sha256} if dialect.hashes else {},
-        "size": file.size,
-        "upload-time": file.upload_time,
-        "yanked": file.yanked or True if file.yanked is not None else False,
     }
-    if file.requires_python is not None:
+    if dialect.json != _FIRST_VERSION:
+        entry |= {"size": file.size, "upload-time": file.upload_time}
+    if YANKED in told:
+        entry["yanked"] = (file.yanked or True) if file.yanked is not None else False
+    if REQUIRES_PYTHON in told and file.requires_python is not None:
         entry["requires-python"] = file.requires_python
-    core_metadata = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
-    entry["core-metadata"] = core_metadata
-    entry["dist-info-metadata"] = core_metadata
-    if origin is not None and file.attestations is not None:
-        entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE
+    if CORE_METADATA in told:
+        digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
+        entry |= {"core-metadata": digests, "dist-info-metadata": digests}
+    if PROVENANCE in told and origin is not None and file.attestations is not None:
+        entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE_SUFFIX
     return entry

@@ -70,7 +70,14 @@ def error_answer(
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
     if isinstance(error, StorageError):
         headers["Retry-After"] = "1"
-    return refusal_answer(status, str(error), headers)
+    answer = refusal_answer(status, str(error), headers)
+    if (
+        dialect is not None
+        and isinstance(error, FileExistsInRepositoryError)
+        and not dialect.exists_in_reason
+    ):
+        answer.set_status(status)
+    return answer
 
 
 def reason_phrase(message: str) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from cloudrepo_server.dialect import CORE_METADATA, PROVENANCE
 from cloudrepo_server.documents import File, ProjectDocument
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.faults import Aim
 from cloudrepo_server.journal import Entry
-from cloudrepo_server.provenance import PROVENANCE, PROVENANCE_TYPE, provenance_json
+from cloudrepo_server.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.simple import (
     HTML,
@@ -110,13 +111,14 @@ class Reader:
 
     async def _file(self, read: Read, project: ProjectDocument) -> web.StreamResponse:
         filename, repository = read.wanted.filename, read.repository
+        served = repository.dialect.attributes
         file: File | None = project.files.get(filename)
         if file is not None:
             blob, content = file.blob, repository.content(file)
-        elif not repository.dialect.attributes or read.struck.metadata_missing:
-            raise _no_file(read)
-        elif filename.endswith(PROVENANCE):
+        elif filename.endswith(PROVENANCE_SUFFIX) and PROVENANCE in served:
             return _provenance(read, project)
+        elif CORE_METADATA not in served or read.struck.metadata_missing:
+            raise _no_file(read)
         else:
             file = project.files.get(filename.removesuffix(METADATA))
             if file is None or file.metadata_blob is None:
@@ -137,7 +139,12 @@ class Reader:
         names = read.struck.root(await self._upstreams.project_names(repository))
         revision = await self._upstreams.listing_revision(repository)
         key = (base, repository.document.id, *(names if read.struck.stale else [revision]))
-        return self._page(read, key, lambda: root_html(names, base=base), lambda: root_json(names))
+        return self._page(
+            read,
+            key,
+            lambda: root_html(names, base=base),
+            lambda: root_json(names, dialect=repository.dialect),
+        )
 
     def _project(self, read: Read, project: ProjectDocument | None) -> web.Response:
         base, repository, dialect = read.wanted.base, read.repository, read.repository.dialect
@@ -163,7 +170,7 @@ class Reader:
     ) -> web.Response:
         request, dialect = read.request, read.repository.dialect
         content_type: str | None = HTML
-        if dialect.json:
+        if dialect.json is not None:
             accept = ", ".join(request.headers.getall("Accept", ()))
             content_type = negotiate(accept, request.query.get("format"))
         if content_type is None:
@@ -177,7 +184,7 @@ class Reader:
 
 
 def _provenance(read: Read, project: ProjectDocument) -> web.Response:
-    attested = project.files.get(read.wanted.filename.removesuffix(PROVENANCE))
+    attested = project.files.get(read.wanted.filename.removesuffix(PROVENANCE_SUFFIX))
     if attested is None or attested.attestations is None:
         raise _no_file(read)
     return web.Response(body=provenance_json(attested.attestations), content_type=PROVENANCE_TYPE)
@@ -188,7 +195,7 @@ async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> 
     if len(parts) != _MAX_PARTS:
         return False
     project = await repository.project("simple")
-    filename = parts[1].removesuffix(METADATA).removesuffix(PROVENANCE)
+    filename = parts[1].removesuffix(METADATA).removesuffix(PROVENANCE_SUFFIX)
     return project is not None and filename in project.files
 
 
