@@ -204,5 +204,8 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> I
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
     if request.pop(WAITS, False):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    bare: bool | None = None
     async for chunk in request.content.iter_any():
-        yield chunk
+        # distutils' `register` ends its lines with LF alone. It sends no file for this to spoil.
+        bare = chunk.startswith(b"\n") if bare is None else bare
+        yield chunk.replace(b"\n", b"\r\n") if bare else chunk
