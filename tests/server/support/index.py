@@ -49,11 +49,12 @@ class Server:
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
-    def user(self, **settings: object) -> tuple[str, str]:
+    def user(self, *, passphrase: str | None = None, **settings: object) -> tuple[str, str]:
         """A new repository user's e-mail and passphrase."""
         email = settings.pop("email", f"user{next(_numbers)}@example.com")
-        made = self.done("POST", "/users", {"email": email, **settings})
-        return made["email"], made.get("passphrase") or settings["passphrase"]
+        given = {} if passphrase is None else {"passphrase": passphrase}
+        made = self.done("POST", "/users", {"email": email, **given, **settings})
+        return made["email"], passphrase or made["passphrase"]
 
     def repository(self, name: str | None = None, **settings: object) -> Index:
         """A new repository with a read/write user of its own."""
