@@ -14,6 +14,7 @@ from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answer
 from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.index import DIALECT, ENTRY, Index
+from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 from cloudrepo_server.web.upload import WAITS
@@ -66,6 +67,10 @@ def create_application(organization: Organization) -> web.Application:
     for prefix, handle in ((PRIVATE, index.private), (PUBLIC, index.public)):
         application.router.add_route("*", prefix + "{below:.*}", handle, expect_handler=_wait)
     application.router.add_routes(api.routes())
+    portal = Portal(organization)
+    application.router.add_get("/", portal.lead)
+    application.router.add_get("/portal", portal.lead)
+    application.router.add_route("*", HOME + "{below:.*}", portal.answer, expect_handler=_wait)
     return application
 
 

@@ -55,11 +55,16 @@ def refusal_answer(
     return answer
 
 
+def status_of(error: CloudRepoServerError) -> int:
+    """The status that says of which kind a refusal is."""
+    return next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
+
+
 def error_answer(
     error: CloudRepoServerError, *, realm: str, dialect: Dialect | None = None
 ) -> web.Response:
     """The answer to what the domain refused."""
-    status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
+    status = status_of(error)
     if dialect is not None and isinstance(error, FileExistsInRepositoryError):
         status = dialect.exists_status
     if dialect is not None and isinstance(error, TooLargeError):

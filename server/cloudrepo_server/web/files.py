@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -21,16 +22,21 @@ _CHUNK = 1 << 18
 
 
 async def content_answer(
-    request: web.BaseRequest, content: Content, entry: Entry, *, whole: bool = False
+    request: web.BaseRequest,
+    content: Content,
+    entry: Entry,
+    *,
+    whole: bool = False,
+    further: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
     """The bytes, the range of it that was asked for, or that nothing changed.
 
-    `whole` gives them as one body, which is not sent yet.
+    `whole` gives them as one body, which is not sent yet. `further` are headers to add.
 
     Raises:
         FileNotFoundError: they are gone; nothing was answered yet.
     """
-    headers = {**_HEADERS, "ETag": f'"{content.sha256}"'}
+    headers = {**_HEADERS, **(further or {}), "ETag": f'"{content.sha256}"'}
     if not_modified(request, content.sha256):
         return web.Response(status=304, headers=headers)
     start, end, status = _range(request, content.size, content.sha256)

@@ -171,7 +171,7 @@ async def _read_parts(
     value = bytearray()
     receiving: Incoming | None = None
     field_name: str | None = None
-    async for chunk in _body(request):
+    async for chunk in read_body(request):
         for event in parser.parse(chunk):
             if isinstance(event, MultipartSegment):
                 is_file = event.filename is not None
@@ -201,7 +201,8 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> I
     return form.content
 
 
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
+async def read_body(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it arrives; a client that waits with it is told to go on."""
     if request.pop(WAITS, False):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     bare: bool | None = None

@@ -1,0 +1,43 @@
+"""A repository's connection settings: as whom they are told, and where to."""
+
+from aiohttp import web
+
+from cloudrepo_server.clients import Connection
+from cloudrepo_server.organization import Organization
+from cloudrepo_server.repository import Repository
+from cloudrepo_server.snippets import PASSPHRASE
+from cloudrepo_server.web.target import PRIVATE
+
+SOMEBODY = "you@example.com"
+"""Stands where there is no user yet."""
+
+
+def repository_url(request: web.BaseRequest, repository: Repository) -> str:
+    """The URL that clients are given: below the one by which this server was reached."""
+    return f"{request.url.origin()}{PRIVATE}/{repository.name}"
+
+
+async def connection_of(
+    request: web.BaseRequest,
+    organization: Organization,
+    repository: Repository,
+    email: str | None = None,
+) -> Connection:
+    """The connection of a user, or else of the first who may publish.
+
+    A placeholder stands for the passphrase, which nobody can read back.
+
+    Raises:
+        NotFoundError: there is no such user.
+    """
+    if email:
+        username = (await organization.users.get(email)).email
+    else:
+        users = sorted(await organization.users.all(), key=lambda user: user.read_only)
+        username = users[0].email if users else SOMEBODY
+    return Connection(
+        url=repository_url(request, repository),
+        name=repository.name,
+        username=username,
+        password=PASSPHRASE,
+    )

@@ -1,0 +1,40 @@
+"""Connection Settings: what each client must be told, ready to copy."""
+
+from aiohttp import web
+
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.snippets import PACKAGE, PASSPHRASE, snippets
+from cloudrepo_server.web.connection import connection_of
+from cloudrepo_server.web.portal.paths import REPOSITORY
+from cloudrepo_server.web.portal.visit import Route, Visit
+
+_TITLES = {"pypirc": ".pypirc", "github-actions": "GitHub Actions", "pdm": "PDM"}
+
+
+async def show(visit: Visit) -> web.Response:
+    """What a user's clients must be told."""
+    repository = await visit.repository()
+    users = await visit.organization.users.all()
+    error = None
+    try:
+        to = await connection_of(
+            visit.request, visit.organization, repository, visit.query.get("user")
+        )
+    except NotFoundError as missing:
+        error = str(missing)
+        to = await connection_of(visit.request, visit.organization, repository)
+    return visit.page(
+        "connection.html",
+        status=200 if error is None else 404,
+        error=error,
+        repository=repository,
+        connection=to,
+        users=[user.email for user in users],
+        tools=[(tool, _TITLES.get(tool, tool), told) for tool, told in snippets(to).items()],
+        passphrase=PASSPHRASE,
+        package=PACKAGE,
+        current="connection",
+    )
+
+
+ROUTES = (Route("GET", REPOSITORY + "/connection", show),)

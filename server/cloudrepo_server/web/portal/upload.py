@@ -1,0 +1,114 @@
+"""Files uploaded in the browser, by the rules that hold for every upload."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+from multipart import MultipartSegment
+
+from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLargeError
+from cloudrepo_server.incoming import Incoming
+from cloudrepo_server.repository import Claims, Repository
+from cloudrepo_server.web.answers import status_of
+from cloudrepo_server.web.portal.forms import TOKEN_FIELD
+from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
+from cloudrepo_server.web.portal.visit import Route, Visit
+from cloudrepo_server.web.upload import Form, read_form
+
+MAX_FILES = 20
+"""A small file stays in memory until it is published, so there is an end to their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    filename: str
+    refusal: CloudRepoServerError | None
+
+
+async def show(visit: Visit) -> web.Response:
+    """The form."""
+    return _form(visit, await visit.repository())
+
+
+async def upload(visit: Visit) -> web.Response:
+    """Each file published or refused on its own, once all have arrived."""
+    repository = await visit.repository()
+    received: list[Incoming] = []
+    outcomes: list[_Outcome] = []
+    try:
+        await _receive(visit, repository, received)
+        while received:
+            outcomes.append(await _publish(visit, repository, received.pop(0)))
+    except (InvalidError, TooLargeError) as error:
+        return _form(visit, repository, status=status_of(error), error=str(error))
+    finally:
+        for incoming in received:
+            incoming.discard()
+    if not outcomes:
+        return _form(visit, repository, status=400, error="Choose a file first.")
+    return await _tell(visit, repository, outcomes)
+
+
+async def _receive(visit: Visit, repository: Repository, received: list[Incoming]) -> None:
+    form = Form()
+
+    def begin_file(part: MultipartSegment) -> Incoming | None:
+        # The token stands before the files, so that nothing of a stranger's form is stored.
+        visit.require_token(form.one(TOKEN_FIELD))
+        if not part.filename:
+            # What a browser sends where no file was chosen.
+            return None
+        if len(received) == MAX_FILES:
+            raise InvalidError(f"Upload at most {MAX_FILES} files at once.")
+        received.append(repository.receive(part.filename, digests={}))
+        return received[-1]
+
+    await read_form(visit.request, form, begin_file)
+    visit.require_token(form.one(TOKEN_FIELD))
+
+
+async def _publish(visit: Visit, repository: Repository, incoming: Incoming) -> _Outcome:
+    by = "admin" if visit.session is None else visit.session.username
+    try:
+        await repository.publish(incoming, Claims(), by=by)
+    except CloudRepoServerError as error:
+        return _Outcome(incoming.filename, error)
+    return _Outcome(incoming.filename, None)
+
+
+async def _tell(visit: Visit, repository: Repository, outcomes: list[_Outcome]) -> web.Response:
+    refusals = [each.refusal for each in outcomes if each.refusal is not None]
+    if refusals:
+        return _form(visit, repository, status=status_of(refusals[0]), outcomes=outcomes)
+    names = [each.filename for each in outcomes]
+    visit.notify(
+        f"{names[0]} was uploaded." if len(names) == 1 else f"{len(names)} files were uploaded."
+    )
+    projects = {(await repository.find(name))[0].name for name in names}
+    if len(projects) == 1:
+        return visit.go(repository_path(repository.name, "projects", projects.pop()))
+    return visit.go(repository_path(repository.name))
+
+
+def _form(
+    visit: Visit,
+    repository: Repository,
+    *,
+    status: int = 200,
+    error: str | None = None,
+    outcomes: list[_Outcome] | None = None,
+) -> web.Response:
+    return visit.page(
+        "upload.html",
+        status=status,
+        repository=repository,
+        protected=repository.document.overwrite_protection or repository.dialect.always_protected,
+        error=error,
+        outcomes=outcomes or [],
+        current="upload",
+    )
+
+
+ROUTES = (
+    Route("GET", REPOSITORY + "/upload", show),
+    Route("POST", REPOSITORY + "/upload", upload, has_files=True),
+)
