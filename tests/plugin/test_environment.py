@@ -1,0 +1,376 @@
+"""What a program sees of the machine that it runs on, and where it is pointed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import pytest
+
+from cloudrepo_server import clients
+from pytest_cloudrepo import command
+from pytest_cloudrepo.environment import NOWHERE, Environment
+from pytest_cloudrepo.errors import CloudRepoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo.factories import ProjectFactory, VirtualEnvFactory
+    from pytest_cloudrepo.repository import Repository
+    from pytest_cloudrepo.venv import VirtualEnv
+
+CONNECTION = clients.Connection(
+    "http://127.0.0.1:9/repositories/demo", "demo", "someone@example.com", "p@s: /%#?é"
+)
+
+USERS_OWN = [
+    *("PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "UV_INDEX", "UV_PUBLISH_TOKEN"),
+    *("TWINE_REPOSITORY_URL", "TWINE_PASSWORD", "POETRY_PYPI_TOKEN_PYPI", "PDM_PUBLISH_USERNAME"),
+    *("HATCH_INDEX_AUTH", "FLIT_PASSWORD", "TOX_SKIP_ENV", "VIRTUALENV_PYTHON", "VIRTUAL_ENV"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"),
+    *(
+        "HTTP_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "NETRC",
+        "CONDA_PREFIX",
+        "CLOUDREPO_ADMIN_PASSWORD",
+    ),
+    *("PYTEST_ADDOPTS", "COVERAGE_PROCESS_START", "GIT_DIR", "FORCE_COLOR", "SOURCE_DATE_EPOCH"),
+    *("SETUPTOOLS_SCM_PRETEND_VERSION", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "XDG_RUNTIME_DIR"),
+]
+
+
+class Outside(ThreadingHTTPServer):
+    """A proxy that lets nothing out, and remembers which hosts were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Refusal)
+        self.asked: list[str] = []
+
+    def given_to(self, environ: dict[str, str]) -> dict[str, str]:
+        """The environment of a program that reaches other hosts through this proxy only."""
+        url = f"http://127.0.0.1:{self.server_port}"
+        names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+        quick = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
+        return environ | dict.fromkeys(names, url) | quick
+
+
+class Refusal(BaseHTTPRequestHandler):
+    server: Outside
+
+    def do_CONNECT(self) -> None:
+        self.server.asked.append(self.path)
+        self.send_error(403)
+
+    def do_GET(self) -> None:
+        self.do_CONNECT()
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - likewise
+        pass
+
+
+@pytest.fixture
+def outside() -> Iterator[Outside]:
+    with Outside() as outside:
+        thread = threading.Thread(target=outside.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield outside
+        outside.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path / "environment")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of a user whose tools are configured in every place that they know."""
+    home = tmp_path / "users-home"
+    etc = home / "etc"
+    broken = "[this is no configuration"
+    for path in (
+        *(home / ".config/pip/pip.conf", home / ".pip/pip.conf", etc / "pip/pip.conf"),
+        *(home / ".config/uv/uv.toml", etc / "uv/uv.toml", home / ".netrc"),
+        *(home / ".pypirc", home / ".config/virtualenv/virtualenv.ini", home / ".gitconfig"),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(broken, encoding="utf-8")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(etc))
+    return home
+
+
+def run(*arguments: str | Path, environ: dict[str, str], cwd: Path | None = None) -> CommandResult:
+    return command.run(arguments, environ=environ, cwd=cwd, timeout=120, check=False)
+
+
+def uv(*arguments: str | Path) -> list[str | Path]:
+    return [sys.executable, "-m", "uv", *arguments]
+
+
+def twine(*arguments: str | Path) -> list[str | Path]:
+    return [sys.executable, "-m", "twine", *arguments]
+
+
+@pytest.mark.parametrize("name", USERS_OWN)
+def test_a_variable_of_the_users_does_not_reach_programs(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "of the user's")
+    assert environment.scrubbed().get(name) != "of the user's"
+
+
+@pytest.mark.parametrize("name", ["PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "LANG"])
+def test_what_the_machine_is_stays(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "of the machine")
+    assert environment.scrubbed()[name] == "of the machine"
+
+
+@pytest.mark.usefixtures("home")
+def test_the_home_is_an_empty_one(environment: Environment, tmp_path: Path) -> None:
+    script = "import pathlib; print(pathlib.Path.home())"
+    home = Path(run(sys.executable, "-c", script, environ=environment.scrubbed()).stdout.strip())
+    assert home.is_relative_to(tmp_path / "environment")
+    assert [path for path in home.rglob("*") if path.is_file() and path.stat().st_size] == []
+
+
+def test_each_environment_has_a_home_of_its_own(tmp_path: Path) -> None:
+    one, other = Environment(tmp_path / "one"), Environment(tmp_path / "other")
+    assert one.scrubbed()["HOME"] != other.scrubbed()["HOME"]
+
+
+@pytest.mark.usefixtures("home")
+def test_pip_reads_no_configuration_but_ours(
+    environment: Environment, cloudrepo_venv: VirtualEnv
+) -> None:
+    pip: list[str | Path] = [cloudrepo_venv.python, "-m", "pip", "config", "list"]
+    assert not run(*pip, environ=dict(os.environ)).ok
+    result = run(*pip, environ=environment.scrubbed())
+    assert result.ok
+    assert {line.partition(".")[0] for line in result.stdout.splitlines()} == {":env:"}
+
+
+@pytest.mark.usefixtures("home")
+def test_uv_reads_no_configuration_but_ours(environment: Environment, tmp_path: Path) -> None:
+    for place in ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
+        others = {"XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"} - {place}
+        seen = {name: value for name, value in os.environ.items() if name not in others}
+        seen |= {"HOME": str(tmp_path)}
+        assert not run(*uv("pip", "list"), environ=seen, cwd=tmp_path).ok
+    assert run(*uv("pip", "list"), environ=environment.scrubbed(), cwd=tmp_path).ok
+
+
+@pytest.mark.usefixtures("home")
+def test_twine_reads_no_configuration_but_ours(
+    environment: Environment, cloudrepo_project: ProjectFactory
+) -> None:
+    upload = twine("upload", *cloudrepo_project("demo", "1.0").build(sdist=False))
+    assert "Malformed configuration" in run(*upload, environ=dict(os.environ)).output
+    assert f"Missing '{NOWHERE}' section" in run(*upload, environ=environment.scrubbed()).output
+
+
+@pytest.mark.usefixtures("home")
+def test_git_reads_no_configuration_but_ours(environment: Environment, tmp_path: Path) -> None:
+    try:
+        theirs = run("git", "config", "--list", environ=dict(os.environ))
+    except CloudRepoError:
+        pytest.skip("git is not installed")
+    assert "bad config" in theirs.output
+    assert run("git", "config", "--list", environ=environment.scrubbed(), cwd=tmp_path).output == ""
+
+
+INSTALLERS: Final[tuple[Literal["pip", "uv"], ...]] = ("pip", "uv")
+
+# What the tools would ask the public index without.
+OPENED_BY = {
+    "pip": {"PIP_INDEX_URL"},
+    "uv": {"UV_INDEX_URL"},
+    "twine": {"TWINE_REPOSITORY"},
+}
+
+
+@pytest.mark.parametrize("tool", OPENED_BY)
+def test_no_program_asks_the_public_index_unless_it_is_told_to(
+    environment: Environment,
+    outside: Outside,
+    cloudrepo_venv: VirtualEnv,
+    cloudrepo_project: ProjectFactory,
+    tool: str,
+) -> None:
+    python = cloudrepo_venv.python
+    programs: dict[str, list[str | Path]] = {
+        "pip": [python, "-m", "pip", "install", "requests"],
+        "uv": uv("pip", "install", "--python", python, "requests"),
+        "twine": twine("upload", *cloudrepo_project("demo", "1.0").build(sdist=False)),
+    }
+    arguments = programs[tool]
+    closed = outside.given_to(environment.scrubbed())
+    opened = {name: value for name, value in closed.items() if name not in OPENED_BY[tool]}
+
+    result = run(*arguments, environ=closed)
+    assert not result.ok
+    assert outside.asked == []
+    # Whoever reads the output can see why.
+    assert NOWHERE in result.output or "not found in the package registry" in result.output
+
+    run(*arguments, environ=opened)
+    assert outside.asked != []
+
+
+@pytest.mark.parametrize("option", ["--index-url", "--default-index", "--index"])
+def test_an_index_on_uvs_command_line_counts(
+    cloudrepo: Repository,
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv: VirtualEnv,
+    environment: Environment,
+    option: str,
+) -> None:
+    cloudrepo.publish(*cloudrepo_project("demo", "1.0").build(sdist=False))
+    install = uv("pip", "install", "--python", cloudrepo_venv.python, "demo")
+    result = run(*install, option, cloudrepo.index_url, environ=environment.scrubbed())
+    assert result.ok, result.output
+    assert cloudrepo_venv.version("demo") == "1.0"
+
+
+def test_an_index_on_pips_command_line_counts(
+    cloudrepo: Repository, cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv
+) -> None:
+    cloudrepo.publish(*cloudrepo_project("demo", "1.0").build(sdist=False))
+    cloudrepo_venv.run("-m", "pip", "install", "--index-url", cloudrepo.index_url, "demo")
+    assert cloudrepo_venv.version("demo") == "1.0"
+
+
+def test_a_pypirc_in_the_home_counts(
+    cloudrepo: Repository, cloudrepo_project: ProjectFactory, environment: Environment
+) -> None:
+    environ = environment.scrubbed()
+    cloudrepo.write_config("twine", Path(environ["HOME"]))
+    built = cloudrepo_project("demo", "1.0").build(sdist=False)
+    result = run(*twine("upload", "--repository", "cloudrepo", *built), environ=environ)
+    assert result.ok, result.output
+    assert cloudrepo.versions("demo") == ["1.0"]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_user_with_other_settings_notices_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    cloudrepo: Repository,
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv: VirtualEnv,
+    tmp_path: Path,
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for path in cloudrepo_project("local-only", "1.0").build():
+        path.rename(elsewhere / path.name)
+    for name, value in {
+        "PIP_FIND_LINKS": str(elsewhere),
+        "PIP_EXTRA_INDEX_URL": "http://127.0.0.1:9/simple",
+        "UV_FIND_LINKS": str(elsewhere),
+        "TWINE_USERNAME": "someone-else",
+        "PYTHONPATH": str(elsewhere),
+        "http_proxy": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    cloudrepo.upload(*cloudrepo_project("demo", "1.0").build())
+    cloudrepo_venv.install("demo", index=cloudrepo)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    for installer in INSTALLERS:
+        failed = cloudrepo_venv.install(
+            "local-only", index=cloudrepo, installer=installer, check=False
+        )
+        assert not failed.ok
+
+
+@pytest.mark.parametrize("installer", INSTALLERS)
+def test_a_replaced_file_does_not_come_from_a_cache(
+    cloudrepo: Repository,
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv_factory: VirtualEnvFactory,
+    installer: Literal["pip", "uv"],
+) -> None:
+    for value in ("first", "second"):
+        project = cloudrepo_project("demo", "1.0", files={"demo.py": f"x = {value!r}\n"})
+        cloudrepo.publish(project.build(wheel=False)[0])  # which the installer has to build
+        venv = cloudrepo_venv_factory()
+        venv.install("demo", index=cloudrepo, installer=installer)
+        assert venv.run("-c", "import demo; print(demo.x)").stdout.strip() == value
+
+
+@pytest.mark.parametrize("tool", clients.TOOLS)
+def test_only_the_tool_that_is_named_is_pointed(environment: Environment, tool: str) -> None:
+    told = environment.for_tool(tool, CONNECTION)
+    changed = {name for name, value in told.items() if environment.scrubbed().get(name) != value}
+    assert changed == set(clients.variables(tool, CONNECTION))
+
+
+def test_every_tool_is_pointed(environment: Environment) -> None:
+    everything = environment.everything(CONNECTION)
+    for tool in clients.TOOLS:
+        assert clients.variables(tool, CONNECTION).items() <= everything.items()
+
+
+def test_retries_are_set_where_they_can_be(environment: Environment) -> None:
+    assert environment.for_tool("pip", CONNECTION, retries=0)["PIP_RETRIES"] == "0"
+    with pytest.raises(ValueError, match="flit has no setting for its retries"):
+        environment.for_tool("flit", CONNECTION, retries=0)
+
+
+def test_a_tool_that_is_not_known_is_named(environment: Environment, tmp_path: Path) -> None:
+    for call in (
+        lambda: environment.for_tool("easy_install", CONNECTION),
+        lambda: environment.write_config("easy_install", CONNECTION, tmp_path),
+    ):
+        with pytest.raises(ValueError, match="'easy_install'; choose from pip, uv, twine"):
+            call()
+
+
+@pytest.mark.parametrize("tool", [*clients.TOOLS, "netrc"])
+def test_a_configuration_file_is_for_its_owner_alone(
+    environment: Environment, tmp_path: Path, tool: str
+) -> None:
+    folder = tmp_path / "made" / "for it"
+    for _ in range(2):
+        path = environment.write_config(tool, CONNECTION, folder)
+        assert clients.configuration(tool, CONNECTION) == {
+            path.name: path.read_text(encoding="utf-8")
+        }
+        assert list(folder.iterdir()) == [path]
+        if sys.platform != "win32":
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        path.chmod(0o644)
+
+
+def test_a_program_ends_instead_of_asking(
+    environment: Environment, cloudrepo: Repository, cloudrepo_project: ProjectFactory
+) -> None:
+    built = cloudrepo_project("demo", "1.0").build(sdist=False)
+    upload = twine("upload", "--repository-url", cloudrepo.url, *built)
+    result = run(*upload, environ=environment.scrubbed())
+    assert not result.ok
+    assert "Credential not found" in result.output
+
+
+def test_a_folder_of_any_name_will_do(tmp_path: Path) -> None:
+    environ = Environment(tmp_path / "é ü # %41").scrubbed()
+    script = "import pathlib; print(pathlib.Path.home().is_dir())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
+    assert "%23" in environ["PIP_INDEX_URL"]
