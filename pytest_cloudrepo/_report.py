@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pytest_cloudrepo.errors import ServerError
 
@@ -33,13 +34,15 @@ def sections(
             log = "" if folder is None else _log_of(repository.name, folder.log())
             yield title, f"{error}\n{log}".rstrip()
         else:
-            yield title, journal.table() or "No request arrived."
+            path = urlsplit(repository.url).path
+            table = journal.table(below=path, user=repository.username)
+            yield title, table or "No request arrived."
 
 
 def _log_of(name: str, log: str) -> str:
     """The end of the server's log, without what is about other repositories only."""
-    other = re.compile(rf"/repositories/(?!{re.escape(name)}(?:[/?\s\"]|$))")
-    lines = [line for line in log.splitlines() if name in line or not other.search(line)]
+    own = re.compile(rf"/repositories/{re.escape(name)}(?![\w-])")
+    lines = [line for line in log.splitlines() if "/repositories/" not in line or own.search(line)]
     if not lines:
         return ""
     return "\n".join(["The server's last words:", *lines[-LOG_LINES:]])

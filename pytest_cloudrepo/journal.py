@@ -72,24 +72,32 @@ class Journal(list[Request]):
         self._forget()
         super().clear()
 
-    def table(self) -> str:
-        """The newest requests, one a line: what was asked, by whom, and the answer."""
+    def table(self, *, below: str = "", user: str | None = None) -> str:
+        """The newest requests, one a line: what was asked, by whom, and the answer.
+
+        Args:
+            below: the part of the paths that need not be said.
+            user: likewise the user.
+        """
         shown = self[-SHOWN:]
         rows = [
             (
                 request.method,
-                request.path,
-                request.filename or "",
-                request.user or "nobody",
+                request.path.removeprefix(below) or "/",
+                ""
+                if request.filename is None or request.filename in request.path
+                else request.filename,
+                "" if request.user == user else request.user or "nobody",
                 request.user_agent.partition(" ")[0],
                 f"{request.status} {request.reason}",
             )
             for request in shown
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        columns = [column for column in zip(*rows, strict=True) if any(column)]
+        widths = [max(map(len, column)) for column in columns]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
+            for row in zip(*columns, strict=True)
         ]
         if len(self) > len(shown):
             lines.insert(0, f"({len(self) - len(shown)} earlier requests)")

@@ -327,17 +327,24 @@ def _options(config: pytest.Config) -> Options:
         keep=config.getoption("cloudrepo_keep"),
         url=url,
         overwrite_protection=config.getini("cloudrepo_overwrite_protection"),
-        startup_timeout=config.getini("cloudrepo_startup_timeout"),
-        command_timeout=config.getini("cloudrepo_command_timeout"),
+        startup_timeout=_seconds(config, "cloudrepo_startup_timeout"),
+        command_timeout=_seconds(config, "cloudrepo_command_timeout"),
     )
     if options.keep and options.url:
         raise pytest.UsageError(
             "--cloudrepo-keep is for a server that the run starts; --cloudrepo-url starts none"
         )
-    for name in ("startup_timeout", "command_timeout"):
-        if getattr(options, name) <= 0:
-            raise pytest.UsageError(f"the ini key cloudrepo_{name} must be more than 0 seconds")
     return options
+
+
+def _seconds(config: pytest.Config, key: str) -> float:
+    try:
+        seconds: float = config.getini(key)
+    except (ValueError, pytest.UsageError) as error:  # pytest's own words do not name the key
+        raise pytest.UsageError(f"the ini key {key} takes a number of seconds: {error}") from None
+    if seconds <= 0:
+        raise pytest.UsageError(f"the ini key {key} must be more than 0 seconds")
+    return seconds
 
 
 def _server(

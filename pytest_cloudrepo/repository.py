@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.environment import Environment
 
 EXPLAINED = 10
+TWINE = (sys.executable, "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
 
 
 class Repository:
@@ -104,7 +105,7 @@ class Repository:
         __tracebackhide__ = True
         before = len(self.requests)
         result = command.run(
-            [sys.executable, "-m", "twine", "upload", "--disable-progress-bar", *paths],
+            [*TWINE, *paths],
             environ=self.environ_for("twine"),
             timeout=self._command_timeout,
             check=False,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from itertools import pairwise
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 import pytest
@@ -29,34 +30,26 @@ class Suite:
         # A temporary folder of the suite's own shows whatever is left in it.
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
-        self._runs: list[subprocess.Popen[str]] = []
+        self._runs: list[Run] = []
 
     def write(self, **modules: str) -> None:
         for name, text in modules.items():
             (self.folder / f"{name}.py").write_text(text, encoding="utf-8")
 
-    def start(
-        self, *arguments: str, python: tuple[str, ...] = (), **environ: str
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, python: tuple[str, ...] = (), **environ: str) -> Run:
         """Start pytest, in a process group of its own, as a terminal does."""
         keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        run = subprocess.Popen(
+        run = Run(
             [sys.executable, *python, "-m", "pytest", *arguments],
-            cwd=self.folder,
-            env={**keep, "TMPDIR": str(self.temporary), "COLUMNS": "200", **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=sys.platform != "win32",
+            folder=self.folder,
+            environ={**keep, "TMPDIR": str(self.temporary), "COLUMNS": "200", **environ},
+            output=self.folder / f"output-{len(self._runs)}.txt",
         )
         self._runs.append(run)
         return run
 
     def run(self, *arguments: str, python: tuple[str, ...] = (), **environ: str) -> Outcome:
-        run = self.start(*arguments, python=python, **environ)
-        output, _ = run.communicate(timeout=2 * GENEROUS)
-        return Outcome(run.returncode, output)
+        return self.start(*arguments, python=python, **environ).wait()
 
     @staticmethod
     def wait_for(condition: Callable[[], object], what: str, *, seconds: float = GENEROUS) -> None:
@@ -102,17 +95,49 @@ class Suite:
 
     def close(self) -> None:
         for run in self._runs:
-            if run.poll() is None:
-                if sys.platform != "win32":
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(run.pid, signal.SIGKILL)
-                run.kill()
-            if run.stdout is not None:
-                run.stdout.close()
-            run.wait()
+            run.kill()
         for server in self.servers():
             with contextlib.suppress(psutil.Error):
                 server.kill()
+
+
+class Run:
+    """A pytest run that may still be going on."""
+
+    def __init__(
+        self, command: list[str], *, folder: Path, environ: dict[str, str], output: Path
+    ) -> None:
+        self._output = output
+        with output.open("w", encoding="utf-8") as file:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=sys.platform != "win32",
+            )
+
+    def wait(self) -> Outcome:
+        """Wait for the controller alone: its workers may take longer."""
+        status = self._process.wait(timeout=2 * GENEROUS)
+        return Outcome(status, self._output.read_text(encoding="utf-8", errors="replace"))
+
+    def signal(self, name: str, *, whole_group: bool) -> None:
+        number = getattr(signal, name)
+        if whole_group:
+            os.killpg(self._process.pid, number)
+        else:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if sys.platform != "win32":
+            # Also the workers whose controller is gone.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
 
 
 class Outcome:
@@ -126,15 +151,12 @@ class Outcome:
         return f"exit status {self.status}\n{self.output}"
 
     def counts(self) -> dict[str, int]:
-        """The last line's numbers: passed, failed, errors."""
-        last = self.output.strip().splitlines()[-1]
-        words = last.replace(",", "").strip("= ").split()
-        known = {"passed": "passed", "failed": "failed", "error": "errors", "errors": "errors"}
-        return {
-            known[word]: int(number)
-            for number, word in pairwise(words)
-            if word in known
-        }
+        """The summary's numbers: passed, failed, errors."""
+        *_, summary = re.findall(
+            r"^=* ?((?:\d+ \w+(?:, )?)+) in [\d.]+s", self.output, re.MULTILINE
+        )
+        counted = re.findall(r"(\d+) (passed|failed|error)", summary)
+        return {word.replace("error", "errors"): int(number) for number, word in counted}
 
 
 @pytest.fixture
@@ -145,3 +167,28 @@ def suite(tmp_path: Path) -> Iterator[Suite]:
     suite = Suite(folder)
     yield suite
     suite.close()
+
+
+class WheelFactory(Protocol):
+    def __call__(self, name: str, version: str, *, content: str = "") -> Path: ...
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> WheelFactory:
+    """Writes a valid wheel in a moment; the fixtures' own way is to build one."""
+
+    def write(name: str, version: str, *, content: str = "") -> Path:
+        path = tmp_path / f"{name}-{version}-py3-none-any.whl"
+        info = f"{name}-{version}.dist-info"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"{name}.py", content)
+            archive.writestr(
+                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            )
+            archive.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(f"{info}/RECORD", "")
+        return path
+
+    return write

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -64,9 +62,10 @@ def test_a_run_that_ends_by_itself(suite: Suite, ending: str, workers: str) -> N
     arguments, text, status = ENDS_ITSELF[ending]
     suite.write(test_it=text, breaks=BREAKS)
     outcome = suite.run(workers, *arguments, PYTHONPATH=str(suite.folder))
+    # At once: the controller stops the server, which need not find out that it is alone.
+    assert suite.left() == []
     if status is not None:
         assert outcome.status == status, outcome
-    suite.expect_nothing_left()
 
 
 @posix
@@ -80,13 +79,13 @@ def test_a_run_that_is_ended(suite: Suite, name: str, workers: str, *, whole_gro
     if workers == "-n2":
         suite.wait_until_exists("ready-1")
     assert len(suite.servers()) == 1
-    send = os.killpg if whole_group else os.kill
-    send(run.pid, getattr(signal, name))
-    output, _ = run.communicate(timeout=60)
-    if name == "SIGINT":
-        assert run.returncode == pytest.ExitCode.INTERRUPTED, output
-        assert "TypeError" not in output  # row 5: what pytest-xprocess's own clean-up ends with
+    run.signal(name, whole_group=whole_group)
+    outcome = run.wait()
     suite.expect_nothing_left()
+    if name == "SIGINT":
+        assert outcome.status == pytest.ExitCode.INTERRUPTED, outcome
+        # Row 5: what pytest-xprocess's own clean-up ends with.
+        assert "TypeError" not in outcome.output
 
 
 @posix
@@ -103,7 +102,7 @@ if "cloudrepo_server" in sys.orig_argv:
     )
     run = suite.start(workers, PYTHONPATH=str(suite.folder))
     suite.wait_until_exists("starting")
-    os.killpg(run.pid, signal.SIGINT)
-    output, _ = run.communicate(timeout=60)
-    assert run.returncode == pytest.ExitCode.INTERRUPTED, output
+    run.signal("SIGINT", whole_group=True)
+    outcome = run.wait()
     suite.expect_nothing_left()
+    assert outcome.status == pytest.ExitCode.INTERRUPTED, outcome

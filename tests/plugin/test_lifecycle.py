@@ -164,7 +164,7 @@ def test_recycled(cloudrepo_server, request):
     server = psutil.Process(int(pid_file.read_text()))
     server.kill()
     server.wait(60)
-    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    bystander = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     pid_file.write_text(str(bystander.pid))
     (here / "bystander").write_text(str(bystander.pid))
     bystander.returncode = 0  # it outlives this test
@@ -218,8 +218,8 @@ def test_meanwhile(cloudrepo, cloudrepo_factory):
     assert suite.run("--cache-clear", "--collect-only").status == 0
     assert suite.run_folders() == []
     (suite.folder / "cleared").touch()
-    output, _ = run.communicate(timeout=60)
-    assert run.returncode == 0, output
+    outcome = run.wait()
+    assert outcome.status == 0, outcome
     suite.expect_nothing_left()
 
 
@@ -259,8 +259,8 @@ def test_both(cloudrepo_server):
     assert suite.run(RUN="first").status == 0
     assert len(suite.servers()) == 1
     (suite.folder / "first-ended").touch()
-    output, _ = second.communicate(timeout=60)
-    assert second.returncode == 0, output
+    outcome = second.wait()
+    assert outcome.status == 0, outcome
     assert len(set(suite.read("url-*"))) == 2
     suite.expect_nothing_left()
 
@@ -392,7 +392,8 @@ class TestSweep:
     ) -> None:
         folder = self.folder(tmp_path, {**this, "pid": dead})
         server = subprocess.Popen(
-            [sys.executable, "-c", "input()", str(folder.state_file)], stdin=subprocess.PIPE
+            [sys.executable, "-c", "import sys; sys.stdin.read()", str(folder.state_file)],
+            stdin=subprocess.PIPE,
         )
         (folder.path / "xprocess.PID").write_text(str(server.pid), encoding="utf-8")
         with server:
@@ -423,7 +424,7 @@ def test_hangs(cloudrepo):
     suite.wait_until_exists("ready")
     (server,) = suite.servers()
     server.suspend()  # it cannot tidy up any more
-    os.killpg(run.pid, signal.SIGKILL)
+    run.signal("SIGKILL", whole_group=True)
     run.wait()
     server.kill()
     suite.wait_for(lambda: not suite.servers(), "the end of the server")

@@ -1,0 +1,169 @@
+"""What a failed test's report says of its repositories, and what it does not say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_cloudrepo._report import sections
+from pytest_cloudrepo._run import RunFolder
+from pytest_cloudrepo.errors import ServerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.plugin.conftest import Suite
+
+ASKS = """
+import requests
+
+def get(repository, path):
+    requests.get(repository.index_url + path, headers={"User-Agent": "me/1"}, timeout=10)
+
+def test_asks(cloudrepo, cloudrepo_factory):
+    get(cloudrepo, "/demo/demo-1.0.tar.gz")
+    requests.get(cloudrepo.url + "/", headers={"User-Agent": "me/1"}, timeout=10)
+    other = cloudrepo_factory()
+    assert 0
+
+def test_passes(cloudrepo):
+    get(cloudrepo, "/quiet/")
+
+def test_asks_too(cloudrepo):
+    get(cloudrepo, "/loud/")
+    assert 0
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_failed_test_shows_what_its_repositories_were_asked(suite: Suite, workers: str) -> None:
+    suite.write(test_it=ASKS)
+    outcome = suite.run(workers)
+    assert outcome.counts() == {"passed": 1, "failed": 2}, outcome
+    found = re.findall(
+        r"-+ cloudrepo: requests to (test_\w+)-\w+ -+\n((?:(?![-=_]{3}).*\n)*)", outcome.output
+    )
+    said = {name: text for name, text in found if "No request" not in text}
+    assert re.search(r"GET  /demo/demo-1.0.tar.gz +me/1  404 \S+", said["test_asks"])
+    assert re.search(r"GET  / +nobody  me/1  401 \S+", said["test_asks"])
+    assert "/loud/" not in said["test_asks"]
+    assert "/loud/" in said["test_asks_too"]
+    assert [name for name, text in found if text == "No request arrived.\n"] == ["test_asks"]
+    assert "/quiet/" not in outcome.output
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_server_that_died_leaves_its_last_words(suite: Suite, workers: str) -> None:
+    suite.write(
+        test_it="""
+import pathlib
+import psutil, pytest, requests
+
+@pytest.fixture
+def other(cloudrepo_factory):
+    return cloudrepo_factory()
+
+def test_dies(cloudrepo, cloudrepo_server, request):
+    requests.get(cloudrepo.index_url + "/demo/", timeout=10)
+    elsewhere = cloudrepo_server.create_repository("elsewhere")
+    requests.get(elsewhere.index_url + "/secret/", timeout=10)
+    here = pathlib.Path(__file__).parent
+    (pid_file,) = here.glob(".pytest_cache/d/.xprocess/*/xprocess.PID")
+    server = psutil.Process(int(pid_file.read_text()))
+    server.kill()
+    server.wait(60)
+    cloudrepo.files("demo")
+"""
+    )
+    outcome = suite.run(workers)
+    assert outcome.counts() == {"failed": 1}, outcome
+    assert re.search(r"ServerError: the index server at \S+ does not answer: \S+", outcome.output)
+    section = outcome.output.partition("cloudrepo: requests to")[2]
+    assert "The server's last words:" in section
+    assert re.search(r"/repositories/test_dies-\w+/demo/ 404", section)
+    assert "/secret/" not in section
+
+
+def test_of_a_long_log_only_the_end_is_shown(tmp_path: Path) -> None:
+    class Gone:
+        name = "mine"
+
+        @property
+        def requests(self) -> object:
+            raise ServerError("the server has gone")
+
+    (tmp_path / "xprocess.log").write_text(
+        "".join(
+            f"GET /repositories/mine/{number}\nGET /repositories/mine-too/{number}\n"
+            for number in range(100)
+        )
+        + "Segmentation fault\n",
+        encoding="utf-8",
+    )
+    ((title, text),) = sections([Gone()], RunFolder(tmp_path))  # type: ignore[list-item] # enough
+    assert title == "cloudrepo: requests to mine"
+    lines = text.splitlines()
+    assert lines[:2] == ["the server has gone", "The server's last words:"]
+    assert lines[-2:] == ["GET /repositories/mine/99", "Segmentation fault"]
+    assert len(lines) == 32
+    assert "mine-too" not in text
+
+
+SECRETS = """
+import pathlib
+import pytest
+
+from pytest_cloudrepo import CommandError
+
+def test_all(cloudrepo, cloudrepo_project, cloudrepo_server, cloudrepo_venv):
+    password = cloudrepo.password
+    index_url = cloudrepo.index_url
+    connection = cloudrepo.connection
+    environ = cloudrepo.environ
+    twine = cloudrepo.environ_for("twine")
+    user = cloudrepo_server.create_user(passphrase=f"x{password}")
+    pathlib.Path(__file__).with_name("password").write_text(password)
+    server = cloudrepo_server
+    cloudrepo_venv.install("missing", index=cloudrepo)
+
+def test_upload(cloudrepo, tmp_path):
+    pathlib.Path(__file__).with_name("password-2").write_text(cloudrepo.password)
+    wrong = tmp_path / "demo-1.0-py3-none-any.whl"
+    wrong.write_text("")
+    cloudrepo.upload(wrong)
+
+def test_unreachable(cloudrepo, monkeypatch):
+    pathlib.Path(__file__).with_name("password-3").write_text(cloudrepo.password)
+    monkeypatch.setattr(cloudrepo._api, "url", "http://127.0.0.1:1")
+    cloudrepo.files("demo")
+
+def test_compares(cloudrepo):
+    pathlib.Path(__file__).with_name("password-4").write_text(cloudrepo.password)
+    pathlib.Path(__file__).with_name("password-5").write_text(cloudrepo.index_url)
+    assert cloudrepo.password == "guessed"
+
+def test_compares_urls(cloudrepo):
+    pathlib.Path(__file__).with_name("password-6").write_text(cloudrepo.password)
+    assert cloudrepo.index_url == "http://" + "x" * 60
+
+def test_contains(cloudrepo):
+    pathlib.Path(__file__).with_name("password-7").write_text(cloudrepo.password)
+    assert "guessed" in cloudrepo.index_url
+
+def test_environ(cloudrepo):
+    pathlib.Path(__file__).with_name("password-8").write_text(cloudrepo.password)
+    assert cloudrepo.environ == {}
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("--full-trace", "-vv")], ids=" ".join)
+def test_no_password_is_shown(suite: Suite, more: tuple[str, ...]) -> None:
+    suite.write(test_it=SECRETS)
+    outcome = suite.run("--showlocals", "-p", "no:xdist", "--log-level=DEBUG", *more)
+    assert outcome.counts() == {"failed": 7}, outcome
+    passwords = suite.read("password*")
+    assert len(set(passwords)) == 8
+    assert [password for password in passwords if password in outcome.output] == []
+    assert "'***'" in outcome.output

@@ -1,0 +1,233 @@
+"""What a test does with its repository, without and with programs."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from pytest_cloudrepo import CommandError, ServerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_cloudrepo import Repository, RepositoryFactory, Server
+    from tests.plugin.conftest import WheelFactory
+
+WHEEL = "demo-1.0-py3-none-any.whl"
+
+
+def page(repository: Repository, project: str) -> dict[str, object]:
+    """The project's page as an installer gets it."""
+    answer = requests.get(
+        f"{repository.index_url}/{project}/",
+        headers={"Accept": "application/vnd.pypi.simple.v1+json"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def test_publish_puts_files_in_quickly(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"), wheel("demo", "1.10"), str(wheel("demo", "1.9")))
+    assert cloudrepo.files("demo") == [
+        WHEEL,
+        "demo-1.10-py3-none-any.whl",
+        "demo-1.9-py3-none-any.whl",
+    ]
+    assert cloudrepo.versions("Demo") == ["1.0", "1.9", "1.10"]
+    assert cloudrepo.requests == []
+
+
+def test_publish_is_refused_where_an_upload_would_be(
+    cloudrepo_factory: RepositoryFactory, wheel: WheelFactory
+) -> None:
+    repository = cloudrepo_factory(overwrite_protection=True)
+    repository.publish(wheel("demo", "1.0"))
+    with pytest.raises(ServerError, match=f"already exists.*{WHEEL}") as refusal:
+        repository.publish(wheel("demo", "1.0", content="x = 2"))
+    assert refusal.value.status == 409
+
+
+@pytest.mark.parametrize("moment", [datetime(2020, 2, 3, tzinfo=UTC), "2020-02-03T00:00:00Z"])
+def test_publish_says_when_a_file_came(
+    cloudrepo: Repository, wheel: WheelFactory, moment: datetime | str
+) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"), upload_time=moment)
+    (file,) = page(cloudrepo, "demo")["files"]  # type: ignore[misc] # JSON
+    assert file["upload-time"].startswith("2020-02-03T00:00:00")
+
+
+def test_a_time_without_a_zone_is_refused(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    naive = datetime(2020, 2, 3)  # noqa: DTZ001 - the mistake that is tested
+    with pytest.raises(ValueError, match="time zone"):
+        cloudrepo.publish(wheel("demo", "1.0"), upload_time=naive)
+
+
+def test_yank_and_unyank(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    def yanked() -> object:
+        (file,) = page(cloudrepo, "demo")["files"]  # type: ignore[misc] # JSON
+        return file["yanked"]
+
+    cloudrepo.publish(wheel("demo", "1.0"))
+    assert yanked() is False
+    cloudrepo.yank(WHEEL)
+    assert yanked() is True
+    cloudrepo.yank(WHEEL, reason="it breaks")
+    assert yanked() == "it breaks"
+    cloudrepo.unyank(WHEEL)
+    assert yanked() is False
+
+
+def test_delete(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    cloudrepo.delete(WHEEL)
+    assert cloudrepo.files("demo") == []
+    with pytest.raises(ServerError) as refusal:
+        cloudrepo.delete(WHEEL)
+    assert refusal.value.status == 404
+    assert WHEEL in str(refusal.value)
+
+
+def test_set_status(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    cloudrepo.set_status("demo", "archived", "nobody is left")
+    assert page(cloudrepo, "demo")["project-status"] == {
+        "status": "archived",
+        "reason": "nobody is left",
+    }
+
+
+def test_overwrite_protection_holds_from_the_next_request(
+    cloudrepo: Repository, wheel: WheelFactory
+) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    cloudrepo.overwrite_protection = True
+    assert cloudrepo.overwrite_protection
+    with pytest.raises(ServerError):
+        cloudrepo.publish(wheel("demo", "1.0", content="x = 2"))
+    cloudrepo.overwrite_protection = False
+    cloudrepo.publish(wheel("demo", "1.0", content="x = 3"))
+
+
+def test_files_of_a_repository_that_is_gone_are_an_error(
+    cloudrepo_server: Server, cloudrepo_factory: RepositoryFactory
+) -> None:
+    repository = cloudrepo_factory()
+    cloudrepo_server.delete_repository(repository)
+    with pytest.raises(ServerError, match=repository.name):
+        repository.files("demo")
+
+
+def test_requests_are_what_the_repository_was_asked(
+    cloudrepo: Repository, wheel: WheelFactory
+) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    session = requests.Session()
+    session.headers["User-Agent"] = "me/1.0"
+    session.get(f"{cloudrepo.index_url}/demo/", timeout=10)
+    session.get(f"{cloudrepo.index_url}/demo/{WHEEL}", timeout=10)
+    session.get(f"{cloudrepo.url}/demo/{WHEEL}", timeout=10)
+    seen = cloudrepo.requests
+    assert [(request.method, request.status, request.user) for request in seen] == [
+        ("GET", 200, cloudrepo.username),
+        ("GET", 200, cloudrepo.username),
+        ("GET", 401, None),
+    ]
+    assert {request.user_agent for request in seen} == {"me/1.0"}
+    assert seen[1].project == "demo"
+    assert seen[1].filename == WHEEL
+    assert seen[1].bytes_sent == wheel("demo", "1.0").stat().st_size
+    assert seen[1] in seen.downloads()
+    assert seen.downloads("Demo") == seen.downloads("demo") == seen.downloads()
+    assert seen.downloads("other") == []
+    assert seen.uploads() == []
+    seen.clear()
+    assert seen == []
+    assert cloudrepo.requests == []
+
+
+def test_upload_runs_twine(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    result = cloudrepo.upload(wheel("demo", "1.0"))
+    assert result.ok
+    assert cloudrepo.files("demo") == [WHEEL]
+    (request,) = cloudrepo.requests.uploads()
+    assert request.user_agent.startswith("twine/")
+    assert request.filename == WHEEL
+    assert request.form is not None
+    assert "demo" in request.form["name"]
+
+
+@pytest.mark.cloudrepo(overwrite_protection=True)
+def test_a_refused_upload_shows_what_twine_and_the_server_said(
+    cloudrepo: Repository, wheel: WheelFactory
+) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    changed = wheel("demo", "1.0", content="x = 2")
+    result = cloudrepo.upload(changed, check=False)
+    assert not result.ok
+    assert "already exists" in result.output
+    cloudrepo.requests.clear()
+    with pytest.raises(CommandError) as refusal:
+        cloudrepo.upload(changed)
+    assert "HTTPError" in str(refusal.value)
+    assert refusal.value.server_said.count("409") == 1
+    assert "already exists" in refusal.value.server_said
+    assert WHEEL in cloudrepo.explain()
+
+
+def test_an_upload_that_never_reached_the_server_has_nothing_from_it(
+    cloudrepo: Repository, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError, match=r"missing\.whl") as refusal:
+        cloudrepo.upload(tmp_path / "missing.whl")
+    assert refusal.value.server_said == ""
+    assert cloudrepo.explain() == ""
+
+
+def test_another_users_login(
+    cloudrepo: Repository, cloudrepo_server: Server, wheel: WheelFactory
+) -> None:
+    reader = cloudrepo_server.create_user(read_only=True)
+    as_reader = cloudrepo.as_user(reader)
+    assert requests.get(as_reader.index_url + "/", timeout=10).status_code == 200
+    with pytest.raises(CommandError) as refusal:
+        as_reader.upload(wheel("demo", "1.0"))
+    assert "403" in refusal.value.server_said
+    assert cloudrepo.files("demo") == []
+
+
+def test_a_program_of_the_tests_own(
+    cloudrepo: Repository, wheel: WheelFactory, tmp_path: Path
+) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    for number, environ in enumerate((cloudrepo.environ, cloudrepo.environ_for("pip", retries=0))):
+        target = tmp_path / str(number)
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "demo", "-d", target]
+        subprocess.run(pip, env=environ, check=True, capture_output=True)
+        assert [path.name for path in target.iterdir()] == [WHEEL]
+    with pytest.raises(ValueError, match="twine"):
+        cloudrepo.environ_for("twine", retries=0)
+
+
+def test_configuration_files(cloudrepo: Repository, tmp_path: Path, wheel: WheelFactory) -> None:
+    pypirc = cloudrepo.pypirc(tmp_path / "mine.cfg")
+    assert pypirc == tmp_path / "mine.cfg"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(pypirc.stat().st_mode) == 0o600
+    twine = [sys.executable, "-m", "twine", "upload", "--config-file", pypirc]
+    twine += ["-r", "cloudrepo", wheel("demo", "1.0")]
+    environ = {
+        name: value
+        for name, value in cloudrepo.environ_for("pip").items()
+        if not name.startswith("TWINE_")
+    }
+    subprocess.run(twine, env=environ, check=True, capture_output=True)
+    assert cloudrepo.files("demo") == [WHEEL]
+    assert cloudrepo.write_config("pip", tmp_path) == tmp_path / "pip.conf"
