@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,3 @@ class Index:
     def journal(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.done("GET", "/requests")["requests"]
         return found
-
-
-MakeRepository = Callable[..., Index]
-Headers = Mapping[str, str]
