@@ -16,7 +16,7 @@ def read_attestations(text: str | None) -> str | None:
         return None
     try:
         msgspec.json.decode(text, type=list[dict[str, object]])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     return text
 
