@@ -1,6 +1,7 @@
 """The routes, in one place, and what every answer passes through."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from aiohttp import web
@@ -13,8 +14,10 @@ from cloudrepo_server.journal import Entry
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answer
 from cloudrepo_server.web.api import DESCRIPTION, Api
+from cloudrepo_server.web.impersonated import Impersonated
 from cloudrepo_server.web.index import DIALECT, ENTRY, Index
 from cloudrepo_server.web.portal import HOME, Portal
+from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 from cloudrepo_server.web.upload import WAITS
@@ -26,19 +29,19 @@ _CLIENT_ERRORS = 400
 _SERVER_ERRORS = 500
 
 
-def create_application(organization: Organization) -> web.Application:
+def create_application(organization: Organization, proxy: Proxy) -> web.Application:
     """What answers for an organization."""
     remote = Remote()
     organization.upstreams.connect = remote.connect
-    index, api = Index(organization, remote), Api(organization)
+    index, api = Index(organization, remote), Api(organization, proxy)
+    impersonated = Impersonated(organization, index)
+    dispatch = _dispatcher(proxy, impersonated, api)
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
         try:
-            if request.path.startswith("/api/") and request.path != DESCRIPTION:
-                await api.require_admin(request)
-            response = await handler(request)
+            response = await dispatch(request, handler)
         except CloudRepoServerError as error:
             dialect: Dialect | None = request.get(DIALECT)
             response = error_answer(error, realm=organization.name, dialect=dialect)
@@ -72,6 +75,20 @@ def create_application(organization: Organization) -> web.Application:
     application.router.add_get("/portal", portal.lead)
     application.router.add_route("*", HOME + "{below:.*}", portal.answer, expect_handler=_wait)
     return application
+
+
+def _dispatcher(
+    proxy: Proxy, impersonated: Impersonated, api: Api
+) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
+        tunnel = proxy.tunnel(request)
+        if tunnel is not None:
+            return await impersonated.answer(request, tunnel)
+        if request.path.startswith("/api/") and request.path != DESCRIPTION:
+            await api.require_admin(request)
+        return await handler(request)
+
+    return dispatch
 
 
 async def _healthy(_: web.Request) -> web.Response:

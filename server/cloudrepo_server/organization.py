@@ -21,6 +21,7 @@ from cloudrepo_server.errors import (
     UnauthenticatedError,
 )
 from cloudrepo_server.faults import Faults, FaultSpecification, InstalledFault, StalePage
+from cloudrepo_server.impersonation import Impersonations
 from cloudrepo_server.journal import Journal
 from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.storage import Storage
@@ -79,6 +80,7 @@ class Organization:
         self._admin_password = _digest(admin_password)
         self._journals: dict[str, Journal] = {}
         self._faults: dict[str, Faults] = {}
+        self.impersonations = Impersonations()
         self._sweeps: set[asyncio.Task[None]] = set()
 
     async def identify(self, username: str, password: str) -> Principal:
@@ -234,6 +236,7 @@ class Organization:
         await self._storage.change(repository_key(name), RepositoryDocument, remove)
         self._journals.pop(repository.document.id, None)
         self._faults.pop(repository.document.id, None)
+        self.impersonations.forget(repository.document.id)
         for token in await self.tokens.all():
             if token.repository_id == repository.document.id:
                 await self.tokens.delete(token.id)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -24,12 +25,14 @@ from cloudrepo_server.application import create_application
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.tls import HOSTS, Authority
+from cloudrepo_server.web.proxy import Proxy
 
 log = logging.getLogger("cloudrepo_server")
 
 BACKLOG = 1024
 _SHUTDOWN_SECONDS = 2.0
 _WATCH_SECONDS = 0.25
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (looked up, not listened on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,15 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         admin_username=settings.admin_username,
         admin_password=settings.admin_password,
     )
+    proxy = Proxy(organization.impersonations)
     runner = web.AppRunner(
-        create_application(organization), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+        create_application(organization, proxy), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
     )
     try:
         await runner.setup()
-        state = _state(settings, await _listen(runner, settings.host, settings.port))
+        url = await _listen(runner, settings.host, settings.port)
+        await proxy.listen(settings.host, home=_address(url))
+        state = _state(settings, url)
         if settings.tls is not None:
             authority = Authority()
             authority.write(settings.tls)
@@ -92,6 +98,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             _write_state(settings.state_file, state)
         yield Answering(organization, state)
     finally:
+        await proxy.close()
         await runner.cleanup()
         await organization.close()
 
@@ -127,6 +134,12 @@ async def _listen(
     scheme = "http" if context is None else "https"
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     return f"{scheme}://{shown}:{listener.getsockname()[1]}"
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    # What listens everywhere is reached at home by its loopback address.
+    return _LOOPBACK.get(parts.hostname or "", parts.hostname or ""), parts.port or 0
 
 
 def _state(settings: Settings, url: str) -> dict[str, Any]:

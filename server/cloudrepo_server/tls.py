@@ -1,4 +1,4 @@
-"""A throwaway certificate authority, for the same server over https."""
+"""A throwaway certificate authority, for the same server over https and by other names."""
 
 import ssl
 from pathlib import Path
@@ -9,19 +9,28 @@ HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 class Authority:
-    """Certificates for any host, signed by an authority that lives as long as the server."""
+    """Certificates for any host, signed by an authority that lives as long as the server.
+
+    Raises:
+        InvalidError: the extra `tls` is not installed.
+    """
 
     def __init__(self) -> None:
         try:
             # An optional extra: most runs need no TLS.
             import trustme  # noqa: PLC0415
         except ImportError:
-            raise InvalidError("--tls needs trustme: install pytest-cloudrepo[tls].") from None
+            raise InvalidError("TLS needs trustme: install pytest-cloudrepo[tls].") from None
         self._authority = trustme.CA()
 
+    @property
+    def pem(self) -> str:
+        """What clients must trust."""
+        return self._authority.cert_pem.bytes().decode()
+
     def write(self, path: Path) -> None:
-        """Write what clients must trust, as PEM."""
-        self._authority.cert_pem.write_to_path(str(path))
+        """Write what clients must trust."""
+        path.write_text(self.pem)
 
     def context(self, *hosts: str) -> ssl.SSLContext:
         """What a listener needs to be these hosts."""

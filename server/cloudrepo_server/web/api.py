@@ -15,7 +15,9 @@ from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
 from cloudrepo_server.web.bodies import read_json
 from cloudrepo_server.web.fault_api import FaultApi
+from cloudrepo_server.web.impersonation_api import ImpersonationApi
 from cloudrepo_server.web.operations import Operation, openapi_document
+from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.target import PRIVATE
 
 DESCRIPTION = "/api/openapi.json"
@@ -27,11 +29,12 @@ _CONFLICT = (HTTPStatus.CONFLICT,)
 class Api:
     """Answers every request below `/api`."""
 
-    def __init__(self, organization: Organization) -> None:
+    def __init__(self, organization: Organization, proxy: Proxy) -> None:
         self._organization = organization
         self._operations = [
             *self._repository_operations(),
             *FaultApi(organization).operations(),
+            *ImpersonationApi(organization, proxy).operations(),
             *self._user_operations(),
         ]
 

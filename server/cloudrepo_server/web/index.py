@@ -21,6 +21,7 @@ from cloudrepo_server.web.upload import receive_upload
 
 ENTRY = "entry"
 DIALECT = "dialect"
+PRINCIPAL = "principal"
 
 _READS = ("GET", "HEAD")
 
@@ -32,16 +33,16 @@ class Index:
         self._organization = organization
         self._reader = Reader(organization.upstreams, remote)
 
-    async def private(self, request: web.Request) -> web.StreamResponse:
-        """What repository users and tokens read and upload."""
+    async def private(self, request: web.Request, path: str | None = None) -> web.StreamResponse:
+        """What repository users and tokens read and upload; `path` may stand for the request's."""
         if request.method not in (*_READS, "POST"):
             return _method_not_allowed("GET, HEAD, POST")
-        target = read_target(request.rel_url.raw_path)
+        target = read_target(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
         principal = self._organization.require_repository_user(
-            await authenticate(request, self._organization)
+            request.get(PRINCIPAL) or await authenticate(request, self._organization)
         )
-        entry.user = principal.name
+        entry.user = principal.name or None
         if not target.repository:
             if request.method == "POST":
                 return _method_not_allowed("GET, HEAD")
@@ -55,11 +56,11 @@ class Index:
             return _method_not_allowed("GET, HEAD")
         return await self._upload(request, repository, principal, entry)
 
-    async def public(self, request: web.Request) -> web.StreamResponse:
-        """What anybody reads of a public repository."""
+    async def public(self, request: web.Request, path: str | None = None) -> web.StreamResponse:
+        """What anybody reads of a public repository; `path` may stand for the request's."""
         if request.method not in _READS:
             return _method_not_allowed("GET, HEAD", "Only Reads are allowed")
-        target = read_target(request.rel_url.raw_path)
+        target = read_target(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
         if repository is None or not repository.document.public:
             raise repository_not_found(target.repository)
@@ -68,7 +69,7 @@ class Index:
     async def _begin(self, request: web.Request, target: Target) -> tuple[Repository | None, Entry]:
         entry = Entry(
             method=request.method,
-            path=request.rel_url.raw_path,
+            path=target.path,
             user_agent=_text(request.headers.get("User-Agent", "")),
         )
         repository = await self._organization.find(target.repository)
@@ -83,7 +84,7 @@ class Index:
     ) -> web.StreamResponse:
         wanted = await find_wanted(repository, target)
         entry.project, entry.filename = wanted.project or None, wanted.filename or None
-        path = request.rel_url.raw_path.removeprefix(target.base)
+        path = target.path.removeprefix(target.base)
         facts = Facts(request.method, path, wanted.aim, entry.project, entry.user)
         struck = self._strike(repository, facts, entry)
         early = await struck.before(request)

@@ -303,6 +303,21 @@ class FaultsAnswer(msgspec.Struct):
     faults: list[FaultAnswer]
 
 
+class NewImpersonation(Body, kw_only=True):
+    """URLs that a repository stands for, and hosts that are let through to the real ones."""
+
+    urls: list[str] = []
+    allow: list[str] = []
+
+
+class ImpersonationAnswer(msgspec.Struct):
+    """A proxy with credentials, and the PEM of what programs must trust, this once."""
+
+    id: str
+    proxy: str
+    ca: str
+
+
 class ErrorAnswer(msgspec.Struct):
     """Why not; `error` and `message` are the same sentence, `code` has the status before it."""
 

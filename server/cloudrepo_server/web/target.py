@@ -11,12 +11,13 @@ PUBLIC = "/public/repositories"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A repository's name, what stands behind it, and whether a slash ends it."""
+    """A repository's name, what stands behind it, whether a slash ends it, and the path itself."""
 
     public: bool
     repository: str
     parts: tuple[str, ...]
     slash: bool
+    path: str
 
     @property
     def base(self) -> str:
@@ -38,7 +39,7 @@ def read_target(raw_path: str) -> Target:
     segments = [_decode(segment) for segment in below.strip("/").split("/")]
     if "" in segments and len(segments) > 1:
         raise NotFoundError("There is nothing at this path: a segment is empty.")
-    return Target(public, segments[0], tuple(segments[1:]), slash)
+    return Target(public, segments[0], tuple(segments[1:]), slash, raw_path)
 
 
 def _decode(segment: str) -> str:

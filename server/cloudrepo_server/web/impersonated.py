@@ -1,0 +1,72 @@
+"""Requests that came through the proxy: what they mean here."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+from yarl import URL
+
+from cloudrepo_server.errors import ForbiddenError, NotFoundError
+from cloudrepo_server.journal import Entry
+from cloudrepo_server.organization import Organization, Principal, TokenBearer
+from cloudrepo_server.web.index import ENTRY, PRINCIPAL, Index
+from cloudrepo_server.web.project_json import project_json_answer, read_project_json_path
+from cloudrepo_server.web.proxy import Tunnel
+from cloudrepo_server.web.target import PRIVATE, PUBLIC
+
+_READS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonated:
+    """Answers for the hosts that repositories stand for."""
+
+    organization: Organization
+    index: Index
+
+    async def answer(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
+        """The answer of the repository that the URL belongs to.
+
+        Raises:
+            ForbiddenError: the test's programs may not reach that host.
+            NotFoundError: the repository has nothing at that URL.
+        """
+        who = tunnel.impersonation
+        where = tunnel.scheme, tunnel.host, tunnel.port
+        path = request.rel_url.raw_path
+        if not who.stands_for(*where):
+            await self._note_refusal(request, tunnel)
+            raise ForbiddenError(f"{tunnel.host} may not be reached from this test.")
+        anybody = who.lets_anybody_read(*where)
+        if anybody and "Authorization" not in request.headers and request.method in _READS:
+            request[PRINCIPAL] = _reader(tunnel)
+        wanted = read_project_json_path(path) if anybody and request.method in _READS else None
+        if wanted is not None:
+            repository = await self.organization.repository(who.repository)
+            origin = str(URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port))
+            return await project_json_answer(repository, *wanted, origin=origin)
+        for base, handle in ((PRIVATE, self.index.private), (PUBLIC, self.index.public)):
+            own = f"{base}/{who.repository}"
+            if path == own or path.startswith(own + "/"):
+                return await handle(request, path)
+        found = who.find(*where, path)
+        if found is None:
+            raise NotFoundError(f"{tunnel.host} has nothing at {path[:200]}.")
+        _, below = found
+        return await self.index.private(request, f"{PRIVATE}/{who.repository}{below}")
+
+    async def _note_refusal(self, request: web.Request, tunnel: Tunnel) -> None:
+        repository = await self.organization.find(tunnel.impersonation.repository)
+        if repository is None:
+            return
+        url = URL.build(scheme=tunnel.scheme, host=tunnel.host, path="/")
+        entry = Entry(
+            method=request.method,
+            path=f"{str(url).rstrip('/')}{request.rel_url.raw_path}",
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+        request[ENTRY] = entry
+        self.organization.journal(repository).add(entry)
+
+
+def _reader(tunnel: Tunnel) -> Principal:
+    return TokenBearer("", tunnel.impersonation.repository_id, read_only=True)
