@@ -24,11 +24,7 @@ class Readme:
     summary: str
     text: str
     html: Markup | None
-
-    @property
-    def has_images(self) -> bool:
-        """Whether there are pictures, which the portal loads from nowhere."""
-        return self.html is not None and "<img " in self.html
+    has_pictures: bool
 
 
 async def read_readme(repository: Repository, project: ProjectDocument) -> Readme | None:
@@ -80,14 +76,15 @@ def _render(filename: str, metadata: bytes) -> Readme:
     if not metadata.replace(b"\r\n", b"\n").partition(b"\n\n")[2].strip():
         # It was a header, as before metadata 2.1, whose lines are set in.
         text = text.replace("\n       |", "\n").replace("\n        ", "\n")
-    html = None
+    rendered = None
     if text.strip() and len(text) <= _MAX_RENDERED:
-        html = _to_html(text, raw.get("description_content_type", ""))
+        rendered = _to_html(text, raw.get("description_content_type", ""))
     return Readme(
         filename=filename,
         summary=raw.get("summary", ""),
         text=text[:_MAX_RENDERED],
-        html=None if html is None else Markup(html),  # noqa: S704 (readme-renderer cleaned it)
+        html=None if rendered is None else _without_pictures(rendered),
+        has_pictures=rendered is not None and "<img " in rendered,
     )
 
 
@@ -102,3 +99,16 @@ def _to_html(text: str, content_type: str) -> str | None:
         # It is also what a text without a type may be; what cannot be read so is None.
         return rst.render(text)
     return None
+
+
+def _without_pictures(html: str) -> Markup | None:
+    # Pictures would be asked of other servers. Boxes have no label and code no language that a
+    # screen reader knows.
+    from readme_renderer.clean import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean  # noqa: PLC0415
+
+    cleaned = clean(
+        html,
+        tags=ALLOWED_TAGS - {"img", "picture", "input"},
+        attributes={**ALLOWED_ATTRIBUTES, "pre": {"class"}},
+    )
+    return None if cleaned is None else Markup(cleaned)  # noqa: S704 (it was just cleaned)
