@@ -61,6 +61,7 @@ class Project:
         self._environ = environ
         self._timeout = timeout
         tree = {_checked_path(path): content for path, content in (files or {}).items()}
+        self._has_own_pyproject = PurePosixPath("pyproject.toml") in tree
         for path, content in (self._skeleton(tree, setup_py=setup_py) | tree).items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +99,13 @@ class Project:
         for old in (dist, self.folder / "build", *self.folder.glob("*.egg-info")):
             shutil.rmtree(old, ignore_errors=True)
         # For both, `build` is given neither option: it makes the wheel from the sdist then.
-        kinds = [] if sdist and wheel else ["--sdist" if sdist else "--wheel"]
+        options = [] if sdist and wheel else ["--sdist" if sdist else "--wheel"]
+        if not self._has_own_pyproject:
+            # What the backend requires is there, and asking it costs time.
+            options.append("--skip-dependency-check")
         command.run(
             [
-                *(sys.executable, "-P", "-m", "build"),
-                # What the backends require is there already; there is nothing to install or check.
-                *("--no-isolation", "--skip-dependency-check"),
-                *kinds,
+                *(sys.executable, "-P", "-m", "build", "--no-isolation", *options),
                 *("--outdir", dist, self.folder),
             ],
             environ={**self._environ, "SOURCE_DATE_EPOCH": str(_backend.EARLIEST)},

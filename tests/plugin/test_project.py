@@ -1,0 +1,288 @@
+"""Source trees that build without network."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import tarfile
+import zipfile
+from email.parser import BytesParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.metadata import Metadata
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+from pytest_cloudrepo.errors import CommandError
+from pytest_cloudrepo.project import Project
+from tests.plugin.support import of_another_python
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_cloudrepo.factories import ProjectFactory, VirtualEnvFactory
+
+BACKENDS = pytest.mark.parametrize("setup_py", [False, True], ids=["own backend", "setup.py"])
+
+PACKAGE: Mapping[str, str | bytes] = {
+    "demo/__init__.py": "",
+    "demo/inner/deep.py": "x = 1\n",
+    "demo/data/table.bin": bytes(range(256)),
+    "tests/test_demo.py": "",
+    "README.md": "# é\n",
+}
+
+
+def members(path: Path) -> dict[str, bytes]:
+    """What is in a wheel or an sdist, without the folder that all of an sdist is in."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel:
+            assert wheel.testzip() is None
+            return {name: wheel.read(name) for name in wheel.namelist()}
+    with tarfile.open(path) as sdist:
+        found = {}
+        for member in sdist.getmembers():
+            folder, _, name = member.name.partition("/")
+            assert folder == path.name.removesuffix(".tar.gz")
+            if file := sdist.extractfile(member):
+                found[name] = file.read()
+        return found
+
+
+def installed(wheel: Path) -> set[str]:
+    return {name for name in members(wheel) if ".dist-info/" not in name}
+
+
+def metadata(path: Path) -> Metadata:
+    name = "PKG-INFO" if path.suffix == ".gz" else f"{stem(path)}.dist-info/METADATA"
+    return Metadata.from_email(members(path)[name], validate=True)
+
+
+def stem(wheel: Path) -> str:
+    return "-".join(wheel.name.split("-")[:2])
+
+
+def records(wheel: Path) -> dict[str, tuple[str, str]]:
+    text = members(wheel)[f"{stem(wheel)}.dist-info/RECORD"].decode()
+    return {name: (digest, size) for name, digest, size in csv.reader(io.StringIO(text))}
+
+
+@BACKENDS
+def test_an_sdist_and_a_wheel_are_built(
+    cloudrepo_project: ProjectFactory, *, setup_py: bool
+) -> None:
+    sdist, wheel = cloudrepo_project("Demo.Project_x", "1.0", setup_py=setup_py).build()
+    assert sdist.name == "demo_project_x-1.0.tar.gz"
+    assert wheel.name == "demo_project_x-1.0-py3-none-any.whl"
+    assert parse_sdist_filename(sdist.name)[0] == parse_wheel_filename(wheel.name)[0]
+    for path in (sdist, wheel):
+        assert metadata(path).name == "Demo.Project_x"
+        assert str(metadata(path).version) == "1.0"
+    assert members(wheel)["demo_project_x.py"] == b'__version__ = "1.0"\n'
+
+
+@BACKENDS
+def test_one_of_the_two_can_be_built(cloudrepo_project: ProjectFactory, *, setup_py: bool) -> None:
+    project = cloudrepo_project("demo", "1.0", setup_py=setup_py)
+    assert [path.suffix for path in project.build(wheel=False)] == [".gz"]
+    assert [path.suffix for path in project.build(sdist=False)] == [".whl"]
+    assert [path.name for path in (project.folder / "dist").iterdir()] == [
+        "demo-1.0-py3-none-any.whl"
+    ]
+
+
+def test_none_of_the_two_is_refused(cloudrepo_project: ProjectFactory) -> None:
+    with pytest.raises(ValueError, match="an sdist, a wheel or both"):
+        cloudrepo_project("demo", "1.0").build(sdist=False, wheel=False)
+
+
+@BACKENDS
+def test_requirements_are_in_the_metadata(
+    cloudrepo_project: ProjectFactory, *, setup_py: bool
+) -> None:
+    requires = ["requests >= 2", 'tomli; python_version < "3.11"', "extra[one,two]"]
+    project = cloudrepo_project("demo", "1.0", requires=requires, setup_py=setup_py)
+    for path in project.build():
+        assert sorted(map(str, metadata(path).requires_dist or ())) == [
+            "extra[one,two]",
+            "requests>=2",
+            'tomli; python_version < "3.11"',
+        ]
+
+
+@BACKENDS
+def test_packages_and_their_data_are_installed(
+    cloudrepo_project: ProjectFactory, *, setup_py: bool
+) -> None:
+    sdist, wheel = cloudrepo_project("demo", "1.0", files=PACKAGE, setup_py=setup_py).build()
+    assert installed(wheel) == {"demo/__init__.py", "demo/inner/deep.py", "demo/data/table.bin"}
+    assert members(wheel)["demo/data/table.bin"] == bytes(range(256))
+    assert members(sdist)["README.md"].decode() == "# é\n"
+
+
+def test_a_package_may_lie_in_src(cloudrepo_project: ProjectFactory) -> None:
+    files = {f"src/{name}": content for name, content in PACKAGE.items() if "demo/" in name}
+    _, wheel = cloudrepo_project("demo", "1.0", files=files).build()
+    assert installed(wheel) == {"demo/__init__.py", "demo/inner/deep.py", "demo/data/table.bin"}
+
+
+@BACKENDS
+def test_files_add_to_the_module_or_replace_it(
+    cloudrepo_project: ProjectFactory, *, setup_py: bool
+) -> None:
+    files = {"demo.py": "x = 2\n", "more.py": "y = 3\n"}
+    _, wheel = cloudrepo_project("demo", "1.0", files=files, setup_py=setup_py).build()
+    contents = members(wheel)
+    assert installed(wheel) == {"demo.py", "more.py"}
+    assert contents["demo.py"].replace(b"\r\n", b"\n") == b"x = 2\n"
+
+
+def test_every_file_of_a_wheel_is_recorded(cloudrepo_project: ProjectFactory) -> None:
+    (wheel,) = cloudrepo_project("demo", "1.0", files=PACKAGE).build(sdist=False)
+    contents, recorded = members(wheel), records(wheel)
+    assert recorded.pop("demo-1.0.dist-info/RECORD") == ("", "")
+    del contents["demo-1.0.dist-info/RECORD"]
+    for name, content in contents.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        assert recorded.pop(name) == (f"sha256={digest}", str(len(content)))
+    assert recorded == {}
+
+
+def test_a_wheel_says_how_it_is_to_be_installed(cloudrepo_project: ProjectFactory) -> None:
+    (wheel,) = cloudrepo_project("demo", "1.0").build(sdist=False)
+    about = BytesParser().parsebytes(members(wheel)["demo-1.0.dist-info/WHEEL"])
+    assert (about["Wheel-Version"], about["Root-Is-Purelib"], about["Tag"]) == (
+        *("1.0", "true"),
+        "py3-none-any",
+    )
+
+
+def test_the_same_sources_give_the_same_bytes(
+    cloudrepo_project: ProjectFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [path.read_bytes() for path in cloudrepo_project("demo", "1.0", files=PACKAGE).build()]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    again = cloudrepo_project("demo", "1.0", files=dict(reversed(list(PACKAGE.items()))))
+    assert [path.read_bytes() for path in again.build()] == first
+    assert [path.read_bytes() for path in again.build()] == first
+
+
+@BACKENDS
+def test_a_build_is_of_the_tree_as_it_is(
+    cloudrepo_project: ProjectFactory, *, setup_py: bool
+) -> None:
+    project = cloudrepo_project(
+        "demo", "1.0", files={"pack/__init__.py": "", "pack/gone.py": ""}, setup_py=setup_py
+    )
+    project.build(sdist=False)
+    (project.folder / "demo.py").write_text("x = 'new'\n", encoding="utf-8")
+    (project.folder / "pack" / "gone.py").unlink()
+    for arguments in ({"sdist": False}, {}):
+        wheel = project.build(**arguments)[-1]
+        assert members(wheel)["demo.py"].strip() == b"x = 'new'"
+        assert installed(wheel) == {"demo.py", "pack/__init__.py"}
+
+
+@BACKENDS
+def test_both_can_be_installed_without_network(
+    cloudrepo_project: ProjectFactory, cloudrepo_venv_factory: VirtualEnvFactory, *, setup_py: bool
+) -> None:
+    built = cloudrepo_project("2-demo", "1.0", setup_py=setup_py).build()
+    for path in built:
+        venv = cloudrepo_venv_factory()
+        if setup_py and path.suffix == ".gz":
+            # It is built by setuptools, which no index offers here.
+            with pytest.raises(CommandError, match="setuptools"):
+                venv.install(path)
+            continue
+        venv.install(path)
+        assert venv.version("2-demo") == "1.0"
+        assert venv.run("-c", "import _2_demo; print(_2_demo.__version__)").stdout == "1.0\n"
+
+
+def test_another_python_builds_the_sdist(
+    cloudrepo_project: ProjectFactory, cloudrepo_venv_factory: VirtualEnvFactory
+) -> None:
+    other_venv = of_another_python(cloudrepo_venv_factory)
+    (sdist,) = cloudrepo_project("demo", "1.0").build(wheel=False)
+    other_venv.install(sdist)
+    assert other_venv.version("demo") == "1.0"
+
+
+def test_nothing_of_the_tests_environment_is_seen_by_a_build(
+    cloudrepo_project: ProjectFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+    monkeypatch.setenv("PIP_INDEX_URL", "somewhere")
+    project = cloudrepo_project(
+        "demo", "1.0", files={"setup.py": "import os; print(dict(os.environ))"}, setup_py=True
+    )
+    with pytest.raises(CommandError) as caught:
+        project.build()
+    assert os.environ["PYTHONPATH"] == "somewhere"
+    assert "'PATH'" in str(caught.value)
+    assert "somewhere" not in str(caught.value)
+
+
+def test_a_build_that_fails_shows_why(cloudrepo_project: ProjectFactory) -> None:
+    project = cloudrepo_project(
+        "demo", "1.0", files={"setup.py": "raise SystemExit('the reason')"}, setup_py=True
+    )
+    with pytest.raises(CommandError, match="the reason"):
+        project.build()
+
+
+def test_what_a_projects_own_backend_lacks_is_named(cloudrepo_project: ProjectFactory) -> None:
+    pyproject = """
+[build-system]
+requires = ["setuptools", "no-such-project"]
+build-backend = "setuptools.build_meta"
+"""
+    project = cloudrepo_project("demo", "1.0", files={"pyproject.toml": pyproject})
+    with pytest.raises(CommandError, match="no-such-project"):
+        project.build()
+
+
+@pytest.mark.parametrize("name", ["", "-demo", "demo-", "de mo", "démo", "demo/x"])
+def test_what_is_no_name_is_refused(cloudrepo_project: ProjectFactory, name: str) -> None:
+    with pytest.raises(ValueError, match="is no project name"):
+        cloudrepo_project(name, "1.0")
+
+
+def test_what_is_no_version_is_refused(cloudrepo_project: ProjectFactory) -> None:
+    with pytest.raises(ValueError, match="'one' is no version"):
+        cloudrepo_project("demo", "one")
+
+
+def test_what_is_no_requirement_is_refused(cloudrepo_project: ProjectFactory) -> None:
+    with pytest.raises(ValueError, match="'>1' is no requirement"):
+        cloudrepo_project("demo", "1.0", requires=[">1"])
+
+
+@pytest.mark.parametrize("path", ["../demo.py", "/demo.py", "a/../../demo.py", "C:/demo.py"])
+def test_a_file_outside_of_the_tree_is_refused(
+    cloudrepo_project: ProjectFactory, path: str
+) -> None:
+    with pytest.raises(ValueError, match="named relative to it"):
+        cloudrepo_project("demo", "1.0", files={path: ""})
+
+
+def test_a_version_is_written_as_the_specification_wants_it(
+    cloudrepo_project: ProjectFactory,
+) -> None:
+    project = cloudrepo_project("demo", "v1.0.RC1")
+    assert project.version == "1.0rc1"
+    assert [path.name for path in project.build()] == [
+        "demo-1.0rc1.tar.gz",
+        "demo-1.0rc1-py3-none-any.whl",
+    ]
+
+
+def test_a_project_can_be_made_without_fixtures(tmp_path: Path) -> None:
+    project = Project(tmp_path / "é ü", "demo", "1.0", environ=os.environ, timeout=60)
+    assert repr(project) == f"<Project demo 1.0 in {tmp_path / 'é ü'}>"
+    assert len(project.build()) == 2

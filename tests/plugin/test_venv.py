@@ -1,0 +1,301 @@
+"""Virtual environments that install from a repository."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import pytest
+
+from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo.errors import CloudRepoError, CommandError, CommandTimeout
+from pytest_cloudrepo.venv import VirtualEnv
+from tests.plugin.support import of_another_python
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
+    from pytest_cloudrepo.repository import Repository
+
+INSTALLERS: Final[tuple[Literal["pip", "uv"], ...]] = ("pip", "uv")
+BY_EACH = pytest.mark.parametrize("installer", INSTALLERS)
+
+
+@pytest.fixture
+def wheel(cloudrepo_project: ProjectFactory) -> Path:
+    (wheel,) = cloudrepo_project("demo", "1.0").build(sdist=False)
+    return wheel
+
+
+def test_there_is_pip_in_an_environment_and_nothing_else(cloudrepo_venv: VirtualEnv) -> None:
+    listed = cloudrepo_venv.run("-m", "pip", "list", "--format=json").stdout
+    assert [project["name"] for project in json.loads(listed)] == ["pip"]
+
+
+def test_an_environment_is_one(cloudrepo_venv: VirtualEnv) -> None:
+    script = "import sys; print(sys.prefix, sys.prefix != sys.base_prefix, sys.version_info[:2])"
+    assert cloudrepo_venv.run("-c", script).stdout == (
+        f"{cloudrepo_venv.folder} True {sys.version_info[:2]}\n"
+    )
+
+
+def test_its_programs_are_its_own(cloudrepo_venv: VirtualEnv) -> None:
+    pip = shutil.which("pip", path=cloudrepo_venv.environ["PATH"])
+    assert pip is not None
+    assert Path(pip).parent == cloudrepo_venv.scripts
+    done = subprocess.run(
+        [pip, "--version"], env=cloudrepo_venv.environ, capture_output=True, text=True, check=True
+    )
+    assert str(cloudrepo_venv.folder) in done.stdout
+
+
+@BY_EACH
+def test_a_file_is_installed_without_an_index(
+    cloudrepo_venv: VirtualEnv, wheel: Path, installer: Literal["pip", "uv"]
+) -> None:
+    assert cloudrepo_venv.version("demo") is None
+    cloudrepo_venv.install(wheel, installer=installer)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    assert cloudrepo_venv.version("DEMO") == "1.0"
+    assert cloudrepo_venv.run("-c", "import demo; print(demo.__version__)").stdout == "1.0\n"
+
+
+@BY_EACH
+def test_a_project_is_installed_from_a_repository(
+    cloudrepo: Repository,
+    cloudrepo_venv: VirtualEnv,
+    wheel: Path,
+    installer: Literal["pip", "uv"],
+) -> None:
+    cloudrepo.publish(wheel)
+    result = cloudrepo_venv.install("demo", index=cloudrepo, installer=installer)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    assert cloudrepo.password not in repr(result)
+
+
+@BY_EACH
+def test_a_project_is_installed_from_a_url(
+    cloudrepo: Repository,
+    cloudrepo_venv: VirtualEnv,
+    wheel: Path,
+    installer: Literal["pip", "uv"],
+) -> None:
+    cloudrepo.publish(wheel)
+    cloudrepo_venv.install("demo", index=cloudrepo.index_url, installer=installer)
+    assert cloudrepo_venv.version("demo") == "1.0"
+
+
+@BY_EACH
+def test_several_indexes_are_asked(
+    cloudrepo_factory: RepositoryFactory,
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv: VirtualEnv,
+    installer: Literal["pip", "uv"],
+) -> None:
+    app, library, third = cloudrepo_factory(), cloudrepo_factory(), cloudrepo_factory()
+    app.publish(*cloudrepo_project("app", "1.0", requires=["lib", "third"]).build())
+    library.publish(*cloudrepo_project("lib", "2.0").build())
+    third.publish(*cloudrepo_project("third", "3.0").build())
+    cloudrepo_venv.install("app", index=[app, library.index_url, third], installer=installer)
+    assert [cloudrepo_venv.version(name) for name in ("app", "lib", "third")] == [
+        *("1.0", "2.0", "3.0")
+    ]
+
+
+def test_uv_takes_a_project_from_the_first_index_that_has_it_and_pip_the_best(
+    cloudrepo_factory: RepositoryFactory,
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv_factory: VirtualEnvFactory,
+) -> None:
+    first, second = cloudrepo_factory(), cloudrepo_factory()
+    first.publish(*cloudrepo_project("demo", "1.0").build(sdist=False))
+    second.publish(*cloudrepo_project("demo", "9.0").build(sdist=False))
+    found = {}
+    for installer in INSTALLERS:
+        venv = cloudrepo_venv_factory()
+        venv.install("demo", index=[first, second], installer=installer)
+        found[installer] = venv.version("demo")
+    assert found == {"pip": "9.0", "uv": "1.0"}
+
+
+@BY_EACH
+def test_a_failure_shows_what_the_server_said_and_no_password(
+    cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        cloudrepo_venv.install("absent", index=cloudrepo, installer=installer)
+    assert "absent" in str(caught.value)
+    assert "The server said: " in str(caught.value)
+    assert "404" in str(caught.value)
+    assert cloudrepo.password not in f"{caught.value} {caught.value!r}"
+
+
+@BY_EACH
+def test_without_check_a_failure_is_a_result(
+    cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
+) -> None:
+    result = cloudrepo_venv.install("absent", index=cloudrepo, installer=installer, check=False)
+    assert not result.ok
+    assert "absent" in result.output
+
+
+@BY_EACH
+def test_credentials_are_not_among_the_arguments(
+    cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
+) -> None:
+    result = cloudrepo_venv.install("absent", index=cloudrepo, installer=installer, check=False)
+    assert not any("://" in argument or "***" in argument for argument in result.args)
+
+
+def test_options_go_to_the_installer(
+    cloudrepo: Repository, cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv
+) -> None:
+    cloudrepo.publish(*cloudrepo_project("demo", "2.0b1").build(sdist=False))
+    cloudrepo.publish(*cloudrepo_project("demo", "1.0").build(sdist=False))
+    cloudrepo_venv.install("demo", index=cloudrepo)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    cloudrepo_venv.install("--pre", "--upgrade", "demo", index=cloudrepo)
+    assert cloudrepo_venv.version("demo") == "2.0b1"
+
+
+def test_an_environment_can_be_without_pip(
+    cloudrepo_venv_factory: VirtualEnvFactory, wheel: Path
+) -> None:
+    venv = cloudrepo_venv_factory(pip=False)
+    assert venv.version("pip") is None
+    with pytest.raises(CloudRepoError, match="made without pip"):
+        venv.install(wheel)
+    venv.install(wheel, installer="uv")
+    assert venv.version("demo") == "1.0"
+
+
+def test_an_installer_that_is_not_known_is_named(cloudrepo_venv: VirtualEnv) -> None:
+    with pytest.raises(ValueError, match="'pip' or 'uv', not 'conda'"):
+        cloudrepo_venv.install("demo", installer="conda")  # type: ignore[arg-type]  # on purpose
+
+
+def test_uv_that_is_not_there_is_named(
+    cloudrepo_venv: VirtualEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "uv", None)
+    with pytest.raises(CloudRepoError, match="uv is not installed"):
+        cloudrepo_venv.install("demo", installer="uv")
+
+
+def test_another_python_is_found_by_its_version(
+    cloudrepo_venv_factory: VirtualEnvFactory, wheel: Path
+) -> None:
+    venv = of_another_python(cloudrepo_venv_factory)
+    version = venv.run("-c", "import sys; print(sys.version_info[:2])").stdout
+    assert version != f"{sys.version_info[:2]}\n"
+    venv.install(wheel)
+    assert venv.version("demo") == "1.0"
+
+
+def test_a_python_is_found_by_its_path(cloudrepo_venv_factory: VirtualEnvFactory) -> None:
+    venv = cloudrepo_venv_factory(python=Path(sys.executable))
+    script = "import sys; print(sys.base_prefix)"
+    assert venv.run("-c", script).stdout == f"{sys.base_prefix}\n"
+
+
+@pytest.mark.parametrize("python", ["3.99", "no/such/python"])
+def test_a_python_that_is_not_there_is_told_with_those_that_are(
+    cloudrepo_venv_factory: VirtualEnvFactory, python: str
+) -> None:
+    this = ".".join(map(str, sys.version_info[:3]))
+    with pytest.raises(CloudRepoError, match=f"no Python '{python}' here; those found .*{this}"):
+        cloudrepo_venv_factory(python=python)
+
+
+@BY_EACH
+def test_what_is_done_to_one_environment_is_not_seen_in_another(
+    cloudrepo_venv_factory: VirtualEnvFactory,
+    cloudrepo_project: ProjectFactory,
+    installer: Literal["pip", "uv"],
+) -> None:
+    before = cloudrepo_venv_factory()
+    version = before.version("pip")
+    changed = cloudrepo_venv_factory()
+    # Installers replace pip, and so write where the environments share files.
+    false_pip = cloudrepo_project(
+        "pip", "99.0", files={"pip/__init__.py": "x = 1\n", "pip/_internal/__init__.py": ""}
+    )
+    changed.install(*false_pip.build(sdist=False), installer=installer)
+    assert changed.version("pip") == "99.0"
+    assert changed.run("-c", "import pip; print(pip.x)").stdout == "1\n"
+    for other in (before, cloudrepo_venv_factory()):
+        assert other.version("pip") == version
+        assert other.run("-m", "pip", "--version").ok
+
+
+def test_a_program_runs_in_the_environments_folder_unless_told_otherwise(
+    cloudrepo_venv: VirtualEnv, tmp_path: Path
+) -> None:
+    where = ("-c", "import os; print(os.getcwd())")
+    assert cloudrepo_venv.run(*where).stdout == f"{cloudrepo_venv.folder}\n"
+    assert cloudrepo_venv.run(*where, cwd=tmp_path).stdout == f"{tmp_path}\n"
+
+
+def test_a_path_means_the_same_wherever_the_program_runs(
+    cloudrepo_venv: VirtualEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.py").write_text("print('here')", encoding="utf-8")
+    assert cloudrepo_venv.run(Path("script.py")).stdout == "here\n"
+    shutil.copy(wheel, tmp_path)
+    cloudrepo_venv.install(Path(wheel.name))
+    assert cloudrepo_venv.version("demo") == "1.0"
+
+
+def test_a_failing_program_is_an_error_or_a_result(cloudrepo_venv: VirtualEnv) -> None:
+    with pytest.raises(CommandError, match="the reason"):
+        cloudrepo_venv.run("-c", "raise SystemExit('the reason')")
+    assert cloudrepo_venv.run("-c", "raise SystemExit(3)", check=False).returncode == 3
+
+
+def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "environment")
+    app_data = tmp_path / "app-data"
+    made = VirtualEnv(
+        tmp_path / "first", pip=False, environment=environment, app_data=app_data, timeout=60
+    )
+    assert made.run("-c", "").ok
+    impatient = VirtualEnv(
+        tmp_path / "second", pip=False, environment=environment, app_data=app_data, timeout=0.5
+    )
+    with pytest.raises(CommandTimeout, match=r"within 0\.5 seconds"):
+        impatient.run("-c", "import time; time.sleep(300)")
+
+
+def test_environments_can_be_made_at_the_same_time_anywhere(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo.venv import VirtualEnv
+folder = Path(sys.argv[1])
+venv = VirtualEnv(
+    folder / sys.argv[2], environment=Environment(folder / "e"), app_data=folder / "a", timeout=120
+)
+print(venv.run("-m", "pip", "--version").stdout)
+"""
+    folder = tmp_path / ("é ü " * 20)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(folder), name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    for name, process in zip(("one", "two"), started, strict=True):
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        assert str(folder / name) in output
+        pip = folder / name / ("Scripts/pip.exe" if sys.platform == "win32" else "bin/pip")
+        subprocess.run([pip, "--version"], check=True, stdout=subprocess.DEVNULL)
