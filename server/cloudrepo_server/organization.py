@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -22,7 +22,7 @@ from cloudrepo_server.errors import (
 )
 from cloudrepo_server.faults import Faults, FaultSpecification, InstalledFault, StalePage
 from cloudrepo_server.impersonation import Impersonations
-from cloudrepo_server.journal import Journal
+from cloudrepo_server.journal import Entry, Journal
 from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.upstream import Upstreams
@@ -248,6 +248,16 @@ class Organization:
     def journal(self, repository: Repository) -> Journal:
         """The requests that a repository received from this process."""
         return self._journals.setdefault(repository.document.id, Journal())
+
+    async def note_refusal(self, repository: str, method: str, url: str) -> Entry:
+        """Note in a repository's journal that a test's program was kept from another host."""
+        host = urlsplit(url if "://" in url else f"//{url}").hostname
+        entry = Entry(method, url, "", status=403)
+        entry.reason = f"{host} may not be reached from this test"
+        found = await self.find(repository)
+        if found is not None:
+            self.journal(found).add(entry)
+        return entry
 
     def faults(self, repository: Repository) -> Faults:
         """The failures that this process produces in a repository."""

@@ -24,7 +24,7 @@ from aiohttp import web
 from cloudrepo_server.application import create_application
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage import Storage
-from cloudrepo_server.tls import HOSTS, Authority
+from cloudrepo_server.tls import HOSTS
 from cloudrepo_server.web.proxy import Proxy
 
 log = logging.getLogger("cloudrepo_server")
@@ -79,7 +79,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         admin_username=settings.admin_username,
         admin_password=settings.admin_password,
     )
-    proxy = Proxy(organization.impersonations)
+    proxy = Proxy(organization)
     runner = web.AppRunner(
         create_application(organization, proxy), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
     )
@@ -89,7 +89,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         await proxy.listen(settings.host, home=_address(url))
         state = _state(settings, url)
         if settings.tls is not None:
-            authority = Authority()
+            authority = await proxy.authority()
             authority.write(settings.tls)
             context = authority.context(settings.host, *HOSTS)
             state["tls_url"] = await _listen(runner, settings.host, 0, context)

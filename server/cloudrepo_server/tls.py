@@ -1,6 +1,7 @@
 """A throwaway certificate authority, for the same server over https and by other names."""
 
 import ssl
+from importlib.util import find_spec
 from pathlib import Path
 
 from cloudrepo_server.errors import InvalidError
@@ -22,6 +23,11 @@ class Authority:
         except ImportError:
             raise InvalidError("TLS needs trustme: install pytest-cloudrepo[tls].") from None
         self._authority = trustme.CA()
+
+    @staticmethod
+    def is_installed() -> bool:
+        """Whether the extra `tls` is there."""
+        return find_spec("trustme") is not None
 
     @property
     def pem(self) -> str:

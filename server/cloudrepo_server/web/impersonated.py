@@ -6,9 +6,8 @@ from aiohttp import web
 from yarl import URL
 
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
-from cloudrepo_server.journal import Entry
 from cloudrepo_server.organization import Organization, Principal, TokenBearer
-from cloudrepo_server.web.index import ENTRY, PRINCIPAL, Index
+from cloudrepo_server.web.index import PRINCIPAL, Index
 from cloudrepo_server.web.project_json import project_json_answer, read_project_json_path
 from cloudrepo_server.web.proxy import Tunnel
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
@@ -34,8 +33,10 @@ class Impersonated:
         where = tunnel.scheme, tunnel.host, tunnel.port
         path = request.rel_url.raw_path
         if not who.stands_for(*where):
-            await self._note_refusal(request, tunnel)
-            raise ForbiddenError(f"{tunnel.host} may not be reached from this test.")
+            url = f"{tunnel.scheme}://{tunnel.host}{path}"
+            entry = await self.organization.note_refusal(who.repository, request.method, url)
+            entry.user_agent = request.headers.get("User-Agent", "")
+            raise ForbiddenError(entry.reason)
         anybody = who.lets_anybody_read(*where)
         if anybody and "Authorization" not in request.headers and request.method in _READS:
             request[PRINCIPAL] = _reader(tunnel)
@@ -53,19 +54,6 @@ class Impersonated:
             raise NotFoundError(f"{tunnel.host} has nothing at {path[:200]}.")
         _, below = found
         return await self.index.private(request, f"{PRIVATE}/{who.repository}{below}")
-
-    async def _note_refusal(self, request: web.Request, tunnel: Tunnel) -> None:
-        repository = await self.organization.find(tunnel.impersonation.repository)
-        if repository is None:
-            return
-        url = URL.build(scheme=tunnel.scheme, host=tunnel.host, path="/")
-        entry = Entry(
-            method=request.method,
-            path=f"{str(url).rstrip('/')}{request.rel_url.raw_path}",
-            user_agent=request.headers.get("User-Agent", ""),
-        )
-        request[ENTRY] = entry
-        self.organization.journal(repository).add(entry)
 
 
 def _reader(tunnel: Tunnel) -> Principal:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from cloudrepo_server.organization import Organization
+from cloudrepo_server.tls import Authority
 from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.bodies import read_json
@@ -45,8 +46,9 @@ class ImpersonationApi:
         """Let a repository stand for URLs, for programs that use the proxy that it names."""
         repository = await self._organization.repository(request.match_info["name"])
         body = await read_json(request, schemas.NewImpersonation)
-        # Before anything is kept: without TLS nothing can stand for https.
-        certificate = self._proxy.certificate
+        certificate = None
+        if Authority.is_installed() or any(url.startswith("https:") for url in body.urls):
+            certificate = (await self._proxy.authority()).pem
         made = self._organization.impersonations.add(
             repository.name, repository.document.id, urls=body.urls, allow=body.allow
         )

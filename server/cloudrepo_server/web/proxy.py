@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.impersonation import Impersonation, Impersonations
+from cloudrepo_server.impersonation import Impersonation
+from cloudrepo_server.organization import Organization
 from cloudrepo_server.tls import Authority
 from cloudrepo_server.web.answers import reason_phrase
 
@@ -46,8 +47,9 @@ class Tunnel:
 class Proxy:
     """Takes CONNECT and plain requests, and passes them to this server or to a host let through."""
 
-    def __init__(self, impersonations: Impersonations) -> None:
-        self._impersonations = impersonations
+    def __init__(self, organization: Organization) -> None:
+        self._impersonations = organization.impersonations
+        self._note_refusal = organization.note_refusal
         self._tunnels: dict[int, Tunnel] = {}
         self._authority: Authority | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -67,14 +69,15 @@ class Proxy:
         host, port = self._server.sockets[0].getsockname()[:2]
         return str(host), int(port)
 
-    @property
-    def certificate(self) -> str:
-        """What programs must trust, as PEM.
+    async def authority(self) -> Authority:
+        """What signs the certificates of all hosts; the first call takes a moment.
 
         Raises:
             InvalidError: TLS is not installed.
         """
-        return self._get_authority().pem
+        if self._authority is None:
+            self._authority = await asyncio.to_thread(Authority)
+        return self._authority
 
     async def listen(self, host: str, *, home: tuple[str, int]) -> None:
         """Listen; `home` is where this server answers HTTP."""
@@ -128,11 +131,12 @@ class Proxy:
         if request.method != b"CONNECT":
             await self._come_home(tunnel, head, reader, writer)
             return
-        try:
-            context = self._context(host)
-        except InvalidError as error:
-            await _refuse(writer, 403, f"{host} may not be reached: {error}")
+        if not Authority.is_installed():
+            # Nothing can be said inside the tunnel; what is allowed needs no certificate of ours.
+            await self._note_refusal(impersonation.repository, "CONNECT", f"{host}:{port}")
+            await _refuse(writer, 403, f"{host} may not be reached from this test")
             return
+        context = await self._context(host)
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.drain()
         await writer.start_tls(context)
@@ -164,15 +168,10 @@ class Proxy:
             return None
         return self._impersonations.find(name, secret) if scheme.lower() == b"basic" else None
 
-    def _context(self, host: str) -> ssl.SSLContext:
+    async def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:
-            self._contexts[host] = self._get_authority().context(host)
+            self._contexts[host] = (await self.authority()).context(host)
         return self._contexts[host]
-
-    def _get_authority(self) -> Authority:
-        if self._authority is None:
-            self._authority = Authority()
-        return self._authority
 
 
 def _read_head(head: bytes) -> h11.Request:

@@ -311,11 +311,14 @@ class NewImpersonation(Body, kw_only=True):
 
 
 class ImpersonationAnswer(msgspec.Struct):
-    """A proxy with credentials, and the PEM of what programs must trust, this once."""
+    """A proxy with credentials, and the PEM of what programs must trust, this once.
+
+    `ca` is null where the extra `tls` is not installed; then no https URL can be stood for.
+    """
 
     id: str
     proxy: str
-    ca: str
+    ca: str | None
 
 
 class ErrorAnswer(msgspec.Struct):
