@@ -51,13 +51,16 @@ class Environment:
 
     def scrubbed(self) -> dict[str, str]:
         """Give a complete environment that points at no index and holds nothing of the user's."""
-        self._lay_out()
-        return {
-            **{name: value for name, value in os.environ.items() if not _is_dropped(name)},
-            **self._places(),
-            **_quiet(),
-            **self._closed(),
-        }
+        return self._private() | self._closed()
+
+    def open(self, connection: Connection) -> dict[str, str]:
+        """Give a complete environment in which every tool has its public default and a login."""
+        return self._private() | clients.credentials(connection)
+
+    @property
+    def folder(self) -> Path:
+        """Where what belongs to it is kept."""
+        return self._folder
 
     def for_tool(
         self, tool: str, connection: Connection, *, retries: int | None = None
@@ -92,6 +95,14 @@ class Environment:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
         return path
+
+    def _private(self) -> dict[str, str]:
+        self._lay_out()
+        return {
+            **{name: value for name, value in os.environ.items() if not _is_dropped(name)},
+            **self._places(),
+            **_quiet(),
+        }
 
     def _lay_out(self) -> None:
         for name, place in self._places().items():

@@ -13,6 +13,8 @@ from urllib.parse import quote
 from cloudrepo_server.clients import Connection, configuration
 from pytest_cloudrepo import command
 from pytest_cloudrepo.errors import CommandError, ServerError
+from pytest_cloudrepo.fault import Fault, describe
+from pytest_cloudrepo.guard import pass_through
 from pytest_cloudrepo.journal import Journal, Request
 from pytest_cloudrepo.secret import Secret, hide
 
@@ -45,6 +47,8 @@ class Repository:
         self._api = api
         self._environment = environment
         self._command_timeout = command_timeout
+        self._allowed: tuple[str, ...] = ()
+        self._guard: dict[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"<Repository {self.name!r} at {self.url}>"
@@ -188,7 +192,7 @@ class Repository:
     @property
     def environ(self) -> dict[str, str]:
         """A complete environment for a program, with every tool pointed here and nowhere else."""
-        return self._hidden(self._environment.everything(self.connection))
+        return self._hidden(self._environment.everything(self.connection) | self.guard)
 
     def environ_for(self, tool: str, *, retries: int | None = None) -> dict[str, str]:
         """A complete environment for a program, with this tool pointed here and nowhere else.
@@ -200,7 +204,81 @@ class Repository:
         Raises:
             ValueError: the tool is not known, or has no such setting.
         """
-        return self._hidden(self._environment.for_tool(tool, self.connection, retries=retries))
+        told = self._environment.for_tool(tool, self.connection, retries=retries)
+        return self._hidden(told | self.guard)
+
+    @property
+    def guard(self) -> dict[str, str]:
+        """The variables that keep a program from every host but the server and those allowed.
+
+        What it tried all the same stands in `requests`, and in the report if the test fails.
+        """
+        __tracebackhide__ = True
+        if self._guard is None:
+            self._guard = pass_through(self._call, self._environment.folder, allow=self._allowed)
+        return self._guard
+
+    def allow_hosts(self, *hosts: str) -> None:
+        """Let programs reach these hosts too, those that are started from now on."""
+        self._allowed = (*self._allowed, *hosts)
+        self._guard = None
+
+    def impersonate(self, *urls: str) -> dict[str, str]:
+        """A complete environment in which a program that opens one of these URLs lands here.
+
+        The publishers' logins are this repository's, and its tools keep their own default URLs.
+        Where a URL is not that of a CloudRepo repository, anybody may read, and PyPI's JSON page
+        of a project is there too.
+
+        Raises:
+            ServerError: a URL is wrong, or the extra `tls` is not installed.
+        """
+        __tracebackhide__ = True
+        way = pass_through(self._call, self._environment.folder, urls=urls, allow=self._allowed)
+        return self._hidden(self._environment.open(self.connection) | way)
+
+    def fault(
+        self,
+        kind: str,
+        *,
+        times: int | None = None,
+        every: int = 1,
+        method: str | None = None,
+        path: str = "*",
+        project: str | None = None,
+        user: str | None = None,
+        **details: object,
+    ) -> Fault:
+        """Produce a failure from now on, until it is removed.
+
+        Args:
+            kind: status, latency, drip, reset, truncate, corrupt, wrong-hash,
+                wrong-metadata-hash, missing-metadata, stale-page or stored-then-error.
+            times: how often it strikes at most.
+            every: strike every so many requests that match.
+            method: GET, HEAD or POST alone.
+            path: a glob of the path below the repository.
+            project: one project's requests alone.
+            user: one user's requests alone.
+            details: what the kind takes: `status`, `reason`, `headers`, `seconds`,
+                `bytes_per_second`, `when`, `keep`.
+
+        Raises:
+            ServerError: there is no such kind, or a detail is wrong.
+        """
+        __tracebackhide__ = True
+        told = describe(
+            kind,
+            times=times,
+            every=every,
+            method=method,
+            path=path,
+            project=project,
+            user=user,
+            **details,
+        )
+        made = self._call("POST", "faults", json=told)
+        return Fault(kind, made["id"], self._call)
 
     def write_config(self, tool: str, directory: str | Path) -> Path:
         """Write the file that configures the tool for this repository, and give its path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -38,6 +38,10 @@ class Index(Protocol):
     @property
     def connection(self) -> Connection:
         """Where it is, and the credentials that open it."""
+
+    @property
+    def guard(self) -> Mapping[str, str]:
+        """The variables that keep a program from every other host."""
 
     def explain(self) -> str:
         """What the server refused, for people to read; empty if it refused nothing."""
@@ -131,6 +135,7 @@ class VirtualEnv:
         environ = self.environ
         if urls:
             environ |= {name: Secret(value) for name, value in clients.indexes(urls).items()}
+        environ |= next((one.guard for one in indexes if not isinstance(one, str)), {})
         result = command.run(
             [*self._installer(installer), *map(_absolute, requirements)],
             # The folder may lie below a project whose settings uv would take.

@@ -74,6 +74,21 @@ def pyproject(tool: str, connection: Connection) -> str:
     return _of(_PYPROJECT, tool)(connection)
 
 
+def credentials(connection: Connection) -> dict[str, str]:
+    """Give the variables that let every publisher log in, wherever it publishes to.
+
+    Poetry's are for its default, PyPI.
+    """
+    names = ("TWINE", "UV_PUBLISH", "FLIT", "PDM_PUBLISH", "POETRY_HTTP_BASIC_PYPI")
+    told = {"HATCH_INDEX_USER": connection.username, "HATCH_INDEX_AUTH": connection.password}
+    for name in names:
+        told |= {
+            f"{name}_USERNAME": connection.username,
+            f"{name}_PASSWORD": connection.password,
+        }
+    return told
+
+
 def indexes(urls: Sequence[str]) -> dict[str, str]:
     """Give the variables that let pip and uv install from these indexes, and from no other.
 
