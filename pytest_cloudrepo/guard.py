@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-# What says whom to trust: pip, requests (twine, Poetry, flit), OpenSSL (uv, httpx), curl, Node, git.
+# What says whom to trust: to pip, requests (twine, Poetry, flit), OpenSSL (uv), curl, Node, git.
 TRUST = (
     "PIP_CERT",
     "REQUESTS_CA_BUNDLE",
