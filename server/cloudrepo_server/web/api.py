@@ -14,6 +14,7 @@ from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
 from cloudrepo_server.web.bodies import read_json
+from cloudrepo_server.web.connection_api import ConnectionApi
 from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.impersonation_api import ImpersonationApi
 from cloudrepo_server.web.operations import Operation, openapi_document
@@ -33,6 +34,7 @@ class Api:
         self._organization = organization
         self._operations = [
             *self._repository_operations(),
+            *ConnectionApi(organization).operations(),
             *FaultApi(organization).operations(),
             *ImpersonationApi(organization, proxy).operations(),
             *self._user_operations(),

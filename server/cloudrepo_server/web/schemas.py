@@ -321,6 +321,30 @@ class ImpersonationAnswer(msgspec.Struct):
     ca: str | None
 
 
+class SnippetAnswer(msgspec.Struct):
+    """Commands for a POSIX shell, or the text of a file where `file` says which."""
+
+    title: str
+    text: str
+    file: str | None
+
+
+class ToolAnswer(msgspec.Struct):
+    """What one client must be told: environment variables, or what a person copies."""
+
+    variables: dict[str, str]
+    snippets: list[SnippetAnswer]
+
+
+class ConnectionAnswer(msgspec.Struct, kw_only=True):
+    """A repository's connection settings; `YOUR-PASSPHRASE` stands where the passphrase goes."""
+
+    url: str
+    index_url: str
+    username: str
+    tools: dict[str, ToolAnswer]
+
+
 class ErrorAnswer(msgspec.Struct):
     """Why not; `error` and `message` are the same sentence, `code` has the status before it."""
 

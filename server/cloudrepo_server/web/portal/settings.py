@@ -16,8 +16,13 @@ from cloudrepo_server.web.target import PUBLIC
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DIALECTS = {
     "modern": "What today's clients expect: hashes, metadata, JSON and yanks.",
-    "cloudrepo": "What CloudRepo is known to answer: plain HTML pages without hashes.",
+    "cloudrepo": "What CloudRepo is known to answer: plain HTML pages, no hashes, any file.",
     "pypi": "What the public index answers: no file name is ever used twice.",
+    "devpi": "What devpi answers: JSON of an older version and no metadata files.",
+    "pypiserver": "What pypiserver answers: plain HTML pages, any file.",
+    "gitlab": "What GitLab answers: HTML pages; a refused overwrite is 400.",
+    "nexus": "What Nexus answers: HTML pages; a refused overwrite is 400.",
+    "artifactory": "What Artifactory answers: HTML pages; a refused overwrite is 403.",
 }
 
 
@@ -34,7 +39,7 @@ def choices() -> Choices:
     """What the settings' form offers."""
     return Choices(
         units=tuple(_UNITS),
-        dialects={name: _DIALECTS.get(name, "") for name in DIALECTS},
+        dialects={name: _DIALECTS[name] for name in DIALECTS},
         protecting=tuple(name for name, each in DIALECTS.items() if each.always_protected),
     )
 
