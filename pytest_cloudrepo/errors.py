@@ -21,6 +21,14 @@ class ServerError(CloudRepoError):
         self.status = status
 
 
+class PackageError(CloudRepoError, ValueError):
+    """A project, a package or a graph of them was described in a way that none can be."""
+
+
+class ScenarioError(PackageError):
+    """A scenario's file cannot be read, or does not describe one."""
+
+
 class CommandError(CloudRepoError):
     """A program ended with an exit status other than 0."""
 

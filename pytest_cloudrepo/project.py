@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
-
-from pytest_cloudrepo import _backend, command
+from pytest_cloudrepo import _backend, _build_system, _checks, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
-_BACKEND_FOLDER: Final = "_cloudrepo_backend"
-_BACKEND_MODULE: Final = "backend"
 _SUMMARY: Final = "A project made for a test"
 
 
@@ -52,21 +47,20 @@ class Project:
             timeout: The seconds that a build may take.
 
         Raises:
-            ValueError: The name, version, a requirement or a path is not a valid one.
+            PackageError: The name, version, a requirement or a path is not a valid one.
         """
         self.folder = folder
-        self.name = _checked_name(name)
-        self.version = _checked_version(version)
-        self._requires = [_checked_requirement(requirement) for requirement in requires]
+        self.name = _checks.project_name(name)
+        self.version = _checks.project_version(version)
+        self._requires = [str(one) for one in _checks.requirements(requires)]
         self._environ = environ
         self._timeout = timeout
-        tree = {_checked_path(path): content for path, content in (files or {}).items()}
+        tree = _checks.project_files(files)
         self._has_own_pyproject = PurePosixPath("pyproject.toml") in tree
         for path, content in (self._skeleton(tree, setup_py=setup_py) | tree).items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Text goes out as it is: Windows' line ends would make another distribution of it.
-            target.write_bytes(content.encode() if isinstance(content, str) else content)
+            target.write_bytes(content)
 
     def __repr__(self) -> str:
         return f"<Project {self.name} {self.version} in {self.folder}>"
@@ -74,8 +68,7 @@ class Project:
     @property
     def module(self) -> str:
         """The name that it is imported by."""
-        name = canonicalize_name(self.name).replace("-", "_")
-        return name if name.isidentifier() else f"_{name}"
+        return _checks.module_name(self.name)
 
     def build(self, *, sdist: bool = True, wheel: bool = True) -> list[Path]:
         """Build the tree as it is now, with the program `build`, into its folder `dist`.
@@ -114,8 +107,8 @@ class Project:
         return sorted(dist.iterdir(), key=lambda path: path.suffix == ".whl")
 
     def _skeleton(
-        self, tree: Mapping[PurePosixPath, str | bytes], *, setup_py: bool
-    ) -> dict[PurePosixPath, str | bytes]:
+        self, tree: Mapping[PurePosixPath, bytes], *, setup_py: bool
+    ) -> dict[PurePosixPath, bytes]:
         skeleton: dict[str, str | bytes] = {}
         package = {PurePosixPath(self.module), PurePosixPath("src") / self.module}
         if not any(package.intersection(path.parents) for path in tree):
@@ -125,17 +118,12 @@ class Project:
             skeleton["setup.py"] = self._setup_py(modules.union(tree))
         else:
             skeleton["pyproject.toml"] = self._pyproject()
-            backend = Path(_backend.__file__).read_bytes()
-            skeleton[f"{_BACKEND_FOLDER}/{_BACKEND_MODULE}.py"] = backend
-        return {PurePosixPath(path): content for path, content in skeleton.items()}
+            skeleton[_build_system.BACKEND] = _build_system.backend()
+        return _checks.project_files(skeleton)
 
     def _pyproject(self) -> str:
         return f"""\
-[build-system]
-requires = []
-build-backend = "{_BACKEND_MODULE}"
-backend-path = ["{_BACKEND_FOLDER}"]
-
+{_build_system.TABLE}
 [project]
 name = "{self.name}"
 version = "{self.version}"
@@ -165,35 +153,3 @@ setup(
 
 def _is_installed(path: PurePosixPath) -> bool:
     return not _backend.NOT_MODULES.fullmatch(path.parts[0])
-
-
-def _checked_name(name: str) -> str:
-    try:
-        canonicalize_name(name, validate=True)
-    except InvalidName:
-        raise ValueError(
-            f"{name!r} is no project name: letters, digits, '.', '_' and '-', the first and last "
-            "of them a letter or digit"
-        ) from None
-    return name
-
-
-def _checked_version(version: str) -> str:
-    try:
-        return str(Version(version))
-    except InvalidVersion:
-        raise ValueError(f"{version!r} is no version, such as 1.0 or 2.1rc1") from None
-
-
-def _checked_requirement(requirement: str) -> str:
-    try:
-        return str(Requirement(requirement))
-    except InvalidRequirement as error:
-        raise ValueError(f"{requirement!r} is no requirement: {error}") from None
-
-
-def _checked_path(path: str) -> PurePosixPath:
-    checked = PurePosixPath(path)
-    if checked.is_absolute() or PureWindowsPath(path).drive or ".." in checked.parts:
-        raise ValueError(f"a project's files are named relative to it, unlike {path!r}")
-    return checked

@@ -1,0 +1,110 @@
+"""What a project's name, version, requirements and files have to be."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from pytest_cloudrepo.errors import PackageError
+
+# Metadata have one field a line.
+_BREAKS_LINES: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def project_name(name: object) -> str:
+    """Give the name, as it is spelled, where it is one."""
+    try:
+        # A check of packaging's before 26 lets a line's end and some letters beyond ASCII pass.
+        if isinstance(name, str) and name.isascii() and name == name.strip():
+            canonicalize_name(name, validate=True)
+            return name
+    except InvalidName:
+        pass
+    raise PackageError(
+        f"{name!r} is no project name: letters, digits, '.', '_' and '-', the first and last "
+        "of them a letter or digit"
+    )
+
+
+def project_version(version: object) -> str:
+    """Give the version in its normalized spelling."""
+    try:
+        if isinstance(version, str):
+            return str(Version(version))
+    except InvalidVersion:
+        pass
+    raise PackageError(f"{version!r} is no version, such as '1.0' or '2.1rc1'")
+
+
+def requirement(text: object) -> Requirement:
+    """Give the requirement."""
+    reason = "a requirement is a text, such as 'demo>=1.0'"
+    try:
+        if isinstance(text, str):
+            found = Requirement(text)
+            if not _BREAKS_LINES.search(str(found)):
+                return found
+            reason = "it holds a character that breaks the line"
+    except InvalidRequirement as error:
+        reason = str(error)
+    raise PackageError(f"{text!r} is no requirement: {reason}")
+
+
+def requirements(texts: object) -> list[Requirement]:
+    """Give the requirements of a list."""
+    return [requirement(text) for text in listed(texts, "requires")]
+
+
+def listed(texts: object, what: str) -> list[object]:
+    """Give a list's members; a text is not taken for the list of its characters."""
+    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
+        raise PackageError(f"{what} is a list, such as ['...'], not {texts!r}")
+    return list(texts)
+
+
+def mapped(mapping: object, what: str) -> dict[object, object]:
+    """Give a mapping's members."""
+    if not isinstance(mapping, Mapping):
+        raise PackageError(f"{what} is a mapping, such as {{'...': ...}}, not {mapping!r}")
+    return dict(mapping)
+
+
+def project_files(files: object) -> dict[PurePosixPath, bytes]:
+    """Give a project's files, by their paths."""
+    if files is None:
+        return {}
+    return {
+        _relative_path(path): _content(path, content)
+        for path, content in mapped(files, "files").items()
+    }
+
+
+def module_name(project: str) -> str:
+    """Give the name of the module that a project has unless it says otherwise."""
+    name = canonicalize_name(project).replace("-", "_")
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"_{name}"
+
+
+def _relative_path(path: object) -> PurePosixPath:
+    if not isinstance(path, str) or "\\" in path or "\0" in path or not PurePosixPath(path).name:
+        raise PackageError(f"a project's files are named as 'folder/file.py' is, unlike {path!r}")
+    checked = PurePosixPath(path)
+    if checked.is_absolute() or PureWindowsPath(path).drive or ".." in checked.parts:
+        raise PackageError(f"a project's files are named relative to it, unlike {path!r}")
+    return checked
+
+
+def _content(path: object, content: object) -> bytes:
+    if isinstance(content, str):
+        # Text goes out as it is: Windows' line ends would make another distribution of it.
+        return content.encode()
+    if isinstance(content, bytes):
+        return content
+    raise PackageError(f"a file's content is text or bytes, unlike that of {path!r}: {content!r}")
