@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ServerError,
     )
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
+    from pytest_cloudrepo.fault import Fault
     from pytest_cloudrepo.journal import Journal, Request
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
@@ -28,6 +29,7 @@ __all__ = [
     "CommandError",
     "CommandResult",
     "CommandTimeout",
+    "Fault",
     "Journal",
     "Project",
     "ProjectFactory",
@@ -46,6 +48,7 @@ _MODULES = {
     "CommandError": "errors",
     "CommandResult": "command",
     "CommandTimeout": "errors",
+    "Fault": "fault",
     "Journal": "journal",
     "Project": "project",
     "ProjectFactory": "factories",

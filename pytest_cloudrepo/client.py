@@ -66,6 +66,8 @@ class Server:
             command_timeout: how many seconds such a program may take.
         """
         self.url = url.rstrip("/")
+        self.admin_username = username
+        self.admin_password = Secret(password)
         self._api = Api(self.url, username, password)
         self._folder = folder
         self._command_timeout = command_timeout
