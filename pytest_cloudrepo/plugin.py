@@ -321,6 +321,11 @@ def _cloudrepo_app_data(
 
 def _options(config: pytest.Config) -> Options:
     url = config.getoption("cloudrepo_url")
+    if url is not None and "@" in url:  # it would be shown, in the header for one
+        raise pytest.UsageError(
+            "--cloudrepo-url takes no login: set CLOUDREPO_ADMIN_USERNAME and "
+            "CLOUDREPO_ADMIN_PASSWORD"
+        )
     if url is not None and not url.startswith(("http://", "https://")):
         raise pytest.UsageError(f"--cloudrepo-url takes an http or https URL, not {url!r}")
     options = Options(

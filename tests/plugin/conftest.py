@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 GENEROUS = 60.0
 
@@ -36,20 +36,30 @@ class Suite:
         for name, text in modules.items():
             (self.folder / f"{name}.py").write_text(text, encoding="utf-8")
 
-    def start(self, *arguments: str, python: tuple[str, ...] = (), **environ: str) -> Run:
+    def start(
+        self,
+        *arguments: str,
+        python: tuple[str, ...] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> Run:
         """Start pytest, in a process group of its own, as a terminal does."""
         keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         run = Run(
             [sys.executable, *python, "-m", "pytest", *arguments],
             folder=self.folder,
-            environ={**keep, "TMPDIR": str(self.temporary), "COLUMNS": "200", **environ},
+            environ={**keep, "TMPDIR": str(self.temporary), "COLUMNS": "200", **(environ or {})},
             output=self.folder / f"output-{len(self._runs)}.txt",
         )
         self._runs.append(run)
         return run
 
-    def run(self, *arguments: str, python: tuple[str, ...] = (), **environ: str) -> Outcome:
-        return self.start(*arguments, python=python, **environ).wait()
+    def run(
+        self,
+        *arguments: str,
+        python: tuple[str, ...] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        return self.start(*arguments, python=python, environ=environ).wait()
 
     @staticmethod
     def wait_for(condition: Callable[[], object], what: str, *, seconds: float = GENEROUS) -> None:

@@ -61,7 +61,7 @@ WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_a_run_that_ends_by_itself(suite: Suite, ending: str, workers: str) -> None:
     arguments, text, status = ENDS_ITSELF[ending]
     suite.write(test_it=text, breaks=BREAKS)
-    outcome = suite.run(workers, *arguments, PYTHONPATH=str(suite.folder))
+    outcome = suite.run(workers, *arguments, environ={"PYTHONPATH": str(suite.folder)})
     # At once: the controller stops the server, which need not find out that it is alone.
     assert suite.left() == []
     if status is not None:
@@ -100,7 +100,7 @@ if "cloudrepo_server" in sys.orig_argv:
     threading.Event().wait()
 """,
     )
-    run = suite.start(workers, PYTHONPATH=str(suite.folder))
+    run = suite.start(workers, environ={"PYTHONPATH": str(suite.folder)})
     suite.wait_until_exists("starting")
     run.signal("SIGINT", whole_group=True)
     outcome = run.wait()

@@ -143,6 +143,7 @@ def test_it(cloudrepo):
         (["-o", "cloudrepo_startup_timeout=soon"], "cloudrepo_startup_timeout"),
         (["-o", "cloudrepo_command_timeout=0"], "cloudrepo_command_timeout must be more than 0"),
         (["--cloudrepo-url=example.com"], "--cloudrepo-url takes an http or https URL"),
+        (["--cloudrepo-url=http://me:secret@127.0.0.1:1"], "--cloudrepo-url takes no login"),
         (["--cloudrepo-url=http://127.0.0.1:1", "--cloudrepo-keep"], "--cloudrepo-keep"),
     ],
 )
@@ -153,6 +154,7 @@ def test_an_option_that_is_wrong_is_a_usage_error(
     assert outcome.status == pytest.ExitCode.USAGE_ERROR, outcome
     assert said in outcome.output
     assert "Traceback" not in outcome.output
+    assert "secret" not in outcome.output
 
 
 def test_the_header_says_nothing_where_nothing_is_configured(suite: Suite) -> None:

@@ -116,7 +116,7 @@ def test_row_4_a_server_that_dies_at_start_fails_the_tests_in_its_own_words(
     suite.write(sitecustomize=DIES, test_it=USES + USES.replace("uses", "also_uses"))
     # Were the death not noticed, this would wait ten minutes, longer than the run is given.
     outcome = suite.run(
-        workers, "-o", "cloudrepo_startup_timeout=600", PYTHONPATH=str(suite.folder)
+        workers, "-o", "cloudrepo_startup_timeout=600", environ={"PYTHONPATH": str(suite.folder)}
     )
     assert outcome.counts() == {"errors": 2}, outcome
     assert "the index server ended while it started. the disk is on fire" in outcome.output
@@ -126,7 +126,9 @@ def test_row_4_a_server_that_dies_at_start_fails_the_tests_in_its_own_words(
 
 def test_a_server_that_never_answers_is_given_up_and_stopped(suite: Suite) -> None:
     suite.write(sitecustomize=HANGS, test_it=USES)
-    outcome = suite.run("-o", "cloudrepo_startup_timeout=0.5", PYTHONPATH=str(suite.folder))
+    outcome = suite.run(
+        "-o", "cloudrepo_startup_timeout=0.5", environ={"PYTHONPATH": str(suite.folder)}
+    )
     assert outcome.counts() == {"errors": 1}, outcome
     assert "did not answer within 0.5 s" in outcome.output
     assert "looking for the disk" in outcome.output
@@ -164,15 +166,14 @@ def test_recycled(cloudrepo_server, request):
     server = psutil.Process(int(pid_file.read_text()))
     server.kill()
     server.wait(60)
-    bystander = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    reads = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    bystander = subprocess.Popen(reads, stdin=subprocess.PIPE)
     pid_file.write_text(str(bystander.pid))
-    (here / "bystander").write_text(str(bystander.pid))
     bystander.returncode = 0  # it outlives this test
     request.config.bystander = bystander
 """
     )
-    # The bystander reads from a pipe of the inner pytest, so it ends when that does; what is
-    # looked for is the message that being killed would leave.
+    # The bystander ends with the inner pytest, from which it reads.
     suite.write(
         conftest="""
 import pathlib, psutil, pytest
@@ -254,9 +255,9 @@ def test_both(cloudrepo_server):
     assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
 """
     )
-    second = suite.start(RUN="second")
+    second = suite.start(environ={"RUN": "second"})
     suite.wait_until_exists("url-second")
-    assert suite.run(RUN="first").status == 0
+    assert suite.run(environ={"RUN": "first"}).status == 0
     assert len(suite.servers()) == 1
     (suite.folder / "first-ended").touch()
     outcome = second.wait()

@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WHEEL = "demo-1.0-py3-none-any.whl"
 
 
-def page(repository: Repository, project: str) -> dict[str, object]:
+def page(repository: Repository, project: str) -> dict[str, Any]:
     """The project's page as an installer gets it."""
     answer = requests.get(
         f"{repository.index_url}/{project}/",
@@ -30,7 +30,7 @@ def page(repository: Repository, project: str) -> dict[str, object]:
         timeout=10,
     )
     answer.raise_for_status()
-    found: dict[str, object] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
 
 
@@ -60,7 +60,7 @@ def test_publish_says_when_a_file_came(
     cloudrepo: Repository, wheel: WheelFactory, moment: datetime | str
 ) -> None:
     cloudrepo.publish(wheel("demo", "1.0"), upload_time=moment)
-    (file,) = page(cloudrepo, "demo")["files"]  # type: ignore[misc] # JSON
+    (file,) = page(cloudrepo, "demo")["files"]
     assert file["upload-time"].startswith("2020-02-03T00:00:00")
 
 
@@ -72,7 +72,7 @@ def test_a_time_without_a_zone_is_refused(cloudrepo: Repository, wheel: WheelFac
 
 def test_yank_and_unyank(cloudrepo: Repository, wheel: WheelFactory) -> None:
     def yanked() -> object:
-        (file,) = page(cloudrepo, "demo")["files"]  # type: ignore[misc] # JSON
+        (file,) = page(cloudrepo, "demo")["files"]
         return file["yanked"]
 
     cloudrepo.publish(wheel("demo", "1.0"))
@@ -209,7 +209,7 @@ def test_a_program_of_the_tests_own(
     cloudrepo.publish(wheel("demo", "1.0"))
     for number, environ in enumerate((cloudrepo.environ, cloudrepo.environ_for("pip", retries=0))):
         target = tmp_path / str(number)
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "demo", "-d", target]
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "demo", "-d", str(target)]
         subprocess.run(pip, env=environ, check=True, capture_output=True)
         assert [path.name for path in target.iterdir()] == [WHEEL]
     with pytest.raises(ValueError, match="twine"):
@@ -221,8 +221,8 @@ def test_configuration_files(cloudrepo: Repository, tmp_path: Path, wheel: Wheel
     assert pypirc == tmp_path / "mine.cfg"
     if sys.platform != "win32":
         assert stat.S_IMODE(pypirc.stat().st_mode) == 0o600
-    twine = [sys.executable, "-m", "twine", "upload", "--config-file", pypirc]
-    twine += ["-r", "cloudrepo", wheel("demo", "1.0")]
+    twine = [sys.executable, "-m", "twine", "upload", "--config-file", str(pypirc)]
+    twine += ["-r", "cloudrepo", str(wheel("demo", "1.0"))]
     environ = {
         name: value
         for name, value in cloudrepo.environ_for("pip").items()

@@ -1,0 +1,124 @@
+"""The server as its admin user sees it, and what it says when it says no."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+import pytest_cloudrepo
+from pytest_cloudrepo import ServerError
+from pytest_cloudrepo.client import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_cloudrepo import Repository, RepositoryFactory
+
+
+def test_a_name_that_is_taken_is_refused_in_the_servers_words(
+    cloudrepo: Repository, cloudrepo_server: Server
+) -> None:
+    with pytest.raises(ServerError, match=cloudrepo.name) as refusal:
+        cloudrepo_server.create_repository(cloudrepo.name)
+    assert refusal.value.status == 409
+
+
+def test_a_user_has_the_passphrase_that_was_asked_for(
+    cloudrepo: Repository, cloudrepo_server: Server
+) -> None:
+    user = cloudrepo_server.create_user("é@example.com", passphrase="correct: horse %/é")
+    try:
+        assert user.passphrase == user.password == "correct: horse %/é"
+        assert user.email == user.username == "é@example.com"
+        index = cloudrepo.as_user(user).index_url
+        assert requests.get(index + "/", timeout=10).status_code == 200
+    finally:
+        cloudrepo_server.delete_user(user)
+    assert requests.get(index + "/", timeout=10).status_code == 401
+
+
+def test_a_passphrase_that_is_too_short_is_refused(cloudrepo_server: Server) -> None:
+    with pytest.raises(ServerError, match="8"):
+        cloudrepo_server.create_user(passphrase="short")
+
+
+def test_a_repository_can_have_somebody_elses_login(cloudrepo_server: Server) -> None:
+    user = cloudrepo_server.create_user(read_only=True)
+    repository = cloudrepo_server.create_repository(user=user)
+    assert repository.user is user
+    cloudrepo_server.discard(repository)
+
+
+def test_upstream_repositories_are_given_themselves_or_by_name(
+    cloudrepo: Repository, cloudrepo_factory: RepositoryFactory, cloudrepo_server: Server
+) -> None:
+    other = cloudrepo_factory()
+    made = cloudrepo_factory(upstream=[cloudrepo, other.name])
+    settings = cloudrepo_server._api.call("GET", "repositories", made.name)  # noqa: SLF001
+    assert settings["upstream"] == [cloudrepo.name, other.name]
+
+
+def test_reprs_say_where_and_never_the_password(
+    cloudrepo: Repository, cloudrepo_server: Server
+) -> None:
+    assert repr(cloudrepo) == f"<Repository {cloudrepo.name!r} at {cloudrepo.url}>"
+    assert repr(cloudrepo_server) == f"<Server {cloudrepo_server.url}>"
+    user = cloudrepo.user
+    for one in (cloudrepo, cloudrepo_server, user, cloudrepo.connection, cloudrepo.environ):
+        assert cloudrepo.password not in repr(one)
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """A server that is none of ours."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(418, "I am a teapot")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_answer_that_is_not_ours_is_told_by_its_status(stranger: str, tmp_path: Path) -> None:
+    server = Server(stranger, "admin", "x", folder=tmp_path)
+    with pytest.raises(ServerError, match="418 I am a teapot") as refusal:
+        server.create_user()
+    assert refusal.value.status == 418
+    server.close()
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_the_users_proxy_and_netrc_do_not_interfere(
+    cloudrepo_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    cloudrepo_server.discard(cloudrepo_server.create_repository())
+
+
+def test_all_public_names_are_there_and_sorted() -> None:
+    names = pytest_cloudrepo.__all__
+    assert names == sorted(names)
+    for name in names:
+        assert getattr(pytest_cloudrepo, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        pytest_cloudrepo.Nothing  # noqa: B018 - that is the test

@@ -1,0 +1,141 @@
+"""A server that stays after the run, and one that was there before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+from requests.auth import HTTPBasicAuth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.plugin.conftest import Suite
+
+USES = "def test_uses_it(cloudrepo): assert cloudrepo.files('demo') == []\n"
+LOGIN = {
+    "CLOUDREPO_ADMIN_USERNAME": "Ädmin@example.com",
+    "CLOUDREPO_ADMIN_PASSWORD": "påss:wörd 1€",
+}
+
+
+class TestKeep:
+    @pytest.mark.parametrize("workers", ["-n0", "-n2"])
+    def test_the_server_stays_until_it_is_stopped(self, suite: Suite, workers: str) -> None:
+        suite.write(test_it=USES + USES.replace("uses", "also_uses"))
+        # What is in the environment is a real server's login, not that of the run's own.
+        outcome = suite.run("--cloudrepo-keep", workers, environ=LOGIN)
+        assert outcome.counts() == {"passed": 2}, outcome
+        said = dict(
+            re.findall(r"^(URL|admin login|to stop it): (.+)$", outcome.output, re.MULTILINE)
+        )
+        username, password = said["admin login"].split()
+        assert username != LOGIN["CLOUDREPO_ADMIN_USERNAME"]
+        answer = requests.get(
+            f"{said['URL']}/api/repositories", auth=(username, password), timeout=10
+        )
+        names = [repository["name"] for repository in answer.json()["repositories"]]
+        assert sorted(name.rpartition("-")[0] for name in names) == [
+            "test_also_uses_it",
+            "test_uses_it",
+        ]
+        (server,) = suite.servers()
+        # The next run leaves it alone.
+        assert suite.run().status == 0
+        assert suite.servers() == [server]
+        subprocess.run(shlex.split(said["to stop it"]), check=True)
+        server.wait(60)
+        # The run after that removes what is left of it.
+        assert suite.run().status == 0
+        assert suite.left() == []
+
+    def test_a_run_that_used_no_server_leaves_none(self, suite: Suite) -> None:
+        suite.write(test_it="def test_nothing(): pass\n")
+        outcome = suite.run("--cloudrepo-keep")
+        assert "to stop it" not in outcome.output
+        assert suite.left() == []
+
+
+class TestUrl:
+    @pytest.fixture
+    def url(self, tmp_path: Path, suite: Suite) -> Iterator[str]:
+        state = tmp_path / "state.json"
+        serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
+        with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as it:
+            suite.wait_for(state.exists, "the server")
+            yield json.loads(state.read_text(encoding="utf-8"))["url"]
+            psutil.Process(it.pid).terminate()
+
+    @staticmethod
+    def names(url: str, kind: str) -> list[str]:
+        # As bytes, since requests takes Latin-1 for what is not.
+        username, password = (value.encode() for value in LOGIN.values())
+        login = HTTPBasicAuth(username, password)
+        answer = requests.get(f"{url}/api/{kind}", auth=login, timeout=10)
+        return [one.get("name") or one["email"] for one in answer.json()[kind]]
+
+    @pytest.mark.parametrize("workers", ["-n0", "-n2"])
+    def test_it_is_used_and_left_as_it_was(self, suite: Suite, url: str, workers: str) -> None:
+        suite.write(
+            test_it="""
+import pytest
+
+@pytest.fixture(scope="session")
+def shared(cloudrepo_server, tmp_path_factory):
+    cloudrepo_server.create_user(read_only=True)
+    return cloudrepo_server.create_repository()
+
+@pytest.mark.parametrize("number", range(4))
+def test_uses_it(cloudrepo, cloudrepo_factory, shared, number):
+    assert cloudrepo_factory().files("demo") == shared.files("demo") == []
+
+def test_fails(cloudrepo):
+    cloudrepo.files("demo")
+    import requests
+    requests.get(cloudrepo.index_url + "/demo/", timeout=10)
+    assert 0
+
+def test_deletes_its_own(cloudrepo, cloudrepo_server):
+    cloudrepo_server.delete_repository(cloudrepo)
+"""
+        )
+        outcome = suite.run(workers, f"--cloudrepo-url={url}/", environ=LOGIN)
+        assert outcome.counts() == {"passed": 5, "failed": 1}, outcome
+        assert f"cloudrepo: server {url}" in outcome.output
+        assert "GET  /demo/" in outcome.output
+        assert suite.left() == []
+        assert self.names(url, "repositories") == []
+        assert self.names(url, "users") == []
+
+    def test_the_login_is_asked_for(self, suite: Suite) -> None:
+        suite.write(test_it=USES)
+        environ = dict.fromkeys(LOGIN, "")
+        outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=environ)
+        assert outcome.counts() == {"errors": 1}, outcome
+        assert "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD" in outcome.output
+        assert "Traceback" not in outcome.output
+
+    def test_a_wrong_login_is_said(self, suite: Suite, url: str) -> None:
+        suite.write(test_it=USES)
+        outcome = suite.run(
+            f"--cloudrepo-url={url}",
+            environ={**LOGIN, "CLOUDREPO_ADMIN_PASSWORD": "wrong-password"},
+        )
+        assert outcome.counts() == {"errors": 1}, outcome
+        assert "ServerError" in outcome.output
+        assert "wrong-password" not in outcome.output
+
+    def test_a_server_that_is_not_there_is_said(self, suite: Suite) -> None:
+        suite.write(test_it=USES)
+        outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=LOGIN)
+        assert outcome.counts() == {"errors": 1}, outcome
+        assert "the index server at http://127.0.0.1:1 does not answer" in outcome.output
