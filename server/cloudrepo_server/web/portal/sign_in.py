@@ -7,6 +7,7 @@ from aiohttp import web
 from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.organization import AdminUser
 from cloudrepo_server.web.portal.paths import HOME, SIGN_IN, is_portal_path
+from cloudrepo_server.web.portal.rendering import counted
 from cloudrepo_server.web.portal.visit import Route, Visit
 
 _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
@@ -24,7 +25,9 @@ async def sign_in(visit: Visit) -> web.Response:
     username, address = visit.form.get("username", ""), visit.request.remote or ""
     wait = visit.sessions.throttle.begin(address, username)
     if wait:
-        refusal = _form(visit, _TOO_MANY, f"Too many sign-ins failed. Try again in {wait} seconds.")
+        refusal = _form(
+            visit, _TOO_MANY, f"Too many sign-ins failed. Try again in {counted(wait, 'second')}."
+        )
         refusal.headers["Retry-After"] = str(wait)
         return refusal
     try:

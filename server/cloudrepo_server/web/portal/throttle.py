@@ -34,6 +34,10 @@ class Throttle:
             _REMEMBERED, _FORGOTTEN_AFTER, timer=clock
         )
 
+    def __len__(self) -> int:
+        """How many users and addresses are remembered."""
+        return len(self._failures)
+
     def begin(self, address: str, username: str) -> int:
         """Count a try, or give the seconds until one is allowed."""
         now = self._clock()
