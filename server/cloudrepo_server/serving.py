@@ -32,6 +32,10 @@ log = logging.getLogger("cloudrepo_server")
 BACKLOG = 1024
 _SHUTDOWN_SECONDS = 2.0
 _WATCH_SECONDS = 0.25
+# Windows has no SIGTERM from outside; what stops a server there sends CTRL_BREAK.
+_ENDINGS = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
+]
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (looked up, not listened on)
 
 
@@ -166,7 +170,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     def by_handler(_signal: int, _frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stop.set)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDINGS:
         try:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
