@@ -97,10 +97,12 @@ class _Maker:
 
     def _compile(self, folder: Path) -> None:
         # Without it, pip's first run in each environment would do it, and take twice as long.
-        self._run(folder / "bin" / "python", "-m", "compileall", "-q", folder / "lib")
+        self._run(folder / "bin" / "python", "-m", "compileall", "-q", folder / "lib", check=False)
 
-    def _run(self, *arguments: str | Path) -> None:
-        command.run(arguments, environ=self.environ, cwd=self.app_data, timeout=self.timeout)
+    def _run(self, *arguments: str | Path, check: bool = True) -> None:
+        command.run(
+            arguments, environ=self.environ, cwd=self.app_data, timeout=self.timeout, check=check
+        )
 
     def _key(self) -> str:
         from importlib.metadata import version  # noqa: PLC0415 - slow, and not always needed
@@ -138,9 +140,9 @@ def _find(python: str, app_data: Path) -> Path:
 def _relocate(scripts: Path) -> None:
     """Let an environment's scripts find its Python wherever they are copied to."""
     for script in scripts.iterdir():
-        if script.is_symlink() or not script.name.startswith("pip"):
+        source = b"" if script.is_symlink() else script.read_bytes()
+        if not source.startswith(b"#!"):
             continue
-        source = script.read_bytes()
         # distlib's own beginning is one line, or three where the path is long or has blanks.
         first, _, rest = source.partition(b"\n")
         if first == b"#!/bin/sh":

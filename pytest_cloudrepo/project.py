@@ -90,7 +90,8 @@ class Project:
         dist = self.folder / "dist"
         # setuptools would take from build/ what has since gone from the tree.
         for old in (dist, self.folder / "build", *self.folder.glob("*.egg-info")):
-            shutil.rmtree(old, ignore_errors=True)
+            if old.is_dir():
+                shutil.rmtree(old)
         # For both, `build` is given neither option: it makes the wheel from the sdist then.
         options = [] if sdist and wheel else ["--sdist" if sdist else "--wheel"]
         if not self._has_own_pyproject:
