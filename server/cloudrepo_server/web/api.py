@@ -7,19 +7,19 @@ from aiohttp import web
 from msgspec import UNSET
 
 from cloudrepo_server.clock import read_time
-from cloudrepo_server.errors import InvalidError, NotFoundError
+from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Claims, Repository
 from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
 from cloudrepo_server.web.bodies import read_json
+from cloudrepo_server.web.connection import repository_url
 from cloudrepo_server.web.connection_api import ConnectionApi
 from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.impersonation_api import ImpersonationApi
 from cloudrepo_server.web.operations import Operation, openapi_document
 from cloudrepo_server.web.proxy import Proxy
-from cloudrepo_server.web.target import PRIVATE
 
 DESCRIPTION = "/api/openapi.json"
 
@@ -178,7 +178,7 @@ class Api:
         project = await repository.project(name)
         if project is None:
             raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")
-        return json_answer(schemas.ProjectAnswer.of(project, _url(request, repository)))
+        return json_answer(schemas.ProjectAnswer.of(project, repository_url(request, repository)))
 
     async def change_project(self, request: web.Request) -> web.Response:
         """Set a project's status marker."""
@@ -187,7 +187,7 @@ class Api:
         changed = await repository.set_status(
             request.match_info["project"], body.status, body.reason
         )
-        return json_answer(schemas.ProjectAnswer.of(changed, _url(request, repository)))
+        return json_answer(schemas.ProjectAnswer.of(changed, repository_url(request, repository)))
 
     async def put_file(self, request: web.Request) -> web.Response:
         """Upload a file as the portal does, under the same rules as any upload."""
@@ -286,12 +286,4 @@ class Api:
 
 
 def _repository(request: web.Request, repository: Repository) -> schemas.RepositoryAnswer:
-    return schemas.RepositoryAnswer.of(repository, _url(request, repository))
-
-
-def _url(request: web.Request, repository: Repository) -> str:
-    try:
-        origin = request.url.origin()
-    except ValueError:
-        raise InvalidError("The Host header is not a host.") from None
-    return f"{origin}{PRIVATE}/{repository.name}"
+    return schemas.RepositoryAnswer.of(repository, repository_url(request, repository))

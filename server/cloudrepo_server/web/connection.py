@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from cloudrepo_server.clients import Connection
+from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.snippets import PASSPHRASE
@@ -12,9 +13,19 @@ SOMEBODY = "you@example.com"
 """Stands where there is no user yet."""
 
 
-def repository_url(request: web.BaseRequest, repository: Repository) -> str:
-    """The URL that clients are given: below the one by which this server was reached."""
-    return f"{request.url.origin()}{PRIVATE}/{repository.name}"
+def repository_url(
+    request: web.BaseRequest, repository: Repository, *, below: str = PRIVATE
+) -> str:
+    """The URL that clients are given: on the host by which this server was reached.
+
+    Raises:
+        InvalidError: the request says no host.
+    """
+    try:
+        origin = request.url.origin()
+    except ValueError:
+        raise InvalidError("The Host header is not a host.") from None
+    return f"{origin}{below}/{repository.name}"
 
 
 async def connection_of(
@@ -28,6 +39,7 @@ async def connection_of(
     A placeholder stands for the passphrase, which nobody can read back.
 
     Raises:
+        InvalidError: the request says no host.
         NotFoundError: there is no such user.
     """
     if email:

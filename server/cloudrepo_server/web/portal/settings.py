@@ -8,6 +8,7 @@ from aiohttp import web
 from cloudrepo_server.dialect import DIALECTS
 from cloudrepo_server.documents import RepositoryDocument
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.web.connection import repository_url
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.visit import Route, Visit
@@ -64,7 +65,7 @@ async def show(visit: Visit) -> web.Response:
     return visit.page(
         "settings.html",
         repository=repository,
-        public_url=_public_url(visit, repository.name),
+        public_url=repository_url(visit.request, repository, below=PUBLIC),
         error=None,
         form=_filled_in(repository.document),
         choices=choices(),
@@ -82,7 +83,7 @@ async def save(visit: Visit) -> web.Response:
             "settings.html",
             error,
             repository=repository,
-            public_url=_public_url(visit, repository.name),
+            public_url=repository_url(visit.request, repository, below=PUBLIC),
             choices=choices(),
             current="settings",
         )
@@ -109,10 +110,6 @@ def _read_size(number: str, unit: str) -> int | None:
     if unit not in _UNITS:
         raise InvalidError(f"The unit is one of {', '.join(_UNITS)}, not {unit[:32]!r}.")
     return int(number) * _UNITS[unit]
-
-
-def _public_url(visit: Visit, name: str) -> str:
-    return f"{visit.request.url.origin()}{PUBLIC}/{name}"
 
 
 ROUTES = (

@@ -48,6 +48,7 @@ class Site:
         self._organization = organization
         self._sessions = Sessions()
         self._templates = Templates()
+        self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
         for module in (
             activity,
@@ -96,6 +97,8 @@ class Site:
         return response
 
     def _add(self, route: Route) -> None:
+        self.routes.append(route)
+
         async def answer(request: web.Request) -> web.StreamResponse:
             visit: Visit = request[_VISIT]
             if request.method == "POST":
