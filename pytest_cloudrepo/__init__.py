@@ -15,13 +15,18 @@ if TYPE_CHECKING:
         CloudRepoError,
         CommandError,
         CommandTimeout,
+        PackageError,
+        ScenarioError,
         ServerError,
     )
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
     from pytest_cloudrepo.fault import Fault
+    from pytest_cloudrepo.graph import Graph, ReleaseDetails
     from pytest_cloudrepo.journal import Journal, Request
+    from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
+    from pytest_cloudrepo.scenario import Scenario
     from pytest_cloudrepo.venv import VirtualEnv
 
 __all__ = [
@@ -30,13 +35,19 @@ __all__ = [
     "CommandResult",
     "CommandTimeout",
     "Fault",
+    "Graph",
     "Journal",
+    "PackageError",
+    "PackageFactory",
     "Project",
     "ProjectFactory",
+    "ReleaseDetails",
     "Repository",
     "RepositoryFactory",
     "RepositoryUser",
     "Request",
+    "Scenario",
+    "ScenarioError",
     "Server",
     "ServerError",
     "VirtualEnv",
@@ -49,13 +60,19 @@ _MODULES = {
     "CommandResult": "command",
     "CommandTimeout": "errors",
     "Fault": "fault",
+    "Graph": "graph",
     "Journal": "journal",
+    "PackageError": "errors",
+    "PackageFactory": "package",
     "Project": "project",
     "ProjectFactory": "factories",
+    "ReleaseDetails": "graph",
     "Repository": "repository",
     "RepositoryFactory": "factories",
     "RepositoryUser": "client",
     "Request": "journal",
+    "Scenario": "scenario",
+    "ScenarioError": "errors",
     "Server": "client",
     "ServerError": "errors",
     "VirtualEnv": "venv",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Final
+from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
@@ -14,8 +14,8 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_cloudrepo.errors import PackageError
 
-# Metadata have one field a line.
-_BREAKS_LINES: Final = re.compile(r"[\x00-\x1f\x7f]")
+# What is one line to the one program is two to another, and what UTF-8 has no bytes for.
+_NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
 
 def project_name(name: object) -> str:
@@ -49,7 +49,7 @@ def requirement(text: object) -> Requirement:
     try:
         if isinstance(text, str):
             found = Requirement(text)
-            if not _BREAKS_LINES.search(str(found)):
+            if not _NOT_IN_A_LINE.search(str(found)):
                 return found
             reason = "it holds a character that breaks the line"
     except InvalidRequirement as error:
@@ -57,19 +57,34 @@ def requirement(text: object) -> Requirement:
     raise PackageError(f"{text!r} is no requirement: {reason}")
 
 
-def requirements(texts: object) -> list[Requirement]:
+def requirements(texts: object, what: str = "requires") -> list[Requirement]:
     """Give the requirements of a list."""
-    return [requirement(text) for text in listed(texts, "requires")]
+    return [requirement(text) for text in listed(texts, what)]
 
 
-def listed(texts: object, what: str) -> list[object]:
+def extra_name(name: object) -> str:
+    """Give the extra's name, as it is spelled, where it is one."""
+    try:
+        return project_name(name)
+    except PackageError:
+        raise PackageError(f"{name!r} is no name of an extra, such as 'test'") from None
+
+
+def one_line(text: object, what: str) -> str:
+    """Give a text that metadata can hold in one line."""
+    if isinstance(text, str) and not _NOT_IN_A_LINE.search(text):
+        return text
+    raise PackageError(f"{what} is a text of one line, unlike {text!r}")
+
+
+def listed(texts: object, what: str) -> list[Any]:
     """Give a list's members; a text is not taken for the list of its characters."""
-    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
+    if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
         raise PackageError(f"{what} is a list, such as ['...'], not {texts!r}")
     return list(texts)
 
 
-def mapped(mapping: object, what: str) -> dict[object, object]:
+def mapped(mapping: object, what: str) -> dict[Any, Any]:
     """Give a mapping's members."""
     if not isinstance(mapping, Mapping):
         raise PackageError(f"{what} is a mapping, such as {{'...': ...}}, not {mapping!r}")
@@ -93,18 +108,22 @@ def module_name(project: str) -> str:
 
 
 def _relative_path(path: object) -> PurePosixPath:
-    if not isinstance(path, str) or "\\" in path or "\0" in path or not PurePosixPath(path).name:
+    named = one_line(path, "a file's path")
+    if "\\" in named or not PurePosixPath(named).name:
         raise PackageError(f"a project's files are named as 'folder/file.py' is, unlike {path!r}")
-    checked = PurePosixPath(path)
-    if checked.is_absolute() or PureWindowsPath(path).drive or ".." in checked.parts:
+    checked = PurePosixPath(named)
+    if checked.is_absolute() or PureWindowsPath(named).drive or ".." in checked.parts:
         raise PackageError(f"a project's files are named relative to it, unlike {path!r}")
     return checked
 
 
 def _content(path: object, content: object) -> bytes:
-    if isinstance(content, str):
-        # Text goes out as it is: Windows' line ends would make another distribution of it.
-        return content.encode()
     if isinstance(content, bytes):
         return content
-    raise PackageError(f"a file's content is text or bytes, unlike that of {path!r}: {content!r}")
+    if not isinstance(content, str):
+        raise PackageError(f"a file's content is text or bytes; that of {path!r} is {content!r}")
+    try:
+        # Text goes out as it is: Windows' line ends would make another distribution of it.
+        return content.encode()
+    except UnicodeEncodeError as error:
+        raise PackageError(f"the text of {path!r} is not UTF-8: {error}") from None

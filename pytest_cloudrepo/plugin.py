@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.environment import Environment
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
+    from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.settings import RepositorySettings
@@ -254,6 +255,14 @@ def cloudrepo_project(
         )
 
     return factory
+
+
+@pytest.fixture
+def cloudrepo_package(_cloudrepo_folder: Path) -> PackageFactory:
+    """Writes wheels and sdists without a build."""
+    from pytest_cloudrepo.package import PackageFactory as Made  # noqa: PLC0415 - likewise
+
+    return Made(_cloudrepo_folder / "packages")
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, configuration
-from pytest_cloudrepo import command
+from pytest_cloudrepo import _times, command
 from pytest_cloudrepo.errors import CommandError, ServerError
 from pytest_cloudrepo.fault import Fault, describe
 from pytest_cloudrepo.guard import pass_through
@@ -19,10 +19,14 @@ from pytest_cloudrepo.journal import Journal, Request
 from pytest_cloudrepo.secret import Secret, hide
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pytest_cloudrepo._api import Api
     from pytest_cloudrepo.client import RepositoryUser
     from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.environment import Environment
+    from pytest_cloudrepo.graph import Graph
+    from pytest_cloudrepo.scenario import Scenario
 
 EXPLAINED = 10
 TWINE = (sys.executable, "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
@@ -133,10 +137,49 @@ class Repository:
             ServerError: the server refused one; those before it are there.
         """
         __tracebackhide__ = True
-        query = None if upload_time is None else {"upload_time": _with_zone(upload_time)}
+        time = None if upload_time is None else _times.upload_time(upload_time)
         for path in map(Path, paths):
             with path.open("rb") as file:
-                self._call("PUT", "files", path.name, body=file, query=query)
+                self._put(path.name, file, time)
+
+    def publish_all(self, graph: Graph) -> None:
+        """Put the releases of a dependency graph into the repository, as `publish` does.
+
+        Args:
+            graph: what each version of each project requires, as in
+                `{"a": {"1.0": ["b<2"]}, "b": {"1.0": []}}`, or a mapping that says more of it:
+                see `ReleaseDetails`. Of a graph that is not valid nothing is published.
+
+        Raises:
+            PackageError: a release is not valid; the message names it.
+            ServerError: the server refused a file; those before it are there.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.graph import publications  # noqa: PLC0415 - few tests ask
+
+        for one in publications(graph):
+            filename = one.distribution.filename
+            self._put(filename, BytesIO(one.distribution.content), one.upload_time)
+            if one.yanked is not False:
+                self.yank(filename, "" if one.yanked is True else one.yanked)
+
+    def load_scenario(self, path: str | Path, *, name: str | None = None) -> Scenario:
+        """Put a scenario of packse's into the repository, under its own names, and give it.
+
+        Args:
+            path: its file, TOML or JSON.
+            name: which scenario of the file it is, where there are several.
+
+        Raises:
+            ScenarioError: it is not a scenario, or one of its releases is not valid.
+            ServerError: the server refused a file; those before it are there.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.scenario import read_scenario  # noqa: PLC0415 - few tests ask
+
+        scenario = read_scenario(Path(path), name=name)
+        self.publish_all(scenario.packages)
+        return scenario
 
     def files(self, project: str) -> list[str]:
         """The names of a project's files, sorted; none for a project that is not there."""
@@ -300,6 +343,11 @@ class Repository:
     def _hidden(self, environ: dict[str, str]) -> dict[str, str]:
         return hide(environ, self.password, quote(self.password, safe=""))
 
+    def _put(self, filename: str, body: IO[bytes], upload_time: str | None) -> None:
+        __tracebackhide__ = True
+        query = {"upload_time": upload_time} if upload_time else None
+        self._call("PUT", "files", filename, body=body, query=query)
+
     def _files(self, project: str) -> list[dict[str, Any]]:
         __tracebackhide__ = True
         try:
@@ -318,14 +366,6 @@ class Repository:
 
 def _lines(requests: list[Request]) -> str:
     return "\n".join(map(str, requests))
-
-
-def _with_zone(moment: datetime | str) -> str:
-    if isinstance(moment, datetime):
-        if moment.tzinfo is None:
-            raise ValueError(f"upload_time needs a time zone, such as datetime.UTC: {moment}")
-        return moment.isoformat()
-    return moment
 
 
 def _version_key(version: str) -> Any:  # noqa: ANN401 - packaging's, without importing it early
