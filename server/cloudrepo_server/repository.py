@@ -150,6 +150,7 @@ class Repository:
             name = self._distribution_name(incoming.filename, claims)
             await incoming.check_digests(claims.digests)
             sha256 = await incoming.digest("sha256")
+            await self._refresh()
             project = await self._storage.read(self._project_key(name.project), ProjectDocument)
             taken = self._decide(project, name.filename, sha256, by)
             if taken is not None:
