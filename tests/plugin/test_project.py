@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
 import os
-import tarfile
-import zipfile
 from email.parser import BytesParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.metadata import Metadata
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from pytest_cloudrepo.errors import CommandError
 from pytest_cloudrepo.project import Project
+from tests.plugin.archives import check_record, installed, members, metadata
 from tests.plugin.support import of_another_python
 
 if TYPE_CHECKING:
@@ -35,40 +29,6 @@ PACKAGE: Mapping[str, str | bytes] = {
     "tests/test_demo.py": "",
     "README.md": "# é\n",
 }
-
-
-def members(path: Path) -> dict[str, bytes]:
-    """What is in a wheel or an sdist, without the folder that all of an sdist is in."""
-    if path.suffix == ".whl":
-        with zipfile.ZipFile(path) as wheel:
-            assert wheel.testzip() is None
-            return {name: wheel.read(name) for name in wheel.namelist()}
-    with tarfile.open(path) as sdist:
-        found = {}
-        for member in sdist.getmembers():
-            folder, _, name = member.name.partition("/")
-            assert folder == path.name.removesuffix(".tar.gz")
-            if file := sdist.extractfile(member):
-                found[name] = file.read()
-        return found
-
-
-def installed(wheel: Path) -> set[str]:
-    return {name for name in members(wheel) if ".dist-info/" not in name}
-
-
-def metadata(path: Path) -> Metadata:
-    name = "PKG-INFO" if path.suffix == ".gz" else f"{stem(path)}.dist-info/METADATA"
-    return Metadata.from_email(members(path)[name], validate=True)
-
-
-def stem(wheel: Path) -> str:
-    return "-".join(wheel.name.split("-")[:2])
-
-
-def records(wheel: Path) -> dict[str, tuple[str, str]]:
-    text = members(wheel)[f"{stem(wheel)}.dist-info/RECORD"].decode()
-    return {name: (digest, size) for name, digest, size in csv.reader(io.StringIO(text))}
 
 
 @BACKENDS
@@ -143,13 +103,7 @@ def test_files_add_to_the_module_or_replace_it(
 
 def test_every_file_of_a_wheel_is_recorded(cloudrepo_project: ProjectFactory) -> None:
     (wheel,) = cloudrepo_project("demo", "1.0", files=PACKAGE).build(sdist=False)
-    contents, recorded = members(wheel), records(wheel)
-    assert recorded.pop("demo-1.0.dist-info/RECORD") == ("", "")
-    del contents["demo-1.0.dist-info/RECORD"]
-    for name, content in contents.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-        assert recorded.pop(name) == (f"sha256={digest}", str(len(content)))
-    assert recorded == {}
+    check_record(wheel)
 
 
 def test_a_wheel_says_how_it_is_to_be_installed(cloudrepo_project: ProjectFactory) -> None:

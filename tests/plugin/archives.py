@@ -1,0 +1,56 @@
+"""What is in the distributions that tests make."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+from packaging.metadata import Metadata
+
+
+def members(path: Path) -> dict[str, bytes]:
+    """What is in a wheel or an sdist, without the folder that all of an sdist is in."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel:
+            assert wheel.testzip() is None
+            return {name: wheel.read(name) for name in wheel.namelist()}
+    with tarfile.open(path) as sdist:
+        found = {}
+        for member in sdist.getmembers():
+            folder, _, name = member.name.partition("/")
+            assert folder == path.name.removesuffix(".tar.gz")
+            if file := sdist.extractfile(member):
+                found[name] = file.read()
+        return found
+
+
+def installed(wheel: Path) -> set[str]:
+    return {name for name in members(wheel) if ".dist-info/" not in name}
+
+
+def metadata(path: Path) -> Metadata:
+    name = "PKG-INFO" if path.suffix == ".gz" else f"{stem(path)}.dist-info/METADATA"
+    return Metadata.from_email(members(path)[name], validate=True)
+
+
+def stem(wheel: Path) -> str:
+    return "-".join(wheel.name.split("-")[:2])
+
+
+def check_record(wheel: Path) -> None:
+    """Expect that RECORD lists every file with its digest and size, and nothing else."""
+    contents = members(wheel)
+    record = f"{stem(wheel)}.dist-info/RECORD"
+    expected = {(record, "", "")}
+    for name, content in contents.items():
+        if name != record:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
+            expected.add((name, f"sha256={digest.rstrip('=')}", str(len(content))))
+    rows = [tuple(row) for row in csv.reader(io.StringIO(contents[record].decode()))]
+    assert len(rows) == len(expected)
+    assert set(rows) == expected
