@@ -145,14 +145,18 @@ class Browser:
 
     def upload(self, repository: str, *archives: Archive, status: int = 200) -> Page:
         """Choose files on the page for uploads, and send them."""
-        form = self.get(f"/portal/repositories/{repository}/upload").form()
-        fields = {name: (None, value) for name, value in form.fields.items()}
-        files = [("content", (archive.filename, archive.data)) for archive in archives]
-        answer = self.request(
-            "POST", form.action, files=[*fields.items(), *files], allow_redirects=True
-        )
+        answer = self.send(repository, *((each.filename, each.data) for each in archives))
         assert answer.status_code == status, (answer.status_code, Page(answer).text)
         return Page(answer)
+
+    def send(
+        self, repository: str, *files: tuple[str, bytes], token: bool = True
+    ) -> requests.Response:
+        """Send files as the form for uploads does."""
+        form = self.get(f"/portal/repositories/{repository}/upload").form()
+        fields = [(name, (None, value)) for name, value in form.fields.items() if token]
+        contents = [("content", each) for each in files]
+        return self.request("POST", form.action, files=[*fields, *contents], allow_redirects=True)
 
     def sign_in(self, username: str, password: str, *, status: int = 200) -> Page:
         """Fill in the sign-in form."""
