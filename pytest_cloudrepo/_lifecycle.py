@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,11 +112,7 @@ def _launch(run: Run, folder: RunFolder, config: pytest.Config, *, keep: bool) -
     # pytest-xprocess wants a path of the old kind, which the legacypath plugin makes.
     root = config.cache.makedir(".xprocess")  # type: ignore[attr-defined]
     xprocess = XProcess(config, root, log=logging.getLogger(__name__))
-    with warnings.catch_warnings():
-        # pytest-xprocess uses preexec_fn; Python 3.12 and later warn of that in a process with
-        # threads, as xdist's workers are.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        xprocess.ensure(run.name, Starter, persist_logs=False)
+    xprocess.ensure(run.name, Starter, persist_logs=False)
     resources = xprocess.resources[-1]
     # pytest-xprocess keeps the log open, and reads it after each test, for a report that it then
     # does not make (it takes pluggy's result for the report).

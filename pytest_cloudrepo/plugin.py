@@ -176,12 +176,12 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 @pytest.fixture(scope="session")
 def cloudrepo_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, _cloudrepo_folders: Iterator[Path]
 ) -> Iterator[Server]:
     """The run's index server: one for all tests, in all xdist workers."""
     options = request.config.stash[OPTIONS]
     try:
-        server = _server(request.config, options, tmp_path_factory)
+        server = _server(request.config, options, next(_cloudrepo_folders))
     except CloudRepoError as error:
         raise pytest.fail.Exception(f"cloudrepo: {error}", pytrace=False) from None
     yield server
@@ -298,14 +298,21 @@ def cloudrepo_venv_factory(
     return factory
 
 
+@pytest.fixture(scope="session")
+def _cloudrepo_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for each test in turn, not made yet: many tests need none."""
+    folder = tmp_path_factory.mktemp("cloudrepo")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture
 def _cloudrepo_folder(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, _cloudrepo_folders: Iterator[Path]
 ) -> Iterator[Path]:
     """The test's own folder for what the fixtures make; it stays where the test failed."""
-    folder = tmp_path_factory.mktemp("cloudrepo")
+    folder = next(_cloudrepo_folders)
     yield folder
-    if not request.node.stash.get(FAILED, False):
+    if folder.exists() and not request.node.stash.get(FAILED, False):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -361,9 +368,7 @@ def _seconds(config: pytest.Config, key: str) -> float:
     return seconds
 
 
-def _server(
-    config: pytest.Config, options: Options, tmp_path_factory: pytest.TempPathFactory
-) -> Server:
+def _server(config: pytest.Config, options: Options, folder: Path) -> Server:
     if options.url:
         from pytest_cloudrepo.client import (  # noqa: PLC0415 - imports requests
             Server,
@@ -372,15 +377,10 @@ def _server(
 
         url, login = options.url, login_from_environment()
     else:
-        folder = _lifecycle.begin(config.stash[RUN], config, keep=options.keep)
+        run_folder = _lifecycle.begin(config.stash[RUN], config, keep=options.keep)
         # While the server starts, since the import takes as long.
         from pytest_cloudrepo.client import Server  # noqa: PLC0415 - imports requests
 
-        state = _lifecycle.wait_until_ready(folder, options.startup_timeout)
+        state = _lifecycle.wait_until_ready(run_folder, options.startup_timeout)
         url, login = state.url, (state.username, state.password)
-    return Server(
-        url,
-        *login,
-        folder=tmp_path_factory.mktemp("cloudrepo-server"),
-        command_timeout=options.command_timeout,
-    )
+    return Server(url, *login, folder=folder, command_timeout=options.command_timeout)
