@@ -53,7 +53,7 @@ def requirement(text: object) -> Requirement:
                 return found
             reason = "it holds a character that breaks the line"
     except InvalidRequirement as error:
-        reason = str(error)
+        reason = str(error).partition("\n")[0]  # below it stands a drawing of the place
     raise PackageError(f"{text!r} is no requirement: {reason}")
 
 

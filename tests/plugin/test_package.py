@@ -1,0 +1,323 @@
+"""Wheels and sdists that are written without a build."""
+
+from __future__ import annotations
+
+import time
+from configparser import ConfigParser
+from email.parser import BytesParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.metadata import Metadata
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
+
+from pytest_cloudrepo.errors import CloudRepoError, PackageError
+from pytest_cloudrepo.package import PackageFactory, write_sdist, write_wheel
+from pytest_cloudrepo.release import METADATA_VERSIONS, Release
+from tests.plugin.archives import check_record, installed, members, metadata
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+KINDS = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
+
+EVERYTHING: dict[str, Any] = {
+    "requires": ["other>=1", 'old; python_version < "3.9"'],
+    "requires_python": ">=3.8, <4",
+    "extras": {"test": ["pytest"], "docs": []},
+    "files": {"demo/__init__.py": "é = 1\n", "demo/data,1/table.bin": bytes(range(256))},
+    "entry_points": {"console_scripts": {"demo": "demo:main"}, "demo.plugins": {"one": "demo"}},
+}
+
+
+def wheel_file(path: Path) -> Message:
+    (content,) = (text for name, text in members(path).items() if name.endswith("-info/WHEEL"))
+    return BytesParser().parsebytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "stem"),
+    [
+        ("demo", "1.0", "demo-1.0"),
+        ("Demo.Project__x", "1.0.0", "demo_project_x-1.0.0"),
+        ("demo", "v1.0.RC1", "demo-1.0rc1"),
+        ("demo", "1!2.0.post1.dev3+Ubuntu-1", "demo-1!2.0.post1.dev3+ubuntu.1"),
+        ("2-demo", "2024.01", "2_demo-2024.1"),
+    ],
+)
+def test_file_names_are_as_the_specifications_have_them(
+    cloudrepo_package: PackageFactory, name: str, version: str, stem: str
+) -> None:
+    wheel = cloudrepo_package(name, version)
+    sdist = cloudrepo_package(name, version, sdist=True)
+    assert wheel.name == f"{stem}-py3-none-any.whl"
+    assert sdist.name == f"{stem}.tar.gz"
+    for path in (wheel, sdist):
+        assert metadata(path).name == name
+        assert str(metadata(path).version) == str(Version(version))
+
+
+@st.composite
+def names(draw: st.DrawFn) -> str:
+    alphabet = "abcxyzABCXYZ0189"
+    inner = draw(st.text(alphabet + "-_.", max_size=20))
+    end = st.sampled_from(alphabet)
+    return draw(end) + (inner + draw(end) if inner else "")
+
+
+@st.composite
+def versions(draw: st.DrawFn) -> str:
+    number = st.integers(0, 3000).map(str)
+    parts = [
+        draw(st.sampled_from(["", "v", "1!", "20!"])),
+        ".".join(draw(st.lists(number, min_size=1, max_size=5))),
+        draw(st.sampled_from(["", "a1", ".beta2", "-rc.3", "c4"])),
+        draw(st.sampled_from(["", ".post5", "-6", "rev7"])),
+        draw(st.sampled_from(["", ".dev8", "-dev"])),
+        draw(st.sampled_from(["", "+local", "+Abc.1-2_x"])),
+    ]
+    return "".join(parts)
+
+
+@settings(deadline=None)  # a slow machine is no failure
+@given(name=names(), version=versions())
+def test_any_name_and_version_is_read_back(name: str, version: str) -> None:
+    release = Release(name, version)
+    wheel, sdist = write_wheel(release).filename, write_sdist(release).filename
+    read = (canonicalize_name(name), Version(version))
+    assert parse_wheel_filename(wheel)[:2] == parse_sdist_filename(sdist) == read
+    assert wheel.startswith(f"{canonicalize_name(name).replace('-', '_')}-{read[1]}-")
+    assert Metadata.from_email(release.core_metadata()).version == read[1]
+
+
+@KINDS
+def test_metadata_say_all_that_was_asked_for(
+    cloudrepo_package: PackageFactory, *, sdist: bool
+) -> None:
+    found = metadata(cloudrepo_package("demo", "1.0", **EVERYTHING, sdist=sdist))
+    assert found.metadata_version == "2.4"
+    assert str(found.requires_python) == "<4,>=3.8"
+    assert found.provides_extra == ["test", "docs"]
+    assert list(map(str, found.requires_dist or ())) == [
+        "other>=1",
+        'old; python_version < "3.9"',
+        'pytest; extra == "test"',
+    ]
+
+
+@pytest.mark.parametrize("version", [one for one in METADATA_VERSIONS if one != "2.0"])
+@KINDS
+def test_metadata_are_legal_in_their_version(
+    cloudrepo_package: PackageFactory, version: str, *, sdist: bool
+) -> None:
+    number = float(version)
+    fields: dict[str, Any] = {}
+    if number >= 1.2:
+        fields |= {"requires": ["other>=1"], "requires_python": ">=3.8"}
+    if number >= 2.1:
+        fields |= {"extras": {"Test_it": ["pytest"]}}
+    found = metadata(
+        cloudrepo_package("demo", "1.0", **fields, metadata_version=version, sdist=sdist)
+    )
+    assert found.metadata_version == version
+    assert bool(found.requires_dist) is (number >= 1.2)
+    assert bool(found.provides_extra) is (number >= 2.1)
+
+
+@pytest.mark.parametrize(
+    ("version", "field", "since"),
+    [
+        ("1.0", {"requires": ["other"]}, "1.2"),
+        ("1.1", {"requires_python": ">=3"}, "1.2"),
+        ("1.2", {"extras": {"test": []}}, "2.0"),
+    ],
+)
+def test_a_field_that_a_metadata_version_lacks_is_refused(
+    cloudrepo_package: PackageFactory, version: str, field: dict[str, Any], since: str
+) -> None:
+    with pytest.raises(PackageError, match=f"{next(iter(field))} needs metadata version {since}"):
+        cloudrepo_package("demo", "1.0", metadata_version=version, **field)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "where", "applies"),
+    [
+        ("other", {}, True),
+        ('other; python_version < "3"', {}, False),
+        ('other; os_name == "nt" or os_name == "posix"', {"os_name": "nt"}, True),
+        ('other; os_name == "nt" or os_name == "posix"', {"os_name": "java"}, False),
+        ('other; os_name == "nt" and python_version > "3"', {"os_name": "nt"}, True),
+        ('other[x]>1; os_name == "nt"', {"os_name": "posix"}, False),
+        ("other @ https://example.com/other.whl", {}, True),
+        ('other @ https://example.com/other.whl ; os_name == "nt"', {"os_name": "posix"}, False),
+    ],
+)
+@pytest.mark.parametrize("version", ["2.1", "2.4"])
+def test_an_extra_requires_what_it_says_and_only_where_it_says(
+    cloudrepo_package: PackageFactory,
+    requirement: str,
+    where: dict[str, str],
+    applies: bool,  # noqa: FBT001 - a parameter of the test
+    version: str,
+) -> None:
+    path = cloudrepo_package(
+        "demo", "1.0", extras={"Test_it": [requirement]}, metadata_version=version
+    )
+    requires = metadata(path).requires_dist
+    assert requires is not None
+    (found,) = requires
+    assert found.marker is not None
+    assert found.marker.evaluate({**where, "extra": "test-it"}) is applies
+    assert not found.marker.evaluate({**where, "extra": "other"})
+    assert not found.marker.evaluate({**where, "extra": ""})
+    assert str(found).startswith(requirement.partition(";")[0].strip())
+
+
+def test_every_file_of_a_wheel_is_recorded(cloudrepo_package: PackageFactory) -> None:
+    check_record(cloudrepo_package("demo", "1.0", **EVERYTHING))
+
+
+@KINDS
+def test_the_same_arguments_give_the_same_bytes(
+    cloudrepo_package: PackageFactory, monkeypatch: pytest.MonkeyPatch, *, sdist: bool
+) -> None:
+    first = cloudrepo_package("demo", "1.0", **EVERYTHING, sdist=sdist)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(time.time())))
+    again = cloudrepo_package("demo", "1.0", **EVERYTHING, sdist=sdist)
+    assert again != first
+    assert again.read_bytes() == first.read_bytes()
+    other = cloudrepo_package("demo", "1.0", **EVERYTHING | {"files": {}}, sdist=sdist)
+    assert other.read_bytes() != first.read_bytes()
+
+
+def test_there_is_a_module_unless_there_is_a_package(cloudrepo_package: PackageFactory) -> None:
+    plain = cloudrepo_package("De.mo", "1.0")
+    assert members(plain)["de_mo.py"] == b'__version__ = "1.0"\n'
+    more = cloudrepo_package("demo", "1.0", files={"other/__init__.py": "", "more.py": "x = 1\n"})
+    assert installed(more) == {"demo.py", "more.py", "other/__init__.py"}
+    replaced = cloudrepo_package("demo", "1.0", files={"demo.py": "x = 2\n"})
+    assert members(replaced)["demo.py"] == b"x = 2\n"
+    package = cloudrepo_package("demo", "1.0", files={"demo/__init__.py": b""})
+    assert installed(package) == {"demo/__init__.py"}
+
+
+def test_what_a_wheel_says_about_itself_can_be_replaced(cloudrepo_package: PackageFactory) -> None:
+    files = {
+        "demo-1.0.dist-info/METADATA": "nonsense",
+        "demo-1.0.dist-info/licenses/LICENSE": "text",
+    }
+    wheel = cloudrepo_package("demo", "1.0", files=files)
+    assert {name: members(wheel)[name].decode() for name in files} == files
+    check_record(wheel)
+
+
+def test_what_an_sdist_is_built_by_can_be_replaced(cloudrepo_package: PackageFactory) -> None:
+    files = {"PKG-INFO": "nonsense", "pyproject.toml": "[", "setup.py": "", "more.py": "x = 1\n"}
+    sdist = members(cloudrepo_package("demo", "1.0", files=files, sdist=True))
+    assert (sdist["PKG-INFO"], sdist["pyproject.toml"], sdist["setup.py"]) == (
+        *(b"nonsense", b"["),
+        b"",
+    )
+    assert {name for name in sdist if name.startswith("src/")} == {"src/demo.py", "src/more.py"}
+
+
+def test_entry_points_are_written(cloudrepo_package: PackageFactory) -> None:
+    wheel = cloudrepo_package("demo", "1.0", **EVERYTHING)
+    parser = ConfigParser()
+    parser.read_string(members(wheel)["demo-1.0.dist-info/entry_points.txt"].decode())
+    assert {group: dict(parser[group]) for group in parser.sections()} == EVERYTHING["entry_points"]
+    assert "demo-1.0.dist-info/entry_points.txt" not in members(cloudrepo_package("demo", "1.0"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "in_name", "single", "pure"),
+    [
+        (["py3-none-any"], "py3-none-any", ["py3-none-any"], "true"),
+        (["py2.py3-none-any"], "py2.py3-none-any", ["py2-none-any", "py3-none-any"], "true"),
+        (
+            ["cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"],
+            "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64",
+            ["cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux2014_x86_64"],
+            "false",
+        ),
+        (
+            ["cp311-abi3-win_amd64", "cp312-abi3-win_amd64"],
+            "cp311.cp312-abi3-win_amd64",
+            ["cp311-abi3-win_amd64", "cp312-abi3-win_amd64"],
+            "false",
+        ),
+    ],
+)
+def test_a_wheel_says_what_it_is_for(
+    cloudrepo_package: PackageFactory, tags: list[str], in_name: str, single: list[str], pure: str
+) -> None:
+    path = cloudrepo_package("demo", "1.0", tags=tags)
+    assert path.name == f"demo-1.0-{in_name}.whl"
+    about = wheel_file(path)
+    assert about.get_all("Tag") == single
+    assert about["Root-Is-Purelib"] == pure
+    assert sorted(map(str, parse_wheel_filename(path.name)[3])) == sorted(single)
+
+
+def test_a_wheel_may_have_a_build_tag(cloudrepo_package: PackageFactory) -> None:
+    path = cloudrepo_package("demo", "1.0", build_tag="2b")
+    assert path.name == "demo-1.0-2b-py3-none-any.whl"
+    assert parse_wheel_filename(path.name)[2] == (2, "b")
+    assert wheel_file(path)["Build"] == "2b"
+    assert wheel_file(cloudrepo_package("demo", "1.0"))["Build"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"name": "-demo"}, "'-demo' is no project name"),
+        ({"name": "demo\n"}, "is no project name"),
+        ({"name": "\u212aelvin"}, "is no project name"),
+        ({"version": "one"}, "'one' is no version"),
+        ({"version": 1.0}, "1.0 is no version"),
+        ({"requires": "other"}, "requires is a list"),
+        ({"requires": ["other>"]}, "'other>' is no requirement"),
+        ({"requires": ['other; os_name == "a\nb"']}, "is no requirement"),
+        ({"requires": [1]}, "1 is no requirement"),
+        ({"requires_python": "3"}, "not '3'"),
+        ({"requires_python": ">=3\nX: y"}, "requires_python"),
+        ({"extras": ["test"]}, "extras is a mapping"),
+        ({"extras": {"test": "pytest"}}, "extra 'test' is a list"),
+        ({"extras": {"te st": []}}, "'te st' is no name of an extra"),
+        ({"extras": {"a_b": [], "a-b": []}}, "two extras of the name 'a-b'"),
+        ({"files": {"../x.py": ""}}, "relative"),
+        ({"files": {"C:/x.py": ""}}, "relative"),
+        ({"files": {"a\\b.py": ""}}, "'folder/file.py'"),
+        ({"files": {"": ""}}, "'folder/file.py'"),
+        ({"files": {"a\nb": ""}}, "one line"),
+        ({"files": {"a.py": None}}, "content is text or bytes"),
+        ({"files": {"a.py": "\ud800"}}, "not UTF-8"),
+        ({"entry_points": {"console_scripts": ["demo"]}}, "'console_scripts' is a mapping"),
+        ({"entry_points": {"console_scripts": {"demo": "demo"}}}, "'module:object'"),
+        ({"entry_points": {"console_scripts": {"../demo": "demo:main"}}}, "unlike '../demo'"),
+        ({"entry_points": {"a\nb": {}}}, "group"),
+        ({"entry_points": {"group": {"name": "demo:main\n"}}}, "'module:object'"),
+        ({"tags": []}, "at least one tag"),
+        ({"tags": "py3-none-any"}, "tags is a list"),
+        ({"tags": ["py3-any"]}, "three parts"),
+        ({"tags": ["cp311-cp311-any", "cp312-cp312-any"]}, "a wheel for each"),
+        ({"build_tag": "b1"}, "begins with a digit"),
+        ({"build_tag": "1-1"}, "begins with a digit"),
+        ({"metadata_version": "3.0"}, "'3.0' is no metadata version; there are 1.0, "),
+        ({"sdist": True, "build_tag": "1"}, "neither tags nor"),
+        ({"sdist": True, "tags": ["cp311-none-any"]}, "neither tags nor"),
+        ({"name": "d" * 260}, "longer than 255"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_with_the_reason(
+    cloudrepo_package: PackageFactory, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(PackageError) as caught:
+        cloudrepo_package(**{"name": "demo", "version": "1.0", **arguments})
+    assert said in str(caught.value)
+    assert isinstance(caught.value, CloudRepoError)
+    assert "\n" not in str(caught.value)
