@@ -31,7 +31,7 @@ MAX_METADATA = 8 << 20
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
 MAX_DIRECTORY = 64 << 20
-MAX_HEADERS = 16 << 20
+MAX_HEADERS = MAX_METADATA + (1 << 20)
 
 # https://packaging.python.org/specifications/name-normalization/
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
@@ -48,9 +48,9 @@ _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 _END_OF_ZIP64_DIRECTORY = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
 # As the email package tells a header from what follows all headers.
-_HEADERS = re.compile(rb"(?:[!-9;-~]+[ \t]*:.*\n?|[ \t].*\n?)*+")
+_HEADERS = re.compile(rb"(?:[!-9;-~]*:.*\n?|[ \t].*\n?)*+")
 _WANTED = re.compile(
-    rb"^(?:Metadata-Version|Name|Version|Requires-Python)[ \t]*:.*(?:\n[ \t].*)*+",
+    rb"^(?:Metadata-Version|Name|Version|Requires-Python):.*(?:\n[ \t].*)*+",
     re.IGNORECASE | re.MULTILINE,
 )
 _MAX_WANTED = 16
