@@ -105,8 +105,17 @@ def test_a_killed_program_is_said_to_be_one() -> None:
 
 
 def test_a_program_has_nothing_to_read() -> None:
-    result = python("-c", "import sys; print(repr(sys.stdin.read()))")
-    assert result.stdout == "''\n"
+    # In a process of its own, since pytest has closed its standard input already.
+    runner = """
+import os, sys
+from pytest_cloudrepo import command
+script = "import sys; print(repr(sys.stdin.read()))"
+print(command.run([sys.executable, "-c", script], environ=dict(os.environ), timeout=60).stdout)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", runner], input="typed", capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "''"
 
 
 def test_the_environment_is_all_that_is_given() -> None:
