@@ -208,10 +208,15 @@ class Faults:
         """Let none strike any more."""
         self._installed.clear()
 
-    def strike(self, facts: Facts) -> list[InstalledFault]:
-        """The faults that strike this request: one, and those that combine with it."""
+    def strike(self, facts: Facts, *, by_project: bool = False) -> list[InstalledFault]:
+        """The faults that strike this request: one, and those that combine with it.
+
+        `by_project` looks only at those for one project.
+        """
         striking: list[InstalledFault] = []
         for fault in self._installed.values():
+            if by_project and fault.specification.project is None:
+                continue
             combines = fault.specification.combines
             if not combines and any(not each.specification.combines for each in striking):
                 continue

@@ -87,6 +87,10 @@ class Struck:
         spoiling = (kinds.Drip, kinds.Reset, kinds.Truncate, kinds.Corrupt)
         return any(isinstance(fault.specification, spoiling) for fault in self._faults)
 
+    def refused(self) -> None:
+        """Take back the strikes that need an upload that was stored."""
+        self._missed(kinds.StoredThenError)
+
     async def after(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
         """Act on the handler's answer.
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.faults import Facts
 from cloudrepo_server.journal import Entry
 from cloudrepo_server.organization import (
@@ -113,17 +114,24 @@ class Index:
             if not struck:
                 # Those for one project are known to strike when the form was read.
                 facts = Facts("POST", "/", "upload", entry.project, principal.name)
-                struck = self._strike(repository, facts, entry)
+                struck = self._strike(repository, facts, entry, by_project=True)
                 early = await struck.before(request)
                 if early is not None:
                     return early
-            await upload.publish(principal.name)
+            try:
+                await upload.publish(principal.name)
+            except CloudRepoServerError:
+                struck.refused()
+                raise
         finally:
             upload.discard()
         return await struck.after(request, web.Response())
 
-    def _strike(self, repository: Repository, facts: Facts, entry: Entry) -> Struck:
-        return Struck(self._organization.faults(repository).strike(facts), entry)
+    def _strike(
+        self, repository: Repository, facts: Facts, entry: Entry, *, by_project: bool = False
+    ) -> Struck:
+        faults = self._organization.faults(repository)
+        return Struck(faults.strike(facts, by_project=by_project), entry)
 
 
 def _text(header: str) -> str:
