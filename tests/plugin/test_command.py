@@ -158,8 +158,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         python("-c", "", cwd=tmp_path / "gone")
 
 
-def test_a_time_out_ends_all_that_the_program_started(tmp_path: Path) -> None:
-    script = f"{PARENT}\nprint('so far', flush=True)\ntime.sleep({LONG})"
+@pytest.mark.parametrize("own_session", [False, True])
+def test_a_time_out_ends_all_that_the_program_started(tmp_path: Path, *, own_session: bool) -> None:
+    parent = PARENT.replace("])", f"], start_new_session={own_session})")
+    assert parent != PARENT
+    script = f"{parent}\nprint('so far', flush=True)\ntime.sleep({LONG})"
     with pytest.raises(CommandTimeout, match=r"(?s)did not end within 2 seconds.*so far"):
         python("-c", script, tmp_path / "pid", timeout=2)
     child = int((tmp_path / "pid").read_text())
