@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections import OrderedDict
 
@@ -17,6 +18,8 @@ from cloudrepo_server.storage import Storage
 MIN_PASSPHRASE = 8
 MAX_PASSPHRASE = 1024
 MAX_EMAIL = 254
+# A colon would end the user name in HTTP Basic authentication (RFC 7617).
+EMAIL = r"[^\s:/]+@[^\s:/@]+"
 
 _SCRYPT_COST = 1 << 14
 _SCRYPT_BLOCK = 8
@@ -218,10 +221,7 @@ class Tokens:
 
 
 def _check_email(email: str) -> None:
-    name, at, host = email.rpartition("@")
-    # A colon would end the user name in HTTP Basic authentication (RFC 7617).
-    usable = name and at and host and len(email) <= MAX_EMAIL
-    if not usable or not email.isprintable() or any(sign in email for sign in ": /"):
+    if len(email) > MAX_EMAIL or not email.isprintable() or re.fullmatch(EMAIL, email) is None:
         raise InvalidError(f"{email[:MAX_EMAIL]!r} is not an e-mail address.")
 
 

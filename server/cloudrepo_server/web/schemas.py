@@ -11,16 +11,11 @@ from cloudrepo_server.documents import File, ProjectDocument, TokenDocument, Use
 from cloudrepo_server.repository import STATUSES, Repository
 from cloudrepo_server.simple import file_path
 from cloudrepo_server.upstream import STRATEGIES, without_password
-from cloudrepo_server.users import MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
+from cloudrepo_server.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
 
 # The schema tells the rule; the domain checks it, since it says more clearly what is wrong.
 RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
-Email = Annotated[
-    str,
-    Meta(
-        extra_json_schema={"pattern": r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$", "maxLength": MAX_EMAIL}
-    ),
-]
+Email = Annotated[str, Meta(extra_json_schema={"pattern": f"^{EMAIL}$", "maxLength": MAX_EMAIL})]
 Passphrase = Annotated[
     str, Meta(extra_json_schema={"minLength": MIN_PASSPHRASE, "maxLength": MAX_PASSPHRASE})
 ]

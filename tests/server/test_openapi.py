@@ -1,0 +1,45 @@
+"""The OpenAPI document, kept true by schemathesis against the live server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from tests.server.support.index import Server
+
+# What JSON Schema cannot say makes a request wrong too: 5.0 for a whole number, the name of a file
+# that no distribution has, an upstream that is not there.
+LEFT_OUT = "positive_data_acceptance"
+
+
+def test_the_document_can_be_read_by_anybody(own_server: Server) -> None:
+    answer = requests.get(f"{own_server.url}/api/openapi.json", timeout=10)
+
+    document = answer.json()
+    assert document["openapi"] == "3.1.0"
+    assert document["components"]["securitySchemes"]["admin"]["scheme"] == "basic"
+    assert "/api/repositories/{name}/faults" in document["paths"]
+
+
+def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(
+    own_server: Server, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run"),
+            f"{own_server.url}/api/openapi.json",
+            *("--auth", ":".join(own_server.admin)),
+            *("--exclude-checks", LEFT_OUT),
+            *("--max-examples", "10", "--generation-deterministic", "--no-color"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr
