@@ -174,6 +174,18 @@ def test_uv_reads_no_configuration_but_ours(environment: Environment, tmp_path: 
     assert run(*uv("pip", "list"), environ=environment.scrubbed(), cwd=tmp_path).ok
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="there uv knows one place for the machine's own"
+)
+def test_uv_reads_no_configuration_of_the_machines(
+    environment: Environment, home: Path, tmp_path: Path
+) -> None:
+    # Of the places for it, /etc the last of them, uv reads the first that has the file.
+    environ = environment.scrubbed()
+    environ["XDG_CONFIG_DIRS"] += f"{os.pathsep}{home / 'etc'}"
+    assert run(*uv("pip", "list"), environ=environ, cwd=tmp_path).ok
+
+
 @pytest.mark.usefixtures("home")
 def test_twine_reads_no_configuration_but_ours(
     environment: Environment, cloudrepo_project: ProjectFactory
@@ -297,6 +309,7 @@ def test_a_user_with_other_settings_notices_nothing(
         assert not failed.ok
 
 
+@pytest.mark.cloudrepo(dialect="cloudrepo")  # whose pages have no hashes to tell files apart by
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_a_replaced_file_does_not_come_from_a_cache(
     cloudrepo: Repository,
