@@ -54,7 +54,7 @@ class Reader:
         )
 
     def get(self, path: str) -> requests.Response:
-        login = self.repository.username.encode(), self.repository.password.encode()
+        login = self.repository.username, self.repository.password
         return requests.get(f"{self.repository.url}/{path}", auth=login, timeout=30)
 
     def index_url(self, at_sign: str) -> str:

@@ -1,0 +1,171 @@
+"""Each kind of fault, as pip and uv meet it when they install, twine and uv when they publish."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_cloudrepo import CommandResult, PackageFactory, Repository, command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TIMEOUT = 120.0
+UV = ("uv",) if shutil.which("uv") else (sys.executable, "-m", "uv")
+
+
+@dataclass(frozen=True)
+class Client:
+    """A program, told to try once."""
+
+    name: str
+    repository: Repository
+    folder: Path
+
+    def install(self, requirement: str) -> CommandResult:
+        start = (sys.executable, "-m", "pip") if self.name == "pip" else (*UV, "pip")
+        target = self.folder / "target"
+        return self._run(self.name, [*start, "install", "--target", target, requirement])
+
+    def publish(self, package: Path) -> CommandResult:
+        if self.name == "twine":
+            twine = (sys.executable, "-m", "twine", "upload", "--disable-progress-bar")
+            return self._run("twine", [*twine, package], retries=None)
+        return self._run("uv", [*UV, "publish", "--trusted-publishing", "never", package])
+
+    def _run(
+        self, tool: str, arguments: Sequence[str | Path], *, retries: int | None = 0
+    ) -> CommandResult:
+        environ = self.repository.environ_for(tool, retries=retries)
+        return command.run(
+            arguments, environ=environ, cwd=self.folder, timeout=TIMEOUT, check=False
+        )
+
+
+@pytest.fixture(params=["pip", "uv"])
+def installer(request: pytest.FixtureRequest, cloudrepo: Repository, tmp_path: Path) -> Client:
+    return Client(request.param, cloudrepo, tmp_path)
+
+
+@pytest.fixture(params=["twine", "uv"])
+def publisher(request: pytest.FixtureRequest, cloudrepo: Repository, tmp_path: Path) -> Client:
+    return Client(request.param, cloudrepo, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("status", {"status": 403, "reason": "Not today"}),
+        ("status", {"status": 503, "reason": "Sorry"}),
+        ("reset", {"when": "before"}),
+        ("reset", {"when": "during", "path": "*.whl"}),
+        ("truncate", {"keep": 100, "path": "*.whl"}),
+        ("corrupt", {"path": "*.whl"}),
+        ("wrong-hash", {}),
+        ("wrong-metadata-hash", {}),
+        ("missing-metadata", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_an_install_fails_and_succeeds_when_the_fault_is_gone(
+    installer: Client, cloudrepo_package: PackageFactory, kind: str, details: dict[str, Any]
+) -> None:
+    repository = installer.repository
+    repository.publish(cloudrepo_package("demo", "1.0"))
+
+    with repository.fault(kind, **details) as fault:
+        failed = installer.install("demo")
+        struck = fault.struck
+
+    assert not failed.ok, failed.output
+    assert struck >= 1
+    assert installer.install("demo").ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [("latency", {"seconds": 0.05}), ("drip", {"bytes_per_second": 20_000})],
+    ids=["latency", "drip"],
+)
+def test_a_slow_repository_is_still_a_repository(
+    installer: Client, cloudrepo_package: PackageFactory, kind: str, details: dict[str, Any]
+) -> None:
+    repository = installer.repository
+    repository.publish(cloudrepo_package("demo", "1.0"))
+
+    with repository.fault(kind, **details) as fault:
+        installed = installer.install("demo")
+
+    assert installed.ok, installed.output
+    assert fault.struck >= 2
+
+
+def test_a_stale_page_hides_what_was_just_published(
+    installer: Client, cloudrepo_package: PackageFactory
+) -> None:
+    repository = installer.repository
+    repository.publish(cloudrepo_package("demo", "1.0"))
+
+    with repository.fault("stale-page"):
+        repository.publish(cloudrepo_package("demo", "2.0"))
+        assert not installer.install("demo==2.0").ok
+
+    assert installer.install("demo==2.0").ok
+
+
+def test_credentials_that_expired_are_refused_once(
+    installer: Client, cloudrepo_package: PackageFactory
+) -> None:
+    repository = installer.repository
+    repository.publish(cloudrepo_package("demo", "1.0"))
+
+    with repository.fault("status", status=401, path="*.whl", times=1) as fault:
+        installer.install("demo")
+
+    assert fault.struck == 1
+    assert installer.install("demo").ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "stored"),
+    [
+        ("status", {"status": 403, "reason": "Not today"}, False),
+        ("status", {"status": 503, "reason": "Sorry"}, False),
+        ("reset", {"when": "before"}, False),
+        ("reset", {"when": "during"}, False),
+        ("reset", {"when": "after"}, True),
+        ("stored-then-error", {"status": 502}, True),
+    ],
+    ids=["403", "503", "reset-before", "reset-during", "reset-after", "stored-then-error"],
+)
+def test_an_upload_fails_stored_or_not(
+    publisher: Client,
+    cloudrepo_package: PackageFactory,
+    kind: str,
+    details: dict[str, Any],
+    *,
+    stored: bool,
+) -> None:
+    repository, package = publisher.repository, cloudrepo_package("demo", "1.0")
+
+    with repository.fault(kind, **details) as fault:
+        failed = publisher.publish(package)
+
+    assert not failed.ok, failed.output
+    assert fault.struck >= 1
+    assert repository.files("demo") == ([package.name] if stored else [])
+
+
+def test_twine_recovers_from_errors_that_pass(
+    cloudrepo: Repository, cloudrepo_package: PackageFactory
+) -> None:
+    with cloudrepo.fault("status", status=503, times=4) as fault:
+        cloudrepo.upload(cloudrepo_package("demo", "1.0"))
+
+    assert fault.struck == 4
+    assert [request.status for request in cloudrepo.requests.uploads()] == [503] * 4 + [200]
