@@ -134,6 +134,22 @@ def test_a_failure_shows_what_the_server_said_and_no_password(
 
 
 @BY_EACH
+def test_a_password_is_not_shown_by_a_build_that_shows_its_environment(
+    cloudrepo: Repository,
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv: VirtualEnv,
+    installer: Literal["pip", "uv"],
+) -> None:
+    project = cloudrepo_project("demo", "1.0")
+    (backend,) = project.folder.glob("_*/*.py")
+    backend.write_text("import os; raise SystemExit(dict(os.environ))", encoding="utf-8")
+    with pytest.raises(CommandError) as caught:
+        cloudrepo_venv.install(project.folder, index=cloudrepo, installer=installer)
+    assert "INDEX" in str(caught.value)
+    assert cloudrepo.password not in str(caught.value)
+
+
+@BY_EACH
 def test_without_check_a_failure_is_a_result(
     cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
 ) -> None:
