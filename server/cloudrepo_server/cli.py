@@ -12,6 +12,8 @@ from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.serving import Settings, serve
 
 _LOOPBACK = ("127.", "::1", "localhost")
+_LAST_PORT = 65535
+_LAST_PID = (1 << 31) - 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,9 +42,15 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(start=_serve)
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-    add("--port", type=int, default=0, help="the port (0: the system chooses)")
+    add("--port", type=_port, default=0, help="the port (0: the system chooses)")
     add("--data", type=Path, metavar="DIR", help="keep everything here (a temporary folder)")
-    add("--organization", default="example", metavar="NAME", help="the organization's name")
+    add(
+        "--organization",
+        type=_name,
+        default="example",
+        metavar="NAME",
+        help="the organization's name",
+    )
     add("--state-file", type=Path, metavar="FILE", help="write URL and admin login here when ready")
     add(
         "--tls",
@@ -50,7 +58,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="CA_FILE",
         help="answer https too, and write here what clients must trust (needs the extra tls)",
     )
-    add("--owner-pid", type=int, metavar="PID", help="exit when that process is gone")
+    add("--owner-pid", type=_pid, metavar="PID", help="exit when that process is gone")
     add(
         "--owner-folder",
         type=Path,
@@ -68,6 +76,25 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--repository", default="default", metavar="NAME", help="the repository's name (default)")
     add("--overwrite-protection", action="store_true", help="refuse to overwrite its files")
     add("command", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to {_LAST_PORT}")
+    return int(text)
+
+
+def _pid(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _LAST_PID:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a process")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    # It stands in a header, and in a line of the log.
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name: give one printable line")
+    return text
 
 
 def _serve(given: argparse.Namespace) -> int:
@@ -99,7 +126,7 @@ def _in_loop(work: Coroutine[None, None, int | None]) -> int | None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
-    except (CloudRepoServerError, OSError, OverflowError) as error:
+    except (CloudRepoServerError, OSError) as error:
         print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:

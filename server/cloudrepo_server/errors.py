@@ -41,5 +41,9 @@ class UpstreamError(CloudRepoServerError):
     """Another index, to which a repository falls through, did not answer as an index does."""
 
 
+class ListenError(CloudRepoServerError):
+    """An address or port that cannot be listened on."""
+
+
 class StorageInUseError(CloudRepoServerError):
     """Another server owns the folder."""

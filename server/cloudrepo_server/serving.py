@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from cloudrepo_server.application import create_application
+from cloudrepo_server.errors import ListenError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.tls import HOSTS
@@ -73,8 +74,8 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     """Answer as long as the context lasts; what is in flight at its end is finished.
 
     Raises:
-        CloudRepoServerError: the data folder cannot be used.
-        OSError: the port cannot be listened on.
+        CloudRepoServerError: the data folder cannot be used, or the port not listened on.
+        OSError: the state file cannot be written.
     """
     storage = Storage.temporary() if settings.data is None else Storage.local(settings.data)
     organization = Organization(
@@ -111,8 +112,8 @@ async def serve(settings: Settings) -> None:
     """Answer until a signal comes or the owner is gone.
 
     Raises:
-        CloudRepoServerError: the data folder cannot be used.
-        OSError: the port cannot be listened on.
+        CloudRepoServerError: the data folder cannot be used, or the port not listened on.
+        OSError: the state file cannot be written.
     """
     stop, owner_gone = asyncio.Event(), threading.Event()
     _stop_on_signals(stop)
@@ -133,7 +134,10 @@ async def _listen(
     runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None = None
 ) -> str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
     await web.SockSite(runner, listener, ssl_context=context, backlog=BACKLOG).start()
     scheme = "http" if context is None else "https"
     shown = f"[{host}]" if family == socket.AF_INET6 else host
@@ -159,9 +163,13 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
     # Whoever waits for the file sees all of it or none of it, and nobody else reads the password.
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(state, file)
-    new.replace(path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(state, file)
+        new.replace(path)
+    except OSError:
+        new.unlink()
+        raise
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

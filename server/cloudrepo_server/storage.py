@@ -159,8 +159,9 @@ class Storage:
         # Imported here: a temporary folder has a name of its own and needs no lock.
         from filelock import FileLock, Timeout  # noqa: PLC0415
 
+        store = folder / "store"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            store.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / "lock", timeout=0)
             lock.acquire()
         except Timeout:
@@ -168,8 +169,8 @@ class Storage:
                 f"another server owns {folder}: stop it, or give --data another folder"
             ) from None
         except OSError as error:
-            raise StorageError(f"cannot write to {folder}: {error.strerror}") from error
-        return cls(LocalStore(folder / "store", mkdir=True), folder=folder / "store", lock=lock)
+            raise StorageError(f"cannot write to {store}: {error.strerror}") from error
+        return cls(LocalStore(store), folder=store, lock=lock)
 
     @classmethod
     def memory(cls) -> Self:
