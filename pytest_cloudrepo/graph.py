@@ -72,7 +72,7 @@ def publications(graph: Graph) -> list[Publication]:
             for one in _of_release(project, version, described):
                 filename = one.distribution.filename
                 if filename in made:
-                    raise PackageError(f"{project} {version}: there is already a {filename}")
+                    raise PackageError(f"{project} {version}: there is already a file {filename}")
                 made[filename] = one
     return list(made.values())
 
@@ -109,8 +109,13 @@ def _distributions(release: Release, details: Mapping[str, Any]) -> Iterator[Dis
     if not (has_wheel or has_sdist):
         raise PackageError("a release has a wheel, an sdist or both")
     if has_wheel:
-        for tag in _checks.listed(details.get("tags", [package.ANY]), "tags"):
+        tags = _checks.listed(details.get("tags", [package.ANY]), "tags")
+        if not tags:
+            raise PackageError("a release with a wheel has at least one tag, or says none")
+        for tag in tags:
             yield package.write_wheel(release, tags=[tag], build_tag=details.get("build_tag"))
+    elif details.keys() & {"tags", "build_tag"}:
+        raise PackageError("tags and a build tag are a wheel's, and this release has none")
     if has_sdist:
         yield package.write_sdist(release)
 

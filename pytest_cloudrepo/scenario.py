@@ -178,7 +178,7 @@ def _details(version: _Version) -> ReleaseDetails:
         wheel=version.wheel,
         yanked=version.yanked,
     )
-    if version.wheel_tags:
+    if version.wheel and version.wheel_tags:
         details["tags"] = version.wheel_tags
     if version.description:
         details["summary"] = " ".join(version.description.split())

@@ -1,0 +1,215 @@
+"""Scenarios in packse's format, resolved by real resolvers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from pytest_cloudrepo import command
+from pytest_cloudrepo.errors import CloudRepoError, ScenarioError
+from pytest_cloudrepo.scenario import read_scenario
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo import Repository, Scenario, VirtualEnvFactory
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+TIMEOUT = 120.0
+
+# Each is met by this Python and platform alone, without looking at another.
+INSTALLABLE = sorted(path.stem for path in SCENARIOS.glob("*.toml") if path.stem != "fork")
+
+MINIMAL = """
+name = "minimal"
+[root]
+requires = ["app"]
+[expected]
+satisfiable = true
+[packages.app.versions."1.0"]
+requires = ["other"]
+"""
+
+
+def options(scenario: Scenario) -> list[str]:
+    """What both pip and uv are told."""
+    told = scenario.resolver_options
+    return [
+        *(f"--only-binary={name}" for name in told.no_build),
+        *(f"--no-binary={name}" for name in told.no_binary),
+    ]
+
+
+def expect(
+    scenario: Scenario,
+    repository: Repository,
+    factory: VirtualEnvFactory,
+    installer: Literal["pip", "uv"],
+) -> None:
+    """Expect that an installer finds what the scenario says."""
+    prereleases = {"pip": "--pre", "uv": "--prerelease=allow"}[installer]
+    venv = factory(pip=installer == "pip")
+    result = venv.install(
+        *scenario.root,
+        *options(scenario),
+        *([prereleases] if scenario.resolver_options.prereleases else []),
+        index=repository,
+        installer=installer,
+        check=False,
+    )
+    assert result.ok is scenario.expected.satisfiable, result.output
+    found = {name: venv.version(name) for name in scenario.packages}
+    assert found == {name: scenario.expected.packages.get(name) for name in scenario.packages}
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+@pytest.mark.parametrize("name", INSTALLABLE)
+def test_a_resolver_finds_what_is_expected(
+    cloudrepo: Repository,
+    cloudrepo_venv_factory: VirtualEnvFactory,
+    name: str,
+    installer: Literal["pip", "uv"],
+) -> None:
+    scenario = cloudrepo.load_scenario(SCENARIOS / f"{name}.toml")
+    assert scenario.name == name
+    expect(scenario, cloudrepo, cloudrepo_venv_factory, installer)
+
+
+@pytest.mark.parametrize("name", ["post-release", "not-there"])
+def test_a_json_file_may_hold_several(
+    cloudrepo: Repository, cloudrepo_venv_factory: VirtualEnvFactory, name: str
+) -> None:
+    scenario = cloudrepo.load_scenario(str(SCENARIOS / "many.json"), name=name)
+    assert scenario.name == name
+    expect(scenario, cloudrepo, cloudrepo_venv_factory, "uv")
+
+
+def test_a_resolution_for_all_platforms_forks(cloudrepo: Repository, tmp_path: Path) -> None:
+    scenario = cloudrepo.load_scenario(SCENARIOS / "fork.toml")
+    wanted = tmp_path / "requirements.in"
+    wanted.write_text("\n".join(scenario.root), encoding="utf-8")
+    result = command.run(
+        [
+            *(sys.executable, "-m", "uv", "pip", "compile", "--no-annotate", "--no-header"),
+            *("--universal", "--python-version", scenario.environment.python, wanted),
+        ],
+        environ=cloudrepo.environ_for("uv"),
+        cwd=tmp_path,
+        timeout=TIMEOUT,
+    )
+    assert result.stdout.splitlines() == [
+        "app==1.0 ; sys_platform == 'darwin'",
+        "app==2.0 ; sys_platform == 'linux'",
+        f"lib=={scenario.expected.packages['lib']}",
+    ]
+
+
+def test_a_scenario_says_what_its_file_says() -> None:
+    scenario = read_scenario(SCENARIOS / "fork.toml")
+    assert scenario.root == (
+        "app>=2; sys_platform == 'linux'",
+        "app<2; sys_platform == 'darwin'",
+        "lib",
+    )
+    assert scenario.description is not None
+    assert scenario.description.startswith("Resolved for all platforms")
+    assert scenario.resolver_options.universal
+    assert (scenario.expected.satisfiable, scenario.expected.packages) == (True, {"lib": "1.0"})
+    assert list(scenario.packages) == ["app", "lib"]
+    with pytest.raises(FrozenInstanceError):
+        scenario.name = "other"  # type: ignore[misc] # the mistake that is tested
+
+
+def test_what_a_file_leaves_out_is_as_packse_has_it(cloudrepo: Repository, tmp_path: Path) -> None:
+    path = tmp_path / "minimal.toml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    scenario = cloudrepo.load_scenario(path)
+    assert scenario.environment.python == "3.12"
+    assert scenario.environment.additional_python == ()
+    assert scenario.requires_python == ">=3.12"
+    assert scenario.expected.packages == {}
+    assert not scenario.resolver_options.prereleases
+    assert cloudrepo.files("app") == ["app-1.0-py3-none-any.whl", "app-1.0.tar.gz"]
+
+
+def test_there_is_a_wheel_for_each_tag(cloudrepo: Repository) -> None:
+    cloudrepo.load_scenario(SCENARIOS / "wheels-for-others.toml")
+    assert [name for name in cloudrepo.files("app") if "-2.0-" in name] == [
+        "app-2.0-py3-none-macosx_10_0_ppc64.whl",
+        "app-2.0-py3-none-manylinux_2_17_s390x.manylinux2014_s390x.whl",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[root]", "colour = 1\n[root]", "unknown key 'colour'; there are description, envir"),
+        ('requires = ["app"]', 'requirs = ["app"]', "root: unknown key 'requirs'; there are"),
+        ("satisfiable = true", "", "expected: Object missing required field `satisfiable`"),
+        ("satisfiable = true", "satisfiable = 1", "expected: Expected `bool`, got `int`"),
+        ('requires = ["other"]', "yankd = true", "packages.app.1.0: unknown key 'yankd'"),
+        ('requires = ["other"]', "yanked = 'x'", "packages.app.1.0: Expected `bool`, got `str`"),
+        ('requires = ["other"]', "requires = ['b<']", "app 1.0: 'b<' is no requirement"),
+        ('requires = ["other"]', "wheel_tags = ['x']", "app 1.0: a wheel's tag has three parts"),
+        ('requires = ["app"]', 'requires = ["app>"]', "'app>' is no requirement"),
+        ("app.versions", "app.variants", "packages.app: unknown key 'variants'"),
+        ('"1.0"', '"one"', "app one: 'one' is no version"),
+        ('name = "minimal"', "", "Object missing required field `name`"),
+        ('name = "minimal"', 'name = "minimal"\nexpected = 1', "Cannot"),
+        ("[root]", "[root", "at line 3"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named_with_the_place(
+    cloudrepo: Repository, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    path = tmp_path / "wrong.toml"
+    assert old in MINIMAL
+    path.write_text(MINIMAL.replace(old, new), encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        cloudrepo.load_scenario(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert said in str(caught.value)
+    assert isinstance(caught.value, CloudRepoError)
+    assert cloudrepo.files("app") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[]", "there are none"),
+        ('[{"name": "a"}, {"name": "b"}]', "has not one scenario: say which; there are a, b"),
+        ("[1]", "a table is expected, not 1"),
+        ('{"name": "a", "root": [], "expected": {}}', "Expected `object`, got `array`"),
+        ("{", "line 1"),
+    ],
+)
+def test_a_json_file_that_is_wrong_is_named_too(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"wrong\.json: ") as caught:
+        read_scenario(path)
+    assert said in str(caught.value)
+
+
+def test_a_scenario_that_a_file_does_not_hold_is_refused() -> None:
+    names = [one["name"] for one in json.loads((SCENARIOS / "many.json").read_text("utf-8"))]
+    with pytest.raises(ScenarioError, match=f"no scenario 'x'; there are {', '.join(names)}"):
+        read_scenario(SCENARIOS / "many.json", name="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing.toml", "cannot be read: No such file"),
+        ("some.yaml", "ends with .toml or .json"),
+        ("bytes.toml", "utf-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "bytes.toml").write_bytes(b"\xff")
+    with pytest.raises(ScenarioError, match=name) as caught:
+        read_scenario(tmp_path / name)
+    assert said in str(caught.value)
