@@ -100,7 +100,7 @@ async def _sign(_: web.Request, response: web.StreamResponse) -> None:
 
 
 async def _wait(request: web.Request) -> None:
-    request[WAITS] = True
+    request[WAITS] = request.headers["Expect"].lower() == "100-continue"
 
 
 async def _end(request: web.Request, response: web.StreamResponse) -> None:
