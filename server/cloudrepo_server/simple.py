@@ -161,8 +161,10 @@ def _entry(file: File, folder: str, dialect: Dialect, origin: str | None) -> dic
     if REQUIRES_PYTHON in told and file.requires_python is not None:
         entry["requires-python"] = file.requires_python
     if CORE_METADATA in told:
+        # Not under its old name too, which is why PEP 714 has a new one: pip 22.3 to 23.1 fails.
+        # https://github.com/pypa/pip/issues/12042
         digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
-        entry |= {"core-metadata": digests, "dist-info-metadata": digests}
+        entry["core-metadata"] = digests
     if PROVENANCE in told and origin is not None and file.attestations is not None:
         entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE_SUFFIX
     return entry
