@@ -186,7 +186,9 @@ def _quiet() -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_ROOT_USER_ACTION": "ignore",
         # Without protection another file can take a name, and a cache would give the first one.
-        "PIP_NO_CACHE_DIR": "1",
+        # To pip before 19 the name means its opposite; later ones take a no for a yes:
+        # https://github.com/pypa/pip/issues/5385
+        "PIP_NO_CACHE_DIR": "0",
         "UV_NO_CACHE": "1",
         "UV_LINK_MODE": "copy",
         "UV_KEYRING_PROVIDER": "disabled",
