@@ -234,8 +234,8 @@ def test_bad_headers_are_refused(victim: Index, header: str) -> None:
         b"\x16\x03\x01\x02\x00\x01",
     ],
 )
-def test_bad_request_lines_are_refused(victim: Index, line: bytes) -> None:
-    assert_refused(sent(victim, line + b"\r\nHost: x\r\n\r\n"))
+def test_bad_request_lines_are_answered(victim: Index, line: bytes) -> None:
+    assert_answered(sent(victim, line + b"\r\nHost: x\r\n\r\n"))
 
 
 @pytest.mark.parametrize(
