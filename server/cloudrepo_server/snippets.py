@@ -16,7 +16,10 @@ PACKAGE: Final = "PACKAGE"
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Commands for a POSIX shell, or the text of a file where `file` says which."""
+    """Commands for a POSIX shell, or the text of a file where `file` says which.
+
+    A file of the user's is where it is on Linux; others are the project's.
+    """
 
     title: str
     text: str
@@ -45,7 +48,9 @@ def _twine(to: Connection) -> tuple[Snippet, ...]:
 def _pip(to: Connection) -> tuple[Snippet, ...]:
     return (
         Snippet("Install", f"pip install --index-url {shlex.quote(to.index_url)} {PACKAGE}\n"),
-        Snippet("Install from here always", configuration("pip", to)["pip.conf"], "pip.conf"),
+        Snippet(
+            "For every install", configuration("pip", to)["pip.conf"], "~/.config/pip/pip.conf"
+        ),
         Snippet(
             "With a requirements file",
             f"--index-url {to.index_url}\n{PACKAGE}\n",
@@ -55,9 +60,7 @@ def _pip(to: Connection) -> tuple[Snippet, ...]:
 
 
 def _uv(to: Connection) -> tuple[Snippet, ...]:
-    told = variables("uv", to)
-    publish = {name: value for name, value in told.items() if "PUBLISH" in name}
-    install = {name: value for name, value in told.items() if name not in publish}
+    publish, install = _parted(variables("uv", to), "UV_PUBLISH_")
     login = {
         f"UV_INDEX_{SECTION.upper()}_USERNAME": to.username,
         f"UV_INDEX_{SECTION.upper()}_PASSWORD": to.password,
@@ -65,15 +68,15 @@ def _uv(to: Connection) -> tuple[Snippet, ...]:
     return (
         Snippet("Install", _exports(install) + f"uv pip install {PACKAGE}\n"),
         Snippet("Publish", _exports(publish) + "uv publish\n"),
-        Snippet("Install from here always", configuration("uv", to)["uv.toml"], "uv.toml"),
+        Snippet("For every install", configuration("uv", to)["uv.toml"], "~/.config/uv/uv.toml"),
         Snippet("For one project", pyproject("uv", to), "pyproject.toml"),
-        Snippet("Its login", _exports(login) + f"uv add {PACKAGE}\n"),
+        Snippet("Install, with that file", _exports(login) + f"uv add {PACKAGE}\n"),
     )
 
 
 def _poetry(to: Connection) -> tuple[Snippet, ...]:
     return (
-        Snippet("Install from here", pyproject("poetry", to), "pyproject.toml"),
+        Snippet("For one project", pyproject("poetry", to), "pyproject.toml"),
         Snippet(
             "Install",
             f"poetry config http-basic.{SECTION} {_words(to.username, to.password)}\n"
@@ -89,28 +92,39 @@ def _poetry(to: Connection) -> tuple[Snippet, ...]:
 
 
 def _pdm(to: Connection) -> tuple[Snippet, ...]:
+    publish, install = _parted(variables("pdm", to), "PDM_PUBLISH_")
     return (
-        Snippet("Install and publish", configuration("pdm", to)["config.toml"], "config.toml"),
-        Snippet("Install", f"pdm add {PACKAGE}\n"),
-        Snippet("Publish", f"pdm publish --repository {SECTION}\n"),
+        Snippet("Install", _exports(install) + f"pdm add {PACKAGE}\n"),
+        Snippet("Publish", _exports(publish) + "pdm publish\n"),
+        Snippet(
+            "For every install and upload",
+            configuration("pdm", to)["config.toml"],
+            "~/.config/pdm/config.toml",
+        ),
+        Snippet("Publish, with that file", f"pdm publish --no-build --repository {SECTION}\n"),
     )
 
 
 def _hatch(to: Connection) -> tuple[Snippet, ...]:
+    publish, install = _parted(variables("hatch", to), "HATCH_INDEX_")
     return (
-        Snippet("Publish", configuration("hatch", to)["config.toml"], "config.toml"),
-        Snippet("With that file", f"hatch build && hatch publish --repo {SECTION}\n"),
+        Snippet("Publish", _exports(publish) + "hatch build && hatch publish\n"),
+        Snippet("Fill environments from here", _exports(install) + "hatch env create\n"),
         Snippet(
-            "With variables",
-            _exports(variables("hatch", to)) + "hatch build && hatch publish\n",
+            "For every upload",
+            configuration("hatch", to)["config.toml"],
+            "~/.config/hatch/config.toml",
         ),
+        Snippet("Publish, with that file", f"hatch build && hatch publish --repo {SECTION}\n"),
     )
 
 
 def _flit(to: Connection) -> tuple[Snippet, ...]:
+    # It is pip that installs for flit.
+    publish, _ = _parted(variables("flit", to), "FLIT_")
     return (
         Snippet("Publish, with the .pypirc above", f"flit publish --repository {SECTION}\n"),
-        Snippet("Publish, with variables", _exports(variables("flit", to)) + "flit publish\n"),
+        Snippet("Publish, with variables", _exports(publish) + "flit publish\n"),
     )
 
 
@@ -146,6 +160,12 @@ def _github_actions(to: Connection) -> tuple[Snippet, ...]:
             ".github/workflows/publish.yml",
         ),
     )
+
+
+def _parted(told: Mapping[str, str], prefix: str) -> tuple[dict[str, str], dict[str, str]]:
+    # Who publishes builds first, with backends that a private index may not have.
+    publish = {name: value for name, value in told.items() if name.startswith(prefix)}
+    return publish, {name: value for name, value in told.items() if name not in publish}
 
 
 def _exports(told: Mapping[str, str]) -> str:

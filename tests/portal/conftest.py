@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.portal.support.browser import Browser
+from tests.portal.support.connection import PACKAGE, WHEEL, Settings
+from tests.portal.support.person import Person
 from tests.server.conftest import running
 from tests.server.support.index import Index, Server
 
@@ -44,3 +46,24 @@ def browser(stranger: Browser) -> Browser:
     """A browser in which the admin user is signed in."""
     stranger.sign_in(*stranger.server.admin)
     return stranger
+
+
+@pytest.fixture
+def settings(index: Index) -> Settings:
+    """What the repository's Connection Settings say."""
+    return Settings(index)
+
+
+@pytest.fixture(scope="session")
+def app_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the virtual environments of all tests have in common."""
+    return tmp_path_factory.mktemp("app-data")
+
+
+@pytest.fixture
+def person(index: Index, tmp_path: Path, app_data: Path) -> Person:
+    """Somebody with the repository's passphrase and a project that was built."""
+    person = Person(tmp_path, index.password, PACKAGE, app_data)
+    (person.project / "dist").mkdir()
+    (person.project / "dist" / WHEEL.filename).write_bytes(WHEEL.data)
+    return person

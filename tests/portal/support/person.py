@@ -1,0 +1,77 @@
+"""Somebody who copies what the portal shows, on a machine where nothing was set up before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from cloudrepo_server.snippets import PACKAGE, PASSPHRASE
+from pytest_cloudrepo.command import CommandResult, run
+
+SECONDS = 240.0
+
+
+class Person:
+    """A home, a project's folder, and a virtual environment that is active."""
+
+    def __init__(self, folder: Path, passphrase: str, package: str, app_data: Path) -> None:
+        self.home, self.project, self.venv = folder / "home", folder / "project", folder / "venv"
+        self.home.mkdir()
+        self.project.mkdir()
+        self._passphrase = passphrase
+        self._package = package
+        self._app_data = app_data
+
+    def make_venv(self) -> None:
+        """Make the virtual environment, with pip in it."""
+        run(
+            [
+                *(sys.executable, "-m", "virtualenv", "--no-periodic-update", "--no-download"),
+                *("--app-data", self._app_data, self.venv),
+            ],
+            environ=self._environ(),
+            timeout=SECONDS,
+        )
+
+    def write(self, file: str, text: str) -> None:
+        """Save a file where the portal says that it belongs."""
+        path = self.home / file[2:] if file.startswith("~/") else self.project / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(before + self._filled_in(text), encoding="utf-8")
+
+    def type(self, commands: str, *, check: bool = True, path: Path | None = None) -> CommandResult:
+        """Paste commands into a shell; `path` is where a further program is found."""
+        bash = shutil.which("bash")
+        assert bash is not None, "these tests need bash"
+        result = run(
+            [bash, "-euc", self._filled_in(commands)],
+            environ=self._environ(path),
+            cwd=self.project,
+            timeout=SECONDS,
+            check=False,
+            secrets=[self._passphrase],
+        )
+        assert result.ok or not check, result.output
+        return result
+
+    def _filled_in(self, text: str) -> str:
+        return text.replace(PASSPHRASE, self._passphrase).replace(PACKAGE, self._package)
+
+    def _environ(self, path: Path | None = None) -> dict[str, str]:
+        folders = [self.venv / "bin", Path(sys.executable).parent, Path("/usr/bin"), Path("/bin")]
+        trusted = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "SYSTEMROOT")
+        return {
+            # Whom the machine trusts is nothing that somebody sets up for an index.
+            **{name: os.environ[name] for name in trusted if name in os.environ},
+            "HOME": str(self.home),
+            "PATH": os.pathsep.join(map(str, ([] if path is None else [path]) + folders)),
+            "VIRTUAL_ENV": str(self.venv),
+            "LANG": "C.UTF-8",
+            "NO_PROXY": "127.0.0.1",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "PIP_NO_INPUT": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
