@@ -6,9 +6,12 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import MetadataPathFinder, distributions
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
 
 from cloudrepo_server import clients
 from pytest_cloudrepo import _template, command
@@ -21,15 +24,6 @@ if TYPE_CHECKING:
     from cloudrepo_server.clients import Connection
     from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.environment import Environment
-
-_ASK_VERSION: Final = """\
-import sys
-from importlib.metadata import PackageNotFoundError, version
-try:
-    print(version(sys.argv[1]))
-except PackageNotFoundError:
-    pass
-"""
 
 
 class Index(Protocol):
@@ -176,8 +170,11 @@ class VirtualEnv:
 
     def version(self, name: str) -> str | None:
         """Give the version of a project that is installed, or None if it is not."""
-        __tracebackhide__ = True
-        return self.run("-c", _ASK_VERSION, name).stdout.strip() or None
+        libraries = "Lib" if sys.platform == "win32" else "lib/*"
+        path = [str(folder) for folder in self.folder.glob(f"{libraries}/site-packages")]
+        MetadataPathFinder().invalidate_caches()  # a class method only from Python 3.13 on
+        found = distributions(name=canonicalize_name(name, validate=True), path=path)
+        return next((distribution.version for distribution in found), None)
 
     def _installer(self, installer: str) -> list[str | Path]:
         if installer == "pip":

@@ -60,6 +60,8 @@ def test_a_file_is_installed_without_an_index(
     cloudrepo_venv.install(wheel, installer=installer)
     assert cloudrepo_venv.version("demo") == "1.0"
     assert cloudrepo_venv.version("DEMO") == "1.0"
+    for noticed in ("demo-x", "dem"):
+        assert cloudrepo_venv.version(noticed) is None
     assert cloudrepo_venv.run("-c", "import demo; print(demo.__version__)").stdout == "1.0\n"
 
 
@@ -86,6 +88,18 @@ def test_a_project_is_installed_from_a_url(
     cloudrepo.publish(wheel)
     cloudrepo_venv.install("demo", index=cloudrepo.index_url, installer=installer)
     assert cloudrepo_venv.version("demo") == "1.0"
+
+
+@BY_EACH
+def test_a_version_is_the_one_that_is_there_now(
+    cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
+) -> None:
+    for version in ("1.0", "2.0"):
+        built = cloudrepo_project("De.mo-x", version).build(sdist=False)
+        cloudrepo_venv.install(*built, installer=installer)
+        assert cloudrepo_venv.version("de-mo_X") == version
+    cloudrepo_venv.run("-m", "pip", "uninstall", "--yes", "de-mo-x")
+    assert cloudrepo_venv.version("de-mo-x") is None
 
 
 @BY_EACH
