@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Client, Installed
     from tests.clients.support.table import Note
@@ -121,15 +122,21 @@ def note(request: pytest.FixtureRequest, tmp_path: Path, cache_folder: Path) -> 
 
 @pytest.fixture
 def uploads(
-    uploader: Uploader, installed: Callable[[Client], Installed], tmp_path: Path, note: Note
+    uploader: Uploader,
+    installed: Callable[[Client], Installed],
+    tmp_path: Path,
+    cloudrepo_package: PackageFactory,
+    note: Note,
 ) -> Uploads:
     """An uploader at work: the one that the test is about."""
-    return Uploads(uploader, installed(uploader.client), tmp_path, note)
+    return Uploads(uploader, installed(uploader.client), tmp_path, cloudrepo_package, note)
 
 
 @pytest.fixture
-def published(cloudrepo: Repository, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def published(
+    cloudrepo: Repository, tmp_path: Path, cloudrepo_package: PackageFactory
+) -> dict[str, bytes]:
     """What is in the repository already."""
-    tree = Tree.write(tmp_path_factory.mktemp("published"), module=FIRST, built=True)
+    tree = Tree.write(tmp_path / "published", cloudrepo_package, module=FIRST)
     cloudrepo.publish(*(tree.folder / "dist" / name for name in FILES))
     return tree.files

@@ -57,18 +57,20 @@ class Installed:
         return f"{self.name} {self.version}"
 
     @property
-    def scripts(self) -> Path:
-        """The folder of its programs."""
-        return self.folder / ("Scripts" if sys.platform == "win32" else "bin")
-
-    @property
     def python(self) -> Path:
         """The Python that it runs on."""
-        return self.scripts / ("python.exe" if sys.platform == "win32" else "python")
+        return program(self.folder, "python")
 
-    def program(self, name: str | None = None) -> Path:
-        """One of its programs; the one that bears its name if none is given."""
-        return self.scripts / ((name or self.name) + (".exe" if sys.platform == "win32" else ""))
+    def program(self, name: str) -> Path:
+        """One of its programs."""
+        return program(self.folder, name)
+
+
+def program(environment: Path, name: str) -> Path:
+    """A program of a virtual environment."""
+    if sys.platform == "win32":
+        return environment / "Scripts" / f"{name}.exe"
+    return environment / "bin" / name
 
 
 def install(client: Client, cache: Path) -> Installed:
@@ -117,7 +119,7 @@ def _make(
 def _make_old(installed: Installed, python: Path, requirements: Sequence[str]) -> None:
     maker = install(_OLD_VIRTUALENV, installed.folder.parent)
     machine.run(
-        *(maker.program(), "--quiet", "--no-download", "--no-periodic-update"),
+        *(maker.program(maker.name), "--quiet", "--no-download", "--no-periodic-update"),
         *("--python", python, installed.folder),
     )
     machine.run(installed.python, "-m", "pip", "install", "--quiet", *requirements)

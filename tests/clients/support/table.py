@@ -20,6 +20,7 @@ ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 ADDRESS: Final = re.compile(r"http://([^\s/@]+@)?127\.0\.0\.1:\d+/repositories/[a-z0-9_-]+")
 USER: Final = re.compile(r"[\w.+-]+@example\.com")
 FOLDER: Final = re.compile(r"(?<![\w/:.])(/[\w.+-]+){2,}/")
+TOOK: Final = re.compile(r" in \d[\d.]*m?s\b")
 DIGEST: Final = re.compile(r"\b[0-9a-f]{32,}\b")
 HEAD: Final = """\
 # Clients
@@ -106,7 +107,7 @@ def readable(line: str, places: Mapping[str, str]) -> str:
     line = USER.sub("USER", ADDRESS.sub("URL", line))
     line = re.sub(r"https?://(?!127)[^\s/]+", "https://…", line)
     line = DIGEST.sub("…", FOLDER.sub("…/", line))
-    line = re.sub(r"\s+", " ", line).replace("`", "'")
+    line = re.sub(r"\s+", " ", TOOK.sub("", line)).replace("`", "'")
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.clients.support import catalogue
-from tests.clients.support.distributions import sdist, wheel
+from tests.clients.support.releases import EVERY_PYTHON, METADATA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_cloudrepo.package import PackageFactory
     from tests.clients.support.client import Client, Installed
 
 PYPROJECT: Final = """\
@@ -38,21 +40,25 @@ class Tree:
         return {path.name: path.read_bytes() for path in sorted((self.folder / "dist").iterdir())}
 
     @classmethod
-    def write(cls, folder: Path, *, module: str, built: bool) -> Tree:
+    def write(cls, folder: Path, package: PackageFactory | None, *, module: str) -> Tree:
         """Write it.
 
         Args:
             folder: where.
+            package: what its wheel and sdist are written with; without it they are not there.
             module: what its one module holds.
-            built: whether the wheel and sdist are there already.
         """
         dist = folder / "dist"
         dist.mkdir(parents=True)
         (folder / "pyproject.toml").write_text(PYPROJECT, "utf-8")
         (folder / "demo.py").write_text(module, "utf-8")
-        if built:
-            wheel(dist, "demo", "1.0", module=module)
-            sdist(dist, "demo", "1.0", module=module)
+        if package is not None:
+            files = {"demo.py": module}
+            told = METADATA_VERSION
+            wheel = package("demo", "1.0", files=files, tags=EVERY_PYTHON, metadata_version=told)
+            sdist = package("demo", "1.0", files=files, sdist=True, metadata_version=told)
+            shutil.move(wheel, dist)
+            shutil.move(sdist, dist)
         return cls(folder)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Installed
     from tests.clients.support.table import Note
@@ -29,10 +30,18 @@ TIMEOUT: Final = 300.0
 class Uploads:
     """An uploader at work."""
 
-    def __init__(self, uploader: Uploader, installed: Installed, folder: Path, note: Note) -> None:
+    def __init__(
+        self,
+        uploader: Uploader,
+        installed: Installed,
+        folder: Path,
+        package: PackageFactory,
+        note: Note,
+    ) -> None:
         self.uploader = uploader
         self.installed = installed
         self._folder = folder
+        self._package = package
         self._note = note
 
     def run(
@@ -52,7 +61,8 @@ class Uploads:
         """
         number = sum(1 for _ in self._folder.glob("tree-*"))
         folder = self._folder / f"tree-{number}"
-        tree = Tree.write(folder, module=module, built=not self.uploader.builds)
+        package = None if self.uploader.builds else self._package
+        tree = Tree.write(folder, package, module=module)
         if environ is None:
             environ = repository.environ_for(self.uploader.tool)
         result = command.run(

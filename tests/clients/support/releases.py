@@ -1,0 +1,34 @@
+"""Releases that every client takes, the oldest too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo.graph import Graph, ReleaseDetails
+
+EVERY_PYTHON: Final = ("py2-none-any", "py3-none-any")
+# The last one that clients of 2018 read.
+METADATA_VERSION: Final = "2.1"
+
+PLAIN: Final[ReleaseDetails] = {"metadata_version": METADATA_VERSION, "tags": EVERY_PYTHON}
+GRAPH: Final[Graph] = {
+    "app": {
+        "1.0": {
+            **PLAIN,
+            "requires": ["base"],
+            "extras": {"more": ["extra"]},
+            "entry_points": {"console_scripts": {"app": "app:main"}},
+        },
+    },
+    "base": {
+        "1.0": PLAIN,
+        "1.1": {**PLAIN, "yanked": "it is broken"},
+        "2.0": {**PLAIN, "requires_python": ">=99"},
+    },
+    "extra": {"1.0": PLAIN},
+}
+"""An application and what it needs, of which there is an older release that fits."""
+REQUIREMENT: Final = "app[more]"
+VERSIONS: Final = {"app": "1.0", "base": "1.0", "extra": "1.0"}
+"""What is to be installed."""
