@@ -34,8 +34,12 @@ def installed(wheel: Path) -> set[str]:
 
 
 def metadata(path: Path) -> Metadata:
+    return Metadata.from_email(metadata_file(path), validate=True)
+
+
+def metadata_file(path: Path) -> bytes:
     name = "PKG-INFO" if path.suffix == ".gz" else f"{stem(path)}.dist-info/METADATA"
-    return Metadata.from_email(members(path)[name], validate=True)
+    return members(path)[name]
 
 
 def stem(wheel: Path) -> str:

@@ -18,10 +18,12 @@ from packaging.version import Version
 from pytest_cloudrepo.errors import CloudRepoError, PackageError
 from pytest_cloudrepo.package import PackageFactory, write_sdist, write_wheel
 from pytest_cloudrepo.release import METADATA_VERSIONS, Release
-from tests.plugin.archives import check_record, installed, members, metadata
+from tests.plugin.archives import check_record, installed, members, metadata, metadata_file
 
 if TYPE_CHECKING:
     from email.message import Message
+
+    from pytest_cloudrepo import Repository
 
 KINDS = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
 
@@ -120,12 +122,24 @@ def test_metadata_are_legal_in_their_version(
         fields |= {"requires": ["other>=1"], "requires_python": ">=3.8"}
     if number >= 2.1:
         fields |= {"extras": {"Test_it": ["pytest"]}}
-    found = metadata(
-        cloudrepo_package("demo", "1.0", **fields, metadata_version=version, sdist=sdist)
-    )
+    path = cloudrepo_package("demo", "1.0", **fields, metadata_version=version, sdist=sdist)
+    found = metadata(path)
     assert found.metadata_version == version
     assert bool(found.requires_dist) is (number >= 1.2)
     assert bool(found.provides_extra) is (number >= 2.1)
+    spelled = b"Provides-Extra: test-it\n" if number >= 2.3 else b"Provides-Extra: Test_it\n"
+    assert (spelled in metadata_file(path)) is (number >= 2.1)
+
+
+@KINDS
+def test_a_repository_takes_every_metadata_version(
+    cloudrepo: Repository, cloudrepo_package: PackageFactory, *, sdist: bool
+) -> None:
+    for number, version in enumerate(METADATA_VERSIONS):
+        cloudrepo.publish(
+            cloudrepo_package("demo", f"{number}", metadata_version=version, sdist=sdist)
+        )
+    assert cloudrepo.versions("demo") == [str(number) for number in range(len(METADATA_VERSIONS))]
 
 
 @pytest.mark.parametrize(
