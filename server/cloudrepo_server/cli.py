@@ -9,7 +9,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from cloudrepo_server.errors import CloudRepoServerError
-from cloudrepo_server.serving import Settings, serve
+from cloudrepo_server.importing import sooner
+
+with sooner():
+    from cloudrepo_server.serving import Settings, serve
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _LAST_PORT = 65535

@@ -1,6 +1,7 @@
 """Another index as an upstream: its pages read, its files passed on."""
 
 import hashlib
+import ssl
 from typing import Any
 
 import aiohttp
@@ -49,7 +50,11 @@ class Remote:
     ) -> "aiohttp.client._RequestContextManager":
         """A response to a GET; its bytes are those that were sent, never decompressed."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, auto_decompress=True)
+            # aiohttp's own context may trust nobody: see `importing`.
+            trusting = aiohttp.TCPConnector(ssl=ssl.create_default_context())
+            self._session = aiohttp.ClientSession(
+                connector=trusting, timeout=_TIMEOUT, auto_decompress=True
+            )
         return self._session.get(url, headers=headers)
 
     async def pass_on(
