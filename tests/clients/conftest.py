@@ -13,8 +13,7 @@ import pytest
 from tests.clients.support import client as clients
 from tests.clients.support import sections
 from tests.clients.support.table import Row, line_of, readable, render
-from tests.clients.support.uploaders import Tree
-from tests.clients.support.uploads import FILES, FIRST, Uploads
+from tests.clients.support.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,10 +132,6 @@ def uploads(
 
 
 @pytest.fixture
-def published(
-    cloudrepo: Repository, tmp_path: Path, cloudrepo_package: PackageFactory
-) -> dict[str, bytes]:
+def published(uploads: Uploads, cloudrepo: Repository) -> dict[str, bytes]:
     """What is in the repository already."""
-    tree = Tree.write(tmp_path / "published", cloudrepo_package, module=FIRST)
-    cloudrepo.publish(*(tree.folder / "dist" / name for name in FILES))
-    return tree.files
+    return uploads.publish(cloudrepo)

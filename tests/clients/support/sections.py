@@ -4,6 +4,8 @@ from typing import Final
 
 UPLOADS: Final = "Uploads"
 INSTALLS: Final = "Installs"
+REGISTRIES: Final = "Other registries' refusals"
+MIGRATE: Final = "CloudRepo's own client"
 
 WORDS: Final = {
     UPLOADS: (
@@ -14,6 +16,15 @@ WORDS: Final = {
     INSTALLS: (
         "`app[more]` 1.0 is installed, which requires `base`, and `extra` for its extra. `base` "
         "2.0 is for Pythons that there are not yet, and 1.1 is yanked, so 1.0 is what fits."
+    ),
+    REGISTRIES: (
+        "Other bytes under the names of `demo` 1.0, with `--skip-existing`, at a repository that "
+        "refuses as another registry does. A client passes over what it knows for a refusal of "
+        "that kind."
+    ),
+    MIGRATE: (
+        "The functions of `cloudrepo-migrate` check the token and the repository, upload, read "
+        "back and look for the file in the index."
     ),
 }
 """What each section is about, in their order."""

@@ -21,6 +21,8 @@ ADDRESS: Final = re.compile(r"http://([^\s/@]+@)?127\.0\.0\.1:\d+/repositories/[
 USER: Final = re.compile(r"[\w.+-]+@example\.com")
 FOLDER: Final = re.compile(r"(?<![\w/:.])(/[\w.+-]+){2,}/")
 TOOK: Final = re.compile(r" in \d[\d.]*m?s\b")
+PORT: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+")
+NAME: Final = re.compile(r"\btest_[a-z0-9_-]+-[0-9a-f]{10}\b")
 DIGEST: Final = re.compile(r"\b[0-9a-f]{32,}\b")
 HEAD: Final = """\
 # Clients
@@ -28,7 +30,7 @@ HEAD: Final = """\
 What real clients did with a repository, as `tox -e clients` saw it on {date}, on {system}. Every
 row is a test: its exit status, what came of it, and where it matters the requests that arrived,
 were checked. "Said" is one line of what the client printed; the repository's address stands there
-as `URL`, its user as `USER`.
+as `URL`, its name as `NAME`, its user as `USER`.
 """
 COLUMNS: Final = ("client", "Python", "asked", "exit", "said", "then")
 
@@ -105,6 +107,7 @@ def readable(line: str, places: Mapping[str, str]) -> str:
     for place in sorted(places, key=len, reverse=True):
         line = line.replace(place, places[place])
     line = USER.sub("USER", ADDRESS.sub("URL", line))
+    line = NAME.sub("NAME", PORT.sub("PORT", line))
     line = re.sub(r"https?://(?!127)[^\s/]+", "https://…", line)
     line = DIGEST.sub("…", FOLDER.sub("…/", line))
     line = re.sub(r"\s+", " ", TOOK.sub("", line)).replace("`", "'")

@@ -75,6 +75,12 @@ class Uploads:
         )
         return result, tree.files
 
+    def publish(self, repository: Repository) -> dict[str, bytes]:
+        """Put demo 1.0 there without an upload; give its files."""
+        tree = Tree.write(self._folder / "published", self._package, module=FIRST)
+        repository.publish(*(tree.folder / "dist" / name for name in FILES))
+        return tree.files
+
     def note(
         self, section: str, asked: str, result: CommandResult, then: str, *, shows: str
     ) -> None:
