@@ -45,16 +45,12 @@ def project_version(version: object) -> str:
 
 def requirement(text: object) -> Requirement:
     """Give the requirement."""
-    reason = "a requirement is a text, such as 'demo>=1.0'"
     try:
-        if isinstance(text, str):
-            found = Requirement(text)
-            if not _NOT_IN_A_LINE.search(str(found)):
-                return found
-            reason = "it holds a character that breaks the line"
+        return Requirement(one_line(text, "a requirement"))
     except InvalidRequirement as error:
-        reason = str(error).partition("\n")[0]  # below it stands a drawing of the place
-    raise PackageError(f"{text!r} is no requirement: {reason}")
+        # Below the first line stands a drawing of the place.
+        reason = str(error).partition("\n")[0]
+        raise PackageError(f"{text!r} is no requirement: {reason}") from None
 
 
 def requirements(texts: object, what: str = "requires") -> list[Requirement]:
