@@ -1,0 +1,51 @@
+"""The recipe for tox that the documents give, followed to the letter."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_cloudrepo import Repository
+from pytest_cloudrepo.factories import ProjectFactory
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to.md"
+RECIPE = PAGE.read_text("utf-8").partition("## Run a tox matrix")[2]
+
+
+def block(language: str) -> str:
+    found = re.search(rf"^```{language}\n(.*?)^```$", RECIPE, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the recipe is written for a POSIX shell")
+def test_every_environment_installs_what_was_uploaded(
+    cloudrepo: Repository, cloudrepo_project: ProjectFactory
+) -> None:
+    project = cloudrepo_project("demo", "1.0")
+    Path(project.folder, "tox.ini").write_text(block("ini"), encoding="utf-8")
+    # A terminal that knows of no index: the guard alone is this test's, the index is the recipe's.
+    environ = cloudrepo.environ_for("flit")
+    del environ["TWINE_REPOSITORY"]
+    programs = Path(sys.executable).parent
+    environ["PATH"] = f"{programs}:{environ['PATH']}"
+
+    ended = subprocess.run(
+        ["sh", "-c", block("console")],  # noqa: S607 (as the reader types it)
+        cwd=project.folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    assert re.search(rf"{python}: OK", ended.stdout), ended.stdout
+    assert re.search(rf"\.tox/{python}/lib/.*/demo\.py", ended.stdout), ended.stdout
