@@ -14,7 +14,6 @@ from tests.server.support.archives import Archive, incompressible, sdist, tarred
 from tests.server.support.forms import BOUNDARY, File, Form, encode, fields
 from tests.server.support.index import Index, Server
 from tests.server.support.raw import Answer, basic, connect, exchange, request
-from tests.server.support.waiting import wait_until
 
 MEBIBYTE = 1 << 20
 
@@ -28,7 +27,7 @@ def _nothing_is_left(server: Server) -> Iterator[None]:
     assert "Traceback" not in said
     assert " 500 " not in said
     assert server.request("GET", "/healthz").status_code == 200
-    wait_until(lambda: server.blobs() == before, "the refused bytes to be gone")
+    assert server.keeps_nothing_beyond(before)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from tests.server.support.archives import Archive
 from tests.server.support.forms import Field, Form, encode, fields
 from tests.server.support.process import ServerProcess
 from tests.server.support.raw import SECONDS, basic
+from tests.server.support.waiting import wait_until
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
@@ -65,6 +66,12 @@ class Server:
     def blobs(self) -> set[Path]:
         """The files of all blobs that are stored."""
         return {path for path in self.process.folder.glob("**/blobs/**/*") if path.is_file()}
+
+    def keeps_nothing_beyond(self, before: set[Path]) -> bool:
+        """Whether no blob is new; waits until that is so."""
+        # Others' may go meanwhile, and what a refused upload left is removed after its answer.
+        wait_until(lambda: self.blobs() <= before, "the refused bytes to be gone")
+        return True
 
     def close(self) -> None:
         self.session.close()
