@@ -18,8 +18,8 @@ from cloudrepo_server.storage import Storage
 MIN_PASSPHRASE = 8
 MAX_PASSPHRASE = 1024
 MAX_EMAIL = 254
-# A colon would end the user name in HTTP Basic authentication (RFC 7617).
-EMAIL = r"[^\s:/]+@[^\s:/@]+"
+# A colon would end the user name in HTTP Basic authentication (RFC 7617); blanks stand in quotes.
+EMAIL = r'([^\s:"]+|"[^:"]+")@[^\s:/@]+'
 
 _SCRYPT_COST = 1 << 14
 _SCRYPT_BLOCK = 8

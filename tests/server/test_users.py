@@ -60,11 +60,19 @@ def test_an_address_is_taken_once_in_any_case(server: Server, again: str) -> Non
     assert "taken@example.com" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("email", ["a/b%2F+é@c.de", '"a b"@c.de', '"a@b"@c.de'])
+def test_an_address_may_be_a_rare_one(server: Server, email: str) -> None:
+    assert server.user(email=email, read_only=True)
+    assert server.done("PATCH", path(email), {"read_only": False})["email"] == email
+    server.done("DELETE", path(email))
+    assert server.api("PATCH", path(email), {"read_only": True}).status_code == 404
+
+
 @pytest.mark.parametrize(
     "email",
     [
         *("", "a", "@", "a@", "@b", "a b@c.de", "a:b@c.de", "a@b c", "a\n@b.de", "a@b.de\x00"),
-        *("a/b@c.de", "x" * 300 + "@example.com"),
+        *('"a:b"@c.de', "a/b", "a@b/c", "x" * 300 + "@example.com"),
     ],
 )
 def test_what_is_no_address_is_refused(server: Server, email: str) -> None:
