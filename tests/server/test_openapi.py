@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.server.support.index import Server
@@ -24,6 +25,7 @@ def test_the_document_can_be_read_by_anybody(own_server: Server) -> None:
     assert "/api/repositories/{name}/faults" in document["paths"]
 
 
+@pytest.mark.openapi
 def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(
     own_server: Server, tmp_path: Path
 ) -> None:
@@ -33,7 +35,7 @@ def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(
             f"{own_server.url}/api/openapi.json",
             *("--auth", ":".join(own_server.admin)),
             *("--exclude-checks", LEFT_OUT),
-            *("--max-examples", "10", "--generation-deterministic", "--no-color"),
+            *("--max-examples", "15", "--generation-deterministic", "--no-color"),
         ],
         cwd=tmp_path,
         capture_output=True,
