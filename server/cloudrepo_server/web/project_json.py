@@ -1,6 +1,6 @@
 """PyPI's JSON page of a project, which some tools read where a repository stands for that host.
 
-https://docs.pypi.org/api/json/
+It is PyPI's own API and no standard.
 """
 
 import re
