@@ -1,9 +1,12 @@
-"""One server for all tests of the portal, and a browser that is signed in to it."""
+"""One server for all tests of the portal, and browsers: one of Python alone, and Chromium."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +15,17 @@ from tests.portal.support.connection import PACKAGE, WHEEL, Settings
 from tests.portal.support.person import Person
 from tests.server.conftest import running
 from tests.server.support.index import Index, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+
+SWITCHES = [
+    # A container's root has no sandbox, and its graphics card is none.
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+    # Nothing but the portal is to be reached.
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--disable-quic"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +81,36 @@ def person(index: Index, tmp_path: Path, app_data: Path) -> Person:
     (person.project / "dist").mkdir()
     (person.project / "dist" / WHEEL.filename).write_bytes(WHEEL.data)
     return person
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser; that it is missing is an error, since these tests are asked for by name."""
+    # Only these tests need it, and it is no dependency of the others.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("CLOUDREPO_CHROMIUM") or next(
+        filter(None, map(shutil.which, names)), ""
+    )
+    if not program:
+        raise FileNotFoundError(
+            "no Chromium is on the PATH: install it (`apt-get install chromium` on Debian), "
+            "or name it in CLOUDREPO_CHROMIUM"
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which looks for what keeps people out."""
+    path = os.environ.get("CLOUDREPO_AXE", "")
+    if not path:
+        raise FileNotFoundError(
+            "name axe-core's axe.min.js in CLOUDREPO_AXE (`npm install axe-core`), "
+            "or run `tox -e portal`, which installs it"
+        )
+    return Path(path).read_text(encoding="utf-8")

@@ -170,13 +170,15 @@ def test_every_page_says_what_a_browser_may_do_with_it(
 
 
 @pytest.mark.parametrize("place", PAGES, ids=str)
-def test_no_page_has_script_or_style_in_it(
+def test_no_page_has_script_or_style_or_one_id_twice_in_it(
     browser: Browser, filled: dict[str, str], place: Place
 ) -> None:
     answer = browser.request("GET", place.path.format(**filled))
     if not answer.headers.get("Content-Type", "").startswith("text/html"):
         return
     page = Page(answer)
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids)), ids
     for tag, attributes in page.elements:
         assert tag != "style"
         assert tag != "script" or attributes["src"].startswith("/portal/assets/")
