@@ -13,6 +13,18 @@ SOMEBODY = "you@example.com"
 """Stands where there is no user yet."""
 
 
+def origin_of(request: web.BaseRequest) -> str:
+    """The scheme and the host by which this server was reached.
+
+    Raises:
+        InvalidError: the request says no host.
+    """
+    try:
+        return str(request.url.origin())
+    except ValueError:
+        raise InvalidError("The Host header is not a host.") from None
+
+
 def repository_url(
     request: web.BaseRequest, repository: Repository, *, below: str = PRIVATE
 ) -> str:
@@ -21,11 +33,7 @@ def repository_url(
     Raises:
         InvalidError: the request says no host.
     """
-    try:
-        origin = request.url.origin()
-    except ValueError:
-        raise InvalidError("The Host header is not a host.") from None
-    return f"{origin}{below}/{repository.name}"
+    return f"{origin_of(request)}{below}/{repository.name}"
 
 
 async def connection_of(
