@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import IO
 
 import pytest
 
+from cloudrepo_server.distribution import Contents, DistributionName, read_contents
+from cloudrepo_server.errors import FileExistsInRepositoryError
+from cloudrepo_server.organization import Organization
+from cloudrepo_server.repository import Claims
+from cloudrepo_server.storage import Storage
 from tests.server.support.archives import Archive, sdist, wheel
 from tests.server.support.forms import encode, fields
 from tests.server.support.index import Index
@@ -136,6 +143,38 @@ def test_many_files_of_one_project_at_once_are_all_there(protected: Index) -> No
     archives = [wheel(version=f"{number}.0") for number in range(AT_ONCE)]
     assert upload_at_once(protected, archives) == [200] * AT_ONCE
     assert set(protected.files()) == {archive.filename for archive in archives}
+
+
+def test_what_counts_is_the_setting_when_the_file_becomes_visible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not even the time that it takes to read an archive lets a file slip through."""
+
+    async def story() -> None:
+        organization = Organization(
+            "example", Storage.memory(), admin_username="a", admin_password="b"
+        )
+        loop = asyncio.get_running_loop()
+
+        async def publish(archive: Archive) -> None:
+            repository = await organization.repository("demo")
+            incoming = repository.receive(archive.filename, digests={})
+            await incoming.write(archive.data)
+            await repository.publish(incoming, Claims(), by="somebody")
+
+        def protect_and_read(name: DistributionName, opened: IO[bytes]) -> Contents:
+            protect = organization.update_repository("demo", overwrite_protection=True)
+            asyncio.run_coroutine_threadsafe(protect, loop).result()
+            return read_contents(name, opened)
+
+        await organization.create_repository("demo")
+        first, second = variants(2, padding=1 << 20)
+        await publish(first)
+        monkeypatch.setattr("cloudrepo_server.repository.read_contents", protect_and_read)
+        with pytest.raises(FileExistsInRepositoryError, match="already exists"):
+            await publish(second)
+
+    asyncio.run(story())
 
 
 def test_an_upload_into_a_repository_that_is_deleted_meanwhile_is_404(index: Index) -> None:

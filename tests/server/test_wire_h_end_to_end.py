@@ -193,3 +193,24 @@ def test_w95_fifty_downloads_at_once(index: Index, program: Program, tmp_path: P
     assert {status for status, _ in statuses} == {200}
     # Each wheel came at once: nothing had to be asked for again.
     assert len([name for _, name in statuses if name.endswith(".whl")]) == AT_ONCE
+
+
+@pytest.mark.parametrize(
+    "install",
+    [
+        ("pip", "install", "--no-deps", "--uploaded-prior-to", "2023-01-01T00:00:00Z"),
+        ("uv", "pip", "install", "--python", sys.executable, "--exclude-newer", "2023-01-01"),
+    ],
+    ids=["pip", "uv"],
+)
+def test_installers_see_the_upload_times_that_were_set(
+    index: Index, program: Program, tmp_path: Path, install: tuple[str, ...]
+) -> None:
+    for version, time in (("1.0", "2022-05-01T00:00:00Z"), ("2.0", "2024-05-01T00:00:00Z")):
+        archive = wheel(version=version, module=f"version = {version!r}\n")
+        index.publish(archive)
+        index.done("PATCH", f"/files/{archive.filename}", {"upload_time": time})
+    target = tmp_path / "target"
+    answer = program(*install, "--index-url", index.index_url, "--target", target, "demo")
+    assert answer.ok, answer.output
+    assert (target / "demo.py").read_text() == "version = '1.0'\n"
