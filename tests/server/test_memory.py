@@ -1,0 +1,74 @@
+"""Memory stays flat, whatever the size of a file."""
+
+from __future__ import annotations
+
+import zipfile
+
+import psutil
+import pytest
+
+from tests.server.support.archives import Archive, core_metadata, incompressible, wheel, zipped
+from tests.server.support.forms import encode, fields
+from tests.server.support.index import Index, Server
+from tests.server.support.raw import basic, connect, request
+
+MEBIBYTE = 1 << 20
+SIZE = 128 * MEBIBYTE
+ALLOWED = 40 * MEBIBYTE
+
+
+@pytest.fixture(scope="module")
+def large() -> Archive:
+    files = {
+        "large.bin": incompressible(MEBIBYTE) * (SIZE // MEBIBYTE),
+        "demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0"),
+    }
+    return Archive("demo-1.0-py3-none-any.whl", zipped(files, compression=zipfile.ZIP_STORED))
+
+
+@pytest.fixture
+def index(own_server: Server) -> Index:
+    """A repository on a server that has done all that it does, if on a small scale."""
+    index = own_server.repository()
+    index.publish(wheel("warm", padding=2 * MEBIBYTE))
+    assert index.get(f"/warm/{wheel('warm').filename}").status_code == 200
+    return index
+
+
+def resident(index: Index) -> int:
+    return int(psutil.Process(index.server.process.pid).memory_info().rss)
+
+
+@pytest.mark.parametrize("door", ["upload", "put"])
+def test_an_upload_is_streamed(index: Index, large: Archive, door: str) -> None:
+    if door == "upload":
+        form = encode(fields(large))
+        line, body = f"POST {index.path} HTTP/1.1", form.body
+        headers = {**index.authorization, "Content-Type": form.content_type}
+    else:
+        line = f"PUT /api/repositories/{index.name}/files/{large.filename} HTTP/1.1"
+        body, headers = large.data, {"Authorization": basic(*index.server.admin)}
+    headers["Content-Length"] = str(len(body))
+    before = peak = resident(index)
+    with connect(index.url, seconds=60) as connection:
+        connection.send(request(line, headers))
+        for start in range(0, len(body), MEBIBYTE):
+            connection.send(body[start : start + MEBIBYTE])
+            peak = max(peak, resident(index))
+        assert connection.answer().status in (200, 201)
+    peak = max(peak, resident(index))
+    assert peak - before < ALLOWED
+    assert index.files()[large.filename]["size"] == len(large.data)
+
+
+def test_a_download_is_streamed(index: Index, large: Archive) -> None:
+    index.publish(large)
+    before = peak = resident(index)
+    url = f"/demo/{large.filename}"
+    received = 0
+    with index.request("GET", url, stream=True) as answer:
+        for chunk in answer.iter_content(MEBIBYTE):
+            received += len(chunk)
+            peak = max(peak, resident(index))
+    assert received == len(large.data)
+    assert peak - before < ALLOWED
