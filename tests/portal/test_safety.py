@@ -193,7 +193,7 @@ def test_no_page_has_script_or_style_or_one_id_twice_in_it(
 def hostile(server: Server) -> Iterator[Index]:
     """A repository in which all that somebody else writes is markup."""
     index = server.repository(dialect="cloudrepo")
-    email = f'"{HOSTILE.replace(" ", "").replace("/", "").replace(":", "")}"@example.com'
+    email = '"{}"@example.com'.format(HOSTILE.replace('"', "").replace(":", ""))
     server.user(email=email)
     index.request("GET", f"/{quote(HOSTILE, safe='')}/")
     index.request("GET", "/", headers={"User-Agent": HOSTILE})
