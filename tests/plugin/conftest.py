@@ -30,6 +30,8 @@ class Suite:
         # A temporary folder of the suite's own shows whatever is left in it.
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
+        # Others that are installed here may cost the inner runs a second each.
+        self.plugins = ["xdist", "xprocess", "cloudrepo"]
         self._runs: list[Run] = []
 
     def write(self, **modules: str) -> None:
@@ -44,10 +46,17 @@ class Suite:
     ) -> Run:
         """Start pytest, in a process group of its own, as a terminal does."""
         keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        plugins = [f"-p{name}" for name in self.plugins]
         run = Run(
-            [sys.executable, *python, "-m", "pytest", *arguments],
+            [sys.executable, *python, "-m", "pytest", *plugins, *arguments],
             folder=self.folder,
-            environ={**keep, "TMPDIR": str(self.temporary), "COLUMNS": "200", **(environ or {})},
+            environ={
+                **keep,
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "TMPDIR": str(self.temporary),
+                "COLUMNS": "200",
+                **(environ or {}),
+            },
             output=self.folder / f"output-{len(self._runs)}.txt",
         )
         self._runs.append(run)
@@ -118,16 +127,22 @@ class Run:
         self, command: list[str], *, folder: Path, environ: dict[str, str], output: Path
     ) -> None:
         self._output = output
-        with output.open("w", encoding="utf-8") as file:
-            self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=sys.platform != "win32",
-            )
+        # Where this process was started to ignore Ctrl-C (in the background, by nohup), the run
+        # would ignore it too.
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with output.open("w", encoding="utf-8") as file:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=sys.platform != "win32",
+                )
+        finally:
+            signal.signal(signal.SIGINT, ours)
 
     def wait(self) -> Outcome:
         """Wait for the controller alone: its workers may take longer."""

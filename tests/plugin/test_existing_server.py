@@ -70,6 +70,7 @@ class TestUrl:
     def url(self, tmp_path: Path, suite: Suite) -> Iterator[str]:
         state = tmp_path / "state.json"
         serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
+        serve += ["--owner-pid", str(os.getpid())]
         with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as it:
             suite.wait_for(state.exists, "the server")
             yield json.loads(state.read_text(encoding="utf-8"))["url"]
