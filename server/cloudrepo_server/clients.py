@@ -1,6 +1,7 @@
 """What each client must be told to use a repository: its variables and its configuration files."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -253,8 +254,8 @@ def _hatch_toml(to: Connection) -> dict[str, str]:
 def _netrc(to: Connection) -> dict[str, str]:
     # A netrc knows hosts, not ports or paths.
     host = urlsplit(to.url).hostname or ""
-    words = ["machine", host, "login", _quoted(to.username), "password", _quoted(to.password)]
-    return {".netrc": f"# {to.name}\n{' '.join(words)}\n"}
+    login = f"login {_netrc_word(to.username)} password {_netrc_word(to.password)}"
+    return {".netrc": f"# {to.name}\nmachine {host} {login}\n"}
 
 
 def _poetry_source(to: Connection) -> str:
@@ -297,7 +298,10 @@ def _ini(what: str, text: str) -> str:
     return text
 
 
-def _quoted(text: str) -> str:
+def _netrc_word(text: str) -> str:
+    # In quotes only where it has to be: to Python before 3.11 they are a part of the word.
+    if text and not text.startswith("#") and re.search(r'[\s"\\]', text) is None:
+        return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -101,6 +101,16 @@ def test_a_netrc_is_read_as_it_was_meant(tmp_path: Path, password: str) -> None:
     assert (found[0], found[2]) == (connection().username, password)
 
 
+def test_a_netrc_has_quotes_only_where_it_needs_them() -> None:
+    # Python's own reader keeps them until 3.11.
+    plain, blank = (
+        only(clients.configuration("netrc", connection(password)))
+        for password in ("p@ss:w/o%r#d?+é", "pass word")
+    )
+    assert plain.endswith(" password p@ss:w/o%r#d?+é\n")
+    assert blank.endswith(' password "pass word"\n')
+
+
 @EVERY_PASSWORD
 def test_toml_is_read_as_it_was_meant(password: str) -> None:
     to = connection(password)
