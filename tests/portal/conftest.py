@@ -13,11 +13,13 @@ import pytest
 from tests.portal.support.browser import Browser
 from tests.portal.support.connection import PACKAGE, WHEEL, Settings
 from tests.portal.support.person import Person
-from tests.server.conftest import running
+from tests.server.conftest import index, own_server, server
 from tests.server.support.index import Index, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
+
+__all__ = ["index", "own_server", "server"]
 
 SWITCHES = [
     # A container's root has no sandbox, and its graphics card is none.
@@ -26,25 +28,6 @@ SWITCHES = [
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-quic"),
 ]
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("portal")) as server:
-        yield server
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that no other test touches."""
-    with running(tmp_path / "server") as server:
-        yield server
-
-
-@pytest.fixture
-def index(server: Server) -> Index:
-    """A new, empty repository with a read/write user."""
-    return server.repository()
 
 
 @pytest.fixture

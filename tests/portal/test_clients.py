@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.clients.support import catalogue
+from tests.clients.support.client import NEWEST, Client, install
 from tests.portal.support.connection import (
     PUBLISHING_PROJECT,
     USING_PROJECT,
@@ -25,29 +26,25 @@ from tests.server.support.index import Index
 
 pytestmark = pytest.mark.portal
 
-Installed = Callable[[str], Path]
-
-FURTHER = {
-    # pdm 2.29 does not start with newer ones of these.
-    "pdm": ("hishel<2", "unearth<0.19"),
+TOX = Client("tox", NEWEST, "3.11")
+CLIENTS = {
+    each.name: each
+    for each in (catalogue.POETRY, catalogue.PDM, catalogue.HATCH, catalogue.FLIT, TOX)
 }
+
+Installed = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Gives the folder of a client that was installed into an environment of its own."""
-    folder = tmp_path_factory.mktemp("clients")
+    chosen = os.environ.get("CLOUDREPO_CLIENTS_CACHE")
+    cache = Path(chosen) if chosen else tmp_path_factory.mktemp("clients")
 
-    def install(client: str) -> Path:
-        venv = folder / client
-        if not venv.exists():
-            uv = [sys.executable, "-m", "uv", "--quiet"]
-            wanted = (client, *FURTHER.get(client, ()))
-            subprocess.run([*uv, "venv", "--python", sys.executable, venv], check=True)
-            subprocess.run([*uv, "pip", "install", "--python", venv, *wanted], check=True)
-        return venv / "bin"
+    def folder(client: str) -> Path:
+        return install(CLIENTS[client], cache).python.parent
 
-    return install
+    return folder
 
 
 BACKENDS = {
