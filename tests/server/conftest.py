@@ -68,3 +68,21 @@ def index(server: Server) -> Index:
 def protected(server: Server) -> Index:
     """One with overwrite protection."""
     return server.repository(overwrite_protection=True)
+
+
+@pytest.fixture(scope="module")
+def victim(server: Server) -> Index:
+    """A repository into which nothing gets."""
+    return server.repository()
+
+
+@pytest.fixture
+def nothing_is_left(server: Server) -> Iterator[None]:
+    """Whatever a test sends, nothing of it stays, nothing failed and the next is served."""
+    before, log = server.blobs(), len(server.process.log)
+    yield
+    said = server.process.log[log:]
+    assert "Traceback" not in said
+    assert " 500 " not in said
+    assert server.request("GET", "/healthz").status_code == 200
+    assert server.keeps_nothing_beyond(before)
