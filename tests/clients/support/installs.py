@@ -38,6 +38,7 @@ class Installs:
         *arguments: str | Path,
         tool: str = "pip",
         environ: Mapping[str, str] | None = None,
+        whole: bool = False,
         check: bool = True,
     ) -> CommandResult:
         """Run a program in the folder.
@@ -46,6 +47,7 @@ class Installs:
             arguments: the program, one of the client's unless it is a path, and its arguments.
             tool: what of the plugin's tools is pointed at the repository.
             environ: what else it is told.
+            whole: whether that is all that it is told.
             check: whether a failure raises.
         """
         first, *rest = arguments
@@ -53,7 +55,7 @@ class Installs:
             first = self.installed.program(first)
         return command.run(
             [first, *rest],
-            environ={**self.repository.environ_for(tool), **(environ or {})},
+            environ={**({} if whole else self.repository.environ_for(tool)), **(environ or {})},
             cwd=self.folder,
             timeout=TIMEOUT,
             check=check,
