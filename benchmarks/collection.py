@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.servers import INSTALLED
 from benchmarks.table import OURS, Row, interleaved
 
 MILLI = 1000
@@ -20,6 +21,7 @@ def collection(folder: Path, rounds: int) -> list[Row]:
         subprocess.run(
             [sys.executable, "-m", "pytest", "--collect-only", "-q", *options],
             cwd=folder,
+            env=INSTALLED,
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

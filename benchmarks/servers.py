@@ -22,8 +22,10 @@ TIMEOUT = 30.0
 _POLL = 0.001
 
 ADMIN_USERNAME, ADMIN_PASSWORD = "admin@example.com", "made-up-for-this-run"
+# As it is where packages are installed: with bytecode, whatever this shell says.
+INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 _ENVIRON = {
-    **os.environ,
+    **INSTALLED,
     "CLOUDREPO_ADMIN_USERNAME": ADMIN_USERNAME,
     "CLOUDREPO_ADMIN_PASSWORD": ADMIN_PASSWORD,
 }
