@@ -136,6 +136,15 @@ def test_signing_out_ends_the_session_wherever_its_cookie_is(browser: Browser) -
     thief.close()
 
 
+def test_each_sign_in_has_a_session_of_its_own(browser: Browser) -> None:
+    other = Browser(browser.server)
+    other.sign_in(*other.server.admin)
+    other.request("POST", "/portal/sign-out", data=other.get("/portal/").forms[0].fields)
+    assert other.get("/portal/").path == "/portal/sign-in"
+    assert browser.get("/portal/").path == "/portal/"
+    other.close()
+
+
 def test_a_cookie_that_this_server_did_not_sign_is_nobodys(browser: Browser) -> None:
     for name, value in browser.session.cookies.get_dict().items():
         identity, rest = value.split(".", 1)

@@ -86,6 +86,18 @@ def test_too_many_files_are_refused_and_none_is_stored(browser: Browser, index: 
     assert index.get("/demo/").status_code == 404
 
 
+def test_the_token_stands_before_the_files_and_is_asked_for_without_any(
+    browser: Browser, index: Index
+) -> None:
+    path = f"/portal/repositories/{index.name}/upload"
+    token = [(name, (None, value)) for name, value in browser.get(path).form().fields.items()]
+    file = ("content", (wheel().filename, wheel().data))
+    # So that nothing of a stranger's form is stored, not even for a while.
+    assert browser.request("POST", path, files=[file, *token]).status_code == 403
+    assert browser.request("POST", path, files=[("other", (None, "x"))]).status_code == 403
+    assert index.get("/demo/").status_code == 404
+
+
 @pytest.mark.parametrize("refused", ["token", "too many"])
 def test_a_refused_form_leaves_no_bytes_behind(
     browser: Browser, index: Index, refused: str
