@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -208,17 +209,30 @@ def test_pip_tools_pin_with_hashes(
     tools.note(INSTALLS, "`pip-sync`", result, FOUND, shows="Successfully installed")
 
 
-def test_pipx_installs_a_command(installs: Callable[[Client], Installs], newest_pip: Path) -> None:
+@pytest.mark.parametrize("backend", ["pip", "uv"])
+def test_pipx_installs_a_command(
+    installs: Callable[[Client], Installs],
+    installed: Callable[[Client], Installed],
+    newest_pip: Path,
+    backend: str,
+) -> None:
     pipx = installs(catalogue.PIPX)
-    # Which it wants to be of this year.
+    # Which its pip wants to be of this year.
     pipx.repository.publish(newest_pip)
     programs = pipx.folder / "programs"
-    places = {"PIPX_HOME": str(pipx.folder / "home"), "PIPX_BIN_DIR": str(programs)}
-    result = pipx.run("pipx", "install", REQUIREMENT, environ=places)
+    uv = installed(catalogue.UV).python.parent
+    told = {
+        "PIPX_DEFAULT_BACKEND": backend,
+        "PIPX_HOME": str(pipx.folder / "home"),
+        "PIPX_BIN_DIR": str(programs),
+        "PATH": os.pathsep.join([str(uv), os.environ.get("PATH", os.defpath)]),
+    }
+    result = pipx.run("pipx", "install", REQUIREMENT, tool=backend, environ=told)
     assert pipx.run(next(programs.iterdir())).stdout == "app 1.0\n"
     assert versions(pipx.folder / "home" / "venvs" / "app") == VERSIONS
-    expect_requests(pipx.repository, "pip/")
-    pipx.note(INSTALLS, "`pipx install`", result, "the command runs", shows="installed package")
+    expect_requests(pipx.repository, f"{backend}/")
+    asked = f"`pipx install`, by {backend}"
+    pipx.note(INSTALLS, asked, result, "the command runs", shows="installed package")
 
 
 def test_pex_packs_a_command(installs: Callable[[Client], Installs]) -> None:

@@ -52,8 +52,14 @@ WORK = [
     (UV, "keyring", ways.user_in_url("UV_DEFAULT_INDEX", UV_KEYRING_PROVIDER="subprocess")),
     (POETRY, "environment", ways.environment),
     (POETRY, "`auth.toml`", ways.config_beside("POETRY_CONFIG_DIR")),
+    (
+        POETRY,
+        "keyring",
+        ways.keyring(user="POETRY_HTTP_BASIC_CLOUDREPO_USERNAME", POETRY_KEYRING_ENABLED="true"),
+    ),
     (PDM, "URL in the environment", ways.environment),
     (PDM, "`config.toml`", ways.config("PDM_CONFIG_FILE")),
+    (PDM, "keyring", ways.user_in_url("PDM_PYPI_URL")),
 ]
 # They tell whether an address is safe from one in which the user name is not encoded wholly.
 NO_SLASH = [

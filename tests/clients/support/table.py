@@ -31,6 +31,10 @@ What real clients did with a repository, as `tox -e clients` saw it on {date}, o
 row is a test: its exit status, what came of it, and where it matters the requests that arrived,
 were checked. "Said" is one line of what the client printed; the repository's address stands there
 as `URL`, its name as `NAME`, its user as `USER`.
+
+Each client is installed in an environment of its own, with the oldest Python at hand that runs it;
+a client that cannot be installed is an error of the run. The environments stay in the user's cache
+folder, or where `CLOUDREPO_CLIENTS_CACHE` says.
 """
 COLUMNS: Final = ("client", "Python", "asked", "exit", "said", "then")
 
