@@ -12,7 +12,9 @@ from cloudrepo_server.web.portal.paths import is_portal_path
 from cloudrepo_server.web.portal.site import Site
 from tests.portal.support.browser import Browser, Page
 from tests.server.support.archives import core_metadata, wheel
+from tests.server.support.forms import File
 from tests.server.support.index import Index, Server
+from tests.server.support.raw import connect
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=alert(2)>"
 """What must be shown as it is written here."""
@@ -309,3 +311,54 @@ def test_a_host_that_is_none_costs_no_traceback(browser: Browser, host: str) -> 
 def test_only_paths_of_the_portal_are_led_to() -> None:
     assert is_portal_path("/portal/users?q=a")
     assert not any(map(is_portal_path, ("/portal", "//portal/", "/api/", "/portal/\n", "")))
+
+
+@pytest.mark.parametrize("cookie", [b"\xff\xfe", "é☃".encode(), b"a.b.c", b".", b'"', b"." * 5000])
+def test_a_cookie_of_any_bytes_is_nobodys(stranger: Browser, cookie: bytes) -> None:
+    port = stranger.server.url.rpartition(":")[2].encode()
+    with connect(stranger.server.url) as connection:
+        connection.send(
+            b"GET /portal/ HTTP/1.1\r\nHost: x\r\nCookie: cloudrepo-portal-%b=%b\r\n\r\n"
+            % (port, cookie)
+        )
+        answer = connection.answer()
+    assert answer.status == 303
+    assert answer.headers["Location"] == "/portal/sign-in"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/portal/?q=%ff", "/portal/?q=%ed%a0%80", "/portal/users/%ff", "/portal/users?q=%00"),
+        *("/portal/activity?kind=%ff", "/portal/sign-in?next=/portal/%ff", "/portal/%ff"),
+        *("/portal/repositories/%ff", "/portal/tokens?repository=%ed%a0%80"),
+    ],
+)
+def test_a_path_of_any_bytes_costs_no_traceback(browser: Browser, path: str) -> None:
+    assert browser.request("GET", path).status_code in (200, 303, 404)
+
+
+def test_a_form_waits_to_be_asked_for(browser: Browser) -> None:
+    cookies = "; ".join("=".join(each) for each in browser.session.cookies.get_dict().items())
+    body = b"name=x"
+    head = (
+        f"POST /portal/create-repository HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with connect(browser.server.url) as connection:
+        connection.send(head.encode())
+        assert connection.answer().status == 100
+        connection.send(body)
+        assert connection.answer().status == 403
+    # Who is not signed in is asked for nothing.
+    with connect(browser.server.url) as connection:
+        connection.send(head.replace(cookies, "a=b").encode())
+        assert connection.answer().status == 303
+
+
+def test_names_without_end_are_cut(browser: Browser, index: Index) -> None:
+    index.post([("name", "x" * (1 << 20)), ("sha256_digest", "0"), ("content", File("a", b""))])
+    page = browser.get(f"/portal/repositories/{index.name}/activity")
+    assert "xxx..." in page.text
+    assert len(page.answer.text) < 1 << 14

@@ -49,7 +49,8 @@ class Sessions:
         """Who the browser's cookie says it is, if this process signed it."""
         cookie = request.cookies.get(_cookie_name(request), "")
         try:
-            return self._cookies.unsign(cookie, max_age=LIFETIME).decode()
+            signed = cookie.encode(errors="surrogateescape")
+            return self._cookies.unsign(signed, max_age=LIFETIME).decode()
         except BadSignature:
             return None
 
