@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,7 +18,6 @@ import pytest
 
 import pytest_cloudrepo
 from pytest_cloudrepo import _lifecycle
-from pytest_cloudrepo._run import RunFolder, new_name, sweep
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Suite
@@ -329,85 +326,6 @@ def test_a_run_that_asks_for_no_server_starts_none(suite: Suite) -> None:
     assert suite.run().status == 0
     assert suite.run_folders() == []
     assert not (suite.folder / ".pytest_cache/d").exists()
-
-
-class TestSweep:
-    """What killed runs left goes; what may still be somebody's stays."""
-
-    @staticmethod
-    def folder(parent: Path, owner: dict[str, object] | str) -> RunFolder:
-        folder = RunFolder(parent / new_name())
-        folder.path.mkdir()
-        content = owner if isinstance(owner, str) else json.dumps(owner)
-        folder.owner_file.write_text(content, encoding="utf-8")
-        return folder
-
-    @pytest.fixture
-    def this(self, tmp_path: Path) -> dict[str, object]:
-        """The record of a run that this process owns."""
-        mine = RunFolder(tmp_path / "mine")
-        assert mine.claim(os.getpid())
-        record: dict[str, object] = json.loads(mine.owner_file.read_text(encoding="utf-8"))
-        mine.remove()
-        return record
-
-    @pytest.fixture
-    def dead(self) -> int:
-        child = subprocess.Popen([sys.executable, "-c", ""])
-        child.wait()
-        return child.pid
-
-    def test_the_folder_of_a_dead_owner_goes(
-        self, tmp_path: Path, this: dict[str, object], dead: int
-    ) -> None:
-        folder = self.folder(tmp_path, {**this, "pid": dead})
-        folder.scratch.mkdir()
-        sweep(tmp_path)
-        assert not folder.path.exists()
-        assert not folder.scratch.exists()
-
-    def test_the_folder_of_a_living_owner_stays(
-        self, tmp_path: Path, this: dict[str, object]
-    ) -> None:
-        folder = self.folder(tmp_path, this)
-        sweep(tmp_path)
-        assert folder.path.exists()
-
-    def test_the_folder_of_another_machine_stays(
-        self, tmp_path: Path, this: dict[str, object], dead: int
-    ) -> None:
-        folder = self.folder(tmp_path, {**this, "pid": dead, "machine": "another"})
-        sweep(tmp_path)
-        assert folder.path.exists()
-
-    @pytest.mark.parametrize("record", ["", "{", "[]", "{}", '{"pid": "x", "machine": ""}'])
-    def test_a_folder_that_does_not_say_whose_it_is_stays(
-        self, tmp_path: Path, record: str
-    ) -> None:
-        folder = self.folder(tmp_path, record)
-        sweep(tmp_path)
-        assert folder.path.exists()
-
-    def test_the_folder_of_a_living_server_stays(
-        self, tmp_path: Path, this: dict[str, object], dead: int
-    ) -> None:
-        folder = self.folder(tmp_path, {**this, "pid": dead})
-        server = subprocess.Popen(
-            [sys.executable, "-c", "import sys; sys.stdin.read()", str(folder.state_file)],
-            stdin=subprocess.PIPE,
-        )
-        (folder.path / "xprocess.PID").write_text(str(server.pid), encoding="utf-8")
-        with server:
-            sweep(tmp_path)
-            assert folder.path.exists()
-        sweep(tmp_path)
-        assert not folder.path.exists()
-
-    def test_another_programs_folder_stays(self, tmp_path: Path) -> None:
-        for name in ("cloudrepo-notes", "myserver"):
-            (tmp_path / name).mkdir()
-        sweep(tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["cloudrepo-notes", "myserver"]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
