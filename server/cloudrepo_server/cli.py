@@ -142,7 +142,8 @@ def _settings(given: argparse.Namespace) -> Settings:
         value = os.environ.get(f"CLOUDREPO_ADMIN_{name.upper()}")
         if value:
             values[f"admin_{name}"] = value
-    return Settings(**values)
+    tell_login = values["state_file"] is None and "admin_password" not in values
+    return Settings(tell_login=tell_login, **values)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -52,6 +52,8 @@ class Settings:
     owner_pid: int | None = None
     owner_folders: Sequence[Path] = ()
     tls: Path | None = None
+    tell_login: bool = False
+    """Whether to print the admin user's login, which nobody could know otherwise."""
     admin_username: str = "admin@example.com"
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
@@ -121,6 +123,12 @@ async def serve(settings: Settings) -> None:
         print(  # noqa: T201
             f"Serving the organization {settings.organization} at {server.url}", flush=True
         )
+        if settings.tell_login:
+            print(  # noqa: T201
+                f"Admin login, made for this start: {settings.admin_username} "
+                f"{settings.admin_password}",
+                flush=True,
+            )
         if settings.owner_pid is not None:
             _watch(settings.owner_pid, stop, owner_gone)
         await stop.wait()

@@ -328,3 +328,17 @@ def test_what_is_not_http_makes_no_noise(own_server: Server) -> None:
                 pass
     assert own_server.process.log.count("\n") == 1
     assert answers(own_server.url)
+
+
+def test_a_login_that_nobody_could_know_is_told() -> None:
+    serve = [sys.executable, "-m", "cloudrepo_server", "serve"]
+    environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        *_, username, password = process.stdout.readline().split()
+
+        answer = requests.get(f"{url}/api/repositories", auth=(username, password), timeout=30)
+
+        process.terminate()
+    assert answer.status_code == 200
