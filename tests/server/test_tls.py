@@ -112,7 +112,9 @@ def test_programs_that_trust_it_install_from_it(
 ) -> None:
     index.publish(wheel())
     environ = Environment(tmp_path / "environment").scrubbed()
-    environ |= {"PIP_CERT": str(authority), "SSL_CERT_FILE": str(authority)}
+    # What the machine trusts counts more than PIP_CERT in older releases of pip.
+    trust = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+    environ |= dict.fromkeys(trust, str(authority))
     secured = index.server.process.state()["tls_url"]
     url = index.index_url.replace("http://", "https://")
     url = url.replace(urlsplit(index.url).netloc, urlsplit(secured).netloc)
