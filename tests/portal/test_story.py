@@ -275,8 +275,12 @@ def test_everything_works_without_javascript(
 
 
 def test_the_keyboard_is_enough(portal: Portal) -> None:
+    # Imported here: only the environment of these tests has it.
+    from playwright.sync_api import expect  # noqa: PLC0415
+
     page = portal.open()
-    # The first field has the focus.
+    # The first field gets the focus by itself, when the page is first drawn.
+    expect(page.get_by_label("E-mail")).to_be_focused()
     page.keyboard.type(portal.server.admin[0])
     page.keyboard.press("Tab")
     page.keyboard.type(portal.server.admin[1])
@@ -289,7 +293,7 @@ def test_the_keyboard_is_enough(portal: Portal) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Create repository").wait_for()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
     page.keyboard.type("by-keyboard")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
