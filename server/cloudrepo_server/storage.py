@@ -187,6 +187,17 @@ class Storage:
         if self._lock is not None:
             self._lock.release()
 
+    async def check(self) -> None:
+        """See whether the store takes and gives; what serves nobody is told so by its answer.
+
+        Raises:
+            StorageError: it does not.
+        """
+        key = f"checks/{secrets.token_hex(8)}"
+        with _storage_errors():
+            obstore.put(self.store, key, b"", use_multipart=False)
+            obstore.delete(self.store, key)
+
     # This process alone writes, so what it read or wrote last is what is there, and a change that
     # awaits nothing between reading and writing is atomic.
 
