@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import hmac
+import logging
 import re
 import secrets
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +20,7 @@ from cloudrepo_server.errors import (
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    StorageError,
     UnauthenticatedError,
 )
 from cloudrepo_server.faults import Faults, FaultSpecification, InstalledFault, StalePage
@@ -27,6 +30,8 @@ from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.upstream import Upstreams
 from cloudrepo_server.users import Tokens, Users
+
+log = logging.getLogger("cloudrepo_server")
 
 # As CloudRepo's own client checks it.
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
@@ -81,7 +86,7 @@ class Organization:
         self._journals: dict[str, Journal] = {}
         self._faults: dict[str, Faults] = {}
         self.impersonations = Impersonations()
-        self._sweeps: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def identify(self, username: str, password: str) -> Principal:
         """Whose login this is.
@@ -241,9 +246,11 @@ class Organization:
             if token.repository_id == repository.document.id:
                 await self.tokens.delete(token.id)
         # Nothing can reach what was in it any more, so nobody need wait for its removal.
-        sweep = asyncio.ensure_future(self._storage.remove_all(repository.document.id))
-        self._sweeps.add(sweep)
-        sweep.add_done_callback(self._sweeps.discard)
+        self._in_the_background(self._storage.remove_all(repository.document.id))
+
+    def sweep(self) -> None:
+        """Begin to remove what nothing refers to, left by a process that was killed."""
+        self._in_the_background(self._sweep())
 
     def journal(self, repository: Repository) -> Journal:
         """The requests that a repository received from this process."""
@@ -278,9 +285,31 @@ class Organization:
 
     async def close(self) -> None:
         """Finish what was begun and let the storage go."""
-        for sweep in self._sweeps:
-            sweep.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._storage.close()
+
+    async def _sweep(self) -> None:
+        # Imported when the server answers, since a folder that was given may hold nothing.
+        from cloudrepo_server.sweep import sweep  # noqa: PLC0415
+
+        try:
+            swept = await sweep(self._storage)
+        except StorageError as error:
+            log.warning("What nothing refers to was not removed: %s", error)
+            return
+        if swept.any:
+            log.info("Removed what a killed server had left: %s", swept)
+        if swept.unread:
+            log.warning(
+                "What a killed server may have left stays in %s: a document cannot be read",
+                ", ".join(swept.unread),
+            )
+
+    def _in_the_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _is_admin(self, username: str, password: str) -> bool:
         name_matches = hmac.compare_digest(_digest(username), _digest(self._admin_username))

@@ -103,6 +103,9 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             state["ca"] = str(settings.tls.absolute())
         if settings.state_file is not None:
             _write_state(settings.state_file, state)
+        if settings.data is not None:
+            # Who owned the folder before may have been killed.
+            organization.sweep()
         yield Answering(organization, state)
     finally:
         await proxy.close()

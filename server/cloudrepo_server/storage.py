@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -49,6 +51,14 @@ class Listing:
     revision: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Something stored, and when it was written, in seconds since the epoch."""
+
+    key: str
+    modified: float
+
+
 SMALL = 1 << 20
 """Blobs up to this many bytes are written, and may be read, in one piece."""
 
@@ -57,6 +67,9 @@ _PARTS_AT_ONCE = 2
 _CACHE_BYTES = 32 << 20
 _RETIREMENT_SECONDS = 60.0
 _REMOVED_AT_ONCE = 100
+_LISTED_AT_ONCE = 1000
+# How obstore names what it has not written whole, and will not list or remove.
+_UNFINISHED = re.compile(r"#\d+\Z")
 
 
 class Lock(Protocol):
@@ -141,6 +154,8 @@ class Storage:
         self._names: dict[str, set[str]] = {}
         self._listings: dict[str, Listing] = {}
         self._retired: dict[str, asyncio.TimerHandle] = {}
+        # The end of the keys of all blobs that are written here.
+        self._mark = secrets.token_hex(4)
 
     @classmethod
     def temporary(cls) -> Self:
@@ -256,7 +271,37 @@ class Storage:
             self._listings[prefix] = Listing(tuple(sorted(self._names[prefix])))
         return self._listings[prefix]
 
-    def _read(self, key: str, type_: type[D]) -> D | None:
+    async def peek(self, key: str, type_: type[D]) -> D | None:
+        """The document under `key`, or None, without keeping it at hand: for who reads them all.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
+        return self._read(key, type_, remember=False)
+
+    async def objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
+        """All that is stored below `prefix`, which ends with a slash, many at a time, in no order.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
+        with _storage_errors():
+            async for batch in obstore.list(self.store, prefix, chunk_size=_LISTED_AT_ONCE):
+                yield [
+                    StoredObject(meta["path"], meta["last_modified"].timestamp()) for meta in batch
+                ]
+
+    async def folders(self, prefix: str) -> list[str]:
+        """The next parts of the keys that have more parts below `prefix`, which ends with a slash.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
+        with _storage_errors():
+            found = await obstore.list_with_delimiter_async(self.store, prefix)
+        return [each.removesuffix("/")[len(prefix) :] for each in found["common_prefixes"]]
+
+    def _read(self, key: str, type_: type[D], *, remember: bool = True) -> D | None:
         known = self._documents.get(key)
         if known is not None:
             return _expect(known[0], type_)
@@ -269,7 +314,8 @@ class Storage:
             document = msgspec.json.decode(encoded, type=type_)
         except msgspec.MsgspecError as error:
             raise StorageError(f"the stored document {key} cannot be read: {error}") from error
-        self._remember(key, document, len(encoded))
+        if remember:
+            self._remember(key, document, len(encoded))
         return document
 
     def _remember(self, key: str, document: Document, size: int) -> None:
@@ -286,7 +332,11 @@ class Storage:
 
     def new_blob(self, prefix: str) -> BlobWriter:
         """A blob to be written, under a key below `prefix` that was never used."""
-        return BlobWriter(self, f"{prefix}/{secrets.token_hex(16)}")
+        return BlobWriter(self, f"{prefix}/{secrets.token_hex(12)}{self._mark}")
+
+    def made_here(self, key: str) -> bool:
+        """Whether a blob was begun by this process, which may not have said yet what it is for."""
+        return key.endswith(self._mark)
 
     async def put(self, key: str, data: bytes) -> None:
         """Store a small blob.
@@ -359,12 +409,41 @@ class Storage:
                         self._documents.pop(meta["path"], None)
                         self._remove(meta["path"])
                     await asyncio.sleep(0)
+            if self._folder is not None:
+                # obstore leaves empty folders, which would be found again at each start.
+                with contextlib.suppress(OSError):
+                    (self._folder / prefix).rmdir()
+
+    async def remove_unfinished(self) -> int:
+        """Remove what a killed process had not written whole; the answer is how many files."""
+        removed = 0
+        folders = [] if self._folder is None else [self._folder]
+        while folders:
+            # A folder may go meanwhile.
+            with contextlib.suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:
+                for number, entry in enumerate(entries):
+                    name = entry.name.rpartition("#")[0]
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry.path))
+                    elif _UNFINISHED.search(entry.name) and not self.made_here(name):
+                        removed += _unlink(Path(entry.path))
+                    if number % _LISTED_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+        return removed
 
     def _remove(self, key: str) -> None:
         self._retired.pop(key, None)
         self._small_blobs.pop(key, None)
         with contextlib.suppress(FileNotFoundError, BaseError):
             obstore.delete(self.store, key)
+
+
+def _unlink(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 class _Reader(RawIOBase):

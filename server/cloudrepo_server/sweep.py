@@ -1,0 +1,139 @@
+"""Removes what no document refers to: what servers leave that are killed on the way.
+
+A file becomes visible by one change of a document, after its blobs are written; and it is gone by
+one change, before they are removed. Whoever ends in between leaves blobs that nobody can reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from cloudrepo_server.documents import ProjectDocument, RepositoryDocument, TokenDocument
+from cloudrepo_server.errors import StorageError
+from cloudrepo_server.storage import Storage
+
+_BUCKETS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much was removed; `unread` are the repositories left alone, as a document was damaged."""
+
+    blobs: int = 0
+    repositories: int = 0
+    tokens: int = 0
+    unfinished: int = 0
+    unread: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was removed."""
+        return bool(self.blobs or self.repositories or self.tokens or self.unfinished)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.blobs} blobs, {self.repositories} deleted repositories, {self.tokens} tokens, "
+            f"{self.unfinished} unfinished files"
+        )
+
+
+async def sweep(storage: Storage, *, older_than: float = 0.0) -> Swept:
+    """Remove what nothing refers to; others may read and write meanwhile.
+
+    What this process writes is left alone. So is what is younger than `older_than` seconds, which
+    must be longer than any upload takes where other processes write to the store.
+
+    Raises:
+        StorageError: the store did not answer.
+    """
+    written_before = time.time() - older_than if older_than else None
+    unfinished = await storage.remove_unfinished()
+    # In this order, what is made meanwhile is not taken for lost.
+    tokens = [key async for key in _keys(storage, "tokens/")]
+    ids = set(await storage.folders("projects/")) | set(await storage.folders("blobs/"))
+    try:
+        names = await _repositories(storage)
+    except StorageError:
+        # Whose repository cannot be read might be any of these.
+        return Swept(unfinished=unfinished, unread=tuple(sorted(ids)))
+    gone = sorted(ids - set(names))
+    for each in gone:
+        await storage.remove_all(each)
+    lost_tokens = await _remove_tokens(storage, tokens, set(names))
+    blobs, unread = 0, []
+    for each in sorted(ids & set(names)):
+        try:
+            blobs += await _sweep_repository(storage, each, written_before=written_before)
+        except StorageError:
+            unread.append(names[each])
+    return Swept(blobs, len(gone), lost_tokens, unfinished, tuple(unread))
+
+
+async def _repositories(storage: Storage) -> dict[str, str]:
+    names = {}
+    async for key in _keys(storage, "repositories/"):
+        document = await storage.peek(key, RepositoryDocument)
+        if document is not None:
+            names[document.id] = document.name
+    return names
+
+
+async def _remove_tokens(storage: Storage, keys: list[str], repositories: set[str]) -> int:
+    removed = 0
+    for key in keys:
+        try:
+            token = await storage.peek(key, TokenDocument)
+        except StorageError:
+            continue
+        if token is not None and token.repository_id not in repositories:
+            await storage.change(key, TokenDocument, lambda _: None)
+            removed += 1
+    return removed
+
+
+async def _sweep_repository(
+    storage: Storage, repository: str, *, written_before: float | None
+) -> int:
+    known = _Keys()
+    async for key in _keys(storage, f"projects/{repository}/"):
+        project = await storage.peek(key, ProjectDocument)
+        for file in () if project is None else project.files.values():
+            for blob in file.blobs:
+                known.add(blob)
+        # Requests go first.
+        await asyncio.sleep(0)
+    removed = 0
+    async for batch in storage.objects(f"blobs/{repository}/"):
+        for each in batch:
+            young = written_before is not None and each.modified > written_before
+            if not (young or each.key in known or storage.made_here(each.key)):
+                storage.remove(each.key)
+                removed += 1
+        await asyncio.sleep(0)
+    return removed
+
+
+async def _keys(storage: Storage, prefix: str) -> AsyncIterator[str]:
+    async for batch in storage.objects(prefix):
+        for each in batch:
+            yield each.key
+
+
+class _Keys:
+    """A set of keys in eight bytes each; once in 2**64 times it takes another for one of them."""
+
+    def __init__(self) -> None:
+        self._hashes = [array("q") for _ in range(_BUCKETS)]
+
+    def add(self, key: str) -> None:
+        self._of(key).append(hash(key))
+
+    def __contains__(self, key: str) -> bool:
+        return hash(key) in self._of(key)
+
+    def _of(self, key: str) -> array[int]:
+        return self._hashes[hash(key) % _BUCKETS]
