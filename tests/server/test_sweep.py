@@ -71,6 +71,10 @@ def kept(tmp_path: Path, start_server: StartServer) -> Kept:
     return Kept(data, start_server, index, json.loads(document.read_bytes())["id"])
 
 
+def unfinished(folder: Path) -> list[Path]:
+    return list(folder.rglob("*#*"))
+
+
 def gone(paths: list[Path]) -> None:
     wait_until(
         lambda: not any(path.exists() for path in paths), "what was left behind to be removed"
@@ -208,7 +212,7 @@ def test_a_large_upload_under_way_is_no_leftover(tmp_path: Path) -> None:
         storage = Storage.local(tmp_path)
         blob = storage.new_blob("blobs/some")
         await blob.write(bytes(12 << 20))
-        assert list(tmp_path.rglob("*#*")), "nothing is written before its end any more"
+        assert unfinished(tmp_path), "nothing is written before its end any more"
         assert await storage.remove_unfinished() == 0
         await blob.finish()
         assert storage.open(blob.key).read() == bytes(12 << 20)
