@@ -94,6 +94,8 @@ def _launch(run: Run, folder: RunFolder, config: pytest.Config, *, keep: bool) -
     from xprocess import ProcessStarter, XProcess  # noqa: PLC0415 - only runs that use it pay
 
     command = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", folder.state_file]
+    # What a test left in flight is of no use to anybody when the run ends.
+    command += ["--grace", 0]
     if not keep:
         command += ["--owner-pid", run.owner]
         for own in (folder.path, folder.scratch):

@@ -12,32 +12,69 @@ from cloudrepo_server.dialect import Dialect
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.journal import Entry
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.web.answers import error_answer, json_answer, refusal_answer
+from cloudrepo_server.web.answers import error_answer, refusal_answer
 from cloudrepo_server.web.api import DESCRIPTION, Api
+from cloudrepo_server.web.health import Health
 from cloudrepo_server.web.impersonated import Impersonated
 from cloudrepo_server.web.index import DIALECT, ENTRY, Index
 from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
+from cloudrepo_server.web.traffic import Traffic
 from cloudrepo_server.web.upload import WAITS
 
 log = logging.getLogger("cloudrepo_server")
+
+Dispatch = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 _SERVER = "cloudrepo-server"
 _CLIENT_ERRORS = 400
 _SERVER_ERRORS = 500
 
 
-def create_application(organization: Organization, proxy: Proxy) -> web.Application:
+def create_application(
+    organization: Organization, proxy: Proxy, traffic: Traffic
+) -> web.Application:
     """What answers for an organization."""
     remote = Remote()
     organization.upstreams.connect = remote.connect
     index, api = Index(organization, remote), Api(organization, proxy)
     impersonated = Impersonated(organization, index)
-    dispatch = _dispatcher(proxy, impersonated, api)
+    answer = _answering(organization, _dispatcher(proxy, impersonated, api))
 
     @web.middleware
+    async def account(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = request.protocol
+        traffic.begin(connection)
+        try:
+            response = await answer(request, handler)
+            if request.get(WAITS):
+                await _end(request, response)
+            elif traffic.stopping:
+                await _send_and_close(request, response)
+            return response
+        finally:
+            traffic.end(connection)
+
+    application = web.Application(middlewares=[account])
+    application.on_response_prepare.append(_sign)
+    application.on_cleanup.append(lambda _: remote.close())
+    health = Health(organization, traffic)
+    application.router.add_get("/healthz", health.alive)
+    application.router.add_get("/readyz", health.ready)
+    # Who asks is settled before a body is asked for, hence no "100 Continue" by itself.
+    for prefix, handle in ((PRIVATE, index.private), (PUBLIC, index.public)):
+        application.router.add_route("*", prefix + "{below:.*}", handle, expect_handler=_wait)
+    application.router.add_routes(api.routes())
+    portal = Portal(organization)
+    application.router.add_get("/", portal.lead)
+    application.router.add_get("/portal", portal.lead)
+    application.router.add_route("*", HOME + "{below:.*}", portal.answer, expect_handler=_wait)
+    return application
+
+
+def _answering(organization: Organization, dispatch: Dispatch) -> Dispatch:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
         try:
@@ -58,28 +95,12 @@ def create_application(organization: Organization, proxy: Proxy) -> web.Applicat
             log.exception("%s %s failed", request.method, request.rel_url.raw_path)
             response = refusal_answer(_SERVER_ERRORS, "The server failed; its log says why.")
         _note(request, response, seconds=monotonic() - started)
-        if request.get(WAITS):
-            await _end(request, response)
         return response
 
-    application = web.Application(middlewares=[answer])
-    application.on_response_prepare.append(_sign)
-    application.on_cleanup.append(lambda _: remote.close())
-    application.router.add_get("/healthz", _healthy)
-    # Who asks is settled before a body is asked for, hence no "100 Continue" by itself.
-    for prefix, handle in ((PRIVATE, index.private), (PUBLIC, index.public)):
-        application.router.add_route("*", prefix + "{below:.*}", handle, expect_handler=_wait)
-    application.router.add_routes(api.routes())
-    portal = Portal(organization)
-    application.router.add_get("/", portal.lead)
-    application.router.add_get("/portal", portal.lead)
-    application.router.add_route("*", HOME + "{below:.*}", portal.answer, expect_handler=_wait)
-    return application
+    return answer
 
 
-def _dispatcher(
-    proxy: Proxy, impersonated: Impersonated, api: Api
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _dispatcher(proxy: Proxy, impersonated: Impersonated, api: Api) -> Dispatch:
     async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
         tunnel = proxy.tunnel(request)
         if tunnel is not None:
@@ -89,10 +110,6 @@ def _dispatcher(
         return await handler(request)
 
     return dispatch
-
-
-async def _healthy(_: web.Request) -> web.Response:
-    return json_answer({"status": "ok"})
 
 
 async def _sign(_: web.Request, response: web.StreamResponse) -> None:
@@ -106,10 +123,14 @@ async def _wait(request: web.Request) -> None:
 async def _end(request: web.Request, response: web.StreamResponse) -> None:
     # The client waits with a body that nobody will ask for, and may send it or not: only a closed
     # connection is clear to both (RFC 9110, 10.1.1).
+    await _send_and_close(request, response)
+    request.protocol.force_close()
+
+
+async def _send_and_close(request: web.Request, response: web.StreamResponse) -> None:
     response.force_close()
     await response.prepare(request)
     await response.write_eof()
-    request.protocol.force_close()
 
 
 def _plain_refusal(request: web.Request, error: web.HTTPException) -> web.Response:

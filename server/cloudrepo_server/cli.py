@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -17,6 +18,7 @@ with sooner():
 _LOOPBACK = ("127.", "::1", "localhost")
 _LAST_PORT = 65535
 _LAST_PID = (1 << 31) - 1
+_LONGEST = 86_400
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,6 +63,22 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="CA_FILE",
         help="answer https too, and write here what clients must trust (needs the extra tls)",
     )
+    add(
+        "--grace",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long requests in flight may take when told to end (30); "
+        "a second signal ends them at once",
+    )
+    add(
+        "--drain",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to take requests still when told to end, with /readyz refused, "
+        "so that a load balancer sends no more (0)",
+    )
     add("--owner-pid", type=_pid, metavar="PID", help="exit when that process is gone")
     add(
         "--owner-folder",
@@ -91,6 +109,13 @@ def _pid(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _LAST_PID:
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a process")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= _LONGEST:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a time: give 0 to {_LONGEST} seconds")
 
 
 def _name(text: str) -> str:

@@ -283,6 +283,14 @@ class Organization:
         self.faults(repository).add(fault)
         return fault
 
+    async def check(self) -> None:
+        """See whether the store serves.
+
+        Raises:
+            StorageError: it does not.
+        """
+        await self._storage.check()
+
     async def close(self) -> None:
         """Finish what was begun and let the storage go."""
         for task in self._tasks:

@@ -1,42 +1,33 @@
 """One server's life: from a free port to the last answer."""
 
-import asyncio
 import contextlib
 import json
-import logging
 import os
 import secrets
 import shutil
-import signal
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from cloudrepo_server.application import create_application
+from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.tls import HOSTS
 from cloudrepo_server.web.proxy import Proxy
-
-log = logging.getLogger("cloudrepo_server")
+from cloudrepo_server.web.traffic import Traffic
 
 BACKLOG = 1024
-_SHUTDOWN_SECONDS = 2.0
-_WATCH_SECONDS = 0.25
-# Windows has no SIGTERM from outside; what stops a server there sends CTRL_BREAK.
-_ENDINGS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
-]
+# For what does not end by itself, once to wait for it and once to cancel it.
+_CUT_SECONDS = 0.5
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (looked up, not listened on)
 
 
@@ -52,6 +43,10 @@ class Settings:
     owner_pid: int | None = None
     owner_folders: Sequence[Path] = ()
     tls: Path | None = None
+    drain: float = 0.0
+    """Seconds for which a server that was told to end takes requests still, ready for none."""
+    grace: float = 0.0
+    """Seconds that what is in flight then has to be finished."""
     tell_login: bool = False
     """Whether to print the admin user's login, which nobody could know otherwise."""
     admin_username: str = "admin@example.com"
@@ -64,6 +59,8 @@ class Answering:
 
     organization: Organization
     state: dict[str, Any] = field(repr=False)
+    runner: web.AppRunner
+    traffic: Traffic
 
     @property
     def url(self) -> str:
@@ -73,7 +70,7 @@ class Answering:
 
 @contextlib.asynccontextmanager
 async def answering(settings: Settings) -> AsyncIterator[Answering]:
-    """Answer as long as the context lasts; what is in flight at its end is finished.
+    """Answer as long as the context lasts; what is in flight at its end is cut.
 
     Raises:
         CloudRepoServerError: the data folder cannot be used, or the port not listened on.
@@ -87,8 +84,11 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         admin_password=settings.admin_password,
     )
     proxy = Proxy(organization)
+    traffic = Traffic()
     runner = web.AppRunner(
-        create_application(organization, proxy), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+        create_application(organization, proxy, traffic),
+        access_log=None,
+        shutdown_timeout=_CUT_SECONDS,
     )
     try:
         await runner.setup()
@@ -106,7 +106,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         if settings.data is not None:
             # Who owned the folder before may have been killed.
             organization.sweep()
-        yield Answering(organization, state)
+        yield Answering(organization, state, runner, traffic)
     finally:
         await proxy.close()
         await runner.cleanup()
@@ -120,8 +120,8 @@ async def serve(settings: Settings) -> None:
         CloudRepoServerError: the data folder cannot be used, or the port not listened on.
         OSError: the state file cannot be written.
     """
-    stop, owner_gone = asyncio.Event(), threading.Event()
-    _stop_on_signals(stop)
+    ending, owner_gone = Ending(), threading.Event()
+    ending.ask_on_signals()
     async with answering(settings) as server:
         print(  # noqa: T201
             f"Serving the organization {settings.organization} at {server.url}", flush=True
@@ -133,8 +133,11 @@ async def serve(settings: Settings) -> None:
                 flush=True,
             )
         if settings.owner_pid is not None:
-            _watch(settings.owner_pid, stop, owner_gone)
-        await stop.wait()
+            ending.ask_when_gone(settings.owner_pid, owner_gone)
+        await ending.asked.wait()
+        await finish(
+            server.runner, server.traffic, ending, drain=settings.drain, grace=settings.grace
+        )
     if owner_gone.is_set():
         for folder in settings.owner_folders:
             # Windows keeps what a program has open, such as this one's log.
@@ -181,38 +184,3 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
     except OSError:
         new.unlink()
         raise
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def by_handler(_signal: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    for number in _ENDINGS:
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, by_handler)
-
-
-def _watch(owner_pid: int, stop: asyncio.Event, gone: threading.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def watch() -> None:
-        # Imported when the server is ready, since it takes a while.
-        import psutil  # noqa: PLC0415
-
-        try:
-            owner = psutil.Process(owner_pid)
-            # is_running compares the start time, so a recycled pid is nobody's owner.
-            while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
-                gone.wait(_WATCH_SECONDS)
-            gone.set()
-        except psutil.NoSuchProcess:
-            gone.set()
-        except psutil.AccessDenied:
-            print(f"cannot watch the process {owner_pid}", file=sys.stderr)  # noqa: T201
-        loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=watch, name="owner", daemon=True).start()

@@ -389,8 +389,3 @@ def test_the_url_of_a_repository_is_the_one_that_was_asked(index: Index) -> None
         request(f"GET /api/repositories/{index.name} HTTP/1.1", headers, host=f"localhost:{port}"),
     )
     assert f'"http://localhost:{port}/repositories/{index.name}"'.encode() in answer.body
-
-
-def test_healthz_answers_anybody(server: Server) -> None:
-    assert server.request("GET", "/healthz").json() == {"status": "ok"}
-    assert server.request("HEAD", "/healthz").status_code == 200

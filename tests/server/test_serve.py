@@ -140,7 +140,7 @@ def test_its_folder_is_its_owners_alone(start_server: StartServer) -> None:
 
 @posix
 def test_open_connections_and_uploads_do_not_keep_it(start_server: StartServer) -> None:
-    process = start_server()
+    process = start_server("--grace", "0")
     server = Server(process)
     index = server.repository()
     form = encode(fields(wheel(padding=2 << 20)))
@@ -153,6 +153,7 @@ def test_open_connections_and_uploads_do_not_keep_it(start_server: StartServer) 
         assert process.stop() == 0
     assert list(process.temporary.iterdir()) == []
     assert "Traceback" not in process.log
+    assert "1 requests in flight were cut" in process.log
     server.close()
 
 
@@ -272,6 +273,9 @@ def test_what_cannot_be_used_is_one_line(
         (["--owner-pid", "0"], ["--owner-pid", "'0'"]),
         (["--owner-pid", "-1"], ["--owner-pid"]),
         (["--owner-pid", "9" * 30], ["--owner-pid"]),
+        (["--grace", "soon"], ["--grace", "'soon'"]),
+        (["--grace", "-1"], ["--grace"]),
+        (["--drain", "nan"], ["--drain", "86400"]),
         (["--organization", ""], ["--organization"]),
         (["--organization", "two\nlines"], ["--organization"]),
         (["--nothing"], ["--nothing"]),
