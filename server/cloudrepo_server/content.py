@@ -1,19 +1,19 @@
 """The bytes of a published file, or of its core metadata."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from cloudrepo_server.storage import SMALL, Storage
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """A blob with its size and digest."""
 
     size: int
     sha256: str
-    _storage: Storage = field(repr=False)
+    _storage: Storage
     _key: str
 
     @property

@@ -5,7 +5,7 @@ Where a cell is from stands beside it: `cloudrepo` is what is publicly known of 
 thread in which the answer was seen. What no source tells is as in `modern`.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from cloudrepo_server.errors import InvalidError
 
@@ -18,8 +18,7 @@ REQUIRES_PYTHON, YANKED, CORE_METADATA, STATUS, PROVENANCE = ATTRIBUTES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """One registry's answers."""
 
     name: str

@@ -10,9 +10,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Literal
 
+import msgspec
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -56,8 +56,7 @@ _WANTED = re.compile(
 _MAX_WANTED = 16
 
 
-@dataclass(frozen=True, slots=True)
-class DistributionName:
+class DistributionName(msgspec.Struct, frozen=True):
     """What a file name says: a normalized project, a version and a kind."""
 
     filename: str
@@ -66,8 +65,7 @@ class DistributionName:
     filetype: FileType
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True):
     """What an archive says; `metadata` are its core metadata where they can be relied on."""
 
     metadata: bytes | None

@@ -3,7 +3,6 @@
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -138,8 +137,7 @@ FaultSpecification = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What is known of a request when faults are looked for; `path` is below the repository."""
 
     method: str
@@ -149,13 +147,12 @@ class Facts:
     user: str | None
 
 
-@dataclass(slots=True, eq=False)
-class InstalledFault:
+class InstalledFault(msgspec.Struct, eq=False):
     """A fault of a repository, and how often it struck."""
 
     specification: FaultSpecification
-    snapshot: dict[str, ProjectDocument] = field(default_factory=dict, repr=False)
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    snapshot: dict[str, ProjectDocument] = msgspec.field(default_factory=dict)
+    id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     struck: int = 0
     _matched: int = 0
 

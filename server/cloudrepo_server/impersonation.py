@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import msgspec
+
 from cloudrepo_server.errors import InvalidError, NotFoundError
 
 _PORTS = {"http": 80, "https": 443}
 _CLOUDREPO = "/repositories/"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A URL that a repository stands for, and all below it."""
 
     scheme: str

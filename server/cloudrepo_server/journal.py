@@ -1,16 +1,16 @@
 """What a repository was asked and answered."""
 
 from collections import deque
-from dataclasses import dataclass, field
 from time import time
 from typing import Any
+
+import msgspec
 
 MAX_ENTRIES = 10_000
 MAX_FORM_VALUE = 1024
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """One request; it is complete once `status` is there, which is before the answer leaves.
 
     `arrived` is seconds since the epoch.
@@ -19,7 +19,7 @@ class Entry:
     method: str
     path: str
     user_agent: str
-    arrived: float = field(default_factory=time)
+    arrived: float = msgspec.field(default_factory=time)
     project: str | None = None
     filename: str | None = None
     user: str | None = None
@@ -46,11 +46,10 @@ class Entry:
         }
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(msgspec.Struct):
     """The newest requests to one repository, oldest first."""
 
-    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    entries: deque[Entry] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
 
     def add(self, entry: Entry) -> None:
         """Add a request at its arrival; the oldest gives way."""

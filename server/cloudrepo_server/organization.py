@@ -7,7 +7,6 @@ import logging
 import re
 import secrets
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -37,23 +36,20 @@ log = logging.getLogger("cloudrepo_server")
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class AdminUser:
+class AdminUser(msgspec.Struct, frozen=True):
     """May use the portal and its API; its login is of no use in a repository."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryUser:
+class RepositoryUser(msgspec.Struct, frozen=True):
     """Reaches every repository of the organization."""
 
     name: str
     read_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TokenBearer:
+class TokenBearer(msgspec.Struct, frozen=True):
     """Reaches one repository."""
 
     name: str

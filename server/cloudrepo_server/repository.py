@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
@@ -37,14 +36,13 @@ _CLOSED = ("archived", "quarantined")
 _UNKNOWN = ("", "UNKNOWN")
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True):
     """What an upload form says of its file; what is empty there is None here."""
 
     name: str | None = None
     version: str | None = None
     filetype: str | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = msgspec.field(default_factory=dict)
     attestations: str | None = None
 
 

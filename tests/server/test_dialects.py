@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields as fields_of
 
 import pytest
+from msgspec.structs import fields as fields_of
 
 from cloudrepo_server.dialect import DIALECTS, Dialect
 from tests.server.support.archives import Archive, wheel

@@ -1,7 +1,6 @@
 """Requests that came through the proxy: what they mean here."""
 
-from dataclasses import dataclass
-
+import msgspec
 from aiohttp import web
 from yarl import URL
 
@@ -15,8 +14,7 @@ from cloudrepo_server.web.target import PRIVATE, PUBLIC
 _READS = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
-class Impersonated:
+class Impersonated(msgspec.Struct, frozen=True):
     """Answers for the hosts that repositories stand for."""
 
     organization: Organization

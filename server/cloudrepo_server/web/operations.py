@@ -1,7 +1,6 @@
 """The admin API as a table: what routes are made from, and the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -17,8 +16,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _BINARY = {"type": "string", "format": "binary"}
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One operation: its handler, what it takes and every answer that it may give."""
 
     method: str
@@ -30,7 +28,7 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
     refusals: tuple[HTTPStatus, ...] = ()
     takes_file: bool = False
-    query: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def route(self) -> web.RouteDef:

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import mimeparse
 from aiohttp import web
@@ -24,16 +23,15 @@ _MIN_GZIP = 2048
 _HEADERS = {"Cache-Control": "max-age=0", "Vary": "Accept, Accept-Encoding, Authorization"}
 
 
-@dataclass(slots=True)
 class Page:
     """A page's bytes and entity tag; the gzipped form is made when it is first asked for."""
 
-    body: bytes
-    tag: str = field(init=False)
-    _gzipped: bytes | None = field(default=None, init=False, repr=False)
+    __slots__ = ("_gzipped", "body", "tag")
 
-    def __post_init__(self) -> None:
-        self.tag = hashlib.sha256(self.body).hexdigest()[:32]
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.tag = hashlib.sha256(body).hexdigest()[:32]
+        self._gzipped: bytes | None = None
 
     @property
     def gzipped(self) -> bytes:

@@ -10,10 +10,10 @@ import base64
 import binascii
 import contextlib
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 
 from cloudrepo_server.errors import InvalidError
@@ -34,8 +34,7 @@ _CHUNK = 64 << 10
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Tunnel:
+class Tunnel(msgspec.Struct, frozen=True):
     """Where a connection that came through the proxy believes to be."""
 
     impersonation: Impersonation

@@ -1,8 +1,8 @@
 """What is read below a repository's URL: the root, a project's page, a file, what belongs to it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
 from cloudrepo_server.dialect import CORE_METADATA, PROVENANCE
@@ -35,8 +35,7 @@ METADATA = ".metadata"
 _MAX_PARTS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """What a path asks for: the root, the page of a project, or a file."""
 
     base: str
@@ -45,8 +44,7 @@ class Wanted:
     filename: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """One request to read, with all that its answer depends on."""
 
     request: web.Request

@@ -1,7 +1,6 @@
 """Another index as an upstream: its pages read, its files passed on."""
 
 import hashlib
-import ssl
 from typing import Any
 
 import aiohttp
@@ -16,7 +15,8 @@ from cloudrepo_server.journal import Entry
 from cloudrepo_server.simple import HTML, HTML_V1, JSON_V1
 
 _ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
-_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=30)
+_CONNECT_SECONDS = 10.0
+_SILENT_SECONDS = 30.0
 _PASSED_ON = ("Range", "If-Range", "If-None-Match")
 _PASSED_BACK = (
     "Content-Length",
@@ -50,11 +50,10 @@ class Remote:
     ) -> "aiohttp.client._RequestContextManager":
         """A response to a GET; its bytes are those that were sent, never decompressed."""
         if self._session is None:
-            # aiohttp's own context may trust nobody: see `importing`.
-            trusting = aiohttp.TCPConnector(ssl=ssl.create_default_context())
-            self._session = aiohttp.ClientSession(
-                connector=trusting, timeout=_TIMEOUT, auto_decompress=True
+            limits = aiohttp.ClientTimeout(
+                total=None, connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
             )
+            self._session = aiohttp.ClientSession(timeout=limits, auto_decompress=True)
         return self._session.get(url, headers=headers)
 
     async def pass_on(

@@ -1,7 +1,8 @@
 """What a path below `/repositories` or `/public/repositories` names."""
 
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from cloudrepo_server.errors import NotFoundError
 
@@ -9,8 +10,7 @@ PRIVATE = "/repositories"
 PUBLIC = "/public/repositories"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A repository's name, what stands behind it, whether a slash ends it, and the path itself."""
 
     public: bool

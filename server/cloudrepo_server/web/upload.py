@@ -4,8 +4,8 @@ No specification has it; PyPI's and what six publishers send is the reference.
 """
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 
+import msgspec
 from aiohttp import web
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from packaging.utils import canonicalize_name
@@ -26,11 +26,10 @@ MAX_FIELD_BYTES = 16 << 20
 _UNKNOWN = ("", "UNKNOWN")
 
 
-@dataclass(slots=True)
-class Form:
+class Form(msgspec.Struct):
     """The fields of a form, and its file as it was received."""
 
-    fields: dict[str, list[str]] = field(default_factory=dict)
+    fields: dict[str, list[str]] = msgspec.field(default_factory=dict)
     content: Incoming | None = None
 
     _field_bytes: int = 0
@@ -67,8 +66,7 @@ class Form:
         return {name: value for name, value in claimed.items() if value is not None}
 
 
-@dataclass(slots=True)
-class Upload:
+class Upload(msgspec.Struct):
     """A form that was read whole, its file not published yet."""
 
     content: Incoming
