@@ -90,11 +90,7 @@ class Environment:
         """
         directory.mkdir(parents=True, exist_ok=True)
         ((name, text),) = clients.configuration(tool, connection).items()
-        path = directory / name
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-        return path
+        return write_private(directory / name, text)
 
     def _private(self) -> dict[str, str]:
         self._lay_out()
@@ -164,6 +160,14 @@ class Environment:
             "PDM_PUBLISH_REPO": NOWHERE,
             "TWINE_REPOSITORY": NOWHERE,
         }
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a file that only its owner may read, in another's place if there is one."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _quiet() -> dict[str, str]:

@@ -7,11 +7,13 @@ import sys
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
+from sysconfig import get_path
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, configuration
 from pytest_cloudrepo import _times, command
+from pytest_cloudrepo.environment import write_private
 from pytest_cloudrepo.errors import CommandError, ServerError
 from pytest_cloudrepo.fault import Fault, describe
 from pytest_cloudrepo.guard import pass_through
@@ -19,6 +21,7 @@ from pytest_cloudrepo.journal import Journal, Request
 from pytest_cloudrepo.secret import Secret, hide
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from pytest_cloudrepo._api import Api
@@ -111,18 +114,33 @@ class Repository:
             CommandTimeout: it took too long.
         """
         __tracebackhide__ = True
-        before = len(self.requests)
-        result = command.run(
-            [*TWINE, *paths],
-            environ=self.environ_for("twine"),
-            timeout=self._command_timeout,
-            check=False,
-            secrets=[self.password],
-        )
-        if check and not result.ok:
-            refused = [one for one in self.requests[before:] if one.refused]
-            raise CommandError(result, server_said=_lines(refused))
-        return result
+        return self._run([*TWINE, *paths], environ=self.environ_for("twine"), check=check)
+
+    def run(
+        self,
+        *arguments: str | Path,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        check: bool = True,
+    ) -> CommandResult:
+        """Run a program with every tool pointed here and nowhere else.
+
+        Args:
+            arguments: the program and its arguments. The programs that are installed beside the
+                tests' Python are found first.
+            environ: its complete environment, if not `environ`.
+            cwd: the folder that it runs in; the current one if left out.
+            check: whether an exit status other than 0 raises.
+
+        Raises:
+            CommandError: it failed; it shows the output and what the server refused meanwhile.
+            CommandTimeout: it took too long.
+            CloudRepoError: it could not be started.
+        """
+        __tracebackhide__ = True
+        environ = self.environ if environ is None else environ
+        path = os.pathsep.join(filter(None, [get_path("scripts"), environ.get("PATH")]))
+        return self._run(arguments, environ={**environ, "PATH": path}, cwd=cwd, check=check)
 
     def publish(self, *paths: str | Path, upload_time: datetime | str | None = None) -> None:
         """Put files into the repository through the admin API.
@@ -189,8 +207,10 @@ class Repository:
     def versions(self, project: str) -> list[str]:
         """A project's versions, in version order; none for a project that is not there."""
         __tracebackhide__ = True
+        from pytest_cloudrepo._versions import in_order  # noqa: PLC0415 - few tests ask
+
         found = {file["version"] for file in self._files(project) if file["version"] is not None}
-        return sorted(found, key=_version_key)
+        return in_order(found)
 
     def yank(self, filename: str, reason: str = "") -> None:
         """Ask installers to pass over a file unless it is named exactly."""
@@ -224,13 +244,10 @@ class Repository:
         entries = self._call("GET", "requests")["requests"]
         return Journal(map(Request.from_json, entries), lambda: self._call("DELETE", "requests"))
 
-    def explain(self) -> str:
+    def explain(self, *, since: int = 0) -> str:
         """The newest requests that the server refused, one a line; empty where there are none."""
-        try:
-            refused = [one for one in self.requests if one.refused]
-        except ServerError:  # it keeps no journal, or is gone
-            return ""
-        return _lines(refused[-EXPLAINED:])
+        refused = [one for one in self._answered()[since:] if one.refused]
+        return "\n".join(map(str, refused[-EXPLAINED:]))
 
     @property
     def environ(self) -> dict[str, str]:
@@ -329,19 +346,38 @@ class Repository:
 
     def pypirc(self, path: str | Path) -> Path:
         """Write a `.pypirc` for this repository to PATH, for its owner's eyes only."""
-        path = Path(path)
-        (text,) = configuration("twine", self.connection).values()
-
-        def private(name: str, flags: int) -> int:
-            return os.open(name, flags, mode=0o600)
-
-        path.unlink(missing_ok=True)
-        with open(path, "x", encoding="utf-8", opener=private) as file:
-            file.write(text)
-        return path
+        return write_private(Path(path), *configuration("twine", self.connection).values())
 
     def _hidden(self, environ: dict[str, str]) -> dict[str, str]:
         return hide(environ, self.password, quote(self.password, safe=""))
+
+    def _run(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        environ: Mapping[str, str],
+        cwd: Path | None = None,
+        check: bool,
+    ) -> CommandResult:
+        __tracebackhide__ = True
+        before = len(self._answered())
+        result = command.run(
+            arguments,
+            environ=environ,
+            cwd=cwd,
+            timeout=self._command_timeout,
+            check=False,
+            secrets=[self.password],
+        )
+        if check and not result.ok:
+            raise CommandError(result, server_said=self.explain(since=before))
+        return result
+
+    def _answered(self) -> list[Request]:
+        try:
+            return self.requests
+        except ServerError:  # it keeps no journal, or is gone
+            return []
 
     def _put(self, filename: str, body: IO[bytes], upload_time: str | None) -> None:
         __tracebackhide__ = True
@@ -362,16 +398,3 @@ class Repository:
     def _call(self, method: str, *path: str, **options: Any) -> Any:  # noqa: ANN401 - as Api.call
         __tracebackhide__ = True
         return self._api.call(method, "repositories", self.name, *path, **options)
-
-
-def _lines(requests: list[Request]) -> str:
-    return "\n".join(map(str, requests))
-
-
-def _version_key(version: str) -> Any:  # noqa: ANN401 - packaging's, without importing it early
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - few tests ask
-
-    try:
-        return (1, Version(version))
-    except InvalidVersion:  # a dialect may take files of any name; they come first
-        return (0, version)

@@ -216,6 +216,39 @@ def test_a_program_of_the_tests_own(
         cloudrepo.environ_for("twine", retries=0)
 
 
+def test_run_points_a_program_here_and_tells_how_it_ended(
+    cloudrepo: Repository, wheel: WheelFactory, tmp_path: Path
+) -> None:
+    cloudrepo.publish(wheel("demo", "1.0"))
+    download = ("-m", "pip", "download", "--no-deps", "demo")
+    assert cloudrepo.run(sys.executable, *download, cwd=tmp_path).ok
+    assert (tmp_path / WHEEL).exists()
+    script = "import os; print(os.environ['TWINE_PASSWORD'], os.environ['UV_INDEX_URL'])"
+    told = cloudrepo.run(sys.executable, "-c", script, environ=cloudrepo.environ_for("twine"))
+    assert cloudrepo.password not in told.output
+    assert told.stdout.startswith("*** file:")
+
+
+def test_run_finds_what_is_installed_beside_the_tests_first(
+    cloudrepo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / ("twine.exe" if sys.platform == "win32" else "twine")
+    other.write_text("this cannot be run", encoding="utf-8")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "twine version" in cloudrepo.run("twine", "--version").stdout
+
+
+def test_run_tells_what_the_server_refused(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    cloudrepo.overwrite_protection = True
+    cloudrepo.publish(wheel("demo", "1.0"))
+    command = ("twine", "upload", wheel("demo", "1.0", content="x = 2"))
+    with pytest.raises(CommandError) as refusal:
+        cloudrepo.run(*command)
+    assert "409 File already exists" in refusal.value.server_said
+    assert not cloudrepo.run(*command, check=False).ok
+
+
 def test_configuration_files(cloudrepo: Repository, tmp_path: Path, wheel: WheelFactory) -> None:
     pypirc = cloudrepo.pypirc(tmp_path / "mine.cfg")
     assert pypirc == tmp_path / "mine.cfg"
