@@ -46,6 +46,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """Whether files of any kind are taken unread: the name's characters alone count."""
     empty_project_status: int = 404
     """The page of a project whose files are all gone: 404, or 200 for an empty page."""
+    simple: tuple[str, ...] = ("simple",)
+    """Below which first segments of a path the simple API is too."""
     digests: frozenset[str] = frozenset({"sha256_digest", "md5_digest", "blake2_256_digest"})
     """The form's fields of which one must be there."""
 
@@ -83,6 +85,8 @@ _TABLE = (
         identical_accepted=True,
         json="1.0",
         attributes=frozenset({REQUIRES_PYTHON}),
+        # Where hatch looks for what is there already, at every host but PyPI's.
+        simple=("simple", "+simple"),
     ),
     Dialect(
         name="pypiserver",

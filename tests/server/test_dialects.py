@@ -243,3 +243,14 @@ def test_a_dialect_is_switched_in_the_middle(index: Index) -> None:
     tags = {name: re.findall(r"data-[a-z-]+", page) for name, page in pages.items()}
     assert tags["cloudrepo"] == []
     assert tags["devpi"] == ["data-requires-python"]
+
+
+def test_the_simple_api_of_devpi_is_at_a_path_of_its_own_too(spoken: tuple[Index, str]) -> None:
+    index, dialect = spoken
+    archive = wheel()
+    index.publish(archive)
+    for root in ("/+simple/", "/%2Bsimple/"):
+        page, listed = index.get(f"{root}demo/"), index.get(root)
+        assert page.status_code == listed.status_code == (200 if dialect == "devpi" else 404)
+        assert (page.text == index.html()) == (dialect == "devpi")
+    assert index.html("/simple/demo/") == index.html()

@@ -61,7 +61,8 @@ async def find_wanted(repository: Repository, target: Target) -> Wanted:
         NotFoundError: no such path can be.
     """
     parts = target.parts
-    if parts[:1] == ("simple",) and not await _is_file_of_simple(repository, parts):
+    below_simple = bool(parts) and parts[0] in repository.dialect.simple
+    if below_simple and not await _is_file_of_simple(repository, parts):
         parts = parts[1:]
     if not parts:
         return Wanted(target.base, "root")
@@ -191,7 +192,7 @@ def _provenance(read: Read, project: ProjectDocument) -> web.Response:
 
 async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> bool:
     # `/simple/X` is the page of X, unless a project called "simple" has such a file.
-    if len(parts) != _MAX_PARTS:
+    if parts[0] != "simple" or len(parts) != _MAX_PARTS:
         return False
     project = await repository.project("simple")
     filename = parts[1].removesuffix(METADATA).removesuffix(PROVENANCE_SUFFIX)
