@@ -1,0 +1,43 @@
+"""The cases are short, and each says where it is from."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+LONGEST = 15
+PROJECTS = ("pip", "uv", "hatch", "twine", "Poetry", "pipx")
+SOURCE = re.compile(rf"(?:{'|'.join(PROJECTS)}), \S+/\S+\.(?:py|rs),\s\w+")
+CASES = {
+    f"{path.stem}-{function.name}": function
+    for path in sorted(FOLDER.glob("test_*.py"))
+    if path != Path(__file__)
+    for function in ast.parse(path.read_text("utf-8")).body
+    if isinstance(function, ast.FunctionDef)
+}
+
+
+def test_there_are_cases_of_each_project() -> None:
+    projects = {name.partition("-")[0].removeprefix("test_") for name in CASES}
+    assert projects == {project.lower() for project in PROJECTS}
+    assert len(CASES) >= 10
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_has_fifteen_lines_at_most(name: str) -> None:
+    docstring, *body = CASES[name].body
+    assert isinstance(docstring, ast.Expr)
+    last = body[-1].end_lineno
+    assert last is not None
+    assert last - body[0].lineno + 1 <= LONGEST
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_names_its_source(name: str) -> None:
+    documentation = ast.get_docstring(CASES[name])
+    assert documentation is not None
+    assert SOURCE.fullmatch(documentation.split("\n\n")[1])
