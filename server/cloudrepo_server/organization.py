@@ -172,12 +172,8 @@ class Organization:
 
     async def repositories(self) -> list[Repository]:
         """Every repository, by name."""
-        listing = await self._storage.listing("repositories/")
-        found = [
-            await self._storage.read(f"repositories/{name}", RepositoryDocument)
-            for name in listing.names
-        ]
-        documents = sorted((each for each in found if each is not None), key=lambda one: one.name)
+        found = await self._storage.read_all("repositories/", RepositoryDocument)
+        documents = sorted(found, key=lambda one: one.name)
         return [Repository(self._storage, document) for document in documents]
 
     async def create_repository(self, name: str, **settings: Setting) -> Repository:

@@ -20,7 +20,7 @@ from cloudrepo_server.application import create_application
 from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.tls import HOSTS
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.traffic import Traffic
@@ -76,7 +76,11 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         CloudRepoServerError: the data folder cannot be used, or the port not listened on.
         OSError: the state file cannot be written.
     """
-    storage = Storage.temporary() if settings.data is None else Storage.local(settings.data)
+    storage = (
+        ExclusiveStorage.temporary()
+        if settings.data is None
+        else ExclusiveStorage.local(settings.data)
+    )
     organization = Organization(
         settings.organization,
         storage,

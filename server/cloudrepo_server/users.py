@@ -75,9 +75,8 @@ class Users:
 
     async def all(self) -> list[UserDocument]:
         """Every user, by address."""
-        listing = await self._storage.listing("users/")
-        found = [await self._storage.read(f"users/{name}", UserDocument) for name in listing.names]
-        return sorted((user for user in found if user is not None), key=lambda user: user.email)
+        found = await self._storage.read_all("users/", UserDocument)
+        return sorted(found, key=lambda user: user.email)
 
     async def update(
         self, email: str, *, passphrase: str | None = None, read_only: bool | None = None
@@ -188,11 +187,8 @@ class Tokens:
 
     async def all(self) -> list[TokenDocument]:
         """Every token, oldest first."""
-        listing = await self._storage.listing("tokens/")
-        found = [
-            await self._storage.read(f"tokens/{name}", TokenDocument) for name in listing.names
-        ]
-        return sorted((token for token in found if token is not None), key=lambda t: t.created)
+        found = await self._storage.read_all("tokens/", TokenDocument)
+        return sorted(found, key=lambda token: token.created)
 
     async def delete(self, token_id: str) -> None:
         """Revoke a token, from the next request on.

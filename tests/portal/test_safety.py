@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.web.portal.paths import is_portal_path
 from cloudrepo_server.web.portal.site import Site
 from tests.portal.support.browser import Browser, Page
@@ -35,7 +35,9 @@ class Place:
 def places() -> list[Place]:
     """Every route of the portal."""
     site = Site(
-        Organization("example", Storage.memory(), admin_username="admin", admin_password="secret")
+        Organization(
+            "example", ExclusiveStorage.memory(), admin_username="admin", admin_password="secret"
+        )
     )
     return [Place(route.method, route.path, route.open) for route in site.routes]
 

@@ -13,7 +13,7 @@ from cloudrepo_server.distribution import Contents, DistributionName, read_conte
 from cloudrepo_server.errors import FileExistsInRepositoryError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Claims
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from tests.server.support.archives import Archive, sdist, wheel
 from tests.server.support.forms import encode, fields
 from tests.server.support.index import Index
@@ -152,7 +152,7 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
 
     async def story() -> None:
         organization = Organization(
-            "example", Storage.memory(), admin_username="a", admin_password="b"
+            "example", ExclusiveStorage.memory(), admin_username="a", admin_password="b"
         )
         loop = asyncio.get_running_loop()
 

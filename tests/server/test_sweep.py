@@ -15,7 +15,8 @@ import pytest
 from cloudrepo_server.documents import ProjectDocument
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Claims
-from cloudrepo_server.storage import Storage, StoredObject
+from cloudrepo_server.storage import StoredObject
+from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.sweep import sweep
 from tests.server.conftest import StartServer
 from tests.server.support.archives import wheel
@@ -135,7 +136,7 @@ def test_nothing_goes_from_where_a_document_cannot_be_read(kept: Kept, damaged: 
         gone([left])
 
 
-class Interrupted(Storage):
+class Interrupted(ExclusiveStorage):
     """A store in which something happens while it is listed."""
 
     def happens(self, what: AsyncIterator[None]) -> Self:
@@ -209,7 +210,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
 
 def test_a_large_upload_under_way_is_no_leftover(tmp_path: Path) -> None:
     async def story() -> None:
-        storage = Storage.local(tmp_path)
+        storage = ExclusiveStorage.local(tmp_path)
         blob = storage.new_blob("blobs/some")
         await blob.write(bytes(12 << 20))
         assert unfinished(tmp_path), "nothing is written before its end any more"

@@ -1,0 +1,10 @@
+"""Documents and blobs in one object store.
+
+`exclusive` is the store that one process owns: a local folder, or memory. `shared` is the one that
+several servers write to. All other modules know `Storage` alone.
+"""
+
+from cloudrepo_server.storage.blobs import SMALL
+from cloudrepo_server.storage.interface import Document, Listing, Storage, StoredObject
+
+__all__ = ["SMALL", "Document", "Listing", "Storage", "StoredObject"]
