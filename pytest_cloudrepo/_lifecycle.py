@@ -39,6 +39,8 @@ class Run:
         self.name = name
         self.owner = owner
         self.folder: RunFolder | None = None
+        self.failure: CloudRepoError | None = None
+        """Why no server could be started, where that was tried before a test asked for it."""
 
     @classmethod
     def new(cls) -> Run:
@@ -64,6 +66,15 @@ def join(run: Run, config: pytest.Config) -> None:
         run.folder = RunFolder(Path(config.cache.mkdir(".xprocess")) / run.name)
 
 
+def foresee(run: Run, config: pytest.Config, *, keep: bool) -> None:
+    """Start the run's server before a test asks for it; a failure is that test's to hear of."""
+    if run.folder is None and run.failure is None:
+        try:
+            begin(run, config, keep=keep)
+        except CloudRepoError as error:
+            run.failure = error
+
+
 def begin(run: Run, config: pytest.Config, *, keep: bool) -> RunFolder:
     """Start the run's server unless another process of the run did; do not wait for it.
 
@@ -72,6 +83,8 @@ def begin(run: Run, config: pytest.Config, *, keep: bool) -> RunFolder:
         config: pytest's.
         keep: whether the server outlives the run.
     """
+    if run.failure is not None:
+        raise run.failure
     for plugin, needed in (("cacheprovider", "cache"), ("legacypath", "legacypath plugin")):
         if not config.pluginmanager.hasplugin(plugin):
             raise CloudRepoError(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_cloudrepo import _lifecycle
+from pytest_cloudrepo._options import Options, read, register
 from pytest_cloudrepo.errors import CloudRepoError
 from pytest_cloudrepo.secret import Secret
 from pytest_cloudrepo.settings import unknown_settings
@@ -34,17 +34,6 @@ MARKER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line and the ini file say."""
-
-    keep: bool
-    url: str | None
-    overwrite_protection: bool
-    startup_timeout: float
-    command_timeout: float
-
-
 OPTIONS = pytest.StashKey[Options]()
 RUN = pytest.StashKey[_lifecycle.Run]()
 REPOSITORIES = pytest.StashKey["list[Repository]"]()
@@ -53,42 +42,13 @@ FAILED = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options and ini keys."""
-    group = parser.getgroup("cloudrepo", "a private Python index for a test")
-    group.addoption(
-        "--cloudrepo-keep",
-        action="store_true",
-        help="leave the index server running, and say at the end where it is and how to stop it",
-    )
-    group.addoption(
-        "--cloudrepo-url",
-        metavar="URL",
-        help="use this running cloudrepo-server and start none; its admin login is taken from "
-        "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD",
-    )
-    parser.addini(
-        "cloudrepo_overwrite_protection",
-        "whether repositories have overwrite protection where the test does not say",
-        type="bool",
-        default=False,
-    )
-    parser.addini(
-        "cloudrepo_startup_timeout",
-        "seconds that the index server may take to start",
-        type="float",
-        default=30.0,
-    )
-    parser.addini(
-        "cloudrepo_command_timeout",
-        "seconds that a program may take that a fixture runs (twine, pip, build, virtualenv)",
-        type="float",
-        default=120.0,
-    )
+    register(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read the options, and name the run or learn its name."""
     config.addinivalue_line("markers", MARKER)
-    config.stash[OPTIONS] = _options(config)
+    config.stash[OPTIONS] = read(config)
     shared = getattr(config, "workerinput", {}).get("cloudrepo")
     config.stash[RUN] = _lifecycle.Run.inherited(shared) if shared else _lifecycle.Run.new()
 
@@ -107,6 +67,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     if run is not None and not hasattr(config, "workerinput"):
         _lifecycle.end(run, keep=config.stash[OPTIONS].keep)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Start the server while the rest is collected, unless this test may be deselected yet."""
+    selecting = ("keyword", "markexpr", "deselect", "lf")
+    if not any(item.config.getoption(name, None) for name in selecting):
+        _foresee([item], item.config)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the server if a selected test will ask for it."""
+    _foresee(session.items, session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -335,37 +307,12 @@ def _cloudrepo_app_data(
     return folder / "cloudrepo-virtualenv"
 
 
-def _options(config: pytest.Config) -> Options:
-    url = config.getoption("cloudrepo_url")
-    if url is not None and "@" in url:  # it would be shown, in the header for one
-        raise pytest.UsageError(
-            "--cloudrepo-url takes no login: set CLOUDREPO_ADMIN_USERNAME and "
-            "CLOUDREPO_ADMIN_PASSWORD"
-        )
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise pytest.UsageError(f"--cloudrepo-url takes an http or https URL, not {url!r}")
-    options = Options(
-        keep=config.getoption("cloudrepo_keep"),
-        url=url,
-        overwrite_protection=config.getini("cloudrepo_overwrite_protection"),
-        startup_timeout=_seconds(config, "cloudrepo_startup_timeout"),
-        command_timeout=_seconds(config, "cloudrepo_command_timeout"),
-    )
-    if options.keep and options.url:
-        raise pytest.UsageError(
-            "--cloudrepo-keep is for a server that the run starts; --cloudrepo-url starts none"
-        )
-    return options
-
-
-def _seconds(config: pytest.Config, key: str) -> float:
-    try:
-        seconds: float = config.getini(key)
-    except (ValueError, pytest.UsageError) as error:  # pytest's own words do not name the key
-        raise pytest.UsageError(f"the ini key {key} takes a number of seconds: {error}") from None
-    if seconds <= 0:
-        raise pytest.UsageError(f"the ini key {key} must be more than 0 seconds")
-    return seconds
+def _foresee(items: Sequence[pytest.Item], config: pytest.Config) -> None:
+    options = config.stash[OPTIONS]
+    if options.url or config.getoption("collectonly"):
+        return
+    if any("cloudrepo_server" in getattr(item, "fixturenames", ()) for item in items):
+        _lifecycle.foresee(config.stash[RUN], config, keep=options.keep)
 
 
 def _server(config: pytest.Config, options: Options, folder: Path) -> Server:
