@@ -6,17 +6,19 @@ from time import monotonic
 
 from aiohttp import web
 from aiohttp.http_exceptions import TransferEncodingError
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.dialect import Dialect
-from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.errors import CloudRepoServerError, StorageError
 from cloudrepo_server.journal import Entry
+from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import error_answer, refusal_answer
 from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.health import Health
 from cloudrepo_server.web.impersonated import Impersonated
-from cloudrepo_server.web.index import DIALECT, ENTRY, Index
+from cloudrepo_server.web.index import Index
+from cloudrepo_server.web.notes import DIALECT, ENTRY, REFUSAL, REQUEST_ID, request_id
 from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.remote import Remote
@@ -34,17 +36,32 @@ _SERVER_ERRORS = 500
 
 
 def create_application(
-    organization: Organization, proxy: Proxy, traffic: Traffic
+    organization: Organization,
+    proxy: Proxy,
+    traffic: Traffic,
+    *,
+    watch: Middleware | None = None,
+    log_refusals: bool = True,
 ) -> web.Application:
-    """What answers for an organization."""
+    """What answers for an organization.
+
+    Args:
+        organization: whose repositories, users and tokens these are.
+        proxy: through which programs reach hosts that repositories stand for.
+        traffic: where it is noted what is in flight.
+        watch: what sees every request and its answer.
+        log_refusals: whether the log is told of requests that were refused.
+    """
     remote = Remote()
     organization.upstreams.connect = remote.connect
     index, api = Index(organization, remote), Api(organization, proxy)
     impersonated = Impersonated(organization, index)
-    answer = _answering(organization, _dispatcher(proxy, impersonated, api))
+    dispatch = _dispatcher(proxy, impersonated, api)
+    answer = _answering(organization, dispatch, log_refusals=log_refusals)
 
     @web.middleware
     async def account(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID] = request_id(request)
         connection = request.protocol
         traffic.begin(connection)
         try:
@@ -57,7 +74,8 @@ def create_application(
         finally:
             traffic.end(connection)
 
-    application = web.Application(middlewares=[account])
+    middlewares = [account] if watch is None else [watch, account]
+    application = web.Application(middlewares=middlewares)
     application.on_response_prepare.append(_sign)
     application.on_cleanup.append(lambda _: remote.close())
     health = Health(organization, traffic)
@@ -74,12 +92,16 @@ def create_application(
     return application
 
 
-def _answering(organization: Organization, dispatch: Dispatch) -> Dispatch:
+def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: bool) -> Dispatch:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
         try:
             response = await dispatch(request, handler)
         except CloudRepoServerError as error:
+            request[REFUSAL] = error
+            if isinstance(error, StorageError):
+                # What the client is not told: it may hold paths and URLs.
+                log.warning("%s: %r", error, error.__cause__, extra=_of(request))
             dialect: Dialect | None = request.get(DIALECT)
             response = error_answer(error, realm=organization.name, dialect=dialect)
         except web.HTTPException as error:
@@ -92,8 +114,12 @@ def _answering(organization: Organization, dispatch: Dispatch) -> Dispatch:
             # The client has gone; there is nobody to answer.
             raise
         except Exception:
-            log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+            log.exception(
+                "%s %s failed", request.method, request.rel_url.raw_path, extra=_of(request)
+            )
             response = refusal_answer(_SERVER_ERRORS, "The server failed; its log says why.")
+        if log_refusals and response.status >= _CLIENT_ERRORS:
+            _tell(request, response)
         _note(request, response, seconds=monotonic() - started)
         return response
 
@@ -112,8 +138,9 @@ def _dispatcher(proxy: Proxy, impersonated: Impersonated, api: Api) -> Dispatch:
     return dispatch
 
 
-async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = _SERVER
+    response.headers["X-Request-Id"] = request[REQUEST_ID]
 
 
 async def _wait(request: web.Request) -> None:
@@ -140,16 +167,23 @@ def _plain_refusal(request: web.Request, error: web.HTTPException) -> web.Respon
     )
 
 
+def _of(request: web.Request) -> dict[str, dict[str, str]]:
+    return {FIELDS: {"request_id": request[REQUEST_ID]}}
+
+
+def _tell(request: web.Request, response: web.StreamResponse) -> None:
+    # Passwords stand in headers and bodies alone, so the path and the reason can be told.
+    log.info(
+        "%s %s %d %s",
+        request.method,
+        request.rel_url.raw_path,
+        response.status,
+        response.reason,
+        extra=_of(request),
+    )
+
+
 def _note(request: web.Request, response: web.StreamResponse, *, seconds: float) -> None:
-    if response.status >= _CLIENT_ERRORS:
-        # Passwords stand in headers and bodies alone, so the path and the reason can be told.
-        log.info(
-            "%s %s %d %s",
-            request.method,
-            request.rel_url.raw_path,
-            response.status,
-            response.reason,
-        )
     entry: Entry | None = request.get(ENTRY)
     if entry is None:
         return

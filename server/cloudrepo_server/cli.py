@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
+from cloudrepo_server import logs
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.importing import sooner
 
@@ -24,11 +25,7 @@ _LONGEST = 86_400
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name, and exit with its status."""
     given = _parser().parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    # aiohttp would print a traceback for every client that does not speak HTTP.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logs.begin()
     sys.exit(given.start(given))
 
 
@@ -62,6 +59,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="CA_FILE",
         help="answer https too, and write here what clients must trust (needs the extra tls)",
+    )
+    add(
+        "--log-format",
+        choices=("text", "json"),
+        help="log every request, with its id, user and time (only refusals, as text)",
     )
     add(
         "--grace",
@@ -126,6 +128,8 @@ def _name(text: str) -> str:
 
 
 def _serve(given: argparse.Namespace) -> int:
+    if given.log_format is not None:
+        logs.begin(given.log_format)
     settings = _settings(given)
     if not settings.host.startswith(_LOOPBACK):
         print(  # noqa: T201

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from types import FrameType
 
 from aiohttp import web
@@ -23,12 +22,12 @@ _SIGNALS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
 class Ending:
     """Whether the server was asked to end, and whether it was asked again, which means at once."""
 
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    at_once: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
 
     def ask(self) -> None:
         """Ask for the end; whoever asks again will not wait for what is in flight."""

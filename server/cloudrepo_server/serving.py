@@ -15,10 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from cloudrepo_server.application import create_application
 from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
+from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.tls import HOSTS
@@ -47,6 +49,8 @@ class Settings:
     """Seconds for which a server that was told to end takes requests still, ready for none."""
     grace: float = 0.0
     """Seconds that what is in flight then has to be finished."""
+    log_format: LogFormat | None = None
+    """How every request is logged; only what is refused is, where nothing is said."""
     tell_login: bool = False
     """Whether to print the admin user's login, which nobody could know otherwise."""
     admin_username: str = "admin@example.com"
@@ -90,7 +94,13 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     proxy = Proxy(organization)
     traffic = Traffic()
     runner = web.AppRunner(
-        create_application(organization, proxy, traffic),
+        create_application(
+            organization,
+            proxy,
+            traffic,
+            watch=_watch(settings),
+            log_refusals=settings.log_format is None,
+        ),
         access_log=None,
         shutdown_timeout=_CUT_SECONDS,
     )
@@ -146,6 +156,16 @@ async def serve(settings: Settings) -> None:
         for folder in settings.owner_folders:
             # Windows keeps what a program has open, such as this one's log.
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _watch(settings: Settings) -> Middleware | None:
+    if settings.log_format is None:
+        return None
+    # Imported where it is asked for, so that the server of a test starts sooner.
+    from cloudrepo_server.web.observing import watched_by  # noqa: PLC0415
+    from cloudrepo_server.web.request_log import RequestLog  # noqa: PLC0415
+
+    return watched_by([RequestLog()])
 
 
 async def _listen(

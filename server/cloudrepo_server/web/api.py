@@ -17,6 +17,7 @@ from cloudrepo_server.web.connection import repository_url
 from cloudrepo_server.web.connection_api import ConnectionApi
 from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.impersonation_api import ImpersonationApi
+from cloudrepo_server.web.notes import UPLOAD, USER
 from cloudrepo_server.web.operations import Operation, openapi_document
 from cloudrepo_server.web.proxy import Proxy
 
@@ -132,7 +133,8 @@ class Api:
             UnauthenticatedError: nobody asks.
             ForbiddenError: somebody else asks.
         """
-        self._organization.require_admin(await authenticate(request, self._organization))
+        admin = self._organization.require_admin(await authenticate(request, self._organization))
+        request[USER] = admin.name
 
     async def describe(self, _: web.Request) -> web.Response:
         """The API's OpenAPI document."""
@@ -193,6 +195,7 @@ class Api:
 
     async def put_file(self, request: web.Request) -> web.Response:
         """Upload a file as the portal does, under the same rules as any upload."""
+        request[UPLOAD] = True
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else read_time(time)

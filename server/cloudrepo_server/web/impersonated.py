@@ -6,7 +6,8 @@ from yarl import URL
 
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.organization import Organization, Principal, TokenBearer
-from cloudrepo_server.web.index import PRINCIPAL, Index
+from cloudrepo_server.web.index import Index
+from cloudrepo_server.web.notes import PRINCIPAL
 from cloudrepo_server.web.project_json import project_json_answer, read_project_json_path
 from cloudrepo_server.web.proxy import Tunnel
 from cloudrepo_server.web.target import PRIVATE, PUBLIC

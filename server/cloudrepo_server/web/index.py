@@ -15,14 +15,11 @@ from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.answers import json_answer, refusal_answer
 from cloudrepo_server.web.authentication import authenticate
 from cloudrepo_server.web.faulty import Struck
+from cloudrepo_server.web.notes import DIALECT, ENTRY, PRINCIPAL, UPLOAD
 from cloudrepo_server.web.reads import Read, Reader, find_wanted
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import Target, read_target
 from cloudrepo_server.web.upload import receive_upload
-
-ENTRY = "entry"
-DIALECT = "dialect"
-PRINCIPAL = "principal"
 
 _READS = ("GET", "HEAD")
 
@@ -40,6 +37,8 @@ class Index:
             return _method_not_allowed("GET, HEAD, POST")
         target = read_target(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
+        if request.method == "POST":
+            request[UPLOAD] = True
         principal = self._organization.require_repository_user(
             request.get(PRINCIPAL) or await authenticate(request, self._organization)
         )

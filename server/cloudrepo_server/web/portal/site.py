@@ -5,6 +5,7 @@ from aiohttp import web
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import status_of
+from cloudrepo_server.web.notes import USER
 from cloudrepo_server.web.portal import (
     activity,
     connection,
@@ -77,6 +78,8 @@ class Site:
             identity=identity or self._sessions.new_identity(),
             session=self._sessions.session(identity),
         )
+        if visit.session is not None:
+            request[USER] = visit.session.username
         try:
             match = await self._router.resolve(request)
             if match.http_exception is not None:
