@@ -136,12 +136,16 @@ def test_links_hold_no_login(index: Index) -> None:
         assert index.password not in page
 
 
-def test_a_passphrase_is_stored_slowly_and_salted(own_server: Server) -> None:
+def test_a_passphrase_is_stored_slowly_and_salted(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = Server(start_server("--data", tmp_path / "data"))
     for name in ("one", "two"):
-        own_server.user(email=f"{name}@example.com", passphrase="the-same-passphrase")
+        server.user(email=f"{name}@example.com", passphrase="the-same-passphrase")
+    server.close()
     stored = [
         json.loads(path.read_text())["passphrase"]
-        for path in own_server.process.folder.rglob("users/*.json")
+        for path in (tmp_path / "data").rglob("users/*.json")
     ]
     assert len(set(stored)) == 2
     assert all(text.startswith("scrypt$") for text in stored)

@@ -24,7 +24,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore
 
 from cloudrepo_server.errors import StorageError, StorageInUseError
-from cloudrepo_server.storage.blobs import SMALL
+from cloudrepo_server.storage.blobs import SMALL, Store
 from cloudrepo_server.storage.failures import storage_errors
 from cloudrepo_server.storage.interface import (
     CACHE_BYTES,
@@ -61,12 +61,13 @@ class ExclusiveStorage(Storage):
     def __init__(
         self,
         store: LocalStore | MemoryStore,
+        documents: LocalStore | MemoryStore | None = None,
         *,
         folder: Path | None = None,
         temporary: bool = False,
         lock: Lock | None = None,
     ) -> None:
-        super().__init__(store)
+        super().__init__(store, documents)
         self._folder = folder
         self._temporary = temporary
         self._lock = lock
@@ -79,9 +80,13 @@ class ExclusiveStorage(Storage):
 
     @classmethod
     def temporary(cls) -> Self:
-        """A folder of the system's temporary folder, removed when the storage is closed."""
+        """A folder of the system's temporary folder, removed when the storage is closed.
+
+        It holds the blobs alone. Nobody will ever read the documents of a process that is gone, and
+        to replace a file takes far longer than to write a new one.
+        """
         folder = Path(tempfile.mkdtemp(prefix="cloudrepo-"))
-        return cls(LocalStore(folder), folder=folder, temporary=True)
+        return cls(LocalStore(folder), MemoryStore(), folder=folder, temporary=True)
 
     @classmethod
     def local(cls, folder: Path) -> Self:
@@ -155,14 +160,14 @@ class ExclusiveStorage(Storage):
             return
         if after is None:
             with storage_errors(), contextlib.suppress(FileNotFoundError):
-                obstore.delete(self.blobs, key)
+                obstore.delete(self.documents, key)
             self._documents.pop(key, None)
             self._listing_changed(key, present=False)
             return
         after = msgspec.structs.replace(after, revision=secrets.token_hex(8))
         encoded = msgspec.json.encode(after)
         with storage_errors():
-            obstore.put(self.blobs, key, encoded, use_multipart=False)
+            obstore.put(self.documents, key, encoded, use_multipart=False)
         self._documents.pop(key, None)
         self._remember(key, after, len(encoded))
         if before is None:
@@ -174,7 +179,7 @@ class ExclusiveStorage(Storage):
             with storage_errors():
                 self._names[prefix] = {
                     meta["path"][len(prefix) :]
-                    for batch in obstore.list(self.blobs, prefix)
+                    for batch in obstore.list(self.documents, prefix)
                     for meta in batch
                 }
         if prefix not in self._listings:
@@ -212,14 +217,17 @@ class ExclusiveStorage(Storage):
 
     async def remove_all(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone, a few objects at a time."""
-        for prefix in (f"projects/{repository_id}/", f"blobs/{repository_id}/"):
+        for store, prefix in (
+            (self.documents, f"projects/{repository_id}/"),
+            (self.blobs, f"blobs/{repository_id}/"),
+        ):
             self._names.pop(prefix, None)
             self._listings.pop(prefix, None)
             with contextlib.suppress(BaseError, OSError):
-                for batch in obstore.list(self.blobs, prefix, chunk_size=_REMOVED_AT_ONCE):
+                for batch in obstore.list(store, prefix, chunk_size=_REMOVED_AT_ONCE):
                     for meta in batch:
                         self._documents.pop(meta["path"], None)
-                        self._remove(meta["path"])
+                        self._remove(meta["path"], store)
                     await asyncio.sleep(0)
             if self._folder is not None:
                 # obstore leaves empty folders, which would be found again at each start.
@@ -249,7 +257,7 @@ class ExclusiveStorage(Storage):
             return expected(known[0], type_)
         try:
             with storage_errors():
-                encoded = obstore.get(self.blobs, key).bytes()
+                encoded = obstore.get(self.documents, key).bytes()
         except FileNotFoundError:
             return None
         document = decode(key, memoryview(encoded), type_)
@@ -280,11 +288,11 @@ class ExclusiveStorage(Storage):
     def _abandon(self, writer: AsyncWritableFile) -> None:
         """Do nothing: obstore removes a local file on the way that nobody holds."""
 
-    def _remove(self, key: str) -> None:
+    def _remove(self, key: str, store: Store | None = None) -> None:
         self._retired.pop(key, None)
         self._small_blobs.pop(key, None)
         with contextlib.suppress(FileNotFoundError, BaseError):
-            obstore.delete(self.blobs, key)
+            obstore.delete(store or self.blobs, key)
 
 
 def _unlink(path: Path) -> bool:

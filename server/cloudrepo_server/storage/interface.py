@@ -67,8 +67,9 @@ class Storage(ABC):
     shared: ClassVar[bool]
     """Whether other processes write to it too."""
 
-    def __init__(self, blobs: Store) -> None:
+    def __init__(self, blobs: Store, documents: Store | None = None) -> None:
         self.blobs = blobs
+        self.documents = blobs if documents is None else documents
         self.counts: Counter[str] = Counter()
         """What a shared store was asked and answered, for who watches it."""
         self._small_blobs: LRUCache[str, bytes] = LRUCache(CACHE_BYTES // 2, getsizeof=len)
@@ -148,7 +149,8 @@ class Storage(ABC):
             StorageError: the store did not answer.
         """
         with storage_errors():
-            async for batch in obstore.list(self.blobs, prefix, chunk_size=_LISTED_AT_ONCE):
+            store = self.blobs if prefix.startswith("blobs/") else self.documents
+            async for batch in obstore.list(store, prefix, chunk_size=_LISTED_AT_ONCE):
                 yield [
                     StoredObject(meta["path"], meta["last_modified"].timestamp(), meta["size"])
                     for meta in batch
@@ -161,7 +163,8 @@ class Storage(ABC):
             StorageError: the store did not answer.
         """
         with storage_errors():
-            found = await obstore.list_with_delimiter_async(self.blobs, prefix)
+            store = self.blobs if prefix.startswith("blobs/") else self.documents
+            found = await obstore.list_with_delimiter_async(store, prefix)
         return [each.removesuffix("/")[len(prefix) :] for each in found["common_prefixes"]]
 
     def new_blob(self, prefix: str) -> BlobWriter:
