@@ -1,7 +1,7 @@
 """The routes, in one place, and what every answer passes through."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 
 from aiohttp import web
@@ -41,6 +41,7 @@ def create_application(
     traffic: Traffic,
     *,
     watch: Middleware | None = None,
+    routes: Iterable[web.RouteDef] = (),
     log_refusals: bool = True,
 ) -> web.Application:
     """What answers for an organization.
@@ -50,6 +51,7 @@ def create_application(
         proxy: through which programs reach hosts that repositories stand for.
         traffic: where it is noted what is in flight.
         watch: what sees every request and its answer.
+        routes: what else is answered.
         log_refusals: whether the log is told of requests that were refused.
     """
     remote = Remote()
@@ -84,7 +86,7 @@ def create_application(
     # Who asks is settled before a body is asked for, hence no "100 Continue" by itself.
     for prefix, handle in ((PRIVATE, index.private), (PUBLIC, index.public)):
         application.router.add_route("*", prefix + "{below:.*}", handle, expect_handler=_wait)
-    application.router.add_routes(api.routes())
+    application.router.add_routes([*api.routes(), *routes])
     portal = Portal(organization)
     application.router.add_get("/", portal.lead)
     application.router.add_get("/portal", portal.lead)

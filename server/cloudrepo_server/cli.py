@@ -66,6 +66,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="log every request, with its id, user and time (only refusals, as text)",
     )
     add(
+        "--metrics",
+        action="store_true",
+        help="tell Prometheus at /metrics, with a repository user's login "
+        "(needs the extra metrics)",
+    )
+    add(
         "--grace",
         type=_seconds,
         default=30.0,

@@ -139,6 +139,19 @@ class Organization:
         if write and principal.read_only:
             raise ForbiddenError(f"{principal.name} is read only and may not publish.")
 
+    def require_member(self, principal: Principal | None) -> AdminUser | RepositoryUser:
+        """The admin user or a repository user, each of whom may know of every repository.
+
+        Raises:
+            UnauthenticatedError: it is nobody.
+            ForbiddenError: it is the bearer of a token, which is for one repository.
+        """
+        if principal is None:
+            raise UnauthenticatedError("The login of a repository user or the admin is needed.")
+        if isinstance(principal, TokenBearer):
+            raise ForbiddenError("A token is for one repository, and this is about all.")
+        return principal
+
     def require_admin(self, principal: Principal | None) -> AdminUser:
         """The admin user.
 

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from cloudrepo_server.application import create_application
 from cloudrepo_server.ending import Ending, finish
@@ -24,6 +23,7 @@ from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.tls import HOSTS
+from cloudrepo_server.watching import Watching, require_prometheus
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.traffic import Traffic
 
@@ -51,6 +51,8 @@ class Settings:
     """Seconds that what is in flight then has to be finished."""
     log_format: LogFormat | None = None
     """How every request is logged; only what is refused is, where nothing is said."""
+    metrics: bool = False
+    """Whether Prometheus is told of them all."""
     tell_login: bool = False
     """Whether to print the admin user's login, which nobody could know otherwise."""
     admin_username: str = "admin@example.com"
@@ -80,6 +82,8 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         CloudRepoServerError: the data folder cannot be used, or the port not listened on.
         OSError: the state file cannot be written.
     """
+    if settings.metrics:
+        require_prometheus()
     storage = (
         ExclusiveStorage.temporary()
         if settings.data is None
@@ -92,14 +96,18 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         admin_password=settings.admin_password,
     )
     proxy = Proxy(organization)
+    watching = Watching(
+        organization, storage, log_format=settings.log_format, metrics=settings.metrics
+    )
     traffic = Traffic()
     runner = web.AppRunner(
         create_application(
             organization,
             proxy,
             traffic,
-            watch=_watch(settings),
-            log_refusals=settings.log_format is None,
+            watch=watching.middleware,
+            routes=watching.routes,
+            log_refusals=not watching.tells_refusals,
         ),
         access_log=None,
         shutdown_timeout=_CUT_SECONDS,
@@ -156,16 +164,6 @@ async def serve(settings: Settings) -> None:
         for folder in settings.owner_folders:
             # Windows keeps what a program has open, such as this one's log.
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _watch(settings: Settings) -> Middleware | None:
-    if settings.log_format is None:
-        return None
-    # Imported where it is asked for, so that the server of a test starts sooner.
-    from cloudrepo_server.web.observing import watched_by  # noqa: PLC0415
-    from cloudrepo_server.web.request_log import RequestLog  # noqa: PLC0415
-
-    return watched_by([RequestLog()])
 
 
 async def _listen(

@@ -14,7 +14,7 @@ from cloudrepo_server.web.notes import ENTRY, REFUSAL, REQUEST_ID, UPLOAD, USER
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 
 # As nginx has it, since no status was sent.
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _exchange(
         filename=(entry and entry.filename) or request.match_info.get("filename"),
         user=(entry and entry.user) or request.get(USER),
         upload=UPLOAD in request,
-        status=_CLIENT_GONE if response is None else response.status,
+        status=CLIENT_GONE if response is None else response.status,
         reason="The client has gone." if response is None else response.reason or "",
         refusal=None if refusal is None else type(refusal),
         bytes_received=request.content.total_bytes,
