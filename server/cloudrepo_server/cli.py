@@ -10,11 +10,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from cloudrepo_server import logs
-from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.errors import CloudRepoServerError, InvalidError
 from cloudrepo_server.importing import sooner
 
 with sooner():
     from cloudrepo_server.serving import Settings, serve
+    from cloudrepo_server.storage import SHARED_SCHEMES
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _LAST_PORT = 65535
@@ -26,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name, and exit with its status."""
     given = _parser().parse_args(arguments)
     logs.begin()
-    sys.exit(given.start(given))
+    try:
+        status = given.start(given)
+    except (CloudRepoServerError, OSError) as error:
+        print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
+        status = 1
+    sys.exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,7 +51,18 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     add("--port", type=_port, default=0, help="the port (0: the system chooses)")
-    add("--data", type=Path, metavar="DIR", help="keep everything here (a temporary folder)")
+    add(
+        "--data",
+        type=_data,
+        metavar="DIR|URL",
+        help="keep everything in this folder, or in a store that several servers share: "
+        "s3://BUCKET/PREFIX, gs:// or az:// (a temporary folder)",
+    )
+    add(
+        "--presigned",
+        action="store_true",
+        help="send clients to the shared store itself for large files",
+    )
     add(
         "--organization",
         type=_name,
@@ -107,6 +124,18 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("command", nargs="+", metavar="-- COMMAND", help="the command and its arguments")
 
 
+def _data(text: str) -> Path | str:
+    scheme, sign, _ = text.partition("://")
+    if not sign:
+        return Path(text)
+    if scheme not in SHARED_SCHEMES:
+        known = ", ".join(f"{each}://" for each in SHARED_SCHEMES)
+        raise argparse.ArgumentTypeError(
+            f"{scheme}:// is no store that can be shared: use {known} or a folder's path"
+        )
+    return text
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to {_LAST_PORT}")
@@ -164,9 +193,6 @@ def _in_loop(work: Coroutine[None, None, int | None]) -> int | None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)
-    except (CloudRepoServerError, OSError) as error:
-        print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
-        return 1
     except KeyboardInterrupt:
         return 0
 
@@ -177,6 +203,11 @@ def _settings(given: argparse.Namespace) -> Settings:
         value = os.environ.get(f"CLOUDREPO_ADMIN_{name.upper()}")
         if value:
             values[f"admin_{name}"] = value
+    if isinstance(values["data"], str) and not {"admin_username", "admin_password"} <= set(values):
+        raise InvalidError(
+            "servers that share a store share the admin login: "
+            "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD, the same for all"
+        )
     tell_login = values["state_file"] is None and "admin_password" not in values
     return Settings(tell_login=tell_login, **values)
 

@@ -21,6 +21,7 @@ from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
 from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.organization import Organization
+from cloudrepo_server.storage import Storage
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.tls import HOSTS
 from cloudrepo_server.watching import Watching, require_prometheus
@@ -39,7 +40,10 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 0
-    data: Path | None = None
+    data: Path | str | None = None
+    """A folder, or the URL of an object store that several servers share."""
+    presigned: bool = False
+    """Whether clients are sent to that store for large files."""
     organization: str = "example"
     state_file: Path | None = None
     owner_pid: int | None = None
@@ -84,11 +88,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     """
     if settings.metrics:
         require_prometheus()
-    storage = (
-        ExclusiveStorage.temporary()
-        if settings.data is None
-        else ExclusiveStorage.local(settings.data)
-    )
+    storage = await _open(settings.data, presigned=settings.presigned)
     organization = Organization(
         settings.organization,
         storage,
@@ -115,7 +115,8 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     try:
         await runner.setup()
         url = await _listen(runner, settings.host, settings.port)
-        await proxy.listen(settings.host, home=_address(url))
+        if not storage.shared:
+            await proxy.listen(settings.host, home=_address(url))
         state = _state(settings, url)
         if settings.tls is not None:
             authority = await proxy.authority()
@@ -125,7 +126,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             state["ca"] = str(settings.tls.absolute())
         if settings.state_file is not None:
             _write_state(settings.state_file, state)
-        if settings.data is not None:
+        if isinstance(settings.data, Path):
             # Who owned the folder before may have been killed.
             organization.sweep()
         yield Answering(organization, state, runner, traffic)
@@ -164,6 +165,17 @@ async def serve(settings: Settings) -> None:
         for folder in settings.owner_folders:
             # Windows keeps what a program has open, such as this one's log.
             shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _open(data: Path | str | None, *, presigned: bool) -> Storage:
+    if data is None:
+        return ExclusiveStorage.temporary()
+    if isinstance(data, Path):
+        return ExclusiveStorage.local(data)
+    # Imported for this store alone, so that others start sooner.
+    from cloudrepo_server.storage.opening import open_shared  # noqa: PLC0415
+
+    return await open_shared(data, presigned=presigned)
 
 
 async def _listen(

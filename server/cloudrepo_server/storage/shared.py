@@ -1,0 +1,451 @@
+"""The store that several servers write to: S3, Google Cloud Storage, Azure, or their like.
+
+A document changes by a conditional write, on the condition that it still is as it was read; else
+all begins anew. A conditional removal is not to be had, so a document that is removed is
+overwritten by nothing, an object of no bytes. That is swept when it is old: marked first, so that
+whoever wants the key meanwhile waits for it to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakValueDictionary
+
+import msgspec
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotModifiedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+
+from cloudrepo_server.errors import StorageError, UncertainError
+from cloudrepo_server.storage.failures import storage_errors
+from cloudrepo_server.storage.interface import (
+    CACHE_BYTES,
+    D,
+    Document,
+    Listing,
+    Storage,
+    decode,
+    expected,
+)
+from cloudrepo_server.storage.sightings import Sighting, Sightings, needed, renew
+
+if TYPE_CHECKING:
+    from obstore import AsyncWritableFile, PutMode, PutResult, UpdateVersion
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    RemoteStore = S3Store | GCSStore | AzureStore
+
+READY = "checks/ready"
+"""What is there in every store that a server has begun to use."""
+
+GONE = b""
+GOING = b"-"
+"""What stands under the key of a document that is no more, and while that is being swept."""
+
+_CONFLICTS = 30
+_FAILURES = 1
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
+# Longer than a removal by a sweep takes, which is asked for once.
+_GOING_SECONDS = 10.0
+_REMEMBERED = 16
+_READ_AT_ONCE = 16
+_REMOVED_AT_ONCE = 100
+_PIECE = 4 << 20
+_RETIREMENT_SECONDS = 300.0
+_URL_SECONDS = 120.0
+_CLOSING_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What stands under a key; `version` is None where nothing does."""
+
+    document: Document | None
+    version: UpdateVersion | None = None
+    size: int = 0
+    going: bool = False
+
+
+class SharedStorage(Storage):
+    """One server's view of a store that others write to as well."""
+
+    shared: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        documents: RemoteStore,
+        blobs: RemoteStore,
+        bare_tags: bool = False,
+        presigned: bool = False,
+    ) -> None:
+        """Describe a store that is known to do conditional writes.
+
+        Args:
+            documents: the store, with bounds that suit what is small.
+            blobs: the same store, with bounds that suit what is large.
+            bare_tags: whether it compares entity tags without their quotes.
+            presigned: whether clients are to take blobs from the store itself.
+        """
+        super().__init__(blobs)
+        self.presigned = presigned
+        self._documents = documents
+        self._bare_tags = bare_tags
+        self._remote = blobs
+        self._seen: Sightings[_Stored] = Sightings(CACHE_BYTES, size_of=lambda each: each.size + 64)
+        self._listed: Sightings[Listing] = Sightings(
+            CACHE_BYTES // 4, size_of=lambda each: 64 + sum(map(len, each.names))
+        )
+        # Those of one process need not find out from the store that they are in each other's way.
+        self._writers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._retired: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Wait a moment for what is removed; what has to wait longer is left to a sweep."""
+        for handle in self._retired.values():
+            handle.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSING_SECONDS)
+
+    async def check(self) -> None:
+        """See whether the store answers."""
+        try:
+            with storage_errors():
+                await obstore.head_async(self._documents, READY)
+        except FileNotFoundError as error:
+            raise StorageError("the storage is not what it was at the start") from error
+
+    def renew(self) -> None:
+        """Let what is read from now on, in this task, be no older than this moment."""
+        renew()
+
+    def expect(self, *keys: tuple[str, type[Document]]) -> None:
+        """Ask for documents that will be read soon."""
+        for key, type_ in keys:
+            self._in_the_background(self._look(key, type_, since=needed()))
+
+    async def read(self, key: str, type_: type[D]) -> D | None:
+        """The document under `key`, or None."""
+        stored = await self._look(key, type_, since=needed())
+        return None if stored.document is None else expected(stored.document, type_)
+
+    async def read_all(self, prefix: str, type_: type[D]) -> list[D]:
+        """All documents below `prefix`."""
+        names = (await self.listing(prefix)).names
+        few = asyncio.Semaphore(_READ_AT_ONCE)
+
+        async def read(name: str) -> D | None:
+            async with few:
+                return await self.read(prefix + name, type_)
+
+        found = await asyncio.gather(*(read(name) for name in names))
+        return [document for document in found if document is not None]
+
+    async def peek(self, key: str, type_: type[D]) -> D | None:
+        """The document under `key`, or None, without keeping it at hand."""
+        stored = await self._ask(key, type_, None)
+        return None if stored.document is None else expected(stored.document, type_)
+
+    async def change(
+        self, key: str, type_: type[D], change: Callable[[D | None], D | None]
+    ) -> None:
+        """Replace the document under `key` with what `change` makes of it."""
+        lock = self._writers.get(key)
+        if lock is None:
+            lock = self._writers[key] = asyncio.Lock()
+        async with lock:
+            await self._change(key, type_, change)
+        # Who has changed something sees it, whatever was asked meanwhile.
+        renew()
+
+    async def listing(self, prefix: str) -> Listing:
+        """The documents below `prefix`, as the store lists them."""
+
+        async def ask(_: Sighting[Listing] | None) -> Listing:
+            self.counts["list"] += 1
+            names = [
+                each.key[len(prefix) :]
+                async for batch in self.objects(prefix)
+                for each in batch
+                if each.size > len(GOING)
+            ]
+            names.sort()
+            digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+            return Listing(tuple(names), digest)
+
+        return await self._listed.look(prefix, ask, since=needed())
+
+    def path(self, key: str) -> Path | None:  # noqa: ARG002 (that of a local disk needs it)
+        """Nowhere."""
+        return None
+
+    async def url(self, key: str) -> str | None:
+        """Where anybody may take a blob for a while, if clients are to be sent there."""
+        if not self.presigned:
+            return None
+        with storage_errors():
+            return await obstore.sign_async(
+                self._remote, "GET", key, timedelta(seconds=_URL_SECONDS)
+            )
+
+    async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """A blob's bytes from `start` up to `end`, in pieces, one of them ahead.
+
+        Each is asked for by itself, so that a slow client keeps no request to the store waiting,
+        and one that fails is asked for again.
+        """
+        ahead = self._piece(key, start, end)
+        try:
+            for at in range(start, end, _PIECE):
+                data = await ahead
+                if at + _PIECE < end:
+                    ahead = self._piece(key, at + _PIECE, end)
+                yield data
+        finally:
+            ahead.cancel()
+
+    def retire(self, key: str) -> None:
+        """Remove a blob that nothing refers to any more, when those who read it have had time."""
+        if key not in self._retired:
+            loop = asyncio.get_running_loop()
+            self._retired[key] = loop.call_later(_RETIREMENT_SECONDS, self.remove, key)
+
+    def remove(self, key: str) -> None:
+        """Remove a blob that nobody can know of, soon."""
+        self._retired.pop(key, None)
+        self._small_blobs.pop(key, None)
+        self._in_the_background(self._remove([key]))
+
+    async def remove_all(self, repository_id: str) -> None:
+        """Remove all that was in a repository that is gone: no name of it comes again."""
+        for prefix in (f"projects/{repository_id}/", f"blobs/{repository_id}/"):
+            with contextlib.suppress(StorageError, OSError):
+                async for batch in self.objects(prefix):
+                    keys = [each.key for each in batch]
+                    for start in range(0, len(keys), _REMOVED_AT_ONCE):
+                        await self._remove(keys[start : start + _REMOVED_AT_ONCE])
+
+    async def _look(self, key: str, type_: type[Document], *, since: float) -> _Stored:
+        async def ask(known: Sighting[_Stored] | None) -> _Stored:
+            return await self._ask(key, type_, None if known is None else known.value)
+
+        return await self._seen.look(key, ask, since=since)
+
+    async def _ask(self, key: str, type_: type[Document], known: _Stored | None) -> _Stored:
+        conditions: Any = {}
+        if known is not None and known.document is not None and known.version is not None:
+            conditions = {"if_none_match": known.version["e_tag"]}
+        self.counts["read"] += 1
+        try:
+            with storage_errors():
+                try:
+                    answer = await obstore.get_async(self._documents, key, options=conditions)
+                except NotModifiedError:
+                    if known is None:
+                        raise
+                    self.counts["not modified"] += 1
+                    return known
+                encoded = await answer.bytes_async()
+        except FileNotFoundError:
+            return _Stored(None)
+        version = _version(answer.meta["e_tag"], answer.meta["version"])
+        if len(encoded) <= len(GOING):
+            return _Stored(None, version, going=len(encoded) == len(GOING))
+        document = decode(key, memoryview(encoded), type_)
+        return _Stored(document, version, len(encoded))
+
+    async def _change(
+        self, key: str, type_: type[D], change: Callable[[D | None], D | None]
+    ) -> None:
+        since, started = needed(), monotonic()
+        attempt = _Attempt()
+        while True:
+            stored = await attempt.ask(self._look(key, type_, since=since))
+            if attempt.succeeded(stored):
+                return
+            if not stored.going or monotonic() - started > _GOING_SECONDS:
+                before = None if stored.document is None else expected(stored.document, type_)
+                after = change(before)
+                if after is before:
+                    return
+                if await self._put_document(key, stored, attempt.next(before, after), attempt):
+                    return
+            await attempt.pause()
+            since = monotonic()
+
+    async def _put_document(
+        self, key: str, stored: _Stored, after: Document | None, attempt: _Attempt
+    ) -> bool:
+        encoded = GONE if after is None else msgspec.json.encode(after)
+        mode: PutMode = "create"
+        if stored.version is not None:
+            mode = unchanged(stored.version, bare_tags=self._bare_tags)
+        begun = monotonic()
+        self.counts["write"] += 1
+        try:
+            put = await obstore.put_async(
+                self._documents, key, encoded, mode=mode, use_multipart=False
+            )
+        except (AlreadyExistsError, PreconditionError):
+            self.counts["conflict"] += 1
+            attempt.conflict()
+            return False
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise StorageError("the storage refuses changes; nothing was changed") from error
+        except (BaseError, OSError) as error:
+            self.counts["failure"] += 1
+            attempt.failure(error)
+            return False
+        version = _version(put["e_tag"], put["version"])
+        self._seen.note(key, _Stored(after, version, len(encoded)), at=begun)
+        return True
+
+    async def _put(self, key: str, data: bytes) -> None:
+        with storage_errors():
+            await obstore.put_async(self.blobs, key, data, use_multipart=False)
+
+    async def _get(self, key: str) -> bytes:
+        with storage_errors():
+            answer = await obstore.get_async(self.blobs, key)
+            return bytes(await answer.bytes_async())
+
+    def _abandon(self, writer: AsyncWritableFile) -> None:
+        """Let the store forget the parts that were sent."""
+
+        async def abort() -> None:
+            error = InterruptedError("the upload ended on the way")
+            with contextlib.suppress(BaseError, OSError):
+                await writer.__aexit__(type(error), error, None)
+
+        self._in_the_background(abort())
+
+    def _piece(self, key: str, start: int, end: int) -> asyncio.Task[bytes]:
+        async def get() -> bytes:
+            with storage_errors():
+                return bytes(
+                    await obstore.get_range_async(
+                        self.blobs, key, start=start, end=min(start + _PIECE, end)
+                    )
+                )
+
+        return asyncio.ensure_future(get())
+
+    async def _remove(self, keys: list[str]) -> None:
+        # What cannot be removed now is left to a sweep.
+        with contextlib.suppress(BaseError, OSError):
+            try:
+                await obstore.delete_async(self.blobs, keys)
+            except FileNotFoundError:
+                # So says Azure, where one is gone; the others are not.
+                for key in keys:
+                    with contextlib.suppress(FileNotFoundError):
+                        await obstore.delete_async(self.blobs, key)
+
+    def _in_the_background(self, work: Coroutine[Any, Any, object]) -> None:
+        async def finish() -> None:
+            with contextlib.suppress(StorageError):
+                await work
+
+        task = asyncio.ensure_future(finish())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Attempt:
+    """One change of a document, however often it is tried."""
+
+    def __init__(self) -> None:
+        self._tried: set[str] = set()
+        self._removing = False
+        self._conflicts = 0
+        self._failures = 0
+
+    def next(self, before: Document | None, after: Document | None) -> Document | None:
+        """What is to be stored, with a revision of its own."""
+        if after is None:
+            self._removing = True
+            return None
+        revision = secrets.token_hex(8)
+        self._tried.add(revision)
+        earlier = () if before is None else (before.revision, *before.earlier)[:_REMEMBERED]
+        return msgspec.structs.replace(after, revision=revision, earlier=earlier)
+
+    def succeeded(self, stored: _Stored) -> bool:
+        """Whether what was tried is there: its answer was lost, or the store was asked twice."""
+        if stored.document is None:
+            return self._removing
+        return not self._tried.isdisjoint((stored.document.revision, *stored.document.earlier))
+
+    async def ask(self, answer: Awaitable[_Stored]) -> _Stored:
+        """What is stored.
+
+        Raises:
+            StorageError: the store did not answer.
+            UncertainError: likewise, and what became of a try before is not known.
+        """
+        try:
+            return await answer
+        except StorageError as error:
+            if self._failures:
+                raise _uncertain() from error
+            raise
+
+    def conflict(self) -> None:
+        """Note that somebody was quicker.
+
+        Raises:
+            StorageError: it was so too often.
+        """
+        self._conflicts += 1
+        if self._conflicts > _CONFLICTS:
+            raise StorageError("too many want to change the same at once; nothing was changed")
+
+    def failure(self, error: Exception) -> None:
+        """Note that the store did not say what it did.
+
+        Raises:
+            UncertainError: it was so too often.
+        """
+        self._failures += 1
+        if self._failures > _FAILURES:
+            raise _uncertain() from error
+
+    async def pause(self) -> None:
+        """Let others go first, each another while."""
+        longest = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**self._conflicts)
+        await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
+
+
+def _uncertain() -> UncertainError:
+    return UncertainError("the storage did not answer; it may have taken the change, or not")
+
+
+def _version(tag: str | None, version: str | None) -> UpdateVersion:
+    return {"e_tag": tag, "version": version}
+
+
+def unchanged(stored: PutResult | UpdateVersion, *, bare_tags: bool) -> UpdateVersion:
+    """The condition that what was stored is there still."""
+    tag, version = stored["e_tag"], stored["version"]
+    mode: UpdateVersion = {"e_tag": tag.strip('"') if bare_tags and tag is not None else tag}
+    # obstore takes no None for what a store does not have.
+    if version is not None:
+        mode["version"] = version
+    return mode
