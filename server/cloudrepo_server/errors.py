@@ -49,5 +49,9 @@ class ListenError(CloudRepoServerError):
     """An address or port that cannot be listened on."""
 
 
+class NotAloneError(CloudRepoServerError):
+    """What only a server can do that has its store for itself."""
+
+
 class StorageInUseError(CloudRepoServerError):
     """Another server owns the folder."""

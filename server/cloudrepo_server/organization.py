@@ -6,10 +6,11 @@ import hmac
 import logging
 import re
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from cachetools import LRUCache
 
 from cloudrepo_server.clock import now
 from cloudrepo_server.dialect import dialect_named
@@ -22,13 +23,15 @@ from cloudrepo_server.errors import (
     StorageError,
     UnauthenticatedError,
 )
-from cloudrepo_server.faults import Faults, FaultSpecification, InstalledFault, StalePage
-from cloudrepo_server.impersonation import Impersonations
-from cloudrepo_server.journal import Entry, Journal
+from cloudrepo_server.faults import FaultSpecification, InstalledFault, StalePage
+from cloudrepo_server.instruments import Instruments
+from cloudrepo_server.journal import Entry
 from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.upstream import Upstreams
 from cloudrepo_server.users import Tokens, Users
+
+_KNOWN = 1024
 
 log = logging.getLogger("cloudrepo_server")
 
@@ -79,10 +82,40 @@ class Organization:
         self._storage = storage
         self._admin_username = admin_username
         self._admin_password = _digest(admin_password)
-        self._journals: dict[str, Journal] = {}
-        self._faults: dict[str, Faults] = {}
-        self.impersonations = Impersonations()
+        self.instruments = Instruments(shared=storage.shared)
+        self._known: LRUCache[str, RepositoryDocument] = LRUCache(_KNOWN)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other servers have the same store."""
+        return self._storage.shared
+
+    def renew(self) -> None:
+        """Let what this request sees be no older than this moment."""
+        self._storage.renew()
+
+    def expect(
+        self,
+        repository: str,
+        *,
+        projects: Sequence[str],
+        username: str | None,
+        password: str | None,
+    ) -> None:
+        """Say what a request will need, so that a shared store is asked for all of it at once.
+
+        Which projects it is in the store depends on the repository that now has the name; where it
+        is another than a moment ago, they are asked for once more.
+        """
+        self._storage.expect((repository_key(repository), RepositoryDocument))
+        if username is not None:
+            self.users.expect(username)
+        if password is not None:
+            self.tokens.expect(password)
+        known = self._known.get(repository)
+        if known is not None:
+            Repository(self._storage, known).expect(*projects)
 
     async def identify(self, username: str, password: str) -> Principal:
         """Whose login this is.
@@ -170,7 +203,11 @@ class Organization:
         if _REPOSITORY_NAME.fullmatch(name) is None:
             return None
         document = await self._storage.read(repository_key(name), RepositoryDocument)
-        return None if document is None else Repository(self._storage, document)
+        if document is None:
+            return None
+        if self.shared:
+            self._known[name] = document
+        return Repository(self._storage, document)
 
     async def repository(self, name: str) -> Repository:
         """The repository of that name.
@@ -244,9 +281,7 @@ class Organization:
                 raise repository_not_found(name)
 
         await self._storage.change(repository_key(name), RepositoryDocument, remove)
-        self._journals.pop(repository.document.id, None)
-        self._faults.pop(repository.document.id, None)
-        self.impersonations.forget(repository.document.id)
+        self.instruments.forget(repository.document.id)
         for token in await self.tokens.all():
             if token.repository_id == repository.document.id:
                 await self.tokens.delete(token.id)
@@ -257,10 +292,6 @@ class Organization:
         """Begin to remove what nothing refers to, left by a process that was killed."""
         self._in_the_background(self._sweep())
 
-    def journal(self, repository: Repository) -> Journal:
-        """The requests that a repository received from this process."""
-        return self._journals.setdefault(repository.document.id, Journal())
-
     async def note_refusal(self, repository: str, method: str, url: str) -> Entry:
         """Note in a repository's journal that a test's program was kept from another host."""
         host = urlsplit(url if "://" in url else f"//{url}").hostname
@@ -268,24 +299,25 @@ class Organization:
         entry.reason = f"{host} may not be reached from this test"
         found = await self.find(repository)
         if found is not None:
-            self.journal(found).add(entry)
+            self.instruments.note(found.document.id, entry)
         return entry
-
-    def faults(self, repository: Repository) -> Faults:
-        """The failures that this process produces in a repository."""
-        return self._faults.setdefault(repository.document.id, Faults())
 
     async def install_fault(
         self, repository: Repository, specification: FaultSpecification
     ) -> InstalledFault:
-        """Let a fault strike from now on."""
+        """Let a fault strike from now on.
+
+        Raises:
+            NotAloneError: this server shares its store.
+        """
+        faults = self.instruments.faults(repository.document.id)
         fault = InstalledFault(specification)
         if isinstance(specification, StalePage):
             for name in await repository.project_names():
                 project = await repository.project(name)
                 if project is not None:
                     fault.snapshot[name] = project
-        self.faults(repository).add(fault)
+        faults.add(fault)
         return fault
 
     async def check(self) -> None:

@@ -1,12 +1,13 @@
 """One repository: publish, replace, yank, delete; here overwrite protection is decided."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import cast
 
 import msgspec
-from packaging.utils import canonicalize_name
 
+from cloudrepo_server.claims import Claims
 from cloudrepo_server.clock import now
 from cloudrepo_server.content import Content
 from cloudrepo_server.dialect import dialect_named
@@ -16,15 +17,15 @@ from cloudrepo_server.distribution import (
     check_filename,
     check_project_name,
     read_contents,
-    read_filename,
-    same_version,
 )
 from cloudrepo_server.documents import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.errors import (
+    CloudRepoServerError,
     FileExistsInRepositoryError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    UncertainError,
 )
 from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.storage import Storage
@@ -33,22 +34,16 @@ STATUSES = ("active", "archived", "quarantined", "deprecated")
 """https://packaging.python.org/specifications/project-status-markers/"""
 
 _CLOSED = ("archived", "quarantined")
-_UNKNOWN = ("", "UNKNOWN")
-
-
-class Claims(msgspec.Struct, frozen=True):
-    """What an upload form says of its file; what is empty there is None here."""
-
-    name: str | None = None
-    version: str | None = None
-    filetype: str | None = None
-    digests: Mapping[str, str] = msgspec.field(default_factory=dict)
-    attestations: str | None = None
 
 
 def repository_key(name: str) -> str:
     """Where a repository's document is; the sign, since Windows reserves names such as "con"."""
     return f"repositories/@{name}.json"
+
+
+def project_key(repository_id: str, normalized: str) -> str:
+    """Where a project's document is."""
+    return f"projects/{repository_id}/p-{normalized}.json"
 
 
 class Repository:
@@ -73,6 +68,12 @@ class Repository:
         """What is another as soon as there are other projects."""
         return (await self._storage.listing(f"projects/{self.document.id}/")).revision
 
+    def expect(self, *names: str) -> None:
+        """Say that projects of these names, normalized or not, will be asked for."""
+        for name in names:
+            with contextlib.suppress(InvalidError):
+                self._storage.expect((self._project_key(check_project_name(name)), ProjectDocument))
+
     async def project(self, name: str) -> ProjectDocument | None:
         """The project of that name, normalized or not, or None."""
         try:
@@ -87,8 +88,9 @@ class Repository:
         Raises:
             NotFoundError: there is none.
         """
-        stems = [filename[:at] for at, sign in enumerate(filename) if sign == "-"]
-        for name in stems or [filename]:
+        stems = [filename[:at] for at, sign in enumerate(filename) if sign == "-"] or [filename]
+        self.expect(*stems)
+        for name in stems:
             project = await self.project(name)
             if project is not None and filename in project.files:
                 return project, project.files[filename]
@@ -142,27 +144,19 @@ class Repository:
             ForbiddenError: the project takes no files.
             StorageError: the store did not take it.
         """
-        metadata_blob: str | None = None
-        published = False
+        metadata: Incoming | None = None
+        seen = False
         try:
-            name = self._distribution_name(incoming.filename, claims)
+            name = claims.distribution_name(incoming.filename, self.dialect)
             await incoming.check_digests(claims.digests)
             sha256 = await incoming.digest("sha256")
-            await self._refresh()
+            await self._refresh(name)
             project = await self._storage.read(self._project_key(name.project), ProjectDocument)
             taken = self._decide(project, name.filename, sha256, by)
             if taken is not None:
                 return taken
             contents = await self._contents(name, incoming)
-            await incoming.finish()
-            metadata_sha256 = None
-            if contents.metadata is not None:
-                metadata = Incoming(
-                    self._storage, f"blobs/{self.document.id}", name.filename, limit=None
-                )
-                await metadata.write(contents.metadata)
-                metadata_blob, metadata_sha256 = metadata.key, await metadata.digest("sha256")
-                await metadata.finish()
+            metadata = await self._store(incoming, contents.metadata)
             wants_blake2 = "{blake2_256}" in self.dialect.exists_text
             file = File(
                 filename=name.filename,
@@ -174,19 +168,27 @@ class Repository:
                 upload_time=upload_time or now(),
                 uploader=by,
                 requires_python=contents.requires_python,
-                metadata_sha256=metadata_sha256,
-                metadata_blob=metadata_blob,
+                metadata_sha256=None if metadata is None else await metadata.digest("sha256"),
+                metadata_blob=None if metadata is None else metadata.key,
                 attestations=claims.attestations,
             )
-            await self._refresh()
-            taken = await self._add(name.project, file)
-            published = taken is None
+            await self._refresh(name)
+            # From here on others may see it, unless it is said that it was refused.
+            seen = True
+            try:
+                taken = await self._add(name.project, file)
+            except UncertainError:
+                raise
+            except CloudRepoServerError:
+                seen = False
+                raise
+            seen = taken is None
             return taken or file
         finally:
-            if not published:
+            if not seen:
                 incoming.discard()
-                if metadata_blob is not None:
-                    self._storage.remove(metadata_blob)
+                if metadata is not None:
+                    metadata.discard()
 
     async def yank(self, filename: str, reason: str | None) -> File:
         """Yank a file with a reason, which may be empty, or take the yank back with None (PEP 592).
@@ -250,30 +252,6 @@ class Repository:
         changed = await self._storage.read(key, ProjectDocument)
         return changed or project
 
-    def _distribution_name(self, filename: str, claims: Claims) -> DistributionName:
-        project = None if claims.name is None else check_project_name(claims.name)
-        if self.dialect.any_file:
-            return self._unread_name(filename, project)
-        name = read_filename(filename, project=project)
-        if project is not None and project != name.project:
-            raise InvalidError(f"{filename} is not a file of the project {claims.name}.")
-        if claims.version not in (None, *_UNKNOWN) and not same_version(
-            claims.version or "", name.version
-        ):
-            raise InvalidError(f"{filename} is not a file of version {claims.version}.")
-        if claims.filetype not in (None, *_UNKNOWN, name.filetype):
-            raise InvalidError(f"{filename} is not a {claims.filetype} but a {name.filetype}.")
-        return name
-
-    @staticmethod
-    def _unread_name(filename: str, project: str | None) -> DistributionName:
-        try:
-            name = read_filename(filename, project=project)
-        except InvalidError:
-            stem = project or canonicalize_name(filename.partition("-")[0].partition(".")[0])
-            return DistributionName(filename, check_project_name(stem), "", "sdist")
-        return DistributionName(filename, project or name.project, name.version, name.filetype)
-
     async def _contents(self, name: DistributionName, incoming: Incoming) -> Contents:
         if self.dialect.any_file:
             return Contents(None, None)
@@ -282,8 +260,23 @@ class Repository:
         await incoming.finish()
         return await asyncio.to_thread(_read_opened, name, incoming)
 
-    async def _refresh(self) -> None:
+    async def _store(self, incoming: Incoming, metadata: bytes | None) -> Incoming | None:
+        if metadata is None:
+            await incoming.finish()
+            return None
+        beside = Incoming(self._storage, f"blobs/{self.document.id}", incoming.filename, limit=None)
+        await beside.write(metadata)
+        if self._storage.shared:
+            await asyncio.gather(incoming.finish(), beside.finish())
+        else:
+            await incoming.finish()
+            await beside.finish()
+        return beside
+
+    async def _refresh(self, name: DistributionName) -> None:
         # An upload may take long; what counts is the settings at the moment it becomes visible.
+        self._storage.renew()
+        self._storage.expect((self._project_key(name.project), ProjectDocument))
         current = await self._storage.read(repository_key(self.name), RepositoryDocument)
         if current is None or current.id != self.document.id:
             raise NotFoundError(f"The repository could not be found: {self.name}.")
@@ -366,7 +359,7 @@ class Repository:
             self._storage.retire(key)
 
     def _project_key(self, normalized: str) -> str:
-        return f"projects/{self.document.id}/p-{normalized}.json"
+        return project_key(self.document.id, normalized)
 
 
 def _read_opened(name: DistributionName, incoming: Incoming) -> Contents:

@@ -114,6 +114,10 @@ class Users:
 
         await self._storage.change(_user_key(email), UserDocument, remove)
 
+    def expect(self, email: str) -> None:
+        """Say that this user's passphrase will be verified."""
+        self._storage.expect((_user_key(email), UserDocument))
+
     async def verify(self, email: str, passphrase: str) -> UserDocument | None:
         """The user whose passphrase this is, or None."""
         user = await self._storage.read(_user_key(email), UserDocument)
@@ -205,13 +209,19 @@ class Tokens:
             remove(None)
         await self._storage.change(_token_key(token_id), TokenDocument, remove)
 
+    def expect(self, token: str) -> None:
+        """Say that this will be verified, which may be a token."""
+        token_id, _ = _parts(token)
+        if token_id:
+            self._storage.expect((_token_key(token_id), TokenDocument))
+
     async def verify(self, token: str) -> TokenDocument | None:
         """The document of that token, or None."""
-        parts = token.split(".", _TOKEN_PARTS - 1)
-        if len(parts) != _TOKEN_PARTS or parts[0] != "cloudrepo" or not parts[1].isalnum():
+        token_id, secret = _parts(token)
+        if not token_id:
             return None
-        known = await self._storage.read(_token_key(parts[1]), TokenDocument)
-        if known is None or not hmac.compare_digest(_sha256(parts[2]), known.secret):
+        known = await self._storage.read(_token_key(token_id), TokenDocument)
+        if known is None or not hmac.compare_digest(_sha256(secret), known.secret):
             return None
         return known
 
@@ -224,6 +234,14 @@ def _check_email(email: str) -> None:
 def _user_key(email: str) -> str:
     # A digest, since an address may hold what a file system forbids.
     return f"users/{_sha256(email.casefold())[:32]}.json"
+
+
+def _parts(token: str) -> tuple[str, str]:
+    # Its document's name and what proves it; nothing of what is no token.
+    parts = token.split(".", _TOKEN_PARTS - 1)
+    if len(parts) != _TOKEN_PARTS or parts[0] != "cloudrepo" or not parts[1].isalnum():
+        return "", ""
+    return parts[1], parts[2]
 
 
 def _token_key(token_id: str) -> str:

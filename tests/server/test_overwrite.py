@@ -9,10 +9,10 @@ from typing import IO
 
 import pytest
 
+from cloudrepo_server.claims import Claims
 from cloudrepo_server.distribution import Contents, DistributionName, read_contents
 from cloudrepo_server.errors import FileExistsInRepositoryError
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.repository import Claims
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from tests.server.support.archives import Archive, sdist, wheel
 from tests.server.support.forms import encode, fields

@@ -12,9 +12,9 @@ from typing import Self
 
 import pytest
 
+from cloudrepo_server.claims import Claims
 from cloudrepo_server.documents import ProjectDocument
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.repository import Claims
 from cloudrepo_server.storage import StoredObject
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.sweep import sweep

@@ -11,7 +11,6 @@ import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -44,16 +43,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 D = TypeVar("D", bound=Document)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The last parts of the keys below a prefix, sorted; another revision means other names."""
 
     names: tuple[str, ...]
-    revision: str = field(default_factory=lambda: secrets.token_hex(8))
+    revision: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(msgspec.Struct, frozen=True):
     """Something stored, and when it was written, in seconds since the epoch."""
 
     key: str

@@ -11,9 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import random
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +30,8 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from cloudrepo_server.errors import StorageError, UncertainError
+from cloudrepo_server.errors import StorageError
+from cloudrepo_server.storage.attempt import Attempt
 from cloudrepo_server.storage.failures import storage_errors
 from cloudrepo_server.storage.interface import (
     CACHE_BYTES,
@@ -58,12 +57,8 @@ GONE = b""
 GOING = b"-"
 """What stands under the key of a document that is no more, and while that is being swept."""
 
-_CONFLICTS = 30
-_FAILURES = 1
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 # Longer than a removal by a sweep takes, which is asked for once.
 _GOING_SECONDS = 10.0
-_REMEMBERED = 16
 _READ_AT_ONCE = 16
 _REMOVED_AT_ONCE = 100
 _PIECE = 4 << 20
@@ -275,10 +270,10 @@ class SharedStorage(Storage):
         self, key: str, type_: type[D], change: Callable[[D | None], D | None]
     ) -> None:
         since, started = needed(), monotonic()
-        attempt = _Attempt()
+        attempt = Attempt()
         while True:
             stored = await attempt.ask(self._look(key, type_, since=since))
-            if attempt.succeeded(stored):
+            if attempt.succeeded(stored.document):
                 return
             if not stored.going or monotonic() - started > _GOING_SECONDS:
                 before = None if stored.document is None else expected(stored.document, type_)
@@ -291,7 +286,7 @@ class SharedStorage(Storage):
             since = monotonic()
 
     async def _put_document(
-        self, key: str, stored: _Stored, after: Document | None, attempt: _Attempt
+        self, key: str, stored: _Stored, after: Document | None, attempt: Attempt
     ) -> bool:
         encoded = GONE if after is None else msgspec.json.encode(after)
         mode: PutMode = "create"
@@ -366,75 +361,6 @@ class SharedStorage(Storage):
         task = asyncio.ensure_future(finish())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _Attempt:
-    """One change of a document, however often it is tried."""
-
-    def __init__(self) -> None:
-        self._tried: set[str] = set()
-        self._removing = False
-        self._conflicts = 0
-        self._failures = 0
-
-    def next(self, before: Document | None, after: Document | None) -> Document | None:
-        """What is to be stored, with a revision of its own."""
-        if after is None:
-            self._removing = True
-            return None
-        revision = secrets.token_hex(8)
-        self._tried.add(revision)
-        earlier = () if before is None else (before.revision, *before.earlier)[:_REMEMBERED]
-        return msgspec.structs.replace(after, revision=revision, earlier=earlier)
-
-    def succeeded(self, stored: _Stored) -> bool:
-        """Whether what was tried is there: its answer was lost, or the store was asked twice."""
-        if stored.document is None:
-            return self._removing
-        return not self._tried.isdisjoint((stored.document.revision, *stored.document.earlier))
-
-    async def ask(self, answer: Awaitable[_Stored]) -> _Stored:
-        """What is stored.
-
-        Raises:
-            StorageError: the store did not answer.
-            UncertainError: likewise, and what became of a try before is not known.
-        """
-        try:
-            return await answer
-        except StorageError as error:
-            if self._failures:
-                raise _uncertain() from error
-            raise
-
-    def conflict(self) -> None:
-        """Note that somebody was quicker.
-
-        Raises:
-            StorageError: it was so too often.
-        """
-        self._conflicts += 1
-        if self._conflicts > _CONFLICTS:
-            raise StorageError("too many want to change the same at once; nothing was changed")
-
-    def failure(self, error: Exception) -> None:
-        """Note that the store did not say what it did.
-
-        Raises:
-            UncertainError: it was so too often.
-        """
-        self._failures += 1
-        if self._failures > _FAILURES:
-            raise _uncertain() from error
-
-    async def pause(self) -> None:
-        """Let others go first, each another while."""
-        longest = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**self._conflicts)
-        await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
-
-
-def _uncertain() -> UncertainError:
-    return UncertainError("the storage did not answer; it may have taken the change, or not")
 
 
 def _version(tag: str | None, version: str | None) -> UpdateVersion:

@@ -5,10 +5,11 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import UNSET
 
+from cloudrepo_server.claims import Claims
 from cloudrepo_server.clock import read_time
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.repository import Claims, Repository
+from cloudrepo_server.repository import Repository
 from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
@@ -87,13 +88,20 @@ class Api:
             ),
             Operation("PATCH", file, self.change_file, s.FileAnswer, body=s.FileChange),
             Operation("DELETE", file, self.delete_file, None, status=HTTPStatus.NO_CONTENT),
-            Operation("GET", _REPOSITORY + "/requests", self.list_requests, s.RequestsAnswer),
+            Operation(
+                "GET",
+                _REPOSITORY + "/requests",
+                self.list_requests,
+                s.RequestsAnswer,
+                refusals=_CONFLICT,
+            ),
             Operation(
                 "DELETE",
                 _REPOSITORY + "/requests",
                 self.clear_requests,
                 None,
                 status=HTTPStatus.NO_CONTENT,
+                refusals=_CONFLICT,
             ),
         ]
 
@@ -229,12 +237,14 @@ class Api:
 
     async def list_requests(self, request: web.Request) -> web.Response:
         """What the repository received, oldest first."""
-        journal = self._organization.journal(await self._repository(request))
+        repository = await self._repository(request)
+        journal = self._organization.instruments.journal(repository.document.id)
         return json_answer({"requests": journal.answered()})
 
     async def clear_requests(self, request: web.Request) -> web.Response:
         """Empty the journal."""
-        self._organization.journal(await self._repository(request)).clear()
+        repository = await self._repository(request)
+        self._organization.instruments.journal(repository.document.id).clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_users(self, _: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from cloudrepo_server.faults import FaultSpecification, read_fault
+from cloudrepo_server.faults import Faults, FaultSpecification, read_fault
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.web import schemas
@@ -23,9 +23,9 @@ class FaultApi:
 
     def operations(self) -> list[Operation]:
         """The operations on faults."""
-        gone = HTTPStatus.NO_CONTENT
+        gone, shared = HTTPStatus.NO_CONTENT, (HTTPStatus.CONFLICT,)
         return [
-            Operation("GET", _FAULTS, self.list_faults, schemas.FaultsAnswer),
+            Operation("GET", _FAULTS, self.list_faults, schemas.FaultsAnswer, refusals=shared),
             Operation(
                 "POST",
                 _FAULTS,
@@ -33,14 +33,17 @@ class FaultApi:
                 schemas.FaultAnswer,
                 body=FaultSpecification,
                 status=HTTPStatus.CREATED,
+                refusals=shared,
             ),
-            Operation("DELETE", _FAULTS, self.clear_faults, None, status=gone),
-            Operation("DELETE", _FAULTS + "/{id}", self.delete_fault, None, status=gone),
+            Operation("DELETE", _FAULTS, self.clear_faults, None, status=gone, refusals=shared),
+            Operation(
+                "DELETE", _FAULTS + "/{id}", self.delete_fault, None, status=gone, refusals=shared
+            ),
         ]
 
     async def list_faults(self, request: web.Request) -> web.Response:
         """Every fault of a repository, oldest first, and how often it struck."""
-        faults = self._organization.faults(await self._repository(request))
+        faults = await self._faults(request)
         return json_answer({"faults": [fault.as_json() for fault in faults.all()]})
 
     async def create_fault(self, request: web.Request) -> web.Response:
@@ -52,14 +55,18 @@ class FaultApi:
 
     async def clear_faults(self, request: web.Request) -> web.Response:
         """Remove every fault of a repository."""
-        self._organization.faults(await self._repository(request)).clear()
+        (await self._faults(request)).clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def delete_fault(self, request: web.Request) -> web.Response:
         """Remove a fault."""
-        faults = self._organization.faults(await self._repository(request))
+        faults = await self._faults(request)
         faults.remove(request.match_info["id"])
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def _faults(self, request: web.Request) -> Faults:
+        repository = await self._repository(request)
+        return self._organization.instruments.faults(repository.document.id)
 
     async def _repository(self, request: web.Request) -> Repository:
         return await self._organization.repository(request.match_info["name"])

@@ -32,6 +32,7 @@ class ImpersonationApi:
                 schemas.ImpersonationAnswer,
                 body=schemas.NewImpersonation,
                 status=HTTPStatus.CREATED,
+                refusals=(HTTPStatus.CONFLICT,),
             ),
             Operation(
                 "DELETE",
@@ -39,6 +40,7 @@ class ImpersonationApi:
                 self.delete_impersonation,
                 None,
                 status=HTTPStatus.NO_CONTENT,
+                refusals=(HTTPStatus.CONFLICT,),
             ),
         ]
 
@@ -46,10 +48,11 @@ class ImpersonationApi:
         """Let a repository stand for URLs, for programs that use the proxy that it names."""
         repository = await self._organization.repository(request.match_info["name"])
         body = await read_json(request, schemas.NewImpersonation)
+        impersonations = self._organization.instruments.impersonations
         certificate = None
         if Authority.is_installed() or any(url.startswith("https:") for url in body.urls):
             certificate = (await self._proxy.authority()).pem
-        made = self._organization.impersonations.add(
+        made = impersonations.add(
             repository.name, repository.document.id, urls=body.urls, allow=body.allow
         )
         _, port = self._proxy.address
@@ -65,5 +68,7 @@ class ImpersonationApi:
     async def delete_impersonation(self, request: web.Request) -> web.Response:
         """End an impersonation."""
         repository = await self._organization.repository(request.match_info["name"])
-        self._organization.impersonations.remove(repository.document.id, request.match_info["id"])
+        self._organization.instruments.impersonations.remove(
+            repository.document.id, request.match_info["id"]
+        )
         return web.Response(status=HTTPStatus.NO_CONTENT)

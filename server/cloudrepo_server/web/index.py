@@ -13,7 +13,7 @@ from cloudrepo_server.organization import (
 )
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.answers import json_answer, refusal_answer
-from cloudrepo_server.web.authentication import authenticate
+from cloudrepo_server.web.authentication import authenticate, expect
 from cloudrepo_server.web.faulty import Struck
 from cloudrepo_server.web.notes import DIALECT, ENTRY, PRINCIPAL, UPLOAD
 from cloudrepo_server.web.reads import Read, Reader, find_wanted
@@ -67,6 +67,8 @@ class Index:
         return await self._read(request, repository, target, entry)
 
     async def _begin(self, request: web.Request, target: Target) -> tuple[Repository | None, Entry]:
+        if self._organization.shared:
+            expect(request, self._organization, target)
         entry = Entry(
             method=request.method,
             path=target.path,
@@ -74,7 +76,7 @@ class Index:
         )
         repository = await self._organization.find(target.repository)
         if repository is not None:
-            self._organization.journal(repository).add(entry)
+            self._organization.instruments.note(repository.document.id, entry)
             request[DIALECT] = repository.dialect
         request[ENTRY] = entry
         return repository, entry
@@ -129,8 +131,10 @@ class Index:
     def _strike(
         self, repository: Repository, facts: Facts, entry: Entry, *, by_project: bool = False
     ) -> Struck:
-        faults = self._organization.faults(repository)
-        return Struck(faults.strike(facts, by_project=by_project), entry)
+        instruments = self._organization.instruments
+        return Struck(
+            instruments.strike(repository.document.id, facts, by_project=by_project), entry
+        )
 
 
 def _text(header: str) -> str:

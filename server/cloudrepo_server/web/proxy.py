@@ -47,7 +47,7 @@ class Proxy:
     """Takes CONNECT and plain requests, and passes them to this server or to a host let through."""
 
     def __init__(self, organization: Organization) -> None:
-        self._impersonations = organization.impersonations
+        self._instruments = organization.instruments
         self._note_refusal = organization.note_refusal
         self._tunnels: dict[int, Tunnel] = {}
         self._authority: Authority | None = None
@@ -165,7 +165,11 @@ class Proxy:
             name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        return self._impersonations.find(name, secret) if scheme.lower() == b"basic" else None
+        return (
+            self._instruments.impersonations.find(name, secret)
+            if scheme.lower() == b"basic"
+            else None
+        )
 
     async def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:

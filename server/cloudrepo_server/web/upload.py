@@ -10,12 +10,13 @@ from aiohttp import web
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from packaging.utils import canonicalize_name
 
+from cloudrepo_server.claims import Claims
 from cloudrepo_server.documents import File
 from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.journal import Entry, form_for_journal
 from cloudrepo_server.provenance import read_attestations
-from cloudrepo_server.repository import Claims, Repository
+from cloudrepo_server.repository import Repository
 
 WAITS = "waits"
 """Where a request notes that its client waits with the body until its credentials are good."""

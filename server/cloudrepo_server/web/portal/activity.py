@@ -79,6 +79,7 @@ def _page(
         kinds=tuple(_KINDS),
         paging=paginate(happenings, visit.query, keep=["kind"]),
         shown_at_most=_SHOWN,
+        shared=visit.organization.shared,
         repository=repository,
         current="activity",
     )
@@ -100,7 +101,7 @@ def _newest(
 
 
 def _backwards(organization: Organization, repository: Repository) -> Iterator[Happening]:
-    for entry in reversed(organization.journal(repository).entries):
+    for entry in reversed(organization.instruments.noted(repository.document.id)):
         yield Happening(repository.name, entry)
 
 

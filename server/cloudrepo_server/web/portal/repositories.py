@@ -39,6 +39,7 @@ async def show(visit: Visit) -> web.Response:
         wanted=wanted,
         repositories=len(found),
         users=len(await visit.organization.users.all()),
+        shared=visit.organization.shared,
         uploads=latest_uploads(visit.organization, found.values(), _UPLOADS),
     )
 

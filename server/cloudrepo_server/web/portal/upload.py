@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from aiohttp import web
 from multipart import MultipartSegment
 
+from cloudrepo_server.claims import Claims
 from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLargeError
 from cloudrepo_server.incoming import Incoming
-from cloudrepo_server.repository import Claims, Repository
+from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.answers import status_of
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
