@@ -55,6 +55,7 @@ class Server:
         *,
         folder: Path,
         command_timeout: float = COMMAND_TIMEOUT,
+        run: str | None = None,
     ) -> None:
         """Describe a server that runs.
 
@@ -64,6 +65,8 @@ class Server:
             password: likewise.
             folder: below it the programs that repositories run get their homes and caches.
             command_timeout: how many seconds such a program may take.
+            run: whose repositories and users these are; if the run is killed, the server can tell
+                by it what was left.
         """
         self.url = url.rstrip("/")
         self.admin_username = username
@@ -71,6 +74,7 @@ class Server:
         self._api = Api(self.url, username, password)
         self._folder = folder
         self._command_timeout = command_timeout
+        self._run = run
         self._made: list[Repository | RepositoryUser] = []
 
     def __repr__(self) -> str:
@@ -98,7 +102,7 @@ class Server:
         __tracebackhide__ = True
         if wrong := unknown_settings(settings):
             raise TypeError(wrong)
-        sent: dict[str, Any] = {"name": name or unique("repository"), **settings}
+        sent: dict[str, Any] = {"name": name or unique("repository"), "run": self._run, **settings}
         if "upstream" in settings:
             sent["upstream"] = [
                 one.name if isinstance(one, Repository) else one for one in settings["upstream"]
@@ -142,6 +146,7 @@ class Server:
         sent: dict[str, Any] = {
             "email": email or f"{unique('user')}@example.com",
             "read_only": read_only,
+            "run": self._run,
         }
         if passphrase is not None:
             sent["passphrase"] = Secret(passphrase)

@@ -21,6 +21,8 @@ _LOOPBACK = ("127.", "::1", "localhost")
 _LAST_PORT = 65535
 _LAST_PID = (1 << 31) - 1
 _LONGEST = 86_400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MAX_DIGITS = 9
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="answer until stopped"))
+    _add_sweep(commands.add_parser("sweep", help="remove what test runs left that were killed"))
     _add_run(commands.add_parser("run", help="run a command with every tool pointed at an index"))
     return parser
 
@@ -116,6 +119,24 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(start=_sweep)
+    add = parser.add_argument
+    add(
+        "--url",
+        type=_url,
+        required=True,
+        help="the server to ask, with the login of CLOUDREPO_ADMIN_USERNAME and _PASSWORD",
+    )
+    add(
+        "--runs-older-than",
+        type=_age,
+        required=True,
+        metavar="AGE",
+        help="what was made by test runs that made nothing for so long, such as 90m, 12h or 2d",
+    )
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(start=_run)
     add = parser.add_argument
@@ -155,6 +176,19 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a time: give 0 to {_LONGEST} seconds")
 
 
+def _age(text: str) -> float:
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or len(number) > _MAX_DIGITS or unit not in _UNITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age: give such as 45s, 90m, 12h, 2d")
+    return float(int(number) * _UNITS[unit])
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or "@" in text:
+        raise argparse.ArgumentTypeError("it is not an http or https URL without a login")
+    return text
+
+
 def _name(text: str) -> str:
     # It stands in a header, and in a line of the log.
     if not text or not text.isprintable():
@@ -173,6 +207,23 @@ def _serve(given: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return _in_loop(serve(settings)) or 0
+
+
+def _sweep(given: argparse.Namespace) -> int:
+    # Imported for this command alone, so that `serve` starts sooner.
+    from cloudrepo_server.sweeping import sweep_server  # noqa: PLC0415
+
+    names = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
+    username, password = (os.environ.get(name, "") for name in names)
+    try:
+        if not (username and password):
+            raise InvalidError(f"the admin user's login is needed: set {' and '.join(names)}")
+        swept = sweep_server(given.url, (username, password), runs_older_than=given.runs_older_than)
+    except CloudRepoServerError as error:
+        print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    print(f"Removed {swept}.")  # noqa: T201
+    return 0
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -16,6 +16,8 @@ class RepositoryDocument(Document, frozen=True, kw_only=True):
     max_file_size: int | None = None
     upstream: tuple[str, ...] = ()
     upstream_strategy: str = "first-match"
+    run: str | None = None
+    """The test run that made it, if one did."""
     created: str
 
 
@@ -58,6 +60,8 @@ class UserDocument(Document, frozen=True, kw_only=True):
     email: str
     passphrase: str
     read_only: bool = False
+    run: str | None = None
+    """The test run that made it, if one did."""
     created: str
 
 

@@ -37,9 +37,16 @@ class Users:
         self._slow_hashes = asyncio.Semaphore(_SLOW_HASHES_AT_ONCE)
 
     async def create(
-        self, email: str, *, passphrase: str | None = None, read_only: bool = False
+        self,
+        email: str,
+        *,
+        passphrase: str | None = None,
+        read_only: bool = False,
+        run: str | None = None,
     ) -> tuple[UserDocument, str | None]:
         """A new user, and the passphrase that was generated where none was given.
+
+        `run` is the test run that it is made for.
 
         Raises:
             InvalidError: the e-mail address or the passphrase cannot be used.
@@ -51,6 +58,7 @@ class Users:
             email=email,
             passphrase=await self._hash(passphrase, generated),
             read_only=read_only,
+            run=run,
             created=now(),
         )
 

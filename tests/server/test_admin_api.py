@@ -44,6 +44,7 @@ def test_a_new_repository_has_the_settings_that_nobody_gave(server: Server) -> N
         **DEFAULTS,
         "name": "fresh",
         "url": f"{server.url}/repositories/fresh",
+        "run": None,
         "created": body["created"],
     }
     assert TIME.fullmatch(body["created"])

@@ -21,6 +21,7 @@ from cloudrepo_server.web.impersonation_api import ImpersonationApi
 from cloudrepo_server.web.notes import UPLOAD, USER
 from cloudrepo_server.web.operations import Operation, openapi_document
 from cloudrepo_server.web.proxy import Proxy
+from cloudrepo_server.web.sweep_api import SweepApi
 
 DESCRIPTION = "/api/openapi.json"
 
@@ -39,6 +40,7 @@ class Api:
             *FaultApi(organization).operations(),
             *ImpersonationApi(organization, proxy).operations(),
             *self._user_operations(),
+            *SweepApi(organization).operations(),
         ]
 
     def routes(self) -> list[web.RouteDef]:
@@ -256,7 +258,10 @@ class Api:
         """Make a user; without a passphrase the answer holds a generated one, this once."""
         body = await read_json(request, schemas.NewUser)
         user, generated = await self._organization.users.create(
-            body.email, passphrase=body.passphrase, read_only=body.read_only
+            body.email,
+            passphrase=body.passphrase,
+            read_only=body.read_only,
+            run=body.run,
         )
         return json_answer(schemas.UserAnswer.of(user, generated), status=HTTPStatus.CREATED)
 

@@ -26,6 +26,9 @@ Bytes = Annotated[int, Meta(ge=0)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
+Run = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A request's body; a field that is not known is refused by name."""
 
@@ -54,17 +57,26 @@ class RepositorySettings(Body, kw_only=True):
 
 
 class NewRepository(RepositorySettings, kw_only=True):
-    """A repository's name and settings."""
+    """A repository's name and settings; `run` is the test run that it is made for."""
 
     name: RepositoryName
+    run: Run | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The settings that the body names, and the run."""
+        return {**super().given(), "run": self.run}
 
 
 class NewUser(Body, kw_only=True):
-    """A repository user; without a passphrase one is generated."""
+    """A repository user; without a passphrase one is generated.
+
+    `run` is the test run that the user is made for.
+    """
 
     email: Email
     passphrase: Passphrase | None = None
     read_only: bool = False
+    run: Run | None = None
 
 
 class UserChange(Body, kw_only=True):
@@ -79,6 +91,12 @@ class NewToken(Body, kw_only=True):
 
     repository: RepositoryName
     read_only: bool = False
+
+
+class Sweep(Body, kw_only=True):
+    """What is to be removed: what test runs left that made nothing for so many seconds."""
+
+    runs_older_than: Annotated[float, Meta(ge=0)]
 
 
 class FileChange(Body, kw_only=True):
@@ -122,6 +140,7 @@ class RepositoryAnswer(msgspec.Struct, kw_only=True):
     max_file_size: int | None
     upstream: tuple[str, ...]
     upstream_strategy: str
+    run: str | None
     created: Time
 
     @classmethod
@@ -137,6 +156,7 @@ class RepositoryAnswer(msgspec.Struct, kw_only=True):
             max_file_size=document.max_file_size,
             upstream=tuple(without_password(each) for each in document.upstream),
             upstream_strategy=document.upstream_strategy,
+            run=document.run,
             created=document.created,
         )
 
@@ -215,6 +235,7 @@ class UserAnswer(msgspec.Struct, kw_only=True):
 
     email: str
     read_only: bool
+    run: str | None
     created: Time
     passphrase: str | UnsetType = UNSET
 
@@ -224,6 +245,7 @@ class UserAnswer(msgspec.Struct, kw_only=True):
         return cls(
             email=user.email,
             read_only=user.read_only,
+            run=user.run,
             created=user.created,
             passphrase=UNSET if generated is None else generated,
         )
