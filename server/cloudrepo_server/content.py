@@ -26,6 +26,14 @@ class Content(msgspec.Struct, frozen=True):
         """Where it lies on the local disk, if it does."""
         return self._storage.path(self._key)
 
+    async def url(self) -> str | None:
+        """Where anybody may take it for a while, if that is where clients are to be sent.
+
+        Raises:
+            StorageError: the storage did not answer.
+        """
+        return await self._storage.url(self._key)
+
     async def read(self) -> bytes:
         """All bytes.
 

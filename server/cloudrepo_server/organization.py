@@ -27,6 +27,7 @@ from cloudrepo_server.faults import FaultSpecification, InstalledFault, StalePag
 from cloudrepo_server.instruments import Instruments
 from cloudrepo_server.journal import Entry
 from cloudrepo_server.repository import Repository, repository_key
+from cloudrepo_server.sessions import Sessions
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.upstream import Upstreams
 from cloudrepo_server.users import Tokens, Users
@@ -78,6 +79,7 @@ class Organization:
         self.name = name
         self.users = Users(storage)
         self.tokens = Tokens(storage)
+        self.sessions = Sessions(storage)
         self.upstreams = Upstreams(self.find)
         self._storage = storage
         self._admin_username = admin_username

@@ -52,6 +52,12 @@ async def content_answer(
     if content.small or whole:
         data = await content.read()
         return web.Response(status=status, headers=headers, body=data[start:end])
+    elsewhere = await content.url()
+    if elsewhere is not None:
+        # Its URL opens it to whoever has it, for a while: nobody is to keep it.
+        return web.Response(
+            status=307, headers={"Location": elsewhere, "Cache-Control": "no-store"}
+        )
     headers["Content-Length"] = str(end - start)
     answer = web.StreamResponse(status=status, headers=headers)
     await _send(request, answer, content, start=start, end=end, entry=entry)

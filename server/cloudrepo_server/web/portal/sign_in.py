@@ -15,7 +15,7 @@ _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
 
 async def show(visit: Visit) -> web.Response:
     """The form."""
-    if visit.session is not None:
+    if visit.username is not None:
         return visit.go(HOME)
     return _form(visit)
 
@@ -23,7 +23,7 @@ async def show(visit: Visit) -> web.Response:
 async def sign_in(visit: Visit) -> web.Response:
     """A session for the admin user, and for nobody else."""
     username, address = visit.form.get("username", ""), visit.request.remote or ""
-    wait = visit.sessions.throttle.begin(address, username)
+    wait = visit.throttle.begin(address, username)
     if wait:
         refusal = _form(
             visit, _TOO_MANY, f"Too many sign-ins failed. Try again in {counted(wait, 'second')}."
@@ -41,19 +41,20 @@ async def sign_in(visit: Visit) -> web.Response:
             f"{principal.name} reaches the repositories with pip, twine and the like, not this "
             "portal: sign in as the admin user.",
         )
-    visit.sessions.throttle.succeed(address, username)
-    visit.sessions.sign_out(visit.identity)
+    visit.throttle.succeed(address, username)
+    sessions = visit.organization.sessions
+    await sessions.end(visit.identity)
     wanted = visit.form.get("next", "")
     response = visit.go(wanted if is_portal_path(wanted) else HOME)
-    visit.sessions.set_cookie(visit.request, response, visit.sessions.sign_in(principal.name))
+    visit.cookies.identify(visit.request, response, await sessions.begin(principal.name))
     return response
 
 
 async def sign_out(visit: Visit) -> web.Response:
     """No session any more, here or wherever its cookie was copied to."""
-    visit.sessions.sign_out(visit.identity)
+    await visit.organization.sessions.end(visit.identity)
     response = visit.go(SIGN_IN)
-    visit.sessions.delete_cookie(visit.request, response)
+    visit.cookies.forget(visit.request, response)
     return response
 
 
@@ -75,7 +76,7 @@ def _form(visit: Visit, status: int = 200, error: str | None = None) -> web.Resp
         wanted=wanted if is_portal_path(wanted) else "",
     )
     # The form's token is good for this browser alone, so it is told who it is.
-    visit.sessions.set_cookie(visit.request, page, visit.identity)
+    visit.cookies.identify(visit.request, page, visit.identity)
     return page
 
 

@@ -1,5 +1,7 @@
 """The portal's routes, in one place, and what every answer passes through."""
 
+import secrets
+
 from aiohttp import web
 
 from cloudrepo_server.errors import CloudRepoServerError
@@ -19,10 +21,11 @@ from cloudrepo_server.web.portal import (
     users,
 )
 from cloudrepo_server.web.portal.assets import ASSET, read_asset
+from cloudrepo_server.web.portal.cookies import Cookies
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields, require_own_origin
 from cloudrepo_server.web.portal.rendering import Templates
-from cloudrepo_server.web.portal.sessions import Sessions
 from cloudrepo_server.web.portal.sign_in import way_to_sign_in
+from cloudrepo_server.web.portal.throttle import Throttle
 from cloudrepo_server.web.portal.visit import Route, Visit
 
 _HEADERS = {
@@ -47,7 +50,8 @@ class Site:
 
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
-        self._sessions = Sessions()
+        self._cookies: Cookies | None = None
+        self._throttle = Throttle()
         self._templates = Templates()
         self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
@@ -69,18 +73,24 @@ class Site:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """A page, a file, or what a form did."""
-        identity = self._sessions.identity(request)
+        sessions = self._organization.sessions
+        if self._cookies is None:
+            self._cookies = Cookies(await sessions.key(), shared=self._organization.shared)
+        identity = self._cookies.identity(request)
         visit = request[_VISIT] = Visit(
             request=request,
             organization=self._organization,
-            sessions=self._sessions,
+            cookies=self._cookies,
+            throttle=self._throttle,
             templates=self._templates,
-            identity=identity or self._sessions.new_identity(),
-            session=self._sessions.session(identity),
+            identity=identity or secrets.token_urlsafe(24),
+            username=None,
         )
-        if visit.session is not None:
-            request[USER] = visit.session.username
         try:
+            if identity is not None:
+                visit.username = await sessions.username(identity)
+            if visit.username is not None:
+                request[USER] = visit.username
             match = await self._router.resolve(request)
             if match.http_exception is not None:
                 raise match.http_exception
@@ -106,7 +116,7 @@ class Site:
             visit: Visit = request[_VISIT]
             if request.method == "POST":
                 require_own_origin(request)
-            if visit.session is None and not route.open:
+            if visit.username is None and not route.open:
                 return way_to_sign_in(visit)
             if request.method == "POST" and not route.has_files:
                 visit.form = await read_fields(request)

@@ -68,7 +68,7 @@ async def _receive(visit: Visit, repository: Repository, received: list[Incoming
 
 
 async def _publish(visit: Visit, repository: Repository, incoming: Incoming) -> _Outcome:
-    by = "admin" if visit.session is None else visit.session.username
+    by = visit.username or "admin"
     try:
         await repository.publish(incoming, Claims(), by=by)
     except CloudRepoServerError as error:

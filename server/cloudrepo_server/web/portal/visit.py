@@ -11,8 +11,9 @@ from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.answers import status_of
 from cloudrepo_server.web.connection import repository_url
+from cloudrepo_server.web.portal.cookies import Cookies, Notice
 from cloudrepo_server.web.portal.rendering import Templates
-from cloudrepo_server.web.portal.sessions import Notice, Session, Sessions
+from cloudrepo_server.web.portal.throttle import Throttle
 
 _SEE_OTHER = 303
 
@@ -23,12 +24,15 @@ class Visit:
 
     request: web.Request
     organization: Organization
-    sessions: Sessions
+    cookies: Cookies
+    throttle: Throttle
     templates: Templates
     identity: str
-    session: Session | None
+    username: str | None
+    """Who is signed in, or None."""
     below: Mapping[str, str] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict, repr=False)
+    notices: list[Notice] = field(default_factory=list, repr=False)
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -48,21 +52,22 @@ class Visit:
         return repository_url(self.request, repository)
 
     def page(self, template: str, *, status: int = 200, **shown: object) -> web.Response:
-        """A page; what the session has to tell is told on it."""
-        notices: list[Notice] = []
-        if self.session is not None:
-            notices, self.session.notices = self.session.notices, []
+        """A page; what the browser is to be told is told on it."""
+        notices = self._notices() if self.username is not None else []
         context: dict[str, Any] = {
             "organization": self.organization.name,
-            "username": None if self.session is None else self.session.username,
-            "form_token": self.sessions.form_token(self.identity),
+            "username": self.username,
+            "form_token": self.cookies.form_token(self.identity),
             "notices": notices,
             "path": self.request.path,
             **shown,
         }
-        return web.Response(
+        response = web.Response(
             text=self.templates.render(template, context), status=status, content_type="text/html"
         )
+        if self.username is not None:
+            self.cookies.notify(self.request, response, self.identity, ())
+        return response
 
     def refused(self, template: str, error: CloudRepoServerError, **shown: object) -> web.Response:
         """The form's page again, with what was wrong and what was filled in."""
@@ -72,12 +77,17 @@ class Visit:
 
     def notify(self, text: str, *, secret: str | None = None, kind: str = "done") -> None:
         """Say this on the next page."""
-        if self.session is not None:
-            self.session.notices.append(Notice(text, kind, secret))
+        self.notices.append(Notice(text, kind, secret))
 
     def go(self, path: str) -> web.Response:
         """Lead to another page."""
-        return web.Response(status=_SEE_OTHER, headers={"Location": path})
+        response = web.Response(status=_SEE_OTHER, headers={"Location": path})
+        if self.notices and self.username is not None:
+            self.cookies.notify(self.request, response, self.identity, self._notices())
+        return response
+
+    def _notices(self) -> list[Notice]:
+        return [*self.cookies.notices(self.request, self.identity), *self.notices]
 
     def require_token(self, token: str | None) -> None:
         """Let the form pass.
@@ -85,7 +95,7 @@ class Visit:
         Raises:
             ForbiddenError: it is not from a page that this browser was given.
         """
-        if token is None or not self.sessions.is_form_token(token, self.identity):
+        if token is None or not self.cookies.is_form_token(token, self.identity):
             raise ForbiddenError(
                 "This form is not from this portal, or its page was open for too long; "
                 "nothing was done. Load the page again."
