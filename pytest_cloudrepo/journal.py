@@ -27,7 +27,7 @@ class Request:
     bytes_sent: int
     seconds: float
     form: Mapping[str, Any] | None
-    """An upload's fields but for the file and what is secret."""
+    """An upload's fields, each with all its values, but for the file and what is secret."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Request:

@@ -11,15 +11,14 @@ import pytest
 
 from pytest_cloudrepo import Repository
 from pytest_cloudrepo.factories import ProjectFactory
+from tests.markdown import blocks
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to.md"
-RECIPE = PAGE.read_text("utf-8").partition("## Run a tox matrix")[2]
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "tox-matrix.md"
 
 
 def block(language: str) -> str:
-    found = re.search(rf"^```{language}\n(.*?)^```$", RECIPE, re.DOTALL | re.MULTILINE)
-    assert found is not None
-    return found[1]
+    (found,) = blocks(PAGE, language)
+    return found.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the recipe is written for a POSIX shell")

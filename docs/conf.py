@@ -1,0 +1,44 @@
+"""How the documentation is built: `tox -e docs`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from docs import tables
+
+# So that what modules import for annotations alone is there when those are read.
+os.environ["SPHINX_AUTODOC_RELOAD_MODULES"] = "1"
+
+project = "pytest-cloudrepo"
+author = "The pytest-cloudrepo authors"
+release = version = version_of(project)
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxarg.ext"]
+html_theme = "furo"
+html_title = project
+html_show_copyright = False
+# Docstrings write code as Markdown does.
+default_role = "code"
+
+myst_enable_extensions = ["substitution"]
+myst_heading_anchors = 3
+myst_substitutions = {
+    "admin_api": tables.admin_api(),
+    "dialects": tables.dialects(),
+    "refusals": tables.refusals(),
+}
+
+autodoc_class_signature = "separated"
+autodoc_default_options = {"members": True, "exclude-members": "__init__, __new__"}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+napoleon_numpy_docstring = False
+
+# Every name of this project's own has to lead somewhere; others' documentation is elsewhere.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!pytest_cloudrepo\b).*|.*\.Environment")]
