@@ -1,4 +1,4 @@
-"""The command line: `cloudrepo-server serve` and `cloudrepo-server run`."""
+"""The command line: `cloudrepo-server serve`, `sweep` and `run`."""
 
 import argparse
 import asyncio
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="answer until stopped"))
-    _add_sweep(commands.add_parser("sweep", help="remove what test runs left that were killed"))
+    _add_sweep(commands.add_parser("sweep", help="remove what killed servers and test runs left"))
     _add_run(commands.add_parser("run", help="run a command with every tool pointed at an index"))
     return parser
 
@@ -122,18 +122,37 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(start=_sweep)
     add = parser.add_argument
-    add(
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
         "--url",
         type=_url,
-        required=True,
         help="the server to ask, with the login of CLOUDREPO_ADMIN_USERNAME and _PASSWORD",
+    )
+    where.add_argument(
+        "--data",
+        type=_data,
+        metavar="DIR|URL",
+        help="the store to sweep: of a folder that no server owns, or that servers share",
     )
     add(
         "--runs-older-than",
         type=_age,
-        required=True,
         metavar="AGE",
         help="what was made by test runs that made nothing for so long, such as 90m, 12h or 2d",
+    )
+    add(
+        "--older-than",
+        type=_age,
+        default=86_400.0,
+        metavar="AGE",
+        help="with --data: leave alone what is younger; longer than any upload takes (1d)",
+    )
+    add(
+        "--grace",
+        type=_age,
+        default=60.0,
+        metavar="AGE",
+        help="with --data: how long who was shown a file has to take it, before it goes (60s)",
     )
 
 
@@ -211,6 +230,11 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _sweep(given: argparse.Namespace) -> int:
     # Imported for this command alone, so that `serve` starts sooner.
+    if given.data is not None:
+        from cloudrepo_server.store_sweeping import StoreSweep, sweep_store  # noqa: PLC0415
+
+        told = StoreSweep(given.data, given.older_than, given.grace, given.runs_older_than)
+        return _in_loop(sweep_store(told)) or 0
     from cloudrepo_server.sweeping import sweep_server  # noqa: PLC0415
 
     names = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
@@ -218,6 +242,8 @@ def _sweep(given: argparse.Namespace) -> int:
     try:
         if not (username and password):
             raise InvalidError(f"the admin user's login is needed: set {' and '.join(names)}")
+        if given.runs_older_than is None:
+            raise InvalidError("what is to be removed? give --runs-older-than AGE")
         swept = sweep_server(given.url, (username, password), runs_older_than=given.runs_older_than)
     except CloudRepoServerError as error:
         print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201

@@ -88,7 +88,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     """
     if settings.metrics:
         require_prometheus()
-    storage = await _open(settings.data, presigned=settings.presigned)
+    storage = await open_storage(settings.data, presigned=settings.presigned)
     organization = Organization(
         settings.organization,
         storage,
@@ -167,7 +167,12 @@ async def serve(settings: Settings) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _open(data: Path | str | None, *, presigned: bool) -> Storage:
+async def open_storage(data: Path | str | None, *, presigned: bool = False) -> Storage:
+    """The store that `--data` names: a folder, an object store's URL, or a temporary folder.
+
+    Raises:
+        CloudRepoServerError: it cannot be used.
+    """
     if data is None:
         return ExclusiveStorage.temporary()
     if isinstance(data, Path):

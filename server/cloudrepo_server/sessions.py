@@ -51,9 +51,7 @@ class Sessions:
         Raises:
             StorageError: the store did not answer.
         """
-        for session in await self._storage.read_all("sessions/", SessionDocument):
-            if session.begun < time() - LIFETIME:
-                await self._remove(session.id)
+        await self.prune()
         identity = secrets.token_urlsafe(24)
         session = SessionDocument(id=_id(identity), username=username, begun=time())
         await self._storage.change(_path(session.id), SessionDocument, lambda _: session)
@@ -77,6 +75,18 @@ class Sessions:
             StorageError: the store did not answer.
         """
         await self._remove(_id(identity))
+
+    async def prune(self) -> int:
+        """Remove those that have ended by themselves; the answer is how many.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
+        sessions = await self._storage.read_all("sessions/", SessionDocument)
+        ended = [session for session in sessions if session.begun < time() - LIFETIME]
+        for session in ended:
+            await self._remove(session.id)
+        return len(ended)
 
     async def _remove(self, session_id: str) -> None:
         await self._storage.change(_path(session_id), SessionDocument, lambda _: None)

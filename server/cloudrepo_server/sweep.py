@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 from cloudrepo_server.documents import ProjectDocument, RepositoryDocument, TokenDocument
 from cloudrepo_server.errors import StorageError
+from cloudrepo_server.sessions import Sessions
 from cloudrepo_server.storage import Storage
 
 _BUCKETS = 4096
+_READ_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +28,35 @@ class Swept:
     blobs: int = 0
     repositories: int = 0
     tokens: int = 0
+    sessions: int = 0
+    gone: int = 0
     unfinished: int = 0
     unread: tuple[str, ...] = ()
 
     @property
     def any(self) -> bool:
         """Whether anything was removed."""
-        return bool(self.blobs or self.repositories or self.tokens or self.unfinished)
+        removed = (self.blobs, self.repositories, self.tokens, self.sessions, self.gone)
+        return any(removed) or bool(self.unfinished)
 
     def __str__(self) -> str:
         return (
             f"{self.blobs} blobs, {self.repositories} deleted repositories, {self.tokens} tokens, "
-            f"{self.unfinished} unfinished files"
+            f"{self.sessions} sessions, {self.gone} tombstones, {self.unfinished} unfinished files"
         )
 
 
-async def sweep(storage: Storage, *, older_than: float = 0.0) -> Swept:
+async def sweep(storage: Storage, *, older_than: float = 0.0, grace: float = 0.0) -> Swept:
     """Remove what nothing refers to; others may read and write meanwhile.
 
     What this process writes is left alone. So is what is younger than `older_than` seconds, which
-    must be longer than any upload takes where other processes write to the store.
+    must be longer than any upload takes where other processes write to the store. Who was shown a
+    file that is no more has `grace` seconds to take it.
 
     Raises:
         StorageError: the store did not answer.
     """
-    written_before = time.time() - older_than if older_than else None
+    written_before = await storage.clock() - older_than if older_than else None
     unfinished = await storage.remove_unfinished()
     # In this order, what is made meanwhile is not taken for lost.
     tokens = [key async for key in _keys(storage, "tokens/")]
@@ -60,17 +66,28 @@ async def sweep(storage: Storage, *, older_than: float = 0.0) -> Swept:
     except StorageError:
         # Whose repository cannot be read might be any of these.
         return Swept(unfinished=unfinished, unread=tuple(sorted(ids)))
-    gone = sorted(ids - set(names))
-    for each in gone:
+    lost = sorted(ids - set(names))
+    for each in lost:
         await storage.remove_all(each)
     lost_tokens = await _remove_tokens(storage, tokens, set(names))
-    blobs, unread = 0, []
+    ended = await Sessions(storage).prune()
+    blobs = 0
+    waiting: list[str] = []
+    unread: list[str] = []
     for each in sorted(ids & set(names)):
         try:
-            blobs += await _sweep_repository(storage, each, written_before=written_before)
+            waiting += await _lost_blobs(storage, each, written_before=written_before)
         except StorageError:
             unread.append(names[each])
-    return Swept(blobs, len(gone), lost_tokens, unfinished, tuple(unread))
+        if not grace:
+            blobs += await _remove(storage, waiting)
+    if waiting:
+        await asyncio.sleep(grace)
+        blobs += await _remove(storage, waiting)
+    gone = 0
+    for prefix in ("repositories/", "users/", "tokens/", "sessions/", "projects/"):
+        gone += await storage.remove_gone(prefix, before=written_before or time.time())
+    return Swept(blobs, len(lost), lost_tokens, ended, gone, unfinished, tuple(unread))
 
 
 async def _repositories(storage: Storage) -> dict[str, str]:
@@ -95,26 +112,34 @@ async def _remove_tokens(storage: Storage, keys: list[str], repositories: set[st
     return removed
 
 
-async def _sweep_repository(
+async def _remove(storage: Storage, keys: list[str]) -> int:
+    await storage.remove_many(keys)
+    removed = len(keys)
+    keys.clear()
+    return removed
+
+
+async def _lost_blobs(
     storage: Storage, repository: str, *, written_before: float | None
-) -> int:
+) -> list[str]:
     known = _Keys()
-    async for key in _keys(storage, f"projects/{repository}/"):
-        project = await storage.peek(key, ProjectDocument)
-        for file in () if project is None else project.files.values():
-            for blob in file.blobs:
-                known.add(blob)
+    keys = [key async for key in _keys(storage, f"projects/{repository}/")]
+    for start in range(0, len(keys), _READ_AT_ONCE):
+        reads = (storage.peek(key, ProjectDocument) for key in keys[start : start + _READ_AT_ONCE])
+        for project in await asyncio.gather(*reads):
+            for file in () if project is None else project.files.values():
+                for blob in file.blobs:
+                    known.add(blob)
         # Requests go first.
         await asyncio.sleep(0)
-    removed = 0
+    lost = []
     async for batch in storage.objects(f"blobs/{repository}/"):
         for each in batch:
             young = written_before is not None and each.modified > written_before
             if not (young or each.key in known or storage.made_here(each.key)):
-                storage.remove(each.key)
-                removed += 1
+                lost.append(each.key)
         await asyncio.sleep(0)
-    return removed
+    return lost
 
 
 async def _keys(storage: Storage, prefix: str) -> AsyncIterator[str]:

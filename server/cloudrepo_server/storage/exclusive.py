@@ -13,7 +13,8 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
@@ -215,6 +216,13 @@ class ExclusiveStorage(Storage):
         """Remove a blob that nobody can know of."""
         self._remove(key)
 
+    async def remove_many(self, keys: Sequence[str]) -> None:
+        """Remove blobs that nothing refers to."""
+        for start in range(0, len(keys), _REMOVED_AT_ONCE):
+            for key in keys[start : start + _REMOVED_AT_ONCE]:
+                self._remove(key)
+            await asyncio.sleep(0)
+
     async def remove_all(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone, a few objects at a time."""
         for store, prefix in (
@@ -284,6 +292,14 @@ class ExclusiveStorage(Storage):
     async def _get(self, key: str) -> bytes:
         with storage_errors():
             return bytes(obstore.get(self.blobs, key).bytes())
+
+    async def clock(self) -> float:
+        """The time of this machine."""
+        return time.time()
+
+    async def remove_gone(self, prefix: str, *, before: float) -> int:  # noqa: ARG002 (others need them)
+        """Do nothing: of a document that is removed nothing is left."""
+        return 0
 
     def _abandon(self, writer: AsyncWritableFile) -> None:
         """Do nothing: obstore removes a local file on the way that nobody holds."""

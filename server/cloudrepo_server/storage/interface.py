@@ -10,7 +10,7 @@ import contextlib
 import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -223,12 +223,32 @@ class Storage(ABC):
         """Remove a blob that nobody can know of."""
 
     @abstractmethod
+    async def remove_many(self, keys: Sequence[str]) -> None:
+        """Remove blobs that nothing refers to."""
+
+    @abstractmethod
     async def remove_all(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone, a few objects at a time."""
 
     async def remove_unfinished(self) -> int:
         """Remove what a killed process had not written whole; the answer is how many files."""
         return 0
+
+    @abstractmethod
+    async def clock(self) -> float:
+        """The store's time, by which the age of what it holds is told.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
+
+    @abstractmethod
+    async def remove_gone(self, prefix: str, *, before: float) -> int:
+        """Remove what is left below `prefix` of documents that were removed before that moment.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
 
     @abstractmethod
     async def _put(self, key: str, data: bytes) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -57,8 +57,8 @@ GONE = b""
 GOING = b"-"
 """What stands under the key of a document that is no more, and while that is being swept."""
 
-# Longer than a removal by a sweep takes, which is asked for once.
-_GOING_SECONDS = 10.0
+# Longer than a sweep takes between the mark and the removal: the bounds of two requests.
+_GOING_SECONDS = 20.0
 _READ_AT_ONCE = 16
 _REMOVED_AT_ONCE = 100
 _PIECE = 4 << 20
@@ -75,6 +75,7 @@ class _Stored:
     version: UpdateVersion | None = None
     size: int = 0
     going: bool = False
+    modified: float = 0.0
 
 
 class SharedStorage(Storage):
@@ -228,14 +229,58 @@ class SharedStorage(Storage):
         self._small_blobs.pop(key, None)
         self._in_the_background(self._remove([key]))
 
+    async def remove_many(self, keys: Sequence[str]) -> None:
+        """Remove blobs that nothing refers to."""
+        for start in range(0, len(keys), _REMOVED_AT_ONCE):
+            await self._remove(list(keys[start : start + _REMOVED_AT_ONCE]))
+
     async def remove_all(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone: no name of it comes again."""
         for prefix in (f"projects/{repository_id}/", f"blobs/{repository_id}/"):
             with contextlib.suppress(StorageError, OSError):
                 async for batch in self.objects(prefix):
-                    keys = [each.key for each in batch]
-                    for start in range(0, len(keys), _REMOVED_AT_ONCE):
-                        await self._remove(keys[start : start + _REMOVED_AT_ONCE])
+                    await self.remove_many([each.key for each in batch])
+
+    async def clock(self) -> float:
+        """The time of the store, which is not this machine's."""
+        with storage_errors():
+            await obstore.put_async(self._documents, READY, GONE)
+            ready = await obstore.head_async(self._documents, READY)
+        return ready["last_modified"].timestamp()
+
+    async def remove_gone(self, prefix: str, *, before: float) -> int:
+        """Remove old tombstones below `prefix`, each after it was marked."""
+        now = await self.clock()
+        few, removed = asyncio.Semaphore(_READ_AT_ONCE), 0
+
+        async def remove(key: str) -> bool:
+            async with few:
+                return await self._remove_gone(key, marked_before=now - 2 * _GOING_SECONDS)
+
+        async for batch in self.objects(prefix):
+            old = [each for each in batch if each.size <= len(GOING) and each.modified < before]
+            removed += sum(await asyncio.gather(*(remove(each.key) for each in old)))
+        return removed
+
+    async def _remove_gone(self, key: str, *, marked_before: float) -> bool:
+        stored = await self._ask(key, Document, None)
+        if stored.document is not None or stored.version is None:
+            return False
+        if stored.going and stored.modified > marked_before:
+            # Another sweep is about to remove it, and might remove what was made in its place.
+            return False
+        try:
+            await obstore.put_async(
+                self._documents,
+                key,
+                GOING,
+                mode=unchanged(stored.version, bare_tags=self._bare_tags),
+                use_multipart=False,
+            )
+            await obstore.delete_async(self._documents, key)
+        except (BaseError, OSError):
+            return False
+        return True
 
     async def _look(self, key: str, type_: type[Document], *, since: float) -> _Stored:
         async def ask(known: Sighting[_Stored] | None) -> _Stored:
@@ -262,7 +307,8 @@ class SharedStorage(Storage):
             return _Stored(None)
         version = _version(answer.meta["e_tag"], answer.meta["version"])
         if len(encoded) <= len(GOING):
-            return _Stored(None, version, going=len(encoded) == len(GOING))
+            modified = answer.meta["last_modified"].timestamp()
+            return _Stored(None, version, going=len(encoded) == len(GOING), modified=modified)
         document = decode(key, memoryview(encoded), type_)
         return _Stored(document, version, len(encoded))
 
