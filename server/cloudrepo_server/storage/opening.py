@@ -74,7 +74,11 @@ async def open_shared(url: str, *, presigned: bool = False) -> SharedStorage:
     except FileNotFoundError as error:
         raise StorageError(f"{shown} is not there: make the bucket or container first") from error
     except (BaseError, OSError, ValueError) as error:
-        raise StorageError(f"{shown} cannot be used: {_first_line(error)}") from error
+        prefix = _KINDS[urlsplit(url).scheme][1]
+        raise StorageError(
+            f"{shown} cannot be used, with what the variables {prefix}_... say: "
+            f"{_first_line(error)}"
+        ) from error
     return SharedStorage(documents=documents, blobs=blobs, bare_tags=bare_tags, presigned=presigned)
 
 
