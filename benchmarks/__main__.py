@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.collection import collection
+from benchmarks.reads import reads
 from benchmarks.start import cold_start
 from benchmarks.table import Row, markdown
 from benchmarks.uploads import large_upload, small_uploads
+from benchmarks.way import whole_way
 from benchmarks.work import idle_memory, new_repository
 
 FIGURES: dict[str, Callable[[Path, int], list[Row]]] = {
@@ -22,6 +24,8 @@ FIGURES: dict[str, Callable[[Path, int], list[Row]]] = {
     "repository": new_repository,
     "small": small_uploads,
     "large": large_upload,
+    "reads": reads,
+    "way": whole_way,
 }
 ROUNDS = 15
 

@@ -6,18 +6,18 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.table import HTTP_SERVER, OURS, PYPISERVER
+from benchmarks.commands import prepare
+from benchmarks.table import BY_HAND, OURS
 
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 # How long a look for the first answer waits before the next; it bounds what is added to a figure.
 _POLL = 0.001
 
@@ -28,6 +28,8 @@ _ENVIRON = {
     **INSTALLED,
     "CLOUDREPO_ADMIN_USERNAME": ADMIN_USERNAME,
     "CLOUDREPO_ADMIN_PASSWORD": ADMIN_PASSWORD,
+    # devpi-server imports a module that setuptools will drop, and says so.
+    "PYTHONWARNINGS": "ignore",
 }
 
 
@@ -48,6 +50,11 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def files(self) -> Path:
+        """The folder that a server of static files, or pypiserver, serves."""
+        return self.folder / "files"
+
+    @property
     def memory(self) -> float:
         """The resident memory, in MiB, with that of the processes that it started."""
         family = [self.process, *self.process.children(recursive=True)]
@@ -55,16 +62,22 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(name: str, folder: Path) -> Iterator[Running]:
-    """Start a server on an empty folder, wait until it answers, and stop it in the end."""
-    folder.mkdir()
+def running(name: str, folder: Path, *, threads: bool = False) -> Iterator[Running]:
+    """Start a server in a folder, new or used before, wait until it answers, and stop it at last.
+
+    `threads` gives pypiserver a queue for several connections, for which it needs a server that
+    it does not come with.
+    """
+    folder.mkdir(exist_ok=True)
     state = folder / "state.json"
-    port = 0 if name == OURS else _free_port()
+    state.unlink(missing_ok=True)
+    port = 0 if name in (OURS, BY_HAND) else _free_port()
+    command = prepare(name, folder, port, state, threads=threads, environ=_ENVIRON)
     with open(folder / "log", "wb") as log:  # noqa: PTH123 (as a file for the process)
         began = time.perf_counter()
         process = subprocess.Popen(
-            _command(name, folder, port, state),
-            cwd=folder,
+            command,
+            cwd=Path(__file__).parent.parent,
             env=_ENVIRON,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -77,34 +90,6 @@ def running(name: str, folder: Path) -> Iterator[Running]:
     finally:
         process.terminate()
         process.wait(TIMEOUT)
-
-
-def _command(name: str, folder: Path, port: int, state: Path) -> Sequence[str | Path]:
-    files = folder / "files"
-    files.mkdir()
-    python = [sys.executable, "-m"]
-    commands: dict[str, Sequence[str | Path]] = {
-        OURS: [*python, "cloudrepo_server", "serve", "--state-file", state],
-        # Uploads without a login, and no redirect to a public index.
-        PYPISERVER: [
-            *python,
-            *("pypiserver", "run", "--port", str(port), "--interface", "127.0.0.1"),
-            *(
-                "--passwords",
-                ".",
-                "--authenticate",
-                ".",
-                "--overwrite",
-                "--disable-fallback",
-                files,
-            ),
-        ],
-        HTTP_SERVER: [
-            *python,
-            *("http.server", str(port), "--bind", "127.0.0.1", "--directory", files),
-        ],
-    }
-    return commands[name]
 
 
 def _first_answer(process: subprocess.Popen[bytes], folder: Path, port: int, state: Path) -> int:

@@ -1,31 +1,34 @@
 """The rows of the table, and the table."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 OURS = "cloudrepo-server"
 PYPISERVER = "pypiserver"
+DEVPI = "devpi-server"
 HTTP_SERVER = "http.server"
-PEERS = (OURS, PYPISERVER, HTTP_SERVER)
+NGINX = "nginx"
+BY_HAND = "by hand"
+PEERS = (OURS, PYPISERVER, DEVPI, HTTP_SERVER, NGINX, BY_HAND)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was measured of each, and what is to be reached."""
+    """One figure: what was measured of each, against whom, and what is to be reached."""
 
     figure: str
     unit: str
     values: Mapping[str, float]
     reach: str = ""
-    peers: tuple[str, ...] = field(default=PEERS, repr=False)
+    against: str = PYPISERVER
 
     @property
-    def ratio(self) -> float | None:
-        """This server's value as a multiple of pypiserver's."""
-        if OURS in self.values and PYPISERVER in self.values:
-            return self.values[OURS] / self.values[PYPISERVER]
-        return None
+    def ratio(self) -> str:
+        """This server's value as a multiple of another's."""
+        if OURS not in self.values or self.against not in self.values:
+            return ""
+        return f"{self.values[OURS] / self.values[self.against]:.2f} x {self.against}"
 
 
 def interleaved(
@@ -44,13 +47,12 @@ def interleaved(
 def markdown(rows: list[Row]) -> str:
     """The rows as a table."""
     lines = [
-        f"| figure | {' | '.join(PEERS)} | against pypiserver | reach |",
+        f"| figure | {' | '.join(PEERS)} | ratio | reach |",
         f"|---|{'--:|' * len(PEERS)}--:|---|",
     ]
     for row in rows:
-        values = [_value(row, peer) for peer in PEERS]
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f} x"
-        lines.append(f"| {row.figure} | {' | '.join(values)} | {ratio} | {row.reach} |")
+        values = " | ".join(_value(row, peer) for peer in PEERS)
+        lines.append(f"| {row.figure} | {values} | {row.ratio} | {row.reach} |")
     return "\n".join(lines)
 
 

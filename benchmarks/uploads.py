@@ -1,8 +1,6 @@
 """Uploads: many small files, and one large file with the memory that it takes."""
 
-import base64
 import contextlib
-import http.client
 import os
 import threading
 import time
@@ -13,14 +11,16 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from benchmarks.forms import CONTENT_TYPE, Release, large_form, small_form
-from benchmarks.servers import ADMIN_PASSWORD, ADMIN_USERNAME, Running, running
-from benchmarks.table import OURS, PYPISERVER, Row, interleaved
-from pytest_cloudrepo.client import Server
+from benchmarks.forms import Release, large_form, small_form
+from benchmarks.servers import Running
+from benchmarks.table import BY_HAND, DEVPI, OURS, PYPISERVER, Row, interleaved
+from benchmarks.targets import Target, targets
 
-_COMPARED = (OURS, PYPISERVER)
+_SMALL = (OURS, PYPISERVER)
+_LARGE = (OURS, PYPISERVER, DEVPI, BY_HAND)
 _SMALL_BYTES = 10_000
 _SMALL_FILES = 200
+_FEW = 24
 _PROJECTS = 20
 _CONNECTIONS = 8
 _LARGE_BYTES = 200 << 20
@@ -30,53 +30,34 @@ _SAMPLE_SECONDS = 0.002
 _MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server's upload address, with its login."""
-
-    server: Running
-    path: str
-    headers: dict[str, str]
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection to it."""
-        return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-
-    def upload(self, connection: http.client.HTTPConnection, form: bytes | Path) -> None:
-        """Send a form, and see that it is taken."""
-        size = form.stat().st_size if isinstance(form, Path) else len(form)
-        headers = {**self.headers, "Content-Type": CONTENT_TYPE, "Content-Length": str(size)}
-        with contextlib.ExitStack() as stack:
-            body = stack.enter_context(form.open("rb")) if isinstance(form, Path) else form
-            connection.request("POST", self.path, body, headers)
-            answer = connection.getresponse()
-            said = answer.read()
-        if answer.status != http.client.OK:
-            raise RuntimeError(f"{self.server.name}: {answer.status} {answer.reason}: {said!r}")
-
-
 def small_uploads(folder: Path, rounds: int) -> list[Row]:
     """Upload new files of 10 kB, over one connection and over several."""
     payload = os.urandom(_SMALL_BYTES)
     numbers = count()
 
-    def forms() -> list[bytes]:
+    def forms(files: int = _SMALL_FILES) -> list[bytes]:
         batch = next(numbers)
         return [
             small_form(Release(f"small{batch}x{file % _PROJECTS}", f"1.{file}"), payload)
-            for file in range(_SMALL_FILES)
+            for file in range(files)
         ]
 
     rows = []
-    with _targets(folder) as targets:
-        for connections in (1, _CONNECTIONS):
+    for connections, reach in ((1, f"1.5 x {PYPISERVER}"), (_CONNECTIONS, "")):
+        at = folder / str(connections)
+        at.mkdir()
+        with targets(at, _SMALL, threads=connections > 1) as found:
             measures = {
-                name: partial(_rate, target, forms, connections) for name, target in targets.items()
+                name: partial(_rate, target, forms, connections) for name, target in found.items()
             }
             taken = interleaved(measures, rounds)
-            plural = "" if connections == 1 else "s"
-            figure = f"uploads of 10 kB, {connections} connection{plural}"
-            rows.append(Row(figure, "/s", taken))
+        (at / "slow").mkdir()
+        # It takes so long for each that a few tell as much.
+        with targets(at / "slow", [DEVPI], threads=True) as slow:
+            few = partial(forms, _FEW)
+            taken |= interleaved({DEVPI: partial(_rate, slow[DEVPI], few, connections)}, 1)
+        plural = "" if connections == 1 else "s"
+        rows.append(Row(f"uploads of 10 kB, {connections} connection{plural}", "/s", taken, reach))
     return rows
 
 
@@ -111,11 +92,11 @@ def large_upload(folder: Path, _: int) -> list[Row]:
         added[target.server.name] = max(added.get(target.server.name, 0.0), peak.added)
         return size / _MIB / seconds
 
-    with _targets(folder) as targets:
-        measures = {name: partial(send, target) for name, target in targets.items()}
+    with targets(folder, _LARGE, threads=False) as found:
+        measures = {name: partial(send, target) for name, target in found.items()}
         taken = interleaved(measures, _LARGE_ROUNDS, warm_up=0)
     return [
-        Row("upload of 200 MB", "MiB/s", taken),
+        Row("upload of 200 MB", "MiB/s", taken, f"0.7 x {BY_HAND}", BY_HAND),
         Row("upload of 200 MB, memory added at most", "MiB", added, "20 MiB"),
     ]
 
@@ -142,18 +123,3 @@ def _peak(server: Running) -> Iterator[Peak]:
     finally:
         ended.set()
         watcher.join()
-
-
-@contextlib.contextmanager
-def _targets(folder: Path) -> Iterator[dict[str, Target]]:
-    with contextlib.ExitStack() as stack:
-        servers = {name: stack.enter_context(running(name, folder / name)) for name in _COMPARED}
-        admin = Server(servers[OURS].url, ADMIN_USERNAME, ADMIN_PASSWORD, folder=folder)
-        repository = admin.create_repository("benchmark")
-        admin.close()
-        pair = f"{repository.username}:{repository.password}".encode()
-        login = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        yield {
-            OURS: Target(servers[OURS], "/repositories/benchmark", login),
-            PYPISERVER: Target(servers[PYPISERVER], "/", {}),
-        }
