@@ -287,7 +287,10 @@ class ExclusiveStorage(Storage):
 
     async def _put(self, key: str, data: bytes) -> None:
         with storage_errors():
-            obstore.put(self.blobs, key, data, use_multipart=False)
+            if self._folder is None:
+                obstore.put(self.blobs, key, data, use_multipart=False)
+            else:
+                _create(self._folder / key, data)
 
     async def _get(self, key: str) -> bytes:
         with storage_errors():
@@ -309,6 +312,22 @@ class ExclusiveStorage(Storage):
         self._small_blobs.pop(key, None)
         with contextlib.suppress(FileNotFoundError, BaseError):
             obstore.delete(store or self.blobs, key)
+
+
+def _create(path: Path, data: bytes) -> None:
+    # Nothing refers to a blob before it is whole, so it needs no other name until then, as obstore
+    # would give it.
+    try:
+        file = path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("xb")
+    try:
+        with file:
+            file.write(data)
+    except OSError:
+        _unlink(path)
+        raise
 
 
 def _unlink(path: Path) -> bool:
