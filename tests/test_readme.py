@@ -13,20 +13,25 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 STORIES = [PROJECT / "docs" / "tutorial.md"]
 
 PYTHON = {page: blocks(page, "python") for page in PAGES if page not in STORIES}
+# One run for all pages of a folder, since each run makes a server and an environment first.
+FOLDERS = sorted({page.parent for page, found in PYTHON.items() if found})
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, id=f"{page.stem}") for page in PYTHON if PYTHON[page]]
-)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_python_blocks_pass_as_a_user_would_run_them(
-    pytester: pytest.Pytester, page: Path
+    pytester: pytest.Pytester, folder: Path
 ) -> None:
-    everything = [block.text for block in PYTHON[page]]
-    pytester.makepyfile(**{f"test_{number}": text for number, text in enumerate(everything)})
+    modules = {
+        f"test_{page.stem.replace('-', '_')}_{number}": block.text
+        for page in PYTHON
+        for number, block in enumerate(PYTHON[page], start=1)
+        if page.parent == folder
+    }
+    pytester.makepyfile(**modules)
     result = pytester.runpytest_subprocess("--strict-markers", "-W", "error")
     outcomes = result.parseoutcomes()
     assert outcomes.keys() == {"passed"}
-    assert outcomes["passed"] >= sum(text.count("\ndef test_") for text in everything)
+    assert outcomes["passed"] >= sum(text.count("\ndef test_") for text in modules.values())
 
 
 def test_every_python_block_is_a_test() -> None:
