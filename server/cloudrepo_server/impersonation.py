@@ -53,13 +53,13 @@ class Impersonation:
         """Whether the repository answers for the host at all."""
         return any((scheme, host, port) == (p.scheme, p.host, p.port) for p in self.places)
 
-    def find(self, scheme: str, host: str, port: int, path: str) -> tuple[Place, str] | None:
-        """The place that a URL is in and its path below it, the longest place first."""
+    def below(self, scheme: str, host: str, port: int, path: str) -> str | None:
+        """What of a URL's path is below the place that it is in, the longest place first."""
         for place in sorted(self.places, key=lambda each: -len(each.path)):
             if (scheme, host, port) == (place.scheme, place.host, place.port):
                 below = place.below(path)
                 if below is not None:
-                    return place, below
+                    return below
         return None
 
     def lets_anybody_read(self, scheme: str, host: str, port: int) -> bool:

@@ -112,7 +112,9 @@ def test_the_users_proxy_and_netrc_do_not_interfere(
     monkeypatch.setenv(variable, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    cloudrepo_server.discard(cloudrepo_server.create_repository())
+    made = cloudrepo_server.create_repository()
+    assert made.files("demo") == []
+    cloudrepo_server.discard(made)
 
 
 def test_all_public_names_are_there_and_sorted() -> None:

@@ -313,6 +313,7 @@ def test_w78_a_deprecated_project_takes_uploads(index: Index) -> None:
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": "deprecated"})
     index.publish(wheel(version="2.0"))
+    assert set(index.files()) == {wheel().filename, wheel(version="2.0").filename}
 
 
 @pytest.mark.parametrize(("dialect", "status"), [("modern", 413), ("pypi", 400)])

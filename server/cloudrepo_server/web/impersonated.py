@@ -48,10 +48,9 @@ class Impersonated(msgspec.Struct, frozen=True):
             own = f"{base}/{who.repository}"
             if path == own or path.startswith(own + "/"):
                 return await handle(request, path)
-        found = who.find(*where, path)
-        if found is None:
+        below = who.below(*where, path)
+        if below is None:
             raise NotFoundError(f"{tunnel.host} has nothing at {path[:200]}.")
-        _, below = found
         return await self.index.private(request, f"{PRIVATE}/{who.repository}{below}")
 
 
