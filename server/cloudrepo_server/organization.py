@@ -82,7 +82,7 @@ class Organization:
         self.sessions = Sessions(storage)
         self.upstreams = Upstreams(self.find)
         self._storage = storage
-        self._admin_username = admin_username
+        self._admin_username = _digest(admin_username)
         self._admin_password = _digest(admin_password)
         self.instruments = Instruments(shared=storage.shared)
         self._known: LRUCache[str, RepositoryDocument] = LRUCache(_KNOWN)
@@ -359,7 +359,7 @@ class Organization:
         task.add_done_callback(self._tasks.discard)
 
     def _is_admin(self, username: str, password: str) -> bool:
-        name_matches = hmac.compare_digest(_digest(username), _digest(self._admin_username))
+        name_matches = hmac.compare_digest(_digest(username), self._admin_username)
         password_matches = hmac.compare_digest(_digest(password), self._admin_password)
         return name_matches and password_matches
 

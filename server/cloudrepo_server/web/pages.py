@@ -3,10 +3,11 @@
 import gzip
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 
 import mimeparse
 from aiohttp import web
-from cachetools import LRUCache, cached
+from cachetools import LRUCache
 
 from cloudrepo_server.simple import HTML, HTML_V1, JSON_V1
 from cloudrepo_server.web.files import not_modified
@@ -20,6 +21,7 @@ _OFFERED = [*_LATEST, JSON_V1, HTML_V1, HTML]
 
 _CACHE_BYTES = 16 << 20
 _MIN_GZIP = 2048
+_REMEMBERED = 256
 _HEADERS = {"Cache-Control": "max-age=0", "Vary": "Accept, Accept-Encoding, Authorization"}
 
 
@@ -62,7 +64,7 @@ class Pages:
         return page
 
 
-@cached(LRUCache(256))
+@lru_cache(_REMEMBERED)
 def negotiate(accept: str, asked: str | None) -> str | None:
     """The content type of a page, or None where none that is offered is acceptable.
 
@@ -79,7 +81,7 @@ def negotiate(accept: str, asked: str | None) -> str | None:
     return _LATEST.get(best, best) or None
 
 
-@cached(LRUCache(256))
+@lru_cache(_REMEMBERED)
 def _takes_gzip(accept_encoding: str) -> bool:
     # https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
     for each in accept_encoding.lower().replace(" ", "").split(","):

@@ -1,5 +1,6 @@
 """What a path below `/repositories` or `/public/repositories` names."""
 
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -8,6 +9,7 @@ from cloudrepo_server.errors import NotFoundError
 
 PRIVATE = "/repositories"
 PUBLIC = "/public/repositories"
+_REMEMBERED = 1024
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -25,6 +27,7 @@ class Target(msgspec.Struct, frozen=True):
         return f"{PUBLIC if self.public else PRIVATE}/{self.repository}"
 
 
+@lru_cache(_REMEMBERED)
 def read_target(raw_path: str) -> Target:
     """Each segment decoded once; the empty repository name stands for the list of them.
 
@@ -47,6 +50,7 @@ def _decode(segment: str) -> str:
         decoded = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError:
         raise NotFoundError("There is nothing at this path: it is not UTF-8.") from None
-    if decoded in (".", "..") or any(sign in "/\\" or not sign.isprintable() for sign in decoded):
+    wrong = not decoded.isprintable() or "/" in decoded or "\\" in decoded
+    if wrong or decoded in (".", ".."):
         raise NotFoundError("There is nothing at this path.")
     return decoded
