@@ -8,8 +8,6 @@ import secrets
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import msgspec
-
 from cloudrepo_server.errors import StorageError, UncertainError
 from cloudrepo_server.storage.interface import Document
 
@@ -26,25 +24,18 @@ class Attempt:
 
     def __init__(self) -> None:
         self._tried: set[str] = set()
-        self._removing = False
         self._conflicts = 0
         self._failures = 0
 
-    def next(self, before: Document | None, after: Document | None) -> Document | None:
-        """What is to be stored, with a revision of its own."""
-        if after is None:
-            self._removing = True
-            return None
+    def next_revision(self) -> str:
+        """The revision of what is tried now."""
         revision = secrets.token_hex(8)
         self._tried.add(revision)
-        earlier = () if before is None else (before.revision, *before.earlier)[:_REMEMBERED]
-        return msgspec.structs.replace(after, revision=revision, earlier=earlier)
+        return revision
 
-    def succeeded(self, document: Document | None) -> bool:
+    def succeeded(self, document: Document | None, tombstone: str) -> bool:
         """Whether what was tried is there: its answer was lost, or the store was asked twice."""
-        if document is None:
-            return self._removing
-        return not self._tried.isdisjoint((document.revision, *document.earlier))
+        return not self._tried.isdisjoint((tombstone, *earlier_of(document, "")))
 
     async def ask(self, answer: Awaitable[S]) -> S:
         """What is stored.
@@ -87,6 +78,13 @@ class Attempt:
         """Let others go first, each another while."""
         longest = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**self._conflicts)
         await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
+
+
+def earlier_of(document: Document | None, tombstone: str) -> tuple[str, ...]:
+    """The revisions before the next one, the newest first: a document's, or that of its removal."""
+    if document is not None:
+        return (document.revision, *document.earlier)[:_REMEMBERED]
+    return (tombstone,) if tombstone else ()
 
 
 def _uncertain() -> UncertainError:

@@ -2,8 +2,8 @@
 
 A document changes by a conditional write, on the condition that it still is as it was read; else
 all begins anew. A conditional removal is not to be had, so a document that is removed is
-overwritten by nothing, an object of no bytes. That is swept when it is old: marked first, so that
-whoever wants the key meanwhile waits for it to go.
+overwritten by a tombstone, a revision and nothing else. That is swept when it is old: marked
+first, so that whoever wants the key meanwhile waits for it to go.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +32,7 @@ from obstore.exceptions import (
 )
 
 from cloudrepo_server.errors import StorageError
-from cloudrepo_server.storage.attempt import Attempt
+from cloudrepo_server.storage.attempt import Attempt, earlier_of
 from cloudrepo_server.storage.failures import storage_errors
 from cloudrepo_server.storage.interface import (
     CACHE_BYTES,
@@ -53,10 +54,11 @@ if TYPE_CHECKING:
 READY = "checks/ready"
 """What is there in every store that a server has begun to use."""
 
-GONE = b""
-GOING = b"-"
-"""What stands under the key of a document that is no more, and while that is being swept."""
+_GOING = b"-"
+"""What a tombstone begins with while it is being swept."""
 
+# No document is that small, and no tombstone larger: so listings tell them apart.
+_TOMBSTONE = 40
 # Longer than a sweep takes between the mark and the removal: the bounds of two requests.
 _GOING_SECONDS = 20.0
 _READ_AT_ONCE = 16
@@ -69,11 +71,15 @@ _CLOSING_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What stands under a key; `version` is None where nothing does."""
+    """What stands under a key; `version` is None where nothing does.
+
+    `tombstone` is the revision of a removal.
+    """
 
     document: Document | None
     version: UpdateVersion | None = None
     size: int = 0
+    tombstone: str = ""
     going: bool = False
     modified: float = 0.0
 
@@ -180,7 +186,7 @@ class SharedStorage(Storage):
                 each.key[len(prefix) :]
                 async for batch in self.objects(prefix)
                 for each in batch
-                if each.size > len(GOING)
+                if each.size > _TOMBSTONE
             ]
             names.sort()
             digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
@@ -244,7 +250,7 @@ class SharedStorage(Storage):
     async def clock(self) -> float:
         """The time of the store, which is not this machine's."""
         with storage_errors():
-            await obstore.put_async(self._documents, READY, GONE)
+            await obstore.put_async(self._documents, READY, b"")
             ready = await obstore.head_async(self._documents, READY)
         return ready["last_modified"].timestamp()
 
@@ -258,7 +264,7 @@ class SharedStorage(Storage):
                 return await self._remove_gone(key, marked_before=now - 2 * _GOING_SECONDS)
 
         async for batch in self.objects(prefix):
-            old = [each for each in batch if each.size <= len(GOING) and each.modified < before]
+            old = [each for each in batch if each.size <= _TOMBSTONE and each.modified < before]
             removed += sum(await asyncio.gather(*(remove(each.key) for each in old)))
         return removed
 
@@ -273,7 +279,7 @@ class SharedStorage(Storage):
             await obstore.put_async(
                 self._documents,
                 key,
-                GOING,
+                _GOING + secrets.token_hex(8).encode(),
                 mode=unchanged(stored.version, bare_tags=self._bare_tags),
                 use_multipart=False,
             )
@@ -306,9 +312,14 @@ class SharedStorage(Storage):
         except FileNotFoundError:
             return _Stored(None)
         version = _version(answer.meta["e_tag"], answer.meta["version"])
-        if len(encoded) <= len(GOING):
-            modified = answer.meta["last_modified"].timestamp()
-            return _Stored(None, version, going=len(encoded) == len(GOING), modified=modified)
+        if len(encoded) <= _TOMBSTONE:
+            return _Stored(
+                None,
+                version,
+                tombstone=bytes(encoded).decode(errors="replace"),
+                going=bytes(encoded).startswith(_GOING),
+                modified=answer.meta["last_modified"].timestamp(),
+            )
         document = decode(key, memoryview(encoded), type_)
         return _Stored(document, version, len(encoded))
 
@@ -319,22 +330,26 @@ class SharedStorage(Storage):
         attempt = Attempt()
         while True:
             stored = await attempt.ask(self._look(key, type_, since=since))
-            if attempt.succeeded(stored.document):
+            if attempt.succeeded(stored.document, stored.tombstone):
                 return
             if not stored.going or monotonic() - started > _GOING_SECONDS:
                 before = None if stored.document is None else expected(stored.document, type_)
                 after = change(before)
                 if after is before:
                     return
-                if await self._put_document(key, stored, attempt.next(before, after), attempt):
+                revision = attempt.next_revision()
+                if after is not None:
+                    earlier = earlier_of(before, stored.tombstone)
+                    after = msgspec.structs.replace(after, revision=revision, earlier=earlier)
+                if await self._put_document(key, stored, after or revision, attempt):
                     return
             await attempt.pause()
             since = monotonic()
 
     async def _put_document(
-        self, key: str, stored: _Stored, after: Document | None, attempt: Attempt
+        self, key: str, stored: _Stored, after: Document | str, attempt: Attempt
     ) -> bool:
-        encoded = GONE if after is None else msgspec.json.encode(after)
+        encoded = after.encode() if isinstance(after, str) else msgspec.json.encode(after)
         mode: PutMode = "create"
         if stored.version is not None:
             mode = unchanged(stored.version, bare_tags=self._bare_tags)
@@ -355,7 +370,12 @@ class SharedStorage(Storage):
             attempt.failure(error)
             return False
         version = _version(put["e_tag"], put["version"])
-        self._seen.note(key, _Stored(after, version, len(encoded)), at=begun)
+        now = (
+            _Stored(None, version, tombstone=after)
+            if isinstance(after, str)
+            else _Stored(after, version, len(encoded))
+        )
+        self._seen.note(key, now, at=begun)
         return True
 
     async def _put(self, key: str, data: bytes) -> None:
