@@ -22,6 +22,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 html_theme = "furo"
 html_title = project
 html_show_copyright = False
+# A line of code has up to 100 characters, as in this project's own files.
+_SMALL = {"code-font-size": "var(--font-size--small--3)"}
+html_theme_options = {"light_css_variables": _SMALL}
 # Docstrings write code as Markdown does.
 default_role = "code"
 

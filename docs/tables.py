@@ -53,7 +53,7 @@ def refusals() -> str:
 
 
 def _traits(dialect: Dialect) -> dict[str, str]:
-    left_out = [f"`{name}`" for name in ATTRIBUTES if name not in dialect.attributes]
+    told = [f"`{name}`" for name in ATTRIBUTES if name in dialect.attributes]
     return {
         "dialect": f"`{dialect.name}`",
         "names stay taken": "always" if dialect.always_protected else "under protection",
@@ -62,7 +62,7 @@ def _traits(dialect: Dialect) -> dict[str, str]:
         "a file too large": str(dialect.too_large_status),
         "JSON pages": dialect.json or "no",
         "digests on pages": _yes(dialect.hashes),
-        "pages do not tell": ", ".join(left_out) or "(nothing)",
+        "pages tell": "all" if len(told) == len(ATTRIBUTES) else ", ".join(told) or "nothing",
         "takes any file": _yes(dialect.any_file),
     }
 
