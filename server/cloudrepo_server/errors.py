@@ -37,6 +37,10 @@ class StorageError(CloudRepoServerError):
     """The storage failed; what was there is still there."""
 
 
+class StorageFullError(StorageError):
+    """The storage has no room left; what was there is still there."""
+
+
 class UncertainError(StorageError):
     """The storage did not say whether it took a change; what was there may be as it was, or not."""
 

@@ -22,6 +22,7 @@ from tests.server.support.asking import Answer, Asking
 from tests.server.support.deep import often
 from tests.server.support.forms import encode, fields
 from tests.server.support.index import JSON, Index, Server
+from tests.server.support.stored import wait_for_blobs
 from tests.server.support.waiting import wait_until
 
 pytestmark = pytest.mark.nightly
@@ -137,19 +138,6 @@ def observed(index: Index) -> dict[str, State]:
             yanked = file.get("yanked") or None
             found[file["filename"].split("-")[1]] = (digest, yanked)
         return found
-
-
-def stored(data: Path) -> list[Path]:
-    """The blobs that are stored, and whatever was not written whole."""
-    return [
-        path
-        for path in data.glob("store/**/*")
-        if path.is_file() and ("blobs" in path.parts or "#" in path.name)
-    ]
-
-
-def wait_for_blobs(number: int, data: Path) -> None:
-    wait_until(lambda: len(stored(data)) == number, f"{number} blobs: two a file, and no more")
 
 
 def wait_for(answers: int, storm: Storm, running: list[Future[None]]) -> None:

@@ -33,7 +33,7 @@ from tests.server.support.model import (
     StoredUser,
 )
 from tests.server.support.process import ServerProcess
-from tests.server.support.waiting import wait_until
+from tests.server.support.stored import wait_for_blobs
 
 pytestmark = pytest.mark.nightly
 
@@ -51,14 +51,13 @@ class Host:
     """A server on one folder, started again and again."""
 
     def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
         self._folder = folder
         self._starts = itertools.count(1)
         self.start()
 
     def start(self) -> None:
-        process = ServerProcess(
-            self._folder / f"start-{next(self._starts)}", "--data", self._folder / "data"
-        )
+        process = ServerProcess(self._folder / f"start-{next(self._starts)}", "--data", self.data)
         self.server = Server(process)
         self.asking = Asking(self.server.url)
 
@@ -72,9 +71,6 @@ class Host:
             assert process.stop() == 0, process.log
         assert "Traceback" not in process.log, process.log
         assert " 500 " not in process.log, process.log
-
-    def blobs(self) -> int:
-        return sum(path.is_file() for path in self._folder.glob("data/store/blobs/*/*"))
 
 
 @functools.cache
@@ -456,10 +452,7 @@ class Machine(RuleBasedStateMachine):
         self.host.start()
         self.check_all()
         expected = sum(repository.blobs for repository in self.repositories.values())
-        wait_until(
-            lambda: self.host.blobs() == expected,
-            f"as many blobs as the files have: {expected}, not {self.host.blobs()}",
-        )
+        wait_for_blobs(expected, self.host.data)
 
     # What must be there.
 

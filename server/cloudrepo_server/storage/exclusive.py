@@ -132,7 +132,8 @@ class ExclusiveStorage(Storage):
         """See whether the store takes and gives."""
         key = f"checks/{secrets.token_hex(8)}"
         with storage_errors():
-            obstore.put(self.blobs, key, b"", use_multipart=False)
+            # Not nothing, for which a full disk has room.
+            obstore.put(self.blobs, key, b"whole", use_multipart=False)
             obstore.delete(self.blobs, key)
 
     def renew(self) -> None:

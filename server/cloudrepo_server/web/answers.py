@@ -13,6 +13,7 @@ from cloudrepo_server.errors import (
     NotAloneError,
     NotFoundError,
     StorageError,
+    StorageFullError,
     TooLargeError,
     UnauthenticatedError,
     UpstreamError,
@@ -28,6 +29,7 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (NotAloneError, 409),
     (TooLargeError, 413),
     (UpstreamError, 502),
+    (StorageFullError, 507),
     (StorageError, 503),
 )
 _MAX_REASON = 400
@@ -75,7 +77,7 @@ def error_answer(
     if isinstance(error, UnauthenticatedError):
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError) and not isinstance(error, StorageFullError):
         headers["Retry-After"] = "1"
     answer = refusal_answer(status, str(error), headers)
     if (

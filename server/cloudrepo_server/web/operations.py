@@ -102,6 +102,8 @@ def _answers(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
     if operation.body is not None or operation.takes_file or operation.query:
         refusals |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+    if operation.method not in ("GET", "HEAD"):
+        refusals.add(HTTPStatus.INSUFFICIENT_STORAGE)
     if "{" in operation.path:
         refusals.add(HTTPStatus.NOT_FOUND)
     return {str(operation.status.value): success} | {
