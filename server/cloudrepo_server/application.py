@@ -18,7 +18,14 @@ from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.health import Health
 from cloudrepo_server.web.impersonated import Impersonated
 from cloudrepo_server.web.index import Index
-from cloudrepo_server.web.notes import DIALECT, ENTRY, REFUSAL, REQUEST_ID, request_id
+from cloudrepo_server.web.notes import (
+    DIALECT,
+    ENTRY,
+    REFUSAL,
+    REQUEST_ID,
+    note_scheme,
+    request_id,
+)
 from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.remote import Remote
@@ -43,6 +50,7 @@ def create_application(
     watch: Middleware | None = None,
     routes: Iterable[web.RouteDef] = (),
     log_refusals: bool = True,
+    behind_proxy: bool = False,
 ) -> web.Application:
     """What answers for an organization.
 
@@ -53,6 +61,7 @@ def create_application(
         watch: what sees every request and its answer.
         routes: what else is answered.
         log_refusals: whether the log is told of requests that were refused.
+        behind_proxy: whether a proxy in front is believed how it was reached.
     """
     remote = Remote()
     organization.upstreams.connect = remote.connect
@@ -64,6 +73,8 @@ def create_application(
     @web.middleware
     async def account(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[REQUEST_ID] = request_id(request)
+        if behind_proxy:
+            note_scheme(request)
         connection = request.protocol
         traffic.begin(connection)
         try:

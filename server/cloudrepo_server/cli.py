@@ -86,6 +86,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="log every request, with its id, user and time (only refusals, as text)",
     )
     add(
+        "--behind-proxy",
+        action="store_true",
+        help="believe X-Forwarded-Proto, so that the URLs that are shown begin as the proxy's does",
+    )
+    add(
         "--metrics",
         action="store_true",
         help="tell Prometheus at /metrics, with a repository user's login "

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Awaitable
 from types import FrameType
 
-from aiohttp import web
-
+from cloudrepo_server.listening import Listeners
 from cloudrepo_server.web.traffic import Traffic
 
 log = logging.getLogger("cloudrepo_server")
 
 _WATCH_SECONDS = 0.25
+# For what is on the way to a server that stops listening.
+_LAST_SECONDS = 0.1
 # Windows has no SIGTERM from outside; what stops a server there sends CTRL_BREAK.
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
@@ -75,7 +76,7 @@ class Ending:
 
 
 async def finish(
-    runner: web.AppRunner, traffic: Traffic, ending: Ending, *, drain: float, grace: float
+    listeners: Listeners, traffic: Traffic, ending: Ending, *, drain: float, grace: float
 ) -> None:
     """Take requests for `drain` seconds more, then finish those in flight, in `grace` seconds.
 
@@ -83,12 +84,10 @@ async def finish(
     """
     traffic.stopping = True
     await _within(drain, ending.at_once.wait())
-    for site in runner.sites:
-        await site.stop()
-    # What was accepted by now begins to be answered.
-    await asyncio.sleep(0)
-    if runner.server is not None:
-        traffic.close_idle(runner.server.connections)
+    await listeners.close()
+    # What was accepted by now, or was sent on a kept connection, begins to be answered.
+    await _within(min(grace, _LAST_SECONDS), ending.at_once.wait())
+    listeners.close_idle()
     quiet = asyncio.ensure_future(traffic.quiet())
     hurry = asyncio.ensure_future(ending.at_once.wait())
     try:

@@ -19,6 +19,7 @@ from aiohttp import web
 from cloudrepo_server.application import create_application
 from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
+from cloudrepo_server.listening import BACKLOG, Listeners
 from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage import Storage
@@ -28,7 +29,6 @@ from cloudrepo_server.watching import Watching, require_prometheus
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.traffic import Traffic
 
-BACKLOG = 1024
 # For what does not end by itself, once to wait for it and once to cancel it.
 _CUT_SECONDS = 0.5
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (looked up, not listened on)
@@ -55,6 +55,8 @@ class Settings:
     """Seconds that what is in flight then has to be finished."""
     log_format: LogFormat | None = None
     """How every request is logged; only what is refused is, where nothing is said."""
+    behind_proxy: bool = False
+    """Whether X-Forwarded-Proto is believed."""
     metrics: bool = False
     """Whether Prometheus is told of them all."""
     tell_login: bool = False
@@ -69,7 +71,7 @@ class Answering:
 
     organization: Organization
     state: dict[str, Any] = field(repr=False)
-    runner: web.AppRunner
+    listeners: Listeners
     traffic: Traffic
 
     @property
@@ -108,13 +110,15 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             watch=watching.middleware,
             routes=watching.routes,
             log_refusals=not watching.tells_refusals,
+            behind_proxy=settings.behind_proxy,
         ),
         access_log=None,
         shutdown_timeout=_CUT_SECONDS,
     )
+    listeners = Listeners(runner)
     try:
         await runner.setup()
-        url = await _listen(runner, settings.host, settings.port)
+        url = await _listen(listeners, settings.host, settings.port)
         if not storage.shared:
             await proxy.listen(settings.host, home=_address(url))
         state = _state(settings, url)
@@ -122,14 +126,14 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             authority = await proxy.authority()
             authority.write(settings.tls)
             context = authority.context(settings.host, *HOSTS)
-            state["tls_url"] = await _listen(runner, settings.host, 0, context)
+            state["tls_url"] = await _listen(listeners, settings.host, 0, context)
             state["ca"] = str(settings.tls.absolute())
         if settings.state_file is not None:
             _write_state(settings.state_file, state)
         if isinstance(settings.data, Path):
             # Who owned the folder before may have been killed.
             organization.sweep()
-        yield Answering(organization, state, runner, traffic)
+        yield Answering(organization, state, listeners, traffic)
     finally:
         await proxy.close()
         await runner.cleanup()
@@ -159,7 +163,7 @@ async def serve(settings: Settings) -> None:
             ending.ask_when_gone(settings.owner_pid, owner_gone)
         await ending.asked.wait()
         await finish(
-            server.runner, server.traffic, ending, drain=settings.drain, grace=settings.grace
+            server.listeners, server.traffic, ending, drain=settings.drain, grace=settings.grace
         )
     if owner_gone.is_set():
         for folder in settings.owner_folders:
@@ -184,14 +188,14 @@ async def open_storage(data: Path | str | None, *, presigned: bool = False) -> S
 
 
 async def _listen(
-    runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None = None
+    listeners: Listeners, host: str, port: int, context: ssl.SSLContext | None = None
 ) -> str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
-    await web.SockSite(runner, listener, ssl_context=context, backlog=BACKLOG).start()
+    await listeners.add(listener, context)
     scheme = "http" if context is None else "https"
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     return f"{scheme}://{shown}:{listener.getsockname()[1]}"

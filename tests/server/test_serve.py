@@ -346,3 +346,27 @@ def test_a_login_that_nobody_could_know_is_told() -> None:
 
         process.terminate()
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "scheme"),
+    [
+        (["--behind-proxy"], "https", "https"),
+        (["--behind-proxy"], "HTTPS, http", "https"),
+        (["--behind-proxy"], "gopher", "http"),
+        (["--behind-proxy"], "", "http"),
+        ([], "https", "http"),
+    ],
+)
+def test_a_proxy_in_front_is_believed_where_it_is_told_to(
+    start_server: StartServer, options: list[str], said: str, scheme: str
+) -> None:
+    server = Server(start_server(*options))
+    server.repository("demo")
+    path, headers = "/repositories/demo", {"X-Forwarded-Proto": said, "Host": "index.example.com"}
+    told = server.request("GET", f"/api{path}", auth=server.admin, headers=headers).json()
+    assert told["url"] == f"{scheme}://index.example.com{path}"
+    # A browser gives a secure cookie back over https alone.
+    form = server.request("GET", "/portal/sign-in", headers=headers)
+    assert ("Secure" in form.headers["Set-Cookie"]) is (scheme == "https")
+    server.close()

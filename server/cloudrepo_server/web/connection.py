@@ -7,6 +7,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.snippets import PASSPHRASE
+from cloudrepo_server.web.notes import SCHEME
 from cloudrepo_server.web.target import PRIVATE
 
 SOMEBODY = "you@example.com"
@@ -20,9 +21,15 @@ def origin_of(request: web.BaseRequest) -> str:
         InvalidError: the request says no host.
     """
     try:
-        return str(request.url.origin())
+        return str(request.url.origin().with_scheme(scheme_of(request)))
     except ValueError:
         raise InvalidError("The Host header is not a host.") from None
+
+
+def scheme_of(request: web.BaseRequest) -> str:
+    """The scheme by which this server, or the proxy in front of it, was reached."""
+    scheme: str = request.get(SCHEME, request.scheme)
+    return scheme
 
 
 def repository_url(

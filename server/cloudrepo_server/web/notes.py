@@ -12,6 +12,8 @@ PRINCIPAL = "principal"
 REFUSAL = "refusal"
 """The error that was answered."""
 REQUEST_ID = "request_id"
+SCHEME = "scheme"
+"""What a proxy says of how it was reached, where it is believed."""
 UPLOAD = "upload"
 """There if it asks for a file to be published."""
 USER = "user"
@@ -19,6 +21,7 @@ USER = "user"
 
 _SANE = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _LONGEST = 128
+_SCHEMES = ("http", "https")
 _PROCESS = os.urandom(4).hex()
 _numbers = itertools.count(1)
 
@@ -29,3 +32,10 @@ def request_id(request: web.BaseRequest) -> str:
     if given and len(given) <= _LONGEST and _SANE.issuperset(given):
         return given
     return f"{_PROCESS}{next(_numbers):08x}"
+
+
+def note_scheme(request: web.BaseRequest) -> None:
+    """Note how the proxy in front says that it was reached."""
+    scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    if scheme in _SCHEMES:
+        request[SCHEME] = scheme

@@ -23,7 +23,7 @@ from cloudrepo_server.simple import (
 )
 from cloudrepo_server.upstream import Upstreams, is_remote
 from cloudrepo_server.web.answers import refusal_answer
-from cloudrepo_server.web.connection import origin_of
+from cloudrepo_server.web.connection import origin_of, scheme_of
 from cloudrepo_server.web.faulty import Struck
 from cloudrepo_server.web.files import content_answer
 from cloudrepo_server.web.pages import Pages, negotiate, page_answer
@@ -153,7 +153,7 @@ class Reader:
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
             raise NotFoundError(f"The project {project.name} has no files.")
         # PEP 740: the URL of a provenance is absolute, and https.
-        origin = origin_of(read.request) if read.request.secure else None
+        origin = origin_of(read.request) if scheme_of(read.request) == "https" else None
         return self._page(
             read,
             (base, repository.document.id, project.name, project.revision, origin or ""),

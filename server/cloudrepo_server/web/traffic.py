@@ -1,7 +1,6 @@
 """The requests in flight, for a server that is to end without cutting them."""
 
 import asyncio
-from collections.abc import Iterable
 
 from aiohttp.web_protocol import RequestHandler
 
@@ -26,12 +25,6 @@ class Traffic:
         self._busy.discard(connection)
         if self.stopping and not self._busy:
             self._quiet.set()
-
-    def close_idle(self, connections: Iterable[RequestHandler]) -> None:
-        """Close those on which nothing is being answered."""
-        for connection in connections:
-            if connection not in self._busy:
-                connection.force_close()
 
     async def quiet(self) -> None:
         """Return when nothing is in flight any more; for a server that is stopping."""

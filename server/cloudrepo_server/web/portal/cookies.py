@@ -12,6 +12,7 @@ from aiohttp import web
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 
 from cloudrepo_server.sessions import LIFETIME
+from cloudrepo_server.web.connection import scheme_of
 
 _PATH = "/portal"
 _NOTICE_SECONDS = 300
@@ -106,7 +107,7 @@ class Cookies:
             value,
             max_age=max_age,
             path=_PATH,
-            secure=request.secure,
+            secure=scheme_of(request) == "https",
             httponly=True,
             samesite="Strict",
         )
@@ -115,7 +116,7 @@ class Cookies:
         response.del_cookie(
             self._name(request, suffix),
             path=_PATH,
-            secure=request.secure,
+            secure=scheme_of(request) == "https",
             httponly=True,
             samesite="Strict",
         )

@@ -1,0 +1,38 @@
+"""Makes a bucket in the S3 that the environment names, once that answers: `bucket.py NAME`."""
+
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import timedelta
+
+import obstore
+from obstore.store import S3Store
+
+SECONDS = 60.0
+EXISTS = 409
+
+
+def main(name: str) -> None:
+    """Make the bucket, where it is not there."""
+    # A presigned PUT of the empty path addresses the bucket itself.
+    url = obstore.sign(S3Store(name), "PUT", "", timedelta(seconds=2 * SECONDS))
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            # What signed the URL made it; nobody else chooses its scheme.
+            with urllib.request.urlopen(urllib.request.Request(url, method="PUT")):  # noqa: S310
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == EXISTS:
+                    return
+                sys.exit(f"the store refused the bucket {name}: {error.code} {error.reason}")
+        except OSError as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"the store did not answer within {SECONDS:g} s: {error}")
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
