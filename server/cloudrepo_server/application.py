@@ -23,6 +23,7 @@ from cloudrepo_server.web.notes import (
     ENTRY,
     REFUSAL,
     REQUEST_ID,
+    WAITS,
     note_scheme,
     request_id,
 )
@@ -31,7 +32,6 @@ from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 from cloudrepo_server.web.traffic import Traffic
-from cloudrepo_server.web.upload import WAITS
 
 log = logging.getLogger("cloudrepo_server")
 

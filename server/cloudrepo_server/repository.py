@@ -16,7 +16,6 @@ from cloudrepo_server.distribution import (
     DistributionName,
     check_filename,
     check_project_name,
-    read_contents,
 )
 from cloudrepo_server.documents import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.errors import (
@@ -363,5 +362,8 @@ class Repository:
 
 
 def _read_opened(name: DistributionName, incoming: Incoming) -> Contents:
+    # Imported for the first upload, since it takes a while.
+    from cloudrepo_server.archive import read_contents  # noqa: PLC0415
+
     with incoming.open() as opened:
         return read_contents(name, opened)

@@ -19,7 +19,10 @@ def answers(code: str) -> str:
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["aiohttp.client", "jinja2", "h11", "trustme", "psutil"])
+@pytest.mark.parametrize(
+    "module",
+    ["aiohttp.client", "cloudrepo_server.clients", "h11", "jinja2", "psutil", "trustme", "zipfile"],
+)
 def test_a_start_imports_nothing_that_may_never_be_used(module: str) -> None:
     assert answers(f"print({module!r} in sys.modules)") == "False"
 

@@ -11,10 +11,10 @@ from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.web import schemas
+from cloudrepo_server.web.addresses import repository_url
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
 from cloudrepo_server.web.bodies import read_json
-from cloudrepo_server.web.connection import repository_url
 from cloudrepo_server.web.connection_api import ConnectionApi
 from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.impersonation_api import ImpersonationApi

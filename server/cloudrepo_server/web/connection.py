@@ -3,44 +3,13 @@
 from aiohttp import web
 
 from cloudrepo_server.clients import Connection
-from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.snippets import PASSPHRASE
-from cloudrepo_server.web.notes import SCHEME
-from cloudrepo_server.web.target import PRIVATE
+from cloudrepo_server.web.addresses import repository_url
 
 SOMEBODY = "you@example.com"
 """Stands where there is no user yet."""
-
-
-def origin_of(request: web.BaseRequest) -> str:
-    """The scheme and the host by which this server was reached.
-
-    Raises:
-        InvalidError: the request says no host.
-    """
-    try:
-        return str(request.url.origin().with_scheme(scheme_of(request)))
-    except ValueError:
-        raise InvalidError("The Host header is not a host.") from None
-
-
-def scheme_of(request: web.BaseRequest) -> str:
-    """The scheme by which this server, or the proxy in front of it, was reached."""
-    scheme: str = request.get(SCHEME, request.scheme)
-    return scheme
-
-
-def repository_url(
-    request: web.BaseRequest, repository: Repository, *, below: str = PRIVATE
-) -> str:
-    """The URL that clients are given: on the host by which this server was reached.
-
-    Raises:
-        InvalidError: the request says no host.
-    """
-    return f"{origin_of(request)}{below}/{repository.name}"
 
 
 async def connection_of(

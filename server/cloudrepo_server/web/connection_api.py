@@ -2,12 +2,9 @@
 
 from aiohttp import web
 
-from cloudrepo_server.clients import TOOLS, variables
 from cloudrepo_server.organization import Organization
-from cloudrepo_server.snippets import snippets
 from cloudrepo_server.web import schemas
 from cloudrepo_server.web.answers import json_answer
-from cloudrepo_server.web.connection import connection_of
 from cloudrepo_server.web.operations import Operation
 
 
@@ -31,6 +28,11 @@ class ConnectionApi:
 
     async def show_connection(self, request: web.Request) -> web.Response:
         """What each client must be told, with a placeholder for the passphrase."""
+        # Imported for this answer alone, so that the server starts sooner.
+        from cloudrepo_server.clients import TOOLS, variables  # noqa: PLC0415
+        from cloudrepo_server.snippets import snippets  # noqa: PLC0415
+        from cloudrepo_server.web.connection import connection_of  # noqa: PLC0415
+
         repository = await self._organization.repository(request.match_info["name"])
         to = await connection_of(request, self._organization, repository, request.query.get("user"))
         answer = schemas.ConnectionAnswer(

@@ -19,7 +19,6 @@ from cloudrepo_server.web.notes import DIALECT, ENTRY, PRINCIPAL, UPLOAD
 from cloudrepo_server.web.reads import Read, Reader, find_wanted
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import Target, read_target
-from cloudrepo_server.web.upload import receive_upload
 
 _READS = ("GET", "HEAD")
 
@@ -108,6 +107,9 @@ class Index:
         early = await struck.before(request)
         if early is not None:
             return early
+        # Imported for the first upload, so that the server starts sooner.
+        from cloudrepo_server.web.upload import receive_upload  # noqa: PLC0415
+
         upload = await receive_upload(request, repository, entry)
         if upload is None:
             return web.Response()

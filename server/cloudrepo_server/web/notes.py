@@ -18,6 +18,8 @@ UPLOAD = "upload"
 """There if it asks for a file to be published."""
 USER = "user"
 """Who asks, where no journal says it."""
+WAITS = "waits"
+"""There if its client waits with the body until its credentials are good."""
 
 _SANE = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _LONGEST = 128

@@ -22,8 +22,8 @@ from cloudrepo_server.simple import (
     root_json,
 )
 from cloudrepo_server.upstream import Upstreams, is_remote
+from cloudrepo_server.web.addresses import origin_of, scheme_of
 from cloudrepo_server.web.answers import refusal_answer
-from cloudrepo_server.web.connection import origin_of, scheme_of
 from cloudrepo_server.web.faulty import Struck
 from cloudrepo_server.web.files import content_answer
 from cloudrepo_server.web.pages import Pages, negotiate, page_answer

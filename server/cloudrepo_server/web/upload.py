@@ -17,9 +17,7 @@ from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.journal import Entry, form_for_journal
 from cloudrepo_server.provenance import read_attestations
 from cloudrepo_server.repository import Repository
-
-WAITS = "waits"
-"""Where a request notes that its client waits with the body until its credentials are good."""
+from cloudrepo_server.web.notes import WAITS
 
 MAX_FIELDS = 4096
 MAX_FIELD_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from aiohttp import web
 from cloudrepo_server.dialect import DIALECTS
 from cloudrepo_server.documents import RepositoryDocument
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.web.connection import repository_url
+from cloudrepo_server.web.addresses import repository_url
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.visit import Route, Visit
