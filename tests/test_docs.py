@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -84,3 +86,17 @@ def test_each_case_is_shown() -> None:
         if isinstance(function, ast.FunctionDef)
     ]
     assert sorted(shown) == sorted(cases)
+
+
+def test_each_command_of_the_server_is_described() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "cloudrepo_server", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    commands = re.findall(r"^    (\w+)  ", told.stdout, re.MULTILINE)
+    page = (DOCS / "reference" / "command-line.md").read_text("utf-8")
+    assert {"serve", "run"} <= set(commands)
+    assert sorted(re.findall(r"^   :path: (\w+)$", page, re.MULTILINE)) == sorted(commands)
+    assert sorted(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == sorted(commands)
