@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -63,11 +62,16 @@ class Server:
         self.done("POST", "/repositories", {"name": name, **settings})
         return Index(self, name, *self.user())
 
-    def blobs(self) -> set[Path]:
-        """The files of all blobs that are stored."""
-        return {path for path in self.process.folder.glob("**/blobs/**/*") if path.is_file()}
+    def keys(self) -> set[str]:
+        """The keys of all that is stored."""
+        found = self.process.folder.glob("**/blobs/**/*")
+        return {path.as_posix() for path in found if path.is_file()}
 
-    def keeps_nothing_beyond(self, before: set[Path]) -> bool:
+    def blobs(self) -> set[str]:
+        """The keys of all blobs that are stored."""
+        return {key for key in self.keys() if "blobs/" in key}
+
+    def keeps_nothing_beyond(self, before: set[str]) -> bool:
         """Whether no blob is new; waits until that is so."""
         # Others' may go meanwhile, and what a refused upload left is removed after its answer.
         wait_until(lambda: self.blobs() <= before, "the refused bytes to be gone")
