@@ -64,6 +64,8 @@ class Way:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._closed = threading.Event()
         self.judge: Judge = passes
+        self.hear: Callable[[bytes], object] = len
+        """Takes the head of each request."""
         self.judged: list[tuple[str, str, Fate]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -122,6 +124,7 @@ class _Connection:
         while data := self._client.recv(_CHUNK):
             head = _HEAD.match(data)
             if head is not None:
+                self._way.hear(data)
                 self._fate = self._way.decide(head[1].decode(), head[2].decode())
             if self._fate is Fate.WAITS:
                 self._way.wait()
