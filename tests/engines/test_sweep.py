@@ -153,14 +153,13 @@ def test_names_that_come_again_while_it_sweeps_are_not_lost(
 ) -> None:
     """Their tombstones are removed at any moment, as soon as they are there."""
     one, other = index.server, elsewhere.server
-    login = {"email": "comes-and-goes@example.com", "passphrase": "a passphrase"}
+    email = "comes-and-goes@example.com"
     with swept_all_the_while(sweep, "0s"):
         for server, beside in ((one, elsewhere), (other, index)) * 15:
-            server.done("POST", "/users", login)
-            for each in (elsewhere, index, beside):
-                answer = each.request("GET", "/", auth=tuple(login.values()))
-                assert answer.status_code == 200
-            beside.server.done("DELETE", f"/users/{login['email']}")
+            login = server.user(email=email)
+            for each in (elsewhere, index):
+                assert each.request("GET", "/", auth=login).status_code == 200
+            beside.server.done("DELETE", f"/users/{email}")
 
 
 def test_what_runs_left_goes_by_age(one: Server, sweep: Sweep) -> None:
