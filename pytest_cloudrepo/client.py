@@ -30,8 +30,11 @@ class RepositoryUser:
     """Somebody who may read, and unless read only also publish, in every repository."""
 
     email: str
+    """The user's name."""
     passphrase: Secret = field(repr=False)
+    """What the user logs in with; its `repr` hides it."""
     read_only: bool = False
+    """Whether uploads are refused."""
 
     @property
     def username(self) -> str:
@@ -69,8 +72,11 @@ class Server:
                 by it what was left.
         """
         self.url = url.rstrip("/")
+        """Where it answers; the Admin Portal is there too."""
         self.admin_username = username
+        """The admin user's name."""
         self.admin_password = Secret(password)
+        """The admin user's password."""
         self._api = Api(self.url, username, password)
         self._folder = folder
         self._command_timeout = command_timeout

@@ -37,9 +37,13 @@ class CommandResult:
     """How a program ended, and what it printed."""
 
     args: tuple[str, ...]
+    """The program and its arguments."""
     returncode: int
+    """Its exit status; less than 0 where a signal ended it."""
     stdout: str
+    """What it printed to its standard output, with passwords masked."""
     stderr: str
+    """Likewise to its standard error."""
 
     @property
     def output(self) -> str:

@@ -20,7 +20,9 @@ class Fault:
 
     def __init__(self, kind: str, fault_id: str, call: Callable[..., Any]) -> None:
         self.kind = kind
+        """What happens."""
         self.id = fault_id
+        """What the admin API calls it."""
         self._call = call
         self._struck = 0
         self._removed = False

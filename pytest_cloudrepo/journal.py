@@ -17,15 +17,25 @@ class Request:
     """One request that a repository answered."""
 
     method: str
+    """GET, HEAD or POST."""
     path: str
+    """What it asked for; a URL where it tried to reach another host."""
     project: str | None
+    """The project's normalized name, where it is about one."""
     filename: str | None
+    """The file's name, where it asks for a file or brings one."""
     user: str | None
+    """The user's e-mail address; None where nobody logged in, or in vain."""
     user_agent: str
+    """What the program says of itself."""
     status: int
+    """The answer's status code."""
     reason: str
+    """The answer's reason phrase, which says why where it is a no."""
     bytes_sent: int
+    """The size of the answer's body."""
     seconds: float
+    """How long the answer took."""
     form: Mapping[str, Any] | None
     """An upload's fields, each with all its values, but for the file and what is secret."""
 

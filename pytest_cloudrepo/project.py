@@ -50,8 +50,11 @@ class Project:
             PackageError: The name, version, a requirement or a path is not a valid one.
         """
         self.folder = folder
+        """Where the tree is."""
         self.name = _checks.project_name(name)
+        """The project's name, as it was given."""
         self.version = _checks.project_version(version)
+        """Its version, normalized."""
         self._requires = [str(one) for one in _checks.requirements(requires)]
         self._environ = environ
         self._timeout = timeout

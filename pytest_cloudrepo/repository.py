@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from copy import copy
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -49,8 +50,11 @@ class Repository:
         command_timeout: float,
     ) -> None:
         self.name = name
+        """Its name on the server."""
         self.url = url
+        """Where it is, without credentials."""
         self.user = user
+        """Whose login its programs have."""
         self._api = api
         self._environment = environment
         self._command_timeout = command_timeout
@@ -62,14 +66,9 @@ class Repository:
 
     def as_user(self, user: RepositoryUser) -> Repository:
         """The same repository, with another user's login."""
-        return Repository(
-            self._api,
-            self.name,
-            self.url,
-            user,
-            environment=self._environment,
-            command_timeout=self._command_timeout,
-        )
+        other = copy(self)
+        other.user = user
+        return other
 
     @property
     def username(self) -> str:

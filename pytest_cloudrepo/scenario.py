@@ -27,8 +27,11 @@ class Expected:
     """What a resolver is to find."""
 
     satisfiable: bool
+    """Whether there is a solution."""
     packages: dict[str, str] = field(default_factory=dict)
+    """The versions of the solution, by project."""
     explanation: str | None = None
+    """Why there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class VirtualEnv:
         """
         __tracebackhide__ = True
         self.folder = folder
+        """Where it is."""
         self._environment = environment
         self._has_pip = pip
         self._timeout = timeout

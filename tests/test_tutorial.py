@@ -68,8 +68,10 @@ class Reader:
 
 
 def test_each_step_does_what_the_tutorial_shows(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Whatever the machine's own settings say of colours.
+    monkeypatch.setenv("PY_COLORS", "0")
     install, *steps = blocks(PAGE)
     assert install.text == INSTALL
     reader = Reader(pytester.path)

@@ -201,6 +201,8 @@ def test_another_users_login(
         as_reader.upload(wheel("demo", "1.0"))
     assert "403" in refusal.value.server_said
     assert cloudrepo.files("demo") == []
+    assert (as_reader.username, as_reader.name) == (reader.email, cloudrepo.name)
+    assert cloudrepo.username != reader.email
 
 
 def test_a_program_of_the_tests_own(
