@@ -47,7 +47,7 @@ class CommandResult:
 
     @property
     def output(self) -> str:
-        """All that it printed: its standard output, then its standard error."""
+        """All that it printed, its standard output first and then its standard error."""
         return self.stdout + self.stderr
 
     @property

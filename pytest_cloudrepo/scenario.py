@@ -60,12 +60,17 @@ class Scenario:
     """A scenario, whose packages are in a repository under the names that its file gives them."""
 
     name: str
+    """What its file calls it."""
     root: tuple[str, ...]
-    """What is asked for: requirements."""
+    """The requirements that are asked for."""
     expected: Expected
+    """What a resolver is to find."""
     environment: ScenarioEnvironment
+    """The Pythons that are to be there."""
     resolver_options: ResolverOptions
+    """How a resolver is to be asked."""
     description: str | None
+    """What it shows."""
     requires_python: str | None
     """The Pythons that those who ask are for."""
     packages: Graph = field(repr=False)
