@@ -9,7 +9,7 @@ from aiohttp.http_exceptions import TransferEncodingError
 from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.dialect import Dialect
-from cloudrepo_server.errors import CloudRepoServerError, StorageError
+from cloudrepo_server.errors import BusyError, CloudRepoServerError, StorageError
 from cloudrepo_server.journal import Entry
 from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.organization import Organization
@@ -21,6 +21,7 @@ from cloudrepo_server.web.index import Index
 from cloudrepo_server.web.notes import (
     DIALECT,
     ENTRY,
+    LIMITS,
     REFUSAL,
     REQUEST_ID,
     WAITS,
@@ -38,6 +39,9 @@ log = logging.getLogger("cloudrepo_server")
 Dispatch = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 _SERVER = "cloudrepo-server"
+# What looks after a server must know that it lives, however busy it is.
+_ALWAYS = ("/healthz", "/readyz", "/metrics")
+_STALLED = 408
 _CLIENT_ERRORS = 400
 _SERVER_ERRORS = 500
 
@@ -67,7 +71,7 @@ def create_application(
     organization.upstreams.connect = remote.connect
     index, api = Index(organization, remote), Api(organization, proxy)
     impersonated = Impersonated(organization, index)
-    dispatch = _dispatcher(proxy, impersonated, api)
+    dispatch = _dispatcher(proxy, impersonated, api, traffic, organization.limits.requests)
     answer = _answering(organization, dispatch, log_refusals=log_refusals)
 
     @web.middleware
@@ -79,7 +83,7 @@ def create_application(
         traffic.begin(connection)
         try:
             response = await answer(request, handler)
-            if request.get(WAITS):
+            if request.get(WAITS) or response.status == _STALLED:
                 await _end(request, response)
             elif traffic.stopping:
                 await _send_and_close(request, response)
@@ -89,6 +93,7 @@ def create_application(
 
     middlewares = [account] if watch is None else [watch, account]
     application = web.Application(middlewares=middlewares)
+    application[LIMITS] = organization.limits
     application.on_response_prepare.append(_sign)
     application.on_cleanup.append(lambda _: remote.close())
     health = Health(organization, traffic)
@@ -140,8 +145,12 @@ def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: 
     return answer
 
 
-def _dispatcher(proxy: Proxy, impersonated: Impersonated, api: Api) -> Dispatch:
+def _dispatcher(
+    proxy: Proxy, impersonated: Impersonated, api: Api, traffic: Traffic, most: int
+) -> Dispatch:
     async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if len(traffic) > most and request.path not in _ALWAYS:
+            raise BusyError(f"The server answers {most} requests at once, and no more now.")
         tunnel = proxy.tunnel(request)
         if tunnel is not None:
             return await impersonated.answer(request, tunnel)
@@ -162,8 +171,8 @@ async def _wait(request: web.Request) -> None:
 
 
 async def _end(request: web.Request, response: web.StreamResponse) -> None:
-    # The client waits with a body that nobody will ask for, and may send it or not: only a closed
-    # connection is clear to both (RFC 9110, 10.1.1).
+    # The client waits with a body that nobody will ask for, and may send it or not, or has stopped
+    # in the middle of it: only a closed connection is clear to both (RFC 9110, 10.1.1).
     await _send_and_close(request, response)
     request.protocol.force_close()
 

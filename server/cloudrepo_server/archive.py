@@ -16,12 +16,13 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.distribution import Contents, DistributionName, same_version, shown
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.limits import Limits
 
-MAX_METADATA = 8 << 20
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
 MAX_DIRECTORY = 64 << 20
-MAX_HEADERS = MAX_METADATA + (1 << 20)
+
+_MAX_OTHER_HEADERS = 1 << 20
 
 # 2.0 was withdrawn (PEP 426), yet wheels of many years have it.
 _METADATA_VERSIONS = frozenset(
@@ -41,21 +42,24 @@ _WANTED = re.compile(
 _MAX_WANTED = 16
 
 
-def read_contents(name: DistributionName, archive: IO[bytes]) -> Contents:
+def read_contents(
+    name: DistributionName, archive: IO[bytes], limits: Limits | None = None
+) -> Contents:
     """What the archive says, after a check that it can be read and is what its name says.
 
     Raises:
         InvalidError: it cannot be read, or is another project's or version's.
     """
+    most = (limits or Limits()).metadata_bytes
     with _unreadable(name.filename):
         if name.filetype == "bdist_wheel":
-            return _read_wheel(name, archive)
+            return _read_wheel(name, archive, most)
         if name.filename.endswith(".zip"):
-            return _read_zip_sdist(name, archive)
-        return _read_tar_sdist(name, archive)
+            return _read_zip_sdist(name, archive, most)
+        return _read_tar_sdist(name, archive, most)
 
 
-def _read_wheel(name: DistributionName, archive: IO[bytes]) -> Contents:
+def _read_wheel(name: DistributionName, archive: IO[bytes], most: int) -> Contents:
     with _open_zip(name, archive) as wheel:
         found = [
             info
@@ -67,7 +71,7 @@ def _read_wheel(name: DistributionName, archive: IO[bytes]) -> Contents:
                 f"{name.filename} has {len(found) or 'no'} .dist-info/METADATA files; "
                 "a wheel has exactly one."
             )
-        metadata = _read_member(name, wheel, found[0])
+        metadata = _read_member(name, wheel, found[0], most)
     fields = _fields(metadata)
     version = fields.get("version", "")
     if canonicalize_name(fields.get("name", "")) != name.project:
@@ -85,19 +89,19 @@ def _read_wheel(name: DistributionName, archive: IO[bytes]) -> Contents:
     return Contents(metadata, fields.get("requires_python"))
 
 
-def _read_zip_sdist(name: DistributionName, archive: IO[bytes]) -> Contents:
+def _read_zip_sdist(name: DistributionName, archive: IO[bytes], most: int) -> Contents:
     with _open_zip(name, archive) as sdist:
         for info in sdist.infolist():
             if _is_pkg_info(info.filename):
-                return _sdist_contents(_read_member(name, sdist, info))
+                return _sdist_contents(_read_member(name, sdist, info, most))
     return Contents(None, None)
 
 
-def _read_tar_sdist(name: DistributionName, archive: IO[bytes]) -> Contents:
+def _read_tar_sdist(name: DistributionName, archive: IO[bytes], most: int) -> Contents:
     contents = Contents(None, None)
     unpacked = 0
     with (
-        _BoundedGzip(fileobj=archive) as unzipped,
+        _BoundedGzip(archive, most + _MAX_OTHER_HEADERS) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r:") as sdist,
     ):
         for number, member in enumerate(sdist):
@@ -105,17 +109,15 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes]) -> Contents:
             if number >= MAX_MEMBERS or unpacked > MAX_UNPACKED:
                 raise InvalidError(f"{name.filename} unpacks to more than is allowed.")
             if member.isfile() and _is_pkg_info(member.name):
-                if member.size > MAX_METADATA:
-                    raise InvalidError(
-                        f"{name.filename} has a PKG-INFO of more than {MAX_METADATA} bytes."
-                    )
+                if member.size > most:
+                    raise InvalidError(f"{name.filename} has a PKG-INFO of more than {most} bytes.")
                 extracted = sdist.extractfile(member)
                 if extracted is not None:
                     contents = _sdist_contents(extracted.read())
             # tarfile keeps every header it has read for as long as the archive is open.
             sdist.members.clear()  # type: ignore[attr-defined] # typeshed has it not
             sdist.pax_headers = {}
-            unzipped.left = MAX_HEADERS
+            unzipped.left = most + _MAX_OTHER_HEADERS
     return contents
 
 
@@ -125,7 +127,9 @@ class _BoundedGzip(gzip.GzipFile):
     A few bytes can claim a header of gigabytes, which tarfile would read whole.
     """
 
-    left = MAX_HEADERS
+    def __init__(self, archive: IO[bytes], left: int) -> None:
+        super().__init__(fileobj=archive)
+        self.left = left
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= self.left:
@@ -178,11 +182,13 @@ def _read_zip64_directory(archive: IO[bytes], locator: bytes) -> tuple[int, int]
     return members, directory
 
 
-def _read_member(name: DistributionName, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def _read_member(
+    name: DistributionName, archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int
+) -> bytes:
     with archive.open(info) as member:
-        data = member.read(MAX_METADATA + 1)
-    if len(data) > MAX_METADATA:
-        raise InvalidError(f"{name.filename} has metadata of more than {MAX_METADATA} bytes.")
+        data = member.read(most + 1)
+    if len(data) > most:
+        raise InvalidError(f"{name.filename} has metadata of more than {most} bytes.")
     return data
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from cloudrepo_server import logs
 from cloudrepo_server.errors import CloudRepoServerError, InvalidError
 from cloudrepo_server.importing import sooner
+from cloudrepo_server.limits import Limits
 
 with sooner():
     from cloudrepo_server.serving import Settings, serve
@@ -23,6 +24,7 @@ _LAST_PID = (1 << 31) - 1
 _LONGEST = 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MAX_DIGITS = 9
+_MAX_BYTES_DIGITS = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,6 +114,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="how long to take requests still when told to end, with /readyz refused, "
         "so that a load balancer sends no more (0)",
     )
+    _add_limits(parser)
     add("--owner-pid", type=_pid, metavar="PID", help="exit when that process is gone")
     add(
         "--owner-folder",
@@ -121,6 +124,39 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         dest="owner_folders",
         default=[],
         help="a folder of that process's, removed when it is gone; may be given again",
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group(
+        "limits", "what clients may send, and take their time for"
+    ).add_argument
+    usual = Limits()
+    for name, metavar, what in (
+        ("requests", "NUMBER", "requests in flight; more are answered 503 before they are read"),
+        ("file_bytes", "BYTES", "a file; a repository may have a lower limit of its own"),
+        ("metadata_bytes", "BYTES", "the core metadata in an archive"),
+        ("form_fields", "NUMBER", "the fields of an upload form"),
+        ("form_bytes", "BYTES", "all those fields together, the file left aside"),
+        ("header_bytes", "BYTES", "the first line of a request, and each of its headers"),
+    ):
+        known = getattr(usual, name)
+        add(
+            f"--max-{name.replace('_', '-')}",
+            type=_number,
+            default=known,
+            metavar=metavar,
+            dest=name,
+            help=f"{what} ({'no limit' if known is None else known})",
+        )
+    add(
+        "--stall-timeout",
+        type=_positive_seconds,
+        default=usual.stall_seconds,
+        metavar="SECONDS",
+        dest="stall_seconds",
+        help="cut a client that sends or takes nothing for so long "
+        f"({usual.stall_seconds:g}; proxies keep idle connections for 60 or less)",
     )
 
 
@@ -185,6 +221,19 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to {_LAST_PORT}")
     return int(text)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > _MAX_BYTES_DIGITS or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def _positive_seconds(text: str) -> float:
+    seconds = _seconds(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError("0 seconds would cut everybody")
+    return seconds
 
 
 def _pid(text: str) -> int:
@@ -281,6 +330,7 @@ def _in_loop(work: Coroutine[None, None, int | None]) -> int | None:
 
 def _settings(given: argparse.Namespace) -> Settings:
     values = {name: value for name, value in vars(given).items() if name != "start"}
+    limits = {name: values.pop(name) for name in Limits.__struct_fields__}
     for name in ("username", "password"):
         value = os.environ.get(f"CLOUDREPO_ADMIN_{name.upper()}")
         if value:
@@ -291,7 +341,7 @@ def _settings(given: argparse.Namespace) -> Settings:
             "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD, the same for all"
         )
     tell_login = values["state_file"] is None and "admin_password" not in values
-    return Settings(tell_login=tell_login, **values)
+    return Settings(limits=Limits(**limits), tell_login=tell_login, **values)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

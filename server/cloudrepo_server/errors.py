@@ -33,6 +33,14 @@ class TooLargeError(CloudRepoServerError):
     """More bytes than a stated limit."""
 
 
+class StalledError(CloudRepoServerError):
+    """A client that stopped sending in the middle."""
+
+
+class BusyError(CloudRepoServerError):
+    """More requests at once than are served."""
+
+
 class StorageError(CloudRepoServerError):
     """The storage failed; what was there is still there."""
 

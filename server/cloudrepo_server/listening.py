@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 BACKLOG = 1024
 
@@ -16,6 +17,11 @@ class Listeners:
     def __init__(self, runner: web.AppRunner) -> None:
         self._runner = runner
         self._listening: list[tuple[socket.socket, ssl.SSLContext | None]] = []
+
+    @property
+    def connections(self) -> list[RequestHandler]:
+        """Those who were let in and have not gone."""
+        return [] if self._runner.server is None else self._runner.server.connections
 
     async def add(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Let clients in by a socket, under TLS where there is a context for it."""
@@ -43,9 +49,7 @@ class Listeners:
 
     def close_idle(self) -> None:
         """Close the connections on which nothing was asked that is not answered."""
-        if self._runner.server is None:
-            return
-        for connection in self._runner.server.connections:
+        for connection in self.connections:
             # As aiohttp itself tells who waits for a request; it has no other word for it.
             waiter = connection._waiter  # noqa: SLF001
             if waiter is not None and not waiter.done():

@@ -26,6 +26,7 @@ from cloudrepo_server.errors import (
 from cloudrepo_server.faults import FaultSpecification, InstalledFault, StalePage
 from cloudrepo_server.instruments import Instruments
 from cloudrepo_server.journal import Entry
+from cloudrepo_server.limits import Limits
 from cloudrepo_server.repository import Repository, repository_key
 from cloudrepo_server.sessions import Sessions
 from cloudrepo_server.storage import Storage
@@ -74,9 +75,16 @@ class Organization:
     """The tenant that this server serves."""
 
     def __init__(
-        self, name: str, storage: Storage, *, admin_username: str, admin_password: str
+        self,
+        name: str,
+        storage: Storage,
+        *,
+        admin_username: str,
+        admin_password: str,
+        limits: Limits | None = None,
     ) -> None:
         self.name = name
+        self.limits = limits or Limits()
         self.users = Users(storage)
         self.tokens = Tokens(storage)
         self.sessions = Sessions(storage)
@@ -117,7 +125,7 @@ class Organization:
             self.tokens.expect(password)
         known = self._known.get(repository)
         if known is not None:
-            Repository(self._storage, known).expect(*projects)
+            Repository(self._storage, known, self.limits).expect(*projects)
 
     async def identify(self, username: str, password: str) -> Principal:
         """Whose login this is.
@@ -209,7 +217,7 @@ class Organization:
             return None
         if self.shared:
             self._known[name] = document
-        return Repository(self._storage, document)
+        return Repository(self._storage, document, self.limits)
 
     async def repository(self, name: str) -> Repository:
         """The repository of that name.
@@ -226,7 +234,7 @@ class Organization:
         """Every repository, by name."""
         found = await self._storage.read_all("repositories/", RepositoryDocument)
         documents = sorted(found, key=lambda one: one.name)
-        return [Repository(self._storage, document) for document in documents]
+        return [Repository(self._storage, document, self.limits) for document in documents]
 
     async def create_repository(self, name: str, **settings: Setting) -> Repository:
         """A new, empty repository.

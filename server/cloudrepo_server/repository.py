@@ -27,6 +27,7 @@ from cloudrepo_server.errors import (
     UncertainError,
 )
 from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
+from cloudrepo_server.limits import Limits
 from cloudrepo_server.storage import Storage
 
 STATUSES = ("active", "archived", "quarantined", "deprecated")
@@ -48,10 +49,11 @@ def project_key(repository_id: str, normalized: str) -> str:
 class Repository:
     """A repository with the settings that it had when it was asked for."""
 
-    def __init__(self, storage: Storage, document: RepositoryDocument) -> None:
+    def __init__(self, storage: Storage, document: RepositoryDocument, limits: Limits) -> None:
         self.document = document
         self.dialect = dialect_named(document.dialect)
         self._storage = storage
+        self._limits = limits
 
     @property
     def name(self) -> str:
@@ -121,6 +123,8 @@ class Repository:
             InvalidError: no file has such a name.
         """
         check_filename(filename)
+        largest = self.document.max_file_size, self._limits.file_bytes
+        limits = [each for each in largest if each is not None]
         wanted = {DIGEST_FIELDS[name] for name in digests}
         if "{blake2_256}" in self.dialect.exists_text:
             wanted.add("blake2_256")
@@ -128,7 +132,7 @@ class Repository:
             self._storage,
             f"blobs/{self.document.id}",
             filename,
-            limit=self.document.max_file_size,
+            limit=min(limits) if limits else None,
             digests=wanted,
         )
 
@@ -255,9 +259,9 @@ class Repository:
         if self.dialect.any_file:
             return Contents(None, None)
         if incoming.inline:
-            return _read_opened(name, incoming)
+            return _read_opened(name, incoming, self._limits)
         await incoming.finish()
-        return await asyncio.to_thread(_read_opened, name, incoming)
+        return await asyncio.to_thread(_read_opened, name, incoming, self._limits)
 
     async def _store(self, incoming: Incoming, metadata: bytes | None) -> Incoming | None:
         if metadata is None:
@@ -361,9 +365,9 @@ class Repository:
         return project_key(self.document.id, normalized)
 
 
-def _read_opened(name: DistributionName, incoming: Incoming) -> Contents:
+def _read_opened(name: DistributionName, incoming: Incoming, limits: Limits) -> Contents:
     # Imported for the first upload, since it takes a while.
     from cloudrepo_server.archive import read_contents  # noqa: PLC0415
 
     with incoming.open() as opened:
-        return read_contents(name, opened)
+        return read_contents(name, opened, limits)

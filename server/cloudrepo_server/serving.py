@@ -1,5 +1,6 @@
 """One server's life: from a free port to the last answer."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,6 +20,7 @@ from aiohttp import web
 from cloudrepo_server.application import create_application
 from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
+from cloudrepo_server.limits import Limits
 from cloudrepo_server.listening import BACKLOG, Listeners
 from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.organization import Organization
@@ -26,6 +28,7 @@ from cloudrepo_server.storage import Storage
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from cloudrepo_server.tls import HOSTS
 from cloudrepo_server.watching import Watching, require_prometheus
+from cloudrepo_server.web.patience import Patience
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.traffic import Traffic
 
@@ -59,6 +62,7 @@ class Settings:
     """Whether X-Forwarded-Proto is believed."""
     metrics: bool = False
     """Whether Prometheus is told of them all."""
+    limits: Limits = field(default_factory=Limits)
     tell_login: bool = False
     """Whether to print the admin user's login, which nobody could know otherwise."""
     admin_username: str = "admin@example.com"
@@ -96,6 +100,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         storage,
         admin_username=settings.admin_username,
         admin_password=settings.admin_password,
+        limits=settings.limits,
     )
     proxy = Proxy(organization)
     watching = Watching(
@@ -114,8 +119,13 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         ),
         access_log=None,
         shutdown_timeout=_CUT_SECONDS,
+        keepalive_timeout=settings.limits.stall_seconds,
+        max_line_size=settings.limits.header_bytes,
+        max_field_size=settings.limits.header_bytes,
     )
     listeners = Listeners(runner)
+    patience = Patience(traffic, settings.limits.stall_seconds)
+    watch = asyncio.ensure_future(patience.watch(lambda: listeners.connections))
     try:
         await runner.setup()
         url = await _listen(listeners, settings.host, settings.port)
@@ -135,6 +145,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             organization.sweep()
         yield Answering(organization, state, listeners, traffic)
     finally:
+        watch.cancel()
         await proxy.close()
         await runner.cleanup()
         await organization.close()

@@ -13,6 +13,7 @@ from cloudrepo_server.archive import read_contents
 from cloudrepo_server.claims import Claims
 from cloudrepo_server.distribution import Contents, DistributionName
 from cloudrepo_server.errors import FileExistsInRepositoryError
+from cloudrepo_server.limits import Limits
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from tests.server.support.archives import Archive, sdist, wheel
@@ -163,10 +164,10 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
             await incoming.write(archive.data)
             await repository.publish(incoming, Claims(), by="somebody")
 
-        def protect_and_read(name: DistributionName, opened: IO[bytes]) -> Contents:
+        def protect_and_read(name: DistributionName, opened: IO[bytes], limits: Limits) -> Contents:
             protect = organization.update_repository("demo", overwrite_protection=True)
             asyncio.run_coroutine_threadsafe(protect, loop).result()
-            return read_contents(name, opened)
+            return read_contents(name, opened, limits)
 
         await organization.create_repository("demo")
         first, second = variants(2, padding=1 << 20)

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from cloudrepo_server.dialect import Dialect
 from cloudrepo_server.errors import (
+    BusyError,
     CloudRepoServerError,
     ConflictError,
     FileExistsInRepositoryError,
@@ -12,6 +13,7 @@ from cloudrepo_server.errors import (
     InvalidError,
     NotAloneError,
     NotFoundError,
+    StalledError,
     StorageError,
     StorageFullError,
     TooLargeError,
@@ -27,8 +29,10 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (ConflictError, 409),
     (FileExistsInRepositoryError, 409),
     (NotAloneError, 409),
+    (StalledError, 408),
     (TooLargeError, 413),
     (UpstreamError, 502),
+    (BusyError, 503),
     (StorageFullError, 507),
     (StorageError, 503),
 )
@@ -77,7 +81,7 @@ def error_answer(
     if isinstance(error, UnauthenticatedError):
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
-    if isinstance(error, StorageError) and not isinstance(error, StorageFullError):
+    if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
         headers["Retry-After"] = "1"
     answer = refusal_answer(status, str(error), headers)
     if (

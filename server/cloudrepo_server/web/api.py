@@ -14,7 +14,7 @@ from cloudrepo_server.web import schemas
 from cloudrepo_server.web.addresses import repository_url
 from cloudrepo_server.web.answers import json_answer
 from cloudrepo_server.web.authentication import authenticate
-from cloudrepo_server.web.bodies import read_json
+from cloudrepo_server.web.bodies import arriving, read_json
 from cloudrepo_server.web.connection_api import ConnectionApi
 from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.impersonation_api import ImpersonationApi
@@ -211,7 +211,7 @@ class Api:
         upload_time = None if time is None else read_time(time)
         incoming = repository.receive(request.match_info["filename"], digests={})
         try:
-            async for chunk in request.content.iter_any():
+            async for chunk in arriving(request):
                 await incoming.write(chunk)
         except BaseException:
             incoming.discard()

@@ -1,15 +1,36 @@
 """A request's small body, read whole."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
-from cloudrepo_server.errors import InvalidError, TooLargeError
+from cloudrepo_server.errors import InvalidError, StalledError, TooLargeError
+from cloudrepo_server.web.notes import LIMITS
 
 MAX_BODY = 1 << 20
 
 B = TypeVar("B")
+
+
+async def arriving(request: web.Request) -> AsyncIterator[bytes]:
+    """The body's bytes as they come.
+
+    Raises:
+        StalledError: none came for long.
+    """
+    seconds = request.app[LIMITS].stall_seconds
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                chunk = await request.content.readany()
+        except TimeoutError:
+            raise StalledError(f"Nothing more of the body came for {seconds:g} seconds.") from None
+        if not chunk:
+            return
+        yield chunk
 
 
 async def read_bytes(request: web.Request) -> bytes:
@@ -19,7 +40,7 @@ async def read_bytes(request: web.Request) -> bytes:
         TooLargeError: they are more than any body of the API needs.
     """
     body = bytearray()
-    async for chunk in request.content.iter_any():
+    async for chunk in arriving(request):
         body += chunk
         if len(body) > MAX_BODY:
             raise TooLargeError(f"The body has more than {MAX_BODY} bytes.")

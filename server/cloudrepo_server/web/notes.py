@@ -6,6 +6,8 @@ import string
 
 from aiohttp import web
 
+from cloudrepo_server.limits import Limits
+
 ENTRY = "entry"
 DIALECT = "dialect"
 PRINCIPAL = "principal"
@@ -20,6 +22,9 @@ USER = "user"
 """Who asks, where no journal says it."""
 WAITS = "waits"
 """There if its client waits with the body until its credentials are good."""
+
+LIMITS = web.AppKey("limits", Limits)
+"""The application's limits."""
 
 _SANE = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _LONGEST = 128

@@ -1,6 +1,7 @@
 """The requests in flight, for a server that is to end without cutting them."""
 
 import asyncio
+from collections.abc import Iterable
 
 from aiohttp.web_protocol import RequestHandler
 
@@ -11,6 +12,7 @@ class Traffic:
     def __init__(self) -> None:
         self.stopping = False
         self._busy: set[RequestHandler] = set()
+        self._known: set[RequestHandler] = set()
         self._quiet = asyncio.Event()
 
     def __len__(self) -> int:
@@ -19,12 +21,21 @@ class Traffic:
     def begin(self, connection: RequestHandler) -> None:
         """Note that a connection's request came."""
         self._busy.add(connection)
+        self._known.add(connection)
 
     def end(self, connection: RequestHandler) -> None:
         """Note that it was answered."""
         self._busy.discard(connection)
         if self.stopping and not self._busy:
             self._quiet.set()
+
+    def knows(self, connection: RequestHandler) -> bool:
+        """Whether a request ever came on a connection."""
+        return connection in self._known
+
+    def forget_all_but(self, connections: Iterable[RequestHandler]) -> None:
+        """Forget the connections that are no more."""
+        self._known.intersection_update(connections)
 
     async def quiet(self) -> None:
         """Return when nothing is in flight any more; for a server that is stopping."""

@@ -17,10 +17,8 @@ from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.journal import Entry, form_for_journal
 from cloudrepo_server.provenance import read_attestations
 from cloudrepo_server.repository import Repository
-from cloudrepo_server.web.notes import WAITS
-
-MAX_FIELDS = 4096
-MAX_FIELD_BYTES = 16 << 20
+from cloudrepo_server.web.bodies import arriving
+from cloudrepo_server.web.notes import LIMITS, WAITS
 
 _UNKNOWN = ("", "UNKNOWN")
 
@@ -37,15 +35,15 @@ class Form(msgspec.Struct):
         """Add a field."""
         self.fields.setdefault(name, []).append(value)
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, *, limit: int) -> None:
         """Count bytes that fields have.
 
         Raises:
             TooLargeError: they are more than any form needs.
         """
         self._field_bytes += size
-        if self._field_bytes > MAX_FIELD_BYTES:
-            raise TooLargeError(f"The form's fields have more than {MAX_FIELD_BYTES} bytes.")
+        if self._field_bytes > limit:
+            raise TooLargeError(f"The form's fields have more than {limit} bytes.")
 
     def one(self, name: str) -> str | None:
         """A field's only value, or None where it is absent or says that nothing is known.
@@ -153,7 +151,9 @@ async def read_form(
     if content_type != "multipart/form-data" or not options.get("boundary"):
         raise InvalidError("An upload is a multipart/form-data form with a boundary.")
     try:
-        parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_FIELDS)
+        parser = PushMultipartParser(
+            options["boundary"], max_segment_count=request.app[LIMITS].form_fields
+        )
         await _read_parts(request, parser, form, begin_file)
     except MultipartError as error:
         raise InvalidError(f"The form cannot be read: {error}.") from error
@@ -165,6 +165,7 @@ async def _read_parts(
     form: Form,
     begin_file: Callable[[MultipartSegment], Incoming | None],
 ) -> None:
+    limit = request.app[LIMITS].form_bytes
     value = bytearray()
     receiving: Incoming | None = None
     field_name: str | None = None
@@ -181,7 +182,7 @@ async def _read_parts(
             elif receiving is not None:
                 await receiving.write(event)
             elif field_name is not None:
-                form.take(len(event))
+                form.take(len(event), limit=limit)
                 value += event
         if parser.closed:
             return
@@ -203,7 +204,7 @@ async def read_body(request: web.Request) -> AsyncIterator[bytes]:
     if request.pop(WAITS, False):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     bare: bool | None = None
-    async for chunk in request.content.iter_any():
+    async for chunk in arriving(request):
         # distutils' `register` ends its lines with LF alone. It sends no file for this to spoil.
         bare = chunk.startswith(b"\n") if bare is None else bare
         yield chunk.replace(b"\n", b"\r\n") if bare else chunk

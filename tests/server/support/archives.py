@@ -97,11 +97,13 @@ def sdist(
     requires_python: str | None = None,
     ending: str = ".tar.gz",
     filename: str | None = None,
+    metadata: bytes | None = None,
 ) -> Archive:
     stem = f"{name.replace('-', '_')}-{version}"
-    metadata = core_metadata(
-        name, version, metadata_version=metadata_version, requires_python=requires_python
-    )
+    if metadata is None:
+        metadata = core_metadata(
+            name, version, metadata_version=metadata_version, requires_python=requires_python
+        )
     files = {f"{stem}/PKG-INFO": metadata, f"{stem}/setup.py": b"raise SystemExit\n"}
     data = zipped(files) if ending == ".zip" else tarred(files)
     return Archive(filename or stem + ending, data, metadata=metadata)
