@@ -36,7 +36,7 @@ _DROPPED: Final = frozenset(
     }
 )
 
-_LOOPBACK: Final = "127.0.0.1,localhost,::1"
+LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 class Environment:
@@ -173,8 +173,8 @@ def write_private(path: Path, text: str) -> Path:
 def _quiet() -> dict[str, str]:
     """What keeps programs from prompting, from caches, keyrings, proxies and updates."""
     return {
-        "NO_PROXY": _LOOPBACK,
-        "no_proxy": _LOOPBACK,
+        "NO_PROXY": LOOPBACK,
+        "no_proxy": LOOPBACK,
         "NO_COLOR": "1",
         # Lest a message be broken where a test looks for its words.
         "COLUMNS": "300",

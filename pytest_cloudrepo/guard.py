@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from pytest_cloudrepo.environment import LOOPBACK
+from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,6 +25,15 @@ TRUST = (
     "GIT_SSL_CAINFO",
 )
 
+# What is reserved for what discards everything: nobody listens there.
+NOWHERE = "http://127.0.0.1:9"
+CONNECT_TIMEOUT = 5.0
+CONFLICT = 409
+
+
+class NoProxyError(ServerError):
+    """The server has no proxy, since it shares its store, or none that is reached from here."""
+
 
 def pass_through(
     call: Callable[..., Any], folder: Path, *, urls: Sequence[str] = (), allow: Sequence[str] = ()
@@ -34,20 +47,63 @@ def pass_through(
         allow: hosts that are let through to the real ones.
 
     Raises:
+        NoProxyError: the server has no proxy that programs could use.
         ServerError: a URL is wrong, or https is asked for and the server has no TLS.
     """
     __tracebackhide__ = True
-    made = call("POST", "impersonations", json={"urls": [*urls], "allow": [*allow]})
+    try:
+        made = call("POST", "impersonations", json={"urls": [*urls], "allow": [*allow]})
+    except ServerError as error:
+        if error.status == CONFLICT:
+            raise NoProxyError(str(error), status=error.status) from None
+        raise
     proxy = Secret(made["proxy"])
-    variables: dict[str, str] = {}
-    for name in PROXIES:
-        variables |= {name: proxy, name.lower(): proxy}
+    _require_reached(proxy)
+    variables = _by_proxy(proxy)
     if made["ca"] is None:
         return variables
     trusted = folder / f"{made['id']}.pem"
     trusted.parent.mkdir(parents=True, exist_ok=True)
     trusted.write_text(made["ca"] + (_public_authorities() if allow else ""), encoding="utf-8")
     return variables | dict.fromkeys(TRUST, str(trusted))
+
+
+def guard(call: Callable[..., Any], url: str, folder: Path, allow: Sequence[str]) -> dict[str, str]:
+    """The variables with which a program reaches the repository, hosts allowed, and no other.
+
+    Without a proxy, what it tries all the same is refused at once, and not noted.
+
+    Args:
+        call: calls the repository's part of the admin API.
+        url: the repository's.
+        folder: where the file goes that says whom to trust.
+        allow: hosts that are let through to the real ones.
+    """
+    __tracebackhide__ = True
+    try:
+        return pass_through(call, folder, allow=allow)
+    except NoProxyError:
+        pass
+    hosts = ",".join([LOOPBACK, urlsplit(url).hostname or "", *allow])
+    return _by_proxy(NOWHERE) | {"NO_PROXY": hosts, "no_proxy": hosts}
+
+
+def _by_proxy(proxy: str) -> dict[str, str]:
+    return {name: proxy for upper in PROXIES for name in (upper, upper.lower())}
+
+
+def _require_reached(proxy: str) -> None:
+    # A container's own port may be all that is reached of a server.
+    __tracebackhide__ = True
+    parts = urlsplit(proxy)
+    where = parts.hostname or "", parts.port or 0
+    try:
+        socket.create_connection(where, CONNECT_TIMEOUT).close()
+    except OSError as error:
+        raise NoProxyError(
+            f"the index server's proxy at {where[0]}, port {where[1]}, is not reached from here: "
+            f"{error.strerror or error}"
+        ) from None
 
 
 def _public_authorities() -> str:

@@ -17,7 +17,7 @@ from pytest_cloudrepo import _times, command
 from pytest_cloudrepo.environment import write_private
 from pytest_cloudrepo.errors import CommandError, ServerError
 from pytest_cloudrepo.fault import Fault, describe
-from pytest_cloudrepo.guard import pass_through
+from pytest_cloudrepo.guard import guard, pass_through
 from pytest_cloudrepo.journal import Journal, Request
 from pytest_cloudrepo.secret import Secret, hide
 
@@ -274,7 +274,7 @@ class Repository:
         """
         __tracebackhide__ = True
         if self._guard is None:
-            self._guard = pass_through(self._call, self._environment.folder, allow=self._allowed)
+            self._guard = guard(self._call, self.url, self._environment.folder, self._allowed)
         return self._guard
 
     def allow_hosts(self, *hosts: str) -> None:

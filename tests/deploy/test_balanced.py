@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -11,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pytest_cloudrepo.command import CommandResult, run
 from pytest_cloudrepo.environment import Environment
-from tests.deploy.conftest import Stack, answer_of
+from tests.deploy.conftest import DEPLOY, Stack, answer_of
 from tests.server.support.archives import wheel
 from tests.server.support.forms import encode, fields
 from tests.server.support.raw import connect, exchange, request
@@ -19,6 +22,7 @@ from tests.server.support.waiting import wait_until
 
 pytestmark = pytest.mark.deploy
 
+PROJECT = DEPLOY.parent
 LARGE = 48 << 20
 
 
@@ -63,6 +67,34 @@ def test_twine_and_pip_see_what_one_server_would_say(stack: Stack, tmp_path: Pat
     )
     assert installed.ok, installed.output
     assert (target / "demo.py").read_text() == "x = 42\n"
+
+
+def test_many_runs_share_them_and_leave_nothing(stack: Stack, tmp_path: Path) -> None:
+    shutil.copy(PROJECT / "tests" / "examples" / "test_main_job.py", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf-8")
+    use = f"--cloudrepo-url={stack.url}"
+    environ = {**os.environ, **stack.environ}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", use]
+    runs = [
+        subprocess.Popen(
+            [*command, "-n", workers],
+            cwd=tmp_path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for workers in ("0", "2")
+    ]
+    for run_ in runs:
+        with run_:
+            output, _ = run_.communicate(timeout=240)
+        assert run_.returncode == 0, output
+        assert "3 passed" in output
+    server = stack.reached()
+    names = [each["name"] for each in server.done("GET", "/repositories")["repositories"]]
+    assert [name for name in names if name.startswith("test_")] == []
+    assert [each for each in server.done("GET", "/users")["users"] if each["run"]] == []
 
 
 def test_a_refused_login_is_passed_on(stack: Stack) -> None:
