@@ -6,13 +6,13 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-NIGHTLY = bool(os.environ.get("CLOUDREPO_NIGHTLY"))
-"""Whether the environment asks for a night of it, as `tox -e nightly` does."""
+NIGHTLY = float(os.environ.get("CLOUDREPO_NIGHTLY") or 0)
+"""How many nights of it the environment asks for: 1 as in `tox -e nightly`, or a part of one."""
 
 
 def often(suite: int, nightly: int) -> int:
     """How often to do something."""
-    return nightly if NIGHTLY else suite
+    return max(suite, round(nightly * NIGHTLY))
 
 
 def searching(suite: int, nightly: int, *, steps: int = 50) -> settings:
@@ -24,7 +24,7 @@ def searching(suite: int, nightly: int, *, steps: int = 50) -> settings:
         database=None,
         # To make a failure short takes minutes.
         phases=list(Phase) if NIGHTLY else [Phase.generate],
-        print_blob=NIGHTLY,
+        print_blob=bool(NIGHTLY),
         # A server is asked, and machines differ.
         suppress_health_check=list(HealthCheck),
         stateful_step_count=steps,
