@@ -25,6 +25,7 @@ _LONGEST = 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MAX_DIGITS = 9
 _MAX_BYTES_DIGITS = 15
+_OPEN_FILES = 8192
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -279,7 +280,22 @@ def _serve(given: argparse.Namespace) -> int:
             "whoever reaches this machine reaches this index.",
             file=sys.stderr,
         )
+    _allow_open_files()
     return _in_loop(serve(settings)) or 0
+
+
+def _allow_open_files() -> None:
+    # Many systems let a program have 1024 at first, which as many connections use up.
+    try:
+        import resource  # noqa: PLC0415 (Windows has neither it nor the limit)
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # macOS says that it has no limit, and refuses what is above one of its own.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _sweep(given: argparse.Namespace) -> int:
