@@ -275,10 +275,11 @@ def _serve(given: argparse.Namespace) -> int:
         logs.begin(given.log_format)
     settings = _settings(given)
     if not settings.host.startswith(_LOOPBACK):
-        print(  # noqa: T201
-            f"WARNING: {settings.host} is not a loopback address: "
+        logs.announce(
+            f"{settings.host} is not a loopback address: "
             "whoever reaches this machine reaches this index.",
-            file=sys.stderr,
+            log_format=given.log_format,
+            warning=True,
         )
     _allow_open_files()
     return _in_loop(serve(settings)) or 0

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+log = logging.getLogger("cloudrepo_server")
+
 FIELDS = "fields"
 """The name under which a record is given further fields, as `extra={FIELDS: {...}}`."""
 
@@ -33,6 +35,16 @@ def begin(log_format: LogFormat | None = None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # aiohttp would print a traceback for every client that does not speak HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+def announce(text: str, *, log_format: LogFormat | None, warning: bool = False) -> None:
+    """Tell whoever started this process something; as a record, where all lines are records."""
+    if log_format == "json":
+        log.log(logging.WARNING if warning else logging.INFO, text)
+    elif warning:
+        print(f"WARNING: {text}", file=sys.stderr)  # noqa: T201
+    else:
+        print(text, flush=True)  # noqa: T201
 
 
 def redacted(text: str) -> str:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from cloudrepo_server import logs
 from cloudrepo_server.application import create_application
 from cloudrepo_server.ending import Ending, finish
 from cloudrepo_server.errors import ListenError
@@ -161,8 +162,9 @@ async def serve(settings: Settings) -> None:
     ending, owner_gone = Ending(), threading.Event()
     ending.ask_on_signals()
     async with answering(settings) as server:
-        print(  # noqa: T201
-            f"Serving the organization {settings.organization} at {server.url}", flush=True
+        logs.announce(
+            f"Serving the organization {settings.organization} at {server.url}",
+            log_format=settings.log_format,
         )
         if settings.tell_login:
             print(  # noqa: T201

@@ -143,6 +143,12 @@ def test_a_request_bears_its_id_through_both(stack: Stack) -> None:
     wait_until(lambda: sum(log.log.count(told) for log in logs) == 1, "the request in a log")
 
 
+def test_what_the_store_is_asked_is_counted(stack: Stack) -> None:
+    before = metric(stack, "two", "cloudrepo_storage_total")
+    answer_of(stack.servers["two"].url + "/api/repositories")
+    assert metric(stack, "two", "cloudrepo_storage_total") > before
+
+
 def test_metrics_are_not_for_everybody(stack: Stack) -> None:
     assert answer_of(stack.url + "/metrics").status_code == 404
 

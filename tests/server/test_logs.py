@@ -108,6 +108,17 @@ def test_a_line_of_json_has_its_time_and_level(logging_server: Server, log_forma
     logging_server.close()
 
 
+def test_every_line_of_json_is_json(start_server: StartServer) -> None:
+    process = start_server("--log-format", "json", "--host", "0.0.0.0")  # noqa: S104 (warned of)
+    url = process.state()["url"]
+    wait_until(lambda: "Serving" in process.log, "the address")
+    process.stop()
+    lines = [json.loads(line) for line in process.log.splitlines()]
+    assert [line["level"] for line in lines] == ["warning", "info"]
+    assert "is not a loopback address" in lines[0]["message"]
+    assert url in lines[1]["message"]
+
+
 @pytest.mark.parametrize("log_format", ["json"])
 def test_who_asks_is_told_wherever_it_is_known(logging_server: Server, log_format: str) -> None:
     admin = logging_server.api("GET", "/users")
