@@ -45,7 +45,9 @@ class Suite:
         environ: Mapping[str, str] | None = None,
     ) -> Run:
         """Start pytest, in a process group of its own, as a terminal does."""
-        keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        # Where tox says that it runs the tests, pytest has its cache there, and not in the suite.
+        outer = ("PYTEST_", "TOX_")
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
         plugins = [f"-p{name}" for name in self.plugins]
         run = Run(
             [sys.executable, *python, "-m", "pytest", *plugins, *arguments],
