@@ -51,7 +51,7 @@ class Listeners:
         """Close the connections on which nothing was asked that is not answered."""
         for connection in self.connections:
             # As aiohttp itself tells who waits for a request; it has no other word for it.
-            waiter = connection._waiter  # noqa: SLF001
+            waiter = getattr(connection, "_waiter", None)
             if waiter is not None and not waiter.done():
                 connection.force_close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import sys
@@ -120,3 +121,19 @@ def test_a_load_balancer_is_told_before_it_stops_listening(start_server: StartSe
     process.process.send_signal(signal.SIGTERM)
     assert process.wait() == 0
     server.close()
+
+
+def test_nobody_is_turned_away_at_the_door(start_server: StartServer) -> None:
+    process = start_server()
+    url = process.state()["url"]
+    # As if it was busy for a moment: the system lets in whom the server has not seen yet.
+    process.process.send_signal(signal.SIGSTOP)
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(connect(url)) for _ in range(50)]
+        for connection in waiting:
+            connection.send(request("GET /healthz HTTP/1.1"))
+        process.process.send_signal(signal.SIGTERM)
+        process.process.send_signal(signal.SIGCONT)
+        answers = [connection.answer() for connection in waiting]
+    assert {answer.status for answer in answers} == {200}
+    assert process.wait() == 0
