@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         _OPTION, default="ministack", help=f"which stores to test with: some of {','.join(NAMES)}"
     )
-    parser.addoption("--storm", type=int, default=60, help="uploads of each writer in the storm")
+    parser.addoption("--storm", type=int, default=40, help="uploads of each writer in the storm")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

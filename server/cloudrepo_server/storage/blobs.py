@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from io import SEEK_SET, RawIOBase
 from typing import TYPE_CHECKING, TypeAlias
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import obstore
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, S3Store
 
+from cloudrepo_server.errors import StorageError
 from cloudrepo_server.storage.failures import storage_errors
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class BlobWriter:
         self._store = store
         self._put = put
         self._abandon = abandon
+        self._size = 0
         self._small = bytearray()
         self._large: AsyncWritableFile | None = None
 
@@ -53,6 +56,7 @@ class BlobWriter:
         Raises:
             StorageError: the store did not take them.
         """
+        self._size += len(data)
         if self._large is None:
             self._small += data
             if len(self._small) <= SMALL:
@@ -78,9 +82,21 @@ class BlobWriter:
         """
         if self._large is None:
             await self._put(self.key, bytes(self._small))
-        else:
+            return
+        try:
             with storage_errors():
                 await self._large.close()
+        except (StorageError, FileNotFoundError) as error:
+            # Of a store that was asked again, as its first answer was lost, the second may be that
+            # there is nothing to finish. Nobody else writes under this key.
+            if not await self._is_there():
+                raise StorageError("the storage did not take the file") from error
+
+    async def _is_there(self) -> bool:
+        with contextlib.suppress(FileNotFoundError), storage_errors():
+            there = await obstore.head_async(self._store, self.key)
+            return there["size"] == self._size
+        return False
 
     def discard(self) -> None:
         """Forget what was written."""
