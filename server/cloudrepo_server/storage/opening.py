@@ -26,7 +26,7 @@ from cloudrepo_server.storage.shared import READY, SharedStorage, unchanged
 if TYPE_CHECKING:
     from obstore.store import BackoffConfig, ClientConfig, RetryConfig
 
-    from cloudrepo_server.storage.shared import RemoteStore
+    from cloudrepo_server.storage.remote_blobs import RemoteStore
 
 _KINDS: dict[str, tuple[type[RemoteStore], str]] = {
     "s3": (S3Store, "AWS"),

@@ -9,15 +9,12 @@ first, so that whoever wants the key meanwhile waits for it to go.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -39,17 +36,16 @@ from cloudrepo_server.storage.interface import (
     D,
     Document,
     Listing,
-    Storage,
     decode,
     expected,
 )
+from cloudrepo_server.storage.remote_blobs import RemoteBlobs
 from cloudrepo_server.storage.sightings import Sighting, Sightings, needed, renew
 
 if TYPE_CHECKING:
-    from obstore import AsyncWritableFile, PutMode, PutResult, UpdateVersion
-    from obstore.store import AzureStore, GCSStore, S3Store
+    from obstore import PutMode, PutResult, UpdateVersion
 
-    RemoteStore = S3Store | GCSStore | AzureStore
+    from cloudrepo_server.storage.remote_blobs import RemoteStore
 
 READY = "checks/ready"
 """What is there in every store that a server has begun to use."""
@@ -62,11 +58,6 @@ _TOMBSTONE = 40
 # Longer than a sweep takes between the mark and the removal: the bounds of two requests.
 _GOING_SECONDS = 20.0
 _READ_AT_ONCE = 16
-_REMOVED_AT_ONCE = 100
-_PIECE = 4 << 20
-_RETIREMENT_SECONDS = 300.0
-_URL_SECONDS = 120.0
-_CLOSING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,8 @@ class _Stored:
     modified: float = 0.0
 
 
-class SharedStorage(Storage):
+class SharedStorage(RemoteBlobs):
     """One server's view of a store that others write to as well."""
-
-    shared: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -105,26 +94,15 @@ class SharedStorage(Storage):
             bare_tags: whether it compares entity tags without their quotes.
             presigned: whether clients are to take blobs from the store itself.
         """
-        super().__init__(blobs)
-        self.presigned = presigned
+        super().__init__(blobs, presigned=presigned)
         self._documents = documents
         self._bare_tags = bare_tags
-        self._remote = blobs
         self._seen: Sightings[_Stored] = Sightings(CACHE_BYTES, size_of=lambda each: each.size + 64)
         self._listed: Sightings[Listing] = Sightings(
             CACHE_BYTES // 4, size_of=lambda each: 64 + sum(map(len, each.names))
         )
         # Those of one process need not find out from the store that they are in each other's way.
         self._writers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._retired: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def close(self) -> None:
-        """Wait a moment for what is removed; what has to wait longer is left to a sweep."""
-        for handle in self._retired.values():
-            handle.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSING_SECONDS)
 
     async def check(self) -> None:
         """See whether the store answers."""
@@ -141,7 +119,7 @@ class SharedStorage(Storage):
     def expect(self, *keys: tuple[str, type[Document]]) -> None:
         """Ask for documents that will be read soon."""
         for key, type_ in keys:
-            self._in_the_background(self._look(key, type_, since=needed()))
+            self.in_the_background(self._look(key, type_, since=needed()))
 
     async def read(self, key: str, type_: type[D]) -> D | None:
         """The document under `key`, or None."""
@@ -193,59 +171,6 @@ class SharedStorage(Storage):
             return Listing(tuple(names), digest)
 
         return await self._listed.look(prefix, ask, since=needed())
-
-    def path(self, key: str) -> Path | None:  # noqa: ARG002 (that of a local disk needs it)
-        """Nowhere."""
-        return None
-
-    async def url(self, key: str) -> str | None:
-        """Where anybody may take a blob for a while, if clients are to be sent there."""
-        if not self.presigned:
-            return None
-        with storage_errors():
-            return await obstore.sign_async(
-                self._remote, "GET", key, timedelta(seconds=_URL_SECONDS)
-            )
-
-    async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """A blob's bytes from `start` up to `end`, in pieces, one of them ahead.
-
-        Each is asked for by itself, so that a slow client keeps no request to the store waiting,
-        and one that fails is asked for again.
-        """
-        ahead = self._piece(key, start, end)
-        try:
-            for at in range(start, end, _PIECE):
-                data = await ahead
-                if at + _PIECE < end:
-                    ahead = self._piece(key, at + _PIECE, end)
-                yield data
-        finally:
-            ahead.cancel()
-
-    def retire(self, key: str) -> None:
-        """Remove a blob that nothing refers to any more, when those who read it have had time."""
-        if key not in self._retired:
-            loop = asyncio.get_running_loop()
-            self._retired[key] = loop.call_later(_RETIREMENT_SECONDS, self.remove, key)
-
-    def remove(self, key: str) -> None:
-        """Remove a blob that nobody can know of, soon."""
-        self._retired.pop(key, None)
-        self._small_blobs.pop(key, None)
-        self._in_the_background(self._remove([key]))
-
-    async def remove_many(self, keys: Sequence[str]) -> None:
-        """Remove blobs that nothing refers to."""
-        for start in range(0, len(keys), _REMOVED_AT_ONCE):
-            await self._remove(list(keys[start : start + _REMOVED_AT_ONCE]))
-
-    async def remove_all(self, repository_id: str) -> None:
-        """Remove all that was in a repository that is gone: no name of it comes again."""
-        for prefix in (f"projects/{repository_id}/", f"blobs/{repository_id}/"):
-            with contextlib.suppress(StorageError, OSError):
-                async for batch in self.objects(prefix):
-                    await self.remove_many([each.key for each in batch])
 
     async def clock(self) -> float:
         """The time of the store, which is not this machine's."""
@@ -377,56 +302,6 @@ class SharedStorage(Storage):
         )
         self._seen.note(key, now, at=begun)
         return True
-
-    async def _put(self, key: str, data: bytes) -> None:
-        with storage_errors():
-            await obstore.put_async(self.blobs, key, data, use_multipart=False)
-
-    async def _get(self, key: str) -> bytes:
-        with storage_errors():
-            answer = await obstore.get_async(self.blobs, key)
-            return bytes(await answer.bytes_async())
-
-    def _abandon(self, writer: AsyncWritableFile) -> None:
-        """Let the store forget the parts that were sent."""
-
-        async def abort() -> None:
-            error = InterruptedError("the upload ended on the way")
-            with contextlib.suppress(BaseError, OSError):
-                await writer.__aexit__(type(error), error, None)
-
-        self._in_the_background(abort())
-
-    def _piece(self, key: str, start: int, end: int) -> asyncio.Task[bytes]:
-        async def get() -> bytes:
-            with storage_errors():
-                return bytes(
-                    await obstore.get_range_async(
-                        self.blobs, key, start=start, end=min(start + _PIECE, end)
-                    )
-                )
-
-        return asyncio.ensure_future(get())
-
-    async def _remove(self, keys: list[str]) -> None:
-        # What cannot be removed now is left to a sweep.
-        with contextlib.suppress(BaseError, OSError):
-            try:
-                await obstore.delete_async(self.blobs, keys)
-            except FileNotFoundError:
-                # So says Azure, where one is gone; the others are not.
-                for key in keys:
-                    with contextlib.suppress(FileNotFoundError):
-                        await obstore.delete_async(self.blobs, key)
-
-    def _in_the_background(self, work: Coroutine[Any, Any, object]) -> None:
-        async def finish() -> None:
-            with contextlib.suppress(StorageError):
-                await work
-
-        task = asyncio.ensure_future(finish())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _version(tag: str | None, version: str | None) -> UpdateVersion:
