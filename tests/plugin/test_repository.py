@@ -251,6 +251,21 @@ def test_run_tells_what_the_server_refused(cloudrepo: Repository, wheel: WheelFa
     assert not cloudrepo.run(*command, check=False).ok
 
 
+def test_a_server_without_a_journal_takes_uploads_too(
+    cloudrepo: Repository, wheel: WheelFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Repository) -> None:
+        raise ServerError("This server shares its store, and keeps no journal.", status=409)
+
+    monkeypatch.setattr(type(cloudrepo), "requests", property(refuse))
+    cloudrepo.upload(wheel("demo", "1.0"))
+    cloudrepo.overwrite_protection = True
+    with pytest.raises(CommandError) as refusal:
+        cloudrepo.upload(wheel("demo", "1.0", content="x = 2"))
+    assert refusal.value.server_said == ""
+    assert "File already exists" in str(refusal.value)
+
+
 def test_configuration_files(cloudrepo: Repository, tmp_path: Path, wheel: WheelFactory) -> None:
     pypirc = cloudrepo.pypirc(tmp_path / "mine.cfg")
     assert pypirc == tmp_path / "mine.cfg"
