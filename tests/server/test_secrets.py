@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -9,6 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from cloudrepo_server.errors import UnauthenticatedError
+from cloudrepo_server.organization import Organization
+from cloudrepo_server.storage.exclusive import ExclusiveStorage
 from tests.server.conftest import StartServer
 from tests.server.support.archives import wheel
 from tests.server.support.forms import encode, fields
@@ -165,3 +169,32 @@ def test_the_login_of_nobody_takes_no_shortcut(index: Index) -> None:
 def ask(index: Index, username: str) -> bytes:
     headers = {"Authorization": basic(username, "wrong-passphrase")}
     return request(f"GET {index.path}/ HTTP/1.1", headers)
+
+
+@pytest.mark.parametrize("who", ["admin", "user", "chosen", "token"])
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    compared: list[bool] = []
+
+    def compare(one: bytes | str, other: bytes | str) -> bool:
+        compared.append(one == other)
+        return compared[-1]
+
+    async def story() -> None:
+        organization = Organization(
+            "example", ExclusiveStorage.memory(), admin_username="a@b.c", admin_password="secret"
+        )
+        await organization.users.create("user@b.c")
+        await organization.users.create("chosen@b.c", passphrase="chosen by a person")
+        repository = await organization.create_repository("demo")
+        _, token = await organization.tokens.create(repository.document)
+        name = {"admin": "a@b.c", "token": "any"}.get(who, f"{who}@b.c")
+        monkeypatch.setattr("hmac.compare_digest", compare)
+        wrong = token[:-1] + "!" if who == "token" else "wrong"
+        with pytest.raises(UnauthenticatedError):
+            await organization.identify(name, wrong)
+        # Of the admin's login the name is compared too; the secret never is in another way.
+        assert compared[-1] is False
+        await organization.close()
+
+    asyncio.run(story())
+    assert compared
