@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
+import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
-from tests.server.support.archives import Archive, core_metadata, incompressible, wheel, zipped
+from tests.server.support.archives import (
+    Archive,
+    core_metadata,
+    incompressible,
+    sdist,
+    wheel,
+    zipped,
+)
 from tests.server.support.forms import encode, fields
 from tests.server.support.index import Index, Server
 from tests.server.support.raw import basic, connect, request
+from tests.server.support.waiting import wait_until
 
 MEBIBYTE = 1 << 20
 SIZE = 128 * MEBIBYTE
 ALLOWED = 40 * MEBIBYTE
+PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +84,52 @@ def test_a_download_is_streamed(index: Index, large: Archive) -> None:
             peak = max(peak, resident(index))
     assert received == len(large.data)
     assert peak - before < ALLOWED
+
+
+def metadata_of(size: int) -> Archive:
+    return wheel(metadata=core_metadata("demo", "1.0") + b"\n" + bytes(size))
+
+
+def pkg_info_of(size: int) -> Archive:
+    return sdist(metadata=core_metadata("demo", "1.0") + b"\n" + bytes(size))
+
+
+def many_members(number: int) -> Archive:
+    return Archive(wheel().filename, zipped({f"{each}": b"" for each in range(number)}))
+
+
+def many_tar_members(number: int) -> Archive:
+    block = tarfile.TarInfo("demo-1.0/x").tobuf(tarfile.USTAR_FORMAT)
+    return Archive(sdist().filename, gzip.compress(block * number, 1))
+
+
+def sparse_member(size: int) -> Archive:
+    info = tarfile.TarInfo("demo-1.0/x")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, size
+    return Archive(sdist().filename, gzip.compress(info.tobuf(tarfile.GNU_FORMAT), 1))
+
+
+BOMBS = {
+    "METADATA of 100 MiB": lambda: metadata_of(100 * MEBIBYTE),
+    "PKG-INFO of 100 MiB": lambda: pkg_info_of(100 * MEBIBYTE),
+    "120,000 members of a zip": lambda: many_members(120_000),
+    "120,000 members of a tar": lambda: many_tar_members(120_000),
+    "a sparse member of a tebibyte": lambda: sparse_member(1 << 40),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_what_unpacks_to_much_takes_no_memory(index: Index, what: str) -> None:
+    archive = BOMBS[what]()
+    form = encode(fields(archive))
+    seen = [resident(index)]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(index.send, form, timeout=PATIENCE)
+
+        def done() -> bool:
+            seen.append(resident(index))
+            return answer.done()
+
+        wait_until(done, f"{what} to be answered", seconds=PATIENCE)
+    assert answer.result().status_code == 400, answer.result().reason
+    assert max(seen) - seen[0] < ALLOWED
