@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -27,6 +28,8 @@ class Api:
         self._session = requests.Session()
         # The user's proxies and netrc are not meant for this server.
         self._session.trust_env = False
+        # But whom they trust is: a server may stand behind a company's own authority.
+        self._session.verify = trusted_file() or True
         self._session.auth = _Login(username, password)
 
     def __repr__(self) -> str:
@@ -76,6 +79,11 @@ class Api:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def trusted_file() -> str | None:
+    """The file or folder of authorities that the user told requests to trust."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
 class _Login(AuthBase):

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pytest_cloudrepo._api import trusted_file
 from pytest_cloudrepo.environment import LOOPBACK
 from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.secret import Secret
@@ -36,12 +37,18 @@ class NoProxyError(ServerError):
 
 
 def pass_through(
-    call: Callable[..., Any], folder: Path, *, urls: Sequence[str] = (), allow: Sequence[str] = ()
+    call: Callable[..., Any],
+    home: str,
+    folder: Path,
+    *,
+    urls: Sequence[str] = (),
+    allow: Sequence[str] = (),
 ) -> dict[str, str]:
     """The variables with which a program reaches these URLs at the repository, and no other host.
 
     Args:
         call: calls the repository's part of the admin API.
+        home: the repository's URL, which programs reach by themselves.
         folder: where the file goes that says whom to trust.
         urls: what the repository stands for.
         allow: hosts that are let through to the real ones.
@@ -59,37 +66,40 @@ def pass_through(
         raise
     proxy = Secret(made["proxy"])
     _require_reached(proxy)
-    variables = _by_proxy(proxy)
+    variables = _by_proxy(proxy, but=[home])
     if made["ca"] is None:
         return variables
     trusted = folder / f"{made['id']}.pem"
     trusted.parent.mkdir(parents=True, exist_ok=True)
-    trusted.write_text(made["ca"] + (_public_authorities() if allow else ""), encoding="utf-8")
+    others = _authorities() if allow or home.startswith("https:") else ""
+    trusted.write_text(f"{made['ca']}\n{others}", encoding="utf-8")
     return variables | dict.fromkeys(TRUST, str(trusted))
 
 
-def guard(call: Callable[..., Any], url: str, folder: Path, allow: Sequence[str]) -> dict[str, str]:
+def guard(
+    call: Callable[..., Any], home: str, folder: Path, allow: Sequence[str]
+) -> dict[str, str]:
     """The variables with which a program reaches the repository, hosts allowed, and no other.
 
     Without a proxy, what it tries all the same is refused at once, and not noted.
 
     Args:
         call: calls the repository's part of the admin API.
-        url: the repository's.
+        home: the repository's URL.
         folder: where the file goes that says whom to trust.
         allow: hosts that are let through to the real ones.
     """
     __tracebackhide__ = True
     try:
-        return pass_through(call, folder, allow=allow)
+        return pass_through(call, home, folder, allow=allow)
     except NoProxyError:
-        pass
-    hosts = ",".join([LOOPBACK, urlsplit(url).hostname or "", *allow])
-    return _by_proxy(NOWHERE) | {"NO_PROXY": hosts, "no_proxy": hosts}
+        return _by_proxy(NOWHERE, but=[home, *(f"//{host}" for host in allow)])
 
 
-def _by_proxy(proxy: str) -> dict[str, str]:
-    return {name: proxy for upper in PROXIES for name in (upper, upper.lower())}
+def _by_proxy(proxy: str, *, but: Sequence[str]) -> dict[str, str]:
+    hosts = ",".join([LOOPBACK, *(urlsplit(url).hostname or "" for url in but)])
+    told = dict.fromkeys(PROXIES, proxy) | {"NO_PROXY": hosts}
+    return told | {name.lower(): value for name, value in told.items()}
 
 
 def _require_reached(proxy: str) -> None:
@@ -106,9 +116,11 @@ def _require_reached(proxy: str) -> None:
         ) from None
 
 
-def _public_authorities() -> str:
-    from pathlib import Path  # noqa: PLC0415 - only where a host is let through
+def _authorities() -> str:
+    """Whom this machine trusts, as its user told requests; else those that requests knows."""
+    from pathlib import Path  # noqa: PLC0415 - only where another host is reached
 
     from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - likewise
 
-    return Path(DEFAULT_CA_BUNDLE_PATH).read_text(encoding="utf-8")
+    path = Path(trusted_file() or DEFAULT_CA_BUNDLE_PATH)
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

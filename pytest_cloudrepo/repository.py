@@ -293,7 +293,8 @@ class Repository:
             ServerError: a URL is wrong, or the extra `tls` is not installed.
         """
         __tracebackhide__ = True
-        way = pass_through(self._call, self._environment.folder, urls=urls, allow=self._allowed)
+        folder = self._environment.folder
+        way = pass_through(self._call, self.url, folder, urls=urls, allow=self._allowed)
         return self._hidden(self._environment.open(self.connection) | way)
 
     def fault(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -140,3 +141,44 @@ def test_deletes_its_own(cloudrepo, cloudrepo_server):
         outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=LOGIN)
         assert outcome.counts() == {"errors": 1}, outcome
         assert "the index server at http://127.0.0.1:1 does not answer" in outcome.output
+
+
+# A name that programs would not reach by themselves, as they do this machine's usual one.
+ELSEWHERE = "127.0.0.2"
+
+WORKS = """
+def test_works(cloudrepo, cloudrepo_package, cloudrepo_venv):
+    cloudrepo.upload(cloudrepo_package("demo", "1.0"))
+    cloudrepo_venv.install("demo", index=cloudrepo)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    asks = "import urllib.request; urllib.request.urlopen('http://other.example/')"
+    assert not cloudrepo.run("python", "-c", asks, check=False).ok
+    assert cloudrepo.requests[-1].path == "http://other.example/"
+"""
+
+
+class TestRemote:
+    @pytest.fixture
+    def state(self, tmp_path: Path, suite: Suite) -> Iterator[dict[str, str]]:
+        try:
+            socket.create_server((ELSEWHERE, 0)).close()
+        except OSError:
+            pytest.skip(f"this system has no {ELSEWHERE}")
+        state = tmp_path / "state.json"
+        serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
+        serve += ["--host", ELSEWHERE, "--tls", str(tmp_path / "ca.pem")]
+        serve += ["--owner-pid", str(os.getpid())]
+        with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as it:
+            suite.wait_for(state.exists, "the server")
+            yield json.loads(state.read_text(encoding="utf-8"))
+            psutil.Process(it.pid).terminate()
+
+    @pytest.mark.parametrize("url", ["url", "tls_url"])
+    def test_programs_reach_a_server_on_another_host(
+        self, suite: Suite, state: dict[str, str], url: str
+    ) -> None:
+        suite.write(test_it=WORKS)
+        # As it is where a company has an authority of its own.
+        trust = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), state["ca"])
+        outcome = suite.run(f"--cloudrepo-url={state[url]}", environ={**LOGIN, **trust})
+        assert outcome.counts() == {"passed": 1}, outcome

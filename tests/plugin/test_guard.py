@@ -29,6 +29,9 @@ for url in sys.argv[1:]:
 """
 
 
+HOME = "http://index.example"
+
+
 def out_of_reach(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 (the API's)
     # Its port is mapped to nowhere, as a container's is.
     return {"id": "1", "proxy": "http://1:secret@127.0.0.1:9", "ca": None}
@@ -64,9 +67,9 @@ def test_the_servers_host_and_those_allowed_are_reached_directly(
 
 def test_who_needs_the_proxy_is_told_that_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(NoProxyError, match=r"proxy at 127\.0\.0\.1, port 9, is not reached"):
-        pass_through(out_of_reach, tmp_path, urls=["http://other.example/"])
+        pass_through(out_of_reach, HOME, tmp_path, urls=["http://other.example/"])
     with pytest.raises(NoProxyError, match="belongs to one server"):
-        pass_through(shares_its_store, tmp_path, urls=["http://other.example/"])
+        pass_through(shares_its_store, HOME, tmp_path, urls=["http://other.example/"])
 
 
 def test_other_refusals_are_told_as_they_are(tmp_path: Path) -> None:
@@ -74,5 +77,5 @@ def test_other_refusals_are_told_as_they_are(tmp_path: Path) -> None:
         raise ServerError("That is no URL.", status=400)
 
     with pytest.raises(ServerError, match="That is no URL") as raised:
-        guard(refuses, "http://index.example", tmp_path, ())
+        guard(refuses, HOME, tmp_path, ())
     assert not isinstance(raised.value, NoProxyError)
