@@ -105,9 +105,13 @@ class Proxy:
             task.add_done_callback(self._at_work.discard)
         # Whatever a program does with its side of a tunnel is no concern of the server's.
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError):
-            async with asyncio.timeout(_HEAD_SECONDS):
-                head = await reader.readuntil(_END_OF_HEAD)
-            await self._answer(head, reader, writer)
+            try:
+                async with asyncio.timeout(_HEAD_SECONDS):
+                    head = await reader.readuntil(_END_OF_HEAD)
+            except asyncio.LimitOverrunError:
+                await _refuse(writer, 431, f"The head of a request has at most {_MAX_HEAD} bytes")
+            else:
+                await self._answer(head, reader, writer)
         writer.close()
 
     async def _answer(
