@@ -21,7 +21,18 @@ def answers(code: str) -> str:
 
 @pytest.mark.parametrize(
     "module",
-    ["aiohttp.client", "cloudrepo_server.clients", "h11", "jinja2", "psutil", "trustme", "zipfile"],
+    [
+        "aiohttp.client",
+        "cloudrepo_server.clients",
+        "cloudrepo_server.storage.opening",
+        "cloudrepo_server.storage.shared",
+        "cloudrepo_server.sweep",
+        "h11",
+        "jinja2",
+        "psutil",
+        "trustme",
+        "zipfile",
+    ],
 )
 def test_a_start_imports_nothing_that_may_never_be_used(module: str) -> None:
     assert answers(f"print({module!r} in sys.modules)") == "False"
