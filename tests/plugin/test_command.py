@@ -193,9 +193,11 @@ def test_what_a_program_leaves_running_is_not_waited_for(tmp_path: Path) -> None
 @pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C reaches the program by itself")
 def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
     runner = f"""
-import os, sys
+import os, signal, sys
 from pytest_cloudrepo import command
 script = {PARENT!r} + "time.sleep({LONG})"
+# A shell that runs the tests in the background has told them to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 command.run([sys.executable, "-c", script, sys.argv[1]], environ=dict(os.environ), timeout={LONG})
 """
     pid = tmp_path / "pid"

@@ -13,13 +13,13 @@ import pytest
 from tests.portal.support.browser import Browser
 from tests.portal.support.connection import PACKAGE, WHEEL, Settings
 from tests.portal.support.person import Person
-from tests.server.conftest import index, own_server, server
+from tests.server.conftest import index, own_server, server, store
 from tests.server.support.index import Index, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
 
-__all__ = ["index", "own_server", "server"]
+__all__ = ["index", "own_server", "server", "store"]
 
 SWITCHES = [
     # A container's root has no sandbox, and its graphics card is none.
