@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.portal.support.browser import Browser
 from tests.server.conftest import StartServer
 from tests.server.support.archives import wheel
 from tests.server.support.index import Index, Server
@@ -224,3 +225,18 @@ def test_a_folder_that_cannot_be_written_is_told_and_changes_nothing(
         store.unlink()
         aside.rename(store)
     assert_serves_again(index)
+
+
+def test_the_portal_says_so_too(index: Index, full: Full) -> None:
+    browser = Browser(index.server)
+    browser.sign_in(*index.server.admin)
+    before = index.done("GET")
+    with full(0):
+        page = browser.upload(index.name, OTHER, wheel("new"), status=507)
+        assert "disk is full" in page.text
+        page = browser.submit("/portal/create-repository", name="another", status=507)
+        assert "disk is full" in page.text
+    assert index.done("GET") == before
+    assert index.get(f"/demo/{OLD.filename}").content == OLD.data
+    browser.upload(index.name, OTHER)
+    assert index.get(f"/demo/{OLD.filename}").content == OTHER.data

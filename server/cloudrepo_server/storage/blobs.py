@@ -89,8 +89,11 @@ class BlobWriter:
         except (StorageError, FileNotFoundError) as error:
             # Of a store that was asked again, as its first answer was lost, the second may be that
             # there is nothing to finish. Nobody else writes under this key.
-            if not await self._is_there():
-                raise StorageError("the storage did not take the file") from error
+            if await self._is_there():
+                return
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError("the storage did not take the file") from error
 
     async def _is_there(self) -> bool:
         with contextlib.suppress(FileNotFoundError), storage_errors():

@@ -18,13 +18,16 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from cloudrepo_server.errors import (
+    BusyError,
     CloudRepoServerError,
     ConflictError,
     FileExistsInRepositoryError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    StalledError,
     StorageError,
+    StorageFullError,
     TooLargeError,
     UnauthenticatedError,
 )
@@ -46,6 +49,9 @@ _OUTCOMES: tuple[tuple[type[CloudRepoServerError], str], ...] = (
     (NotFoundError, "not found"),
     (TooLargeError, "too large"),
     (ConflictError, "conflict"),
+    (StalledError, "stalled"),
+    (BusyError, "busy"),
+    (StorageFullError, "full"),
     (StorageError, "storage"),
 )
 
