@@ -104,7 +104,7 @@ class Incoming:
         small = self._writer.small
         if small is not None:
             return BytesIO(small)
-        return self._storage.open(self.key)
+        return self._storage.open(self.key, self.size)
 
     @property
     def inline(self) -> bool:

@@ -33,6 +33,7 @@ from cloudrepo_server.storage import Storage
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 """https://packaging.python.org/specifications/project-status-markers/"""
 
+_EXPECTED_AT_ONCE = 50
 _CLOSED = ("archived", "quarantined")
 
 
@@ -95,10 +96,14 @@ class Repository:
             project = await self.project(name)
             if project is not None and filename in project.files:
                 return project, project.files[filename]
-        for name in await self.project_names():
-            project = await self.project(name)
-            if project is not None and filename in project.files:
-                return project, project.files[filename]
+        every = await self.project_names()
+        for start in range(0, len(every), _EXPECTED_AT_ONCE):
+            some = every[start : start + _EXPECTED_AT_ONCE]
+            self.expect(*some)
+            for name in some:
+                project = await self.project(name)
+                if project is not None and filename in project.files:
+                    return project, project.files[filename]
         raise NotFoundError(f"There is no file {filename} in the repository {self.name}.")
 
     def content(self, file: File) -> Content:

@@ -216,7 +216,7 @@ def test_a_large_upload_under_way_is_no_leftover(tmp_path: Path) -> None:
         assert unfinished(tmp_path), "nothing is written before its end any more"
         assert await storage.remove_unfinished() == 0
         await blob.finish()
-        assert storage.open(blob.key).read() == bytes(12 << 20)
+        assert storage.open(blob.key, 12 << 20).read() == bytes(12 << 20)
         await storage.close()
 
     asyncio.run(story())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from io import SEEK_SET, RawIOBase
+from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from typing import TYPE_CHECKING, TypeAlias
 
 import obstore
@@ -16,8 +16,8 @@ from cloudrepo_server.storage.failures import storage_errors
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    # obstore has these names in its type stubs alone.
-    from obstore import AsyncWritableFile, ReadableFile
+    # obstore has this name in its type stubs alone.
+    from obstore import AsyncWritableFile
 
 Store: TypeAlias = LocalStore | MemoryStore | S3Store | GCSStore | AzureStore
 
@@ -112,9 +112,12 @@ class BlobWriter:
 class BlobReader(RawIOBase):
     """A blob as Python's own files are, for the libraries that read archives."""
 
-    def __init__(self, blob: ReadableFile) -> None:
+    def __init__(self, store: Store, key: str, size: int) -> None:
         super().__init__()
-        self._blob = blob
+        self._store = store
+        self._key = key
+        self._size = size
+        self._at = 0
 
     def readable(self) -> bool:
         """Whether it can be read: yes."""
@@ -128,19 +131,24 @@ class BlobReader(RawIOBase):
         """Read as many bytes as fit, or as are there.
 
         Raises:
-            StorageError: the store did not answer.
+            StorageError: the store did not answer, or the blob was removed.
         """
         target = memoryview(buffer).cast("B")
-        with storage_errors():
-            data = memoryview(self._blob.read(len(target)))
+        length = min(len(target), self._size - self._at)
+        if length <= 0:
+            return 0
+        try:
+            with storage_errors():
+                data = memoryview(
+                    obstore.get_range(self._store, self._key, start=self._at, length=length)
+                )
+        except FileNotFoundError as error:
+            raise StorageError("the file was removed while it was read") from error
         target[: len(data)] = data
+        self._at += len(data)
         return len(data)
 
     def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
-        """Go on from another position.
-
-        Raises:
-            StorageError: the store did not answer.
-        """
-        with storage_errors():
-            return self._blob.seek(offset, whence)
+        """Go on from another position."""
+        self._at = max(0, offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence])
+        return self._at

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CACHE_BYTES = 32 << 20
 _LISTED_AT_ONCE = 1000
+_READ_AHEAD = 1 << 20
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,15 +188,12 @@ class Storage(ABC):
                 self._small_blobs[key] = known
         return known
 
-    def open(self, key: str) -> IO[bytes]:
-        """A blob to read from any position; it blocks, so use it off the event loop.
+    def open(self, key: str, size: int) -> IO[bytes]:
+        """A blob of that size to read from any position, which raises StorageError.
 
-        Raises:
-            FileNotFoundError: it is not there.
-            StorageError: the store did not answer.
+        Reading blocks, so do it off the event loop.
         """
-        with storage_errors():
-            return BufferedReader(BlobReader(obstore.open_reader(self.blobs, key)))
+        return BufferedReader(BlobReader(self.blobs, key, size), _READ_AHEAD)
 
     @abstractmethod
     def path(self, key: str) -> Path | None:

@@ -1,5 +1,6 @@
 """The repositories of the organization: list, create, delete."""
 
+import asyncio
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -31,7 +32,11 @@ async def show(visit: Visit) -> web.Response:
     found = {each.name: each for each in await visit.organization.repositories()}
     wanted = visit.query.get("q", "")
     paging = paginate(matching(list(found), wanted), visit.query, keep=["q"])
-    rows = [_Row(found[name], len(await found[name].project_names())) for name in paging.items]
+    # Where several servers share a store, it is asked for each.
+    names = await asyncio.gather(*(found[name].project_names() for name in paging.items))
+    rows = [
+        _Row(found[name], len(projects)) for name, projects in zip(paging.items, names, strict=True)
+    ]
     return visit.page(
         "repositories.html",
         rows=rows,
