@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import http.client
 import socket
 from collections.abc import Iterator, Mapping
@@ -76,8 +77,17 @@ class Connection:
             return True
 
     def half_close(self) -> None:
-        """Say that nothing more will be sent."""
-        self._socket.shutdown(socket.SHUT_WR)
+        """Say that nothing more will be sent.
+
+        Raises:
+            ConnectionError: the server closed the connection.
+        """
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno == errno.ENOTCONN:
+                raise ConnectionResetError("the server closed the connection") from error
+            raise
 
     def close(self) -> None:
         self._reader.close()
