@@ -118,7 +118,8 @@ class Organization:
         Which projects it is in the store depends on the repository that now has the name; where it
         is another than a moment ago, they are asked for once more.
         """
-        self._storage.expect((repository_key(repository), RepositoryDocument))
+        if _REPOSITORY_NAME.fullmatch(repository) is not None:
+            self._storage.expect((repository_key(repository), RepositoryDocument))
         if username is not None:
             self.users.expect(username)
         if password is not None:

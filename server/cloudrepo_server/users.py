@@ -213,7 +213,7 @@ class Tokens:
             if existing is None:
                 raise NotFoundError(f"There is no token {token_id}.")
 
-        if not token_id.isalnum():
+        if not _is_token_id(token_id):
             remove(None)
         await self._storage.change(_token_key(token_id), TokenDocument, remove)
 
@@ -247,9 +247,14 @@ def _user_key(email: str) -> str:
 def _parts(token: str) -> tuple[str, str]:
     # Its document's name and what proves it; nothing of what is no token.
     parts = token.split(".", _TOKEN_PARTS - 1)
-    if len(parts) != _TOKEN_PARTS or parts[0] != "cloudrepo" or not parts[1].isalnum():
+    if len(parts) != _TOKEN_PARTS or parts[0] != "cloudrepo" or not _is_token_id(parts[1]):
         return "", ""
     return parts[1], parts[2]
+
+
+def _is_token_id(text: str) -> bool:
+    # It stands in a key, which no store takes at any length.
+    return re.fullmatch(r"[0-9a-f]{16}", text, re.ASCII) is not None
 
 
 def _token_key(token_id: str) -> str:

@@ -115,6 +115,7 @@ def test_a_spoilt_token_is_401(index: Index) -> None:
         other.rpartition(".")[0] + "." + secret,
         f"cloudrepo.{made['id']}.",
         "cloudrepo.../../users/x.y",
+        f"cloudrepo.{'0' * 2000}.{secret}",
     ):
         assert index.request("GET", "/", **bearer(spoilt)).status_code == 401
         assert index.request("GET", "/", **basic(spoilt)).status_code == 401
@@ -130,7 +131,7 @@ def test_a_token_for_nothing_is_refused(
     assert server.api("POST", "/tokens", body).status_code == status
 
 
-@pytest.mark.parametrize("token_id", ["nothing", "..%2Fusers", "%2e%2e", "a.b", "é"])
+@pytest.mark.parametrize("token_id", ["nothing", "..%2Fusers", "%2e%2e", "a.b", "é", "0" * 2000])
 def test_a_token_that_is_not_there(server: Server, token_id: str) -> None:
     assert server.api("DELETE", f"/tokens/{token_id}").status_code == 404
 
