@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import psutil
 
 NAME_BYTES = 6
+_STARTING_SECONDS = 1.0
+_PAUSE = 0.005
 NAMES = "cloudrepo-" + "[0-9a-f]" * 2 * NAME_BYTES
 
 
@@ -109,7 +112,7 @@ class RunFolder:
             return None
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            if is_alive(process) and str(self.state_file) in process.cmdline():
+            if is_alive(process) and str(self.state_file) in _words(process):
                 return process
         return None
 
@@ -165,6 +168,16 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _words(process: psutil.Process) -> list[str]:
+    # For a moment after the start of a program Linux says that it has none.
+    deadline = time.monotonic() + _STARTING_SECONDS
+    words = process.cmdline()
+    while not words and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        words = process.cmdline()
+    return words
 
 
 def _machine() -> str:

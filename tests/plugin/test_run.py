@@ -86,6 +86,16 @@ class TestSweep:
         sweep(tmp_path)
         assert not folder.path.exists()
 
+    def test_a_server_that_has_only_just_begun_is_one(
+        self, tmp_path: Path, this: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = self.folder(tmp_path, this)
+        (folder.path / "xprocess.PID").write_text(str(os.getpid()), encoding="utf-8")
+        # What Linux says of a program's words while it starts it.
+        words = iter([[], [], ["python", str(folder.state_file)]])
+        monkeypatch.setattr("psutil.Process.cmdline", lambda _: next(words))
+        assert folder.server() is not None
+
     def test_another_programs_folder_stays(self, tmp_path: Path) -> None:
         for name in ("cloudrepo-notes", "myserver"):
             (tmp_path / name).mkdir()
