@@ -28,7 +28,6 @@ from cloudrepo_server.errors import StorageError, StorageInUseError
 from cloudrepo_server.storage.blobs import SMALL, Store
 from cloudrepo_server.storage.failures import storage_errors
 from cloudrepo_server.storage.interface import (
-    CACHE_BYTES,
     D,
     Document,
     Listing,
@@ -40,6 +39,8 @@ from cloudrepo_server.storage.interface import (
 if TYPE_CHECKING:
     from obstore import AsyncWritableFile
 
+# As JSON; a document that was read takes several times as much.
+_DOCUMENT_BYTES = 2 << 20
 _RETIREMENT_SECONDS = 60.0
 _REMOVED_AT_ONCE = 100
 _LISTED_AT_ONCE = 1000
@@ -73,7 +74,7 @@ class ExclusiveStorage(Storage):
         self._temporary = temporary
         self._lock = lock
         self._documents: LRUCache[str, tuple[Document, int]] = LRUCache(
-            CACHE_BYTES, getsizeof=lambda document: document[1]
+            _DOCUMENT_BYTES, getsizeof=lambda document: document[1]
         )
         self._names: dict[str, set[str]] = {}
         self._listings: dict[str, Listing] = {}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
+from cachetools import LRUCache
 
 from cloudrepo_server.dialect import CORE_METADATA, PROVENANCE
 from cloudrepo_server.documents import File, ProjectDocument
@@ -33,6 +34,7 @@ from cloudrepo_server.web.target import Target
 METADATA = ".metadata"
 
 _MAX_PARTS = 2
+_LISTINGS = 16
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ class Reader:
         self._upstreams = upstreams
         self._remote = remote
         self._pages = Pages()
+        self._names: LRUCache[tuple[str, str], list[str]] = LRUCache(_LISTINGS)
 
     async def answer(self, read: Read) -> web.StreamResponse:
         """What was asked for.
@@ -136,8 +139,8 @@ class Reader:
 
     async def _root(self, read: Read) -> web.Response:
         base, repository = read.wanted.base, read.repository
-        names = read.struck.root(await self._upstreams.project_names(repository))
         revision = await self._upstreams.listing_revision(repository)
+        names = read.struck.root(await self._project_names(repository, revision))
         key = (base, repository.document.id, *(names if read.struck.stale else [revision]))
         return self._page(
             read,
@@ -145,6 +148,13 @@ class Reader:
             lambda: root_html(names, base=base),
             lambda: root_json(names, dialect=repository.dialect),
         )
+
+    async def _project_names(self, repository: Repository, revision: str) -> list[str]:
+        key = repository.document.id, revision
+        names = self._names.get(key)
+        if names is None:
+            names = self._names[key] = await self._upstreams.project_names(repository)
+        return names
 
     def _project(self, read: Read, project: ProjectDocument | None) -> web.Response:
         base, repository, dialect = read.wanted.base, read.repository, read.repository.dialect
