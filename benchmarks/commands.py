@@ -64,7 +64,9 @@ def prepare(
     if name == NGINX:
         configuration = folder / "nginx.conf"
         configuration.write_text(_NGINX.format(folder=folder, port=port, files=files))
-        program = shutil.which("nginx", path=_search_path()) or "nginx"
+        program = shutil.which("nginx", path=_search_path())
+        if program is None:
+            raise RuntimeError("these figures need nginx: install it (apt-get install nginx-light)")
         return [program, "-p", folder, "-c", configuration]
     raise ValueError(f"there is no peer {name}")
 

@@ -72,13 +72,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Start the server while the rest is collected, unless this test may be deselected yet."""
     selecting = ("keyword", "markexpr", "deselect", "lf")
-    if not any(item.config.getoption(name, None) for name in selecting):
-        _foresee([item], item.config)
+    if _asks(item) and not any(item.config.getoption(name, None) for name in selecting):
+        _foresee(item.config)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the server if a selected test will ask for it."""
-    _foresee(session.items, session.config)
+    if any(map(_asks, session.items)):
+        _foresee(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -92,7 +93,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if options.overwrite_protection:
         said.append("overwrite protection on (ini)")
     if not said and config.get_verbosity() > 0:
-        said.append("a server of this run's own, started when a test asks for it")
+        said.append("a server of this run's own, started for the first test that asks for it")
     return f"cloudrepo: {', '.join(said)}" if said else None
 
 
@@ -307,11 +308,13 @@ def _cloudrepo_app_data(
     return folder / "cloudrepo-virtualenv"
 
 
-def _foresee(items: Sequence[pytest.Item], config: pytest.Config) -> None:
+def _asks(item: pytest.Item) -> bool:
+    return "cloudrepo_server" in getattr(item, "fixturenames", ())
+
+
+def _foresee(config: pytest.Config) -> None:
     options = config.stash[OPTIONS]
-    if options.url or config.getoption("collectonly"):
-        return
-    if any("cloudrepo_server" in getattr(item, "fixturenames", ()) for item in items):
+    if not options.url and not config.getoption("collectonly"):
         _lifecycle.foresee(config.stash[RUN], config, keep=options.keep)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.support.engines import NAMES, Engine, started
+from tests.engines.support.way import Way
 from tests.server.support.index import Index, Server
 from tests.server.support.process import ServerProcess
 
@@ -100,3 +101,10 @@ def elsewhere(index: Index, other: Server) -> Index:
 def seen_from(server: Server, index: Index) -> Index:
     """A repository, as another server has it."""
     return Index(server, index.name, index.username, index.password)
+
+
+@pytest.fixture
+def way(engine: Engine) -> Iterator[Way]:
+    """The way from one of the servers to the store."""
+    with Way(engine.endpoint) as way:
+        yield way

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,13 +17,6 @@ from tests.server.support.waiting import wait_until
 
 # A server gives up a store that says nothing in about 10 s; the machine may be slow.
 SECONDS = 60.0
-
-
-@pytest.fixture
-def way(engine: Engine) -> Iterator[Way]:
-    """The way from one of the servers to the store."""
-    with Way(engine.endpoint) as way:
-        yield way
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,12 +15,6 @@ from tests.server.support.archives import wheel
 from tests.server.support.index import JSON, Index
 
 SECONDS = 60.0
-
-
-@pytest.fixture
-def way(engine: Engine) -> Iterator[Way]:
-    with Way(engine.endpoint) as way:
-        yield way
 
 
 @pytest.fixture
