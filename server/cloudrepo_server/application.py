@@ -8,9 +8,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import TransferEncodingError
 from aiohttp.typedefs import Handler, Middleware
 
-from cloudrepo_server.dialect import Dialect
 from cloudrepo_server.errors import BusyError, CloudRepoServerError, StorageError
-from cloudrepo_server.journal import Entry
 from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import error_answer, refusal_answer
@@ -18,16 +16,7 @@ from cloudrepo_server.web.api import DESCRIPTION, Api
 from cloudrepo_server.web.health import Health
 from cloudrepo_server.web.impersonated import Impersonated
 from cloudrepo_server.web.index import Index
-from cloudrepo_server.web.notes import (
-    DIALECT,
-    ENTRY,
-    LIMITS,
-    REFUSAL,
-    REQUEST_ID,
-    WAITS,
-    note_scheme,
-    request_id,
-)
+from cloudrepo_server.web.notes import LIMITS, begin_notes, note_scheme, notes_of
 from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.remote import Remote
@@ -39,6 +28,7 @@ log = logging.getLogger("cloudrepo_server")
 Dispatch = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 _SERVER = "cloudrepo-server"
+_WAITS = "waits"
 # What looks after a server must know that it lives, however busy it is.
 _ALWAYS = ("/healthz", "/readyz", "/metrics")
 _STALLED = 408
@@ -76,14 +66,15 @@ def create_application(
 
     @web.middleware
     async def account(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID] = request_id(request)
+        notes = begin_notes(request)
+        notes.waits = "Expect" in request.headers and _WAITS in request
         if behind_proxy:
             note_scheme(request)
         connection = request.protocol
         traffic.begin(connection)
         try:
             response = await answer(request, handler)
-            if request.get(WAITS) or response.status == _STALLED:
+            if notes.waits or response.status == _STALLED:
                 await _end(request, response)
             elif traffic.stopping:
                 await _send_and_close(request, response)
@@ -117,12 +108,12 @@ def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: 
         try:
             response = await dispatch(request, handler)
         except CloudRepoServerError as error:
-            request[REFUSAL] = error
+            notes = notes_of(request)
+            notes.refusal = error
             if isinstance(error, StorageError):
                 # What the client is not told: it may hold paths and URLs.
                 log.warning("%s: %r", error, error.__cause__, extra=_of(request))
-            dialect: Dialect | None = request.get(DIALECT)
-            response = error_answer(error, realm=organization.name, dialect=dialect)
+            response = error_answer(error, realm=organization.name, dialect=notes.dialect)
         except web.HTTPException as error:
             response = _plain_refusal(request, error)
         except (TransferEncodingError, web.RequestPayloadError):
@@ -163,11 +154,12 @@ def _dispatcher(
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = _SERVER
-    response.headers["X-Request-Id"] = request[REQUEST_ID]
+    response.headers["X-Request-Id"] = notes_of(request).request_id
 
 
 async def _wait(request: web.Request) -> None:
-    request[WAITS] = request.headers["Expect"].lower() == "100-continue"
+    if request.headers["Expect"].lower() == "100-continue":
+        request[_WAITS] = True
 
 
 async def _end(request: web.Request, response: web.StreamResponse) -> None:
@@ -191,7 +183,7 @@ def _plain_refusal(request: web.Request, error: web.HTTPException) -> web.Respon
 
 
 def _of(request: web.Request) -> dict[str, dict[str, str]]:
-    return {FIELDS: {"request_id": request[REQUEST_ID]}}
+    return {FIELDS: {"request_id": notes_of(request).request_id}}
 
 
 def _tell(request: web.Request, response: web.StreamResponse) -> None:
@@ -207,7 +199,7 @@ def _tell(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _note(request: web.Request, response: web.StreamResponse, *, seconds: float) -> None:
-    entry: Entry | None = request.get(ENTRY)
+    entry = notes_of(request).entry
     if entry is None:
         return
     if isinstance(response, web.Response) and request.method != "HEAD":

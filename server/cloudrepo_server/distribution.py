@@ -1,6 +1,7 @@
 """A distribution's file name, read and checked."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -23,6 +24,7 @@ MAX_FILENAME = 255
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 # The characters that CloudRepo's own client says the service takes.
 _FILENAME = re.compile(r"[A-Za-z0-9+._!-]+", re.ASCII)
+_REMEMBERED = 1024
 _ENDINGS = (".whl", ".tar.gz", ".zip")
 
 
@@ -42,6 +44,7 @@ class Contents(msgspec.Struct, frozen=True):
     requires_python: str | None
 
 
+@lru_cache(_REMEMBERED)
 def check_project_name(name: str) -> str:
     """The normalized form of a project's name.
 

@@ -28,7 +28,10 @@ class Instruments:
             NotAloneError: this server shares its store.
         """
         self._require_alone("The journal")
-        return self._journals.setdefault(repository_id, Journal())
+        known = self._journals.get(repository_id)
+        if known is None:
+            known = self._journals[repository_id] = Journal()
+        return known
 
     def note(self, repository_id: str, entry: Entry) -> None:
         """Note a request, where there is a journal."""

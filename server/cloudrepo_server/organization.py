@@ -90,8 +90,7 @@ class Organization:
         self.sessions = Sessions(storage)
         self.upstreams = Upstreams(self.find)
         self._storage = storage
-        self._admin_username = _digest(admin_username)
-        self._admin_password = _digest(admin_password)
+        self._admin_login = _digest(admin_username, admin_password)
         self.instruments = Instruments(shared=storage.shared)
         self._known: LRUCache[str, RepositoryDocument] = LRUCache(_KNOWN)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -368,9 +367,7 @@ class Organization:
         task.add_done_callback(self._tasks.discard)
 
     def _is_admin(self, username: str, password: str) -> bool:
-        name_matches = hmac.compare_digest(_digest(username), self._admin_username)
-        password_matches = hmac.compare_digest(_digest(password), self._admin_password)
-        return name_matches and password_matches
+        return hmac.compare_digest(_digest(username, password), self._admin_login)
 
     @staticmethod
     def _percent_hint(username: str) -> str:
@@ -387,5 +384,5 @@ class Organization:
         await self.upstreams.check(document)
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
+def _digest(username: str, password: str) -> bytes:
+    return hashlib.sha256(f"{username}\0{password}".encode(errors="surrogateescape")).digest()

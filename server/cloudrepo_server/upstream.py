@@ -83,11 +83,13 @@ class Upstreams:
                 raise InvalidError(f"There is no repository {name} to be an upstream.")
             ahead += found.document.upstream
 
-    async def project(self, repository: LocalSource, name: str) -> ProjectDocument | None:
-        """The project as the repository shows it, with what comes from its upstreams."""
+    async def project(
+        self, repository: LocalSource, name: str, *, own: ProjectDocument | None
+    ) -> ProjectDocument | None:
+        """The project as the repository shows it: its own, with what comes from its upstreams."""
         if not repository.document.upstream:
-            return await repository.project(name)
-        return await self._project(repository, name, frozenset())
+            return own
+        return await self._project(repository, name, own, frozenset())
 
     async def project_names(self, repository: LocalSource) -> list[str]:
         """The normalized names of all projects that the repository shows, sorted."""
@@ -101,9 +103,12 @@ class Upstreams:
         return " ".join([await source.listing_revision() for source in await self._all(repository)])
 
     async def _project(
-        self, repository: LocalSource, name: str, passed: frozenset[str]
+        self,
+        repository: LocalSource,
+        name: str,
+        own: ProjectDocument | None,
+        passed: frozenset[str],
     ) -> ProjectDocument | None:
-        own = await repository.project(name)
         found = [own] if own is not None and own.files else []
         together = repository.document.upstream_strategy == "best-version"
         for upstream in repository.document.upstream:
@@ -121,7 +126,9 @@ class Upstreams:
             return await self.connect(upstream).project(name)
         # Two settings changed at the same moment may make a circle that neither check saw.
         repository = None if upstream in passed else await self._find(upstream)
-        return None if repository is None else await self._project(repository, name, passed)
+        if repository is None:
+            return None
+        return await self._project(repository, name, await repository.project(name), passed)
 
     async def _all(self, repository: LocalSource) -> list[Source]:
         sources: list[Source] = [repository]

@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict
+from functools import lru_cache
 
 import msgspec
 
@@ -239,6 +240,7 @@ def _check_email(email: str) -> None:
         raise InvalidError(f"{email[:MAX_EMAIL]!r} is not an e-mail address.")
 
 
+@lru_cache(_REMEMBERED)
 def _user_key(email: str) -> str:
     # A digest, since an address may hold what a file system forbids.
     return f"users/{_sha256(email.casefold())[:32]}.json"

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.repository import Repository
-from cloudrepo_server.web.notes import SCHEME
+from cloudrepo_server.web.notes import notes_of
 from cloudrepo_server.web.target import PRIVATE
 
 
@@ -22,8 +22,7 @@ def origin_of(request: web.BaseRequest) -> str:
 
 def scheme_of(request: web.BaseRequest) -> str:
     """The scheme by which this server, or the proxy in front of it, was reached."""
-    scheme: str = request.get(SCHEME, request.scheme)
-    return scheme
+    return notes_of(request).scheme or request.scheme
 
 
 def repository_url(

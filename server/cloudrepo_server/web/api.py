@@ -18,7 +18,7 @@ from cloudrepo_server.web.bodies import arriving, read_json
 from cloudrepo_server.web.connection_api import ConnectionApi
 from cloudrepo_server.web.fault_api import FaultApi
 from cloudrepo_server.web.impersonation_api import ImpersonationApi
-from cloudrepo_server.web.notes import UPLOAD, USER
+from cloudrepo_server.web.notes import notes_of
 from cloudrepo_server.web.operations import Operation, openapi_document
 from cloudrepo_server.web.proxy import Proxy
 from cloudrepo_server.web.sweep_api import SweepApi
@@ -144,7 +144,7 @@ class Api:
             ForbiddenError: somebody else asks.
         """
         admin = self._organization.require_admin(await authenticate(request, self._organization))
-        request[USER] = admin.name
+        notes_of(request).user = admin.name
 
     async def describe(self, _: web.Request) -> web.Response:
         """The API's OpenAPI document."""
@@ -205,7 +205,7 @@ class Api:
 
     async def put_file(self, request: web.Request) -> web.Response:
         """Upload a file as the portal does, under the same rules as any upload."""
-        request[UPLOAD] = True
+        notes_of(request).upload = True
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else read_time(time)

@@ -39,6 +39,8 @@ class Struck:
         Raises:
             ConnectionResetError: the connection was reset.
         """
+        if not self._faults:
+            return None
         latency = self._one(kinds.Latency)
         if latency is not None:
             await asyncio.sleep(latency.seconds)
@@ -97,6 +99,8 @@ class Struck:
         Raises:
             ConnectionResetError: the connection was reset.
         """
+        if not self._faults:
+            return answer
         stored = self._one(kinds.StoredThenError)
         if stored is not None:
             if answer.status == web.HTTPOk.status_code:

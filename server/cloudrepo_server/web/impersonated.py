@@ -7,7 +7,7 @@ from yarl import URL
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.organization import Organization, Principal, TokenBearer
 from cloudrepo_server.web.index import Index
-from cloudrepo_server.web.notes import PRINCIPAL
+from cloudrepo_server.web.notes import notes_of
 from cloudrepo_server.web.project_json import project_json_answer, read_project_json_path
 from cloudrepo_server.web.proxy import Tunnel
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
@@ -38,7 +38,7 @@ class Impersonated(msgspec.Struct, frozen=True):
             raise ForbiddenError(entry.reason)
         anybody = who.lets_anybody_read(*where)
         if anybody and "Authorization" not in request.headers and request.method in _READS:
-            request[PRINCIPAL] = _reader(tunnel)
+            notes_of(request).principal = _reader(tunnel)
         wanted = read_project_json_path(path) if anybody and request.method in _READS else None
         if wanted is not None:
             repository = await self.organization.repository(who.repository)

@@ -15,7 +15,7 @@ from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.answers import json_answer, refusal_answer
 from cloudrepo_server.web.authentication import authenticate, expect
 from cloudrepo_server.web.faulty import Struck
-from cloudrepo_server.web.notes import DIALECT, ENTRY, PRINCIPAL, UPLOAD
+from cloudrepo_server.web.notes import notes_of
 from cloudrepo_server.web.reads import Read, Reader, find_wanted
 from cloudrepo_server.web.remote import Remote
 from cloudrepo_server.web.target import Target, read_target
@@ -36,10 +36,10 @@ class Index:
             return _method_not_allowed("GET, HEAD, POST")
         target = read_target(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
-        if request.method == "POST":
-            request[UPLOAD] = True
+        notes = notes_of(request)
+        notes.upload = request.method == "POST"
         principal = self._organization.require_repository_user(
-            request.get(PRINCIPAL) or await authenticate(request, self._organization)
+            notes.principal or await authenticate(request, self._organization)
         )
         entry.user = principal.name or None
         if not target.repository:
@@ -74,10 +74,11 @@ class Index:
             user_agent=_text(request.headers.get("User-Agent", "")),
         )
         repository = await self._organization.find(target.repository)
+        notes = notes_of(request)
         if repository is not None:
             self._organization.instruments.note(repository.document.id, entry)
-            request[DIALECT] = repository.dialect
-        request[ENTRY] = entry
+            notes.dialect = repository.dialect
+        notes.entry = entry
         return repository, entry
 
     async def _read(

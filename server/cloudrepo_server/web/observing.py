@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.errors import CloudRepoServerError
-from cloudrepo_server.web.notes import ENTRY, REFUSAL, REQUEST_ID, UPLOAD, USER
+from cloudrepo_server.web.notes import notes_of
 from cloudrepo_server.web.target import PRIVATE, PUBLIC
 
 # As nginx has it, since no status was sent.
@@ -80,18 +80,18 @@ def watched_by(observers: Sequence[Observer]) -> Middleware:
 def _exchange(
     request: web.Request, response: web.StreamResponse | None, *, seconds: float
 ) -> Exchange:
-    entry = request.get(ENTRY)
-    refusal: CloudRepoServerError | None = request.get(REFUSAL)
+    notes = notes_of(request)
+    entry, refusal = notes.entry, notes.refusal
     return Exchange(
-        request_id=request[REQUEST_ID],
+        request_id=notes.request_id,
         method=request.method,
         path=request.rel_url.raw_path,
         route=_route(request),
         repository=_repository(request),
-        project=entry and entry.project,
+        project=None if entry is None else entry.project,
         filename=(entry and entry.filename) or request.match_info.get("filename"),
-        user=(entry and entry.user) or request.get(USER),
-        upload=UPLOAD in request,
+        user=(entry and entry.user) or notes.user,
+        upload=notes.upload,
         status=CLIENT_GONE if response is None else response.status,
         reason="The client has gone." if response is None else response.reason or "",
         refusal=None if refusal is None else type(refusal),
@@ -103,7 +103,7 @@ def _exchange(
 
 
 def _repository(request: web.Request) -> str | None:
-    entry = request.get(ENTRY)
+    entry = notes_of(request).entry
     if entry is None:
         return request.match_info.get("name")
     below: str = entry.path.removeprefix(PUBLIC).removeprefix(PRIVATE)
@@ -116,7 +116,7 @@ def _route(request: web.Request) -> str:
     if resource is None:
         return "other"
     route = resource.canonical.removesuffix("{below}")
-    entry = request.get(ENTRY)
+    entry = notes_of(request).entry
     if entry is None:
         return route
     base = PUBLIC if route.startswith(PUBLIC) else PRIVATE

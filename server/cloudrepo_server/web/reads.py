@@ -38,12 +38,16 @@ _LISTINGS = 16
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a path asks for: the root, the page of a project, or a file."""
+    """What a path asks for: the root, the page of a project, or a file.
+
+    `own` is the project as it is in the repository itself, where it is.
+    """
 
     base: str
     aim: Aim
     project: str = ""
     filename: str = ""
+    own: ProjectDocument | None = None
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -70,15 +74,14 @@ async def find_wanted(repository: Repository, target: Target) -> Wanted:
         return Wanted(target.base, "root")
     if len(parts) > _MAX_PARTS:
         raise NotFoundError(f"There is nothing at this path in the repository {repository.name}.")
-    project = await repository.project(parts[0])
-    name = parts[0] if project is None else project.name
+    own = await repository.project(parts[0])
+    name = parts[0] if own is None else own.name
     if len(parts) == 1:
-        return Wanted(target.base, "page", name)
+        return Wanted(target.base, "page", name, own=own)
     if target.slash:
         raise NotFoundError(f"A file's URL does not end in a slash: {parts[1]}")
-    return Wanted(
-        target.base, "metadata" if parts[1].endswith(METADATA) else "file", *(name, parts[1])
-    )
+    aim: Aim = "metadata" if parts[1].endswith(METADATA) else "file"
+    return Wanted(target.base, aim, name, parts[1], own)
 
 
 class Reader:
@@ -98,16 +101,18 @@ class Reader:
         """
         if read.wanted.aim == "root":
             return await self._root(read)
-        project = await self._upstreams.project(read.repository, read.wanted.project)
+        repository, name = read.repository, read.wanted.project
+        project = await self._upstreams.project(repository, name, own=read.wanted.own)
         if read.wanted.aim == "page":
-            return self._project(read, read.struck.page(project, read.wanted.project))
+            return self._project(read, read.struck.page(project, name))
         if project is None:
             raise _no_project(read)
         try:
             return await self._file(read, project)
         except FileNotFoundError:
             # It was replaced between the document and the blob: the document now names another.
-            again = await self._upstreams.project(read.repository, project.name)
+            own = await repository.project(name)
+            again = await self._upstreams.project(repository, name, own=own)
             if again is None or again.revision == project.revision:
                 raise NotFoundError(f"The bytes of {read.wanted.filename} are gone.") from None
             return await self._file(read, again)

@@ -18,7 +18,7 @@ from cloudrepo_server.journal import Entry, form_for_journal
 from cloudrepo_server.provenance import read_attestations
 from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.bodies import arriving
-from cloudrepo_server.web.notes import LIMITS, WAITS
+from cloudrepo_server.web.notes import LIMITS, notes_of
 
 _UNKNOWN = ("", "UNKNOWN")
 
@@ -201,7 +201,9 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> I
 
 async def read_body(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it arrives; a client that waits with it is told to go on."""
-    if request.pop(WAITS, False):
+    notes = notes_of(request)
+    if notes.waits:
+        notes.waits = False
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     bare: bool | None = None
     async for chunk in arriving(request):

@@ -7,7 +7,7 @@ from aiohttp import web
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.organization import Organization
 from cloudrepo_server.web.answers import status_of
-from cloudrepo_server.web.notes import USER
+from cloudrepo_server.web.notes import notes_of
 from cloudrepo_server.web.portal import (
     activity,
     connection,
@@ -90,7 +90,7 @@ class Site:
             if identity is not None:
                 visit.username = await sessions.username(identity)
             if visit.username is not None:
-                request[USER] = visit.username
+                notes_of(request).user = visit.username
             match = await self._router.resolve(request)
             if match.http_exception is not None:
                 raise match.http_exception
