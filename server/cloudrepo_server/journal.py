@@ -27,7 +27,8 @@ class Entry(msgspec.Struct):
     reason: str = ""
     bytes_sent: int = 0
     seconds: float = 0.0
-    form: dict[str, list[str]] | None = None
+    form: msgspec.Raw | None = None
+    """As JSON, which takes a fifth of the memory."""
 
     def as_json(self) -> dict[str, Any]:
         """The entry as the admin API gives it."""
@@ -64,12 +65,16 @@ class Journal(msgspec.Struct):
         self.entries.clear()
 
 
-def form_for_journal(fields: dict[str, list[str]]) -> dict[str, list[str]]:
+def form_for_journal(fields: dict[str, list[str]]) -> msgspec.Raw:
     """A form's fields, long ones (descriptions) cut."""
-    return {
-        name: [
-            value if len(value) <= MAX_FORM_VALUE else value[:MAX_FORM_VALUE] + "..."
-            for value in values
-        ]
-        for name, values in fields.items()
-    }
+    return msgspec.Raw(
+        msgspec.json.encode(
+            {
+                name: [
+                    value if len(value) <= MAX_FORM_VALUE else value[:MAX_FORM_VALUE] + "..."
+                    for value in values
+                ]
+                for name, values in fields.items()
+            }
+        )
+    )
