@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.support.engines import NAMES, Engine, started
+from tests.engines.support.sweep import Sweep
 from tests.engines.support.way import Way
 from tests.server.support.index import Index, Server
 from tests.server.support.process import ServerProcess
@@ -108,3 +109,9 @@ def way(engine: Engine) -> Iterator[Way]:
     """The way from one of the servers to the store."""
     with Way(engine.endpoint) as way:
         yield way
+
+
+@pytest.fixture
+def sweep(engine: Engine, url: str) -> Sweep:
+    """Sweeps the place that the servers are over."""
+    return Sweep(engine, url)

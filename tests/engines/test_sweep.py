@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
-import pytest
 
 from tests.engines.support.engines import Engine
+from tests.engines.support.sweep import Sweep
 from tests.server.support.archives import wheel
 from tests.server.support.forms import encode, fields
 from tests.server.support.index import Index, Server
@@ -22,38 +19,6 @@ from tests.server.support.raw import connect, request
 from tests.server.support.waiting import wait_until
 
 MEBIBYTE = 1 << 20
-
-
-@pytest.fixture
-def sweep(engine: Engine, url: str) -> Sweep:
-    return Sweep(engine, url)
-
-
-class Sweep:
-    """Sweeps one place of a store."""
-
-    def __init__(self, engine: Engine, url: str) -> None:
-        self.engine = engine
-        self.url = url
-
-    def __call__(self, older_than: str = "0s", *more: str) -> str:
-        ended = subprocess.run(
-            [
-                *(sys.executable, "-m", "cloudrepo_server", "sweep", "--data", self.url),
-                *("--older-than", older_than, "--grace", "0s", *more),
-            ],
-            env={**os.environ, **self.engine.environ()},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
-
-    @property
-    def keys(self) -> set[str]:
-        return {key for key in self.engine.keys(self.url) if not key.startswith("checks/")}
 
 
 def test_what_is_needed_stays(index: Index, elsewhere: Index, sweep: Sweep) -> None:

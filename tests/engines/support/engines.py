@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import shutil
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
@@ -79,6 +81,13 @@ class Engine(ABC):
         prefix = urlsplit(url).path.strip("/")
         listed = obstore.list(self.store(), prefix + "/")
         return {meta["path"].removeprefix(prefix + "/") for batch in listed for meta in batch}
+
+    def document(self, url: str, key: str) -> dict[str, Any]:
+        """What is stored at a place under that key."""
+        prefix = urlsplit(url).path.strip("/")
+        stored = obstore.get(self.store(), f"{prefix}/{key}").bytes()
+        document: dict[str, Any] = json.loads(bytes(stored))
+        return document
 
     def unfinished(self) -> int:
         """How many uploads in parts are neither complete nor given up, where it tells."""

@@ -34,6 +34,8 @@ class Fate(Enum):
     """It gets through, and the connection is closed in place of an answer."""
     GETS_HALF_AN_ANSWER = auto()
     """It gets through, and the connection is closed in the middle of its answer."""
+    ITS_ANSWER_WAITS = auto()
+    """It gets through, and its answer is kept until the way is closed."""
 
 
 Judge = Callable[[str, str], Fate]
@@ -67,6 +69,8 @@ class Way:
         self.hear: Callable[[bytes], object] = len
         """Takes the head of each request."""
         self.judged: list[tuple[str, str, Fate]] = []
+        self.answered: list[tuple[str, str]] = []
+        """What the store began to answer, whether that was passed on or not."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -119,13 +123,15 @@ class _Connection:
         self._client = client
         self._store = store
         self._fate = Fate.PASSES
+        self._asked: tuple[str, str] | None = None
 
     def ask(self) -> None:
         while data := self._client.recv(_CHUNK):
             head = _HEAD.match(data)
             if head is not None:
                 self._way.hear(data)
-                self._fate = self._way.decide(head[1].decode(), head[2].decode())
+                self._asked = head[1].decode(), head[2].decode()
+                self._fate = self._way.decide(*self._asked)
             if self._fate is Fate.WAITS:
                 self._way.wait()
             if self._fate in _ENDING:
@@ -140,6 +146,12 @@ class _Connection:
     def answer(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._store.recv(_CHUNK):
+                if self._asked is not None:
+                    self._way.answered.append(self._asked)
+                    self._asked = None
+                if self._fate is Fate.ITS_ANSWER_WAITS:
+                    self._way.wait()
+                    break
                 if self._fate is Fate.LOSES_ITS_ANSWER:
                     break
                 if self._fate is Fate.GETS_HALF_AN_ANSWER:
