@@ -27,32 +27,33 @@ MOST_WRITES = 12
 
 @dataclass
 class Held:
-    """A change whose writes are let through up to one, which meets its fate; none comes after."""
+    """A change of whose writes one meets its fate; what does not wait for it goes on."""
 
     change: Change
     number: int
     fate: Fate
     through: Writes = field(default_factory=Counter)
-    last: tuple[str, str] | None = None
+    met: tuple[str, str] | None = None
 
     def judge(self, write: tuple[str, str]) -> Fate:
-        if self.last is not None:
-            return Fate.WAITS
-        if self.through.total() == self.number - 1:
-            self.last = write
+        if self.met is None and self.through.total() == self.number - 1:
+            self.met = write
             return self.fate
+        if self.met == write:
+            # It is tried again.
+            return Fate.WAITS
         self.through[write] += 1
         return Fate.PASSES
 
     def awaited(self) -> Writes:
         """What the store has to answer before this is at its moment."""
-        kept = self.last if self.fate is Fate.ITS_ANSWER_WAITS else None
+        kept = self.met if self.fate is Fate.ITS_ANSWER_WAITS else None
         return self.through + Counter([] if kept is None else [kept])
 
 
 @dataclass
 class Round:
-    """All kinds of change at once, each of which comes as far as its write of that number."""
+    """All kinds of change at once, each of which waits for its write of that number."""
 
     way: Way
     held: Sequence[Held]
@@ -81,7 +82,7 @@ class Round:
         answered = Counter(self.way.answered)
         return all(
             each.awaited() <= answered
-            and (each.last is not None or (future.done() and each.change.over()))
+            and (each.met is not None or (future.done() and each.change.over()))
             for each, future in zip(self.held, asked, strict=True)
         )
 
@@ -114,7 +115,7 @@ def test_a_server_that_is_killed_amid_or_after_any_write(
             statuses = Round(way, held).statuses_till_killed(serve(**engine.through(way.port)))
         for each, status in zip(held, statuses, strict=True):
             seen.append((each.change, check(each.change, status, other)))
-        if all(each.last is None for each in held):
+        if all(each.met is None for each in held):
             assert None not in statuses
             break
     else:
