@@ -17,6 +17,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,7 @@ class Run:
 
 def join(run: Run, config: pytest.Config) -> None:
     """Tell RUN its folder, without making it."""
-    if config.pluginmanager.hasplugin("cacheprovider"):
-        run.folder = RunFolder(Path(config.cache.mkdir(".xprocess")) / run.name)
+    run.folder = RunFolder(_parent(config) / run.name)
 
 
 def foresee(run: Run, config: pytest.Config, *, keep: bool) -> None:
@@ -85,26 +85,31 @@ def begin(run: Run, config: pytest.Config, *, keep: bool) -> RunFolder:
     """
     if run.failure is not None:
         raise run.failure
-    for plugin, needed in (("cacheprovider", "cache"), ("legacypath", "legacypath plugin")):
-        if not config.pluginmanager.hasplugin(plugin):
-            raise CloudRepoError(
-                f"pytest-cloudrepo needs pytest's {needed}: remove `-p no:{plugin}`"
-            )
+    join(run, config)
+    assert run.folder is not None  # noqa: S101 - tells mypy
     try:
-        join(run, config)
-        assert run.folder is not None  # noqa: S101 - tells mypy; the cache is there
         if run.folder.claim(run.owner):
             _launch(run, run.folder, config, keep=keep)
             sweep(run.folder.path.parent)
     except OSError as error:
-        raise CloudRepoError(
-            f"no server could be started in pytest's cache folder (ini key cache_dir): {error}"
-        ) from None
+        raise CloudRepoError(f"no server could be started: {error}") from None
     return run.folder
 
 
+def _parent(config: pytest.Config) -> Path:
+    """Where runs have their folders: pytest's cache, or else the folder of temporary files."""
+    # `-p no:cacheprovider`, or a checkout that is mounted for reading alone.
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        with contextlib.suppress(OSError):
+            cache = Path(config.cache.mkdir(".xprocess"))
+            if os.access(cache, os.W_OK):
+                return cache
+    return Path(tempfile.gettempdir())
+
+
 def _launch(run: Run, folder: RunFolder, config: pytest.Config, *, keep: bool) -> None:
-    from xprocess import ProcessStarter, XProcess  # noqa: PLC0415 - only runs that use it pay
+    import py  # noqa: PLC0415 - only runs that use it pay
+    from xprocess import ProcessStarter, XProcess  # noqa: PLC0415 - likewise
 
     command = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", folder.state_file]
     # What a test left in flight is of no use to anybody when the run ends.
@@ -124,8 +129,8 @@ def _launch(run: Run, folder: RunFolder, config: pytest.Config, *, keep: bool) -
             # look every 0.1 s, and would not notice a server that dies.
             return True
 
-    # pytest-xprocess wants a path of the old kind, which the legacypath plugin makes.
-    root = config.cache.makedir(".xprocess")  # type: ignore[attr-defined]
+    # pytest brings the kind of path that pytest-xprocess wants.
+    root = py.path.local(folder.path.parent)  # noqa: PTH124 - what it wants
     xprocess = XProcess(config, root, log=logging.getLogger(__name__))
     xprocess.ensure(run.name, Starter, persist_logs=False)
     resources = xprocess.resources[-1]

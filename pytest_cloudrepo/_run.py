@@ -53,7 +53,7 @@ class RunFolder:
         `--cache-clear` empties it. It has the run's name, so that whoever removes the folder finds
         it, even where the server was killed.
         """
-        return Path(tempfile.gettempdir()) / self.path.name
+        return Path(tempfile.gettempdir()) / f"{self.path.name}-files"
 
     @property
     def state_file(self) -> Path:
@@ -71,7 +71,7 @@ class RunFolder:
         Args:
             owner: the process whose end is the end of the run.
         """
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)
         try:
             file = self.owner_file.open("x", encoding="utf-8")
         except FileExistsError:

@@ -44,6 +44,16 @@ def test_the_server_starts_with_the_first_test_that_will_ask_for_it(suite: Suite
     suite.expect_nothing_left()
 
 
+FULL = """
+from pytest_cloudrepo._run import RunFolder
+
+def claim(self, owner):
+    raise OSError(28, "No space left on device")
+
+RunFolder.claim = claim
+"""
+
+
 @pytest.mark.parametrize(
     ("arguments", "started"),
     [
@@ -78,7 +88,7 @@ def test_a_start_that_fails_is_the_tests_to_hear_of(suite: Suite) -> None:
 
 
 def test_a_start_that_is_refused_is_too(suite: Suite) -> None:
-    suite.write(test_a=USES, test_b="def test_nothing(): pass")
-    outcome = suite.run("-q", "-p", "no:legacypath")
+    suite.write(conftest=FULL, test_a=USES, test_b="def test_nothing(): pass")
+    outcome = suite.run("-q")
     assert outcome.counts() == {"passed": 1, "errors": 1}, outcome
-    assert "remove `-p no:legacypath`" in outcome.output
+    assert "no server could be started: [Errno 28] No space left on device" in outcome.output
