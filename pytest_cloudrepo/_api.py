@@ -8,7 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.secret import Secret
@@ -25,7 +27,7 @@ class Api:
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
-        self._session = requests.Session()
+        self._session = _Session()
         # The user's proxies and netrc are not meant for this server.
         self._session.trust_env = False
         # But whom they trust is: a server may stand behind a company's own authority.
@@ -84,6 +86,40 @@ class Api:
 def trusted_file() -> str | None:
     """The file or folder of authorities that the user told requests to trust."""
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = HTTPConnectionPool.ConnectionCls
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = HTTPSConnectionPool.ConnectionCls
+
+
+class _Adapter(HTTPAdapter):
+    send = HTTPAdapter.send
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - requests'
+        super().init_poolmanager(*arguments, **options)
+        pools = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = pools
+
+
+class _Session(requests.Session):
+    """A session of requests whose traffic is real while a test has requests mocked.
+
+    responses, requests-mock, vcrpy and tests of their own replace members of requests' and
+    urllib3's classes. These classes have their own, from before.
+    """
+
+    request = requests.Session.request
+    send = requests.Session.send
+    get_adapter = requests.Session.get_adapter
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter())
 
 
 class _Login(AuthBase):
