@@ -13,7 +13,7 @@ from pytest_cloudrepo.environment import Environment
 from pytest_cloudrepo.errors import CloudRepoError, ServerError
 from pytest_cloudrepo.repository import Repository
 from pytest_cloudrepo.secret import Secret
-from pytest_cloudrepo.settings import RepositorySettings, unknown_settings
+from pytest_cloudrepo.settings import RepositorySettings, checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,9 +106,8 @@ class Server:
             ServerError: the name is taken or a setting is wrong.
         """
         __tracebackhide__ = True
-        if wrong := unknown_settings(settings):
-            raise TypeError(wrong)
-        sent: dict[str, Any] = {"name": name or unique("repository"), "run": self._run, **settings}
+        sent = checked(settings)
+        sent |= {"name": name or unique("repository"), "run": self._run}
         if "upstream" in settings:
             sent["upstream"] = [
                 one.name if isinstance(one, Repository) else one for one in settings["upstream"]

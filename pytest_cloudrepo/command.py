@@ -15,6 +15,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
@@ -26,7 +27,6 @@ from pytest_cloudrepo.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 # A URL's password; it may hold a raw @, as the user's e-mail address before it does.
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^\s/:]*:)[^\s/]*(?=@)")
@@ -60,7 +60,7 @@ def run(
     arguments: Sequence[str | Path],
     *,
     environ: Mapping[str, str],
-    cwd: Path | None = None,
+    cwd: str | Path | None = None,
     timeout: float,
     check: bool = True,
     secrets: Sequence[str] = (),
@@ -114,7 +114,7 @@ def _start(
     words: list[str],
     *,
     environ: Mapping[str, str],
-    cwd: Path | None,
+    cwd: str | Path | None,
     stdout: IO[bytes],
     stderr: IO[bytes],
 ) -> subprocess.Popen[bytes]:
@@ -125,7 +125,8 @@ def _start(
         # Windows itself would look on this process's PATH, and for .exe alone.
         found = shutil.which(program, path=environ.get("PATH", os.defpath))
     if found is None:
-        raise CloudRepoError(f"there is no program called {program!r} on the PATH")
+        hint = "; its arguments are given one by one" if " " in program else ""
+        raise CloudRepoError(f"there is no program called {program!r} on the PATH{hint}")
     try:
         return subprocess.Popen(  # noqa: S603 - running what the test names is its purpose
             [found, *rest],
@@ -140,7 +141,7 @@ def _start(
             start_new_session=sys.platform != "win32",
         )
     except (OSError, ValueError) as error:
-        if cwd is not None and not cwd.is_dir():
+        if cwd is not None and not Path(cwd).is_dir():
             raise CloudRepoError(f"cannot run {program} in {cwd}: no such folder") from None
         reason = getattr(error, "strerror", None) or error
         raise CloudRepoError(f"cannot start {program}: {reason}") from None

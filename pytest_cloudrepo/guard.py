@@ -76,24 +76,45 @@ def pass_through(
     return variables | dict.fromkeys(TRUST, str(trusted))
 
 
-def guard(
-    call: Callable[..., Any], home: str, folder: Path, allow: Sequence[str]
-) -> dict[str, str]:
-    """The variables with which a program reaches the repository, hosts allowed, and no other.
+class Way:
+    """The way of a repository's programs, and the hosts that it leads to besides."""
 
-    Without a proxy, what it tries all the same is refused at once, and not noted.
+    def __init__(self, call: Callable[..., Any], home: str, folder: Path) -> None:
+        """Describe it; nothing is asked of the server yet.
 
-    Args:
-        call: calls the repository's part of the admin API.
-        home: the repository's URL.
-        folder: where the file goes that says whom to trust.
-        allow: hosts that are let through to the real ones.
-    """
-    __tracebackhide__ = True
-    try:
-        return pass_through(call, home, folder, allow=allow)
-    except NoProxyError:
-        return _by_proxy(NOWHERE, but=[home, *(f"//{host}" for host in allow)])
+        Args:
+            call: calls the repository's part of the admin API.
+            home: the repository's URL.
+            folder: where the file goes that says whom to trust.
+        """
+        self._asked = (call, home, folder)
+        self._home = home
+        self._allowed: tuple[str, ...] = ()
+        self._guard: dict[str, str] | None = None
+
+    def allow(self, *hosts: str) -> None:
+        """Let programs that are started from now on through to these hosts."""
+        self._allowed = (*self._allowed, *hosts)
+        self._guard = None
+
+    def guard(self) -> dict[str, str]:
+        """The variables with which a program reaches the repository, hosts allowed, and no other.
+
+        Without a proxy, what it tries all the same is refused at once, and not noted.
+        """
+        __tracebackhide__ = True
+        if self._guard is None:
+            try:
+                self._guard = self.to()
+            except NoProxyError:
+                but = [self._home, *(f"//{host}" for host in self._allowed)]
+                self._guard = _by_proxy(NOWHERE, but=but)
+        return self._guard
+
+    def to(self, *urls: str) -> dict[str, str]:
+        """The variables with which a program that opens one of these URLs is led home."""
+        __tracebackhide__ = True
+        return pass_through(*self._asked, urls=urls, allow=self._allowed)
 
 
 def _by_proxy(proxy: str, *, but: Sequence[str]) -> dict[str, str]:

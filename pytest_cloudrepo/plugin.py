@@ -12,7 +12,7 @@ from pytest_cloudrepo import _lifecycle
 from pytest_cloudrepo._options import Options, read, register
 from pytest_cloudrepo.errors import CloudRepoError
 from pytest_cloudrepo.secret import Secret
-from pytest_cloudrepo.settings import unknown_settings
+from pytest_cloudrepo.settings import checked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -120,8 +120,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     if marker.args:
         pytest.fail("the marker cloudrepo takes keyword arguments only", pytrace=False)
-    if wrong := unknown_settings(marker.kwargs):
-        pytest.fail(f"the marker cloudrepo has an {wrong}", pytrace=False)
+    try:
+        checked(marker.kwargs)
+    except TypeError as error:
+        pytest.fail(f"the marker cloudrepo: {error}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,13 +13,14 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, configuration
-from pytest_cloudrepo import _times, command
+from pytest_cloudrepo import _arguments, _times, command
 from pytest_cloudrepo.environment import write_private
 from pytest_cloudrepo.errors import CommandError, ServerError
 from pytest_cloudrepo.fault import Fault, describe
-from pytest_cloudrepo.guard import guard, pass_through
+from pytest_cloudrepo.guard import Way
 from pytest_cloudrepo.journal import Journal, Request
 from pytest_cloudrepo.secret import Secret, hide
+from pytest_cloudrepo.settings import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.scenario import Scenario
 
 EXPLAINED = 10
-TWINE = (sys.executable, "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
+TWINE = (sys.executable, "-P", "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
 
 
 class Repository:
     """A private index and a login that opens it."""
+
+    # So that to set what is misspelled, or cannot be set here, is an error.
+    __slots__ = ("_api", "_environment", "_timeout", "_way", "name", "url", "user")
 
     def __init__(
         self,
@@ -57,9 +61,8 @@ class Repository:
         """Whose login its programs have."""
         self._api = api
         self._environment = environment
-        self._command_timeout = command_timeout
-        self._allowed: tuple[str, ...] = ()
-        self._guard: dict[str, str] | None = None
+        self._timeout = command_timeout
+        self._way = Way(self._call, url, environment.folder)
 
     def __repr__(self) -> str:
         return f"<Repository {self.name!r} at {self.url}>"
@@ -99,7 +102,7 @@ class Repository:
     @overwrite_protection.setter
     def overwrite_protection(self, protected: bool) -> None:
         __tracebackhide__ = True
-        self._call("PATCH", json={"overwrite_protection": protected})
+        self._call("PATCH", json=checked({"overwrite_protection": protected}))
 
     def upload(self, *paths: str | Path, check: bool = True) -> CommandResult:
         """Upload files with twine.
@@ -113,13 +116,14 @@ class Repository:
             CommandTimeout: it took too long.
         """
         __tracebackhide__ = True
+        _arguments.files(paths)
         return self._run([*TWINE, *paths], environ=self.environ_for("twine"), check=check)
 
     def run(
         self,
         *arguments: str | Path,
         environ: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
+        cwd: str | Path | None = None,
         check: bool = True,
     ) -> CommandResult:
         """Run a program with every tool pointed here and nowhere else.
@@ -137,6 +141,7 @@ class Repository:
             CloudRepoError: it could not be started.
         """
         __tracebackhide__ = True
+        _arguments.program(arguments)
         environ = self.environ if environ is None else environ
         path = os.pathsep.join(filter(None, [get_path("scripts"), environ.get("PATH")]))
         return self._run(arguments, environ={**environ, "PATH": path}, cwd=cwd, check=check)
@@ -155,7 +160,7 @@ class Repository:
         """
         __tracebackhide__ = True
         time = None if upload_time is None else _times.upload_time(upload_time)
-        for path in map(Path, paths):
+        for path in _arguments.files(paths):
             with path.open("rb") as file:
                 self._put(path.name, file, time)
 
@@ -273,14 +278,12 @@ class Repository:
         What it tried all the same stands in `requests`, and in the report if the test fails.
         """
         __tracebackhide__ = True
-        if self._guard is None:
-            self._guard = guard(self._call, self.url, self._environment.folder, self._allowed)
-        return self._guard
+        return self._way.guard()
 
     def allow_hosts(self, *hosts: str) -> None:
         """Let programs reach these hosts too, those that are started from now on."""
-        self._allowed = (*self._allowed, *hosts)
-        self._guard = None
+        __tracebackhide__ = True
+        self._way.allow(*map(_arguments.host, hosts))
 
     def impersonate(self, *urls: str) -> dict[str, str]:
         """A complete environment in which a program that opens one of these URLs lands here.
@@ -293,9 +296,7 @@ class Repository:
             ServerError: a URL is wrong, or the extra `tls` is not installed.
         """
         __tracebackhide__ = True
-        folder = self._environment.folder
-        way = pass_through(self._call, self.url, folder, urls=urls, allow=self._allowed)
-        return self._hidden(self._environment.open(self.connection) | way)
+        return self._hidden(self._environment.open(self.connection) | self._way.to(*urls))
 
     def fault(
         self,
@@ -337,8 +338,7 @@ class Repository:
             user=user,
             **details,
         )
-        made = self._call("POST", "faults", json=told)
-        return Fault(kind, made["id"], self._call)
+        return Fault(kind, self._call("POST", "faults", json=told)["id"], self._call)
 
     def write_config(self, tool: str, directory: str | Path) -> Path:
         """Write the file that configures the tool for this repository, and give its path."""
@@ -356,7 +356,7 @@ class Repository:
         arguments: Sequence[str | Path],
         *,
         environ: Mapping[str, str],
-        cwd: Path | None = None,
+        cwd: str | Path | None = None,
         check: bool,
     ) -> CommandResult:
         __tracebackhide__ = True
@@ -365,7 +365,7 @@ class Repository:
             arguments,
             environ=environ,
             cwd=cwd,
-            timeout=self._command_timeout,
+            timeout=self._timeout,
             check=False,
             secrets=[self.password],
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_cloudrepo.repository import Repository
 
@@ -27,10 +28,29 @@ class RepositorySettings(TypedDict, total=False):
     """Which of them gives a project's files."""
 
 
-def unknown_settings(names: Iterable[str]) -> str:
-    """What to say about the names that are no settings; empty if all are."""
-    known = RepositorySettings.__annotations__
-    wrong = [name for name in names if name not in known]
-    if not wrong:
-        return ""
-    return f"unknown setting {', '.join(map(repr, wrong))}; there are {', '.join(sorted(known))}"
+_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "overwrite_protection": ((bool,), "True or False"),
+    "public": ((bool,), "True or False"),
+    "dialect": ((str,), "a text, such as 'pypi'"),
+    "max_file_size": ((int, NoneType), "a number of bytes, or None"),
+    "upstream": ((list, tuple), "a list of repositories and URLs, such as [repository]"),
+    "upstream_strategy": ((str,), "'first-match' or 'best-version'"),
+}
+
+
+def checked(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Give the settings.
+
+    Raises:
+        TypeError: one is none, or not of its type.
+    """
+    __tracebackhide__ = True
+    unknown = [name for name in settings if name not in _TYPES]
+    if unknown:
+        known = ", ".join(sorted(_TYPES))
+        raise TypeError(f"unknown setting {', '.join(map(repr, unknown))}; there are {known}")
+    for name, value in settings.items():
+        types, words = _TYPES[name]
+        if not isinstance(value, types):
+            raise TypeError(f"{name} is {words}, not {value!r}")
+    return dict(settings)

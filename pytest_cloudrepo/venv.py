@@ -146,7 +146,7 @@ class VirtualEnv:
         return result
 
     def run(
-        self, *arguments: str | Path, check: bool = True, cwd: Path | None = None
+        self, *arguments: str | Path, check: bool = True, cwd: str | Path | None = None
     ) -> CommandResult:
         """Run the environment's Python with these arguments.
 
@@ -204,7 +204,11 @@ def _listed(index: Index | str | Sequence[Index | str] | None) -> list[Index | s
 
 
 def _url(index: Index | str) -> Secret:
-    return Secret(index if isinstance(index, str) else index.connection.index_url)
+    if isinstance(index, str):
+        return Secret(index)
+    if not hasattr(index, "connection"):
+        raise TypeError(f"an index is a repository or a URL, not {index!r}")
+    return Secret(index.connection.index_url)
 
 
 def _password(url: str) -> str:

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -137,6 +137,13 @@ FaultSpecification = (
 )
 
 
+KINDS = tuple(str(one.__struct_config__.tag) for one in get_args(FaultSpecification))
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What is known of a request when faults are looked for; `path` is below the repository."""
 
@@ -229,6 +236,10 @@ def read_fault(body: bytes) -> FaultSpecification:
         InvalidError: there is no such kind, or a detail is wrong.
     """
     try:
+        kind = msgspec.json.decode(body, type=_Kind).kind
+        if kind not in KINDS:
+            known = ", ".join(KINDS)
+            raise InvalidError(f"There is no kind of fault {kind!r}; there are: {known}.")
         fault: FaultSpecification = msgspec.json.decode(body, type=FaultSpecification)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidError(f"The fault cannot be used: {error}.") from error

@@ -90,13 +90,19 @@ def test_positional(cloudrepo): pass
 
 @pytest.mark.cloudrepo(dialect="klingon")
 def test_value(cloudrepo): pass
+
+@pytest.mark.cloudrepo(overwrite_protection="yes")
+def test_type(cloudrepo): pass
 """
     )
     outcome = suite.run("--strict-markers")
-    assert outcome.counts() == {"errors": 3}, outcome
+    assert outcome.counts() == {"errors": 4}, outcome
     assert "unknown setting 'overwrite_protektion'; there are" in outcome.output
     assert "keyword arguments only" in outcome.output
     assert "klingon" in outcome.output
+    assert (
+        "the marker cloudrepo: overwrite_protection is True or False, not 'yes'" in outcome.output
+    )
 
 
 def test_the_ini_file_says_what_repositories_are_like_otherwise(suite: Suite) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_cloudrepo.errors import ServerError
-from pytest_cloudrepo.guard import NoProxyError, guard, pass_through
+from pytest_cloudrepo.guard import NoProxyError, Way, pass_through
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def test_programs_reach_the_server_and_no_other_host(
     tmp_path: Path,
     call: Any,  # noqa: ANN401 (a function of any kind)
 ) -> None:
-    environ = {**cloudrepo.environ, **guard(call, cloudrepo.url, tmp_path, ())}
+    environ = {**cloudrepo.environ, **Way(call, cloudrepo.url, tmp_path).guard()}
     asked = [sys.executable, "-c", ASKS, cloudrepo.url, "http://other.example/"]
     ended = subprocess.run(
         asked, env=environ, capture_output=True, text=True, check=True, timeout=60
@@ -60,7 +60,9 @@ def test_the_servers_host_and_those_allowed_are_reached_directly(
     tmp_path: Path,
     call: Any,  # noqa: ANN401 (a function of any kind)
 ) -> None:
-    variables = guard(call, "https://index.example:8443/repositories/x", tmp_path, ["b.example"])
+    way = Way(call, "https://index.example:8443/repositories/x", tmp_path)
+    way.allow("b.example")
+    variables = way.guard()
     assert variables["NO_PROXY"] == variables["no_proxy"]
     assert variables["NO_PROXY"].split(",")[-2:] == ["index.example", "b.example"]
 
@@ -77,5 +79,5 @@ def test_other_refusals_are_told_as_they_are(tmp_path: Path) -> None:
         raise ServerError("That is no URL.", status=400)
 
     with pytest.raises(ServerError, match="That is no URL") as raised:
-        guard(refuses, HOME, tmp_path, ())
+        Way(refuses, HOME, tmp_path).guard()
     assert not isinstance(raised.value, NoProxyError)
