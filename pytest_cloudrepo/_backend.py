@@ -11,8 +11,10 @@ import csv
 import gzip
 import hashlib
 import io
+import locale
 import os
 import re
+import sys
 import tarfile
 import time
 import zipfile
@@ -58,16 +60,21 @@ def build_wheel(
     metadata_directory: str | None = None,  # noqa: ARG001 - likewise
 ) -> str:
     """Write the wheel, and give its file name."""
-    metadata = _metadata()
-    stem = _stem(metadata)
-    about = {"METADATA": metadata.encode()}
-    entry_points = Path(__file__).with_name(ENTRY_POINTS)
-    if entry_points.is_file():
-        about[ENTRY_POINTS] = entry_points.read_bytes()
-    filename = f"{stem}-py3-none-any.whl"
-    packed = pack_wheel(stem, dict(_installed()), about, epoch=_epoch())
-    Path(wheel_directory, filename).write_bytes(packed)
-    return filename
+    return _write_wheel(wheel_directory, dict(_installed()))
+
+
+def build_editable(
+    wheel_directory: str,
+    config_settings: Mapping[str, Any] | None = None,  # noqa: ARG001 - PEP 660's signature
+    metadata_directory: str | None = None,  # noqa: ARG001 - likewise
+) -> str:
+    """Write the wheel that lets the source tree be imported, and give its file name."""
+    # Before Python 3.13, site reads it as the locale says.
+    encoding = (
+        "utf-8" if sys.version_info >= (3, 13) else locale.getpreferredencoding(do_setlocale=False)
+    )
+    root = f"{_root().resolve()}\n".encode(encoding)
+    return _write_wheel(wheel_directory, {f"_{_stem(_metadata())}.pth": root})
 
 
 def pack_sdist(stem: str, contents: Mapping[str, bytes], *, epoch: int = EARLIEST) -> bytes:
@@ -112,6 +119,18 @@ def pack_wheel(
             member.external_attr = 0o100644 << 16
             wheel.writestr(member, contents[name])
     return packed.getvalue()
+
+
+def _write_wheel(folder: str, installed: Mapping[str, bytes]) -> str:
+    metadata = _metadata()
+    stem = _stem(metadata)
+    about = {"METADATA": metadata.encode()}
+    entry_points = Path(__file__).with_name(ENTRY_POINTS)
+    if entry_points.is_file():
+        about[ENTRY_POINTS] = entry_points.read_bytes()
+    filename = f"{stem}-py3-none-any.whl"
+    Path(folder, filename).write_bytes(pack_wheel(stem, installed, about, epoch=_epoch()))
+    return filename
 
 
 def _wheel_file(tags: Sequence[str], build_tag: str | None) -> bytes:
@@ -179,12 +198,11 @@ def _installed() -> Iterator[tuple[str, bytes]]:
     All that is in src; where there is no such folder, the modules, and the packages with all that
     is in them.
     """
+    root = _root()
     paths = list(_sources(Path()))
-    if Path("src").is_dir():
-        root = Path("src")
+    if root != Path():
         chosen = {path for path in paths if root in path.parents}
     else:
-        root = Path()
         tops = {path.parts[0] for path in paths if path.suffix == ".py"}
         chosen = {
             path
@@ -193,6 +211,11 @@ def _installed() -> Iterator[tuple[str, bytes]]:
         }
     for path in sorted(chosen):
         yield path.relative_to(root).as_posix(), path.read_bytes()
+
+
+def _root() -> Path:
+    """Give the folder below which the modules lie."""
+    return Path("src") if Path("src").is_dir() else Path()
 
 
 def _digest(content: bytes) -> str:

@@ -70,13 +70,20 @@ class Environment:
         Raises:
             ValueError: The tool is not known, or has no setting for retries.
         """
-        return self.scrubbed() | clients.variables(tool, connection, retries=retries)
+        return self._pointed(clients.variables(tool, connection, retries=retries))
 
     def everything(self, connection: Connection) -> dict[str, str]:
         """Give a complete environment in which every tool uses the repository."""
-        environ = self.scrubbed()
+        told: dict[str, str] = {}
         for tool in clients.TOOLS:
-            environ |= clients.variables(tool, connection)
+            told |= clients.variables(tool, connection)
+        return self._pointed(told)
+
+    def _pointed(self, told: dict[str, str]) -> dict[str, str]:
+        environ = self.scrubbed() | told
+        if "UV_DEFAULT_INDEX" in told:
+            # Beside it, uv has a warning for everybody, and writes neither into a project.
+            del environ["UV_INDEX_URL"]
         return environ
 
     def write_config(self, tool: str, connection: Connection, directory: Path) -> Path:

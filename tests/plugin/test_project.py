@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from email.parser import BytesParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
@@ -18,6 +19,7 @@ from tests.plugin.support import of_another_python
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_cloudrepo import Repository, VirtualEnv
     from pytest_cloudrepo.factories import ProjectFactory, VirtualEnvFactory
 
 BACKENDS = pytest.mark.parametrize("setup_py", [False, True], ids=["own backend", "setup.py"])
@@ -169,6 +171,31 @@ def test_both_can_be_installed_without_network(
         venv.install(path)
         assert venv.version("2-demo") == "1.0"
         assert venv.run("-c", "import _2_demo; print(_2_demo.__version__)").stdout == "1.0\n"
+
+
+@pytest.mark.parametrize("module", ["demo.py", "src/demo.py"])
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_an_editable_installation_follows_the_tree(
+    cloudrepo_project: ProjectFactory,
+    cloudrepo_venv: VirtualEnv,
+    installer: Literal["pip", "uv"],
+    module: str,
+) -> None:
+    project = cloudrepo_project("demo", "1.0", files={module: "x = 1\n"})
+    cloudrepo_venv.install("--editable", project.folder, installer=installer)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    (project.folder / module).write_text("x = 'new'\n", encoding="utf-8")
+    assert cloudrepo_venv.run("-c", "import demo; print(demo.x)").stdout == "new\n"
+
+
+def test_uv_runs_a_project_as_it_does_others(
+    cloudrepo: Repository, cloudrepo_project: ProjectFactory
+) -> None:
+    cloudrepo.publish_all({"base": {"1.0": []}})
+    project = cloudrepo_project("demo", "1.0", requires=["base"])
+    tells = ("python", "-c", "import base, demo; print(demo.__file__)")
+    told = cloudrepo.run(sys.executable, "-m", "uv", "run", *tells, cwd=project.folder)
+    assert told.stdout == f"{project.folder / 'demo.py'}\n"
 
 
 def test_another_python_builds_the_sdist(

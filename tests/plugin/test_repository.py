@@ -231,6 +231,19 @@ def test_run_points_a_program_here_and_tells_how_it_ended(
     assert told.stdout.startswith("*** file:")
 
 
+def test_uv_writes_the_index_that_it_was_told_into_a_project(
+    cloudrepo: Repository, tmp_path: Path
+) -> None:
+    cloudrepo.publish_all({"base": {"1.0": []}})
+    uv = (sys.executable, "-m", "uv")
+    cloudrepo.run(*uv, "init", "--bare", "--name", "demo", cwd=tmp_path)
+    added = cloudrepo.run(*uv, "add", "base", cwd=tmp_path)
+    assert "--index-url" not in added.output
+    written = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'url = "{cloudrepo.url}"' in written
+    assert cloudrepo.password not in written
+
+
 def test_run_finds_what_is_installed_beside_the_tests_first(
     cloudrepo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
