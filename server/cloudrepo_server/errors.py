@@ -53,6 +53,10 @@ class UncertainError(StorageError):
     """The storage did not say whether it took a change; what was there may be as it was, or not."""
 
 
+class SweptError(StorageError):
+    """What was stored was removed before anything referred to it."""
+
+
 class UpstreamError(CloudRepoServerError):
     """Another index, to which a repository falls through, did not answer as an index does."""
 

@@ -5,15 +5,18 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from io import BytesIO
+from time import monotonic
 from typing import IO, Protocol
 
-from cloudrepo_server.errors import InvalidError, TooLargeError
+from cloudrepo_server.errors import InvalidError, SweptError, TooLargeError
 from cloudrepo_server.storage import Storage
 
 # The legacy upload form's fields; all clients send hexadecimal digits.
 DIGEST_FIELDS = {"sha256_digest": "sha256", "md5_digest": "md5", "blake2_256_digest": "blake2_256"}
 
 _INLINE = 64 << 10
+# No sweep takes what is younger.
+_YOUNG = 1.0
 _CHUNK = 1 << 20
 
 
@@ -41,6 +44,7 @@ class Incoming:
         self._writer = storage.new_blob(prefix)
         self._hashes = {name: _new_hash(name) for name in {"sha256", *digests}}
         self._finished = False
+        self._begun = monotonic()
 
     @property
     def key(self) -> str:
@@ -98,6 +102,19 @@ class Incoming:
         if not self._finished:
             await self._writer.finish()
             self._finished = True
+
+    async def check_kept(self) -> None:
+        """See that no sweep took the blob, as nothing referred to it for long.
+
+        Raises:
+            SweptError: one did.
+            StorageError: the store did not answer.
+        """
+        young = monotonic() - self._begun < _YOUNG
+        if self._storage.shared and not young and not await self._writer.is_there():
+            raise SweptError(
+                f"{self.filename} took so long that its bytes were swept; nothing was changed"
+            )
 
     def open(self) -> IO[bytes]:
         """The bytes, to read from any position; blocks when they are many."""

@@ -1,4 +1,4 @@
-"""One repository: publish, replace, yank, delete; here overwrite protection is decided."""
+"""One repository: publish, replace, yank, delete."""
 
 import asyncio
 import contextlib
@@ -20,21 +20,21 @@ from cloudrepo_server.distribution import (
 from cloudrepo_server.documents import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.errors import (
     CloudRepoServerError,
-    FileExistsInRepositoryError,
-    ForbiddenError,
     InvalidError,
     NotFoundError,
+    StorageError,
+    SweptError,
     UncertainError,
 )
 from cloudrepo_server.incoming import DIGEST_FIELDS, Incoming
 from cloudrepo_server.limits import Limits
+from cloudrepo_server.protection import Wanted, decide
 from cloudrepo_server.storage import Storage
 
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 """https://packaging.python.org/specifications/project-status-markers/"""
 
 _EXPECTED_AT_ONCE = 50
-_CLOSED = ("archived", "quarantined")
 
 
 def repository_key(name: str) -> str:
@@ -160,7 +160,8 @@ class Repository:
             sha256 = await incoming.digest("sha256")
             await self._refresh(name)
             project = await self._storage.read(self._project_key(name.project), ProjectDocument)
-            taken = self._decide(project, name.filename, sha256, by)
+            wanted = Wanted(name.filename, sha256, by)
+            taken = decide(self.document, project, wanted)
             if taken is not None:
                 return taken
             contents = await self._contents(name, incoming)
@@ -180,17 +181,24 @@ class Repository:
                 metadata_blob=None if metadata is None else metadata.key,
                 attestations=claims.attestations,
             )
+            parts = [incoming] if metadata is None else [incoming, metadata]
             await self._refresh(name)
+            for part in parts:
+                await part.check_kept()
             # From here on others may see it, unless it is said that it was refused.
             seen = True
             try:
-                taken = await self._add(name.project, file)
+                taken, replaced = await self._add(name.project, file)
             except UncertainError:
                 raise
             except CloudRepoServerError:
                 seen = False
                 raise
             seen = taken is None
+            if seen:
+                await self._make_sure(name.project, file, replaced, parts)
+            for old in replaced:
+                self._retire(old)
             return taken or file
         finally:
             if not seen:
@@ -230,9 +238,7 @@ class Repository:
             deleted = existing.deleted
             if self.dialect.deleted_text is not None:
                 deleted = (*deleted, filename)
-            if not files and not deleted and existing.status == "active":
-                return None
-            return msgspec.structs.replace(existing, files=files, deleted=deleted)
+            return _with_files(msgspec.structs.replace(existing, deleted=deleted), files)
 
         await self._storage.change(self._project_key(project.name), ProjectDocument, remove)
         self._retire(removed[0])
@@ -285,49 +291,31 @@ class Repository:
         # An upload may take long; what counts is the settings at the moment it becomes visible.
         self._storage.renew()
         self._storage.expect((self._project_key(name.project), ProjectDocument))
+        await self._read_settings()
+
+    async def _read_settings(self) -> None:
         current = await self._storage.read(repository_key(self.name), RepositoryDocument)
         if current is None or current.id != self.document.id:
             raise NotFoundError(f"The repository could not be found: {self.name}.")
         self.document = current
         self.dialect = dialect_named(current.dialect)
 
-    def _decide(
-        self, project: ProjectDocument | None, filename: str, sha256: str, by: str
-    ) -> File | None:
-        """The one place where a name that is or was taken is refused, or answered with its file."""
-        if project is None:
-            return None
-        if project.status in _CLOSED:
-            raise ForbiddenError(
-                f"The project {project.name} is {project.status}: it takes no files."
-            )
-        if filename in project.deleted and self.dialect.deleted_text is not None:
-            raise FileExistsInRepositoryError(self.dialect.deleted_text)
-        existing = project.files.get(filename)
-        if existing is None:
-            return None
-        protected = self.document.overwrite_protection or self.dialect.always_protected
-        if existing.sha256 == sha256 and self.dialect.identical_accepted:
-            return existing
-        if protected:
-            raise FileExistsInRepositoryError(
-                self.dialect.exists_text.format(
-                    filename=filename,
-                    repository=self.name,
-                    user=by,
-                    blake2_256=existing.blake2_256 or "unknown",
-                )
-            )
-        return None
-
-    async def _add(self, project_name: str, file: File) -> File | None:
+    async def _add(self, project_name: str, file: File) -> tuple[File | None, list[File]]:
+        """The file that is there already, if that does; and those that this one replaced."""
+        wanted = Wanted(file.filename, file.sha256, file.uploader)
         replaced: list[File] = []
         taken: list[File] = []
+
+        async def prepare(existing: ProjectDocument | None) -> None:
+            # It may have come under a protection that was not there a moment ago.
+            if existing is not None and file.filename in existing.files:
+                self._storage.renew()
+                await self._read_settings()
 
         def add(existing: ProjectDocument | None) -> ProjectDocument | None:
             replaced.clear()
             taken.clear()
-            identical = self._decide(existing, file.filename, file.sha256, file.uploader)
+            identical = decide(self.document, existing, wanted)
             if identical is not None:
                 taken.append(identical)
                 return existing
@@ -337,10 +325,37 @@ class Repository:
                 replaced.append(existing.files[file.filename])
             return msgspec.structs.replace(existing, files={**existing.files, file.filename: file})
 
-        await self._storage.change(self._project_key(project_name), ProjectDocument, add)
-        for old in replaced:
-            self._retire(old)
-        return taken[0] if taken else None
+        key = self._project_key(project_name)
+        await self._storage.change(key, ProjectDocument, add, prepare=prepare)
+        return (taken[0] if taken else None), replaced
+
+    async def _make_sure(
+        self, project_name: str, file: File, replaced: list[File], parts: list[Incoming]
+    ) -> None:
+        """See that a file that was made visible is not one whose bytes were swept meanwhile.
+
+        Raises:
+            StorageError: it was, and what was there before is there again.
+            UncertainError: the store did not answer.
+        """
+
+        def take_back(existing: ProjectDocument | None) -> ProjectDocument | None:
+            files = {} if existing is None else dict(existing.files)
+            there = files.pop(file.filename, None)
+            if existing is None or there is None or there.blob != file.blob:
+                return existing
+            return _with_files(existing, files | {each.filename: each for each in replaced})
+
+        try:
+            for part in parts:
+                await part.check_kept()
+        except SweptError:
+            await self._storage.change(self._project_key(project_name), ProjectDocument, take_back)
+            raise
+        except StorageError as error:
+            raise UncertainError(
+                "the storage did not answer; the file may be stored, or not"
+            ) from error
 
     async def _replace(self, filename: str, **changes: str | None) -> File:
         project, _ = await self.find(filename)
@@ -368,6 +383,13 @@ class Repository:
 
     def _project_key(self, normalized: str) -> str:
         return project_key(self.document.id, normalized)
+
+
+def _with_files(project: ProjectDocument, files: dict[str, File]) -> ProjectDocument | None:
+    """A project with these files, or None where nothing is to be said of it any more."""
+    if not files and not project.deleted and project.status == "active":
+        return None
+    return msgspec.structs.replace(project, files=files)
 
 
 def _read_opened(name: DistributionName, incoming: Incoming, limits: Limits) -> Contents:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import TypeVar
 
-from cloudrepo_server.errors import StorageError, UncertainError
+from cloudrepo_server.errors import CloudRepoServerError, StorageError, UncertainError
 from cloudrepo_server.storage.interface import Document
 
 S = TypeVar("S")
@@ -16,7 +17,8 @@ S = TypeVar("S")
 _CONFLICTS = 30
 _FAILURES = 1
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
-_REMEMBERED = 16
+# More than others change between a look at a document and a try, which is two requests.
+_REMEMBERED, _REMEMBERED_BY_TOMBSTONES = 32, 4
 
 
 class Attempt:
@@ -26,6 +28,8 @@ class Attempt:
         self._tried: set[str] = set()
         self._conflicts = 0
         self._failures = 0
+        # What a try was made on that may have been taken, or may still be.
+        self._unsure: str | None = None
 
     def next_revision(self) -> str:
         """The revision of what is tried now."""
@@ -33,9 +37,24 @@ class Attempt:
         self._tried.add(revision)
         return revision
 
-    def succeeded(self, document: Document | None, tombstone: str) -> bool:
-        """Whether what was tried is there: its answer was lost, or the store was asked twice."""
-        return not self._tried.isdisjoint((tombstone, *earlier_of(document, "")))
+    def succeeded(self, lineage: tuple[str, ...]) -> bool:
+        """Whether what was tried is there: its answer was lost, or the store was asked twice.
+
+        Raises:
+            StorageError: somebody else was quicker too often.
+            UncertainError: there were so many changes since that nobody can tell.
+        """
+        if not self._tried.isdisjoint(lineage):
+            return True
+        if self._unsure is not None and self._unsure not in lineage:
+            # To do it again might undo what others have done with it.
+            raise _uncertain()
+        if self._unsure != lineage[0]:
+            # It was tried on something that has gone, so it will not be taken later.
+            self._unsure = None
+        if self._conflicts > _CONFLICTS:
+            raise StorageError("too many want to change the same at once; nothing was changed")
+        return False
 
     async def ask(self, answer: Awaitable[S]) -> S:
         """What is stored.
@@ -47,30 +66,40 @@ class Attempt:
         try:
             return await answer
         except StorageError as error:
-            if self._failures:
+            if self._tried:
                 raise _uncertain() from error
             raise
 
-    def conflict(self) -> None:
-        """Note that somebody was quicker.
+    @contextlib.contextmanager
+    def deciding(self) -> Iterator[None]:
+        """Let a change be refused, unless it may be done.
 
         Raises:
-            StorageError: it was so too often.
-            UncertainError: likewise, and what became of a try before is not known.
+            UncertainError: what became of a try before is not known.
+        """
+        try:
+            yield
+        except CloudRepoServerError as error:
+            if self._unsure is not None:
+                raise _uncertain() from error
+            raise
+
+    def conflict(self, *, on: str) -> None:
+        """Note that what had this revision had changed.
+
+        It may be by this very try: where an answer is lost, obstore asks again, and hears that.
         """
         self._conflicts += 1
-        if self._conflicts > _CONFLICTS:
-            if self._failures:
-                raise _uncertain()
-            raise StorageError("too many want to change the same at once; nothing was changed")
+        self._unsure = on
 
-    def failure(self, error: Exception) -> None:
-        """Note that the store did not say what it did.
+    def failure(self, error: Exception, *, on: str) -> None:
+        """Note that the store did not say what it did with a try on what has this revision.
 
         Raises:
             UncertainError: it was so too often.
         """
         self._failures += 1
+        self._unsure = on
         if self._failures > _FAILURES:
             raise _uncertain() from error
 
@@ -80,11 +109,25 @@ class Attempt:
         await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
 
 
-def earlier_of(document: Document | None, tombstone: str) -> tuple[str, ...]:
-    """The revisions before the next one, the newest first: a document's, or that of its removal."""
+def lineage_of(document: Document | None, tombstone: str) -> tuple[str, ...]:
+    """The revision of what is stored, and those before it, the newest first.
+
+    It is that of a document, or of its removal; of nothing it is empty. So two of one name can be
+    told from one that was changed, as far back as is remembered.
+    """
     if document is not None:
-        return (document.revision, *document.earlier)[:_REMEMBERED]
-    return (tombstone,) if tombstone else ()
+        return (document.revision, *document.earlier)
+    return tuple(tombstone.split(" "))
+
+
+def remembered(lineage: tuple[str, ...]) -> tuple[str, ...]:
+    """What a document tells of those before it."""
+    return lineage[:_REMEMBERED]
+
+
+def tombstone_of(lineage: tuple[str, ...], revision: str) -> str:
+    """What stands in place of a document that was removed."""
+    return " ".join((revision, *lineage[:_REMEMBERED_BY_TOMBSTONES]))
 
 
 def _uncertain() -> UncertainError:

@@ -89,13 +89,18 @@ class BlobWriter:
         except (StorageError, FileNotFoundError) as error:
             # Of a store that was asked again, as its first answer was lost, the second may be that
             # there is nothing to finish. Nobody else writes under this key.
-            if await self._is_there():
+            if await self.is_there():
                 return
             if isinstance(error, StorageError):
                 raise
             raise StorageError("the storage did not take the file") from error
 
-    async def _is_there(self) -> bool:
+    async def is_there(self) -> bool:
+        """Whether the blob is there, with all its bytes.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
         with contextlib.suppress(FileNotFoundError), storage_errors():
             there = await obstore.head_async(self._store, self.key)
             return there["size"] == self._size

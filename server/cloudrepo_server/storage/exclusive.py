@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
@@ -154,10 +154,18 @@ class ExclusiveStorage(Storage):
         return [document for document in found if document is not None]
 
     async def change(
-        self, key: str, type_: type[D], change: Callable[[D | None], D | None]
+        self,
+        key: str,
+        type_: type[D],
+        change: Callable[[D | None], D | None],
+        *,
+        prepare: Callable[[D | None], Awaitable[None]] | None = None,
     ) -> None:
         """Replace the document under `key` with what `change` makes of it."""
         before = self._read(key, type_)
+        if prepare is not None:
+            # Here all that it reads is at hand, so nobody comes between.
+            await prepare(before)
         after = change(before)
         if after is before:
             return

@@ -10,7 +10,7 @@ import contextlib
 import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -112,12 +112,18 @@ class Storage(ABC):
 
     @abstractmethod
     async def change(
-        self, key: str, type_: type[D], change: Callable[[D | None], D | None]
+        self,
+        key: str,
+        type_: type[D],
+        change: Callable[[D | None], D | None],
+        *,
+        prepare: Callable[[D | None], Awaitable[None]] | None = None,
     ) -> None:
         """Replace the document under `key` with what `change` makes of it; None removes it.
 
         `change` may be called again when somebody else was quicker; whatever it raises leaves the
-        document as it is.
+        document as it is. Before each call `prepare` may read what must be no older than the
+        document that it is given.
 
         Raises:
             StorageError: the store did not take it.

@@ -2,8 +2,8 @@
 
 A document changes by a conditional write, on the condition that it still is as it was read; else
 all begins anew. A conditional removal is not to be had, so a document that is removed is
-overwritten by a tombstone, a revision and nothing else. That is swept when it is old: marked
-first, so that whoever wants the key meanwhile waits for it to go.
+overwritten by a tombstone, which has revisions and nothing else. That is swept when it is old:
+marked first, so that whoever wants the key meanwhile waits for it to go.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from obstore.exceptions import (
 )
 
 from cloudrepo_server.errors import StorageError
-from cloudrepo_server.storage.attempt import Attempt, earlier_of
+from cloudrepo_server.storage.attempt import Attempt, lineage_of, remembered, tombstone_of
 from cloudrepo_server.storage.failures import storage_errors
 from cloudrepo_server.storage.interface import (
     CACHE_BYTES,
@@ -54,9 +54,11 @@ _GOING = b"-"
 """What a tombstone begins with while it is being swept."""
 
 # No document is that small, and no tombstone larger: so listings tell them apart.
-_TOMBSTONE = 40
-# Longer than a sweep takes between the mark and the removal: the bounds of two requests.
+_TOMBSTONE = 90
+# Longer than a sweep takes between the mark and the removal: the bounds of two requests. One that
+# was halted between them, as the machine slept, does not remove.
 _GOING_SECONDS = 20.0
+_HALTED_SECONDS = _GOING_SECONDS / 2
 _READ_AT_ONCE = 16
 
 
@@ -64,7 +66,7 @@ _READ_AT_ONCE = 16
 class _Stored:
     """What stands under a key; `version` is None where nothing does.
 
-    `tombstone` is the revision of a removal.
+    `tombstone` has the revisions of a removal, and of what was before it.
     """
 
     document: Document | None
@@ -73,6 +75,11 @@ class _Stored:
     tombstone: str = ""
     going: bool = False
     modified: float = 0.0
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its revision and those before it."""
+        return lineage_of(self.document, self.tombstone)
 
 
 class SharedStorage(RemoteBlobs):
@@ -144,14 +151,19 @@ class SharedStorage(RemoteBlobs):
         return None if stored.document is None else expected(stored.document, type_)
 
     async def change(
-        self, key: str, type_: type[D], change: Callable[[D | None], D | None]
+        self,
+        key: str,
+        type_: type[D],
+        change: Callable[[D | None], D | None],
+        *,
+        prepare: Callable[[D | None], Awaitable[None]] | None = None,
     ) -> None:
         """Replace the document under `key` with what `change` makes of it."""
         lock = self._writers.get(key)
         if lock is None:
             lock = self._writers[key] = asyncio.Lock()
         async with lock:
-            await self._change(key, type_, change)
+            await self._change(key, type_, change, prepare)
         # Who has changed something sees it, whatever was asked meanwhile.
         renew()
 
@@ -200,14 +212,17 @@ class SharedStorage(RemoteBlobs):
         if stored.going and stored.modified > marked_before:
             # Another sweep is about to remove it, and might remove what was made in its place.
             return False
+        begun = monotonic()
         try:
             await obstore.put_async(
                 self._documents,
                 key,
-                _GOING + secrets.token_hex(8).encode(),
+                _GOING + tombstone_of(stored.lineage, secrets.token_hex(8)).encode(),
                 mode=unchanged(stored.version, bare_tags=self._bare_tags),
                 use_multipart=False,
             )
+            if monotonic() - begun > _HALTED_SECONDS:
+                return False
             await obstore.delete_async(self._documents, key)
         except (BaseError, OSError):
             return False
@@ -249,24 +264,32 @@ class SharedStorage(RemoteBlobs):
         return _Stored(document, version, len(encoded))
 
     async def _change(
-        self, key: str, type_: type[D], change: Callable[[D | None], D | None]
+        self,
+        key: str,
+        type_: type[D],
+        change: Callable[[D | None], D | None],
+        prepare: Callable[[D | None], Awaitable[None]] | None,
     ) -> None:
         since, started = needed(), monotonic()
         attempt = Attempt()
         while True:
             stored = await attempt.ask(self._look(key, type_, since=since))
-            if attempt.succeeded(stored.document, stored.tombstone):
+            if attempt.succeeded(stored.lineage):
                 return
             if not stored.going or monotonic() - started > _GOING_SECONDS:
                 before = None if stored.document is None else expected(stored.document, type_)
-                after = change(before)
+                with attempt.deciding():
+                    if prepare is not None:
+                        await attempt.ask(prepare(before))
+                    after = change(before)
                 if after is before:
                     return
                 revision = attempt.next_revision()
                 if after is not None:
-                    earlier = earlier_of(before, stored.tombstone)
+                    earlier = remembered(stored.lineage)
                     after = msgspec.structs.replace(after, revision=revision, earlier=earlier)
-                if await self._put_document(key, stored, after or revision, attempt):
+                tombstone = tombstone_of(stored.lineage, revision)
+                if await self._put_document(key, stored, after or tombstone, attempt):
                     return
             await attempt.pause()
             since = monotonic()
@@ -286,13 +309,13 @@ class SharedStorage(RemoteBlobs):
             )
         except (AlreadyExistsError, PreconditionError):
             self.counts["conflict"] += 1
-            attempt.conflict()
+            attempt.conflict(on=stored.lineage[0])
             return False
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise StorageError("the storage refuses changes; nothing was changed") from error
         except (BaseError, OSError) as error:
             self.counts["failure"] += 1
-            attempt.failure(error)
+            attempt.failure(error, on=stored.lineage[0])
             return False
         version = _version(put["e_tag"], put["version"])
         now = (
