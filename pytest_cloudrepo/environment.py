@@ -101,10 +101,13 @@ class Environment:
 
     def _private(self) -> dict[str, str]:
         self._lay_out()
+        # Where uv and pipx put the programs that they install.
+        path = [str(self._home / ".local" / "bin"), os.environ.get("PATH", os.defpath)]
         return {
             **{name: value for name, value in os.environ.items() if not _is_dropped(name)},
             **self._places(),
             **_quiet(),
+            "PATH": os.pathsep.join(path),
         }
 
     def _lay_out(self) -> None:

@@ -16,7 +16,7 @@ from pytest_cloudrepo import CommandError, ServerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_cloudrepo import Repository, RepositoryFactory, Server
+    from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory, Server
     from tests.plugin.conftest import WheelFactory
 
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -242,6 +242,17 @@ def test_uv_writes_the_index_that_it_was_told_into_a_project(
     written = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
     assert f'url = "{cloudrepo.url}"' in written
     assert cloudrepo.password not in written
+
+
+def test_run_finds_what_uv_has_installed(
+    cloudrepo: Repository, cloudrepo_package: PackageFactory
+) -> None:
+    tool = {"tool.py": "def main(): print('it runs')\n"}
+    scripts = {"console_scripts": {"some-tool": "tool:main"}}
+    cloudrepo.publish(cloudrepo_package("tool", "1.0", files=tool, entry_points=scripts))
+    installed = cloudrepo.run(sys.executable, "-m", "uv", "tool", "install", "tool")
+    assert "is not on your PATH" not in installed.output
+    assert cloudrepo.run("some-tool").stdout == "it runs\n"
 
 
 def test_run_finds_what_is_installed_beside_the_tests_first(
