@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pytest_cloudrepo._api import Api
@@ -85,6 +86,27 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<Server {self.url}>"
+
+    def check(self) -> None:
+        """Make sure that it answers, and lets this admin user in.
+
+        Raises:
+            ServerError: it does not, or is another kind of server.
+        """
+        __tracebackhide__ = True
+        name = unique("nothing")
+        try:
+            self._api.call("GET", "repositories", name)
+        except ServerError as error:
+            if error.status is None:
+                raise
+            if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+                said = f"the index server at {self.url} refuses {self.admin_username!r}"
+            elif error.status == HTTPStatus.NOT_FOUND and name in str(error):
+                return
+            else:
+                said = f"what answers at {self.url} is no index server"
+            raise ServerError(f"{said}: {error}", status=error.status) from None
 
     def create_repository(
         self,

@@ -335,10 +335,13 @@ def _server(config: pytest.Config, options: Options, folder: Path) -> Server:
 
         state = _lifecycle.wait_until_ready(run_folder, options.startup_timeout)
         url, login = state.url, (state.username, state.password)
-    return Server(
+    server = Server(
         url,
         *login,
         folder=folder,
         command_timeout=options.command_timeout,
         run=config.stash[RUN].name,
     )
+    if options.url:
+        server.check()
+    return server

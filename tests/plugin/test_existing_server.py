@@ -9,6 +9,8 @@ import shlex
 import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import psutil
@@ -133,14 +135,28 @@ def test_deletes_its_own(cloudrepo, cloudrepo_server):
             environ={**LOGIN, "CLOUDREPO_ADMIN_PASSWORD": "wrong-password"},
         )
         assert outcome.counts() == {"errors": 1}, outcome
-        assert "ServerError" in outcome.output
+        assert f"cloudrepo: the index server at {url} refuses 'Ädmin@example.com'" in outcome.output
         assert "wrong-password" not in outcome.output
+        assert "Traceback" not in outcome.output
 
     def test_a_server_that_is_not_there_is_said(self, suite: Suite) -> None:
         suite.write(test_it=USES)
         outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=LOGIN)
         assert outcome.counts() == {"errors": 1}, outcome
         assert "the index server at http://127.0.0.1:1 does not answer" in outcome.output
+        assert "Traceback" not in outcome.output
+
+    def test_a_server_of_another_kind_is_said(self, suite: Suite) -> None:
+        suite.write(test_it=USES)
+        other = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        Thread(target=other.handle_request, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{other.server_port}"
+            outcome = suite.run(f"--cloudrepo-url={url}", environ=LOGIN)
+        finally:
+            other.server_close()
+        assert outcome.counts() == {"errors": 1}, outcome
+        assert f"cloudrepo: what answers at {url} is no index server: 501" in outcome.output
 
 
 # A name that programs would not reach by themselves, as they do this machine's usual one.

@@ -149,6 +149,7 @@ def test_it(cloudrepo):
         (["-o", "cloudrepo_startup_timeout=soon"], "cloudrepo_startup_timeout"),
         (["-o", "cloudrepo_command_timeout=0"], "cloudrepo_command_timeout must be more than 0"),
         (["--cloudrepo-url=example.com"], "--cloudrepo-url takes an http or https URL"),
+        (["--cloudrepo-url=http://127.0.0.1:1/repositories/x"], "not a repository's: http"),
         (["--cloudrepo-url=http://me:secret@127.0.0.1:1"], "--cloudrepo-url takes no login"),
         (["--cloudrepo-url=http://127.0.0.1:1", "--cloudrepo-keep"], "--cloudrepo-keep"),
     ],
