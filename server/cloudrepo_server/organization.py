@@ -1,6 +1,7 @@
 """Which repositories there are, and who may do what."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -278,25 +279,29 @@ class Organization:
         await self._storage.change(repository_key(name), RepositoryDocument, change)
         return await self.repository(name)
 
-    async def delete_repository(self, name: str) -> None:
-        """Delete a repository and all that is in it.
+    async def delete_repository(self, name: str, *, run: str | None = None) -> None:
+        """Delete a repository and all that is in it; where a run is named, only one of that run.
 
         Raises:
             NotFoundError: there is no such repository.
         """
-        repository = await self.repository(name)
+        removed = (await self.repository(name)).document
 
         def remove(existing: RepositoryDocument | None) -> None:
-            if existing is None:
+            # Another server may have made another of that name meanwhile.
+            nonlocal removed
+            if existing is None or run not in (None, existing.run):
                 raise repository_not_found(name)
+            removed = existing
 
         await self._storage.change(repository_key(name), RepositoryDocument, remove)
-        self.instruments.forget(repository.document.id)
+        self.instruments.forget(removed.id)
         for token in await self.tokens.all():
-            if token.repository_id == repository.document.id:
-                await self.tokens.delete(token.id)
+            if token.repository_id == removed.id:
+                with contextlib.suppress(NotFoundError):
+                    await self.tokens.delete(token.id)
         # Nothing can reach what was in it any more, so nobody need wait for its removal.
-        self._in_the_background(self._storage.remove_all(repository.document.id))
+        self._in_the_background(self._storage.remove_all(removed.id))
 
     def sweep(self) -> None:
         """Begin to remove what nothing refers to, left by a process that was killed."""

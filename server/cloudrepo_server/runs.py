@@ -43,16 +43,16 @@ async def sweep_runs(organization: Organization, *, older_than: float) -> RunsSw
             latest[made.run] = max(latest[made.run], made.created)
     before = ago(older_than)
     over = {run for run, moment in latest.items() if moment < before}
-    # Another server may sweep at the same time.
+    # Another server may sweep at the same time, and another run take a name that was removed.
     removed_repositories = removed_users = 0
     for repository in repositories:
         if repository.run in over:
             with contextlib.suppress(NotFoundError):
-                await organization.delete_repository(repository.name)
+                await organization.delete_repository(repository.name, run=repository.run)
                 removed_repositories += 1
     for user in users:
         if user.run in over:
             with contextlib.suppress(NotFoundError):
-                await organization.users.delete(user.email)
+                await organization.users.delete(user.email, run=user.run)
                 removed_users += 1
     return RunsSwept(len(over), removed_repositories, removed_users)

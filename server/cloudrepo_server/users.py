@@ -110,15 +110,15 @@ class Users:
         await self._storage.change(_user_key(email), UserDocument, change)
         return await self.get(email)
 
-    async def delete(self, email: str) -> None:
-        """Revoke a user's access, from the next request on.
+    async def delete(self, email: str, *, run: str | None = None) -> None:
+        """Revoke a user's access, from the next request on; where a run is named, if it is its.
 
         Raises:
             NotFoundError: there is no such user.
         """
 
         def remove(existing: UserDocument | None) -> None:
-            if existing is None:
+            if existing is None or run not in (None, existing.run):
                 raise NotFoundError(f"There is no user {email}.")
 
         await self._storage.change(_user_key(email), UserDocument, remove)

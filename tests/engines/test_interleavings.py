@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -12,6 +13,8 @@ from time import monotonic
 import pytest
 import requests
 
+from cloudrepo_server.sessions import KeyDocument
+from cloudrepo_server.storage.opening import open_shared
 from tests.engines.conftest import Serve, seen_from
 from tests.engines.support.engines import Engine
 from tests.engines.support.sweep import Sweep
@@ -26,17 +29,18 @@ REMEMBERED = 32
 
 
 class Halt:
-    """Halts a server at its first write of a project, until the test lets it go on."""
+    """Halts a server at its first write to a folder, until the test lets it go on."""
 
-    def __init__(self, way: Way, fate: Fate) -> None:
+    def __init__(self, way: Way, fate: Fate, *, folder: str = "/projects") -> None:
         self._way = way
         self._fate = fate
+        self._folder = folder
         self._write: tuple[str, str] | None = None
         self._on = threading.Event()
         way.judge = self._judge
 
     def _judge(self, method: str, path: str) -> Fate:
-        if "/projects/" not in path or self._on.is_set():
+        if f"{self._folder}/" not in path or self._on.is_set():
             return Fate.PASSES
         if self._write is None:
             if method != "PUT":
@@ -53,7 +57,7 @@ class Halt:
         lost = self._fate is Fate.LOSES_ITS_ANSWER
         wait_until(
             lambda: self._write is not None and (not lost or self._write in self._way.answered),
-            "the server to write a project",
+            f"the server to write to {self._folder}",
         )
 
     def go_on(self) -> None:
@@ -194,3 +198,72 @@ def test_a_server_that_slept_while_its_upload_was_swept(
     assert near.get("/demo/").status_code == 404
     near.publish(FILE)
     assert near.file(FILE).content == FILE.data
+
+
+def test_a_name_that_somebody_took_since_is_not_removed_with_what_its_owner_left(
+    far: Server, way: Way, other: Server
+) -> None:
+    """A sweep has seen what a killed run left, and comes to it when it is somebody else's."""
+    names = {"repositories": "taken", "users": "taken@example.com"}
+    made = {"/repositories": {"name": names["repositories"]}, "/users": {"email": names["users"]}}
+    for folder, what in made.items():
+        other.done("POST", folder, {**what, "run": "killed"})
+        halt = Halt(way, Fate.PASSES, folder=folder)
+        with ThreadPoolExecutor(1) as pool:
+            swept = pool.submit(far.done, "POST", "/sweep", {"runs_older_than": 0})
+            halt.wait()
+            other.done("DELETE", f"{folder}/{names[folder[1:]]}")
+            other.done("POST", folder, what)
+            halt.go_on()
+            assert swept.result()["runs"] == 1
+        assert [each["run"] for each in other.done("GET", folder)[folder[1:]]] == [None]
+
+
+def test_a_repository_that_came_since_is_removed_with_what_is_in_it(
+    near: Index, far: Server, way: Way, engine: Engine, url: str
+) -> None:
+    """Two are told to remove one of that name, and the other one makes a new one meanwhile."""
+    halt = Halt(way, Fate.PASSES, folder="/repositories")
+    with ThreadPoolExecutor(1) as pool:
+        gone = pool.submit(far.api, "DELETE", f"/repositories/{near.name}")
+        halt.wait()
+        near.done("DELETE")
+        near.server.done("POST", "/repositories", {"name": near.name})
+        near.publish(FILE)
+        halt.go_on()
+        assert gone.result().status_code == 204
+    assert near.get("/").status_code == 404
+    wait_until(
+        lambda: not any(key.startswith(("projects/", "blobs/")) for key in engine.keys(url)),
+        "what was in it to be removed",
+    )
+
+
+def test_a_sweep_that_slept_removes_nothing_in_place_of_a_tombstone(
+    url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be overdue, and somebody may have begun to use the name again."""
+    for name, value in engine.environ().items():
+        monkeypatch.setenv(name, value)
+    moment = 0.0
+
+    def asleep() -> float:
+        nonlocal moment
+        moment += 60.0
+        return moment
+
+    def add(_: KeyDocument | None) -> KeyDocument:
+        return KeyDocument(secret="none")
+
+    async def remove_gone() -> int:
+        storage = await open_shared(url)
+        await storage.change("users/one.json", KeyDocument, add)
+        await storage.change("users/one.json", KeyDocument, lambda _: None)
+        with monkeypatch.context() as patch:
+            patch.setattr("cloudrepo_server.storage.shared.monotonic", asleep)
+            removed = await storage.remove_gone("users/", before=await storage.clock() + 60)
+        await storage.close()
+        return removed
+
+    assert asyncio.run(remove_gone()) == 0
+    assert "users/one.json" in engine.keys(url)
