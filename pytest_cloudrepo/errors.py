@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.command import CommandResult
+
+_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class CloudRepoError(Exception):
@@ -43,11 +46,16 @@ class CommandError(CloudRepoError):
         ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         parts = [
             f"{shlex.join(self.result.args)} {ended}",
-            self.result.output.strip() or "(it printed nothing)",
+            _plain(self.result.output).strip() or "(it printed nothing)",
         ]
         if self.server_said:
             parts.append(f"The server said: {self.server_said}")
         return "\n".join(parts)
+
+
+def _plain(output: str) -> str:
+    """Give what a terminal would show; twine colours and pads its lines whatever it is told."""
+    return "\n".join(_ESCAPES.sub("", line).rstrip() for line in output.split("\n"))
 
 
 class CommandTimeout(CloudRepoError):  # noqa: N818 - named as subprocess.TimeoutExpired is

@@ -244,6 +244,19 @@ def test_uv_writes_the_index_that_it_was_told_into_a_project(
     assert cloudrepo.password not in written
 
 
+def test_an_error_has_no_escape_sequences_and_no_padding(
+    cloudrepo: Repository, wheel: WheelFactory
+) -> None:
+    cloudrepo.overwrite_protection = True
+    cloudrepo.publish(path := wheel("demo", "1.0"))
+    with pytest.raises(CommandError) as caught:
+        cloudrepo.run("twine", "upload", path)
+    assert "\x1b" in caught.value.result.output  # as the program printed it
+    assert "\x1b" not in str(caught.value)
+    assert " \n" not in str(caught.value)
+    assert "File already exists" in str(caught.value)
+
+
 def test_run_finds_what_uv_has_installed(
     cloudrepo: Repository, cloudrepo_package: PackageFactory
 ) -> None:
