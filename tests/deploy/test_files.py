@@ -134,6 +134,16 @@ def test_what_ends_a_pod_waits_for_what_ends_the_server() -> None:
     assert patience > float(told["drain"]) + float(told["grace"])
 
 
+def test_what_ends_a_container_waits_for_what_ends_the_server() -> None:
+    (compose,) = read((DEPLOY / "compose.yaml").read_text("utf-8"))
+    one, balancer = (compose["services"][name] for name in ("one", "balancer"))
+    (grace,) = (each for each in one["command"] if each.startswith("--grace="))
+    # The load balancer is ended first, and uploads pass through it.
+    for service in (one, balancer):
+        patience = float(service["stop_grace_period"].removesuffix("s"))
+        assert patience > float(grace.removeprefix("--grace="))
+
+
 def test_the_same_is_told_to_servers_everywhere() -> None:
     compose, *_ = read((DEPLOY / "compose.yaml").read_text("utf-8"))
     secret, *_ = read((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
