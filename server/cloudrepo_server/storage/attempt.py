@@ -29,7 +29,7 @@ class Attempt:
         self._conflicts = 0
         self._failures = 0
         # What a try was made on that may have been taken, or may still be.
-        self._unsure: str | None = None
+        self._unsure: frozenset[str] = frozenset()
 
     def next_revision(self) -> str:
         """The revision of what is tried now."""
@@ -46,12 +46,12 @@ class Attempt:
         """
         if not self._tried.isdisjoint(lineage):
             return True
-        if self._unsure is not None and self._unsure not in lineage:
+        if self._unsure and self._unsure.isdisjoint(lineage):
             # To do it again might undo what others have done with it.
             raise _uncertain()
-        if self._unsure != lineage[0]:
+        if lineage[0] not in self._unsure:
             # It was tried on something that has gone, so it will not be taken later.
-            self._unsure = None
+            self._unsure = frozenset()
         if self._conflicts > _CONFLICTS:
             raise StorageError("too many want to change the same at once; nothing was changed")
         return False
@@ -80,20 +80,20 @@ class Attempt:
         try:
             yield
         except CloudRepoServerError as error:
-            if self._unsure is not None:
+            if self._unsure:
                 raise _uncertain() from error
             raise
 
-    def conflict(self, *, on: str) -> None:
-        """Note that what had this revision had changed.
+    def conflict(self, *, on: frozenset[str]) -> None:
+        """Note that what had one of these revisions had changed.
 
         It may be by this very try: where an answer is lost, obstore asks again, and hears that.
         """
         self._conflicts += 1
         self._unsure = on
 
-    def failure(self, error: Exception, *, on: str) -> None:
-        """Note that the store did not say what it did with a try on what has this revision.
+    def failure(self, error: Exception, *, on: frozenset[str]) -> None:
+        """Note that the store did not say what it did with a try on one of these revisions.
 
         Raises:
             UncertainError: it was so too often.

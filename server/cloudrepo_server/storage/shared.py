@@ -81,6 +81,11 @@ class _Stored:
         """Its revision and those before it."""
         return lineage_of(self.document, self.tombstone)
 
+    @property
+    def grounds(self) -> frozenset[str]:
+        """Its revision, and that of nothing where it is a tombstone, which may be swept."""
+        return frozenset(self.lineage[:1] if self.document is not None else (self.lineage[0], ""))
+
 
 class SharedStorage(RemoteBlobs):
     """One server's view of a store that others write to as well."""
@@ -309,13 +314,13 @@ class SharedStorage(RemoteBlobs):
             )
         except (AlreadyExistsError, PreconditionError):
             self.counts["conflict"] += 1
-            attempt.conflict(on=stored.lineage[0])
+            attempt.conflict(on=stored.grounds)
             return False
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise StorageError("the storage refuses changes; nothing was changed") from error
         except (BaseError, OSError) as error:
             self.counts["failure"] += 1
-            attempt.failure(error, on=stored.lineage[0])
+            attempt.failure(error, on=stored.grounds)
             return False
         version = _version(put["e_tag"], put["version"])
         now = (
