@@ -1,7 +1,7 @@
 """Times as the simple API writes them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cloudrepo_server.errors import InvalidError
 
@@ -12,14 +12,6 @@ _UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASC
 def now() -> str:
     """This moment, UTC, to the microsecond."""
     return _written(datetime.now(UTC))
-
-
-def ago(seconds: float) -> str:
-    """The moment so many seconds before this one; times as they are stored sort by age."""
-    try:
-        return _written(datetime.now(UTC) - timedelta(seconds=seconds))
-    except OverflowError:
-        return _written(datetime.min.replace(tzinfo=UTC))
 
 
 def read_time(text: str) -> str:

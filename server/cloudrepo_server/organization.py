@@ -303,6 +303,13 @@ class Organization:
         # Nothing can reach what was in it any more, so nobody need wait for its removal.
         self._in_the_background(self._storage.remove_all(removed.id))
 
+    async def ages(self) -> dict[str, float]:
+        """How many seconds ago each repository and user was last written, by their keys."""
+        return {
+            **await self._storage.ages("repositories/"),
+            **await self._storage.ages("users/"),
+        }
+
     def sweep(self) -> None:
         """Begin to remove what nothing refers to, left by a process that was killed."""
         self._in_the_background(self._sweep())

@@ -1,14 +1,15 @@
 """What test runs leave that were killed: repositories and users of theirs, removed by age."""
 
 import contextlib
+import math
 from collections import defaultdict
 
 import msgspec
 
-from cloudrepo_server.clock import ago
-from cloudrepo_server.documents import RepositoryDocument, UserDocument
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.organization import Organization
+from cloudrepo_server.repository import repository_key
+from cloudrepo_server.users import user_key
 
 
 class RunsSwept(msgspec.Struct, frozen=True):
@@ -28,21 +29,23 @@ class RunsSwept(msgspec.Struct, frozen=True):
 async def sweep_runs(organization: Organization, *, older_than: float) -> RunsSwept:
     """Remove what runs made that made nothing for `older_than` seconds.
 
-    A run's age is that of the newest thing it made, so that a long run keeps what it made at first.
-    What was made for no run stays.
+    A run's age is that of the newest thing it made or changed, so that a long run keeps what it
+    made at first. What was made for no run stays.
 
     Raises:
         StorageError: the store did not answer.
     """
-    latest: defaultdict[str, str] = defaultdict(str)
     repositories = [each.document for each in await organization.repositories()]
     users = await organization.users.all()
-    everything: list[RepositoryDocument | UserDocument] = [*repositories, *users]
-    for made in everything:
-        if made.run is not None:
-            latest[made.run] = max(latest[made.run], made.created)
-    before = ago(older_than)
-    over = {run for run, moment in latest.items() if moment < before}
+    ages = await organization.ages()
+    youngest: defaultdict[str, float] = defaultdict(lambda: math.inf)
+    made = [(each.run, repository_key(each.name)) for each in repositories]
+    made += [(each.run, user_key(each.email)) for each in users]
+    for run, key in made:
+        if run is not None:
+            # What is not there any more is somebody else's to remove.
+            youngest[run] = min(youngest[run], ages.get(key, math.inf))
+    over = {run for run, age in youngest.items() if age >= older_than}
     # Another server may sweep at the same time, and another run take a name that was removed.
     removed_repositories = removed_users = 0
     for repository in repositories:

@@ -68,7 +68,7 @@ class Users:
                 raise ConflictError(f"There is a user {existing.email} already.")
             return user
 
-        await self._storage.change(_user_key(email), UserDocument, add)
+        await self._storage.change(user_key(email), UserDocument, add)
         return user, generated
 
     async def get(self, email: str) -> UserDocument:
@@ -77,7 +77,7 @@ class Users:
         Raises:
             NotFoundError: there is none.
         """
-        user = await self._storage.read(_user_key(email), UserDocument)
+        user = await self._storage.read(user_key(email), UserDocument)
         if user is None:
             raise NotFoundError(f"There is no user {email}.")
         return user
@@ -107,7 +107,7 @@ class Users:
                 read_only=existing.read_only if read_only is None else read_only,
             )
 
-        await self._storage.change(_user_key(email), UserDocument, change)
+        await self._storage.change(user_key(email), UserDocument, change)
         return await self.get(email)
 
     async def delete(self, email: str, *, run: str | None = None) -> None:
@@ -121,15 +121,15 @@ class Users:
             if existing is None or run not in (None, existing.run):
                 raise NotFoundError(f"There is no user {email}.")
 
-        await self._storage.change(_user_key(email), UserDocument, remove)
+        await self._storage.change(user_key(email), UserDocument, remove)
 
     def expect(self, email: str) -> None:
         """Say that this user's passphrase will be verified."""
-        self._storage.expect((_user_key(email), UserDocument))
+        self._storage.expect((user_key(email), UserDocument))
 
     async def verify(self, email: str, passphrase: str) -> UserDocument | None:
         """The user whose passphrase this is, or None."""
-        user = await self._storage.read(_user_key(email), UserDocument)
+        user = await self._storage.read(user_key(email), UserDocument)
         if user is None:
             return None
         # A slow hash is paid once: what was verified is remembered with the document's revision.
@@ -241,7 +241,8 @@ def _check_email(email: str) -> None:
 
 
 @lru_cache(_REMEMBERED)
-def _user_key(email: str) -> str:
+def user_key(email: str) -> str:
+    """Where a user's document is."""
     # A digest, since an address may hold what a file system forbids.
     return f"users/{_sha256(email.casefold())[:32]}.json"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,6 +136,19 @@ def test_what_runs_left_goes_by_age(one: Server, sweep: Sweep) -> None:
     assert "1 repositories and 1 users" in sweep("0s", "--runs-older-than", "0s")
     assert [each["name"] for each in one.done("GET", "/repositories")["repositories"]] == ["kept"]
     assert [each["email"] for each in one.done("GET", "/users")["users"]] == ["kept@example.com"]
+
+
+def test_whose_clock_is_wrong_loses_nothing(
+    one: Server, sweep: Sweep, engine: Engine, url: str
+) -> None:
+    """Servers on several machines say when they made something; the store says how long ago."""
+    one.done("POST", "/repositories", {"name": "demo", "run": "lives"})
+    key = "repositories/@demo.json"
+    long_ago = {**engine.document(url, key), "created": "2020-01-01T00:00:00.000000Z"}
+    prefix = url.partition("://")[2].partition("/")[2]
+    obstore.put(engine.store(), f"{prefix}/{key}", json.dumps(long_ago).encode())
+    assert "0 repositories and 0 users" in sweep("0s", "--runs-older-than", "1h")
+    assert one.done("GET", "/repositories/demo")["created"] == long_ago["created"]
 
 
 def test_a_folder_is_swept_too(tmp_path: Path, sweep: Sweep) -> None:

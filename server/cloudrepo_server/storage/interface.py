@@ -160,6 +160,19 @@ class Storage(ABC):
                     for meta in batch
                 ]
 
+    async def ages(self, prefix: str) -> dict[str, float]:
+        """How many seconds ago all below `prefix` was written, by their keys.
+
+        It is the store's own clock that tells, since those of several servers may differ.
+
+        Raises:
+            StorageError: the store did not answer.
+        """
+        now = await self.clock()
+        return {
+            each.key: now - each.modified async for batch in self.objects(prefix) for each in batch
+        }
+
     async def folders(self, prefix: str) -> list[str]:
         """The next parts of the keys that have more parts below `prefix`, which ends with a slash.
 
