@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,8 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's W
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the run's server."""
     run = config.stash.get(RUN, None)
-    if run is not None and not hasattr(config, "workerinput"):
+    # Not in a worker, nor in a copy of this process that a test forked and let go.
+    if run is not None and run.owner == os.getpid():
         _lifecycle.end(run, keep=config.stash[OPTIONS].keep)
 
 

@@ -69,6 +69,28 @@ def test_a_run_that_ends_by_itself(suite: Suite, ending: str, workers: str) -> N
 
 
 @posix
+def test_a_copy_of_the_process_that_ends_the_run_ends_no_server(suite: Suite) -> None:
+    suite.write(
+        test_it="""
+import os, sys
+
+def test_forks(cloudrepo):
+    child = os.fork()
+    if not child:
+        sys.exit("as a program would, and so on through pytest to its end")
+    os.waitpid(child, 0)
+    assert cloudrepo.files("demo") == []
+
+def test_goes_on(cloudrepo):
+    assert cloudrepo.files("demo") == []
+"""
+    )
+    outcome = suite.run()
+    assert outcome.status == 0, outcome
+    suite.expect_nothing_left()
+
+
+@posix
 @WORKERS
 @pytest.mark.parametrize("whole_group", [True, False], ids=["group", "controller"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
