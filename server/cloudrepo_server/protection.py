@@ -1,6 +1,6 @@
 """Whether a file may come under a name: here overwrite protection is decided."""
 
-from dataclasses import dataclass
+import msgspec
 
 from cloudrepo_server.dialect import dialect_named
 from cloudrepo_server.documents import File, ProjectDocument, RepositoryDocument
@@ -9,8 +9,7 @@ from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError
 _CLOSED = ("archived", "quarantined")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """A file that is to be published, and by whom."""
 
     filename: str
