@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_cloudrepo.client import RepositoryUser, Server
+    from pytest_cloudrepo.client import RepositoryUser, Server, Token
     from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.errors import (
         CloudRepoError,
@@ -50,6 +50,7 @@ __all__ = [
     "ScenarioError",
     "Server",
     "ServerError",
+    "Token",
     "VirtualEnv",
     "VirtualEnvFactory",
 ]
@@ -75,6 +76,7 @@ _MODULES = {
     "ScenarioError": "errors",
     "Server": "client",
     "ServerError": "errors",
+    "Token": "client",
     "VirtualEnv": "venv",
     "VirtualEnvFactory": "factories",
 }

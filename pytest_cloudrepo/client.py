@@ -48,6 +48,28 @@ class RepositoryUser:
         return self.passphrase
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What opens one repository, in the place of a user's name and passphrase."""
+
+    id: str
+    """What the admin API calls it."""
+    token: Secret = field(repr=False)
+    """What programs log in with; its `repr` hides it."""
+    read_only: bool = False
+    """Whether uploads are refused."""
+
+    @property
+    def username(self) -> str:
+        """The name that the tools are told beside a token; any other does as well."""
+        return "__token__"
+
+    @property
+    def password(self) -> Secret:
+        """The token, which is what the tools call a password."""
+        return self.token
+
+
 class Server:
     """An index server, as its admin user sees it."""
 
@@ -183,10 +205,23 @@ class Server:
         self._made.append(user)
         return user
 
-    def delete_user(self, user: RepositoryUser) -> None:
-        """Revoke a user's access, at once."""
+    def delete_user(self, user: RepositoryUser | Token) -> None:
+        """Revoke a user's access, or a token, at once."""
         __tracebackhide__ = True
-        self._api.call("DELETE", "users", user.email)
+        path = ("tokens", user.id) if isinstance(user, Token) else ("users", user.email)
+        self._api.call("DELETE", *path)
+
+    def create_token(self, repository: Repository, *, read_only: bool = False) -> Token:
+        """Give a new token of a repository; `Repository.as_user` lets programs log in with it.
+
+        Args:
+            repository: the one that it opens.
+            read_only: whether its uploads are refused.
+        """
+        __tracebackhide__ = True
+        sent = {"repository": repository.name, "read_only": read_only}
+        made = self._api.call("POST", "tokens", json=sent)
+        return Token(made["id"], Secret(made["token"]), made["read_only"])
 
     def discard(self, repository: Repository) -> None:
         """Remove a repository and its user, as far as they are there and the server answers."""
@@ -196,7 +231,7 @@ class Server:
         """Remove likewise all repositories and users that were created through this object."""
         self._discard(*self._made)
 
-    def _discard(self, *made: Repository | RepositoryUser) -> None:
+    def _discard(self, *made: Repository | RepositoryUser | Token) -> None:
         for one in made:
             with contextlib.suppress(ServerError):
                 if isinstance(one, Repository):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """One request that a repository answered."""
 
@@ -48,6 +48,9 @@ class Request:
     def refused(self) -> bool:
         """Whether the answer was a no."""
         return self.status >= HTTPStatus.BAD_REQUEST
+
+    def __repr__(self) -> str:
+        return f"<Request {self}>"
 
     def __str__(self) -> str:
         name = self.filename or self.project

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_cloudrepo._api import Api
-    from pytest_cloudrepo.client import RepositoryUser
+    from pytest_cloudrepo.client import RepositoryUser, Token
     from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.environment import Environment
     from pytest_cloudrepo.graph import Graph
@@ -57,7 +57,7 @@ class Repository:
         """Its name on the server."""
         self.url = url
         """Where it is, without credentials."""
-        self.user = user
+        self.user: RepositoryUser | Token = user
         """Whose login its programs have."""
         self._api = api
         self._environment = environment
@@ -67,20 +67,20 @@ class Repository:
     def __repr__(self) -> str:
         return f"<Repository {self.name!r} at {self.url}>"
 
-    def as_user(self, user: RepositoryUser) -> Repository:
-        """The same repository, with another user's login."""
+    def as_user(self, user: RepositoryUser | Token) -> Repository:
+        """The same repository, with another user's login, or a token."""
         other = copy(self)
         other.user = user
         return other
 
     @property
     def username(self) -> str:
-        """The user's e-mail address."""
+        """The user's e-mail address; with a token, `__token__`."""
         return self.user.username
 
     @property
     def password(self) -> Secret:
-        """The user's passphrase; programs can use it, its `repr` hides it."""
+        """The user's passphrase, or the token; programs can use it, its `repr` hides it."""
         return self.user.password
 
     @property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_cloudrepo import Repository, RepositoryFactory
+    from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory
 
 
 def test_a_name_that_is_taken_is_refused_in_the_servers_words(
@@ -52,6 +52,26 @@ def test_a_repository_can_have_somebody_elses_login(cloudrepo_server: Server) ->
     repository = cloudrepo_server.create_repository(user=user)
     assert repository.user is user
     cloudrepo_server.discard(repository)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_token_opens_one_repository_for_every_tool(
+    cloudrepo: Repository,
+    cloudrepo_factory: RepositoryFactory,
+    cloudrepo_package: PackageFactory,
+    cloudrepo_server: Server,
+    *,
+    read_only: bool,
+) -> None:
+    token = cloudrepo_server.create_token(cloudrepo, read_only=read_only)
+    assert token.token not in repr(token)
+    bearer = cloudrepo.as_user(token)
+    assert bearer.upload(cloudrepo_package("demo", "1.0"), check=False).ok is not read_only
+    assert requests.get(bearer.index_url, timeout=10).ok
+    elsewhere = cloudrepo_factory().as_user(token)
+    assert requests.get(elsewhere.index_url, timeout=10).status_code == 403
+    cloudrepo_server.delete_user(token)
+    assert requests.get(bearer.index_url, timeout=10).status_code == 401
 
 
 def test_upstream_repositories_are_given_themselves_or_by_name(

@@ -244,6 +244,12 @@ def test_uv_writes_the_index_that_it_was_told_into_a_project(
     assert cloudrepo.password not in written
 
 
+def test_a_request_is_shown_in_a_line(cloudrepo: Repository, wheel: WheelFactory) -> None:
+    cloudrepo.upload(wheel("demo", "1.0"))
+    path = f"/repositories/{cloudrepo.name}"
+    assert repr(cloudrepo.requests) == f"[<Request POST {path} {WHEEL}: 200 OK>]"
+
+
 def test_an_error_has_no_escape_sequences_and_no_padding(
     cloudrepo: Repository, wheel: WheelFactory
 ) -> None:
