@@ -131,7 +131,7 @@ class Repository:
         Args:
             arguments: the program and its arguments. The programs that are installed beside the
                 tests' Python are found first.
-            environ: its complete environment, if not `environ`.
+            environ: its complete environment; that of the property `environ` if left out.
             cwd: the folder that it runs in; the current one if left out.
             check: whether an exit status other than 0 raises.
 
