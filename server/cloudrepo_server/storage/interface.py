@@ -169,8 +169,11 @@ class Storage(ABC):
             StorageError: the store did not answer.
         """
         now = await self.clock()
+        # Some stores tell this time to the second, and those of what they list more exactly.
         return {
-            each.key: now - each.modified async for batch in self.objects(prefix) for each in batch
+            each.key: max(0.0, now - each.modified)
+            async for batch in self.objects(prefix)
+            for each in batch
         }
 
     async def folders(self, prefix: str) -> list[str]:
