@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import psutil
 
-from pytest_cloudrepo.errors import CloudRepoError, CommandError, CommandTimeout
+from pytest_cloudrepo.errors import CloudRepoError, CommandError, CommandTimeout, plain
 from pytest_cloudrepo.secret import Secret
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def run(
     if not in_time:
         raise CommandTimeout(
             f"{shlex.join(result.args)} did not end within {timeout:g} seconds and was stopped\n"
-            f"{result.output.strip() or '(it had printed nothing)'}"
+            f"{plain(result.output).strip() or '(it had printed nothing)'}"
         )
     if check and not result.ok:
         raise CommandError(result)

@@ -46,14 +46,14 @@ class CommandError(CloudRepoError):
         ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         parts = [
             f"{shlex.join(self.result.args)} {ended}",
-            _plain(self.result.output).strip() or "(it printed nothing)",
+            plain(self.result.output).strip() or "(it printed nothing)",
         ]
         if self.server_said:
             parts.append(f"The server said: {self.server_said}")
         return "\n".join(parts)
 
 
-def _plain(output: str) -> str:
+def plain(output: str) -> str:
     """Give what a terminal would show; twine colours and pads its lines whatever it is told."""
     return "\n".join(_ESCAPES.sub("", line).rstrip() for line in output.split("\n"))
 
