@@ -132,12 +132,22 @@ def test_a_variable_of_the_users_does_not_reach_programs(
     assert environment.scrubbed().get(name) != "of the user's"
 
 
-@pytest.mark.parametrize("name", ["PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "LANG"])
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "LANG"])
 def test_what_the_machine_is_stays(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "of the machine")
     assert environment.scrubbed()[name] == "of the machine"
+
+
+def test_what_the_machine_has_is_found_after_what_the_program_installed(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.pathsep.join(["first", "second"]))
+    scrubbed = environment.scrubbed()
+    installed, *machines = scrubbed["PATH"].split(os.pathsep)
+    assert installed == str(Path(scrubbed["HOME"]) / ".local" / "bin")
+    assert machines == ["first", "second"]
 
 
 @pytest.mark.usefixtures("home")
