@@ -253,9 +253,9 @@ def test_one_that_is_killed_costs_what_it_was_doing_and_no_more(
         publishing.goes_on()
         docker("start", composed.container("one"))
         publishing.goes_on()
-    # Three at most were on the way to it.
+    # Each of the three was on the way to it at most once, and once more before nginx knew.
     assert set(publishing.refused) <= {502}
-    assert len(publishing.refused) <= 3
+    assert len(publishing.refused) <= 6
     assert set(publishing.accepted) <= served(repository)
 
 
