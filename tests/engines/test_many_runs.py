@@ -43,7 +43,7 @@ def test_holds(cloudrepo, cloudrepo_package, number):
     deadline = time.monotonic() + 240
     while not pathlib.Path("go-on").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two checks
     cloudrepo.publish(cloudrepo_package("demo", "2.0"))
     assert cloudrepo.versions("demo") == ["1.0", "2.0"]
 """
