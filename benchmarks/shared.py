@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from benchmarks.forms import CONTENT_TYPE, Release, small_form
-from cloudrepo_server.documents import ProjectDocument, RepositoryDocument
-from cloudrepo_server.repository import project_key
-from cloudrepo_server.storage.opening import open_shared
+from cloudrepo_server.keys import project_key
+from cloudrepo_server.models import ProjectDocument, RepositoryDocument
+from cloudrepo_server.storage.connect import open_shared
 from tests.engines.support.engines import NAMES, Engine, started
 from tests.server.support.index import Server
 from tests.server.support.process import ServerProcess

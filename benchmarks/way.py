@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.servers import ADMIN_PASSWORD, ADMIN_USERNAME, INSTALLED, running
 from benchmarks.table import BY_HAND, OURS, Row, interleaved
+from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo.client import Server
-from pytest_cloudrepo.environment import Environment
 from pytest_cloudrepo.project import Project
 from pytest_cloudrepo.repository import Repository
 from pytest_cloudrepo.venv import VirtualEnv

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from cloudrepo_server.dialect import ATTRIBUTES, DIALECTS, Dialect
+from cloudrepo_server.specs.dialect import ATTRIBUTES, DIALECTS, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

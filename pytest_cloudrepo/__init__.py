@@ -9,12 +9,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_cloudrepo.client import RepositoryUser, Server, Token
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
+    from pytest_cloudrepo.client import Server
+    from pytest_cloudrepo.credentials import RepositoryUser, Token
     from pytest_cloudrepo.errors import (
         CloudRepoError,
-        CommandError,
-        CommandTimeout,
         PackageError,
         ScenarioError,
         ServerError,
@@ -57,9 +56,9 @@ __all__ = [
 
 _MODULES = {
     "CloudRepoError": "errors",
-    "CommandError": "errors",
-    "CommandResult": "command",
-    "CommandTimeout": "errors",
+    "CommandError": "_programs.result",
+    "CommandResult": "_programs.result",
+    "CommandTimeout": "_programs.result",
     "Fault": "fault",
     "Graph": "graph",
     "Journal": "journal",
@@ -70,13 +69,13 @@ _MODULES = {
     "ReleaseDetails": "graph",
     "Repository": "repository",
     "RepositoryFactory": "factories",
-    "RepositoryUser": "client",
+    "RepositoryUser": "credentials",
     "Request": "journal",
     "Scenario": "scenario",
     "ScenarioError": "errors",
     "Server": "client",
     "ServerError": "errors",
-    "Token": "client",
+    "Token": "credentials",
     "VirtualEnv": "venv",
     "VirtualEnvFactory": "factories",
 }

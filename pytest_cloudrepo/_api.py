@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,8 +11,9 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from pytest_cloudrepo._programs.network import trusted_file
+from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import ServerError
-from pytest_cloudrepo.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,11 +81,6 @@ class Api:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-
-
-def trusted_file() -> str | None:
-    """The file or folder of authorities that the user told requests to trust."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
 class _HTTPPool(HTTPConnectionPool):

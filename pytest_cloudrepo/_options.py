@@ -67,7 +67,7 @@ def read(config: pytest.Config) -> Options:
     if url is not None and not url.startswith(("http://", "https://")):
         raise pytest.UsageError(f"--cloudrepo-url takes an http or https URL, not {url!r}")
     if url is not None and "/repositories" in url:
-        raise pytest.UsageError("--cloudrepo-url takes a server's URL, not a repository's")
+        raise pytest.UsageError(f"--cloudrepo-url takes a server's URL, not a repository's: {url}")
     options = Options(
         keep=config.getoption("cloudrepo_keep"),
         url=url,

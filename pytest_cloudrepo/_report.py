@@ -11,7 +11,7 @@ from pytest_cloudrepo.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_cloudrepo._run import RunFolder
+    from pytest_cloudrepo._server.run_folder import RunFolder
     from pytest_cloudrepo.repository import Repository
 
 LOG_LINES = 30

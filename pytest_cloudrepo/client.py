@@ -1,19 +1,19 @@
-"""The index server, and the users of its repositories."""
+"""The index server, as a test sees it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pytest_cloudrepo._api import Api
-from pytest_cloudrepo.environment import Environment
-from pytest_cloudrepo.errors import CloudRepoError, ServerError
+from pytest_cloudrepo._programs.environment import Environment
+from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo.credentials import RepositoryUser, Token
+from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.repository import Repository
-from pytest_cloudrepo.secret import Secret
 from pytest_cloudrepo.settings import RepositorySettings, checked
 
 if TYPE_CHECKING:
@@ -24,50 +24,6 @@ COMMAND_TIMEOUT = 120.0
 # Of a repository's name, which has at most 32 characters: 21, a hyphen, and two for each byte.
 READABLE = 21
 RANDOM = 5
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryUser:
-    """Somebody who may read, and unless read only also publish, in every repository."""
-
-    email: str
-    """The user's name."""
-    passphrase: Secret = field(repr=False)
-    """What the user logs in with; its `repr` hides it."""
-    read_only: bool = False
-    """Whether uploads are refused."""
-
-    @property
-    def username(self) -> str:
-        """The e-mail address, which is what the tools call a user name."""
-        return self.email
-
-    @property
-    def password(self) -> Secret:
-        """The passphrase, which is what the tools call a password."""
-        return self.passphrase
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What opens one repository, in the place of a user's name and passphrase."""
-
-    id: str
-    """What the admin API calls it."""
-    token: Secret = field(repr=False)
-    """What programs log in with; its `repr` hides it."""
-    read_only: bool = False
-    """Whether uploads are refused."""
-
-    @property
-    def username(self) -> str:
-        """The name that the tools are told beside a token; any other does as well."""
-        return "__token__"
-
-    @property
-    def password(self) -> Secret:
-        """The token, which is what the tools call a password."""
-        return self.token
 
 
 class Server:
@@ -154,7 +110,7 @@ class Server:
         sent |= {"name": name or unique("repository"), "run": self._run}
         if "upstream" in settings:
             sent["upstream"] = [
-                one.name if isinstance(one, Repository) else one for one in settings["upstream"]
+                one if isinstance(one, str) else one.name for one in settings["upstream"]
             ]
         made = self._api.call("POST", "repositories", json=sent)
         user = user or self.create_user(f"{made['name']}@example.com")
@@ -249,19 +205,3 @@ def unique(stem: str) -> str:
     """A repository's name that nobody else has, and that says what it is for."""
     words = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-")[:READABLE].rstrip("-")
     return f"{words}-{os.urandom(RANDOM).hex()}".lstrip("-")
-
-
-def login_from_environment() -> tuple[str, Secret]:
-    """The admin user of a server that somebody else started.
-
-    Raises:
-        CloudRepoError: the variables are not set.
-    """
-    names = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
-    missing = [name for name in names if not os.environ.get(name)]
-    if missing:
-        raise CloudRepoError(
-            f"--cloudrepo-url needs the server's admin login: set {' and '.join(missing)}"
-        )
-    username, password = (os.environ[name] for name in names)
-    return username, Secret(password)

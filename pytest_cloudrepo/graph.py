@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, TypeAlias, TypedDict
 
-from pytest_cloudrepo import _checks, _times, package
+from pytest_cloudrepo import package
+from pytest_cloudrepo._distributions import validation
+from pytest_cloudrepo._distributions.release import Release
+from pytest_cloudrepo._distributions.upload_time import iso_format
 from pytest_cloudrepo.errors import PackageError
 from pytest_cloudrepo.package import Distribution
-from pytest_cloudrepo.release import Release
 
 
 class ReleaseDetails(TypedDict, total=False):
@@ -67,8 +69,8 @@ def publications(graph: Graph) -> list[Publication]:
         PackageError: A release is not valid; the message names it.
     """
     made: dict[str, Publication] = {}
-    for project, versions in _checks.mapped(graph, "a graph").items():
-        for version, described in _checks.mapped(versions, f"the project {project!r}").items():
+    for project, versions in validation.mapped(graph, "a graph").items():
+        for version, described in validation.mapped(versions, f"the project {project!r}").items():
             for one in _of_release(project, version, described):
                 filename = one.distribution.filename
                 if filename in made:
@@ -94,7 +96,7 @@ def _of_release(project: str, version: str, described: object) -> list[Publicati
 
 def _details(described: object) -> dict[str, Any]:
     if not isinstance(described, Mapping):
-        return {"requires": _checks.listed(described, "what a release requires")}
+        return {"requires": validation.listed(described, "what a release requires")}
     unknown = [name for name in described if name not in _KNOWN]
     if unknown:
         raise PackageError(
@@ -109,7 +111,7 @@ def _distributions(release: Release, details: Mapping[str, Any]) -> Iterator[Dis
     if not (has_wheel or has_sdist):
         raise PackageError("a release has a wheel, an sdist or both")
     if has_wheel:
-        tags = _checks.listed(details.get("tags", [package.ANY]), "tags")
+        tags = validation.listed(details.get("tags", [package.ANY]), "tags")
         if not tags:
             raise PackageError("a release with a wheel has at least one tag, or says none")
         for tag in tags:
@@ -129,7 +131,7 @@ def _yanked(details: Mapping[str, Any]) -> bool | str:
 
 def _upload_time(details: Mapping[str, Any]) -> str | None:
     upload_time = details.get("upload_time")
-    return None if upload_time is None else _times.upload_time(upload_time)
+    return None if upload_time is None else iso_format(upload_time)
 
 
 def _flag(details: Mapping[str, Any], name: str, *, default: bool = False) -> bool:

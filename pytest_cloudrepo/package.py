@@ -9,9 +9,9 @@ from itertools import count, product
 from pathlib import Path
 from typing import Final
 
-from pytest_cloudrepo import _backend, _build_system, _checks
+from pytest_cloudrepo._distributions import build_backend, build_system, validation
+from pytest_cloudrepo._distributions.release import METADATA_VERSION, Release
 from pytest_cloudrepo.errors import PackageError
-from pytest_cloudrepo.release import METADATA_VERSION, Release
 
 ANY: Final = "py3-none-any"
 
@@ -125,8 +125,8 @@ def write_wheel(
     parts = [release.stem, *([_checked_build_tag(build_tag)] if build_tag else []), _compress(each)]
     about = {"METADATA": release.core_metadata()}
     if entry_points := release.entry_points_file():
-        about[_backend.ENTRY_POINTS] = entry_points
-    packed = _backend.pack_wheel(
+        about[build_backend.ENTRY_POINTS] = entry_points
+    packed = build_backend.pack_wheel(
         release.stem, release.installed(), about, tags=each, build_tag=build_tag
     )
     return _distribution(f"{'-'.join(parts)}.whl", packed)
@@ -143,14 +143,14 @@ def write_sdist(release: Release) -> Distribution:
     """
     contents = {
         "PKG-INFO": release.core_metadata(),
-        "pyproject.toml": _build_system.TABLE.encode(),
-        _build_system.BACKEND: _build_system.backend(),
+        "pyproject.toml": build_system.TABLE.encode(),
+        build_system.BACKEND: build_system.backend(),
     }
     if entry_points := release.entry_points_file():
-        contents[f"{_build_system.FOLDER}/{_backend.ENTRY_POINTS}"] = entry_points
+        contents[f"{build_system.FOLDER}/{build_backend.ENTRY_POINTS}"] = entry_points
     for path, content in release.installed().items():
         contents[path if path in _ABOUT_SDIST else f"src/{path}"] = content
-    return _distribution(f"{release.stem}.tar.gz", _backend.pack_sdist(release.stem, contents))
+    return _distribution(f"{release.stem}.tar.gz", build_backend.pack_sdist(release.stem, contents))
 
 
 def _distribution(filename: str, content: bytes) -> Distribution:
@@ -162,7 +162,7 @@ def _distribution(filename: str, content: bytes) -> Distribution:
 def _single_tags(tags: object) -> list[str]:
     """Give the tags with each compressed set taken apart."""
     single: list[str] = []
-    for tag in _checks.listed(tags, "tags"):
+    for tag in validation.listed(tags, "tags"):
         if not isinstance(tag, str) or not _TAG.fullmatch(tag):
             raise PackageError(f"a wheel's tag has three parts, as {ANY!r} has, unlike {tag!r}")
         sets = (part.split(".") for part in tag.split("-"))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_cloudrepo import _lifecycle
 from pytest_cloudrepo._options import Options, read, register
+from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._server import process
 from pytest_cloudrepo.errors import CloudRepoError
-from pytest_cloudrepo.secret import Secret
 from pytest_cloudrepo.settings import checked
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.client import Server
-    from pytest_cloudrepo.environment import Environment
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
@@ -36,7 +36,7 @@ MARKER = (
 
 
 OPTIONS = pytest.StashKey[Options]()
-RUN = pytest.StashKey[_lifecycle.Run]()
+RUN = pytest.StashKey[process.Run]()
 REPOSITORIES = pytest.StashKey["list[Repository]"]()
 FAILED = pytest.StashKey[bool]()
 
@@ -51,14 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     config.stash[OPTIONS] = read(config)
     shared = getattr(config, "workerinput", {}).get("cloudrepo")
-    config.stash[RUN] = _lifecycle.Run.inherited(shared) if shared else _lifecycle.Run.new()
+    config.stash[RUN] = process.Run.inherited(shared) if shared else process.Run.new()
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may be absent
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's WorkerController
     """Tell a worker which run it belongs to."""
     run = node.config.stash[RUN]
-    _lifecycle.join(run, node.config)
+    process.join(run, node.config)
     node.workerinput["cloudrepo"] = run.shared()
 
 
@@ -68,7 +68,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     # Not in a worker, nor in a copy of this process that a test forked and let go.
     if run is not None and run.owner == os.getpid():
-        _lifecycle.end(run, keep=config.stash[OPTIONS].keep)
+        process.end(run, keep=config.stash[OPTIONS].keep)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -112,7 +112,7 @@ def pytest_terminal_summary(
     terminalreporter.section("cloudrepo: the server stays")
     terminalreporter.line(f"URL: {state.url}")
     terminalreporter.line(f"admin login: {state.username} {state.password}")
-    terminalreporter.line(f"to stop it: {_lifecycle.stop_command(state.pid)}")
+    terminalreporter.line(f"to stop it: {process.stop_command(state.pid)}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -296,7 +296,7 @@ def _cloudrepo_folder(
 @pytest.fixture
 def _cloudrepo_environment(_cloudrepo_folder: Path) -> Environment:
     """What the test's programs see of the machine."""
-    from pytest_cloudrepo.environment import Environment as Made  # noqa: PLC0415 - likewise
+    from pytest_cloudrepo._programs.environment import Environment as Made  # noqa: PLC0415 - likewise
 
     return Made(_cloudrepo_folder / "environment")
 
@@ -319,23 +319,21 @@ def _asks(item: pytest.Item) -> bool:
 def _foresee(config: pytest.Config) -> None:
     options = config.stash[OPTIONS]
     if not options.url and not config.getoption("collectonly"):
-        _lifecycle.foresee(config.stash[RUN], config, keep=options.keep)
+        process.foresee(config.stash[RUN], config, keep=options.keep)
 
 
 def _server(config: pytest.Config, options: Options, folder: Path) -> Server:
     if options.url:
-        from pytest_cloudrepo.client import (  # noqa: PLC0415 - imports requests
-            Server,
-            login_from_environment,
-        )
+        from pytest_cloudrepo.client import Server  # noqa: PLC0415 - imports requests
+        from pytest_cloudrepo.credentials import login_from_environment  # noqa: PLC0415 - likewise
 
         url, login = options.url, login_from_environment()
     else:
-        run_folder = _lifecycle.begin(config.stash[RUN], config, keep=options.keep)
+        run_folder = process.begin(config.stash[RUN], config, keep=options.keep)
         # While the server starts, since the import takes as long.
         from pytest_cloudrepo.client import Server  # noqa: PLC0415 - imports requests
 
-        state = _lifecycle.wait_until_ready(run_folder, options.startup_timeout)
+        state = process.wait_until_ready(run_folder, options.startup_timeout)
         url, login = state.url, (state.username, state.password)
     server = Server(
         url,

@@ -8,7 +8,8 @@ import sys
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from pytest_cloudrepo import _backend, _build_system, _checks, command
+from pytest_cloudrepo._distributions import build_backend, build_system, validation
+from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,14 +52,14 @@ class Project:
         """
         self.folder = folder
         """Where the tree is."""
-        self.name = _checks.project_name(name)
+        self.name = validation.project_name(name)
         """The project's name, as it was given."""
-        self.version = _checks.project_version(version)
+        self.version = validation.project_version(version)
         """Its version, normalized."""
-        self._requires = [str(one) for one in _checks.requirements(requires)]
+        self._requires = [str(one) for one in validation.requirements(requires)]
         self._environ = environ
         self._timeout = timeout
-        tree = _checks.project_files(files)
+        tree = validation.project_files(files)
         self._has_own_pyproject = PurePosixPath("pyproject.toml") in tree
         for path, content in (self._skeleton(tree, setup_py=setup_py) | tree).items():
             target = folder / path
@@ -71,7 +72,7 @@ class Project:
     @property
     def module(self) -> str:
         """The name that it is imported by."""
-        return _checks.module_name(self.name)
+        return validation.module_name(self.name)
 
     def build(self, *, sdist: bool = True, wheel: bool = True) -> list[Path]:
         """Build the tree as it is now, with the program `build`, into its folder `dist`.
@@ -105,7 +106,7 @@ class Project:
                 *(sys.executable, "-P", "-m", "build", "--no-isolation", *options),
                 *("--outdir", dist, self.folder),
             ],
-            environ={**self._environ, "SOURCE_DATE_EPOCH": str(_backend.EARLIEST)},
+            environ={**self._environ, "SOURCE_DATE_EPOCH": str(build_backend.EARLIEST)},
             timeout=self._timeout,
         )
         return sorted(dist.iterdir(), key=lambda path: path.suffix == ".whl")
@@ -122,12 +123,12 @@ class Project:
             skeleton["setup.py"] = self._setup_py(modules.union(tree))
         else:
             skeleton["pyproject.toml"] = self._pyproject()
-            skeleton[_build_system.BACKEND] = _build_system.backend()
-        return _checks.project_files(skeleton)
+            skeleton[build_system.BACKEND] = build_system.backend()
+        return validation.project_files(skeleton)
 
     def _pyproject(self) -> str:
         return f"""\
-{_build_system.TABLE}
+{build_system.TABLE}
 [project]
 name = "{self.name}"
 version = "{self.version}"
@@ -156,4 +157,4 @@ setup(
 
 
 def _is_installed(path: PurePosixPath) -> bool:
-    return not _backend.NOT_MODULES.fullmatch(path.parts[0])
+    return not build_backend.NOT_MODULES.fullmatch(path.parts[0])

@@ -13,13 +13,16 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, configuration
-from pytest_cloudrepo import _arguments, _times, command
-from pytest_cloudrepo.environment import write_private
-from pytest_cloudrepo.errors import CommandError, ServerError
+from pytest_cloudrepo import _arguments
+from pytest_cloudrepo._distributions.upload_time import iso_format
+from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs.environment import write_private
+from pytest_cloudrepo._programs.network import Way
+from pytest_cloudrepo._programs.result import CommandError
+from pytest_cloudrepo._programs.secret import Secret, hide
+from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.fault import Fault, describe
-from pytest_cloudrepo.guard import Way
 from pytest_cloudrepo.journal import Journal, Request
-from pytest_cloudrepo.secret import Secret, hide
 from pytest_cloudrepo.settings import checked
 
 if TYPE_CHECKING:
@@ -27,9 +30,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_cloudrepo._api import Api
-    from pytest_cloudrepo.client import RepositoryUser, Token
-    from pytest_cloudrepo.command import CommandResult
-    from pytest_cloudrepo.environment import Environment
+    from pytest_cloudrepo._programs.environment import Environment
+    from pytest_cloudrepo._programs.result import CommandResult
+    from pytest_cloudrepo.credentials import RepositoryUser, Token
     from pytest_cloudrepo.graph import Graph
     from pytest_cloudrepo.scenario import Scenario
 
@@ -159,7 +162,7 @@ class Repository:
             ServerError: the server refused one; those before it are there.
         """
         __tracebackhide__ = True
-        time = None if upload_time is None else _times.upload_time(upload_time)
+        time = None if upload_time is None else iso_format(upload_time)
         for path in _arguments.files(paths):
             with path.open("rb") as file:
                 self._put(path.name, file, time)

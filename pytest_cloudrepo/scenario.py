@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from pytest_cloudrepo import _checks
+from pytest_cloudrepo._distributions import validation
 from pytest_cloudrepo.errors import PackageError, ScenarioError
 from pytest_cloudrepo.graph import Graph, ReleaseDetails, publications
 
@@ -156,7 +156,7 @@ def _scenario(document: object) -> Scenario:
     file = _section(_File, document, "")
     root = _section(_Root, file.root, "root")
     for text in root.requires:
-        _checks.requirement(text)
+        validation.requirement(text)
     return Scenario(
         name=file.name,
         root=root.requires,

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_cloudrepo.repository import Repository
+
+class NamedRepository(Protocol):
+    """An object that names a repository, such as a `Repository`."""
+
+    @property
+    def name(self) -> str:
+        """The repository's name on the server."""
 
 
 class RepositorySettings(TypedDict, total=False):
@@ -22,7 +28,7 @@ class RepositorySettings(TypedDict, total=False):
     """How it answers where registries differ."""
     max_file_size: int | None
     """The largest file that it takes, in bytes."""
-    upstream: Sequence[Repository | str]
+    upstream: Sequence[NamedRepository | str]
     """Repositories that it falls through to, themselves or by name."""
     upstream_strategy: Literal["first-match", "best-version"]
     """Which of them gives a project's files."""

@@ -14,16 +14,17 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from cloudrepo_server import clients
-from pytest_cloudrepo import _template, command
-from pytest_cloudrepo.errors import CloudRepoError, CommandError
-from pytest_cloudrepo.secret import Secret
+from pytest_cloudrepo._programs import command, venv_templates
+from pytest_cloudrepo._programs.result import CommandError
+from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudrepo_server.clients import Connection
-    from pytest_cloudrepo.command import CommandResult
-    from pytest_cloudrepo.environment import Environment
+    from pytest_cloudrepo._programs.environment import Environment
+    from pytest_cloudrepo._programs.result import CommandResult
 
 
 class Index(Protocol):
@@ -74,7 +75,7 @@ class VirtualEnv:
         self._has_pip = pip
         self._timeout = timeout
         app_data.mkdir(parents=True, exist_ok=True)
-        _template.create(
+        venv_templates.create(
             folder,
             python=python,
             pip=pip,

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 import pytest_cloudrepo
-from cloudrepo_server.faults import Fault, FaultSpecification
+from cloudrepo_server.testkit.faults import Fault, FaultSpecification
 from pytest_cloudrepo.settings import RepositorySettings
 from tests.markdown import blocks, rows
 

@@ -18,7 +18,7 @@ from tests.clients.support.uploads import Uploads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Client, Installed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cloudrepo import command
-from pytest_cloudrepo.secret import Secret
+from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs.secret import Secret
 from tests.clients.support import catalogue
 from tests.clients.support.sections import MIGRATE
 from tests.clients.support.uploaders import Tree
@@ -19,8 +19,8 @@ from tests.clients.support.uploads import FILES, FIRST, OTHER, held
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.client import Server
-    from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.factories import RepositoryFactory
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository

@@ -13,8 +13,8 @@ from zipfile import ZipFile
 import pytest
 from packaging.version import Version
 
-from cloudrepo_server.clients import pyproject
-from pytest_cloudrepo.secret import Secret
+from cloudrepo_server.clients.config import pyproject
+from pytest_cloudrepo._programs.secret import Secret
 from tests.clients.support import catalogue, machine
 from tests.clients.support.client import program
 from tests.clients.support.installs import Installs, versions

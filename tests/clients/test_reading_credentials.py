@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from cloudrepo_server.clients import pyproject
+from cloudrepo_server.clients.config import pyproject
 from tests.clients.support import catalogue, ways
 from tests.clients.support.installs import Installs
 from tests.clients.support.logins import EACH, HARD, NO_SLASH_IN_NAME, PLAIN
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.client import Server
-    from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Client, Installed
     from tests.clients.support.logins import Login

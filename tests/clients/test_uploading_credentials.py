@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.client import Server
-    from pytest_cloudrepo.command import CommandResult
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Client, Installed
     from tests.clients.support.logins import Login

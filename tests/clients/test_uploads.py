@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cloudrepo.client import RepositoryUser
-from pytest_cloudrepo.secret import Secret
+from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo.credentials import RepositoryUser
 from tests.clients.support.sections import UPLOADS
 from tests.clients.support.uploaders import TWINE, UPLOADERS, UV
 from tests.clients.support.uploads import FILES, FIRST, OTHER, SUCCESS, answers, held

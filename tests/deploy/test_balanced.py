@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pytest_cloudrepo.command import CommandResult, run
-from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.environment import Environment
+from pytest_cloudrepo._programs.result import CommandResult
 from tests.deploy.conftest import DEPLOY, Stack, answer_of
 from tests.server.support.archives import wheel
 from tests.server.support.forms import encode, fields

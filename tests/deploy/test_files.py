@@ -117,9 +117,9 @@ def test_every_command_line_is_understood(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_probes_ask_for_what_is_answered() -> None:
-    from cloudrepo_server import application  # noqa: PLC0415 (its source is read)
+    from cloudrepo_server.web import app  # noqa: PLC0415 (its source is read)
 
-    source = Path(application.__file__).read_text("utf-8")
+    source = Path(app.__file__).read_text("utf-8")
     text = (DEPLOY / "kubernetes.yaml").read_text("utf-8")
     asked = {each["path"] for each in found(read(text), "httpGet")}
     assert asked == {"/readyz", "/healthz"}

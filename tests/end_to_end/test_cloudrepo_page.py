@@ -15,7 +15,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from pytest_cloudrepo import Project, Repository, Server, VirtualEnv, command
+from pytest_cloudrepo import Project, Repository, Server, VirtualEnv
+from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
     from pytest_cloudrepo import CommandResult

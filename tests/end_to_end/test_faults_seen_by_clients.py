@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_cloudrepo import CommandResult, PackageFactory, Repository, command
+from pytest_cloudrepo import CommandResult, PackageFactory, Repository
+from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
-from pytest_cloudrepo import Repository, VirtualEnv, command
+from pytest_cloudrepo import Repository, VirtualEnv
+from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

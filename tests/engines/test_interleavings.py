@@ -13,8 +13,8 @@ from time import monotonic
 import pytest
 import requests
 
-from cloudrepo_server.sessions import KeyDocument
-from cloudrepo_server.storage.opening import open_shared
+from cloudrepo_server.domain.sessions import KeyDocument
+from cloudrepo_server.storage.connect import open_shared
 from tests.engines.conftest import Serve, seen_from
 from tests.engines.support.engines import Engine
 from tests.engines.support.sweep import Sweep

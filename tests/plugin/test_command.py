@@ -17,9 +17,10 @@ from urllib.parse import quote, quote_plus
 import psutil
 import pytest
 
-from pytest_cloudrepo import command
-from pytest_cloudrepo.errors import CloudRepoError, CommandError, CommandTimeout
-from pytest_cloudrepo.secret import Secret
+from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
+from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ def python(
     check: bool = True,
     cwd: Path | None = None,
     secrets: Sequence[str] = (),
-) -> command.CommandResult:
+) -> CommandResult:
     return command.run(
         [sys.executable, *arguments],
         environ=dict(os.environ),
@@ -69,7 +70,7 @@ def is_running(pid: int) -> bool:
 
 def test_a_result_tells_how_the_program_ended_and_what_it_printed() -> None:
     result = python("-c", "import sys; print('out'); print('error', file=sys.stderr)")
-    assert result == command.CommandResult(result.args, 0, "out\n", "error\n")
+    assert result == CommandResult(result.args, 0, "out\n", "error\n")
     assert result.args[0] == sys.executable
     assert result.output == "out\nerror\n"
     assert result.ok
@@ -86,7 +87,7 @@ def test_a_failure_shows_command_status_and_output() -> None:
 
 
 def test_a_failure_shows_what_the_server_said() -> None:
-    result = command.CommandResult(("twine",), 1, "HTTPError", "")
+    result = CommandResult(("twine",), 1, "HTTPError", "")
     shown = str(CommandError(result, server_said="409 File already exists"))
     assert "HTTPError" in shown
     assert "409 File already exists" in shown
@@ -108,7 +109,7 @@ def test_a_program_has_nothing_to_read() -> None:
     # In a process of its own, since pytest has closed its standard input already.
     runner = """
 import os, sys
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 script = "import sys; print(repr(sys.stdin.read()))"
 print(command.run([sys.executable, "-c", script], environ=dict(os.environ), timeout=60).stdout)
 """
@@ -194,7 +195,7 @@ def test_what_a_program_leaves_running_is_not_waited_for(tmp_path: Path) -> None
 def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
     runner = f"""
 import os, signal, sys
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 script = {PARENT!r} + "time.sleep({LONG})"
 # A shell that runs the tests in the background has told them to ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -276,8 +277,8 @@ def test_no_secret_is_seen_among_the_locals_of_a_traceback(pytester: pytest.Pyte
     pytester.makepyfile(
         """
         import os, sys
-        from pytest_cloudrepo import command
-        from pytest_cloudrepo.secret import Secret
+        from pytest_cloudrepo._programs import command
+        from pytest_cloudrepo._programs.secret import Secret
 
         def test_it():
             command.run(

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import pytest
 
 from cloudrepo_server import clients
-from pytest_cloudrepo import command
-from pytest_cloudrepo.environment import NOWHERE, Environment
+from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs.environment import NOWHERE, Environment
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.factories import ProjectFactory, VirtualEnvFactory
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.venv import VirtualEnv

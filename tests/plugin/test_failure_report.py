@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_cloudrepo._report import sections
-from pytest_cloudrepo._run import RunFolder
+from pytest_cloudrepo._server.run_folder import RunFolder
 from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def test_the_server_starts_with_the_first_test_that_will_ask_for_it(suite: Suite
 
 
 FULL = """
-from pytest_cloudrepo._run import RunFolder
+from pytest_cloudrepo._server.run_folder import RunFolder
 
 def claim(self, owner):
     raise OSError(28, "No space left on device")

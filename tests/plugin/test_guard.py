@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_cloudrepo._programs.network import NoProxyError, Way, pass_through
 from pytest_cloudrepo.errors import ServerError
-from pytest_cloudrepo.guard import NoProxyError, Way, pass_through
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

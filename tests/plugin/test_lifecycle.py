@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import pytest_cloudrepo
-from pytest_cloudrepo import _lifecycle
+from pytest_cloudrepo._server.process import wait_for_end
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Suite
@@ -287,13 +287,13 @@ def test_row_13_a_zombie_counts_as_ended() -> None:
     while process.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)  # between two looks; pytest-timeout or the user ends what never ends
     # What waits for the process id to vanish would give up after a minute, and say so.
-    assert _lifecycle._wait_for_end(process, timeout=60)  # noqa: SLF001 - no run can be given such a parent
+    assert wait_for_end(process, timeout=60)
     zombie.wait()
 
 
 def test_row_16_one_module_knows_pytest_xprocess_and_two_of_its_names() -> None:
     imported = []
-    for module in Path(pytest_cloudrepo.__path__[0]).glob("*.py"):
+    for module in Path(pytest_cloudrepo.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             names = [alias.name for alias in getattr(node, "names", [])]
             if isinstance(node, ast.Import):
@@ -301,8 +301,8 @@ def test_row_16_one_module_knows_pytest_xprocess_and_two_of_its_names() -> None:
             elif isinstance(node, ast.ImportFrom) and "xprocess" in (node.module or ""):
                 imported += [(module.stem, f"{node.module}.{name}") for name in names]
     assert imported == [
-        ("_lifecycle", "xprocess.ProcessStarter"),
-        ("_lifecycle", "xprocess.XProcess"),
+        ("process", "xprocess.ProcessStarter"),
+        ("process", "xprocess.XProcess"),
     ]
 
 

@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from pytest_cloudrepo._distributions.release import METADATA_VERSIONS, Release
 from pytest_cloudrepo.errors import CloudRepoError, PackageError
 from pytest_cloudrepo.package import PackageFactory, write_sdist, write_wheel
-from pytest_cloudrepo.release import METADATA_VERSIONS, Release
 from tests.plugin.archives import check_record, installed, members, metadata, metadata_file
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 from tests.plugin.archives import members
 from tests.plugin.support import of_another_python
 

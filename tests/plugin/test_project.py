@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from pytest_cloudrepo.errors import CommandError
+from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo.project import Project
 from tests.plugin.archives import check_record, installed, members, metadata
 from tests.plugin.support import of_another_python

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cloudrepo._run import RunFolder, new_name, sweep
+from pytest_cloudrepo._server.run_folder import RunFolder, new_name, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path

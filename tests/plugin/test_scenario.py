@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 from pytest_cloudrepo.errors import CloudRepoError, ScenarioError
 from pytest_cloudrepo.scenario import read_scenario
 

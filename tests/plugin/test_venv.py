@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 
-from pytest_cloudrepo.environment import Environment
-from pytest_cloudrepo.errors import CloudRepoError, CommandError, CommandTimeout
+from pytest_cloudrepo._programs.environment import Environment
+from pytest_cloudrepo._programs.result import CommandError, CommandTimeout
+from pytest_cloudrepo.errors import CloudRepoError
 from pytest_cloudrepo.venv import VirtualEnv
 from tests.plugin.support import of_another_python
 
@@ -305,7 +306,7 @@ def test_environments_can_be_made_at_the_same_time_anywhere(tmp_path: Path) -> N
     script = """
 import sys
 from pathlib import Path
-from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo.venv import VirtualEnv
 folder = Path(sys.argv[1])
 venv = VirtualEnv(

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cloudrepo_server.snippets import PASSPHRASE
+from cloudrepo_server.clients.snippets import PASSPHRASE
 from tests.portal.support.browser import Browser
 from tests.portal.support.connection import (
     PACKAGE,

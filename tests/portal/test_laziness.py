@@ -40,7 +40,7 @@ def test_nothing_of_the_portal_is_imported_before_its_first_page(telling: Server
     assert telling.request("GET", "/").headers["Location"] == "/portal/"
     assert index.get().status_code == 200
     before = imported(telling.process.log)
-    assert "cloudrepo_server.application" in before
+    assert "cloudrepo_server.web.app" in before
     assert not {name for name in before if name.split(".")[0] in LATER}
     assert not {name for name in before if name.startswith("cloudrepo_server.web.portal.")}
 

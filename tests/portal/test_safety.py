@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from cloudrepo_server.organization import Organization
-from cloudrepo_server.storage.exclusive import ExclusiveStorage
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.storage.local import ExclusiveStorage
 from cloudrepo_server.web.portal.paths import is_portal_path
 from cloudrepo_server.web.portal.site import Site
 from tests.portal.support.browser import Browser, Page

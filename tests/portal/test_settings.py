@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudrepo_server.dialect import DIALECTS
+from cloudrepo_server.specs.dialect import DIALECTS
 from tests.portal.support.browser import Browser
 from tests.server.support.archives import wheel
 from tests.server.support.index import Index

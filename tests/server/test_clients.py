@@ -17,14 +17,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from cloudrepo_server import clients
-from cloudrepo_server.clients import Connection
-from pytest_cloudrepo import command
-from pytest_cloudrepo.environment import Environment
+from cloudrepo_server.clients.config import Connection
+from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.factories import ProjectFactory, VirtualEnvFactory
     from tests.server.support.index import Index, Server
 
@@ -193,7 +193,7 @@ def test_of_several_indexes_uv_asks_the_first_one_first() -> None:
 
 def test_the_module_needs_the_standard_library_only() -> None:
     folder = Path(clients.__file__).parent.parent
-    script = f"import sys; sys.path.append({str(folder)!r}); import cloudrepo_server.clients"
+    script = f"import sys; sys.path.append({str(folder)!r}); import cloudrepo_server.clients.config"
     done = subprocess.run(
         [sys.executable, "-S", "-I", "-c", script], capture_output=True, text=True, check=False
     )

@@ -7,7 +7,7 @@ import re
 import pytest
 from msgspec.structs import fields as fields_of
 
-from cloudrepo_server.dialect import DIALECTS, Dialect
+from cloudrepo_server.specs.dialect import DIALECTS, Dialect
 from tests.server.support.archives import Archive, wheel
 from tests.server.support.forms import Field, File
 from tests.server.support.index import JSON, Index, Server

@@ -12,16 +12,16 @@ from collections.abc import Callable
 
 import pytest
 
-from cloudrepo_server import archive
-from cloudrepo_server.archive import read_contents
-from cloudrepo_server.distribution import (
+from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.specs import archives
+from cloudrepo_server.specs.archives import read_contents
+from cloudrepo_server.specs.filenames import (
     DistributionName,
     check_filename,
     check_project_name,
     read_filename,
     same_version,
 )
-from cloudrepo_server.errors import InvalidError
 from tests.server.support.archives import core_metadata, sdist, tarred, wheel, zipped
 
 WHEEL = read_filename("demo-1.0-py3-none-any.whl")
@@ -327,7 +327,7 @@ def test_a_zip_of_more_than_is_allowed_is_refused_before_it_is_read(
         # What older readers look at says that it is one of few.
         few = end_of_directory(1, len(directory_entry()))
         end = end_of_zip64_directory(members, len(entries)) + few
-    monkeypatch.setattr(archive, limit, 100 if limit == "MAX_MEMBERS" else len(entries) - 1)
+    monkeypatch.setattr(archives, limit, 100 if limit == "MAX_MEMBERS" else len(entries) - 1)
     with pytest.raises(InvalidError, match="more members than is allowed"):
         read_contents(WHEEL, io.BytesIO(entries + end))
     monkeypatch.undo()
@@ -347,7 +347,7 @@ def test_a_huge_header_of_a_tar_is_refused(kind: bytes) -> None:
 def test_a_tar_of_more_than_is_allowed_is_refused(
     limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, limit, 100)
+    monkeypatch.setattr(archives, limit, 100)
     allowed = gzipped(repeat=(tar_header(tarfile.REGTYPE, 0), 100))
     assert read_contents(SDIST, io.BytesIO(allowed)).metadata is None
     more = gzipped(repeat=(tar_header(tarfile.REGTYPE, 1) + bytes(512), 101))

@@ -23,10 +23,10 @@ def answers(code: str) -> str:
     "module",
     [
         "aiohttp.client",
-        "cloudrepo_server.clients",
-        "cloudrepo_server.storage.opening",
+        "cloudrepo_server.clients.config",
+        "cloudrepo_server.storage.connect",
         "cloudrepo_server.storage.shared",
-        "cloudrepo_server.sweep",
+        "cloudrepo_server.domain.garbage",
         "h11",
         "jinja2",
         "psutil",

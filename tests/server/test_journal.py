@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudrepo_server.journal import MAX_ENTRIES, Entry, Journal
+from cloudrepo_server.testkit.journal import MAX_ENTRIES, Entry, Journal
 from tests.server.support.archives import wheel
 from tests.server.support.forms import File, encode, fields
 from tests.server.support.index import Index

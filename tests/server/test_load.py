@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cloudrepo.command import run
-from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.environment import Environment
 from tests.server.conftest import StartServer
 from tests.server.support.archives import wheel
 from tests.server.support.forms import encode, fields

@@ -264,7 +264,7 @@ def test_a_traceback_is_one_line_of_json() -> None:
 
 def test_nothing_of_it_is_imported_unless_it_is_asked_for() -> None:
     code = (
-        "import sys, cloudrepo_server.serving\n"
+        "import sys, cloudrepo_server.process.server\n"
         "print([name for name in sys.modules if name.endswith(('observing', 'request_log'))])"
     )
     shown = subprocess.run(

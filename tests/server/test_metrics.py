@@ -174,7 +174,7 @@ def test_without_prometheus_it_says_what_to_install(
 
 
 def test_it_is_imported_only_where_it_is_asked_for() -> None:
-    code = "import sys, cloudrepo_server.serving; print('prometheus_client' in sys.modules)"
+    code = "import sys, cloudrepo_server.process.server; print('prometheus_client' in sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

@@ -9,13 +9,13 @@ from typing import IO
 
 import pytest
 
-from cloudrepo_server.archive import read_contents
-from cloudrepo_server.claims import Claims
-from cloudrepo_server.distribution import Contents, DistributionName
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.upload_claims import Claims
 from cloudrepo_server.errors import FileExistsInRepositoryError
 from cloudrepo_server.limits import Limits
-from cloudrepo_server.organization import Organization
-from cloudrepo_server.storage.exclusive import ExclusiveStorage
+from cloudrepo_server.specs.archives import read_contents
+from cloudrepo_server.specs.filenames import Contents, DistributionName
+from cloudrepo_server.storage.local import ExclusiveStorage
 from tests.server.support.archives import Archive, sdist, wheel
 from tests.server.support.forms import encode, fields
 from tests.server.support.index import Index
@@ -172,7 +172,7 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
         await organization.create_repository("demo")
         first, second = variants(2, padding=1 << 20)
         await publish(first)
-        monkeypatch.setattr("cloudrepo_server.archive.read_contents", protect_and_read)
+        monkeypatch.setattr("cloudrepo_server.specs.archives.read_contents", protect_and_read)
         with pytest.raises(FileExistsInRepositoryError, match="already exists"):
             await publish(second)
 

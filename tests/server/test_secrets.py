@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import UnauthenticatedError
-from cloudrepo_server.organization import Organization
-from cloudrepo_server.storage.exclusive import ExclusiveStorage
+from cloudrepo_server.storage.local import ExclusiveStorage
 from tests.server.conftest import StartServer
 from tests.server.support.archives import wheel
 from tests.server.support.forms import encode, fields

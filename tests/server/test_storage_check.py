@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudrepo_server.errors import StorageError
-from cloudrepo_server.storage.exclusive import ExclusiveStorage
+from cloudrepo_server.storage.local import ExclusiveStorage
 
 
 def check(storage: ExclusiveStorage) -> None:

@@ -12,12 +12,12 @@ from typing import Self
 
 import pytest
 
-from cloudrepo_server.claims import Claims
-from cloudrepo_server.documents import ProjectDocument
-from cloudrepo_server.organization import Organization
+from cloudrepo_server.domain.garbage import sweep
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.upload_claims import Claims
+from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.storage import StoredObject
-from cloudrepo_server.storage.exclusive import ExclusiveStorage
-from cloudrepo_server.sweep import sweep
+from cloudrepo_server.storage.local import ExclusiveStorage
 from tests.server.conftest import StartServer
 from tests.server.support.archives import wheel
 from tests.server.support.index import Index, Server
@@ -211,7 +211,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
 def test_a_large_upload_under_way_is_no_leftover(tmp_path: Path) -> None:
     async def story() -> None:
         storage = ExclusiveStorage.local(tmp_path)
-        blob = storage.new_blob("blobs/some")
+        blob = storage.new_blob("blobs/some/")
         await blob.write(bytes(12 << 20))
         assert unfinished(tmp_path), "nothing is written before its end any more"
         assert await storage.remove_unfinished() == 0

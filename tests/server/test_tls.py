@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from pytest_cloudrepo.command import run
-from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.environment import Environment
 from tests.server.support.archives import wheel
 from tests.server.support.index import JSON, Index, Server
 from tests.server.support.process import ServerProcess

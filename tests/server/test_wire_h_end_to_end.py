@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_cloudrepo.command import CommandResult, run
-from pytest_cloudrepo.environment import Environment
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.environment import Environment
+from pytest_cloudrepo._programs.result import CommandResult
 from tests.server.support.archives import Archive, wheel
 from tests.server.support.index import Index, Server
 

@@ -4,10 +4,10 @@
 several servers write to. All other modules know `Storage` alone.
 """
 
+from cloudrepo_server.storage.base import Listing, Storage, StoredObject
 from cloudrepo_server.storage.blobs import SMALL
-from cloudrepo_server.storage.interface import Document, Listing, Storage, StoredObject
 
-__all__ = ["SHARED_SCHEMES", "SMALL", "Document", "Listing", "Storage", "StoredObject"]
+__all__ = ["SHARED_SCHEMES", "SMALL", "Listing", "Storage", "StoredObject"]
 
 SHARED_SCHEMES = ("s3", "gs", "az")
 """What the URL of a store that several servers share begins with."""

@@ -29,23 +29,23 @@ from obstore.exceptions import (
 )
 
 from cloudrepo_server.errors import StorageError
-from cloudrepo_server.storage.attempt import Attempt, lineage_of, remembered, tombstone_of
-from cloudrepo_server.storage.failures import storage_errors
-from cloudrepo_server.storage.interface import (
+from cloudrepo_server.models import Document
+from cloudrepo_server.storage.base import (
     CACHE_BYTES,
     D,
-    Document,
     Listing,
     decode,
     expected,
 )
-from cloudrepo_server.storage.remote_blobs import RemoteBlobs
-from cloudrepo_server.storage.sightings import Sighting, Sightings, needed, renew
+from cloudrepo_server.storage.failures import storage_errors
+from cloudrepo_server.storage.read_cache import Sighting, Sightings, needed, renew
+from cloudrepo_server.storage.retries import Attempt, lineage_of, remembered, tombstone_of
+from cloudrepo_server.storage.shared_blobs import RemoteBlobs
 
 if TYPE_CHECKING:
     from obstore import PutMode, PutResult, UpdateVersion
 
-    from cloudrepo_server.storage.remote_blobs import RemoteStore
+    from cloudrepo_server.storage.shared_blobs import RemoteStore
 
 READY = "checks/ready"
 """What is there in every store that a server has begun to use."""

@@ -7,13 +7,13 @@ import shutil
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Final
 
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Installed
     from tests.clients.support.table import Note

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pytest_cloudrepo.client import RepositoryUser, Server
+    from pytest_cloudrepo.client import Server
+    from pytest_cloudrepo.credentials import RepositoryUser
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
     from pathlib import Path

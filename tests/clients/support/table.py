@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandResult
     from tests.clients.support.client import Installed
 
 LONGEST: Final = 150

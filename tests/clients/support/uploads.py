@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import requests
 
-from pytest_cloudrepo import command
+from pytest_cloudrepo._programs import command
 from tests.clients.support.uploaders import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_cloudrepo.command import CommandResult
+    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
     from tests.clients.support.client import Installed

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from cloudrepo_server.clients import SECTION
-from pytest_cloudrepo.environment import NOWHERE
+from cloudrepo_server.clients.config import SECTION
+from pytest_cloudrepo._programs.environment import NOWHERE
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository

@@ -7,8 +7,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from cloudrepo_server.snippets import PACKAGE, PASSPHRASE
-from pytest_cloudrepo.command import CommandResult, run
+from cloudrepo_server.clients.snippets import PACKAGE, PASSPHRASE
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.result import CommandResult
 
 SECONDS = 240.0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from cloudrepo_server.organization import Organization
+from cloudrepo_server.domain.organization import Organization
 
 if TYPE_CHECKING:
     from cloudrepo_server.web.portal.site import Site

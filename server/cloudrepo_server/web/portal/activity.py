@@ -7,9 +7,9 @@ from itertools import islice
 
 from aiohttp import web
 
-from cloudrepo_server.journal import Entry
-from cloudrepo_server.organization import Organization
-from cloudrepo_server.repository import Repository
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY
 from cloudrepo_server.web.portal.visit import Route, Visit

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
+from cloudrepo_server.clients.snippets import PACKAGE, PASSPHRASE, snippets
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.snippets import PACKAGE, PASSPHRASE, snippets
-from cloudrepo_server.web.connection import connection_of
+from cloudrepo_server.web.http.connection_settings import connection_of
 from cloudrepo_server.web.portal.paths import REPOSITORY
 from cloudrepo_server.web.portal.visit import Route, Visit
 

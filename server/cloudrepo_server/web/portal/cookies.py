@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 
-from cloudrepo_server.sessions import LIFETIME
-from cloudrepo_server.web.addresses import scheme_of
+from cloudrepo_server.domain.sessions import LIFETIME
+from cloudrepo_server.web.http.urls import scheme_of
 
 _PATH = "/portal"
 _NOTICE_SECONDS = 300

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from cloudrepo_server.documents import File, ProjectDocument
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.journal import Entry
-from cloudrepo_server.repository import Repository
-from cloudrepo_server.web.files import content_answer
+from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.web.http.file_response import content_answer
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.visit import Route, Visit
 

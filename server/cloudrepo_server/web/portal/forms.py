@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from cloudrepo_server.errors import ForbiddenError, InvalidError, TooLargeError
-from cloudrepo_server.web.upload import read_body
+from cloudrepo_server.web.index.upload_form import read_body
 
 TOKEN_FIELD = "form-token"  # noqa: S105 (the name of the field)
 _MAX_FORM = 64 << 10

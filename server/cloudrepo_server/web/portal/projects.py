@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from cloudrepo_server.documents import ProjectDocument
+from cloudrepo_server.domain.repository import STATUSES, Repository
 from cloudrepo_server.errors import InvalidError, NotFoundError
-from cloudrepo_server.repository import STATUSES, Repository
+from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.web.portal.paging import matching, paginate
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.readme import read_readme

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from multipart import parse_options_header
 from packaging.metadata import parse_email
 
-from cloudrepo_server.documents import File, ProjectDocument
-from cloudrepo_server.repository import Repository
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.web.portal.releases import latest_version
 
 _MAX_RENDERED = 256 << 10

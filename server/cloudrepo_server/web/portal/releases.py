@@ -5,8 +5,8 @@ from itertools import groupby
 
 from packaging.version import InvalidVersion, Version
 
-from cloudrepo_server.documents import File, ProjectDocument
-from cloudrepo_server.simple import in_version_order
+from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.specs.simple_api import in_version_order
 
 
 def newest_first(project: ProjectDocument) -> list[File]:

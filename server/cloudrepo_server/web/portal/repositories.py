@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import ConflictError, InvalidError
-from cloudrepo_server.repository import Repository
 from cloudrepo_server.web.portal.activity import latest_uploads
 from cloudrepo_server.web.portal.paging import matching, paginate
 from cloudrepo_server.web.portal.paths import (

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from cloudrepo_server.dialect import DIALECTS
-from cloudrepo_server.documents import RepositoryDocument
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.web.addresses import repository_url
+from cloudrepo_server.models import RepositoryDocument
+from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.web.http.paths import PUBLIC
+from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.visit import Route, Visit
-from cloudrepo_server.web.target import PUBLIC
 
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DIALECTS = {

@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from cloudrepo_server.domain.organization import AdminUser
 from cloudrepo_server.errors import UnauthenticatedError
-from cloudrepo_server.organization import AdminUser
 from cloudrepo_server.web.portal.paths import HOME, SIGN_IN, is_portal_path
 from cloudrepo_server.web.portal.rendering import counted
 from cloudrepo_server.web.portal.visit import Route, Visit

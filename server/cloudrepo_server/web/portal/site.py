@@ -4,10 +4,10 @@ import secrets
 
 from aiohttp import web
 
+from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import CloudRepoServerError
-from cloudrepo_server.organization import Organization
-from cloudrepo_server.web.answers import status_of
-from cloudrepo_server.web.notes import notes_of
+from cloudrepo_server.web.http.request_state import notes_of
+from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.portal import (
     activity,
     connection,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from aiohttp import web
 from multipart import MultipartSegment
 
-from cloudrepo_server.claims import Claims
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.staged_file import Incoming
+from cloudrepo_server.domain.upload_claims import Claims
 from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLargeError
-from cloudrepo_server.incoming import Incoming
-from cloudrepo_server.repository import Repository
-from cloudrepo_server.web.answers import status_of
+from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.index.upload_form import Form, read_form
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.visit import Route, Visit
-from cloudrepo_server.web.upload import Form, read_form
 
 MAX_FILES = 20
 """A small file stays in memory until it is published, so there is an end to their number."""

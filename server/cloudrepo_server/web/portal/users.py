@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
+from cloudrepo_server.domain.users import MIN_PASSPHRASE
 from cloudrepo_server.errors import ConflictError, InvalidError
-from cloudrepo_server.users import MIN_PASSPHRASE
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paging import matching, paginate
 from cloudrepo_server.web.portal.paths import CREATE_USER, USER, USERS, user_path

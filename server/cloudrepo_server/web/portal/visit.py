@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError, ForbiddenError
-from cloudrepo_server.organization import Organization
-from cloudrepo_server.repository import Repository
-from cloudrepo_server.web.addresses import repository_url
-from cloudrepo_server.web.answers import status_of
+from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.cookies import Cookies, Notice
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import Throttle

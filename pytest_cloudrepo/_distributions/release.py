@@ -1,0 +1,202 @@
+"""A release of a project: what is said about it, and what it installs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from itertools import chain
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from pytest_cloudrepo._distributions import validation
+from pytest_cloudrepo.errors import PackageError
+
+METADATA_VERSION: Final = "2.4"
+SUMMARY: Final = "A package made for a test"
+
+# 2.0 was withdrawn (PEP 426), yet wheels of many years have it.
+METADATA_VERSIONS: Final = ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6")
+
+# https://packaging.python.org/specifications/core-metadata/
+_SINCE: Final = {"requires": "1.2", "requires_python": "1.2", "extras": "2.0"}
+
+# https://packaging.python.org/specifications/entry-points/
+_ENTRY_POINT_WORD: Final = re.compile(r"[\w.-]+", re.ASCII)
+_OBJECT_REFERENCE: Final = re.compile(
+    r"(?P<module>\w+(\.\w+)*)(:(?P<object>\w+(\.\w+)*))?( *\[[\w., -]+\])?"
+)
+_SCRIPTS: Final = frozenset({"console_scripts", "gui_scripts"})
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release, from which its wheels and its sdist are written."""
+
+    name: str
+    version: str
+    _: KW_ONLY
+    requires: Sequence[str] = ()
+    requires_python: str | None = None
+    extras: Mapping[str, Sequence[str]] | None = None
+    files: Mapping[str, str | bytes] | None = None
+    entry_points: Mapping[str, Mapping[str, str]] | None = None
+    metadata_version: str = METADATA_VERSION
+    summary: str = SUMMARY
+
+    @property
+    def stem(self) -> str:
+        """What its file names begin with: its name and version, as the specifications have them.
+
+        Raises:
+            PackageError: One of them is not valid.
+        """
+        name = canonicalize_name(validation.project_name(self.name)).replace("-", "_")
+        return f"{name}-{validation.project_version(self.version)}"
+
+    def core_metadata(self) -> bytes:
+        """Give what METADATA and PKG-INFO say.
+
+        Raises:
+            PackageError: A field is not valid, or the metadata version does not have it.
+        """
+        self._check_metadata_version()
+        fields = {
+            "Metadata-Version": [self.metadata_version],
+            "Name": [validation.project_name(self.name)],
+            "Version": [validation.project_version(self.version)],
+            "Summary": [validation.one_line(self.summary, "the summary")],
+            # As a header, since the body is the description from 2.1 on only.
+            "Description": [self.summary],
+        }
+        if self._is_at_least("2.1"):
+            fields["Description-Content-Type"] = ["text/plain"]
+        if self.requires_python is not None:
+            fields["Requires-Python"] = [_specifiers(self.requires_python)]
+        requirements = validation.requirements(self.requires)
+        extras = self._checked_extras()
+        fields["Requires-Dist"] = [
+            *map(str, requirements),
+            *chain.from_iterable(extras.values()),
+        ]
+        fields["Provides-Extra"] = list(extras)
+        return "".join(
+            f"{field}: {value}\n" for field, values in fields.items() for value in values
+        ).encode()
+
+    def entry_points_file(self) -> bytes:
+        """Give what entry_points.txt says; nothing where there are no entry points.
+
+        Raises:
+            PackageError: A group, a name or an object reference is not valid.
+        """
+        return "\n".join(
+            f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in members)
+            for group, members in self._checked_entry_points()
+        ).encode()
+
+    def installed(self) -> dict[str, bytes]:
+        """Give what it installs, by path.
+
+        Without a package of the project's name among its files, that is also a module of that name.
+
+        Raises:
+            PackageError: A file's path is not valid.
+        """
+        files = validation.project_files(self.files)
+        module = validation.module_name(self.name)
+        installed = {path.as_posix(): content for path, content in files.items()}
+        packages = {path.parts[0] for path in files if len(path.parts) > 1}
+        if module not in packages:
+            installed.setdefault(f"{module}.py", self._module(module))
+        return installed
+
+    def _module(self, name: str) -> bytes:
+        text = f'__version__ = "{validation.project_version(self.version)}"\n'
+        # So that an entry point that leads here can be run.
+        for function in self._functions(name):
+            text += f'\n\ndef {function}():\n    print("{self.name}", __version__)\n'
+        return text.encode()
+
+    def _functions(self, module: str) -> list[str]:
+        values = (value for _, members in self._checked_entry_points() for _, value in members)
+        found = (_OBJECT_REFERENCE.fullmatch(value) for value in values)
+        named = {match["object"] for match in found if match and match["module"] == module}
+        return sorted(name for name in named if name and name.isidentifier())
+
+    def _check_metadata_version(self) -> None:
+        if self.metadata_version not in METADATA_VERSIONS:
+            raise PackageError(
+                f"{self.metadata_version!r} is no metadata version; "
+                f"there are {', '.join(METADATA_VERSIONS)}"
+            )
+        for option, since in _SINCE.items():
+            if getattr(self, option) and not self._is_at_least(since):
+                raise PackageError(
+                    f"{option} needs metadata version {since} or later, not {self.metadata_version}"
+                )
+
+    def _is_at_least(self, version: str) -> bool:
+        return METADATA_VERSIONS.index(self.metadata_version) >= METADATA_VERSIONS.index(version)
+
+    def _checked_extras(self) -> dict[str, list[str]]:
+        """Give what each extra requires, with the marker that says so."""
+        extras: dict[str, list[str]] = {}
+        for extra, texts in validation.mapped(self.extras or {}, "extras").items():
+            name = validation.extra_name(extra)
+            if self._is_at_least("2.3"):  # PEP 685
+                name = canonicalize_name(name)
+            if name in extras:
+                raise PackageError(f"there are two extras of the name {name!r}")
+            extras[name] = [
+                _for_extra(one, name) for one in validation.requirements(texts, f"extra {extra!r}")
+            ]
+        return extras
+
+    def _checked_entry_points(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        groups = validation.mapped(self.entry_points or {}, "entry_points")
+        return [
+            (
+                _entry_point_word(group, "an entry points' group"),
+                [
+                    (_entry_point_word(name, "an entry point's name"), _reference(group, value))
+                    for name, value in validation.mapped(members, f"the group {group!r}").items()
+                ],
+            )
+            for group, members in groups.items()
+        ]
+
+
+def _specifiers(text: object) -> str:
+    try:
+        if isinstance(text, str):
+            SpecifierSet(text)
+            return validation.one_line(text.strip(), "requires_python")
+    except InvalidSpecifier:
+        pass
+    raise PackageError(f"requires_python is a version specifier, such as '>=3.9', not {text!r}")
+
+
+def _for_extra(requirement: Requirement, extra: str) -> str:
+    marker = f'extra == "{extra}"'
+    if requirement.marker is not None:
+        marker = f"({requirement.marker}) and {marker}"
+        requirement.marker = None
+    # A URL would not end before a semicolon that follows it at once.
+    return f"{requirement}{' ' if requirement.url else ''}; {marker}"
+
+
+def _entry_point_word(word: object, what: str) -> str:
+    if isinstance(word, str) and _ENTRY_POINT_WORD.fullmatch(word):
+        return word
+    raise PackageError(f"{what} has letters, digits, '_', '.' and '-', unlike {word!r}")
+
+
+def _reference(group: object, value: object) -> str:
+    match = _OBJECT_REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if match and (match["object"] or group not in _SCRIPTS):
+        return match.string
+    raise PackageError(f"an entry point leads to 'module:object', unlike {value!r} in {group!r}")

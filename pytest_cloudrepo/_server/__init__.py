@@ -1,0 +1,1 @@
+"""One index server per pytest session; the only code that knows pytest-xprocess."""

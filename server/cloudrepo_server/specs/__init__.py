@@ -1,0 +1,1 @@
+"""The packaging specifications and the registries' dialects, as pure functions."""

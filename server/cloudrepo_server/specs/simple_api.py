@@ -1,0 +1,170 @@
+"""The simple API's pages, HTML and JSON, as bytes.
+
+https://packaging.python.org/specifications/simple-repository-api/
+"""
+
+from collections.abc import Iterable
+from html import escape
+from urllib.parse import quote
+
+import msgspec
+from packaging.version import InvalidVersion, Version
+
+from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.specs.dialect import (
+    CORE_METADATA,
+    PROVENANCE,
+    REQUIRES_PYTHON,
+    STATUS,
+    YANKED,
+    Dialect,
+)
+from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
+
+HTML = "text/html"
+HTML_V1 = "application/vnd.pypi.simple.v1+html"
+JSON_V1 = "application/vnd.pypi.simple.v1+json"
+
+API_VERSION = "1.4"
+_FIRST_VERSION = "1.0"
+
+
+def root_html(names: Iterable[str], *, base: str) -> bytes:
+    """The list of projects below the path `base`."""
+    links = "".join(
+        f'<a href="{escape(_project_path(base, name))}/">{escape(name)}</a><br>\n' for name in names
+    )
+    return _document("Simple index", links).encode()
+
+
+def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
+    """The list of projects."""
+    return msgspec.json.encode(
+        {
+            "meta": {"api-version": dialect.json},
+            "projects": [{"name": name} for name in names],
+        }
+    )
+
+
+def project_html(
+    project: ProjectDocument, *, base: str, dialect: Dialect, origin: str | None = None
+) -> bytes:
+    """A project's page, its files below the path `base`; `origin` is where provenance is read."""
+    folder = _file_folder(base, project.name)
+    links = "".join(_link(file, folder, dialect, origin) for file in listed(project, dialect))
+    head = ""
+    if STATUS in dialect.attributes and project.status != "active":
+        head = f'<meta name="pypi:project-status" content="{escape(project.status)}">\n'
+        if project.status_reason:
+            head += (
+                '<meta name="pypi:project-status-reason" '
+                f'content="{escape(project.status_reason)}">\n'
+            )
+    return _document(f"Links for {escape(project.name)}", links, head=head).encode()
+
+
+def project_json(
+    project: ProjectDocument, *, base: str, dialect: Dialect, origin: str | None = None
+) -> bytes:
+    """A project's page, its files below the path `base`; `origin` is where provenance is read."""
+    folder = _file_folder(base, project.name)
+    files = listed(project, dialect)
+    page: dict[str, object] = {
+        "meta": {"api-version": dialect.json},
+        "name": project.name,
+        "files": [_entry(file, folder, dialect, origin) for file in files],
+    }
+    if dialect.json != _FIRST_VERSION:
+        page["versions"] = in_version_order({file.version for file in files if file.version})
+    if STATUS in dialect.attributes and project.status != "active":
+        status = {"status": project.status}
+        if project.status_reason:
+            status["reason"] = project.status_reason
+        page["project-status"] = status
+    return msgspec.json.encode(page)
+
+
+def listed(project: ProjectDocument, dialect: Dialect) -> list[File]:
+    """The files that a project's page offers, by name; of a quarantined one none (PEP 792)."""
+    if STATUS in dialect.attributes and project.status == "quarantined":
+        return []
+    return [project.files[filename] for filename in sorted(project.files)]
+
+
+def in_version_order(versions: Iterable[str]) -> list[str]:
+    """The versions, lowest first; what is no PEP 440 version comes before all that are."""
+    return sorted(versions, key=_version_key)
+
+
+def file_path(base: str, project: str, filename: str) -> str:
+    """The path of a file's URL, percent-encoded."""
+    return _file_folder(base, project) + quote(filename)
+
+
+def _project_path(base: str, name: str) -> str:
+    # A project called "simple" would stand where the index has its other root.
+    return f"{base}/simple/simple" if name == "simple" else f"{base}/{name}"
+
+
+def _file_folder(base: str, project: str) -> str:
+    return _project_path(base, project) + "/"
+
+
+def _version_key(version: str) -> tuple[bool, Version | str]:
+    try:
+        return (True, Version(version))
+    except InvalidVersion:
+        return (False, version)
+
+
+def _document(title: str, body: str, *, head: str = "") -> str:
+    # PEP 833 froze the HTML form at 1.4.
+    return (
+        "<!DOCTYPE html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="pypi:repository-version" content="{API_VERSION}">\n{head}'
+        f"<title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
+    )
+
+
+def _link(file: File, folder: str, dialect: Dialect, origin: str | None) -> str:
+    href = folder + quote(file.filename)
+    told = dialect.attributes
+    attributes = ""
+    if REQUIRES_PYTHON in told and file.requires_python is not None:
+        attributes += f' data-requires-python="{escape(file.requires_python)}"'
+    if YANKED in told and file.yanked is not None:
+        attributes += f' data-yanked="{escape(file.yanked)}"'
+    if CORE_METADATA in told and file.metadata_sha256 is not None:
+        digest = f"sha256={file.metadata_sha256}"
+        # PEP 714: the second name is what clients of before 2023 read.
+        attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
+    if PROVENANCE in told and origin is not None and file.attestations is not None:
+        attributes += f' data-provenance="{escape(origin + href + PROVENANCE_SUFFIX)}"'
+    if dialect.hashes:
+        href += f"#sha256={file.sha256}"
+    return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
+
+
+def _entry(file: File, folder: str, dialect: Dialect, origin: str | None) -> dict[str, object]:
+    told = dialect.attributes
+    entry: dict[str, object] = {
+        "filename": file.filename,
+        "url": folder + quote(file.filename),
+        "hashes": {"sha256": file.sha256} if dialect.hashes else {},
+    }
+    if dialect.json != _FIRST_VERSION:
+        entry |= {"size": file.size, "upload-time": file.upload_time}
+    if YANKED in told:
+        entry["yanked"] = (file.yanked or True) if file.yanked is not None else False
+    if REQUIRES_PYTHON in told and file.requires_python is not None:
+        entry["requires-python"] = file.requires_python
+    if CORE_METADATA in told:
+        # Not under its old name too, which is why PEP 714 has a new one: pip 22.3 to 23.1 fails.
+        # https://github.com/pypa/pip/issues/12042
+        digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
+        entry["core-metadata"] = digests
+    if PROVENANCE in told and origin is not None and file.attestations is not None:
+        entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE_SUFFIX
+    return entry

@@ -1,0 +1,1 @@
+"""What only a test needs: journal, faults and impersonations."""

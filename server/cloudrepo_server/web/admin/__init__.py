@@ -1,0 +1,1 @@
+"""The JSON admin API and its OpenAPI document."""

@@ -1,0 +1,1 @@
+"""Shared by the handlers: request state, responses, bodies, paths, authentication."""

@@ -1,0 +1,1 @@
+"""The proxy that serves repositories under other hosts' URLs."""

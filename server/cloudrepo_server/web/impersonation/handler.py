@@ -1,0 +1,58 @@
+"""Requests that came through the proxy: what they mean here."""
+
+import msgspec
+from aiohttp import web
+from yarl import URL
+
+from cloudrepo_server.domain.organization import Organization, Principal, TokenBearer
+from cloudrepo_server.errors import ForbiddenError, NotFoundError
+from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
+from cloudrepo_server.web.http.request_state import notes_of
+from cloudrepo_server.web.impersonation.proxy import Tunnel
+from cloudrepo_server.web.impersonation.pypi_json import project_json_answer, read_project_json_path
+from cloudrepo_server.web.index.handler import Index
+
+_READS = ("GET", "HEAD")
+
+
+class Impersonated(msgspec.Struct, frozen=True):
+    """Answers for the hosts that repositories stand for."""
+
+    organization: Organization
+    index: Index
+
+    async def answer(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
+        """The answer of the repository that the URL belongs to.
+
+        Raises:
+            ForbiddenError: the test's programs may not reach that host.
+            NotFoundError: the repository has nothing at that URL.
+        """
+        who = tunnel.impersonation
+        where = tunnel.scheme, tunnel.host, tunnel.port
+        path = request.rel_url.raw_path
+        if not who.stands_for(*where):
+            url = f"{tunnel.scheme}://{tunnel.host}{path}"
+            entry = await self.organization.note_refusal(who.repository, request.method, url)
+            entry.user_agent = request.headers.get("User-Agent", "")
+            raise ForbiddenError(entry.reason)
+        anybody = who.lets_anybody_read(*where)
+        if anybody and "Authorization" not in request.headers and request.method in _READS:
+            notes_of(request).principal = _reader(tunnel)
+        wanted = read_project_json_path(path) if anybody and request.method in _READS else None
+        if wanted is not None:
+            repository = await self.organization.repository(who.repository)
+            origin = str(URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port))
+            return await project_json_answer(repository, *wanted, origin=origin)
+        for base, handle in ((PRIVATE, self.index.private), (PUBLIC, self.index.public)):
+            own = f"{base}/{who.repository}"
+            if path == own or path.startswith(own + "/"):
+                return await handle(request, path)
+        below = who.below(*where, path)
+        if below is None:
+            raise NotFoundError(f"{tunnel.host} has nothing at {path[:200]}.")
+        return await self.index.private(request, f"{PRIVATE}/{who.repository}{below}")
+
+
+def _reader(tunnel: Tunnel) -> Principal:
+    return TokenBearer("", tunnel.impersonation.repository_id, read_only=True)

@@ -1,0 +1,168 @@
+"""Another index as an upstream: its pages read, its files passed on."""
+
+import hashlib
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from cloudrepo_server.errors import InvalidError, UpstreamError
+from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.specs.filenames import read_filename
+from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
+from cloudrepo_server.specs.timestamps import now
+from cloudrepo_server.testkit.journal import Entry
+
+_ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
+_CONNECT_SECONDS = 10.0
+_SILENT_SECONDS = 30.0
+_PASSED_ON = ("Range", "If-Range", "If-None-Match")
+_PASSED_BACK = (
+    "Content-Length",
+    "Content-Range",
+    "Content-Type",
+    "Accept-Ranges",
+    "ETag",
+    "Last-Modified",
+)
+_NOT_FOUND = 404
+_CHUNK = 1 << 18
+
+
+class Remote:
+    """Connections to other indexes, made when the first is asked for."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    def connect(self, url: str) -> "RemoteIndex":
+        """The index at that URL."""
+        return RemoteIndex(self, URL(url.rstrip("/") + "/"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def get(
+        self, url: URL | str, *, headers: dict[str, str]
+    ) -> "aiohttp.client._RequestContextManager":
+        """A response to a GET; its bytes are those that were sent, never decompressed."""
+        if self._session is None:
+            limits = aiohttp.ClientTimeout(
+                total=None, connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
+            )
+            self._session = aiohttp.ClientSession(timeout=limits, auto_decompress=True)
+        return self._session.get(url, headers=headers)
+
+    async def pass_on(
+        self, request: web.Request, url: str, entry: Entry, *, whole: bool = False
+    ) -> web.StreamResponse:
+        """A file of another index, as it comes; `whole` gives it as one body, not sent yet.
+
+        Raises:
+            UpstreamError: the other index did not answer.
+            ConnectionResetError: it stopped in the middle of its answer.
+        """
+        asked = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
+        asked["Accept-Encoding"] = "identity"
+        answer: web.StreamResponse | None = None
+        try:
+            async with self.get(url, headers=asked) as response:
+                headers = {
+                    name: value for name in _PASSED_BACK if (value := response.headers.get(name))
+                }
+                if whole or request.method == "HEAD":
+                    body = await response.read() if whole else None
+                    return web.Response(status=response.status, headers=headers, body=body)
+                answer = web.StreamResponse(status=response.status, headers=headers)
+                entry.status, entry.reason = answer.status, answer.reason or ""
+                await answer.prepare(request)
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    entry.bytes_sent += len(chunk)
+                    await answer.write(chunk)
+                await answer.write_eof()
+                return answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if answer is not None and answer.prepared:
+                raise ConnectionResetError("the upstream stopped") from error
+            raise UpstreamError(f"The upstream of {entry.filename} did not answer.") from error
+
+
+class RemoteIndex:
+    """The simple API of another index."""
+
+    def __init__(self, remote: Remote, url: URL) -> None:
+        self._remote = remote
+        self._url = url
+
+    async def project(self, name: str) -> ProjectDocument | None:
+        """The project of that name, or None.
+
+        Raises:
+            UpstreamError: the index did not answer as an index does.
+        """
+        found = await self._page(self._url / name / "")
+        if found is None:
+            return None
+        url, content_type, text = found
+        # Imported where an upstream is used, which few repositories have.
+        from mousebender import simple  # noqa: PLC0415
+
+        try:
+            details = simple.parse_project_details(text, content_type, name)
+            files = [self._file(url, each) for each in details["files"]]
+        except (ValueError, KeyError, TypeError, simple.UnsupportedMIMEType) as error:
+            raise UpstreamError(f"The upstream's page of {name} cannot be read.") from error
+        revision = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return ProjectDocument(
+            name=name, files={file.filename: file for file in files}, revision=revision
+        )
+
+    async def project_names(self) -> list[str]:
+        """No names: a public index has too many, and installers ask for projects by name."""
+        return []
+
+    async def listing_revision(self) -> str:
+        """Always the same."""
+        return str(self._url)
+
+    async def _page(self, url: URL) -> tuple[URL, str, str] | None:
+        try:
+            async with self._remote.get(url, headers={"Accept": _ACCEPT}) as response:
+                if response.status == _NOT_FOUND:
+                    return None
+                if not response.ok:
+                    raise UpstreamError(f"The upstream answered {response.status}.")
+                return response.url, response.content_type, await response.text()
+        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+            raise UpstreamError("The upstream did not answer.") from error
+
+    def _file(self, page: URL, details: Any) -> File:  # noqa: ANN401 (JSON, or made from HTML)
+        url = page.join(URL(details["url"], encoded=True)).with_fragment(None)
+        if url.origin() == self._url.origin():
+            url = url.with_user(self._url.user).with_password(self._url.password)
+        metadata = details.get("core-metadata", details.get("data-dist-info-metadata"))
+        digest = metadata.get("sha256") if isinstance(metadata, dict) else None
+        yanked = details.get("yanked", False)
+        return File(
+            filename=details["filename"],
+            version=_version(details["filename"]),
+            size=int(details.get("size") or 0),
+            sha256=details["hashes"].get("sha256", ""),
+            blob=str(url),
+            upload_time=details.get("upload-time") or now(),
+            uploader="upstream",
+            requires_python=details.get("requires-python"),
+            metadata_sha256=digest,
+            metadata_blob=None if digest is None else f"{url}.metadata",
+            yanked=(yanked if isinstance(yanked, str) else "") if yanked is not False else None,
+        )
+
+
+def _version(filename: str) -> str | None:
+    try:
+        return read_filename(filename).version
+    except InvalidError:
+        return None
