@@ -24,9 +24,9 @@ from benchmarks.forms import CONTENT_TYPE, Release, small_form
 from cloudrepo_server.keys import project_key
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument
 from cloudrepo_server.storage.connect import open_shared
-from tests.engines.support.engines import NAMES, Engine, started
-from tests.server.support.index import Server
-from tests.server.support.process import ServerProcess
+from tests.support.index import Server
+from tests.support.object_stores.engines import NAMES, Engine, started
+from tests.support.process import ServerProcess
 
 _SERVERS = (1, 2, 4)
 _CONNECTIONS = 16

@@ -119,6 +119,6 @@ class Journal(list[Request]):
 
 def normalized(project: str) -> str:
     """A project's name as the index uses it."""
-    from packaging.utils import canonicalize_name  # noqa: PLC0415 - few tests name a project
+    from packaging.utils import canonicalize_name  # few tests name a project
 
     return canonicalize_name(project)

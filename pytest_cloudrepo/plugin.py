@@ -138,7 +138,7 @@ def pytest_runtest_makereport(
         item.stash[FAILED] = True
         repositories = item.stash.get(REPOSITORIES, [])
         if repositories:
-            from pytest_cloudrepo._report import sections  # noqa: PLC0415 - imports requests
+            from pytest_cloudrepo._report import sections  # imports requests
 
             report.sections.extend(sections(repositories, item.config.stash[RUN].folder))
     return report
@@ -182,7 +182,7 @@ def cloudrepo_factory(
     _cloudrepo_environment: Environment,
 ) -> Iterator[RepositoryFactory]:
     """Makes repositories as `cloudrepo` is one, with the settings that the call gives."""
-    from pytest_cloudrepo.client import unique  # noqa: PLC0415 - imports requests
+    from pytest_cloudrepo.client import unique  # imports requests
 
     options = request.config.stash[OPTIONS]
     made = request.node.stash.setdefault(REPOSITORIES, [])
@@ -207,7 +207,7 @@ def cloudrepo_project(
     request: pytest.FixtureRequest, _cloudrepo_folder: Path, _cloudrepo_environment: Environment
 ) -> ProjectFactory:
     """Makes source trees, which `build` builds."""
-    from pytest_cloudrepo.project import Project as Made  # noqa: PLC0415 - only where it is used
+    from pytest_cloudrepo.project import Project as Made  # only where it is used
 
     numbers = count()
 
@@ -237,7 +237,7 @@ def cloudrepo_project(
 @pytest.fixture
 def cloudrepo_package(_cloudrepo_folder: Path) -> PackageFactory:
     """Writes wheels and sdists without a build."""
-    from pytest_cloudrepo.package import PackageFactory as Made  # noqa: PLC0415 - likewise
+    from pytest_cloudrepo.package import PackageFactory as Made
 
     return Made(_cloudrepo_folder / "packages")
 
@@ -257,7 +257,7 @@ def cloudrepo_venv_factory(
     _cloudrepo_app_data: Path,
 ) -> VirtualEnvFactory:
     """Makes virtual environments, of this or another Python, with or without pip."""
-    from pytest_cloudrepo.venv import VirtualEnv as Made  # noqa: PLC0415 - only where it is used
+    from pytest_cloudrepo.venv import VirtualEnv as Made  # only where it is used
 
     numbers = count()
 
@@ -296,7 +296,7 @@ def _cloudrepo_folder(
 @pytest.fixture
 def _cloudrepo_environment(_cloudrepo_folder: Path) -> Environment:
     """What the test's programs see of the machine."""
-    from pytest_cloudrepo._programs.environment import Environment as Made  # noqa: PLC0415 - likewise
+    from pytest_cloudrepo._programs.environment import Environment as Made
 
     return Made(_cloudrepo_folder / "environment")
 
@@ -324,14 +324,14 @@ def _foresee(config: pytest.Config) -> None:
 
 def _server(config: pytest.Config, options: Options, folder: Path) -> Server:
     if options.url:
-        from pytest_cloudrepo.client import Server  # noqa: PLC0415 - imports requests
-        from pytest_cloudrepo.credentials import login_from_environment  # noqa: PLC0415 - likewise
+        from pytest_cloudrepo.client import Server  # imports requests
+        from pytest_cloudrepo.credentials import login_from_environment
 
         url, login = options.url, login_from_environment()
     else:
         run_folder = process.begin(config.stash[RUN], config, keep=options.keep)
         # While the server starts, since the import takes as long.
-        from pytest_cloudrepo.client import Server  # noqa: PLC0415 - imports requests
+        from pytest_cloudrepo.client import Server  # imports requests
 
         state = process.wait_until_ready(run_folder, options.startup_timeout)
         url, login = state.url, (state.username, state.password)

@@ -180,7 +180,7 @@ class Repository:
             ServerError: the server refused a file; those before it are there.
         """
         __tracebackhide__ = True
-        from pytest_cloudrepo.graph import publications  # noqa: PLC0415 - few tests ask
+        from pytest_cloudrepo.graph import publications  # few tests ask
 
         for one in publications(graph):
             filename = one.distribution.filename
@@ -200,7 +200,7 @@ class Repository:
             ServerError: the server refused a file; those before it are there.
         """
         __tracebackhide__ = True
-        from pytest_cloudrepo.scenario import read_scenario  # noqa: PLC0415 - few tests ask
+        from pytest_cloudrepo.scenario import read_scenario  # few tests ask
 
         scenario = read_scenario(Path(path), name=name)
         self.publish_all(scenario.packages)
@@ -214,7 +214,7 @@ class Repository:
     def versions(self, project: str) -> list[str]:
         """A project's versions, in version order; none for a project that is not there."""
         __tracebackhide__ = True
-        from pytest_cloudrepo._versions import in_order  # noqa: PLC0415 - few tests ask
+        from pytest_cloudrepo._versions import in_order  # few tests ask
 
         found = {file["version"] for file in self._files(project) if file["version"] is not None}
         return in_order(found)

@@ -158,7 +158,7 @@ def _metadata() -> str:
     """Give the core metadata: an sdist's own, or a source tree's, from its pyproject.toml."""
     if Path("PKG-INFO").is_file():
         return Path("PKG-INFO").read_text(encoding="utf-8")
-    import tomllib  # noqa: PLC0415 - older Pythons, which lack it, build from sdists
+    import tomllib  # older Pythons, which lack it, build from sdists
 
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [

@@ -144,9 +144,9 @@ def _require_reached(proxy: str) -> None:
 
 def _authorities() -> str:
     """Whom this machine trusts, as its user told requests; else those that requests knows."""
-    from pathlib import Path  # noqa: PLC0415 - only where another host is reached
+    from pathlib import Path  # only where another host is reached
 
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415 - likewise
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     path = Path(trusted_file() or DEFAULT_CA_BUNDLE_PATH)
     return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -105,7 +105,7 @@ class _Maker:
         )
 
     def _key(self) -> str:
-        from importlib.metadata import version  # noqa: PLC0415 - slow, and not always needed
+        from importlib.metadata import version  # slow, and not always needed
 
         about = self.interpreter.stat()
         kind = [self.interpreter, about.st_mtime_ns, about.st_size, self.pip]
@@ -114,7 +114,7 @@ class _Maker:
 
 
 def _find(python: str, app_data: Path) -> Path:
-    from python_discovery import (  # noqa: PLC0415 - slow, and seldom needed
+    from python_discovery import (  # slow, and seldom needed
         DiskCache,
         get_interpreter,
         iter_interpreters,

@@ -108,8 +108,8 @@ def _parent(config: pytest.Config) -> Path:
 
 
 def _launch(run: Run, folder: RunFolder, config: pytest.Config, *, keep: bool) -> None:
-    import py  # noqa: PLC0415 - only runs that use it pay
-    from xprocess import ProcessStarter, XProcess  # noqa: PLC0415 - likewise
+    import py  # only runs that use it pay
+    from xprocess import ProcessStarter, XProcess
 
     command = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", folder.state_file]
     # What a test left in flight is of no use to anybody when the run ends.
@@ -208,7 +208,7 @@ def end(run: Run, *, keep: bool) -> None:
 
 
 def _stop(server: psutil.Process) -> None:
-    import psutil  # noqa: PLC0415 - only runs that use the server pay for it
+    import psutil  # only runs that use the server pay for it
 
     with contextlib.suppress(psutil.NoSuchProcess):
         if sys.platform == "win32":

@@ -105,7 +105,7 @@ class RunFolder:
         A process id alone proves nothing, since another program may have got it meanwhile; the
         state file's path on the command line does.
         """
-        import psutil  # noqa: PLC0415 - only runs that use the server pay for it
+        import psutil  # only runs that use the server pay for it
 
         pid = self.pid()
         if pid is None:
@@ -128,7 +128,7 @@ class RunFolder:
 
         A process id says nothing about another machine's or container's processes.
         """
-        import psutil  # noqa: PLC0415 - only runs that use the server pay for it
+        import psutil  # only runs that use the server pay for it
 
         try:
             owner = json.loads(self.owner_file.read_text(encoding="utf-8"))
@@ -162,7 +162,7 @@ def sweep(parent: Path) -> None:
 
 def is_alive(process: psutil.Process) -> bool:
     """Whether the process runs; one that ended and was not reaped yet does not."""
-    import psutil  # noqa: PLC0415 - only runs that use the server pay for it
+    import psutil  # only runs that use the server pay for it
 
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -42,9 +42,9 @@ def announce(text: str, *, log_format: LogFormat | None, warning: bool = False) 
     if log_format == "json":
         log.log(logging.WARNING if warning else logging.INFO, text)
     elif warning:
-        print(f"WARNING: {text}", file=sys.stderr)  # noqa: T201
+        print(f"WARNING: {text}", file=sys.stderr)
     else:
-        print(text, flush=True)  # noqa: T201
+        print(text, flush=True)
 
 
 def redacted(text: str) -> str:

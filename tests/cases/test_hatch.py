@@ -2,8 +2,6 @@
 
 import pytest
 
-pytestmark = pytest.mark.cases
-
 
 @pytest.mark.cloudrepo(dialect="devpi", overwrite_protection=True)
 def test_what_is_there_already_is_passed_over(cloudrepo, cloudrepo_project):

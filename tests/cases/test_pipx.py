@@ -1,9 +1,5 @@
 """What pipx's own tests ask of an index."""
 
-import pytest
-
-pytestmark = pytest.mark.cases
-
 
 def test_upgrading_needs_what_is_installed(cloudrepo):
     """What is not installed cannot be upgraded; what is, is, once there is a newer version.

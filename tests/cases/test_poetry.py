@@ -2,8 +2,6 @@
 
 import pytest
 
-pytestmark = pytest.mark.cases
-
 
 @pytest.mark.parametrize("dialect", ["pypi", "devpi", "gitlab", "nexus", "artifactory"])
 def test_what_is_there_is_skipped_wherever(cloudrepo_factory, cloudrepo_project, dialect):

@@ -11,10 +11,10 @@ import pytest
 
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.secret import Secret
-from tests.clients.support import catalogue
-from tests.clients.support.sections import MIGRATE
-from tests.clients.support.uploaders import Tree
-from tests.clients.support.uploads import FILES, FIRST, OTHER, held
+from tests.support.clients import catalogue
+from tests.support.clients.sections import MIGRATE
+from tests.support.clients.uploaders import Tree
+from tests.support.clients.uploads import FILES, FIRST, OTHER, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.factories import RepositoryFactory
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
-    from tests.clients.support.client import Client, Installed
-    from tests.clients.support.table import Note
+    from tests.support.clients.client import Client, Installed
+    from tests.support.clients.table import Note
 
-pytestmark = pytest.mark.clients
-DRIVER = Path(__file__).parent / "support" / "migrate_driver.py"
+DRIVER = Path(__file__).parents[1] / "support" / "clients" / "migrate_driver.py"
 ACCEPTED = "check_token: accepted"
 FOUND = "ensure_repository: it is there, and is a PyPI repository"
 TIMEOUT = 120.0

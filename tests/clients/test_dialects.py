@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.support.sections import REGISTRIES
-from tests.clients.support.uploaders import PDM, POETRY, TWINE_6_1
-from tests.clients.support.uploads import OTHER, answers, held
+from tests.support.clients.sections import REGISTRIES
+from tests.support.clients.uploaders import PDM, POETRY, TWINE_6_1
+from tests.support.clients.uploads import OTHER, answers, held
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.factories import RepositoryFactory
-    from tests.clients.support.uploads import Uploads
+    from tests.support.clients.uploads import Uploads
 
-pytestmark = pytest.mark.clients
 # Each with its answer. To all of them each of the clients has an ear.
 ANSWERS = {
     "modern": 409,

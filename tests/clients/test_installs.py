@@ -15,11 +15,11 @@ from packaging.version import Version
 
 from cloudrepo_server.clients.config import pyproject
 from pytest_cloudrepo._programs.secret import Secret
-from tests.clients.support import catalogue, machine
-from tests.clients.support.client import program
-from tests.clients.support.installs import Installs, versions
-from tests.clients.support.releases import GRAPH, REQUIREMENT, VERSIONS
-from tests.clients.support.sections import INSTALLS
+from tests.support.clients import catalogue, machine
+from tests.support.clients.client import program
+from tests.support.clients.installs import Installs, versions
+from tests.support.clients.releases import GRAPH, REQUIREMENT, VERSIONS
+from tests.support.clients.sections import INSTALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.factories import VirtualEnvFactory
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.venv import VirtualEnv
-    from tests.clients.support.client import Client, Installed
-    from tests.clients.support.table import Note
+    from tests.support.clients.client import Client, Installed
+    from tests.support.clients.table import Note
 
-pytestmark = pytest.mark.clients
 FOUND = "app 1.0 with base 1.0 and extra 1.0"
 FILES = ["app-1.0", "base-1.0", "extra-1.0"]
 KNOWS_YANKED = Version("19.2")

@@ -9,11 +9,11 @@ import pytest
 from packaging.version import Version
 
 from cloudrepo_server.clients.config import pyproject
-from tests.clients.support import catalogue, ways
-from tests.clients.support.installs import Installs
-from tests.clients.support.logins import EACH, HARD, NO_SLASH_IN_NAME, PLAIN
-from tests.clients.support.releases import GRAPH
-from tests.clients.support.sections import READING_CREDENTIALS
+from tests.support.clients import catalogue, login_methods
+from tests.support.clients.installs import Installs
+from tests.support.clients.logins import EACH, HARD, NO_SLASH_IN_NAME, PLAIN
+from tests.support.clients.releases import GRAPH
+from tests.support.clients.sections import READING_CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.repository import Repository
-    from tests.clients.support.client import Client, Installed
-    from tests.clients.support.logins import Login
-    from tests.clients.support.table import Note
-
-pytestmark = pytest.mark.clients
+    from tests.support.clients.client import Client, Installed
+    from tests.support.clients.logins import Login
+    from tests.support.clients.table import Note
 
 SUCCESS = "(?i)base|lock"
 QUOTES_IN_NETRC = Version("3.11")
@@ -42,34 +40,40 @@ PIP = catalogue.PIPS[-1]
 PIP_9, PIP_10, PIP_18, *LATER_PIPS = catalogue.PIPS
 UV, POETRY, PDM = catalogue.UV, catalogue.POETRY, catalogue.PDM
 WORK = [
-    *((pip, "URL in the environment", ways.environment) for pip in (PIP_10, PIP_18)),
-    (PIP, "keyring", ways.user_in_url("PIP_INDEX_URL", PIP_KEYRING_PROVIDER="subprocess")),
-    (UV, "URL in the environment", ways.environment),
-    (UV, "URL by flag", ways.url("--default-index")),
-    (UV, "`UV_INDEX_*`", ways.named_index),
-    (UV, "`uv.toml`", ways.config("UV_CONFIG_FILE")),
-    (UV, "netrc", ways.netrc),
-    (UV, "keyring", ways.user_in_url("UV_DEFAULT_INDEX", UV_KEYRING_PROVIDER="subprocess")),
-    (POETRY, "environment", ways.environment),
-    (POETRY, "`auth.toml`", ways.config_beside("POETRY_CONFIG_DIR")),
+    *((pip, "URL in the environment", login_methods.environment) for pip in (PIP_10, PIP_18)),
+    (PIP, "keyring", login_methods.user_in_url("PIP_INDEX_URL", PIP_KEYRING_PROVIDER="subprocess")),
+    (UV, "URL in the environment", login_methods.environment),
+    (UV, "URL by flag", login_methods.url("--default-index")),
+    (UV, "`UV_INDEX_*`", login_methods.named_index),
+    (UV, "`uv.toml`", login_methods.config("UV_CONFIG_FILE")),
+    (UV, "netrc", login_methods.netrc),
+    (
+        UV,
+        "keyring",
+        login_methods.user_in_url("UV_DEFAULT_INDEX", UV_KEYRING_PROVIDER="subprocess"),
+    ),
+    (POETRY, "environment", login_methods.environment),
+    (POETRY, "`auth.toml`", login_methods.config_beside("POETRY_CONFIG_DIR")),
     (
         POETRY,
         "keyring",
-        ways.keyring(user="POETRY_HTTP_BASIC_CLOUDREPO_USERNAME", POETRY_KEYRING_ENABLED="true"),
+        login_methods.keyring(
+            user="POETRY_HTTP_BASIC_CLOUDREPO_USERNAME", POETRY_KEYRING_ENABLED="true"
+        ),
     ),
-    (PDM, "URL in the environment", ways.environment),
-    (PDM, "`config.toml`", ways.config("PDM_CONFIG_FILE")),
-    (PDM, "keyring", ways.user_in_url("PDM_PYPI_URL")),
+    (PDM, "URL in the environment", login_methods.environment),
+    (PDM, "`config.toml`", login_methods.config("PDM_CONFIG_FILE")),
+    (PDM, "keyring", login_methods.user_in_url("PDM_PYPI_URL")),
 ]
 # They tell whether an address is safe from one in which the user name is not encoded wholly.
 NO_SLASH = [
-    *((pip, "URL in the environment", ways.environment) for pip in LATER_PIPS),
-    (PIP, "URL by flag", ways.url("--index-url")),
-    (PIP, "`pip.conf`", ways.config("PIP_CONFIG_FILE")),
+    *((pip, "URL in the environment", login_methods.environment) for pip in LATER_PIPS),
+    (PIP, "URL by flag", login_methods.url("--index-url")),
+    (PIP, "`pip.conf`", login_methods.config("PIP_CONFIG_FILE")),
 ]
 
 
-def named(work: Sequence[tuple[Client, str, ways.Way]]) -> list[str]:
+def named(work: Sequence[tuple[Client, str, login_methods.Way]]) -> list[str]:
     """What the tests are called."""
     return [f"{client}-{name}" for client, name, _ in work]
 
@@ -93,13 +97,13 @@ class Reading:
         self._folder = folder
         self._note = note
 
-    def attempt(self, login: Login, way: ways.Way) -> CommandResult:
+    def attempt(self, login: Login, way: login_methods.Way) -> CommandResult:
         """Read it as a user of this login, told in this way."""
         repository = self.repository.as_user(login.user(self._server))
         folder = self._folder / repository.username.encode().hex()
         folder.mkdir()
         installs = Installs(self.installed, repository, folder, self._note)
-        told = way(ways.Ask(repository, self.installed.name, folder, self._keyring))
+        told = way(login_methods.Ask(repository, self.installed.name, folder, self._keyring))
         before = len(repository.requests)
         result = installs.run(
             *words(installs), *told.words, environ=told.environ, whole=True, check=False
@@ -144,7 +148,7 @@ def words(installs: Installs) -> Sequence[str | Path]:
 
 
 @pytest.mark.parametrize(("client", "name", "way"), WORK, ids=named(WORK))
-def test_every_character_arrives(reading: Reading, name: str, way: ways.Way) -> None:
+def test_every_character_arrives(reading: Reading, name: str, way: login_methods.Way) -> None:
     result = reading.attempt(HARD, way)
     assert result.ok, result.output
     reading.note(name, result, "all arrives", shows=SUCCESS)
@@ -152,7 +156,7 @@ def test_every_character_arrives(reading: Reading, name: str, way: ways.Way) -> 
 
 @pytest.mark.parametrize(("client", "name", "way"), NO_SLASH, ids=named(NO_SLASH))
 def test_a_slash_in_the_name_keeps_pip_from_the_index(
-    reading: Reading, name: str, way: ways.Way
+    reading: Reading, name: str, way: login_methods.Way
 ) -> None:
     result = reading.attempt(NO_SLASH_IN_NAME, way)
     assert result.ok, result.output
@@ -167,7 +171,7 @@ def test_a_slash_in_the_name_keeps_pip_from_the_index(
 
 @pytest.mark.parametrize("client", [PIP, POETRY, PDM], ids=str)
 def test_a_netrc_is_read_as_the_client_s_python_does(reading: Reading) -> None:
-    results = {login.name: reading.attempt(login, ways.netrc) for login in (PLAIN, *EACH)}
+    results = {login.name: reading.attempt(login, login_methods.netrc) for login in (PLAIN, *EACH)}
     lost = [name for name, result in results.items() if not result.ok]
     if Version(reading.installed.python_version) < QUOTES_IN_NETRC:
         assert lost == ["`é`", "a blank"]
@@ -180,7 +184,7 @@ def test_a_netrc_is_read_as_the_client_s_python_does(reading: Reading) -> None:
 
 @pytest.mark.parametrize("client", [PIP_9], ids=str)
 def test_pip_9_does_not_decode_a_url(reading: Reading) -> None:
-    result = reading.attempt(PLAIN, ways.environment)
+    result = reading.attempt(PLAIN, login_methods.environment)
     assert not result.ok
     assert [one.status for one in reading.repository.requests] == [401]
     assert "percent-encoded" in reading.repository.requests[0].reason

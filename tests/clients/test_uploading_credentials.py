@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.support import catalogue, ways
-from tests.clients.support.logins import EACH, HARD, PLAIN
-from tests.clients.support.sections import UPLOADING_CREDENTIALS
-from tests.clients.support.uploaders import FLIT, HATCH, PDM, POETRY, TWINE, TWINE_6_1, TWINES, UV
-from tests.clients.support.uploads import SUCCESS, answers
+from tests.support.clients import catalogue, login_methods
+from tests.support.clients.logins import EACH, HARD, PLAIN
+from tests.support.clients.sections import UPLOADING_CREDENTIALS
+from tests.support.clients.uploaders import FLIT, HATCH, PDM, POETRY, TWINE, TWINE_6_1, TWINES, UV
+from tests.support.clients.uploads import SUCCESS, answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,45 +19,43 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.repository import Repository
-    from tests.clients.support.client import Client, Installed
-    from tests.clients.support.logins import Login
-    from tests.clients.support.uploads import Uploads
+    from tests.support.clients.client import Client, Installed
+    from tests.support.clients.logins import Login
+    from tests.support.clients.uploads import Uploads
 
-pytestmark = pytest.mark.clients
-
-USER_FLAGS = ways.flags("--username", "--password")
+USER_FLAGS = login_methods.flags("--username", "--password")
 WORK = [
-    *((twine, "environment", ways.environment) for twine in TWINES),
+    *((twine, "environment", login_methods.environment) for twine in TWINES),
     *((twine, "flags", USER_FLAGS) for twine in TWINES),
-    *((twine, "`.pypirc`", ways.pypirc("--repository", "cloudrepo")) for twine in TWINES),
-    (TWINE_6_1, "keyring", ways.keyring(user="--username")),
-    (TWINE, "keyring", ways.keyring(user="--username")),
-    (UV, "environment", ways.environment),
+    *((twine, "`.pypirc`", login_methods.pypirc("--repository", "cloudrepo")) for twine in TWINES),
+    (TWINE_6_1, "keyring", login_methods.keyring(user="--username")),
+    (TWINE, "keyring", login_methods.keyring(user="--username")),
+    (UV, "environment", login_methods.environment),
     (UV, "flags", USER_FLAGS),
-    (UV, "netrc", ways.netrc),
-    (UV, "keyring", ways.keyring("--keyring-provider", "subprocess", user="--username")),
-    (POETRY, "environment", ways.environment),
+    (UV, "netrc", login_methods.netrc),
+    (UV, "keyring", login_methods.keyring("--keyring-provider", "subprocess", user="--username")),
+    (POETRY, "environment", login_methods.environment),
     (POETRY, "flags", USER_FLAGS),
-    (POETRY, "`auth.toml`", ways.config_beside("POETRY_CONFIG_DIR")),
-    (POETRY, "keyring", ways.keyring(user="--username", POETRY_KEYRING_ENABLED="true")),
-    (POETRY, "URL", ways.poetry_url),
-    (PDM, "environment", ways.environment),
+    (POETRY, "`auth.toml`", login_methods.config_beside("POETRY_CONFIG_DIR")),
+    (POETRY, "keyring", login_methods.keyring(user="--username", POETRY_KEYRING_ENABLED="true")),
+    (POETRY, "URL", login_methods.poetry_url),
+    (PDM, "environment", login_methods.environment),
     (PDM, "flags", USER_FLAGS),
-    (PDM, "`config.toml`", ways.config("PDM_CONFIG_FILE", "--repository", "cloudrepo")),
-    (PDM, "keyring", ways.pdm_keyring),
-    (HATCH, "environment", ways.environment),
-    (HATCH, "flags", ways.flags("--user", "--auth")),
-    (HATCH, "`config.toml`", ways.config("HATCH_CONFIG")),
-    (HATCH, "keyring", ways.keyring(user="--user")),
-    (FLIT, "environment", ways.environment),
-    (FLIT, "`.pypirc`", ways.pypirc("--repository", "cloudrepo")),
-    (FLIT, "keyring", ways.keyring(user="FLIT_USERNAME")),
+    (PDM, "`config.toml`", login_methods.config("PDM_CONFIG_FILE", "--repository", "cloudrepo")),
+    (PDM, "keyring", login_methods.pdm_keyring),
+    (HATCH, "environment", login_methods.environment),
+    (HATCH, "flags", login_methods.flags("--user", "--auth")),
+    (HATCH, "`config.toml`", login_methods.config("HATCH_CONFIG")),
+    (HATCH, "keyring", login_methods.keyring(user="--user")),
+    (FLIT, "environment", login_methods.environment),
+    (FLIT, "`.pypirc`", login_methods.pypirc("--repository", "cloudrepo")),
+    (FLIT, "keyring", login_methods.keyring(user="FLIT_USERNAME")),
 ]
 # These send what stands in a publish URL as it stands there: not even an e-mail address arrives.
 UNDECODED = [
-    (TWINE, ways.url("--repository-url")),
-    (UV, ways.url("--publish-url")),
-    (PDM, ways.url("--repository")),
+    (TWINE, login_methods.url("--repository-url")),
+    (UV, login_methods.url("--publish-url")),
+    (PDM, login_methods.url("--repository")),
 ]
 
 
@@ -68,15 +66,17 @@ def attempt(
     cloudrepo_server: Server,
     installed: Callable[[Client], Installed],
     tmp_path: Path,
-) -> Callable[[Login, ways.Way], CommandResult]:
+) -> Callable[[Login, login_methods.Way], CommandResult]:
     """Uploads demo 1.0 as a user of this login, told in this way."""
 
-    def run(login: Login, way: ways.Way) -> CommandResult:
+    def run(login: Login, way: login_methods.Way) -> CommandResult:
         repository = cloudrepo.as_user(login.user(cloudrepo_server))
         folder = tmp_path / repository.username.encode().hex()
         folder.mkdir()
         told = way(
-            ways.Ask(repository, uploads.uploader.tool, folder, installed(catalogue.KEYRING))
+            login_methods.Ask(
+                repository, uploads.uploader.tool, folder, installed(catalogue.KEYRING)
+            )
         )
         result, _ = uploads.run(repository, *told.words, environ=told.environ)
         return result
@@ -89,10 +89,10 @@ def attempt(
 )
 def test_every_character_arrives(
     uploads: Uploads,
-    attempt: Callable[[Login, ways.Way], CommandResult],
+    attempt: Callable[[Login, login_methods.Way], CommandResult],
     cloudrepo: Repository,
     name: str,
-    way: ways.Way,
+    way: login_methods.Way,
 ) -> None:
     result = attempt(HARD, way)
     assert result.ok, result.output
@@ -103,9 +103,9 @@ def test_every_character_arrives(
 @pytest.mark.parametrize(("uploader", "way"), UNDECODED, ids=[str(one[0]) for one in UNDECODED])
 def test_a_publish_url_is_not_decoded(
     uploads: Uploads,
-    attempt: Callable[[Login, ways.Way], CommandResult],
+    attempt: Callable[[Login, login_methods.Way], CommandResult],
     cloudrepo: Repository,
-    way: ways.Way,
+    way: login_methods.Way,
 ) -> None:
     result = attempt(PLAIN, way)
     assert result.returncode == uploads.uploader.refused, result.output
@@ -117,9 +117,9 @@ def test_a_publish_url_is_not_decoded(
 
 @pytest.mark.parametrize("uploader", [HATCH], ids=str)
 def test_hatch_takes_percent_signs_in_a_pypirc_for_its_own(
-    uploads: Uploads, attempt: Callable[[Login, ways.Way], CommandResult]
+    uploads: Uploads, attempt: Callable[[Login, login_methods.Way], CommandResult]
 ) -> None:
-    way = ways.pypirc()
+    way = login_methods.pypirc()
     results = {login.name: attempt(login, way) for login in EACH}
     assert [name for name, result in results.items() if not result.ok] == ["`%`"]
     uploads.note(

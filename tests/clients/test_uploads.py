@@ -8,16 +8,15 @@ import pytest
 
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.credentials import RepositoryUser
-from tests.clients.support.sections import UPLOADS
-from tests.clients.support.uploaders import TWINE, UPLOADERS, UV
-from tests.clients.support.uploads import FILES, FIRST, OTHER, SUCCESS, answers, held
+from tests.support.clients.sections import UPLOADS
+from tests.support.clients.uploaders import TWINE, UPLOADERS, UV
+from tests.support.clients.uploads import FILES, FIRST, OTHER, SUCCESS, answers, held
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.repository import Repository
-    from tests.clients.support.uploads import Uploads
+    from tests.support.clients.uploads import Uploads
 
-pytestmark = pytest.mark.clients
 every_uploader = pytest.mark.parametrize("uploader", UPLOADERS, ids=str)
 uploaders_that_skip = pytest.mark.parametrize(
     "uploader",

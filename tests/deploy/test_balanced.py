@@ -9,19 +9,16 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pytest_cloudrepo._programs.command import run
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.result import CommandResult
-from tests.deploy.conftest import DEPLOY, Stack, answer_of
-from tests.server.support.archives import wheel
-from tests.server.support.forms import encode, fields
-from tests.server.support.raw import connect, exchange, request
-from tests.server.support.waiting import wait_until
-
-pytestmark = pytest.mark.deploy
+from tests.support.archives import wheel
+from tests.support.deploy import DEPLOY, Stack, answer_of
+from tests.support.forms import encode, fields
+from tests.support.raw import connect, exchange, request
+from tests.support.wait import wait_until
 
 PROJECT = DEPLOY.parent
 LARGE = 48 << 20

@@ -16,10 +16,8 @@ from typing import Any
 import pytest
 
 from cloudrepo_server.cli import main
-from tests.deploy.conftest import DEPLOY
-from tests.markdown import blocks
-
-pytestmark = pytest.mark.deploy
+from tests.support.deploy import DEPLOY
+from tests.support.markdown import blocks
 
 PROJECT = DEPLOY.parent
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_cloudrepo import Repository
 from pytest_cloudrepo.factories import ProjectFactory
-from tests.markdown import blocks
+from tests.support.markdown import blocks
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "tox-matrix.md"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.plugin.conftest import Suite
+    from tests.support.inner_sessions import Suite
 
 USES = "def test_uses_it(cloudrepo): assert cloudrepo.files('demo') == []\n"
 LOGIN = {

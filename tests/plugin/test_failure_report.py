@@ -14,7 +14,7 @@ from pytest_cloudrepo.errors import ServerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.plugin.conftest import Suite
+    from tests.support.inner_sessions import Suite
 
 ASKS = """
 import requests

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         VirtualEnv,
         VirtualEnvFactory,
     )
-    from tests.plugin.conftest import Suite
+    from tests.support.inner_sessions import Suite
 
 
 def test_a_repository_is_empty_and_private(cloudrepo: Repository) -> None:

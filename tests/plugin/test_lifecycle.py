@@ -18,9 +18,10 @@ import pytest
 
 import pytest_cloudrepo
 from pytest_cloudrepo._server.process import wait_for_end
+from tests.support.inner_sessions import DIES, USES
 
 if TYPE_CHECKING:
-    from tests.plugin.conftest import Suite
+    from tests.support.inner_sessions import Suite
 
 # Tests that say which server they saw, and do not end before all workers have one.
 SEEN = """
@@ -41,18 +42,6 @@ def test_server(cloudrepo_server, number):
     (HERE / f"runs-{{number}}").write_text(str(len(runs)))
 """
 
-USES = """
-def test_uses_it(cloudrepo):
-    assert cloudrepo.files("demo") == []
-"""
-
-# Python loads a module of this name at its start, also in the index server.
-DIES = """
-import os, sys
-if "cloudrepo_server" in sys.orig_argv:
-    print("the disk is on fire", file=sys.stderr, flush=True)
-    os._exit(3)
-"""
 
 HANGS = """
 import sys, threading

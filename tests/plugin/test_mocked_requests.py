@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_cloudrepo import PackageFactory, Repository
-    from tests.plugin.conftest import Suite
+    from tests.support.inner_sessions import Suite
 
 ELSEWHERE = "http://elsewhere.invalid/"
 

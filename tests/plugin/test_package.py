@@ -19,7 +19,7 @@ from packaging.version import Version
 from pytest_cloudrepo._distributions.release import METADATA_VERSIONS, Release
 from pytest_cloudrepo.errors import CloudRepoError, PackageError
 from pytest_cloudrepo.package import PackageFactory, write_sdist, write_wheel
-from tests.plugin.archives import check_record, installed, members, metadata, metadata_file
+from tests.support.built_archives import check_record, installed, members, metadata, metadata_file
 
 if TYPE_CHECKING:
     from email.message import Message

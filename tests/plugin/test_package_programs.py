@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from pytest_cloudrepo._programs import command
-from tests.plugin.archives import members
-from tests.plugin.support import of_another_python
+from tests.support.built_archives import members
+from tests.support.pythons import of_another_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo.project import Project
-from tests.plugin.archives import check_record, installed, members, metadata
-from tests.plugin.support import of_another_python
+from tests.support.built_archives import check_record, installed, members, metadata
+from tests.support.pythons import of_another_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

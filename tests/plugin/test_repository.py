@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory, Server
-    from tests.plugin.conftest import WheelFactory
+    from tests.support.inner_sessions import WheelFactory
 
 WHEEL = "demo-1.0-py3-none-any.whl"
 

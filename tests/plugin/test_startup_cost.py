@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.plugin.conftest import Suite
+    from tests.support.inner_sessions import Suite
 
 COSTLY = {"aiohttp", "build", "cloudrepo_server", "msgspec", "obstore", "requests", "twine"}
 COSTLY |= {"urllib3", "virtualenv", "uvloop", "psutil", "xprocess"}

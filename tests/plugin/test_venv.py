@@ -15,7 +15,7 @@ from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.result import CommandError, CommandTimeout
 from pytest_cloudrepo.errors import CloudRepoError
 from pytest_cloudrepo.venv import VirtualEnv
-from tests.plugin.support import of_another_python
+from tests.support.pythons import of_another_python
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory

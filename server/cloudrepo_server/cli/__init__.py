@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = given.start(given)
     except (CloudRepoServerError, OSError) as error:
-        print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cloudrepo-server: {error}", file=sys.stderr)
         status = 1
     sys.exit(status)
 
@@ -288,7 +288,7 @@ def _serve(given: argparse.Namespace) -> int:
 def _allow_open_files() -> None:
     # Many systems let a program have 1024 at first, which as many connections use up.
     try:
-        import resource  # noqa: PLC0415 (Windows has neither it nor the limit)
+        import resource  # Windows has neither it nor the limit
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -302,11 +302,11 @@ def _allow_open_files() -> None:
 def _sweep(given: argparse.Namespace) -> int:
     # Imported for this command alone, so that `serve` starts sooner.
     if given.data is not None:
-        from cloudrepo_server.cli.sweep_store import StoreSweep, sweep_store  # noqa: PLC0415
+        from cloudrepo_server.cli.sweep_store import StoreSweep, sweep_store
 
         told = StoreSweep(given.data, given.older_than, given.grace, given.runs_older_than)
         return _in_loop(sweep_store(told)) or 0
-    from cloudrepo_server.cli.sweep_server import sweep_server  # noqa: PLC0415
+    from cloudrepo_server.cli.sweep_server import sweep_server
 
     names = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
     username, password = (os.environ.get(name, "") for name in names)
@@ -317,15 +317,15 @@ def _sweep(given: argparse.Namespace) -> int:
             raise InvalidError("what is to be removed? give --runs-older-than AGE")
         swept = sweep_server(given.url, (username, password), runs_older_than=given.runs_older_than)
     except CloudRepoServerError as error:
-        print(f"cloudrepo-server: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cloudrepo-server: {error}", file=sys.stderr)
         return 1
-    print(f"Removed {swept}.")  # noqa: T201
+    print(f"Removed {swept}.")
     return 0
 
 
 def _run(given: argparse.Namespace) -> int:
     # Imported for this command alone, so that `serve` starts sooner.
-    from cloudrepo_server.cli.run import Command, run  # noqa: PLC0415
+    from cloudrepo_server.cli.run import Command, run
 
     # What the command prints is the user's; the server's log of refusals would stand in its way.
     logging.getLogger().setLevel(logging.ERROR)
@@ -363,7 +363,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: PLC0415 (it is not there on every platform)
+        import uvloop  # it is not there on every platform
     except ImportError:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop

@@ -39,7 +39,7 @@ async def run(command: Command, settings: Settings) -> int:
                 *command.arguments, env=environment(connection)
             )
         except OSError as error:
-            print(  # noqa: T201
+            print(
                 f"cloudrepo-server: cannot start {command.arguments[0]}: {error.strerror}",
                 file=sys.stderr,
             )

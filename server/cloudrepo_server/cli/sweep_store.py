@@ -35,20 +35,20 @@ async def sweep_store(told: StoreSweep) -> int:
     )
     try:
         if storage.shared and told.older_than < _LONG:
-            print(  # noqa: T201
+            print(
                 f"WARNING: an upload that takes longer than {told.older_than:g} seconds "
                 "loses its bytes.",
                 file=sys.stderr,
             )
         if told.runs_older_than is not None:
             runs = await sweep_runs(organization, older_than=told.runs_older_than)
-            print(f"Removed {runs}.")  # noqa: T201
+            print(f"Removed {runs}.")
         swept = await sweep(storage, older_than=told.older_than, grace=told.grace)
     finally:
         await organization.close()
-    print(f"Removed {swept}.")  # noqa: T201
+    print(f"Removed {swept}.")
     if swept.unread:
-        print(  # noqa: T201
+        print(
             "cloudrepo-server: left alone, as a document cannot be read: "
             f"{', '.join(swept.unread)}",
             file=sys.stderr,

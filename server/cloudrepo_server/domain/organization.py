@@ -359,7 +359,7 @@ class Organization:
 
     async def _sweep(self) -> None:
         # Imported when the server answers, since a folder that was given may hold nothing.
-        from cloudrepo_server.domain.garbage import sweep  # noqa: PLC0415
+        from cloudrepo_server.domain.garbage import sweep
 
         try:
             swept = await sweep(self._storage)

@@ -385,7 +385,7 @@ def _with_files(project: ProjectDocument, files: dict[str, File]) -> ProjectDocu
 
 def _read_opened(name: DistributionName, incoming: Incoming, limits: Limits) -> Contents:
     # Imported for the first upload, since it takes a while.
-    from cloudrepo_server.specs.archives import read_contents  # noqa: PLC0415
+    from cloudrepo_server.specs.archives import read_contents
 
     with incoming.open() as opened:
         return read_contents(name, opened, limits)

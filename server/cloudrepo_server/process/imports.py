@@ -45,6 +45,6 @@ def _import_web() -> None:
     # All that the server's half takes from the package, and it stands in a header that we replace.
     package.__dict__["__version__"] = ""
     sys.modules["aiohttp"] = package
-    import aiohttp.web  # noqa: F401, PLC0415 (in its place, see above)
+    import aiohttp.web  # noqa: F401 (in its place, see above)
 
     package.__class__ = _Rest

@@ -38,15 +38,15 @@ class Watching:
         if log_format is None and not metrics:
             return
         # Imported where it is asked for, so that the server of a test starts sooner.
-        from cloudrepo_server.web.ops.exchange import Observer, watched_by  # noqa: PLC0415
+        from cloudrepo_server.web.ops.exchange import Observer, watched_by
 
         observers: list[Observer] = []
         if log_format is not None:
-            from cloudrepo_server.web.ops.access_log import RequestLog  # noqa: PLC0415
+            from cloudrepo_server.web.ops.access_log import RequestLog
 
             observers.append(RequestLog())
         if metrics:
-            from cloudrepo_server.web.ops.metrics import METRICS, Metrics, MetricsPage  # noqa: PLC0415
+            from cloudrepo_server.web.ops.metrics import METRICS, Metrics, MetricsPage
 
             counted = Metrics(storage.counts)
             observers.append(counted)

@@ -167,7 +167,7 @@ async def serve(settings: Settings) -> None:
             log_format=settings.log_format,
         )
         if settings.tell_login:
-            print(  # noqa: T201
+            print(
                 f"Admin login, made for this start: {settings.admin_username} "
                 f"{settings.admin_password}",
                 flush=True,
@@ -195,7 +195,7 @@ async def open_storage(data: Path | str | None, *, presigned: bool = False) -> S
     if isinstance(data, Path):
         return ExclusiveStorage.local(data)
     # Imported for this store alone, so that others start sooner.
-    from cloudrepo_server.storage.connect import open_shared  # noqa: PLC0415
+    from cloudrepo_server.storage.connect import open_shared
 
     return await open_shared(data, presigned=presigned)
 

@@ -58,7 +58,7 @@ class Ending:
 
         def watch() -> None:
             # Imported when the server is ready, since it takes a while.
-            import psutil  # noqa: PLC0415
+            import psutil
 
             try:
                 owner = psutil.Process(owner_pid)
@@ -69,7 +69,7 @@ class Ending:
             except psutil.NoSuchProcess:
                 gone.set()
             except psutil.AccessDenied:
-                print(f"cannot watch the process {owner_pid}", file=sys.stderr)  # noqa: T201
+                print(f"cannot watch the process {owner_pid}", file=sys.stderr)
             loop.call_soon_threadsafe(self.ask_at_once)
 
         threading.Thread(target=watch, name="owner", daemon=True).start()

@@ -194,7 +194,7 @@ def _read_member(
 
 def _fields(metadata: bytes) -> dict[str, str]:
     # Imported at the first upload: it brings the email package, which no page needs.
-    from packaging.metadata import parse_email  # noqa: PLC0415
+    from packaging.metadata import parse_email
 
     # Only what is looked at below is parsed: a wheel of a few kilobytes may hold a million headers.
     headers = _HEADERS.match(metadata)

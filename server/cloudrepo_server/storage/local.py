@@ -100,7 +100,7 @@ class ExclusiveStorage(Storage):
             StorageError: it cannot be made or written to.
         """
         # Imported here: a temporary folder has a name of its own and needs no lock.
-        from filelock import FileLock, Timeout  # noqa: PLC0415
+        from filelock import FileLock, Timeout
 
         store = folder / "store"
         try:

@@ -29,9 +29,9 @@ class ConnectionApi:
     async def show_connection(self, request: web.Request) -> web.Response:
         """What each client must be told, with a placeholder for the passphrase."""
         # Imported for this answer alone, so that the server starts sooner.
-        from cloudrepo_server.clients.config import TOOLS, variables  # noqa: PLC0415
-        from cloudrepo_server.clients.snippets import snippets  # noqa: PLC0415
-        from cloudrepo_server.web.http.connection_settings import connection_of  # noqa: PLC0415
+        from cloudrepo_server.clients.config import TOOLS, variables
+        from cloudrepo_server.clients.snippets import snippets
+        from cloudrepo_server.web.http.connection_settings import connection_of
 
         repository = await self._organization.repository(request.match_info["name"])
         to = await connection_of(request, self._organization, repository, request.query.get("user"))

@@ -149,7 +149,7 @@ class Api:
     async def describe(self, _: web.Request) -> web.Response:
         """The API's OpenAPI document."""
         # Imported for this answer alone, so that the server starts sooner.
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         return json_answer(openapi_document(self._operations, version=version("pytest-cloudrepo")))
 

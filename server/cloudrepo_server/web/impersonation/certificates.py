@@ -19,7 +19,7 @@ class Authority:
     def __init__(self) -> None:
         try:
             # An optional extra: most runs need no TLS.
-            import trustme  # noqa: PLC0415
+            import trustme
         except ImportError:
             raise InvalidError("TLS needs trustme: install pytest-cloudrepo[tls].") from None
         self._authority = trustme.CA()

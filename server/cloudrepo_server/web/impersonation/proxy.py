@@ -182,7 +182,7 @@ class Proxy:
 
 
 def _read_head(head: bytes) -> h11.Request:
-    import h11  # noqa: PLC0415 (see above)
+    import h11
 
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head)

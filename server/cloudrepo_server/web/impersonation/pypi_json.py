@@ -79,7 +79,7 @@ async def _info(
     repository: Repository, project: ProjectDocument, version: str, files: list[File]
 ) -> dict[str, Any]:
     # Imported where a page of this kind is asked for, which is rare.
-    from packaging.metadata import parse_email  # noqa: PLC0415
+    from packaging.metadata import parse_email
 
     raw: dict[str, Any] = {}
     described = next((file for file in files if file.metadata_blob is not None), None)

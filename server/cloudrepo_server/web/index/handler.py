@@ -109,7 +109,7 @@ class Index:
         if early is not None:
             return early
         # Imported for the first upload, so that the server starts sooner.
-        from cloudrepo_server.web.index.upload_form import receive_upload  # noqa: PLC0415
+        from cloudrepo_server.web.index.upload_form import receive_upload
 
         upload = await receive_upload(request, repository, entry)
         if upload is None:

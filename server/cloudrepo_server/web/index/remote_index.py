@@ -108,7 +108,7 @@ class RemoteIndex:
             return None
         url, content_type, text = found
         # Imported where an upstream is used, which few repositories have.
-        from mousebender import simple  # noqa: PLC0415
+        from mousebender import simple
 
         try:
             details = simple.parse_project_details(text, content_type, name)

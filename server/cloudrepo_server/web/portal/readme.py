@@ -90,7 +90,7 @@ def _render(filename: str, metadata: bytes) -> Readme:
 
 def _to_html(text: str, content_type: str) -> str | None:
     # Imported at the first README: docutils and the highlighter take a while.
-    from readme_renderer import markdown, rst  # noqa: PLC0415
+    from readme_renderer import markdown, rst
 
     kind, options = parse_options_header(content_type)
     if kind == "text/markdown":
@@ -104,7 +104,7 @@ def _to_html(text: str, content_type: str) -> str | None:
 def _without_pictures(html: str) -> Markup | None:
     # Pictures would be asked of other servers. Boxes have no label and code no language that a
     # screen reader knows.
-    from readme_renderer.clean import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean  # noqa: PLC0415
+    from readme_renderer.clean import ALLOWED_ATTRIBUTES, ALLOWED_TAGS, clean
 
     cleaned = clean(
         html,

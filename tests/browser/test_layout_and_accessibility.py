@@ -1,0 +1,175 @@
+"""Every page at both widths, light and dark: nothing sticks out, nobody is kept out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.archives import core_metadata, sdist, wheel
+from tests.support.index import Index, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import Page
+
+README = """\
+# Demo
+
+Some *words*, `code` and a [link](https://example.com).
+
+## Install
+
+```python
+import demo
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+- [x] done
+
+![badge](https://example.com/badge.svg) [![badge](https://example.com/b.svg)](https://example.com)
+"""
+
+LONG = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.example.com"
+
+
+@pytest.fixture(scope="module")
+def busy(server: Server) -> Index:
+    """A repository with something of everything."""
+    index = server.repository("looked-at-with-a-long-name-12345", overwrite_protection=True)
+    metadata = core_metadata(
+        "demo",
+        "1.0",
+        requires_python=">=3.9,!=3.10.*,<4",
+        more=f"Summary: A demonstration\nDescription-Content-Type: text/markdown\n\n{README}",
+    )
+    index.publish(wheel(metadata=metadata), sdist(), wheel(version="2.0rc1"))
+    index.publish(wheel("a-project-with-a-very-long-name-that-does-not-end-so-soon-at-all"))
+    index.publish(*(wheel(f"project{number}") for number in range(12)))
+    index.done("PATCH", f"/files/{sdist().filename}", {"yanked": "It forgot its tests."})
+    index.done("PATCH", "/projects/project1", {"status": "deprecated", "reason": "Use demo."})
+    index.upload(wheel(module="x = 2\n"))
+    index.get(f"/demo/{wheel().filename}")
+    index.get("/nothing/")
+    server.user(email=LONG, read_only=True)
+    server.done("POST", "/tokens", {"repository": index.name, "read_only": True})
+    server.repository("empty-one", public=True)
+    return index
+
+
+def paths(index: Index) -> dict[str, str]:
+    """Every page, by a name for it."""
+    repository = f"/portal/repositories/{index.name}"
+    user = f"/portal/users/{quote(LONG, safe='')}"
+    return {
+        "repositories": "/portal/",
+        "nothing-found": "/portal/?q=nothing-at-all",
+        "create-repository": "/portal/create-repository",
+        "projects": repository,
+        "no-projects": "/portal/repositories/empty-one",
+        "project": f"{repository}/projects/demo",
+        "status": f"{repository}/projects/project1",
+        "upload": f"{repository}/upload",
+        "connection": f"{repository}/connection?user={quote(LONG)}",
+        "activity-of-one": f"{repository}/activity",
+        "settings": f"{repository}/settings",
+        "public-settings": "/portal/repositories/empty-one/settings",
+        "delete-repository": f"{repository}/delete",
+        "delete-file": f"{repository}/files/{wheel().filename}/delete",
+        "users": "/portal/users",
+        "create-user": "/portal/create-user",
+        "user": user,
+        "revoke": f"{user}/revoke",
+        "tokens": "/portal/tokens",
+        "activity": "/portal/activity",
+        "nothing-done": "/portal/repositories/empty-one/activity",
+        "missing": "/portal/repositories/nowhere",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A browser's page of some width and colours; `axe` is axe-core's source, if it is asked."""
+
+    page: Page
+    width: int
+    scheme: str
+    axe: str | None
+    wrong: list[str] = field(default_factory=list)
+
+    def look(self, name: str) -> None:
+        """Note what is wrong with the page that is open."""
+        needed = self.page.evaluate("document.documentElement.scrollWidth")
+        if needed > self.width:
+            self.wrong.append(f"{name} is {needed} pixels wide")
+        if self.axe is not None:
+            self.page.add_script_tag(content=self.axe)
+            self.wrong.extend(
+                f"{name}: {found['id']} ({found['impact']}): {node['html']}"
+                for found in self.page.evaluate("async () => (await axe.run()).violations")
+                for node in found["nodes"]
+            )
+        folder = os.environ.get("CLOUDREPO_SCREENSHOTS")
+        if folder:
+            path = Path(folder, f"{name}-{self.width}-{self.scheme}.png")
+            self.page.screenshot(path=path, full_page=True)
+
+
+@pytest.fixture(
+    params=[
+        (360, "dark", True),
+        (1440, "light", True),
+        (360, "light", False),
+        (1440, "dark", False),
+    ],
+    ids=str,
+)
+def view(request: pytest.FixtureRequest, chromium: Chromium, axe: str) -> Iterator[View]:
+    width, scheme, is_asked = request.param
+    # axe is a script of another's, which the portal's own policy would keep out.
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    context.set_default_timeout(20_000)
+    yield View(context.new_page(), width, scheme, axe if is_asked else None)
+    context.close()
+
+
+def test_every_page_is_for_everybody(view: View, server: Server, busy: Index) -> None:
+    page = view.page
+    page.goto(server.url)
+    view.look("sign-in")
+    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    view.look("not-signed-in")
+    page.get_by_label("Password").fill(server.admin[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    for name, path in paths(busy).items():
+        page.goto(server.url + path)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        view.look(name)
+    page.goto(server.url + "/portal/create-user")
+    page.get_by_label("E-mail").fill(f"made-{view.width}-{view.scheme}@example.com")
+    page.get_by_role("button", name="Create user").click()
+    page.get_by_text("it is shown only now").wait_for()
+    view.look("secret")
+    page.goto(f"{server.url}/portal/repositories/{busy.name}/upload")
+    other = wheel(module="x = 3\n").data
+    page.get_by_label("Files").set_input_files(
+        {"name": wheel().filename, "mimeType": "application/zip", "buffer": other}
+    )
+    page.get_by_role("button", name="Upload", exact=True).click()
+    page.get_by_text("1 file refused").wait_for()
+    view.look("refused")
+    assert not view.wrong, "\n".join(view.wrong)

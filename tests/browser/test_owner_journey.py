@@ -1,0 +1,300 @@
+"""The owner's work from the first page to the last, in a real browser and with real programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.index import Server
+from tests.support.portal.connection import PACKAGE, WHEEL
+from tests.support.portal.person import Person
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import BrowserContext, Page
+
+PASSPHRASE = "correct-horse-battery"
+OTHER = wheel(PACKAGE, "1.0", module="x = 2\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """The portal in a browser."""
+
+    page: Page
+    server: Server
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self.server.url + path)
+        return self.page
+
+    def sign_in(self) -> Page:
+        page = self.open()
+        page.get_by_label("E-mail").fill(self.server.admin[0])
+        page.get_by_label("Password").fill(self.server.admin[1])
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+        return page
+
+    def link(self, name: str) -> Page:
+        self.page.get_by_role("link", name=name, exact=True).click()
+        return self.page
+
+    def button(self, name: str) -> Page:
+        self.page.get_by_role("button", name=name, exact=True).click()
+        return self.page
+
+    def says(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for()
+
+    def choose(self, path: Path) -> None:
+        self.page.get_by_label("Files").set_input_files(path)
+        self.button("Upload")
+
+    def copied(self, name: str) -> str:
+        """What a button puts on the clipboard."""
+        button = self.page.get_by_role("button", name=name, exact=True)
+        button.click()
+        # The button says so once it is there.
+        self.page.locator("button.copy", has_text="Copied").wait_for()
+        text = str(self.page.evaluate("navigator.clipboard.readText()"))
+        self.page.locator("button.copy", has_text="Copied").wait_for(state="detached")
+        return text
+
+
+@pytest.fixture
+def context(chromium: Chromium) -> Iterator[BrowserContext]:
+    context = chromium.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def portal(own_server: Server, context: BrowserContext) -> Iterator[Portal]:
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console", lambda message: wrong.append(message.text) if message.type == "error" else None
+    )
+    yield Portal(page, own_server)
+    # Of what the page refused a status is told, and nothing else.
+    assert not [text for text in wrong if not text.startswith("Failed to load resource")]
+
+
+@pytest.fixture
+def person(tmp_path: Path, app_data: Path) -> Person:
+    person = Person(tmp_path, PASSPHRASE, PACKAGE, app_data)
+    (person.project / "dist").mkdir()
+    person.make_venv()
+    return person
+
+
+def built(person: Person, data: bytes) -> Path:
+    """The wheel in the project's `dist`, with these bytes."""
+    path = person.project / "dist" / WHEEL.filename
+    path.write_bytes(data)
+    return path
+
+
+def value(person: Person) -> int:
+    """What the module says that is installed."""
+    return int(
+        person.type("python -c 'import cloudrepo_portal_demo as demo; print(demo.x)'").stdout
+    )
+
+
+def begin(portal: Portal) -> None:
+    page = portal.sign_in()
+    portal.says("There is no repository yet")
+    page.get_by_role("link", name="Create repository").click()
+    page.get_by_label("Name", exact=True).fill("releases")
+    portal.button("Create repository")
+    portal.says("The repository releases was created.")
+    portal.says("Nothing was published here yet")
+    portal.link("Users")
+    portal.link("Create user")
+    page.get_by_label("E-mail").fill("dev@example.com")
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    portal.button("Create user")
+    portal.says("The user dev@example.com was created.")
+
+
+def copy_settings(portal: Portal, person: Person) -> tuple[str, str]:
+    """The commands that upload and install."""
+    portal.link("Repositories")
+    portal.link("releases")
+    portal.link("Connection Settings")
+    person.write("~/.pypirc", portal.copied("Copy .pypirc: For twine, flit and setuptools"))
+    upload = portal.copied("Copy twine: Upload, with the .pypirc above")
+    install = portal.copied("Copy pip: Install")
+    return upload, install.strip() + " --force-reinstall --no-cache-dir\n"
+
+
+def see_the_file(portal: Portal) -> None:
+    portal.link("Projects")
+    portal.says("uploaded just now")
+    portal.link(PACKAGE)
+    portal.says("by dev@example.com")
+    with portal.page.expect_download() as downloading:
+        portal.link(WHEEL.filename)
+    assert downloading.value.suggested_filename == WHEEL.filename
+    assert Path(downloading.value.path()).read_bytes() == WHEEL.data
+    portal.page.get_by_label("releases").get_by_role("link", name="Activity").click()
+    portal.says("Downloaded")
+
+
+def protect(portal: Portal, *, on: bool) -> None:
+    portal.open("/portal/repositories/releases/settings")
+    portal.page.get_by_label("Overwrite Protection").set_checked(on)
+    portal.button("Save settings")
+    portal.says("The settings were saved")
+
+
+def upload_in_the_browser(portal: Portal, path: Path) -> None:
+    portal.page.get_by_label("releases").get_by_role("link", name="Upload").click()
+    portal.choose(path)
+
+
+def yank_and_delete(portal: Portal) -> None:
+    portal.page.get_by_text(f"Yank {WHEEL.filename}").first.click()
+    portal.page.get_by_label("Reason", exact=True).fill("It is broken.")
+    portal.button(f"Yank {WHEEL.filename}")
+    portal.says("Yanked")
+    portal.button(f"Unyank {WHEEL.filename}")
+    portal.says("is offered again")
+    portal.link(f"Delete {WHEEL.filename}")
+    portal.button("Delete file")
+    portal.says(f"{WHEEL.filename} was deleted.")
+
+
+def revoke(portal: Portal) -> None:
+    portal.link("Users")
+    portal.link("dev@example.com")
+    portal.link("Revoke access")
+    portal.button("Revoke access")
+    portal.says("The access of dev@example.com was revoked.")
+
+
+def end(portal: Portal) -> None:
+    portal.open("/portal/repositories/releases/settings")
+    portal.link("Delete repository")
+    portal.page.get_by_label("Type releases to delete it").fill("releases")
+    portal.button("Delete repository")
+    portal.says("The repository releases was deleted.")
+    portal.button("Sign out")
+    portal.page.wait_for_url(re.compile("/portal/sign-in$"))
+
+
+def test_from_an_empty_server_to_a_revoked_user(portal: Portal, person: Person) -> None:
+    begin(portal)
+    upload, install = copy_settings(portal, person)
+    built(person, WHEEL.data)
+    person.type(upload)
+    person.type(install)
+    assert value(person) == 1
+    see_the_file(portal)
+
+    protect(portal, on=True)
+    upload_in_the_browser(portal, built(person, OTHER.data))
+    portal.says(f"File already exists: {WHEEL.filename} (overwrite protection is on)")
+    refused = person.type(upload, check=False)
+    assert not refused.ok
+    assert "already exists" in refused.output
+    person.type(install)
+    assert value(person) == 1
+
+    protect(portal, on=False)
+    upload_in_the_browser(portal, built(person, OTHER.data))
+    portal.says(f"{WHEEL.filename} was uploaded.")
+    person.type(install)
+    assert value(person) == 2
+
+    yank_and_delete(portal)
+    assert not person.type(install, check=False).ok
+
+    revoke(portal)
+    refused = person.type(upload, check=False)
+    assert not refused.ok
+    assert "401" in refused.output
+
+    end(portal)
+
+
+def test_a_generated_passphrase_is_copied(portal: Portal) -> None:
+    page = portal.sign_in()
+    page.goto(portal.server.url + "/portal/create-user")
+    page.get_by_label("E-mail").fill("dev@example.com")
+    portal.button("Create user")
+    portal.says("it is shown only now")
+    passphrase = portal.copied("Copy it")
+    repository = portal.server.repository()
+    answer = repository.request("GET", "/", auth=("dev@example.com", passphrase))
+    assert answer.status_code == 200
+
+
+def test_everything_works_without_javascript(
+    own_server: Server, chromium: Chromium, person: Person
+) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(20_000)
+    portal = Portal(context.new_page(), own_server)
+    page = portal.sign_in()
+    portal.open("/portal/create-repository")
+    page.get_by_label("Name", exact=True).fill("plain")
+    page.get_by_label("Overwrite Protection").check()
+    portal.button("Create repository")
+    portal.link("Upload")
+    portal.choose(built(person, WHEEL.data))
+    portal.says(f"{WHEEL.filename} was uploaded.")
+    portal.link("Upload")
+    portal.choose(built(person, OTHER.data))
+    portal.says("File already exists")
+    portal.link("Connection Settings")
+    assert page.locator("pre").count() > 10
+    # A button that would do nothing is not shown.
+    assert page.locator("button.copy:visible").count() == 0
+    portal.link("Projects")
+    portal.link(PACKAGE)
+    page.get_by_text(f"Yank {WHEEL.filename}").first.click()
+    portal.button(f"Yank {WHEEL.filename}")
+    portal.says("Yanked")
+    portal.button("Sign out")
+    page.wait_for_url(re.compile("/portal/sign-in$"))
+    context.close()
+
+
+def test_the_keyboard_is_enough(portal: Portal) -> None:
+    # Imported here: only the environment of these tests has it.
+    from playwright.sync_api import expect  # noqa: PLC0415
+
+    page = portal.open()
+    # The first field gets the focus by itself, when the page is first drawn.
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    page.keyboard.type(portal.server.admin[0])
+    page.keyboard.press("Tab")
+    page.keyboard.type(portal.server.admin[1])
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "Skip to content"
+    assert focused.bounding_box() is not None
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("by-keyboard")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    portal.says("The repository by-keyboard was created.")
+    assert portal.server.done("GET", "/repositories/by-keyboard")["overwrite_protection"]

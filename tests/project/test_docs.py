@@ -1,0 +1,104 @@
+"""What the documents list is what there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import pytest_cloudrepo
+from cloudrepo_server.testkit.faults import Fault, FaultSpecification
+from pytest_cloudrepo.settings import RepositorySettings
+from tests.support.markdown import blocks, rows
+
+PROJECT = Path(__file__).parents[2]
+DOCS = PROJECT / "docs"
+FIXTURES = re.compile(r"^(cloudrepo\w*)(?: \[(\w+) scope\])? -- ", re.MULTILINE)
+CODE = re.compile(r"`([\w-]+)[^`]*`")
+
+
+def listed(page: str, column: int = 0) -> list[str]:
+    """What stands as code in a column of a page's tables."""
+    return [name for row in rows(DOCS / page) for name in CODE.findall(row[column])]
+
+
+def test_each_fixture_has_a_page_with_its_scope(pytester: pytest.Pytester) -> None:
+    told = pytester.runpytest_subprocess("--fixtures", "-q").stdout.str()
+    scopes = {name: scope or "function" for name, scope in FIXTURES.findall(told)}
+    assert scopes.keys() == {path.stem for path in (DOCS / "fixtures").glob("cloudrepo*.md")}
+    overview = rows(DOCS / "fixtures" / "index.md")
+    for name, scope in scopes.items():
+        page = dict(row for row in rows(DOCS / "fixtures" / f"{name}.md") if len(row) == 2)
+        assert page["Scope"] == scope
+        assert page.keys() >= {"Type", "Default"}
+        assert [row[1] for row in overview if row[0] == f"[`{name}`]({name}.md)"] == [scope]
+
+
+def test_each_page_of_a_fixture_begins_with_an_example_of_it() -> None:
+    for page in (DOCS / "fixtures").glob("cloudrepo*.md"):
+        assert re.search(rf"\b{page.stem}\b", blocks(page)[0].text), page.name
+        assert blocks(page)[0].language == "python"
+
+
+def test_each_kind_of_fault_is_listed_with_what_it_takes() -> None:
+    shared = set(Fault.__struct_fields__)
+    described = {
+        kind.__struct_config__.tag: set(kind.__struct_fields__) - shared
+        for kind in get_args(FaultSpecification)
+    }
+    table = [row for row in rows(DOCS / "reference" / "faults.md") if len(row) == 3]
+    told = {CODE.findall(row[0])[0]: row[1] for row in table if row[0].startswith("`")}
+    assert told.keys() == described.keys() | shared
+    for kind, details in described.items():
+        assert set(CODE.findall(told[kind])) >= details, kind
+
+
+def test_each_setting_key_and_option_is_listed(pytester: pytest.Pytester) -> None:
+    names = set(listed("reference/settings.md"))
+    assert names >= RepositorySettings.__annotations__.keys()
+    told = pytester.runpytest_subprocess("--help").stdout.str()
+    registered = set(re.findall(r"^ +(cloudrepo_\w+|--cloudrepo-[\w-]+)", told, re.MULTILINE))
+    assert len(registered) >= 5
+    assert names >= registered
+
+
+def test_each_public_name_is_described_somewhere() -> None:
+    pages = "".join(page.read_text("utf-8") for page in DOCS.rglob("*.md"))
+    described = re.findall(
+        r"\.\. auto\w+:: pytest_cloudrepo\.(?:graph\.)?(\w+)$", pages, re.MULTILINE
+    )
+    assert sorted(described) == pytest_cloudrepo.__all__
+
+
+def test_each_case_is_shown() -> None:
+    shown = [
+        (re.findall(r"cases/(\w+)\.py", block.language)[0], block.text.split()[1])
+        for block in blocks(DOCS / "cases.md")
+    ]
+    cases = [
+        (path.stem, function.name)
+        for path in (PROJECT / "tests" / "cases").glob("test_*.py")
+        if path.stem != "test_length"
+        for function in ast.parse(path.read_text("utf-8")).body
+        if isinstance(function, ast.FunctionDef)
+    ]
+    assert sorted(shown) == sorted(cases)
+
+
+def test_each_command_of_the_server_is_described() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "cloudrepo_server", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    commands = re.findall(r"^    (\w+)  ", told.stdout, re.MULTILINE)
+    page = (DOCS / "reference" / "command-line.md").read_text("utf-8")
+    assert {"serve", "run"} <= set(commands)
+    assert sorted(re.findall(r"^   :path: (\w+)$", page, re.MULTILINE)) == sorted(commands)
+    assert sorted(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == sorted(commands)

@@ -1,0 +1,50 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import re
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+PACKAGES = ["pytest_cloudrepo", "server", "benchmarks"]
+FOLDERS = [*PACKAGES, "tests", "docs", ".ci"]
+KINDS = {".py", ".md", ".toml", ".ini", ".html", ".css", ".js", ".json", ".txt", ""}
+REGISTRIES = re.compile(r"pypi\.(org|python\.org)|pythonhosted\.|npmjs\.|debian\.org")
+LONGEST = 400
+
+
+def files() -> dict[str, str]:
+    found = [path for folder in FOLDERS for path in (PROJECT / folder).rglob("*")]
+    return {
+        path.relative_to(PROJECT).as_posix(): path.read_text("utf-8", "replace")
+        for path in [*PROJECT.iterdir(), *found]
+        if path.is_file() and path.suffix in KINDS
+    }
+
+
+def test_every_module_is_short_enough_to_be_read() -> None:
+    modules = {
+        name: len(text.splitlines())
+        for name, text in files().items()
+        if name.endswith(".py") and name.startswith(tuple(PACKAGES))
+    }
+    assert modules
+    assert {name: lines for name, lines in modules.items() if lines > LONGEST} == {}
+
+
+def test_no_file_names_a_registry() -> None:
+    assert [name for name, text in files().items() if REGISTRIES.search(text)] == []
+
+
+def test_the_top_level_conftest_only_loads_plugins() -> None:
+    docstring, *statements = ast.parse((PROJECT / "conftest.py").read_text("utf-8")).body
+    assert isinstance(docstring, ast.Expr)
+    assert [ast.unparse(statement).partition(" = ")[0] for statement in statements] == [
+        "pytest_plugins"
+    ]
+
+
+def test_no_test_imports_another_test_or_a_conftest() -> None:
+    importing = re.compile(r"^\s*(?:from|import) tests\.(?!support\b)\S*", re.MULTILINE)
+    tests = {name: text for name, text in files().items() if re.match(r"tests/.*\.py$", name)}
+    assert tests
+    assert {name: found for name, text in tests.items() if (found := importing.findall(text))} == {}

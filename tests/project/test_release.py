@@ -1,0 +1,109 @@
+"""The sdist and the wheel hold what they should, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from configparser import ConfigParser
+from email.parser import HeaderParser
+from pathlib import Path, PurePosixPath
+from tomllib import loads
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PACKAGES = {"pytest_cloudrepo": "pytest_cloudrepo", "server/cloudrepo_server": "cloudrepo_server"}
+STEM = "pytest_cloudrepo-" + loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+
+pytestmark = pytest.mark.skipif(
+    not (PROJECT / ".git").exists(), reason="git says which files belong to the project"
+)
+
+
+@pytest.fixture(scope="module")
+def tracked() -> set[str]:
+    """The names of the project's files."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 (wherever git is)
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    # A file that is deleted and not yet committed is listed too.
+    return {name for name in listed.stdout.split("\0") if name and (PROJECT / name).exists()}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
+    """A folder with the sdist and the wheel, both built from the project's files alone."""
+    source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    for name in tracked:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / name, source / name)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--wheel"]
+    done = subprocess.run(
+        [*build, "--outdir", dist, source], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dist
+
+
+@pytest.fixture
+def wheel(built: Path) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(built / f"{STEM}-py3-none-any.whl") as archive:
+        yield archive
+
+
+def test_nothing_else_is_built(built: Path) -> None:
+    names = {path.name for path in built.iterdir()}
+    assert names == {f"{STEM}.tar.gz", f"{STEM}-py3-none-any.whl"}
+
+
+def test_the_sdist_is_the_checkout(built: Path, tracked: set[str]) -> None:
+    with tarfile.open(built / f"{STEM}.tar.gz") as archive:
+        names = {member.name for member in archive.getmembers() if not member.isdir()}
+    assert names == {f"{STEM}/{name}" for name in tracked | {"PKG-INFO"}}
+
+
+def test_the_wheel_is_the_two_packages(wheel: zipfile.ZipFile, tracked: set[str]) -> None:
+    packaged = {
+        name.replace(folder, package, 1)
+        for name in tracked
+        for folder, package in PACKAGES.items()
+        if name.startswith(f"{folder}/")
+    }
+    about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
+    assert set(wheel.namelist()) == packaged | {f"{STEM}.dist-info/{name}" for name in about}
+
+
+def test_the_wheel_puts_two_names_into_site_packages(wheel: zipfile.ZipFile) -> None:
+    top = {PurePosixPath(name).parts[0] for name in wheel.namelist()}
+    assert top == {"pytest_cloudrepo", "cloudrepo_server", f"{STEM}.dist-info"}
+
+
+@pytest.mark.parametrize("package", PACKAGES.values())
+def test_the_packages_say_that_they_are_typed(wheel: zipfile.ZipFile, package: str) -> None:
+    assert f"{package}/py.typed" in wheel.namelist()
+
+
+def test_entry_points(wheel: zipfile.ZipFile) -> None:
+    parser = ConfigParser(delimiters=["="])
+    parser.read_string(wheel.read(f"{STEM}.dist-info/entry_points.txt").decode())
+    assert {name: dict(parser[name]) for name in parser.sections()} == {
+        "console_scripts": {"cloudrepo-server": "cloudrepo_server.cli:main"},
+        "pytest11": {"cloudrepo": "pytest_cloudrepo.plugin"},
+    }
+
+
+def test_metadata(wheel: zipfile.ZipFile) -> None:
+    about = HeaderParser().parsestr(wheel.read(f"{STEM}.dist-info/METADATA").decode())
+    assert about["Name"] == "pytest-cloudrepo"
+    assert about["Requires-Python"] == ">=3.11"
+    assert about["License-Expression"] == "MIT"
+    assert "Framework :: Pytest" in about.get_all("Classifier", [])
+    assert about.get_payload() == (PROJECT / "README.md").read_text("utf-8")
+    # Every requirement has a lower bound, so that the environment `lowest` means something.
+    assert [one for one in about.get_all("Requires-Dist", []) if ">=" not in one] == []

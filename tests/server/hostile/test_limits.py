@@ -1,0 +1,215 @@
+"""What a client may send at most, each limit with its setting; who does not move is cut."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.archives import Archive, core_metadata, sdist, wheel
+from tests.support.forms import encode, fields
+from tests.support.hostile import head
+from tests.support.index import Index, Server
+from tests.support.raw import basic, connect, exchange, request
+from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
+
+KIBIBYTE = 1 << 10
+
+
+def started(start_server: StartServer, *arguments: str) -> Index:
+    return Server(start_server(*arguments)).repository()
+
+
+def large_metadata(size: int) -> bytes:
+    return core_metadata("demo", "1.0", metadata_version="2.2") + b"\n" + b"x" * size
+
+
+@pytest.mark.parametrize("door", ["upload", "put"])
+def test_a_file(start_server: StartServer, door: str) -> None:
+    index = started(start_server, "--max-file-bytes", str(10 * KIBIBYTE))
+
+    def send(archive: Archive) -> tuple[int, str]:
+        if door == "upload":
+            answer = index.upload(archive)
+        else:
+            path = f"/api/repositories/{index.name}/files/{archive.filename}"
+            answer = index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
+        return answer.status_code, answer.reason
+
+    assert send(wheel(padding=8 * KIBIBYTE))[0] == 200
+    status, reason = send(wheel("big", padding=12 * KIBIBYTE))
+    assert (status, "10240 bytes" in reason) == (413, True)
+    # A repository's own limit counts where it is lower.
+    index.set(max_file_size=KIBIBYTE)
+    assert send(wheel("lesser", padding=2 * KIBIBYTE))[0] == 413
+    index.set(max_file_size=1 << 30)
+    assert send(wheel("big", padding=12 * KIBIBYTE))[0] == 413
+
+
+@pytest.mark.parametrize("kind", ["wheel", ".tar.gz", ".zip"])
+def test_core_metadata(start_server: StartServer, kind: str) -> None:
+    index = started(start_server, "--max-metadata-bytes", str(20 * KIBIBYTE))
+    for size, status in ((10 * KIBIBYTE, 200), (30 * KIBIBYTE, 400)):
+        metadata = large_metadata(size)
+        if kind == "wheel":
+            archive = wheel(metadata=metadata)
+        else:
+            archive = sdist(ending=kind, metadata=metadata)
+        answer = index.upload(archive)
+        assert answer.status_code == status, answer.reason
+        assert status == 200 or "20480 bytes" in answer.reason
+
+
+def test_a_forms_fields(start_server: StartServer) -> None:
+    index = started(start_server, "--max-form-fields", "30", "--max-form-bytes", str(10 * KIBIBYTE))
+    few = [("classifiers", "x")] * 10
+    assert index.post([*few, *fields(wheel())]).status_code == 200
+    many = index.post([*few * 3, *fields(wheel())])
+    assert many.status_code == 400
+    long = index.post([("description", "x" * 11 * KIBIBYTE), *fields(wheel())])
+    assert (long.status_code, "10240 bytes" in long.reason) == (413, True)
+
+
+def test_headers(start_server: StartServer) -> None:
+    index = started(start_server, "--max-header-bytes", "2000")
+    line = f"GET {index.path}/ HTTP/1.1"
+    for size, status in ((1000, 200), (3000, 400)):
+        headers = {**index.authorization, "X-Long": "x" * size}
+        assert exchange(index.url, request(line, headers)).status == status
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-requests", "0"),
+        ("--max-requests", "-1"),
+        ("--max-file-bytes", "1e9"),
+        ("--max-metadata-bytes", "x"),
+        ("--stall-timeout", "0"),
+        ("--stall-timeout", "nan"),
+    ],
+)
+def test_a_limit_that_is_none_is_one_line(
+    start_server: StartServer, option: str, value: str
+) -> None:
+    process = start_server(option, value)
+    assert process.wait() == 2
+    last = process.log.splitlines()[-1]
+    assert option in last
+    assert "Traceback" not in process.log
+
+
+def half_sent(index: Index) -> bytes:
+    """An upload of which the end is not sent."""
+    form = encode(fields(wheel(padding=100 * KIBIBYTE)))
+    return head(index, form, Content_Length=str(len(form.body))) + form.body[: 50 * KIBIBYTE]
+
+
+def test_more_requests_than_are_answered_at_once_are_told_to_come_again(
+    start_server: StartServer,
+) -> None:
+    index = started(start_server, "--max-requests", "8")
+    with ExitStack() as open_:
+        for number in range(8):
+            assert index.get("/").status_code == 200, number
+            open_.enter_context(connect(index.url)).send(half_sent(index))
+
+        def is_full() -> bool:
+            if index.server.request("GET", "/portal/").status_code == 503:
+                return True
+            # An upload that came while this was answered was the ninth, and refused.
+            open_.enter_context(connect(index.url)).send(half_sent(index))
+            return False
+
+        wait_until(is_full, "eight uploads to be received")
+        # Refused before its body is sent, and without who asks being looked at.
+        for headers in ({}, {"Expect": "100-continue"}):
+            ninth = open_.enter_context(connect(index.url))
+            line = f"POST {index.path} HTTP/1.1"
+            ninth.send(request(line, {"Content-Length": "1000000", **headers}))
+            answer = ninth.answer()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert "8 requests at once" in answer.reason
+        # Who looks after the server is answered all the same.
+        assert index.server.request("GET", "/healthz").status_code == 200
+        assert index.server.request("GET", "/readyz").status_code == 200
+    wait_until(lambda: index.get("/").status_code == 200, "the server to have room again")
+    index.publish(wheel())
+
+
+STALL = 1.0
+
+
+def test_who_stops_sending_a_body_is_cut(start_server: StartServer) -> None:
+    index = started(start_server, "--stall-timeout", str(STALL))
+    api = request(
+        "POST /api/users HTTP/1.1",
+        {"Authorization": basic(*index.server.admin), "Content-Length": "100"},
+    )
+    put = request(
+        f"PUT /api/repositories/{index.name}/files/{wheel().filename} HTTP/1.1",
+        {"Authorization": basic(*index.server.admin), "Content-Length": "100"},
+    )
+    before = index.server.blobs()
+    for sent in (half_sent(index), api + b'{"email":', put + b"PK"):
+        with connect(index.url) as connection:
+            connection.send(sent)
+            answer = connection.answer()
+            assert (answer.status, "1 seconds" in answer.reason) == (408, True)
+            assert connection.closed_by_server()
+    assert index.server.keeps_nothing_beyond(before)
+    index.publish(wheel())
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET ", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More:"], ids=["0", "4", "40"]
+)
+def test_who_asks_for_nothing_is_cut(start_server: StartServer, sent: bytes) -> None:
+    index = started(start_server, "--stall-timeout", str(STALL))
+    with connect(index.url) as connection:
+        if sent:
+            connection.send(sent)
+        assert connection.closed_by_server()
+    # So is who has asked, and does not again.
+    with connect(index.url) as connection:
+        connection.send(request("GET /healthz HTTP/1.1"))
+        assert connection.answer().status == 200
+        if sent:
+            connection.send(sent)
+        assert connection.closed_by_server()
+    assert index.get("/").status_code == 200
+
+
+def test_who_takes_nothing_is_cut(start_server: StartServer) -> None:
+    index = started(start_server, "--stall-timeout", str(STALL))
+    large = wheel(padding=24 << 20)
+    index.publish(large)
+    with connect(index.url) as connection:
+        connection.send(
+            request(f"GET {index.path}/demo/{large.filename} HTTP/1.1", index.authorization)
+        )
+        wait_until(
+            lambda: "took nothing more" in index.server.process.log,
+            "the log to say that a client was cut that takes nothing",
+        )
+    assert index.file(large).content == large.data
+
+
+def test_who_is_slow_is_not_cut(start_server: StartServer) -> None:
+    """A client that needs longer than that in all, but sends a little meanwhile."""
+    patience = 4 * STALL
+    index = started(start_server, "--stall-timeout", str(patience))
+    form = encode(fields(wheel(padding=100)))
+    began, step = time.monotonic(), len(form.body) // 12
+    with connect(index.url) as connection:
+        connection.send(head(index, form, Content_Length=str(len(form.body))))
+        for start in range(0, len(form.body), step):
+            connection.send(form.body[start : start + step])
+            sent = time.monotonic()
+            # Other requests take the time between.
+            while time.monotonic() - sent < patience / 10:
+                assert index.get("/").status_code == 200
+        assert connection.answer().status == 200
+    assert time.monotonic() - began > patience

@@ -1,0 +1,119 @@
+"""Many clients at once, the idle and the slow among them: the others are served without error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.environment import Environment
+from tests.support.archives import wheel
+from tests.support.forms import encode, fields
+from tests.support.hostile import head
+from tests.support.index import Index, Server
+from tests.support.nightly import often
+from tests.support.raw import connect, request
+from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
+
+IDLE, HALF_SENT = 500, 200
+SECONDS = 900.0
+
+
+@pytest.fixture
+def many_open_files() -> Iterator[None]:
+    """As many connections as the test opens, where the system has a limit of them."""
+    if sys.platform == "win32":
+        yield
+        return
+    import resource  # noqa: PLC0415 (Windows has it not)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * (IDLE + HALF_SENT)
+    if soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            pytest.skip(f"this system allows {hard} open files alone")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_open_files")
+def test_the_idle_and_those_who_stop_in_the_middle_keep_nobody_waiting(
+    start_server: StartServer,
+) -> None:
+    server = Server(start_server("--max-requests", str(HALF_SENT + 50)))
+    index = server.repository()
+    index.publish(wheel("before"))
+    form = encode(fields(wheel(padding=100_000)))
+    half = head(index, form, Content_Length=str(len(form.body))) + form.body[:60_000]
+    with ExitStack() as open_:
+        for number in range(IDLE):
+            connection = open_.enter_context(connect(index.url))
+            if number % 2:
+                connection.send(request("GET /healthz HTTP/1.1"))
+                assert connection.answer().status == 200
+        senders = [open_.enter_context(connect(index.url)) for _ in range(HALF_SENT)]
+        for connection in senders:
+            connection.send(half)
+        for number in range(20):
+            assert index.get("/before/").status_code == 200
+            index.publish(wheel("meanwhile", version=f"{number}.0"))
+            assert index.get(f"/before/{wheel('before').filename}").content == wheel("before").data
+        # They were all there meanwhile: each ends its upload now, as if alone.
+        for connection in senders:
+            connection.send(form.body[60_000:])
+        assert {connection.answer().status for connection in senders} == {200}
+    assert index.file(wheel(padding=100_000)).status_code == 200
+    wait_until(lambda: index.get("/").status_code == 200, "the server to answer still")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("installer", "times", "packages"),
+    [("uv", often(4, 50), often(30, 100)), ("pip", often(2, 50), often(10, 100))],
+)
+def test_installs_at_once_of_a_graph(
+    start_server: StartServer, tmp_path: Path, installer: str, times: int, packages: int
+) -> None:
+    index = Server(start_server()).repository()
+    publish_graph(index, packages)
+    environment = Environment(tmp_path / "environment").scrubbed()
+    arguments = {
+        "uv": ("uv", "pip", "install", "--python", sys.executable),
+        "pip": ("pip", "install", "--no-input", "--no-compile"),
+    }
+
+    def install(number: int) -> str:
+        target = tmp_path / f"target-{number}"
+        told = run(
+            [
+                *(sys.executable, "-m", *arguments[installer]),
+                *("--index-url", index.index_url, "--target", target, "part0"),
+            ],
+            environ=environment,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert told.ok, told.output
+        assert len(list(target.glob("part*.py"))) == packages
+        return told.output
+
+    with ThreadPoolExecutor(times) as pool:
+        outputs = list(pool.map(install, range(times)))
+    assert "WARNING: Retrying" not in "".join(outputs)
+    # A reader's first request, before he shows who he is, may be refused; nothing else.
+    assert {each["status"] for each in index.journal()} <= {200, 304, 401}
+
+
+def publish_graph(index: Index, packages: int) -> None:
+    """Packages that each need two more, so that one needs them all."""
+    for number in range(packages):
+        needs = [each for each in (2 * number + 1, 2 * number + 2) if each < packages]
+        more = "".join(f"Requires-Dist: part{each}\n" for each in needs)
+        index.publish(wheel(f"part{number}", more=more))

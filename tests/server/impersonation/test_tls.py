@@ -1,0 +1,141 @@
+"""`--tls`: the same server over https, and provenance, which only an https URL may tell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from pytest_cloudrepo._programs.command import run
+from pytest_cloudrepo._programs.environment import Environment
+from tests.support.archives import wheel
+from tests.support.index import JSON, Index, Server
+from tests.support.process import ServerProcess
+
+ATTESTATIONS = '[{"version":1,"verification_material":{},"envelope":{"statement":"e30="}}]'
+SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("authority") / "ca.pem"
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
+    """A server that answers https too."""
+    process = ServerProcess(tmp_path_factory.mktemp("secure"), "--tls", authority)
+    server = Server(process)
+    server.session.verify = str(authority)
+    yield server
+    server.close()
+    assert process.stop() == 0
+    assert "Traceback" not in process.log
+
+
+@pytest.fixture
+def index(secure: Server) -> Index:
+    return secure.repository()
+
+
+def over_https(index: Index, below: str, **headers: str) -> requests.Response:
+    url = index.server.process.state()["tls_url"] + index.path + below
+    return index.server.session.get(url, headers=headers, auth=index.auth, timeout=SECONDS)
+
+
+def test_the_state_file_says_where_and_whom_to_trust(secure: Server, authority: Path) -> None:
+    state = secure.process.state()
+    assert urlsplit(state["tls_url"]).scheme == "https"
+    assert state["tls_url"].startswith("https://127.0.0.1:")
+    assert Path(state["ca"]) == authority
+    assert "PRIVATE KEY" not in authority.read_text()
+
+
+def test_both_addresses_answer_alike(index: Index) -> None:
+    archive = wheel()
+    index.publish(archive)
+    for below in ("/", "/demo/", f"/demo/{archive.filename}"):
+        plain, secured = index.get(below, Accept=JSON), over_https(index, below, Accept=JSON)
+        assert (plain.status_code, secured.status_code) == (200, 200)
+        assert plain.content == secured.content
+
+
+def test_nobody_trusts_it_by_accident(index: Index) -> None:
+    url = index.server.process.state()["tls_url"]
+    with requests.Session() as session:
+        session.trust_env = False
+        with pytest.raises(requests.exceptions.SSLError):
+            session.get(url + "/healthz", timeout=SECONDS)
+
+
+def test_provenance_is_told_over_https_alone(index: Index) -> None:
+    attested, plain = wheel(), wheel(version="2.0")
+    assert index.upload(attested, attestations=ATTESTATIONS).status_code == 200
+    index.publish(plain)
+    page = over_https(index, "/demo/", Accept=JSON).json()
+    files = {file["filename"]: file for file in page["files"]}
+    url = files[attested.filename]["provenance"]
+    assert url.startswith("https://")
+    assert files[plain.filename].get("provenance") is None
+    html = over_https(index, "/demo/").text
+    assert html.count(f'data-provenance="{url}"') == html.count("data-provenance") == 1
+    assert all(file.get("provenance") is None for file in index.files().values())
+    assert "data-provenance" not in index.html()
+    answer = over_https(index, urlsplit(url).path.removeprefix(index.path))
+    assert answer.headers["Content-Type"] == "application/vnd.pypi.integrity.v1+json"
+    told = answer.json()
+    assert told["version"] == 1
+    assert told["attestation_bundles"][0]["attestations"][0]["envelope"] == {"statement": "e30="}
+    missing = urlsplit(url).path.replace(attested.filename, plain.filename)
+    assert over_https(index, missing.removeprefix(index.path)).status_code == 404
+
+
+def test_a_replaced_file_has_the_provenance_of_the_new_upload(index: Index) -> None:
+    index.upload(wheel(), attestations=ATTESTATIONS)
+    index.publish(wheel(module="x = 2\n"))
+    assert "data-provenance" not in over_https(index, "/demo/").text
+
+
+@pytest.mark.parametrize("host", ["a b", "[", "a/b", "a:99999", ""])
+def test_a_host_header_that_is_none_is_no_failure(index: Index, host: str) -> None:
+    index.upload(wheel(), attestations=ATTESTATIONS)
+    assert over_https(index, "/demo/", Host=host).status_code < 500
+
+
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_programs_that_trust_it_install_from_it(
+    index: Index, tmp_path: Path, authority: Path, client: str
+) -> None:
+    index.publish(wheel())
+    environ = Environment(tmp_path / "environment").scrubbed()
+    # What the machine trusts counts more than PIP_CERT in older releases of pip.
+    trust = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+    environ |= dict.fromkeys(trust, str(authority))
+    secured = index.server.process.state()["tls_url"]
+    url = index.index_url.replace("http://", "https://")
+    url = url.replace(urlsplit(index.url).netloc, urlsplit(secured).netloc)
+    arguments = ("pip",) if client == "pip" else ("uv", "pip")
+    python = () if client == "pip" else ("--python", sys.executable)
+    run(
+        [
+            *(sys.executable, "-m", *arguments, "install", "--no-deps", *python),
+            *("--index-url", url, "--target", tmp_path / "target", "demo"),
+        ],
+        environ=environ,
+        timeout=SECONDS,
+        secrets=[index.password],
+    )
+    assert (tmp_path / "target" / "demo.py").exists()
+
+
+def test_what_is_not_tls_is_no_failure(index: Index) -> None:
+    parts = urlsplit(index.server.process.state()["tls_url"])
+    with requests.Session() as session:
+        session.trust_env = False
+        with pytest.raises(requests.exceptions.ConnectionError):
+            session.get(f"http://{parts.netloc}/healthz", timeout=SECONDS)
+    assert over_https(index, "/").status_code == 200

@@ -1,0 +1,210 @@
+"""wire.md 6, G: authentication."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.forms import encode, fields
+from tests.support.index import JSON, Index, Server
+from tests.support.raw import basic, connect, exchange, request
+
+PLACES = ["", "/", "/simple/", "/demo/", "/demo/demo-1.0-py3-none-any.whl", "/nothing/"]
+PASSPHRASES = [
+    "p@ss:w/rd%23",
+    "pâsswörd-é",
+    "with spaces  and\ttab",
+    "+plus&amp;=?#",
+    "::::::::",
+    "%40%3A%2F%20",
+    "\U0001f511 schlüssel",
+    "\"quoted\" \\ 'back'",
+]
+
+
+@pytest.mark.parametrize("place", [*PLACES, "/demo/demo-1.0-py3-none-any.whl.metadata"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_w80_nobody_is_answered_401_with_a_realm(index: Index, method: str, place: str) -> None:
+    index.publish(wheel())
+    answer = index.request(method, place, auth=None)
+    assert answer.status_code == 401
+    assert re.match(r'Basic realm="example"', answer.headers["WWW-Authenticate"])
+    if method == "GET":
+        assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("login", ["wrong passphrase", "unknown user", "admin", "empty"])
+def test_w80_a_login_that_is_of_no_use_is_401(index: Index, login: str) -> None:
+    auth = {
+        "wrong passphrase": (index.username, "wrong-passphrase"),
+        "unknown user": ("nobody@example.com", index.password),
+        "admin": index.server.admin,
+        "empty": ("", ""),
+    }[login]
+    read = index.request("GET", "/", auth=auth)
+    form = encode(fields(wheel()))
+    write = index.send(form, auth=auth)
+    for answer in (read, write):
+        assert answer.status_code == 401
+        assert "Basic realm=" in answer.headers["WWW-Authenticate"]
+    assert index.json("/")["projects"] == []
+
+
+def test_w80_an_unknown_repository_is_401_to_nobody(server: Server) -> None:
+    assert server.request("GET", "/repositories/nowhere/").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/repositories/", "/repositories"])
+def test_w80_the_list_of_repositories_answers_any_good_credential(index: Index, path: str) -> None:
+    assert index.server.request("GET", path, auth=index.auth).status_code == 200
+    assert index.server.request("GET", path).status_code == 401
+    assert index.server.request("GET", path, auth=index.server.admin).status_code == 401
+
+
+def test_w81_a_user_who_may_only_read_is_403_at_an_upload(index: Index) -> None:
+    index.publish(wheel())
+    reader = index.server.user(read_only=True)
+    assert index.request("GET", "/demo/", auth=reader).status_code == 200
+    answer = index.send(encode(fields(wheel(version="2.0"))), auth=reader)
+    assert answer.status_code == 403
+    assert reader[0] in answer.reason
+    assert "read only" in answer.json()["error"]
+    assert len(index.files()) == 1
+
+
+@pytest.mark.parametrize("passphrase", PASSPHRASES)
+def test_w82_a_passphrase_holds_any_character(index: Index, passphrase: str) -> None:
+    user = index.server.user(passphrase=passphrase)
+    for encoding in ("utf-8", "latin-1"):
+        try:
+            header = basic(user[0], passphrase, encoding=encoding)
+        except UnicodeEncodeError:
+            continue
+        headers = {"Authorization": header}
+        assert index.request("GET", "/", auth=None, headers=headers).status_code == 200
+        wrong = {"Authorization": basic(user[0], passphrase + "x", encoding=encoding)}
+        assert index.request("GET", "/", auth=None, headers=wrong).status_code == 401
+
+
+@pytest.mark.parametrize("email", ["first.last+tag@example.com", "ä.ö@exämple.com", "a%40b@c.de"])
+def test_w82_a_user_name_is_an_e_mail_address(index: Index, email: str) -> None:
+    _, passphrase = index.server.user(email=email)
+    for encoding in ("utf-8", "latin-1"):
+        headers = {"Authorization": basic(email, passphrase, encoding=encoding)}
+        assert index.request("GET", "/", auth=None, headers=headers).status_code == 200
+    shouted = {"Authorization": basic(email.upper(), passphrase)}
+    assert index.request("GET", "/", auth=None, headers=shouted).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic",
+        "Basic ",
+        "Basic %%%",
+        "Basic not-base64!",
+        "Basic " + base64.b64encode(b"no colon").decode(),
+        "Basic " + base64.b64encode(b"\xff\xfe:\xff").decode(),
+        "Basic " + base64.b64encode(b":").decode(),
+        "Basic " + base64.b64encode(b"\x00:\x00").decode(),
+        "Bearer",
+        "Bearer nonsense",
+        "Bearer cloudrepo..",
+        "Bearer cloudrepo.../../x.y",
+        "Digest username=x",
+        "nonsense",
+        "",
+    ],
+)
+def test_w83_credentials_that_cannot_be_read_are_401(index: Index, header: str) -> None:
+    answer = index.request("GET", "/", auth=None, headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert "WWW-Authenticate" in answer.headers
+
+
+def test_w83_a_user_name_alone_is_401(index: Index) -> None:
+    assert index.request("GET", "/", auth=(index.username, "")).status_code == 401
+
+
+def test_the_scheme_is_read_in_any_case(index: Index) -> None:
+    header = index.authorization["Authorization"].replace("Basic", "bAsIc")
+    answer = index.request("GET", "/", auth=None, headers={"Authorization": header})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("below", ["", ".metadata"])
+def test_w84_files_and_metadata_are_protected_as_pages_are(index: Index, below: str) -> None:
+    archive = wheel()
+    index.publish(archive)
+    path = f"/demo/{archive.filename}{below}"
+    tag = index.get(path).headers["ETag"]
+    for headers in ({}, {"Range": "bytes=0-1"}, {"If-None-Match": tag}):
+        answer = index.request("GET", path, auth=None, headers=headers)
+        assert answer.status_code == 401
+        assert archive.data[:10] not in answer.content
+
+
+def test_w85_a_percent_encoded_user_is_told_why(index: Index) -> None:
+    encoded = index.username.replace("@", "%40")
+    answer = index.request("GET", "/", auth=(encoded, index.password))
+    assert answer.status_code == 401
+    assert "percent-encoded" in answer.reason
+    assert "percent-encoded" in index.server.process.log
+    assert "percent-encoded" in index.journal()[-1]["reason"]
+
+
+def test_w86_credentials_are_in_no_page_body_or_log(index: Index) -> None:
+    secrets = (index.password, index.authorization["Authorization"].removeprefix("Basic "))
+    index.publish(wheel())
+    answers = [
+        *(index.get(below, Accept=accept) for below in PLACES for accept in (JSON, "text/html")),
+        index.upload(wheel(), sha256_digest="0" * 64),
+        index.request("PUT", "/"),
+        index.request("GET", "/", auth=(index.username + "x", index.password)),
+        index.request("GET", "/", auth=("a%40b@c.de", index.password)),
+        index.api("GET", "/requests"),
+    ]
+    for answer in answers:
+        for secret in secrets:
+            assert secret not in f"{answer.reason} {answer.headers} {answer.text}"
+    for secret in secrets:
+        assert secret not in index.server.process.log
+
+
+def test_w87_who_asks_is_settled_before_the_body_is_sent(index: Index) -> None:
+    form = encode(fields(wheel(padding=1 << 20)))
+    headers = {"Content-Type": form.content_type, "Content-Length": str(len(form.body))}
+    reader = index.server.user(read_only=True)
+    for status, authorization in (
+        (401, {}),
+        (401, {"Authorization": basic("nobody@example.com", "wrong-passphrase")}),
+        (403, {"Authorization": basic(*reader)}),
+    ):
+        head = request(f"POST {index.path} HTTP/1.1", {**headers, **authorization})
+        with connect(index.url) as connection:
+            connection.send(head)
+            assert connection.answer().status == status
+
+
+def test_w87_a_client_that_waits_is_refused_without_being_asked_for_the_body(
+    index: Index,
+) -> None:
+    headers = {
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": "100000",
+        "Expect": "100-continue",
+    }
+    with connect(index.url) as connection:
+        connection.send(request(f"POST {index.path} HTTP/1.1", headers))
+        answer = connection.answer()
+        assert answer.status == 401
+        assert answer.headers["Connection"].lower() == "close"
+        assert connection.closed_by_server()
+
+
+def test_w87_a_wrong_body_does_not_hide_a_wrong_login(index: Index) -> None:
+    answer = exchange(index.url, request(f"POST {index.path} HTTP/1.1", {}, b"nonsense"))
+    assert answer.status == 401

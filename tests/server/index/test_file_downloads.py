@@ -1,0 +1,304 @@
+"""wire.md 6, D: files, their metadata, parts of them, and what a cache may keep."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+
+from tests.support.archives import Archive, sdist, wheel
+from tests.support.forms import File, encode, fields
+from tests.support.index import JSON, Index, Server
+from tests.support.raw import connect, exchange, request
+
+LARGE = 3 << 19
+
+
+@pytest.fixture(scope="module", params=["small", "large"])
+def archive(request: pytest.FixtureRequest) -> Archive:
+    """A file that is sent in one piece, and one that is streamed."""
+    return wheel(padding=LARGE if request.param == "large" else 0)
+
+
+@pytest.fixture(scope="module")
+def stored(server: Server, archive: Archive) -> Index:
+    """A repository that has the file, for tests that only read."""
+    index = server.repository()
+    index.publish(archive)
+    return index
+
+
+@pytest.fixture(scope="module")
+def path(archive: Archive) -> str:
+    """Where the file is."""
+    return f"/demo/{archive.filename}"
+
+
+def test_w41_a_file_comes_as_it_was_uploaded(stored: Index, archive: Archive, path: str) -> None:
+    answer = stored.get(path)
+    assert answer.status_code == 200
+    assert answer.content == archive.data
+    assert answer.headers["Content-Length"] == str(len(archive.data))
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize("simple", ["/simple", ""])
+def test_w42_metadata_is_that_of_the_wheel_byte_for_byte(index: Index, simple: str) -> None:
+    metadata = b"Metadata-Version: 2.1\r\nName: demo\nVersion: 1.0\n\n\xc3\xa4\x00\xff\r\n\n"
+    archive = wheel(metadata=metadata)
+    index.publish(archive)
+    answer = index.get(f"{simple}/demo/{archive.filename}.metadata")
+    assert answer.status_code == 200
+    assert answer.content == metadata
+
+
+def test_w42_metadata_of_an_sdist_that_can_be_relied_on(index: Index) -> None:
+    archive = sdist(metadata_version="2.4", requires_python=">=3.9")
+    index.publish(archive)
+    answer = index.get(f"/demo/{archive.filename}.metadata")
+    assert answer.content == archive.metadata
+
+
+def test_w43_metadata_digest_is_the_advertised_one(index: Index) -> None:
+    built, source = wheel(more="Requires-Dist: other\n"), sdist(metadata_version="2.2")
+    index.publish(built, source)
+    for archive in (built, source):
+        file = index.files()[archive.filename]
+        served = index.linked(file["url"] + ".metadata").content
+        assert file["core-metadata"]["sha256"] == Archive("METADATA", served).sha256
+
+
+def test_w43_metadata_of_a_replaced_file_is_the_new_one(index: Index) -> None:
+    index.publish(wheel())
+    again = wheel(more="Requires-Dist: other\n")
+    index.publish(again)
+    served = index.get(f"/demo/{again.filename}.metadata").content
+    assert served == again.metadata
+    digest = index.files()[again.filename]["core-metadata"]["sha256"]
+    assert digest == Archive("METADATA", served).sha256
+
+
+def test_w44_head_has_the_headers_of_get_and_no_body(stored: Index, path: str) -> None:
+    with connect(stored.url) as connection:
+        # A body would stand before the second answer.
+        for method in ("HEAD", "GET"):
+            connection.send(request(f"{method} {stored.path}{path} HTTP/1.1", stored.authorization))
+        head, get = connection.answer(method="HEAD"), connection.answer()
+    assert head.status == get.status == 200
+    unsettled = {"Date", "X-Request-Id"}
+    assert {k: v for k, v in head.headers.items() if k not in unsettled} == {
+        k: v for k, v in get.headers.items() if k not in unsettled
+    }
+
+
+@pytest.mark.parametrize("accept", [JSON, "text/html"])
+def test_w44_head_of_a_page_is_that_of_get(index: Index, accept: str) -> None:
+    index.publish(*(wheel(version=f"{number}.0") for number in range(10)))
+    headers = {**index.authorization, "Accept": accept, "Accept-Encoding": "gzip"}
+    for below in ("/", "/demo/", "/demo/demo-1.0-py3-none-any.whl.metadata"):
+        with connect(index.url) as connection:
+            for method in ("HEAD", "GET"):
+                connection.send(request(f"{method} {index.path}{below} HTTP/1.1", headers))
+            head, get = connection.answer(method="HEAD"), connection.answer()
+        assert head.status == get.status == 200
+        for name in ("Content-Length", "Content-Type", "Etag", "Cache-Control", "Vary"):
+            assert head.headers[name] == get.headers[name]
+
+
+@pytest.mark.parametrize("below", ["/nothing/", "/demo/nothing-1.0.tar.gz"])
+def test_w44_head_of_what_is_not_there(index: Index, below: str) -> None:
+    index.publish(wheel())
+    answer = index.request("HEAD", below)
+    assert answer.status_code == 404
+
+
+def test_w45_ranges_are_offered(stored: Index, path: str) -> None:
+    assert stored.get(path).headers["Accept-Ranges"] == "bytes"
+    assert stored.request("HEAD", path).headers["Accept-Ranges"] == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10-19", 10, 19),
+        ("bytes=10-", 10, -1),
+        ("bytes=-10", -10, -1),
+        ("bytes=0-99999999", 0, -1),
+        ("bytes=-99999999", 0, -1),
+    ],
+)
+def test_w45_a_range_is_given_exactly(
+    stored: Index, archive: Archive, path: str, asked: str, first: int, last: int
+) -> None:
+    size = len(archive.data)
+    first, last = first % size, last % size
+    answer = stored.get(path, Range=asked)
+    assert answer.status_code == 206
+    assert answer.content == archive.data[first : last + 1]
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
+    assert answer.headers["Content-Length"] == str(last - first + 1)
+    assert answer.headers["ETag"] == f'"{archive.sha256}"'
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-0,2-3", "bytes=5-3", "items=0-1", "bytes=", "bytes=-"])
+def test_w45_what_is_not_one_range_is_ignored(
+    stored: Index, archive: Archive, path: str, asked: str
+) -> None:
+    answer = stored.get(path, Range=asked)
+    assert answer.status_code == 200
+    assert answer.content == archive.data
+
+
+@pytest.mark.parametrize("asked", ["bytes={size}-", "bytes=99999999-", "bytes=-0"])
+def test_w46_a_range_beyond_the_end_is_416(
+    stored: Index, archive: Archive, path: str, asked: str
+) -> None:
+    size = len(archive.data)
+    answer = stored.get(path, Range=asked.format(size=size))
+    assert answer.status_code == 416
+    assert answer.headers["Content-Range"] == f"bytes */{size}"
+
+
+def test_w47_a_strong_etag_is_answered_304_without_a_body(stored: Index, path: str) -> None:
+    for below in (path, path + ".metadata", "/demo/", "/"):
+        tag = stored.get(below).headers["ETag"]
+        assert re.fullmatch(r'"[!#-~]+"', tag)
+        headers = {**stored.authorization, "If-None-Match": tag, "Accept-Encoding": "gzip, deflate"}
+        with connect(stored.url) as connection:
+            for _ in range(2):
+                connection.send(request(f"GET {stored.path}{below} HTTP/1.1", headers))
+                answer = connection.answer()
+                assert (answer.status, answer.body) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("*", 304), ('"other", {tag}', 304), ("W/{tag}", 304), ('"other"', 200)]
+)
+def test_w47_the_forms_of_if_none_match(stored: Index, path: str, asked: str, status: int) -> None:
+    tag = stored.get(path).headers["ETag"]
+    assert stored.get(path, If_None_Match=asked.format(tag=tag)).status_code == status
+
+
+def test_w48_if_range_with_a_stale_etag_gives_the_whole(
+    stored: Index, archive: Archive, path: str
+) -> None:
+    answer = stored.get(path, Range="bytes=0-9", If_Range='"stale"')
+    assert answer.status_code == 200
+    assert answer.content == archive.data
+    fresh = stored.get(path, Range="bytes=0-9", If_Range=f'"{archive.sha256}"')
+    assert fresh.status_code == 206
+
+
+def test_w49_a_file_is_never_encoded(index: Index) -> None:
+    archive = wheel(module="x = 1\n" * 20_000)
+    stored = Archive(archive.filename, archive.data + b"")
+    index.publish(stored)
+    for accepted in ("gzip", "gzip, deflate, zstd", "*"):
+        answer = index.get(f"/demo/{stored.filename}", Accept_Encoding=accepted)
+        assert "Content-Encoding" not in answer.headers
+        assert answer.content == stored.data
+
+
+def test_large_pages_are_compressed_for_those_who_can_read_it(index: Index) -> None:
+    index.publish(*(wheel(version=f"{number}.0") for number in range(10)))
+    headers = {**index.authorization, "Accept": JSON}
+    line = f"GET {index.path}/demo/ HTTP/1.1"
+    plain = exchange(index.url, request(line, headers))
+    assert "Content-Encoding" not in plain.headers
+    small = exchange(index.url, request(line, {**headers, "Accept-Encoding": "deflate, gzip"}))
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(small.body) == plain.body
+    assert small.headers["Etag"] != plain.headers["Etag"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip;q=0", "identity, gzip; q=0.0", "br", "*;q=0", ""])
+def test_pages_are_not_compressed_for_those_who_cannot(index: Index, accepted: str) -> None:
+    index.publish(*(wheel(version=f"{number}.0") for number in range(10)))
+    answer = index.get("/demo/", Accept_Encoding=accepted)
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("accept", [JSON, "text/html"])
+def test_w50_a_page_is_asked_for_each_time_and_changes_with_each_upload(
+    index: Index, accept: str
+) -> None:
+    tags = []
+    for version in ("1.0", "2.0", "3.0"):
+        index.publish(wheel(version=version))
+        answer = index.get("/demo/", Accept=accept)
+        assert answer.headers["Cache-Control"] in ("max-age=0", "no-cache")
+        tags.append(answer.headers["ETag"])
+    assert len(set(tags)) == 3
+    assert index.get("/demo/", Accept=accept, If_None_Match=tags[-1]).status_code == 304
+    assert index.get("/demo/", Accept=accept, If_None_Match=tags[0]).status_code == 200
+
+
+def test_w50_a_page_changes_with_yanks_deletions_and_status(index: Index) -> None:
+    first, second = wheel(), wheel(version="2.0")
+    index.publish(first, second)
+    tags = [index.get("/demo/").headers["ETag"]]
+    for method, below, body in (
+        ("PATCH", f"/files/{first.filename}", {"yanked": True}),
+        (
+            "PATCH",
+            f"/files/{first.filename}",
+            {"upload_time": "2020-01-01T00:00Z"},
+        ),
+        ("PATCH", "/projects/demo", {"status": "deprecated"}),
+        ("DELETE", f"/files/{first.filename}", None),
+    ):
+        index.done(method, below, body)
+        tags.append(index.get("/demo/", Accept=JSON).headers["ETag"])
+    assert len(set(tags)) == len(tags)
+
+
+def test_w50_the_root_changes_with_its_projects(index: Index) -> None:
+    index.publish(wheel())
+    first = index.get("/").headers["ETag"]
+    index.publish(wheel(version="2.0"))
+    assert index.get("/", If_None_Match=first).status_code == 304
+    index.publish(wheel("other"))
+    assert index.get("/", If_None_Match=first).status_code == 200
+
+
+def test_w51_after_an_overwrite_everything_is_new(
+    index: Index, archive: Archive, path: str
+) -> None:
+    index.publish(archive)
+    before, tag = index.files()[archive.filename], index.get(path).headers["ETag"]
+    page_tag = index.get("/demo/").headers["ETag"]
+    again = wheel(module="x = 2\n")
+    index.publish(again)
+    answer = index.get(path, If_None_Match=tag)
+    assert answer.status_code == 200
+    assert answer.content == again.data
+    assert answer.headers["ETag"] != tag
+    after = index.files()[archive.filename]
+    assert after["hashes"] == {"sha256": again.sha256} != before["hashes"]
+    assert index.get("/demo/", If_None_Match=page_tag).status_code == 200
+
+
+def test_w51_a_file_may_not_be_kept_without_asking(stored: Index, path: str) -> None:
+    assert stored.get(path).headers["Cache-Control"] == "no-cache"
+
+
+def test_w52_there_is_no_signature(index: Index) -> None:
+    plain, signed = wheel(), wheel(version="2.0")
+    index.publish(plain)
+    signature = ("gpg_signature", File(f"{signed.filename}.asc", b"-----BEGIN PGP SIGNATURE-----"))
+    assert index.send(encode([*fields(signed), signature])).status_code == 200
+    for archive in (plain, signed):
+        assert index.get(f"/demo/{archive.filename}.asc").status_code == 404
+        assert index.files()[archive.filename].get("gpg-sig", False) is False
+    assert "data-gpg-sig" not in index.html()
+
+
+def test_w53_a_304_carries_what_a_cache_needs(stored: Index, path: str) -> None:
+    for below in (path, path + ".metadata", "/demo/", "/"):
+        whole = stored.get(below)
+        answer = stored.get(below, If_None_Match=whole.headers["ETag"])
+        assert answer.status_code == 304
+        for name in ("ETag", "Cache-Control", "Vary"):
+            assert answer.headers[name] == whole.headers[name]

@@ -1,0 +1,357 @@
+"""wire.md 6, F: uploads that are refused."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.support.archives import Archive, core_metadata, sdist, tarred, wheel, zipped
+from tests.support.forms import Field, File, Form, encode, fields
+from tests.support.index import Index, Server
+from tests.support.raw import connect, request
+
+AT_ONCE = 20
+
+
+def assert_refused(answer: requests.Response, status: int, *words: str) -> None:
+    """A refusal says why in its reason and in its body, in every key that a client reads."""
+    assert answer.status_code == status, answer.reason
+    assert answer.headers["Content-Type"] == "application/json"
+    body = answer.json()
+    assert body["error"] == body["message"]
+    assert body["code"] == f"{status} {body['error']}"
+    for word in words:
+        assert word in answer.reason
+        assert word in body["error"]
+
+
+@pytest.mark.parametrize("digest", ["sha256", "md5", "blake2_256"])
+def test_w67_a_digest_that_differs_is_400(index: Index, digest: str) -> None:
+    other = getattr(wheel(version="2.0"), digest)
+    answer = index.upload(wheel(), **{f"{digest}_digest": other})
+    assert_refused(answer, 400, f"{digest}_digest", "demo-1.0-py3-none-any.whl")
+    assert index.get("/demo/").status_code == 404
+
+
+@pytest.mark.parametrize("digest", ["0", "zz" * 32, "é", "a" * 100_000])
+def test_w67_what_is_no_digest_is_400(index: Index, digest: str) -> None:
+    assert_refused(index.upload(wheel(), sha256_digest=digest), 400, "sha256_digest")
+
+
+def test_w68_no_digest_is_400(index: Index) -> None:
+    assert_refused(index.upload(wheel(), sha256_digest=None), 400, "digest", "sha256_digest")
+
+
+def test_w68_no_content_is_400(index: Index) -> None:
+    assert_refused(index.post(fields(wheel())[:-1]), 400, "no file", "content")
+
+
+def test_w68_content_that_is_a_field_is_400(index: Index) -> None:
+    form: list[Field] = [*fields(wheel())[:-1], ("content", "text")]
+    assert_refused(index.post(form), 400, "no file", "content")
+
+
+def test_w68_no_name_is_400(index: Index) -> None:
+    form = [field for field in fields(wheel()) if field[0] != "name"]
+    assert_refused(index.post(form), 400, "no name")
+
+
+@pytest.mark.parametrize("action", ["doc_upload", "verify", "submit_pkg_info", "File_Upload"])
+def test_w68_another_action_is_400(index: Index, action: str) -> None:
+    assert_refused(index.upload(wheel(), **{":action": action}), 400, action)
+    assert index.json("/")["projects"] == []
+
+
+def test_w68_another_protocol_version_is_400(index: Index) -> None:
+    assert_refused(index.upload(wheel(), protocol_version="2"), 400, "protocol_version")
+
+
+@pytest.mark.parametrize("name", ["-demo", "demo-", "de mo", "dé", "d/emo", "..", "a" * 300])
+def test_w68_what_is_no_name_is_400(index: Index, name: str) -> None:
+    assert_refused(index.upload(wheel(), name=name), 400, "name")
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        *("demo-1.0.exe", "demo-1.0-py2.7.egg", "demo-1.0.tar.bz2", "demo-1.0.tgz", "demo.whl"),
+        *("demo-1.0-py3-none.whl", "demo-1.0-py3-none-any-more-more.whl", "demo-.tar.gz"),
+        *("demo-not.a.version.tar.gz", "demo-x-py3-none-any.whl", "-1.0.tar.gz", ".whl", "", "x"),
+        *("demo-1.0.TAR.GZ", "demo-1.0-py3-none-any.WHL", "demo-1.0.tar.gz.asc"),
+    ],
+)
+def test_w69_a_bad_file_name_is_400(index: Index, filename: str) -> None:
+    answer = index.post(
+        [*fields(wheel(), version=None)[:-1], ("content", File(filename, wheel().data))]
+    )
+    assert_refused(answer, 400)
+    assert filename[:20] in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        *("a/demo-1.0.tar.gz", "../demo-1.0.tar.gz", "/etc/demo-1.0.tar.gz", "..", "."),
+        *("a\\\\demo-1.0.tar.gz", "demo-1.0%2F.tar.gz", "%2e%2e"),
+        *("demo 1.0.tar.gz", "demo-1.0\x00.tar.gz", "demo-1.0\x7f.tar.gz", "démo-1.0.tar.gz"),
+        *("demo-1.0.tar.gz;x", "demo-1.0.tar.gz?x", "demo-1.0.tar.gz#x", "demo:1.0.tar.gz"),
+        "d" * 300 + "-1.0.tar.gz",
+    ],
+)
+def test_w69_paths_and_other_characters_are_400(index: Index, filename: str) -> None:
+    form = [*fields(sdist(), version=None)[:-1], ("content", File(filename, sdist().data))]
+    assert_refused(index.post(form), 400)
+    assert index.json("/")["projects"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "other"}, ["demo-1.0-py3-none-any.whl", "other"]),
+        ({"version": "2.0"}, ["demo-1.0-py3-none-any.whl", "2.0"]),
+        ({"version": "nonsense"}, ["demo-1.0-py3-none-any.whl", "nonsense"]),
+        ({"filetype": "sdist"}, ["demo-1.0-py3-none-any.whl", "sdist"]),
+        ({"filetype": "bdist_egg"}, ["demo-1.0-py3-none-any.whl", "bdist_egg"]),
+    ],
+)
+def test_w70_a_file_of_something_else_is_400(
+    index: Index, changes: dict[str, str], words: list[str]
+) -> None:
+    assert_refused(index.upload(wheel(), **changes), 400, *words)
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "1.0.0", "v1.0", " 1.0"])
+def test_w70_spellings_of_one_version_agree(index: Index, version: str) -> None:
+    assert index.upload(wheel(), version=version).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("metadata", "word"),
+    [
+        (core_metadata("other", "1.0"), "other"),
+        (core_metadata("demo", "2.0"), "2.0"),
+        (core_metadata("demo", "1.0", metadata_version="3.0"), "3.0"),
+        (core_metadata("demo", "1.0", metadata_version="nonsense"), "nonsense"),
+        (b"", "metadata"),
+        (b"\x00\xff\xfe", "metadata"),
+        (b"\nMetadata-Version: 2.1\nName: demo\nVersion: 1.0\n", "metadata"),
+        (core_metadata("demo", "1.0", more="Name: other\n"), "metadata"),
+    ],
+)
+def test_w70_a_wheel_with_the_metadata_of_something_else_is_400(
+    index: Index, metadata: bytes, word: str
+) -> None:
+    assert_refused(index.upload(wheel(metadata=metadata)), 400, "demo-1.0-py3-none-any.whl", word)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        zipped({}),
+        zipped({"demo.py": b""}),
+        zipped({"METADATA": core_metadata("demo", "1.0")}),
+        zipped({"a/demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0")}),
+        zipped(
+            {
+                "demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0"),
+                "other-1.0.dist-info/METADATA": core_metadata("demo", "1.0"),
+            }
+        ),
+        *(b"", b"PK", b"PK\x05\x06" + bytes(18), b"not a zip file", bytes(100)),
+        tarred({"demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0")}),
+        wheel().data[:-30],
+    ],
+)
+def test_w70_what_is_no_wheel_is_400(index: Index, data: bytes) -> None:
+    answer = index.upload(Archive("demo-1.0-py3-none-any.whl", data))
+    assert_refused(answer, 400, "demo-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
+@pytest.mark.parametrize("data", [b"", b"not an archive", sdist().data[:100], sdist().data[:20]])
+def test_w70_what_is_no_sdist_is_400(index: Index, ending: str, data: bytes) -> None:
+    filename = f"demo-1.0{ending}"
+    assert_refused(index.upload(Archive(filename, data), version="1.0"), 400, filename)
+
+
+def test_w71_protection_refuses_an_existing_name(protected: Index) -> None:
+    archive = wheel()
+    protected.publish(archive)
+    answer = protected.upload(wheel(module="x = 2\n"))
+    assert_refused(answer, 409, "already exists", archive.filename, "overwrite protection")
+
+
+def test_w72_the_body_is_what_uv_and_cloudrepo_read(protected: Index) -> None:
+    protected.publish(wheel())
+    answer = protected.upload(wheel(module="x = 2\n"))
+    assert answer.headers["Content-Type"] == "application/json"
+    assert set(answer.json()) >= {"error", "message", "code"}
+    assert answer.json()["code"].startswith("409 File already exists")
+
+
+def test_w73_identical_bytes_are_refused_too(protected: Index) -> None:
+    protected.publish(wheel())
+    assert_refused(protected.upload(wheel()), 409, "already exists")
+
+
+def test_w73_identical_bytes_are_accepted_where_the_dialect_says_so(server: Server) -> None:
+    index = server.repository(dialect="pypi", overwrite_protection=True)
+    index.publish(wheel())
+    time = index.files()[wheel().filename]["upload-time"]
+    assert index.upload(wheel()).status_code == 200
+    assert index.files()[wheel().filename]["upload-time"] == time
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"sha256_digest": "0" * 64},
+        {"name": "other"},
+        {"version": "2.0"},
+        {"filetype": "sdist"},
+        {":action": "nonsense"},
+        {"protocol_version": "2"},
+        {},
+    ],
+)
+def test_w74_a_refused_upload_changes_nothing(protected: Index, spoil: dict[str, str]) -> None:
+    archive = wheel()
+    protected.publish(archive)
+    path = f"/demo/{archive.filename}"
+
+    def everything() -> list[object]:
+        answers = [protected.get(below) for below in ("/", "/demo/", path, path + ".metadata")]
+        seen: list[object] = [(each.content, each.headers.get("ETag")) for each in answers]
+        return [*seen, protected.done("GET", "/projects/demo")]
+
+    before, blobs = everything(), protected.server.blobs()
+    assert protected.upload(wheel(module="x = 2\n"), **spoil).status_code in (400, 409)
+    assert protected.upload(wheel(module="y", padding=2 << 20), **spoil).status_code in (400, 409)
+    assert everything() == before
+    assert protected.server.keeps_nothing_beyond(blobs)
+
+
+def test_w75_of_many_at_once_exactly_one_wins(protected: Index) -> None:
+    archives = [wheel(module=f"x = {number}\n") for number in range(AT_ONCE)]
+    together = threading.Barrier(AT_ONCE)
+
+    def upload(archive: Archive) -> int:
+        with requests.Session() as session:
+            session.trust_env = False
+            form = encode(fields(archive))
+            together.wait()
+            answer = session.post(
+                protected.url,
+                data=form.body,
+                headers={"Content-Type": form.content_type},
+                auth=protected.auth,
+                timeout=30,
+            )
+            return answer.status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        statuses = list(pool.map(upload, archives))
+    assert sorted(statuses) == [200] + [409] * (AT_ONCE - 1)
+    winner = archives[statuses.index(200)]
+    assert protected.file(winner).content == winner.data
+    assert protected.files()[winner.filename]["hashes"] == {"sha256": winner.sha256}
+
+
+@pytest.mark.parametrize("name", ["é\u2028x", "a\r\nX-Injected: yes", "a\nb", "\U0001f600", "\x00"])
+def test_w76_a_reason_is_one_line_of_ascii(index: Index, name: str) -> None:
+    form = encode(fields(wheel(), name=name))
+    with connect(index.url) as connection:
+        for _ in range(2):
+            connection.send(
+                request(
+                    f"POST {index.path} HTTP/1.1",
+                    {**index.authorization, "Content-Type": form.content_type},
+                    form.body,
+                )
+            )
+            answer = connection.answer()
+            assert answer.status == 400
+            assert answer.reason.isascii()
+            assert answer.reason.isprintable()
+            assert "X-Injected" not in answer.headers
+
+
+def test_w76_a_long_reason_is_cut(index: Index) -> None:
+    answer = index.upload(wheel(), **{":action": "x" * 50_000})
+    assert answer.status_code == 400
+    assert 0 < len(answer.reason) < 1000
+
+
+def test_w77_never_what_makes_poetry_register(index: Index) -> None:
+    refusals = [
+        index.upload(wheel(), name=""),
+        index.upload(wheel(), name="other"),
+        index.upload(wheel(), sha256_digest=None),
+        index.upload(wheel(), sha256_digest="0" * 64),
+        index.post(fields(wheel())[:-1]),
+        index.get("/nothing/"),
+    ]
+    for answer in refusals:
+        assert answer.status_code >= 400
+        assert "was ever registered" not in answer.reason + answer.text
+
+
+@pytest.mark.parametrize("status", ["archived", "quarantined"])
+def test_w78_a_closed_project_refuses_uploads(index: Index, status: str) -> None:
+    index.publish(wheel())
+    index.done("PATCH", "/projects/demo", {"status": status})
+    assert_refused(index.upload(wheel(version="2.0")), 403, "demo", status)
+    assert_refused(index.upload(wheel(module="x = 2\n")), 403, "demo", status)
+    index.done("PATCH", "/projects/demo", {"status": "active"})
+    index.publish(wheel(version="2.0"))
+
+
+def test_w78_a_deprecated_project_takes_uploads(index: Index) -> None:
+    index.publish(wheel())
+    index.done("PATCH", "/projects/demo", {"status": "deprecated"})
+    index.publish(wheel(version="2.0"))
+    assert set(index.files()) == {wheel().filename, wheel(version="2.0").filename}
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("modern", 413), ("pypi", 400)])
+def test_w79_a_file_that_is_too_large_is_refused(server: Server, dialect: str, status: int) -> None:
+    archive = wheel(padding=2 << 20)
+    index = server.repository(dialect=dialect, max_file_size=1 << 20)
+    before = server.blobs()
+    form = encode(fields(archive))
+    headers = {**index.authorization, "Content-Type": form.content_type}
+    with connect(index.url) as connection:
+        for _ in range(2):
+            connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body))
+            answer = connection.answer()
+            assert answer.status == status
+            assert archive.filename in answer.reason
+            assert str(1 << 20) in answer.reason
+        connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
+        assert connection.answer().status == 200
+    assert server.keeps_nothing_beyond(before)
+    index.set(max_file_size=len(archive.data))
+    index.publish(archive)
+
+
+def test_a_form_with_two_files_is_refused(index: Index) -> None:
+    content = ("content", File("demo-2.0-py3-none-any.whl", wheel(version="2.0").data))
+    before = index.server.blobs()
+    assert_refused(index.post([*fields(wheel()), content]), 400, "several files")
+    assert index.server.keeps_nothing_beyond(before)
+
+
+def test_a_field_that_contradicts_itself_is_refused(index: Index) -> None:
+    assert_refused(index.post([("name", "other"), *fields(wheel())]), 400, "several", "name")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "multipart/form-data", ""],
+)
+def test_what_is_no_multipart_form_is_refused(index: Index, content_type: str) -> None:
+    answer = index.send(Form(content_type, encode(fields(wheel())).body))
+    assert_refused(answer, 400, "multipart/form-data")

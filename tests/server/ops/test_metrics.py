@@ -1,0 +1,181 @@
+"""`/metrics`: what Prometheus is told, and who may ask."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.archives import wheel
+from tests.support.forms import encode
+from tests.support.index import Server
+from tests.support.raw import connect, exchange, request
+from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
+
+Samples = dict[tuple[str, ...], float]
+
+
+@pytest.fixture
+def counted(start_server: StartServer) -> Server:
+    return Server(start_server("--metrics"))
+
+
+def metrics(server: Server, name: str) -> Samples:
+    """The samples of a metric, by the values of their labels."""
+    answer = server.request("GET", "/metrics", auth=server.admin)
+    assert answer.status_code == 200, answer.text
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_requests_are_counted_by_kind(counted: Server) -> None:
+    index = counted.repository("demo")
+    demo = wheel()
+    index.publish(demo)
+    for _ in range(3):
+        index.get("/demo/")
+    index.file(demo)
+    index.get("/nothing/")
+    counted.request("GET", "/public/repositories/demo/")
+    counted.request("GET", "/nowhere")
+    counted.request("PROPFIND", "/healthz")
+    counted.request("GET", "/portal/sign-in")
+
+    seen = metrics(counted, "cloudrepo_requests_total")
+
+    expected = {
+        ("POST", "/api/repositories", "201"): 1,
+        ("POST", "/api/users", "201"): 1,
+        ("POST", "/repositories/{repository}", "200"): 1,
+        ("GET", "/repositories/{repository}/{project}", "200"): 4,
+        ("GET", "/repositories/{repository}/{project}/{filename}", "200"): 1,
+        ("GET", "/repositories/{repository}/{project}", "404"): 1,
+        ("GET", "/public/repositories/{repository}", "404"): 1,
+        ("GET", "other", "404"): 1,
+        ("other", "other", "405"): 1,
+        ("GET", "/portal/", "200"): 1,
+    }
+    assert seen == expected
+    count = metrics(counted, "cloudrepo_request_seconds_count")
+    assert count["GET", "/repositories/{repository}/{project}"] == 5
+    seconds = metrics(counted, "cloudrepo_request_seconds_sum")
+    assert 0 < seconds["POST", "/repositories/{repository}"] < 60
+    received = metrics(counted, "cloudrepo_received_bytes_total")
+    assert received["/repositories/{repository}",] > len(demo.data)
+    sent = metrics(counted, "cloudrepo_sent_bytes_total")
+    assert sent["/repositories/{repository}/{project}/{filename}",] > len(demo.data)
+    assert metrics(counted, "process_resident_memory_bytes" if LINUX else "python_info")
+    counted.close()
+
+
+LINUX = sys.platform == "linux"
+
+
+def test_uploads_are_counted_by_their_outcome(counted: Server) -> None:
+    index = counted.repository(overwrite_protection=True, max_file_size=100_000)
+    reader = counted.user(read_only=True)
+    index.publish(wheel())
+    index.api("PUT", f"/files/{wheel(version='2.0').filename}")
+    index.upload(wheel(module="x = 2\n"))
+    index.upload(wheel(), version="9")
+    index.upload(wheel(version="3.0", padding=200_000))
+    index.send(encode([(":action", "submit"), ("name", "demo"), ("version", "1.0")]))
+    index.request("POST", "", auth=reader)
+    index.request("POST", "", auth=("nobody@example.com", "a-passphrase"))
+    counted.request("POST", "/repositories/nowhere", auth=index.auth)
+    assert metrics(counted, "cloudrepo_uploads_total") == {
+        ("accepted",): 1,
+        ("exists",): 1,
+        ("invalid",): 2,
+        ("too large",): 1,
+        ("forbidden",): 1,
+        ("unauthenticated",): 1,
+        ("not found",): 1,
+    }
+    counted.close()
+
+
+def test_what_is_in_flight_is_told(counted: Server) -> None:
+    def in_flight() -> float:
+        return metrics(counted, "cloudrepo_requests_in_flight")[()]
+
+    index = counted.repository()
+    head = {**index.authorization, "Content-Length": "1000"}
+    head["Content-Type"] = "multipart/form-data; boundary=x"
+    with connect(counted.url) as connection:
+        connection.send(request(f"POST {index.path} HTTP/1.1", head) + b"--x\r\n")
+        # The question itself is the other one.
+        wait_until(lambda: in_flight() == 2, "the upload to be in flight")
+    wait_until(lambda: in_flight() == 1, "the upload to be over")
+    counted.close()
+
+
+def test_who_belongs_to_the_organization_may_read_them(counted: Server) -> None:
+    index = counted.repository()
+    reader = counted.user(read_only=True)
+    token = counted.done("POST", "/tokens", {"repository": index.name})["token"]
+
+    def asked(auth: tuple[str, str] | None) -> requests.Response:
+        return counted.request("GET", "/metrics", auth=auth)
+
+    assert asked(counted.admin).status_code == asked(reader).status_code == 200
+    assert asked(("token", token)).status_code == 403
+    assert asked((reader[0], "wrong-passphrase")).status_code == 401
+    nobody = asked(None)
+    assert nobody.status_code == 401
+    assert nobody.headers["WWW-Authenticate"].startswith("Basic ")
+    counted.close()
+
+
+def test_whatever_is_asked_the_labels_stay_few(counted: Server) -> None:
+    index = counted.repository()
+    verbs = ("LOCK", "MKCOL", "PROPFIND", "PURGE", "TRACE")
+    for number in range(30):
+        index.get(f"/project-{number}/")
+        index.get(f"/project-{number}/file-{number}.whl")
+        counted.request("GET", f"/repositories/demo-{number}/")
+        counted.api("GET", f"/repositories/demo-{number}")
+        exchange(counted.url, request(f"{verbs[number % 5]} /x-{number} HTTP/1.1"))
+    assert len(metrics(counted, "cloudrepo_requests_total")) < 12
+    told = counted.request("GET", "/metrics", auth=counted.admin).text
+    assert index.name not in told
+    assert index.username not in told
+    counted.close()
+
+
+def test_without_the_option_there_are_none(server: Server) -> None:
+    assert server.request("GET", "/metrics", auth=server.admin).status_code == 404
+
+
+def test_without_prometheus_it_says_what_to_install(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *more: (\n"
+        "    None if name == 'prometheus_client' else find(name, *more)\n"
+        ")\n"
+    )
+    process = start_server("--metrics", environ={"PYTHONPATH": str(tmp_path)})
+    assert process.wait() == 1
+    (line,) = process.log.splitlines()
+    assert "install pytest-cloudrepo[metrics]" in line
+    assert list(process.temporary.iterdir()) == []
+
+
+def test_it_is_imported_only_where_it_is_asked_for() -> None:
+    code = "import sys, cloudrepo_server.process.server; print('prometheus_client' in sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert shown.stdout.strip() == "False"

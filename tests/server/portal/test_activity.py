@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.index import Index
+from tests.support.portal.browser import Browser, Page
+
+
+@pytest.fixture
+def busy(index: Index) -> Index:
+    """A repository that saw one of each."""
+    index.set(overwrite_protection=True)
+    index.publish(wheel())
+    index.upload(wheel(module="x = 2\n"))
+    index.get("/demo/")
+    index.get(f"/demo/{wheel().filename}")
+    index.request("GET", "/demo/", auth=None)
+    index.get("/nothing/")
+    return index
+
+
+def rows(page: Page) -> list[str]:
+    """What happened, in the order of the page."""
+    known = {"Uploaded", "Downloaded", "Refused", "Read"}
+    return [word for word in page.text.split() if word in known]
+
+
+def test_what_happened_is_told_newest_first(browser: Browser, busy: Index) -> None:
+    page = browser.get(f"/portal/repositories/{busy.name}/activity")
+    assert rows(page) == ["Refused", "Refused", "Downloaded", "Refused", "Uploaded"]
+    assert f"Refused nothing 404 There is no project nothing in the repository {busy.name}. " in (
+        page.text
+    )
+    assert "401 A repository user's e-mail and passphrase are needed. nobody" in page.text
+    assert (
+        f"Refused {wheel().filename} 409 File already exists: {wheel().filename} "
+        f"(overwrite protection is on) {busy.username} just now"
+    ) in page.text
+    assert f"Downloaded {wheel().filename} {busy.username} just now" in page.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("uploads", ["Uploaded"]),
+        ("downloads", ["Downloaded"]),
+        ("refusals", ["Refused"] * 3),
+        ("pages", ["Read"]),
+        ("nonsense", ["Refused", "Refused", "Downloaded", "Refused", "Uploaded"]),
+    ],
+)
+def test_one_kind_alone(browser: Browser, busy: Index, kind: str, expected: list[str]) -> None:
+    page = browser.get(f"/portal/repositories/{busy.name}/activity?kind={kind}")
+    assert rows(page) == expected
+
+
+def test_all_repositories_are_told_of_together(browser: Browser, busy: Index) -> None:
+    other = browser.server.repository()
+    other.publish(wheel("later"))
+    busy.publish(wheel("latest"))
+    page = browser.get("/portal/activity?kind=uploads")
+    text = page.text
+    first, second = (f"{name}-1.0-py3-none-any.whl" for name in ("latest", "later"))
+    assert text.index(f"{first} {busy.name}") < text.index(f"{second} {other.name}")
+
+
+def test_many_happenings_come_a_page_at_a_time(browser: Browser, index: Index) -> None:
+    index.publish(wheel())
+    for _ in range(60):
+        index.get(f"/demo/{wheel().filename}")
+    path = f"/portal/repositories/{index.name}/activity"
+    assert rows(browser.get(path)) == ["Downloaded"] * 50
+    assert rows(browser.get(path + "?page=2")) == ["Downloaded"] * 10 + ["Uploaded"]
+    page = browser.get(path + "?kind=downloads")
+    assert page.all("a", rel="next")[0]["href"] == "?kind=downloads&page=2"
+
+
+def test_where_nothing_happened_one_is_told_what_would_be_here(
+    browser: Browser, index: Index
+) -> None:
+    page = browser.get(f"/portal/repositories/{index.name}/activity")
+    assert "What clients upload and download appears here" in page.text

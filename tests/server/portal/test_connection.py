@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import os
+import sys
+from urllib.parse import quote
+
+import pytest
+
+from cloudrepo_server.clients.snippets import PASSPHRASE
+from tests.support.index import Index, Server
+from tests.support.portal.browser import Browser
+from tests.support.portal.connection import (
+    PACKAGE,
+    USING_PROJECT,
+    WHEEL,
+    Settings,
+    assert_installed,
+    assert_published,
+    put,
+    save,
+)
+from tests.support.portal.person import Person
+
+# What is shown
+
+
+def test_every_snippet_is_shown_as_it_is_to_be_copied(
+    browser: Browser, index: Index, settings: Settings
+) -> None:
+    page = browser.get(f"/portal/repositories/{index.name}/connection?user={quote(index.username)}")
+    snippets = [each for tool in settings.tools.values() for each in tool["snippets"]]
+    assert len(snippets) >= 20
+    copied = {each.get("data-copy-from") for each in page.all("button")} - {None}
+    shown = {each["id"] for each in page.all("pre")}
+    assert copied == shown
+    assert len(shown) == len(snippets)
+    words = page.text
+    for snippet in snippets:
+        assert " ".join(snippet["text"].split()) in words
+        assert (snippet["file"] or "") in words
+    assert index.password not in page.answer.text
+    assert PASSPHRASE in words
+
+
+def test_the_tools_that_are_told(settings: Settings) -> None:
+    assert settings.tools.keys() == {
+        *("pypirc", "twine", "pip", "uv", "poetry", "pdm", "hatch", "flit", "tox"),
+        "github-actions",
+    }
+    assert settings.tools["pip"]["variables"] == {"PIP_INDEX_URL": settings.index_url}
+    assert settings.tools["twine"]["variables"]["TWINE_REPOSITORY_URL"] == settings.url
+    for name, tool in settings.tools.items():
+        text = str(tool)
+        # flit and twine are told by the .pypirc too.
+        assert settings.url.partition("://")[2] in text, name
+
+
+def test_the_url_is_the_one_by_which_the_server_was_reached(index: Index) -> None:
+    answer = index.server.request(
+        "GET",
+        f"/api/repositories/{index.name}/connection",
+        auth=index.server.admin,
+        headers={"Host": "index.example.com:8080"},
+    ).json()
+    assert answer["url"] == f"http://index.example.com:8080/repositories/{index.name}"
+
+
+def test_a_users_own_settings_are_shown(browser: Browser, index: Index) -> None:
+    email, _ = index.server.user(email="someone+else@example.com")
+    path = f"/portal/repositories/{index.name}/connection"
+    page = browser.get(f"{path}?user={quote(email)}")
+    assert page.all("option", selected="")
+    assert f"username = {email}" in page.text
+    assert quote(email, safe="") in page.text
+    page = browser.get(f"{path}?user=nobody@example.com", status=404)
+    assert "There is no user nobody@example.com." in page.text
+    assert index.api("GET", "/connection?user=nobody@example.com").status_code == 404
+
+
+def test_without_users_a_placeholder_stands_for_one(own_server: Server) -> None:
+    own_server.done("POST", "/repositories", {"name": "demo"})
+    answer = own_server.done("GET", "/repositories/demo/connection")
+    assert answer["username"] == "you@example.com"
+    browser = Browser(own_server)
+    browser.sign_in(*own_server.admin)
+    page = browser.get("/portal/repositories/demo/connection")
+    assert "There is none yet. Create a user" in page.text
+    # One who may publish goes before those who only read.
+    own_server.user(email="a-reader@example.com", read_only=True)
+    own_server.user(email="publisher@example.com")
+    answer = own_server.done("GET", "/repositories/demo/connection")
+    assert answer["username"] == "publisher@example.com"
+    browser.close()
+
+
+def test_a_repository_that_is_not_there_has_no_settings(server: Server) -> None:
+    assert server.api("GET", "/repositories/nowhere/connection").status_code == 404
+
+
+# What the settings do, with the programs that these tests have
+
+needs_bash = pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
+
+
+@needs_bash
+def test_twine_uploads_with_the_pypirc(index: Index, settings: Settings, person: Person) -> None:
+    save(person, settings.of("pypirc", "For twine, flit and setuptools"))
+    person.type(settings.of("twine", "Upload, with the .pypirc above").text)
+    assert_published(index)
+
+
+@needs_bash
+def test_twine_uploads_with_variables(index: Index, settings: Settings, person: Person) -> None:
+    person.type(settings.of("twine", "Upload, with variables").text)
+    assert_published(index)
+
+
+@needs_bash
+def test_pip_installs_by_its_command(index: Index, settings: Settings, person: Person) -> None:
+    put(index, WHEEL)
+    person.make_venv()
+    person.type(settings.of("pip", "Install").text)
+    assert_installed(index, person)
+
+
+@needs_bash
+@pytest.mark.skipif(sys.platform == "darwin", reason="the file is where Linux has it")
+def test_pip_installs_by_its_file(index: Index, settings: Settings, person: Person) -> None:
+    put(index, WHEEL)
+    person.make_venv()
+    save(person, settings.of("pip", "For every install"))
+    person.type("pip install PACKAGE")
+    assert_installed(index, person)
+
+
+@needs_bash
+def test_pip_installs_what_a_requirements_file_says(
+    index: Index, settings: Settings, person: Person
+) -> None:
+    put(index, WHEEL)
+    person.make_venv()
+    save(person, settings.of("pip", "With a requirements file"))
+    person.type("pip install -r requirements.txt")
+    assert_installed(index, person)
+
+
+@needs_bash
+def test_uv_publishes(index: Index, settings: Settings, person: Person) -> None:
+    person.type(settings.of("uv", "Publish").text)
+    assert_published(index)
+
+
+@needs_bash
+def test_uv_installs_with_variables(index: Index, settings: Settings, person: Person) -> None:
+    put(index, WHEEL)
+    person.make_venv()
+    person.type(settings.of("uv", "Install").text)
+    assert_installed(index, person)
+
+
+@needs_bash
+def test_uv_installs_by_its_file(index: Index, settings: Settings, person: Person) -> None:
+    put(index, WHEEL)
+    person.make_venv()
+    save(person, settings.of("uv", "For every install"))
+    person.type("uv pip install PACKAGE")
+    assert_installed(index, person)
+
+
+@needs_bash
+def test_uv_adds_to_a_project(index: Index, settings: Settings, person: Person) -> None:
+    put(index, WHEEL)
+    person.write("pyproject.toml", USING_PROJECT)
+    save(person, settings.of("uv", "For one project"))
+    person.type(settings.of("uv", "Install, with that file").text)
+    assert PACKAGE in (person.project / "uv.lock").read_text(encoding="utf-8")
+    assert index.password not in (person.project / "uv.lock").read_text(encoding="utf-8")
+    person.type("uv run --no-sync python -c 'import cloudrepo_portal_demo'")
+
+
+@needs_bash
+def test_the_workflow_publishes(index: Index, settings: Settings, person: Person) -> None:
+    shown = settings.of("github-actions", "With the passphrase in the secret CLOUDREPO_PASSPHRASE")
+    assert shown.file == ".github/workflows/publish.yml"
+    assert index.password not in shown.text
+    assert PASSPHRASE not in shown.text
+    steps, _, variables = shown.text.partition("        env:\n")
+    exported = "".join(
+        "export {}={}\n".format(*line.strip().split(": ", 1)) for line in variables.splitlines()
+    ).replace("${{ secrets.CLOUDREPO_PASSPHRASE }}", index.password)
+    (upload,) = [line for line in steps.splitlines() if "twine upload" in line]
+    command = upload.partition("run: ")[2].replace("python", sys.executable)
+    person.type(exported + command)
+    assert_published(index)

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.archives import core_metadata, sdist, wheel
+from tests.support.forms import File
+from tests.support.index import Index
+from tests.support.portal.browser import Browser, Page
+
+README = """\
+# Demo
+
+Some *words* and `code`.
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+![badge](https://example.com/badge.svg)
+"""
+
+
+def project_page(browser: Browser, index: Index, project: str = "demo", query: str = "") -> Page:
+    return browser.get(f"/portal/repositories/{index.name}/projects/{project}{query}")
+
+
+def described(readme: str, kind: str, version: str = "1.0", name: str = "demo") -> bytes:
+    more = f"Summary: All about {version}\nDescription-Content-Type: {kind}\n\n{readme}"
+    return core_metadata(name, version, more=more)
+
+
+def test_a_repository_lists_its_projects(browser: Browser, index: Index) -> None:
+    index.publish(wheel("Some.Thing", "1.0"), wheel("Some.Thing", "2.0"), wheel("other"))
+    page = browser.get(f"/portal/repositories/{index.name}")
+    assert "other 1.0 1 file uploaded just now" in page.text
+    assert "some-thing 2.0 2 files uploaded just now" in page.text
+    assert index.url in page.text
+    assert f"{index.url}" in [each.get("data-copy") for each in page.all("button")]
+
+
+def test_many_projects_come_a_page_at_a_time_and_are_searched(
+    browser: Browser, index: Index
+) -> None:
+    for number in range(60):
+        archive = wheel(f"project{number}")
+        index.server.request(
+            "PUT",
+            f"/api/repositories/{index.name}/files/{archive.filename}",
+            data=archive.data,
+            auth=index.server.admin,
+        )
+    page = browser.get(f"/portal/repositories/{index.name}")
+    assert len(page.all("a", class_="name")) == 50
+    assert "Page 1 of 2" in page.text
+    page = browser.get(f"/portal/repositories/{index.name}?q=PROJECT5")
+    assert len(page.all("a", class_="name")) == 11
+    page = browser.get(f"/portal/repositories/{index.name}?q=nothing")
+    assert "No project has “nothing” in its name." in page.text
+
+
+def test_a_project_shows_each_file_with_what_is_known_of_it(browser: Browser, index: Index) -> None:
+    archive = wheel(requires_python=">=3.9,<4", padding=1500)
+    index.publish(archive, sdist())
+    index.done(
+        "PATCH", f"/files/{sdist().filename}", {"upload_time": "2020-02-03T04:05:06.000000Z"}
+    )
+    page = project_page(browser, index)
+    assert f"{archive.filename} wheel 2." in page.text
+    assert "KiB uploaded just now by " + index.username in page.text
+    assert "Python >=3.9,<4" in page.text
+    assert f"SHA-256 {archive.sha256}" in page.text
+    assert "Core metadata, SHA-256" in page.text
+    assert f"{len(archive.data):,} bytes" in page.text
+    assert f"{sdist().filename} sdist" in page.text
+    assert re.search(r"uploaded \d+ years ago by", page.text)
+    (old,) = page.all("time", title="3 February 2020, 04:05:06 UTC")
+    assert old["datetime"] == "2020-02-03T04:05:06+00:00"
+
+
+def test_releases_come_newest_first_and_the_latest_is_the_newest_final_one(
+    browser: Browser, index: Index
+) -> None:
+    for version in ("1.9", "1.10", "2.0rc1", "0.1"):
+        index.publish(wheel(version=version))
+    page = project_page(browser, index)
+    releases = [each["aria-label"] for each in page.all("section") if "aria-label" in each]
+    assert releases == ["Release 2.0rc1", "Release 1.10", "Release 1.9", "Release 0.1"]
+    assert "demo 1.10" in page.text
+    index.done("PATCH", f"/files/{wheel(version='1.10').filename}", {"yanked": True})
+    assert "demo 1.9" in project_page(browser, index).text
+
+
+def test_many_files_come_a_page_at_a_time(browser: Browser, index: Index) -> None:
+    for number in range(55):
+        archive = wheel(version=f"1.{number}")
+        index.server.request(
+            "PUT",
+            f"/api/repositories/{index.name}/files/{archive.filename}",
+            data=archive.data,
+            auth=index.server.admin,
+        )
+    page = project_page(browser, index)
+    assert len(page.all("a", class_="name")) == 50
+    assert "Release 1.54" in [each.get("aria-label") for each in page.all("section")]
+    page = project_page(browser, index, query="?page=2")
+    assert len(page.all("a", class_="name")) == 5
+
+
+def test_a_file_is_downloaded_with_the_admin_login_through_the_portal(
+    browser: Browser, index: Index
+) -> None:
+    archive = wheel(padding=3 << 20)
+    index.publish(archive)
+    href = project_page(browser, index).all("a", class_="name")[0]["href"]
+    assert href == f"/portal/repositories/{index.name}/files/{archive.filename}"
+    answer = browser.request("GET", href)
+    assert answer.content == archive.data
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{archive.filename}"'
+    part = browser.request("GET", href, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, archive.data[10:20])
+    head = browser.request("HEAD", href)
+    assert int(head.headers["Content-Length"]) == len(archive.data)
+    # The admin login itself is refused where clients read.
+    assert (
+        index.request("GET", f"/demo/{archive.filename}", auth=index.server.admin).status_code
+        == 401
+    )
+
+
+def test_a_file_is_yanked_with_a_reason_and_back(browser: Browser, index: Index) -> None:
+    index.publish(wheel())
+    page_path = f"/portal/repositories/{index.name}/projects/demo"
+    file_path = f"/portal/repositories/{index.name}/files/{wheel().filename}"
+    page = browser.submit(page_path, f"{file_path}/yank", reason=" It is broken. ")
+    assert page.path == page_path
+    assert "Yanked It is broken." in page.text
+    assert index.files()[wheel().filename]["yanked"] == "It is broken."
+    page = browser.submit(page_path, f"{file_path}/unyank")
+    assert "is offered again" in page.text
+    assert index.files()[wheel().filename]["yanked"] is False
+    browser.submit(page_path, f"{file_path}/yank")
+    assert index.files()[wheel().filename]["yanked"] is True
+    assert "Yanked" in project_page(browser, index).text
+
+
+def test_a_file_is_deleted_after_a_question(browser: Browser, index: Index) -> None:
+    index.publish(wheel(), sdist())
+    path = f"/portal/repositories/{index.name}/files/{wheel().filename}/delete"
+    assert "Delete this file? demo-1.0-py3-none-any.whl" in browser.get(path).text
+    page = browser.submit(path)
+    assert page.path == f"/portal/repositories/{index.name}/projects/demo"
+    assert f"{wheel().filename} was deleted." in page.text
+    assert index.files().keys() == {sdist().filename}
+    browser.get(path, status=404)
+    page = browser.submit(f"/portal/repositories/{index.name}/files/{sdist().filename}/delete")
+    assert page.path == f"/portal/repositories/{index.name}"
+    assert "Nothing was published here yet" in page.text
+
+
+@pytest.mark.parametrize("status", ["archived", "quarantined", "deprecated"])
+def test_a_projects_status_is_set_with_a_reason(
+    browser: Browser, index: Index, status: str
+) -> None:
+    index.publish(wheel())
+    path = f"/portal/repositories/{index.name}/projects/demo"
+    form = browser.get(path).form(f"{path}/status")
+    answer = browser.request(
+        "POST", form.action, data={**form.fields, "status": status, "reason": "for a test"}
+    )
+    assert answer.status_code == 303
+    assert index.json()["project-status"] == {"status": status, "reason": "for a test"}
+    page = project_page(browser, index)
+    assert f"{status}: for a test" in page.text
+    assert status in browser.get(f"/portal/repositories/{index.name}").text
+
+
+def test_a_status_that_is_none_is_refused_in_words(browser: Browser, index: Index) -> None:
+    index.publish(wheel())
+    path = f"/portal/repositories/{index.name}/projects/demo"
+    form = browser.get(path).form(f"{path}/status")
+    answer = browser.request("POST", form.action, data={**form.fields, "status": "lost"})
+    assert answer.status_code == 400
+    assert "There is no status 'lost'" in Page(answer).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "readme", "shown"),
+    [
+        ("text/markdown", README, "<em>words</em>"),
+        ("text/markdown; charset=UTF-8; variant=CommonMark", README, "<em>words</em>"),
+        ("text/x-rst", "Demo\n====\n\nSome *words*.\n", "<em>words</em>"),
+        # What cannot be rendered is shown as it is.
+        ("text/x-rst", "Demo\n==\n\n.. nonsense::\n\nSome *words*", "Some *words*"),
+        ("text/markdown; variant=Klingon", "Some *words*", "Some *words*"),
+        ("text/plain", "Some *words*  here", "Some *words*  here"),
+        ("application/x-unknown", "Some *words*", "Some *words*"),
+    ],
+)
+def test_the_readme_of_the_latest_release_is_shown(
+    browser: Browser, index: Index, kind: str, readme: str, shown: str
+) -> None:
+    index.publish(
+        wheel(version="1.0", metadata=described(readme, kind)),
+        wheel(version="0.9", metadata=described("of before", kind, "0.9")),
+    )
+    page = project_page(browser, index)
+    assert "README of 1.0" in page.text
+    assert "All about 1.0" in page.text
+    assert shown in page.answer.text
+    assert "of before" not in page.text
+
+
+def test_pictures_of_a_readme_are_not_loaded(browser: Browser, index: Index) -> None:
+    index.publish(wheel(metadata=described(README, "text/markdown")))
+    page = project_page(browser, index)
+    assert not [each for each in page.all("img") if "example.com" in each["src"]]
+    assert "Its pictures are not shown here." in page.text
+    assert page.all("table")
+
+
+def test_a_readme_of_before_metadata_2_1_is_shown(browser: Browser, index: Index) -> None:
+    lines = "Description: Demo\n        ====\n        \n        Some *words*.\n"
+    index.publish(wheel(metadata=core_metadata("demo", "1.0", more=lines)))
+    assert "<em>words</em>" in project_page(browser, index).answer.text
+
+
+def test_a_readme_that_is_not_utf8_or_very_long_is_shown_as_text(
+    browser: Browser, index: Index
+) -> None:
+    head = core_metadata("demo", "1.0", more="Description-Content-Type: text/markdown\n\n")
+    index.publish(wheel(metadata=head + b"caf\xe9 *words*"))
+    assert "caf" in project_page(browser, index).text
+    head = head.replace(b"demo", b"long")
+    index.publish(wheel("long", metadata=head + b"*words* " * (1 << 17)))
+    page = project_page(browser, index, "long")
+    assert "*words* *words*" in page.text
+    assert len(page.answer.text) < 1 << 19
+
+
+def test_a_readme_follows_its_release(browser: Browser, index: Index) -> None:
+    index.publish(wheel(metadata=described("the *first*", "text/markdown")))
+    assert "the first" in project_page(browser, index).text
+    index.publish(wheel(metadata=described("the *second*", "text/markdown")))
+    assert "the second" in project_page(browser, index).text
+
+
+def test_files_of_any_kind_are_listed_under_the_dialect_that_takes_them(
+    browser: Browser, index: Index
+) -> None:
+    index.set(dialect="cloudrepo")
+    index.post(
+        [
+            *(("name", "notes"), ("sha256_digest", wheel().sha256)),
+            ("content", File("notes.txt", wheel().data)),
+        ]
+    )
+    page = project_page(browser, index, "notes")
+    assert "Without a version" in page.text
+    assert "notes.txt file" in page.text
+
+
+def test_a_project_that_is_not_there_is_a_page_that_says_so(browser: Browser, index: Index) -> None:
+    for below in (
+        "projects/nothing",
+        "files/nothing-1.0.tar.gz",
+        "files/nothing-1.0.tar.gz/delete",
+    ):
+        page = browser.get(f"/portal/repositories/{index.name}/{below}", status=404)
+        assert f"in the repository {index.name}" in page.text

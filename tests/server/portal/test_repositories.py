@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.index import Index, Server
+from tests.support.portal.browser import Browser
+
+
+def test_an_empty_organization_is_told_what_to_do_next(own_server: Server) -> None:
+    browser = Browser(own_server)
+    page = browser.sign_in(*own_server.admin)
+    assert "There is no repository yet" in page.text
+    assert page.all("a", href="/portal/create-repository")
+    assert page.all("a", href="/portal/create-user")
+    own_server.repository("first")
+    page = browser.get("/portal/")
+    assert "There is no repository yet" not in page.text
+    assert "No client has uploaded anything since the server started" in page.text
+    browser.close()
+
+
+def test_a_repository_is_created_with_its_settings(browser: Browser) -> None:
+    page = browser.submit(
+        "/portal/create-repository",
+        name=" new-one ",
+        overwrite_protection="on",
+        public="yes",
+        dialect="pypi",
+        largest="3",
+        unit="KiB",
+    )
+    assert page.path == "/portal/repositories/new-one"
+    assert "The repository new-one was created." in page.text
+    assert "Nothing was published here yet" in page.text
+    made = browser.server.done("GET", "/repositories/new-one")
+    assert made["overwrite_protection"]
+    assert made["public"]
+    assert made["dialect"] == "pypi"
+    assert made["max_file_size"] == 3 << 10
+    # A notice is shown once.
+    assert "was created" not in browser.get(page.path).text
+
+
+def test_what_is_left_alone_is_as_the_admin_api_has_it(browser: Browser) -> None:
+    browser.submit("/portal/create-repository", name="by-portal")
+    browser.server.repository("by-api")
+    made = [browser.server.done("GET", f"/repositories/by-{who}") for who in ("portal", "api")]
+    for each in made:
+        del each["name"], each["url"], each["created"]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", "", "'' is not a repository name: use 1 to 32 of a-z, 0-9, - and _."),
+        ("name", "Upper", "'Upper' is not a repository name"),
+        ("name", "../up", "'../up' is not a repository name"),
+        ("largest", "many", "The largest file is a whole number, not 'many'."),
+        ("largest", "-1", "The largest file is a whole number, not '-1'."),
+        ("largest", "9" * 40, "The largest file is a whole number"),
+        ("unit", "feet", "The unit is one of bytes, KiB, MiB, GiB, not 'feet'."),
+        ("dialect", "klingon", "There is no dialect 'klingon'"),
+    ],
+)
+def test_a_form_that_is_wrong_comes_back_with_what_was_filled_in(
+    browser: Browser, field: str, value: str, sentence: str
+) -> None:
+    given = {"name": "wrong", "largest": "1", "overwrite_protection": "on", field: value}
+    page = browser.submit("/portal/create-repository", status=400, **given)
+    assert page.path == "/portal/create-repository"
+    assert sentence in page.text
+    kept = page.form().fields
+    for name in ("name", "largest", "overwrite_protection"):
+        assert kept[name] == given[name]
+    assert browser.server.api("GET", "/repositories/wrong").status_code == 404
+
+
+def test_a_name_that_is_taken_is_refused(browser: Browser, index: Index) -> None:
+    page = browser.submit("/portal/create-repository", name=index.name, status=409)
+    assert f"There is a repository {index.name} already." in page.text
+
+
+def test_the_list_shows_settings_and_is_searched(browser: Browser) -> None:
+    browser.server.repository("needle-one", public=True)
+    browser.server.repository("needle-two", overwrite_protection=True, dialect="cloudrepo")
+    for _ in range(10):
+        browser.server.repository()
+    page = browser.get("/portal/?q=NEEDLE")
+    assert [each["href"] for each in page.all("a", class_="name")] == [
+        "/portal/repositories/needle-one",
+        "/portal/repositories/needle-two",
+    ]
+    assert "needle-one Public 0 projects" in page.text
+    assert "needle-two Protected 0 projects dialect cloudrepo created just now" in page.text
+    assert "No repository has “nowhere” in its name" in browser.get("/portal/?q=nowhere").text
+
+
+def test_a_long_list_comes_a_page_at_a_time(own_server: Server) -> None:
+    for number in range(120):
+        own_server.repository(f"r{number:03}")
+    browser = Browser(own_server)
+    browser.sign_in(*own_server.admin)
+    seen: list[str] = []
+    way = "/portal/?q=r"
+    while way:
+        page = browser.get(way)
+        seen += [each["href"].rpartition("/")[2] for each in page.all("a", class_="name")]
+        following = page.all("a", rel="next")
+        way = following[0]["href"] if following else ""
+        way = "/portal/" + way if way else ""
+    assert seen == [f"r{number:03}" for number in range(120)]
+    assert "Page 3 of 3" in page.text
+    for beyond in ("0", "-1", "99", "x", "9" * 100, "²"):
+        assert "of 3" in browser.get(f"/portal/?page={beyond}").text
+    browser.close()
+
+
+def test_the_latest_uploads_are_told(browser: Browser, index: Index) -> None:
+    index.publish(wheel("latest-one", "7.0"))
+    page = browser.get("/portal/")
+    assert f"Uploaded latest_one-7.0-py3-none-any.whl {index.name} {index.username}" in page.text
+
+
+def test_a_repository_is_deleted_once_its_name_is_typed(browser: Browser, index: Index) -> None:
+    index.publish(wheel())
+    path = f"/portal/repositories/{index.name}/delete"
+    assert f"The repository {index.name} and its 1 project are gone" in browser.get(path).text
+    page = browser.submit(path, name="another", status=400)
+    assert f"Type {index.name} to delete it: the name did not match." in page.text
+    assert index.get().status_code == 200
+    page = browser.submit(path, name=index.name)
+    assert page.path == "/portal/"
+    assert f"The repository {index.name} was deleted." in page.text
+    assert index.get().status_code == 404
+    browser.get(f"/portal/repositories/{index.name}", status=404)
+
+
+@pytest.mark.parametrize(
+    "below", ["", "/upload", "/connection", "/settings", "/activity", "/delete"]
+)
+def test_a_repository_that_is_not_there_is_a_page_that_says_so(
+    browser: Browser, below: str
+) -> None:
+    page = browser.get(f"/portal/repositories/nowhere{below}", status=404)
+    assert "The repository could not be found: nowhere" in page.text
+    assert page.all("a", href="/portal/")

@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pytest
+
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.storage.local import ExclusiveStorage
+from cloudrepo_server.web.portal.paths import is_portal_path
+from cloudrepo_server.web.portal.site import Site
+from tests.support.archives import core_metadata, wheel
+from tests.support.forms import File
+from tests.support.index import Index, Server
+from tests.support.portal.browser import Browser, Page
+from tests.support.raw import connect
+
+HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=alert(2)>"
+"""What must be shown as it is written here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page or form of the portal, its path filled in with what is there."""
+
+    method: str
+    path: str
+    open: bool
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def places() -> list[Place]:
+    """Every route of the portal."""
+    site = Site(
+        Organization(
+            "example", ExclusiveStorage.memory(), admin_username="admin", admin_password="secret"
+        )
+    )
+    return [Place(route.method, route.path, route.open) for route in site.routes]
+
+
+PLACES = places()
+PAGES = [place for place in PLACES if place.method == "GET" and "/assets/" not in place.path]
+FORMS = [place for place in PLACES if place.method == "POST"]
+
+
+@pytest.fixture(scope="module")
+def filled(server: Server) -> dict[str, str]:
+    """Something for every name in a path."""
+    index = server.repository()
+    index.publish(wheel())
+    token = server.done("POST", "/tokens", {"repository": index.name})["id"]
+    return {
+        "repository": index.name,
+        "project": "demo",
+        "filename": wheel().filename,
+        "email": quote(index.username, safe=""),
+        "token": token,
+    }
+
+
+def everything(server: Server, names: dict[str, str]) -> object:
+    """All that a form of the portal could change."""
+    below = f"/repositories/{names['repository']}"
+    return [
+        server.done("GET", "/repositories"),
+        server.done("GET", f"{below}/projects/demo"),
+        server.done("GET", "/users"),
+        server.done("GET", "/tokens"),
+    ]
+
+
+def test_every_route_is_tried_here() -> None:
+    assert len(PAGES) > 15
+    assert len(FORMS) > 12
+
+
+@pytest.mark.parametrize("place", FORMS, ids=str)
+@pytest.mark.parametrize("token", [None, "", "wrong", "of another browser"])
+def test_a_form_without_its_token_does_nothing(
+    browser: Browser, filled: dict[str, str], place: Place, token: str | None
+) -> None:
+    server = browser.server
+    before = everything(server, filled)
+    fields = {"name": filled["repository"], "email": "new@example.com", "read_only": "on"}
+    if token == "of another browser":
+        other = Browser(server)
+        token = other.get("/portal/sign-in").form().fields["form-token"]
+        other.close()
+    if token is not None:
+        fields["form-token"] = token
+    path = place.path.format(**filled)
+    if path.endswith("/upload"):
+        parts = [*((name, (None, value)) for name, value in fields.items())]
+        answer = browser.request("POST", path, files=[*parts, ("content", ("x-1.tar.gz", b"x"))])
+    else:
+        answer = browser.request("POST", path, data=fields)
+    assert answer.status_code == 403
+    assert "nothing was done" in Page(answer).text
+    assert everything(server, filled) == before
+    # The session is still there.
+    assert browser.get("/portal/").path == "/portal/"
+
+
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+@pytest.mark.parametrize(
+    "source",
+    ["https://example.com", "null", "http://127.0.0.1", "http://[::1", "{url}.example.com"],
+)
+def test_a_form_of_another_site_does_nothing_even_with_its_token(
+    browser: Browser, header: str, source: str
+) -> None:
+    fields = browser.get("/portal/create-user").form().fields
+    answer = browser.request(
+        "POST",
+        "/portal/create-user",
+        data={**fields, "email": "intruder@example.com"},
+        headers={header: source.format(url=browser.server.url)},
+    )
+    assert answer.status_code == 403
+    assert "another site" in Page(answer).text
+    assert browser.server.api("DELETE", "/users/intruder%40example.com").status_code == 404
+
+
+def test_a_form_that_a_browser_says_is_its_own_is_taken(browser: Browser) -> None:
+    fields = browser.get("/portal/create-user").form().fields
+    answer = browser.request(
+        "POST",
+        "/portal/create-user",
+        data={**fields, "email": f"own-{browser.server.user()[0]}"},
+        headers={"Origin": browser.server.url, "Referer": browser.server.url + "/portal/"},
+    )
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if not place.open], ids=str)
+def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
+    stranger: Browser, filled: dict[str, str], place: Place
+) -> None:
+    before = everything(stranger.server, filled)
+    path = place.path.format(**filled)
+    answer = stranger.request(place.method, path)
+    assert answer.status_code == 303
+    way = answer.headers["Location"]
+    back = f"?next={quote(path, safe='')}" if place.method == "GET" and path != "/portal/" else ""
+    assert way == f"/portal/sign-in{back}"
+    assert everything(stranger.server, filled) == before
+
+
+@pytest.mark.parametrize("place", PAGES, ids=str)
+def test_every_page_says_what_a_browser_may_do_with_it(
+    browser: Browser, filled: dict[str, str], place: Place
+) -> None:
+    headers = browser.request("GET", place.path.format(**filled)).headers
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'self'",
+        "script-src": "'self'",
+        "img-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    is_file = "/files/" in place.path and "/delete" not in place.path
+    assert headers["Cache-Control"] == ("no-cache" if is_file else "no-store")
+
+
+@pytest.mark.parametrize("place", PAGES, ids=str)
+def test_no_page_has_script_or_style_or_one_id_twice_in_it(
+    browser: Browser, filled: dict[str, str], place: Place
+) -> None:
+    answer = browser.request("GET", place.path.format(**filled))
+    if not answer.headers.get("Content-Type", "").startswith("text/html"):
+        return
+    page = Page(answer)
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids)), ids
+    for tag, attributes in page.elements:
+        assert tag != "style"
+        assert tag != "script" or attributes["src"].startswith("/portal/assets/")
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        for name in ("src", "href", "action"):
+            assert not attributes.get(name, "").lower().startswith(("javascript:", "data:", "//"))
+            if tag != "a":
+                assert "://" not in attributes.get(name, "")
+
+
+@pytest.fixture
+def hostile(server: Server) -> Iterator[Index]:
+    """A repository in which all that somebody else writes is markup."""
+    index = server.repository(dialect="cloudrepo")
+    email = '"{}"@example.com'.format(HOSTILE.replace('"', "").replace(":", ""))
+    server.user(email=email)
+    index.request("GET", f"/{quote(HOSTILE, safe='')}/")
+    index.request("GET", "/", headers={"User-Agent": HOSTILE})
+    yield index
+    server.done("DELETE", f"/users/{quote(email, safe='')}")
+
+
+def test_users_and_paths_of_markup_are_shown_as_text(browser: Browser, hostile: Index) -> None:
+    email = next(
+        user["email"]
+        for user in browser.server.done("GET", "/users")["users"]
+        if user["email"].startswith('"<')
+    )
+    path = f"/portal/users/{quote(email, safe='')}"
+    for page in (browser.get("/portal/users"), browser.get(path), browser.get(path + "/revoke")):
+        assert email in page.text
+        assert not page.all("img", src="x")
+    page = browser.get(f"/portal/repositories/{hostile.name}/connection?user={quote(email)}")
+    assert email in page.text
+    page = browser.get(f"/portal/repositories/{hostile.name}/activity")
+    assert not page.all("img", src="x")
+    assert not [each for each in page.all("script") if "src" not in each]
+    page = browser.get(f"/portal/users?q={quote(HOSTILE)}")
+    assert HOSTILE in page.text
+
+
+def test_summaries_reasons_and_readmes_of_markup_are_shown_as_text(
+    browser: Browser, index: Index
+) -> None:
+    for number, (kind, readme) in enumerate(
+        {
+            "text/markdown": f"# Title\n\n{HOSTILE}\n\n[link](javascript:alert(3)) <form><button>",
+            "text/x-rst": f"Title\n=====\n\n{HOSTILE}\n\n.. raw:: html\n\n   <script>x</script>\n",
+            "text/plain": HOSTILE,
+            "text/html": HOSTILE,
+            "": HOSTILE + "\n\n.. include:: /etc/passwd\n",
+        }.items()
+    ):
+        metadata = core_metadata(
+            f"demo{number}",
+            "1.0",
+            more=f"Summary: {HOSTILE}\n"
+            + (f"Description-Content-Type: {kind}\n" if kind else "")
+            + f"\n{readme}",
+        )
+        archive = wheel(f"demo{number}", metadata=metadata)
+        index.publish(archive)
+        index.done("PATCH", f"/files/{archive.filename}", {"yanked": HOSTILE})
+        index.done("PATCH", f"/projects/demo{number}", {"status": "deprecated", "reason": HOSTILE})
+        page = browser.get(f"/portal/repositories/{index.name}/projects/demo{number}")
+        assert page.text.count(HOSTILE) >= 3, kind
+        assert not page.all("img", src="x")
+        assert not page.all("button", type="")
+        assert not [each for each in page.all("script") if "src" not in each]
+        assert not [each for each in page.all("a") if "javascript" in each.get("href", "")]
+        assert "root:" not in page.text
+
+
+def test_a_file_name_of_markup_is_refused_in_words(browser: Browser, index: Index) -> None:
+    page = browser.upload(index.name, wheel().named("<img src=x>-1.0.tar.gz"), status=400)
+    assert "'<img src=x>-1.0.tar.gz' is not a valid file name" in page.text
+    assert not page.all("img", src="x")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b'{"email": "new@example.com"}'),
+        ("text/plain", b"email=new@example.com"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"email=%ff%fe&\xff=\xfe"),
+        ("application/x-www-form-urlencoded", b"&".join(b"a=b" for _ in range(1000))),
+        ("application/x-www-form-urlencoded", b"email=" + b"x" * (1 << 20)),
+        ("multipart/form-data; boundary=x", b"--x\r\n"),
+    ],
+)
+def test_what_no_form_of_the_portal_sends_costs_no_traceback(
+    browser: Browser, content_type: str, body: bytes
+) -> None:
+    for path in ("/portal/create-user", "/portal/sign-in"):
+        answer = browser.request("POST", path, data=body, headers={"Content-Type": content_type})
+        assert answer.status_code in (400, 403, 413)
+        assert answer.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/portal/nothing", "/portal/users/a/b/c", "/portal/assets/x/y"])
+def test_what_is_not_there_is_a_page_that_says_so(browser: Browser, path: str) -> None:
+    page = browser.get(path, status=404)
+    assert "That did not work" in page.text
+
+
+def test_another_method_is_a_page_that_says_so(browser: Browser) -> None:
+    answer = browser.request("DELETE", "/portal/users")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET,HEAD"
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_page_answers_head(browser: Browser) -> None:
+    answer = browser.request("HEAD", "/portal/")
+    assert answer.status_code == 200
+    assert int(answer.headers["Content-Length"]) > 1000
+
+
+@pytest.mark.parametrize("host", ["example.com:port", "a b", ""])
+def test_a_host_that_is_none_costs_no_traceback(browser: Browser, host: str) -> None:
+    repository = browser.server.repository().name
+    answer = browser.request(
+        "GET", f"/portal/repositories/{repository}/connection", headers={"Host": host}
+    )
+    assert answer.status_code < 500
+
+
+def test_only_paths_of_the_portal_are_led_to() -> None:
+    assert is_portal_path("/portal/users?q=a")
+    assert not any(map(is_portal_path, ("/portal", "//portal/", "/api/", "/portal/\n", "")))
+
+
+@pytest.mark.parametrize("cookie", [b"\xff\xfe", "é☃".encode(), b"a.b.c", b".", b'"', b"." * 5000])
+def test_a_cookie_of_any_bytes_is_nobodys(stranger: Browser, cookie: bytes) -> None:
+    port = stranger.server.url.rpartition(":")[2].encode()
+    with connect(stranger.server.url) as connection:
+        connection.send(
+            b"GET /portal/ HTTP/1.1\r\nHost: x\r\nCookie: cloudrepo-portal-%b=%b\r\n\r\n"
+            % (port, cookie)
+        )
+        answer = connection.answer()
+    assert answer.status == 303
+    assert answer.headers["Location"] == "/portal/sign-in"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/portal/?q=%ff", "/portal/?q=%ed%a0%80", "/portal/users/%ff", "/portal/users?q=%00"),
+        *("/portal/activity?kind=%ff", "/portal/sign-in?next=/portal/%ff", "/portal/%ff"),
+        *("/portal/repositories/%ff", "/portal/tokens?repository=%ed%a0%80"),
+    ],
+)
+def test_a_path_of_any_bytes_costs_no_traceback(browser: Browser, path: str) -> None:
+    assert browser.request("GET", path).status_code in (200, 303, 404)
+
+
+def test_a_form_waits_to_be_asked_for(browser: Browser) -> None:
+    cookies = "; ".join("=".join(each) for each in browser.session.cookies.get_dict().items())
+    body = b"name=x"
+    head = (
+        f"POST /portal/create-repository HTTP/1.1\r\nHost: x\r\nCookie: {cookies}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with connect(browser.server.url) as connection:
+        connection.send(head.encode())
+        assert connection.answer().status == 100
+        connection.send(body)
+        assert connection.answer().status == 403
+    # Who is not signed in is asked for nothing.
+    with connect(browser.server.url) as connection:
+        connection.send(head.replace(cookies, "a=b").encode())
+        assert connection.answer().status == 303
+
+
+def test_names_without_end_are_cut(browser: Browser, index: Index) -> None:
+    index.post([("name", "x" * (1 << 20)), ("sha256_digest", "0"), ("content", File("a", b""))])
+    page = browser.get(f"/portal/repositories/{index.name}/activity")
+    assert "xxx..." in page.text
+    assert len(page.answer.text) < 1 << 14

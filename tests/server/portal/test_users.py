@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.index import Index, Server
+from tests.support.portal.browser import Browser, secret_of
+
+
+def path_of(email: str, below: str = "") -> str:
+    return f"/portal/users/{quote(email, safe='')}{below}"
+
+
+def login_of(index: Index, email: str, passphrase: str) -> int:
+    return index.request("GET", "/", auth=(email, passphrase)).status_code
+
+
+def test_without_users_one_is_told_what_a_user_is(own_server: Server) -> None:
+    browser = Browser(own_server)
+    browser.sign_in(*own_server.admin)
+    assert "There is no user yet" in browser.get("/portal/users").text
+    own_server.repository("demo")
+    browser.close()
+
+
+def test_a_user_with_a_passphrase_of_ones_own(browser: Browser, index: Index) -> None:
+    page = browser.submit(
+        "/portal/create-user", email=" dev@example.com ", passphrase="correct horse"
+    )
+    assert page.path == path_of("dev@example.com")
+    assert "The user dev@example.com was created." in page.text
+    assert "correct horse" not in page.answer.text
+    assert login_of(index, "dev@example.com", "correct horse") == 200
+    assert login_of(index, "dev@example.com", "correct house") == 401
+    assert "dev@example.com" in browser.get("/portal/users").text
+
+
+def test_a_generated_passphrase_is_shown_this_once(browser: Browser, index: Index) -> None:
+    page = browser.submit("/portal/create-user", email="generated@example.com")
+    secret = secret_of(page)
+    assert "it is shown only now" in page.text
+    assert len(secret) >= 24
+    assert login_of(index, "generated@example.com", secret) == 200
+    assert secret not in browser.get(path_of("generated@example.com")).answer.text
+
+
+@pytest.mark.parametrize(
+    ("email", "passphrase", "sentence"),
+    [
+        ("short@example.com", "1234567", "A passphrase has 8 to 1024 characters, this one has 7."),
+        ("long@example.com", "x" * 1025, "this one has 1025"),
+        ("nobody", "correct horse", "'nobody' is not an e-mail address."),
+        ("a:b@example.com", "correct horse", "is not an e-mail address."),
+        ("", "correct horse", "'' is not an e-mail address."),
+    ],
+)
+def test_a_user_that_cannot_be_is_refused_in_words(
+    browser: Browser, email: str, passphrase: str, sentence: str
+) -> None:
+    page = browser.submit(
+        "/portal/create-user", email=email, passphrase=passphrase, read_only="on", status=400
+    )
+    assert sentence in page.text
+    assert page.form().fields["email"] == email
+    assert page.form().fields["read_only"] == "on"
+    # A passphrase never comes back.
+    assert page.form().fields["passphrase"] == ""
+    assert passphrase not in page.answer.text
+
+
+def test_an_address_that_is_taken_is_refused(browser: Browser, index: Index) -> None:
+    page = browser.submit(
+        "/portal/create-user", email=index.username.upper(), passphrase="other words", status=409
+    )
+    assert f"There is a user {index.username} already." in page.text
+    assert login_of(index, *index.auth) == 200
+
+
+def test_read_only_counts_from_the_next_request_on(browser: Browser, index: Index) -> None:
+    path = path_of(index.username)
+    page = browser.submit(path, f"{path}/rights", read_only="on")
+    assert f"{index.username} may now read only." in page.text
+    assert index.upload(wheel()).status_code == 403
+    assert index.get().status_code == 200
+    assert page.form(f"{path}/rights").fields["read_only"] == "on"
+    page = browser.submit(path, f"{path}/rights", read_only=None)
+    assert f"{index.username} may now read and publish." in page.text
+    assert index.upload(wheel()).status_code == 200
+
+
+def test_another_passphrase_counts_from_the_next_request_on(browser: Browser, index: Index) -> None:
+    path = path_of(index.username)
+    page = browser.submit(path, f"{path}/passphrase", passphrase="another one")
+    assert f"The passphrase of {index.username} was changed." in page.text
+    assert login_of(index, *index.auth) == 401
+    assert login_of(index, index.username, "another one") == 200
+
+
+@pytest.mark.parametrize("passphrase", ["", "1234567"])
+def test_a_passphrase_that_is_too_short_is_refused(
+    browser: Browser, index: Index, passphrase: str
+) -> None:
+    path = path_of(index.username)
+    page = browser.submit(path, f"{path}/passphrase", passphrase=passphrase, status=400)
+    assert "A passphrase has 8 to 1024 characters" in page.text
+    assert login_of(index, *index.auth) == 200
+
+
+def test_a_revoked_user_is_refused_at_once(browser: Browser, index: Index) -> None:
+    assert login_of(index, *index.auth) == 200
+    path = path_of(index.username, "/revoke")
+    assert f"The next request of {index.username}" in browser.get(path).text
+    page = browser.submit(path)
+    assert page.path == "/portal/users"
+    assert f"The access of {index.username} was revoked." in page.text
+    assert login_of(index, *index.auth) == 401
+    browser.get(path, status=404)
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        *("first.last+tag@example.com", "100%25@example.com", "a?b#c&d=e@example.com"),
+        *("é@ü.example", "a/b@example.com", '"two <words>"@example.com'),
+    ],
+)
+def test_addresses_with_signs_have_their_pages(browser: Browser, email: str) -> None:
+    page = browser.submit("/portal/create-user", email=email, passphrase="correct horse")
+    assert page.path == path_of(email)
+    links = [each["href"] for each in browser.get("/portal/users?q=" + quote(email)).all("a")]
+    assert path_of(email) in links
+    page = browser.submit(path_of(email, "/revoke"))
+    assert f"The access of {email} was revoked." in page.text
+
+
+def test_a_long_list_of_users_is_searched(browser: Browser) -> None:
+    for number in range(12):
+        browser.server.user(email=f"needle{number}@example.com")
+    page = browser.get("/portal/users?q=Needle1")
+    assert set(re.findall(r"needle\d+", page.text)) == {"needle1", "needle10", "needle11"}
+    assert "No user has “nobody-at-all”" in browser.get("/portal/users?q=nobody-at-all").text
+
+
+@pytest.mark.parametrize("below", ["", "/revoke"])
+def test_a_user_that_is_not_there_is_a_page_that_says_so(browser: Browser, below: str) -> None:
+    page = browser.get(path_of("nobody@example.com", below), status=404)
+    assert "There is no user nobody@example.com." in page.text

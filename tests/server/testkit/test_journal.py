@@ -1,0 +1,129 @@
+"""The journal: what a repository was asked, by whom, and what it answered."""
+
+from __future__ import annotations
+
+from cloudrepo_server.testkit.journal import MAX_ENTRIES, Entry, Journal
+from tests.support.archives import wheel
+from tests.support.forms import File, encode, fields
+from tests.support.index import Index
+from tests.support.raw import connect, exchange, request
+
+
+def test_an_upload_is_told_with_its_form(index: Index) -> None:
+    archive = wheel()
+    index.send(
+        encode(fields(archive, summary="short", description="x" * 5000)),
+        headers={"User-Agent": "twine/7.0.0"},
+    )
+    (entry,) = index.journal()
+    assert entry["method"] == "POST"
+    assert entry["path"] == index.path
+    assert (entry["project"], entry["filename"]) == ("demo", archive.filename)
+    assert (entry["user"], entry["user_agent"]) == (index.username, "twine/7.0.0")
+    assert (entry["status"], entry["reason"]) == (200, "OK")
+    assert entry["seconds"] >= 0
+    assert entry["form"]["summary"] == ["short"]
+    assert entry["form"]["sha256_digest"] == [archive.sha256]
+    assert "content" not in entry["form"]
+    assert len(entry["form"]["description"][0]) < 2000
+
+
+def test_reads_are_told_in_order_with_what_was_sent(index: Index) -> None:
+    archive = wheel(padding=2 << 20)
+    index.publish(archive)
+    index.done("DELETE", "/requests")
+    page = index.get("/demo/", Accept_Encoding="identity")
+    path = f"/demo/{archive.filename}"
+    index.get(path)
+    index.get(path, Range="bytes=0-9")
+    index.get(path + ".metadata")
+    index.get(path, If_None_Match=f'"{archive.sha256}"')
+    index.request("HEAD", path)
+    index.get("/nothing/")
+    told = [
+        (entry["method"], entry["status"], entry["project"], entry["filename"], entry["bytes_sent"])
+        for entry in index.journal()
+    ]
+    assert told[:6] == [
+        ("GET", 200, "demo", None, len(page.content)),
+        ("GET", 200, "demo", archive.filename, len(archive.data)),
+        ("GET", 206, "demo", archive.filename, 10),
+        ("GET", 200, "demo", archive.filename + ".metadata", len(archive.metadata)),
+        ("GET", 304, "demo", archive.filename, 0),
+        ("HEAD", 200, "demo", archive.filename, 0),
+    ]
+    assert told[6][:4] == ("GET", 404, "nothing", None)
+    assert [entry["form"] for entry in index.journal()] == [None] * 7
+
+
+def test_refusals_are_told_with_their_reason(protected: Index) -> None:
+    protected.publish(wheel())
+    protected.upload(wheel(module="x = 2\n"))
+    protected.request("GET", "/demo/", auth=None)
+    protected.request("GET", "/demo/", auth=(protected.username, "wrong-passphrase"))
+    _, refused, nobody, wrong = protected.journal()
+    assert (refused["status"], refused["user"]) == (409, protected.username)
+    assert "already exists" in refused["reason"]
+    assert refused["filename"] == wheel().filename
+    assert (nobody["status"], nobody["user"]) == (401, None)
+    assert (wrong["status"], wrong["user"]) == (401, None)
+
+
+def test_an_entry_is_there_before_its_answer(index: Index) -> None:
+    for number in range(1, 20):
+        index.get("/")
+        assert len(index.journal()) == number
+
+
+def test_the_journal_is_cleared(index: Index) -> None:
+    index.get("/")
+    assert index.api("DELETE", "/requests").status_code == 204
+    assert index.journal() == []
+    index.get("/")
+    assert len(index.journal()) == 1
+
+
+def test_each_repository_has_its_own(index: Index) -> None:
+    other = index.server.repository()
+    other.get("/")
+    assert index.journal() == []
+    assert len(other.journal()) == 1
+
+
+def test_the_admin_api_is_in_no_journal(index: Index) -> None:
+    index.done("GET")
+    index.done("GET", "/projects")
+    assert index.journal() == []
+
+
+def test_any_user_agent_and_form_can_be_told(index: Index) -> None:
+    headers = {**index.authorization, "User-Agent": "\xff\xfe agent"}
+    answer = exchange(index.url, request(f"GET {index.path}/ HTTP/1.1", headers))
+    assert answer.status == 200
+    odd = encode([("nämé \x01", "välue"), *fields(wheel(), summary="\x00")])
+    index.send(odd)
+    binary = encode([("x", File("f", b"\xff")), *fields(wheel())])
+    index.send(binary)
+    first, second, third = index.journal()
+    assert "agent" in first["user_agent"]
+    assert second["form"]["summary"] == ["\x00"]
+    assert "x" not in third["form"]
+
+
+def test_a_request_that_never_ended_is_not_told_as_answered(index: Index) -> None:
+    form = encode(fields(wheel(padding=1 << 20)))
+    headers = {**index.authorization, "Content-Type": form.content_type}
+    with connect(index.url) as connection:
+        connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body)[:100_000])
+        assert index.journal() == []
+    index.get("/")
+    assert [entry["status"] for entry in index.journal() if entry["method"] == "GET"] == [200]
+
+
+def test_the_journal_keeps_the_newest_requests() -> None:
+    journal = Journal()
+    for number in range(MAX_ENTRIES + 5):
+        journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
+    told = journal.answered()
+    assert len(told) == MAX_ENTRIES
+    assert (told[0]["path"], told[-1]["path"]) == ("/5", f"/{MAX_ENTRIES + 4}")

@@ -1,0 +1,64 @@
+"""Hostile clients: what they send, and what may be answered."""
+
+from __future__ import annotations
+
+import random
+
+from tests.support.archives import wheel
+from tests.support.forms import Form, encode, fields
+from tests.support.index import Index
+from tests.support.raw import Answer, connect, request
+
+MEBIBYTE = 1 << 20
+
+WHOLE = encode(fields(wheel()))
+"""A form with which nothing is wrong."""
+
+
+def head(index: Index, form: Form, **headers: str) -> bytes:
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return request(
+        f"POST {index.path} HTTP/1.1",
+        {**index.authorization, "Content-Type": form.content_type, **more},
+    )
+
+
+def sent(index: Index, data: bytes) -> Answer | None:
+    """What is answered to these bytes and no more; None where the connection was closed."""
+    with connect(index.url) as connection:
+        try:
+            connection.send(data)
+            connection.half_close()
+            return connection.answer()
+        except ConnectionError:
+            return None
+
+
+def assert_refused(answer: Answer | None) -> None:
+    assert answer is None or 400 <= answer.status < 500, answer
+
+
+def assert_answered(answer: Answer | None) -> None:
+    assert answer is None or answer.status < 500, answer
+
+
+def assert_refused_and_next_is_served(index: Index, form: Form) -> None:
+    """A form whose length is as told is refused, and its connection goes on."""
+    with connect(index.url) as connection:
+        whole = head(index, form, Content_Length=str(len(form.body))) + form.body
+        connection.send(whole)
+        answer = connection.answer()
+        assert answer.status in (400, 413), answer
+        assert answer.reason not in ("", "Bad Request")
+        if answer.headers.get("Connection", "").lower() != "close":
+            connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
+            assert connection.answer().status == 200
+
+
+def spoilt(random_: random.Random, data: bytes) -> bytes:
+    """The bytes with some taken out, changed, doubled or put in."""
+    for _ in range(random_.randint(1, 4)):
+        at, size = random_.randrange(len(data)), random_.randint(0, 40)
+        piece = random_.choice((b"", random_.randbytes(size), data[at : at + size] * 2, b"\r\n"))
+        data = data[:at] + piece + data[at + size :]
+    return data

@@ -1,0 +1,129 @@
+"""One server for all tests that may share it, and repositories of their own on it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.index import Index, Server
+from tests.support.object_stores.engines import Engine, started
+from tests.support.process import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", help="run the servers over this store, such as ministack")
+
+
+@pytest.fixture(scope="session")
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine | None]:
+    """The object store that `--store` names."""
+    name: str | None = request.config.getoption("--store", None)
+    if name is None:
+        yield None
+    else:
+        with started(name, tmp_path_factory.mktemp(name)) as engine:
+            yield engine
+
+
+class Shared(Server):
+    """A server over a store that others may share."""
+
+    def __init__(self, process: ServerProcess, store: Engine, url: str) -> None:
+        super().__init__(process)
+        self._store = store
+        self._url = url
+
+    def keys(self) -> set[str]:
+        return self._store.keys(self._url)
+
+    def api(self, method: str, path: str, json: object = None) -> requests.Response:
+        answer = super().api(method, path, json)
+        if answer.status_code == 409 and "shares its store with others" in answer.text:
+            pytest.skip("journals, faults and impersonations belong to one server")
+        return answer
+
+
+@contextlib.contextmanager
+def running(folder: Path, store: Engine | None = None) -> Iterator[Server]:
+    url = None if store is None else store.new_url()
+    if store is None or url is None:
+        process = ServerProcess(folder)
+    else:
+        process = ServerProcess(folder, "--data", url, environ=store.environ())
+    try:
+        server = Server(process) if url is None or store is None else Shared(process, store, url)
+        yield server
+        server.close()
+    finally:
+        status = process.stop()
+    assert status == 0, process.log
+    assert "Traceback" not in process.log, process.log
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, store: Engine | None) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server"), store) as server:
+        yield server
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, store: Engine | None) -> Iterator[Server]:
+    """A server that no other test touches."""
+    with running(tmp_path / "server", store) as server:
+        yield server
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers with the arguments that the test gives; all are ended with the test."""
+    started: list[ServerProcess] = []
+
+    def start(
+        *arguments: str | Path, name: str | None = None, environ: Mapping[str, str] | None = None
+    ) -> ServerProcess:
+        folder = tmp_path / (name or f"server-{len(started)}")
+        started.append(ServerProcess(folder, *arguments, environ=environ))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.process.poll() is None:
+            process.kill()
+
+
+@pytest.fixture
+def index(server: Server) -> Index:
+    """A new, empty repository with a read/write user."""
+    return server.repository()
+
+
+@pytest.fixture
+def protected(server: Server) -> Index:
+    """One with overwrite protection."""
+    return server.repository(overwrite_protection=True)
+
+
+@pytest.fixture(scope="module")
+def victim(server: Server) -> Index:
+    """A repository into which nothing gets."""
+    return server.repository()
+
+
+@pytest.fixture
+def nothing_is_left(server: Server) -> Iterator[None]:
+    """Whatever a test sends, nothing of it stays, nothing failed and the next is served."""
+    before, log = server.blobs(), len(server.process.log)
+    yield
+    said = server.process.log[log:]
+    assert "Traceback" not in said
+    assert " 500 " not in said
+    assert server.request("GET", "/healthz").status_code == 200
+    assert server.keeps_nothing_beyond(before)
