@@ -9,7 +9,7 @@ from cloudrepo_server.specs.dialect import dialect_named
 _CLOSED = ("archived", "quarantined")
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class UploadTarget(msgspec.Struct, frozen=True):
     """A file that is to be published, and by whom."""
 
     filename: str
@@ -18,7 +18,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def decide(
-    repository: RepositoryDocument, project: ProjectDocument | None, wanted: Wanted
+    repository: RepositoryDocument, project: ProjectDocument | None, target: UploadTarget
 ) -> File | None:
     """The file that is there already, where that is the answer; None where this one may come.
 
@@ -31,19 +31,19 @@ def decide(
     if project.status in _CLOSED:
         raise ForbiddenError(f"The project {project.name} is {project.status}: it takes no files.")
     dialect = dialect_named(repository.dialect)
-    if wanted.filename in project.deleted and dialect.deleted_text is not None:
+    if target.filename in project.deleted and dialect.deleted_text is not None:
         raise FileExistsInRepositoryError(dialect.deleted_text)
-    existing = project.files.get(wanted.filename)
+    existing = project.files.get(target.filename)
     if existing is None:
         return None
-    if existing.sha256 == wanted.sha256 and dialect.identical_accepted:
+    if existing.sha256 == target.sha256 and dialect.identical_accepted:
         return existing
     if repository.overwrite_protection or dialect.always_protected:
         raise FileExistsInRepositoryError(
             dialect.exists_text.format(
-                filename=wanted.filename,
+                filename=target.filename,
                 repository=repository.name,
-                user=wanted.by,
+                user=target.by,
                 blake2_256=existing.blake2_256 or "unknown",
             )
         )

@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 
-from cloudrepo_server.domain.overwrite import Wanted, decide
+from cloudrepo_server.domain.overwrite import UploadTarget, decide
 from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, Incoming
 from cloudrepo_server.domain.stored_file import Content
 from cloudrepo_server.domain.upload_claims import Claims
@@ -151,7 +151,7 @@ class Repository:
             sha256 = await incoming.digest("sha256")
             await self._refresh(name)
             project = await self._storage.read(self._project_key(name.project), ProjectDocument)
-            wanted = Wanted(name.filename, sha256, by)
+            wanted = UploadTarget(name.filename, sha256, by)
             taken = decide(self.document, project, wanted)
             if taken is not None:
                 return taken
@@ -293,7 +293,7 @@ class Repository:
 
     async def _add(self, project_name: str, file: File) -> tuple[File | None, list[File]]:
         """The file that is there already, if that does; and those that this one replaced."""
-        wanted = Wanted(file.filename, file.sha256, file.uploader)
+        wanted = UploadTarget(file.filename, file.sha256, file.uploader)
         replaced: list[File] = []
         taken: list[File] = []
 

@@ -28,8 +28,8 @@ from cloudrepo_server.process.shutdown import Ending, finish
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.storage.local import ExclusiveStorage
 from cloudrepo_server.web.app import create_application
-from cloudrepo_server.web.http.idle_timeout import Patience
-from cloudrepo_server.web.http.in_flight import Traffic
+from cloudrepo_server.web.http.idle_timeout import IdleTimeout
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.impersonation.certificates import HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
@@ -77,7 +77,7 @@ class Answering:
     organization: Organization
     state: dict[str, Any] = field(repr=False)
     listeners: Listeners
-    traffic: Traffic
+    in_flight: InFlightRequests
 
     @property
     def url(self) -> str:
@@ -107,12 +107,12 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
     watching = Watching(
         organization, storage, log_format=settings.log_format, metrics=settings.metrics
     )
-    traffic = Traffic()
+    in_flight = InFlightRequests()
     runner = web.AppRunner(
         create_application(
             organization,
             proxy,
-            traffic,
+            in_flight,
             watch=watching.middleware,
             routes=watching.routes,
             log_refusals=not watching.tells_refusals,
@@ -125,8 +125,8 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         max_field_size=settings.limits.header_bytes,
     )
     listeners = Listeners(runner)
-    patience = Patience(traffic, settings.limits.stall_seconds)
-    watch = asyncio.ensure_future(patience.watch(lambda: listeners.connections))
+    idle_timeout = IdleTimeout(in_flight, settings.limits.stall_seconds)
+    watch = asyncio.ensure_future(idle_timeout.run(lambda: listeners.connections))
     try:
         await runner.setup()
         url = await _listen(listeners, settings.host, settings.port)
@@ -144,7 +144,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         if isinstance(settings.data, Path):
             # Who owned the folder before may have been killed.
             organization.sweep()
-        yield Answering(organization, state, listeners, traffic)
+        yield Answering(organization, state, listeners, in_flight)
     finally:
         watch.cancel()
         await proxy.close()
@@ -176,7 +176,7 @@ async def serve(settings: Settings) -> None:
             ending.ask_when_gone(settings.owner_pid, owner_gone)
         await ending.asked.wait()
         await finish(
-            server.listeners, server.traffic, ending, drain=settings.drain, grace=settings.grace
+            server.listeners, server.in_flight, ending, drain=settings.drain, grace=settings.grace
         )
     if owner_gone.is_set():
         for folder in settings.owner_folders:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from types import FrameType
 
 from cloudrepo_server.process.listeners import Listeners
-from cloudrepo_server.web.http.in_flight import Traffic
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 log = logging.getLogger("cloudrepo_server")
 
@@ -76,27 +76,27 @@ class Ending:
 
 
 async def finish(
-    listeners: Listeners, traffic: Traffic, ending: Ending, *, drain: float, grace: float
+    listeners: Listeners, in_flight: InFlightRequests, ending: Ending, *, drain: float, grace: float
 ) -> None:
     """Take requests for `drain` seconds more, then finish those in flight, in `grace` seconds.
 
     aiohttp's own shutdown waits for handlers, but stops reading: an upload could not end well.
     """
-    traffic.stopping = True
+    in_flight.stopping = True
     await _within(drain, ending.at_once.wait())
     await listeners.close()
     # What was accepted by now, or was sent on a kept connection, begins to be answered.
     await _within(min(grace, _LAST_SECONDS), ending.at_once.wait())
     listeners.close_idle()
-    quiet = asyncio.ensure_future(traffic.quiet())
+    quiet = asyncio.ensure_future(in_flight.wait_until_none())
     hurry = asyncio.ensure_future(ending.at_once.wait())
     try:
         await asyncio.wait({quiet, hurry}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
     finally:
         quiet.cancel()
         hurry.cancel()
-    if traffic:
-        log.warning("%d requests in flight were cut", len(traffic))
+    if in_flight:
+        log.warning("%d requests in flight were cut", len(in_flight))
 
 
 async def _within(seconds: float, condition: Awaitable[object]) -> None:

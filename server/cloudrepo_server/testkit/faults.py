@@ -144,7 +144,7 @@ class _Kind(msgspec.Struct):
     kind: str
 
 
-class Facts(msgspec.Struct, frozen=True):
+class RequestFacts(msgspec.Struct, frozen=True):
     """What is known of a request when faults are looked for; `path` is below the repository."""
 
     method: str
@@ -167,7 +167,7 @@ class InstalledFault(msgspec.Struct, eq=False):
         """The fault as the admin API gives it."""
         return {**msgspec.to_builtins(self.specification), "id": self.id, "struck": self.struck}
 
-    def strikes(self, facts: Facts) -> bool:
+    def strikes(self, facts: RequestFacts) -> bool:
         """Whether it strikes this request, which counts."""
         fault = self.specification
         if (fault.times is not None and self.struck >= fault.times) or not _matches(fault, facts):
@@ -212,7 +212,7 @@ class Faults:
         """Let none strike any more."""
         self._installed.clear()
 
-    def strike(self, facts: Facts, *, by_project: bool = False) -> list[InstalledFault]:
+    def strike(self, facts: RequestFacts, *, by_project: bool = False) -> list[InstalledFault]:
         """The faults that strike this request: one, and those that combine with it.
 
         `by_project` looks only at those for one project.
@@ -246,7 +246,7 @@ def read_fault(body: bytes) -> FaultSpecification:
     return fault
 
 
-def _matches(fault: FaultSpecification, facts: Facts) -> bool:
+def _matches(fault: FaultSpecification, facts: RequestFacts) -> bool:
     expected: Iterable[tuple[str | None, str | None]] = (
         (fault.method and fault.method.upper(), facts.method),
         (fault.user, facts.user),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cloudrepo_server.errors import NotAloneError
-from cloudrepo_server.testkit.faults import Facts, Faults, InstalledFault
+from cloudrepo_server.testkit.faults import Faults, InstalledFault, RequestFacts
 from cloudrepo_server.testkit.impersonation import Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
 
@@ -53,7 +53,7 @@ class Instruments:
         return self._faults.setdefault(repository_id, Faults())
 
     def strike(
-        self, repository_id: str, facts: Facts, *, by_project: bool = False
+        self, repository_id: str, facts: RequestFacts, *, by_project: bool = False
     ) -> list[InstalledFault]:
         """The faults that strike a request."""
         known = self._faults.get(repository_id)

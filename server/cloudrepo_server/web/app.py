@@ -12,10 +12,15 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import BusyError, CloudRepoServerError, StorageError
 from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.web.admin.routes import DESCRIPTION, Api
-from cloudrepo_server.web.http.in_flight import Traffic
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
-from cloudrepo_server.web.http.request_state import LIMITS, begin_notes, note_scheme, notes_of
-from cloudrepo_server.web.http.responses import error_answer, refusal_answer
+from cloudrepo_server.web.http.request_state import (
+    LIMITS,
+    accept_forwarded_scheme,
+    create_request_state,
+    state_of,
+)
+from cloudrepo_server.web.http.responses import error_response, exception_response
 from cloudrepo_server.web.impersonation.handler import Impersonated
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.handler import Index
@@ -39,7 +44,7 @@ _SERVER_ERRORS = 500
 def create_application(
     organization: Organization,
     proxy: Proxy,
-    traffic: Traffic,
+    in_flight: InFlightRequests,
     *,
     watch: Middleware | None = None,
     routes: Iterable[web.RouteDef] = (),
@@ -51,7 +56,7 @@ def create_application(
     Args:
         organization: whose repositories, users and tokens these are.
         proxy: through which programs reach hosts that repositories stand for.
-        traffic: where it is noted what is in flight.
+        in_flight: where it is noted what is in flight.
         watch: what sees every request and its answer.
         routes: what else is answered.
         log_refusals: whether the log is told of requests that were refused.
@@ -61,33 +66,33 @@ def create_application(
     organization.upstreams.connect = remote.connect
     index, api = Index(organization, remote), Api(organization, proxy)
     impersonated = Impersonated(organization, index)
-    dispatch = _dispatcher(proxy, impersonated, api, traffic, organization.limits.requests)
+    dispatch = _dispatcher(proxy, impersonated, api, in_flight, organization.limits.requests)
     answer = _answering(organization, dispatch, log_refusals=log_refusals)
 
     @web.middleware
     async def account(request: web.Request, handler: Handler) -> web.StreamResponse:
-        notes = begin_notes(request)
-        notes.waits = "Expect" in request.headers and _WAITS in request
+        state = create_request_state(request)
+        state.awaits_continue = "Expect" in request.headers and _WAITS in request
         if behind_proxy:
-            note_scheme(request)
+            accept_forwarded_scheme(request)
         connection = request.protocol
-        traffic.begin(connection)
+        in_flight.add(connection)
         try:
             response = await answer(request, handler)
-            if notes.waits or response.status == _STALLED:
+            if state.awaits_continue or response.status == _STALLED:
                 await _end(request, response)
-            elif traffic.stopping:
+            elif in_flight.stopping:
                 await _send_and_close(request, response)
             return response
         finally:
-            traffic.end(connection)
+            in_flight.remove(connection)
 
     middlewares = [account] if watch is None else [watch, account]
     application = web.Application(middlewares=middlewares)
     application[LIMITS] = organization.limits
     application.on_response_prepare.append(_sign)
     application.on_cleanup.append(lambda _: remote.close())
-    health = Health(organization, traffic)
+    health = Health(organization, in_flight)
     application.router.add_get("/healthz", health.alive)
     application.router.add_get("/readyz", health.ready)
     # Who asks is settled before a body is asked for, hence no "100 Continue" by itself.
@@ -108,16 +113,16 @@ def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: 
         try:
             response = await dispatch(request, handler)
         except CloudRepoServerError as error:
-            notes = notes_of(request)
-            notes.refusal = error
+            state = state_of(request)
+            state.error = error
             if isinstance(error, StorageError):
                 # What the client is not told: it may hold paths and URLs.
                 log.warning("%s: %r", error, error.__cause__, extra=_of(request))
-            response = error_answer(error, realm=organization.name, dialect=notes.dialect)
+            response = exception_response(error, realm=organization.name, dialect=state.dialect)
         except web.HTTPException as error:
             response = _plain_refusal(request, error)
         except (TransferEncodingError, web.RequestPayloadError):
-            response = refusal_answer(
+            response = error_response(
                 400, "The body ended early, or is not encoded as its headers say."
             )
         except ConnectionError:
@@ -127,7 +132,7 @@ def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: 
             log.exception(
                 "%s %s failed", request.method, request.rel_url.raw_path, extra=_of(request)
             )
-            response = refusal_answer(_SERVER_ERRORS, "The server failed; its log says why.")
+            response = error_response(_SERVER_ERRORS, "The server failed; its log says why.")
         if log_refusals and response.status >= _CLIENT_ERRORS:
             _tell(request, response)
         _note(request, response, seconds=monotonic() - started)
@@ -137,10 +142,10 @@ def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: 
 
 
 def _dispatcher(
-    proxy: Proxy, impersonated: Impersonated, api: Api, traffic: Traffic, most: int
+    proxy: Proxy, impersonated: Impersonated, api: Api, in_flight: InFlightRequests, most: int
 ) -> Dispatch:
     async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if len(traffic) > most and request.path not in _ALWAYS:
+        if len(in_flight) > most and request.path not in _ALWAYS:
             raise BusyError(f"The server answers {most} requests at once, and no more now.")
         tunnel = proxy.tunnel(request)
         if tunnel is not None:
@@ -154,7 +159,7 @@ def _dispatcher(
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = _SERVER
-    response.headers["X-Request-Id"] = notes_of(request).request_id
+    response.headers["X-Request-Id"] = state_of(request).request_id
 
 
 async def _wait(request: web.Request) -> None:
@@ -177,13 +182,13 @@ async def _send_and_close(request: web.Request, response: web.StreamResponse) ->
 
 def _plain_refusal(request: web.Request, error: web.HTTPException) -> web.Response:
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-    return refusal_answer(
+    return error_response(
         error.status, f"{error.reason}: {request.method} {request.path[:200]}", headers
     )
 
 
 def _of(request: web.Request) -> dict[str, dict[str, str]]:
-    return {FIELDS: {"request_id": notes_of(request).request_id}}
+    return {FIELDS: {"request_id": state_of(request).request_id}}
 
 
 def _tell(request: web.Request, response: web.StreamResponse) -> None:
@@ -199,7 +204,7 @@ def _tell(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _note(request: web.Request, response: web.StreamResponse, *, seconds: float) -> None:
-    entry = notes_of(request).entry
+    entry = state_of(request).journal_entry
     if entry is None:
         return
     if isinstance(response, web.Response) and request.method != "HEAD":

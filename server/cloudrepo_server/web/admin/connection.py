@@ -5,7 +5,7 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
-from cloudrepo_server.web.http.responses import json_answer
+from cloudrepo_server.web.http.responses import json_response
 
 
 class ConnectionApi:
@@ -31,10 +31,12 @@ class ConnectionApi:
         # Imported for this answer alone, so that the server starts sooner.
         from cloudrepo_server.clients.config import TOOLS, variables
         from cloudrepo_server.clients.snippets import snippets
-        from cloudrepo_server.web.http.connection_settings import connection_of
+        from cloudrepo_server.web.http.connection_settings import connection_settings
 
         repository = await self._organization.repository(request.match_info["name"])
-        to = await connection_of(request, self._organization, repository, request.query.get("user"))
+        to = await connection_settings(
+            request, self._organization, repository, request.query.get("user")
+        )
         answer = schemas.ConnectionAnswer(
             url=to.url,
             index_url=to.index_url,
@@ -49,4 +51,4 @@ class ConnectionApi:
                 for tool, told in snippets(to).items()
             },
         )
-        return json_answer(answer)
+        return json_response(answer)

@@ -10,7 +10,7 @@ from cloudrepo_server.testkit.faults import Faults, FaultSpecification, read_fau
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
 from cloudrepo_server.web.http.request_body import read_bytes
-from cloudrepo_server.web.http.responses import json_answer
+from cloudrepo_server.web.http.responses import json_response
 
 _FAULTS = "/api/repositories/{name}/faults"
 
@@ -44,14 +44,14 @@ class FaultApi:
     async def list_faults(self, request: web.Request) -> web.Response:
         """Every fault of a repository, oldest first, and how often it struck."""
         faults = await self._faults(request)
-        return json_answer({"faults": [fault.as_json() for fault in faults.all()]})
+        return json_response({"faults": [fault.as_json() for fault in faults.all()]})
 
     async def create_fault(self, request: web.Request) -> web.Response:
         """Let a fault strike from now on."""
         repository = await self._repository(request)
         specification = read_fault(await read_bytes(request))
         fault = await self._organization.install_fault(repository, specification)
-        return json_answer(fault.as_json(), status=HTTPStatus.CREATED)
+        return json_response(fault.as_json(), status=HTTPStatus.CREATED)
 
     async def clear_faults(self, request: web.Request) -> web.Response:
         """Remove every fault of a repository."""

@@ -8,7 +8,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
 from cloudrepo_server.web.http.request_body import read_json
-from cloudrepo_server.web.http.responses import json_answer
+from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.impersonation.certificates import Authority
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
@@ -63,7 +63,7 @@ class ImpersonationApi:
             proxy=f"http://{made.id}:{made.secret}@{shown}:{port}",
             ca=certificate,
         )
-        return json_answer(answer, status=HTTPStatus.CREATED)
+        return json_response(answer, status=HTTPStatus.CREATED)
 
     async def delete_impersonation(self, request: web.Request) -> web.Response:
         """End an impersonation."""

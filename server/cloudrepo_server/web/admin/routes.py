@@ -17,9 +17,9 @@ from cloudrepo_server.web.admin.impersonations import ImpersonationApi
 from cloudrepo_server.web.admin.openapi import Operation, openapi_document
 from cloudrepo_server.web.admin.sweep import SweepApi
 from cloudrepo_server.web.http.authentication import authenticate
-from cloudrepo_server.web.http.request_body import arriving, read_json
-from cloudrepo_server.web.http.request_state import notes_of
-from cloudrepo_server.web.http.responses import json_answer
+from cloudrepo_server.web.http.request_body import body_chunks, read_json
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
@@ -144,36 +144,38 @@ class Api:
             ForbiddenError: somebody else asks.
         """
         admin = self._organization.require_admin(await authenticate(request, self._organization))
-        notes_of(request).user = admin.name
+        state_of(request).user = admin.name
 
     async def describe(self, _: web.Request) -> web.Response:
         """The API's OpenAPI document."""
         # Imported for this answer alone, so that the server starts sooner.
         from importlib.metadata import version
 
-        return json_answer(openapi_document(self._operations, version=version("pytest-cloudrepo")))
+        return json_response(
+            openapi_document(self._operations, version=version("pytest-cloudrepo"))
+        )
 
     async def list_repositories(self, request: web.Request) -> web.Response:
         """Every repository with its settings."""
         found = [_repository(request, each) for each in await self._organization.repositories()]
-        return json_answer(schemas.RepositoriesAnswer(found))
+        return json_response(schemas.RepositoriesAnswer(found))
 
     async def create_repository(self, request: web.Request) -> web.Response:
         """Make a new, empty repository."""
         body = await read_json(request, schemas.NewRepository)
         repository = await self._organization.create_repository(body.name, **body.given())
-        return json_answer(_repository(request, repository), status=HTTPStatus.CREATED)
+        return json_response(_repository(request, repository), status=HTTPStatus.CREATED)
 
     async def show_repository(self, request: web.Request) -> web.Response:
         """A repository's settings."""
-        return json_answer(_repository(request, await self._repository(request)))
+        return json_response(_repository(request, await self._repository(request)))
 
     async def change_repository(self, request: web.Request) -> web.Response:
         """Change settings, from the next request on."""
         body = await read_json(request, schemas.RepositorySettings)
         name = request.match_info["name"]
         changed = await self._organization.update_repository(name, **body.given())
-        return json_answer(_repository(request, changed))
+        return json_response(_repository(request, changed))
 
     async def delete_repository(self, request: web.Request) -> web.Response:
         """Delete a repository and all that is in it."""
@@ -183,7 +185,7 @@ class Api:
     async def list_projects(self, request: web.Request) -> web.Response:
         """The projects of a repository."""
         names = await (await self._repository(request)).project_names()
-        return json_answer(schemas.ProjectsAnswer([schemas.ProjectName(name) for name in names]))
+        return json_response(schemas.ProjectsAnswer([schemas.ProjectName(name) for name in names]))
 
     async def show_project(self, request: web.Request) -> web.Response:
         """A project with its files."""
@@ -192,7 +194,7 @@ class Api:
         project = await repository.project(name)
         if project is None:
             raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")
-        return json_answer(schemas.ProjectAnswer.of(project, repository_url(request, repository)))
+        return json_response(schemas.ProjectAnswer.of(project, repository_url(request, repository)))
 
     async def change_project(self, request: web.Request) -> web.Response:
         """Set a project's status marker."""
@@ -201,23 +203,23 @@ class Api:
         changed = await repository.set_status(
             request.match_info["project"], body.status, body.reason
         )
-        return json_answer(schemas.ProjectAnswer.of(changed, repository_url(request, repository)))
+        return json_response(schemas.ProjectAnswer.of(changed, repository_url(request, repository)))
 
     async def put_file(self, request: web.Request) -> web.Response:
         """Upload a file as the portal does, under the same rules as any upload."""
-        notes_of(request).upload = True
+        state_of(request).is_upload = True
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else read_time(time)
         incoming = repository.receive(request.match_info["filename"], digests={})
         try:
-            async for chunk in arriving(request):
+            async for chunk in body_chunks(request):
                 await incoming.write(chunk)
         except BaseException:
             incoming.discard()
             raise
         file = await repository.publish(incoming, Claims(), by="admin", upload_time=upload_time)
-        return json_answer(schemas.FileAnswer.of(file))
+        return json_response(schemas.FileAnswer.of(file))
 
     async def change_file(self, request: web.Request) -> web.Response:
         """Yank a file, take the yank back, or set its upload time."""
@@ -230,7 +232,7 @@ class Api:
             file = await repository.set_upload_time(filename, time)
         if body.yanked is not UNSET:
             file = await repository.yank(filename, body.yank_reason)
-        return json_answer(schemas.FileAnswer.of(file))
+        return json_response(schemas.FileAnswer.of(file))
 
     async def delete_file(self, request: web.Request) -> web.Response:
         """Delete a file at once."""
@@ -241,7 +243,7 @@ class Api:
         """What the repository received, oldest first."""
         repository = await self._repository(request)
         journal = self._organization.instruments.journal(repository.document.id)
-        return json_answer({"requests": journal.answered()})
+        return json_response({"requests": journal.answered()})
 
     async def clear_requests(self, request: web.Request) -> web.Response:
         """Empty the journal."""
@@ -252,7 +254,7 @@ class Api:
     async def list_users(self, _: web.Request) -> web.Response:
         """Every repository user."""
         users = await self._organization.users.all()
-        return json_answer(schemas.UsersAnswer([schemas.UserAnswer.of(user) for user in users]))
+        return json_response(schemas.UsersAnswer([schemas.UserAnswer.of(user) for user in users]))
 
     async def create_user(self, request: web.Request) -> web.Response:
         """Make a user; without a passphrase the answer holds a generated one, this once."""
@@ -263,7 +265,7 @@ class Api:
             read_only=body.read_only,
             run=body.run,
         )
-        return json_answer(schemas.UserAnswer.of(user, generated), status=HTTPStatus.CREATED)
+        return json_response(schemas.UserAnswer.of(user, generated), status=HTTPStatus.CREATED)
 
     async def change_user(self, request: web.Request) -> web.Response:
         """Change a user's passphrase or rights, from the next request on."""
@@ -273,7 +275,7 @@ class Api:
             passphrase=None if body.passphrase is UNSET else body.passphrase,
             read_only=None if body.read_only is UNSET else body.read_only,
         )
-        return json_answer(schemas.UserAnswer.of(user))
+        return json_response(schemas.UserAnswer.of(user))
 
     async def delete_user(self, request: web.Request) -> web.Response:
         """Revoke a user's access, from the next request on."""
@@ -283,7 +285,7 @@ class Api:
     async def list_tokens(self, _: web.Request) -> web.Response:
         """Every token, without what makes it one."""
         tokens = await self._organization.tokens.all()
-        return json_answer(
+        return json_response(
             schemas.TokensAnswer([schemas.TokenAnswer.of(token) for token in tokens])
         )
 
@@ -294,7 +296,7 @@ class Api:
         document, token = await self._organization.tokens.create(
             repository.document, read_only=body.read_only
         )
-        return json_answer(schemas.TokenAnswer.of(document, token), status=HTTPStatus.CREATED)
+        return json_response(schemas.TokenAnswer.of(document, token), status=HTTPStatus.CREATED)
 
     async def delete_token(self, request: web.Request) -> web.Response:
         """Revoke a token, from the next request on."""

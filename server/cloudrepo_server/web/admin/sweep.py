@@ -7,7 +7,7 @@ from cloudrepo_server.domain.stale_runs import RunsSwept, sweep_runs
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
 from cloudrepo_server.web.http.request_body import read_json
-from cloudrepo_server.web.http.responses import json_answer
+from cloudrepo_server.web.http.responses import json_response
 
 
 class SweepApi:
@@ -24,4 +24,4 @@ class SweepApi:
         """Remove what test runs left that were killed."""
         body = await read_json(request, schemas.Sweep)
         swept = await sweep_runs(self._organization, older_than=body.runs_older_than)
-        return json_answer(swept)
+        return json_response(swept)

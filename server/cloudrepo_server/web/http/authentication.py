@@ -8,7 +8,7 @@ from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization, Principal
 from cloudrepo_server.errors import UnauthenticatedError
-from cloudrepo_server.web.http.paths import Target
+from cloudrepo_server.web.http.paths import IndexPath
 
 
 async def authenticate(request: web.BaseRequest, organization: Organization) -> Principal | None:
@@ -26,7 +26,7 @@ async def authenticate(request: web.BaseRequest, organization: Organization) -> 
     return await organization.identify(username, password)
 
 
-def expect(request: web.BaseRequest, organization: Organization, target: Target) -> None:
+def expect(request: web.BaseRequest, organization: Organization, target: IndexPath) -> None:
     """Let a shared store be asked at once for all that the request will need."""
     username = password = None
     with contextlib.suppress(UnauthenticatedError):

@@ -12,7 +12,7 @@ SOMEBODY = "you@example.com"
 """Stands where there is no user yet."""
 
 
-async def connection_of(
+async def connection_settings(
     request: web.BaseRequest,
     organization: Organization,
     repository: Repository,

@@ -21,7 +21,7 @@ _HEADERS = {
 _CHUNK = 1 << 18
 
 
-async def content_answer(
+async def file_response(
     request: web.BaseRequest,
     content: Content,
     entry: Entry,

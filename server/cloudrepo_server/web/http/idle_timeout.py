@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiohttp.web_protocol import RequestHandler
 
-from cloudrepo_server.web.http.in_flight import Traffic
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 log = logging.getLogger("cloudrepo_server")
 
@@ -21,35 +21,35 @@ class _Mark(NamedTuple):
     since: float
 
 
-class Patience:
+class IdleTimeout:
     """How long a client may take to ask for anything, or to take any of what it asked for.
 
     How long one may take to send a body is seen to where that is read, and how long it may keep a
     connection between two requests by aiohttp.
     """
 
-    def __init__(self, traffic: Traffic, seconds: float) -> None:
-        self._traffic = traffic
+    def __init__(self, in_flight: InFlightRequests, seconds: float) -> None:
+        self._in_flight = in_flight
         self._seconds = seconds
         self._marks: dict[RequestHandler, _Mark] = {}
 
-    async def watch(self, connections: Callable[[], Iterable[RequestHandler]]) -> None:
+    async def run(self, connections: Callable[[], Iterable[RequestHandler]]) -> None:
         """Look at all connections again and again."""
         while True:
             await asyncio.sleep(min(self._seconds / _LOOKS, _SELDOM))
-            self.look(list(connections()))
+            self.close_idle(list(connections()))
 
-    def look(self, connections: list[RequestHandler]) -> None:
+    def close_idle(self, connections: list[RequestHandler]) -> None:
         """Cut those that have not moved for long."""
         before, self._marks = self._marks, {}
         now = monotonic()
-        self._traffic.forget_all_but(connections)
+        self._in_flight.keep_only(connections)
         for connection in connections:
             transport = connection.transport
             if transport is None:
                 continue
             pending = transport.get_write_buffer_size()
-            if not pending and self._traffic.knows(connection):
+            if not pending and self._in_flight.has_seen(connection):
                 continue
             mark = before.get(connection)
             if mark is None or mark.pending != pending:

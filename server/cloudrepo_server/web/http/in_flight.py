@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from aiohttp.web_protocol import RequestHandler
 
 
-class Traffic:
+class InFlightRequests:
     """Which connections are being answered, and whether the server is about to end."""
 
     def __init__(self) -> None:
@@ -18,26 +18,26 @@ class Traffic:
     def __len__(self) -> int:
         return len(self._busy)
 
-    def begin(self, connection: RequestHandler) -> None:
+    def add(self, connection: RequestHandler) -> None:
         """Note that a connection's request came."""
         self._busy.add(connection)
         self._known.add(connection)
 
-    def end(self, connection: RequestHandler) -> None:
+    def remove(self, connection: RequestHandler) -> None:
         """Note that it was answered."""
         self._busy.discard(connection)
         if self.stopping and not self._busy:
             self._quiet.set()
 
-    def knows(self, connection: RequestHandler) -> bool:
+    def has_seen(self, connection: RequestHandler) -> bool:
         """Whether a request ever came on a connection."""
         return connection in self._known
 
-    def forget_all_but(self, connections: Iterable[RequestHandler]) -> None:
+    def keep_only(self, connections: Iterable[RequestHandler]) -> None:
         """Forget the connections that are no more."""
         self._known.intersection_update(connections)
 
-    async def quiet(self) -> None:
+    async def wait_until_none(self) -> None:
         """Return when nothing is in flight any more; for a server that is stopping."""
         if self._busy:
             self._quiet.clear()

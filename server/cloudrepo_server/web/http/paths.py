@@ -12,7 +12,7 @@ PUBLIC = "/public/repositories"
 _REMEMBERED = 1024
 
 
-class Target(msgspec.Struct, frozen=True):
+class IndexPath(msgspec.Struct, frozen=True):
     """A repository's name, what stands behind it, whether a slash ends it, and the path itself."""
 
     public: bool
@@ -28,7 +28,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 @lru_cache(_REMEMBERED)
-def read_target(raw_path: str) -> Target:
+def parse_index_path(raw_path: str) -> IndexPath:
     """Each segment decoded once; the empty repository name stands for the list of them.
 
     Raises:
@@ -42,7 +42,7 @@ def read_target(raw_path: str) -> Target:
     segments = [_decode(segment) for segment in below.strip("/").split("/")]
     if "" in segments and len(segments) > 1:
         raise NotFoundError("There is nothing at this path: a segment is empty.")
-    return Target(public, segments[0], tuple(segments[1:]), slash, raw_path)
+    return IndexPath(public, segments[0], tuple(segments[1:]), slash, raw_path)
 
 
 def _decode(segment: str) -> str:

@@ -15,7 +15,7 @@ MAX_BODY = 1 << 20
 B = TypeVar("B")
 
 
-async def arriving(request: web.Request) -> AsyncIterator[bytes]:
+async def body_chunks(request: web.Request) -> AsyncIterator[bytes]:
     """The body's bytes as they come.
 
     Raises:
@@ -43,7 +43,7 @@ async def read_bytes(request: web.Request) -> bytes:
         TooLargeError: they are more than any body of the API needs.
     """
     body = bytearray()
-    async for chunk in arriving(request):
+    async for chunk in body_chunks(request):
         body += chunk
         if len(body) > MAX_BODY:
             raise TooLargeError(f"The body has more than {MAX_BODY} bytes.")

@@ -16,7 +16,7 @@ from cloudrepo_server.testkit.journal import Entry
 LIMITS = web.AppKey("limits", Limits)
 """The application's limits."""
 
-_NOTES = "notes"
+_STATE = "state"
 _SANE = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _LONGEST = 128
 _SCHEMES = ("http", "https")
@@ -24,43 +24,43 @@ _PROCESS = os.urandom(4).hex()
 _numbers = itertools.count(1)
 
 
-class Notes(msgspec.Struct):
+class RequestState(msgspec.Struct):
     """What is known of a request so far."""
 
     request_id: str
     scheme: str | None = None
     """What a proxy says of how it was reached, where it is believed."""
-    waits: bool = False
+    awaits_continue: bool = False
     """Whether its client waits with the body until its credentials are good."""
     principal: Principal | None = None
     """Who asks, where that was settled before any login was read."""
     user: str | None = None
     """Who asks, where no journal says it."""
-    upload: bool = False
+    is_upload: bool = False
     """Whether it asks for a file to be published."""
     dialect: Dialect | None = None
-    entry: Entry | None = None
-    refusal: CloudRepoServerError | None = None
+    journal_entry: Entry | None = None
+    error: CloudRepoServerError | None = None
     """The error that was answered."""
 
 
-def begin_notes(request: web.BaseRequest) -> Notes:
+def create_request_state(request: web.BaseRequest) -> RequestState:
     """What will be known of a request that just came."""
-    notes = request[_NOTES] = Notes(_request_id(request))
-    return notes
+    state = request[_STATE] = RequestState(_request_id(request))
+    return state
 
 
-def notes_of(request: web.BaseRequest) -> Notes:
+def state_of(request: web.BaseRequest) -> RequestState:
     """What is known of a request."""
-    notes: Notes = request[_NOTES]
-    return notes
+    state: RequestState = request[_STATE]
+    return state
 
 
-def note_scheme(request: web.BaseRequest) -> None:
+def accept_forwarded_scheme(request: web.BaseRequest) -> None:
     """Note how the proxy in front says that it was reached."""
     scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
     if scheme in _SCHEMES:
-        notes_of(request).scheme = scheme
+        state_of(request).scheme = scheme
 
 
 def _request_id(request: web.BaseRequest) -> str:

@@ -39,14 +39,14 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
 _MAX_REASON = 400
 
 
-def json_answer(value: object, *, status: int = 200) -> web.Response:
+def json_response(value: object, *, status: int = 200) -> web.Response:
     """A value as JSON; the content type is exactly what uv compares with."""
     return web.Response(
         body=msgspec.json.encode(value), status=status, content_type="application/json"
     )
 
 
-def refusal_answer(
+def error_response(
     status: int, message: str, headers: dict[str, str] | None = None
 ) -> web.Response:
     """A refusal that every client shows its user.
@@ -54,7 +54,7 @@ def refusal_answer(
     twine, pdm, hatch and flit show the reason phrase alone, uv the body's `code`, CloudRepo's own
     client its `error`.
     """
-    answer = json_answer(
+    answer = json_response(
         {"error": message, "message": message, "code": f"{status} {message}"}, status=status
     )
     answer.set_status(status, reason_phrase(message))
@@ -68,7 +68,7 @@ def status_of(error: CloudRepoServerError) -> int:
     return next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
 
 
-def error_answer(
+def exception_response(
     error: CloudRepoServerError, *, realm: str, dialect: Dialect | None = None
 ) -> web.Response:
     """The answer to what the domain refused."""
@@ -83,7 +83,7 @@ def error_answer(
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
     if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
         headers["Retry-After"] = "1"
-    answer = refusal_answer(status, str(error), headers)
+    answer = error_response(status, str(error), headers)
     if (
         dialect is not None
         and isinstance(error, FileExistsInRepositoryError)

@@ -5,7 +5,7 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.web.http.paths import PRIVATE
-from cloudrepo_server.web.http.request_state import notes_of
+from cloudrepo_server.web.http.request_state import state_of
 
 
 def origin_of(request: web.BaseRequest) -> str:
@@ -22,7 +22,7 @@ def origin_of(request: web.BaseRequest) -> str:
 
 def scheme_of(request: web.BaseRequest) -> str:
     """The scheme by which this server, or the proxy in front of it, was reached."""
-    return notes_of(request).scheme or request.scheme
+    return state_of(request).scheme or request.scheme
 
 
 def repository_url(

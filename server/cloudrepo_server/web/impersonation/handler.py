@@ -7,9 +7,12 @@ from yarl import URL
 from cloudrepo_server.domain.organization import Organization, Principal, TokenBearer
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
-from cloudrepo_server.web.http.request_state import notes_of
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.impersonation.proxy import Tunnel
-from cloudrepo_server.web.impersonation.pypi_json import project_json_answer, read_project_json_path
+from cloudrepo_server.web.impersonation.pypi_json import (
+    project_json_response,
+    read_project_json_path,
+)
 from cloudrepo_server.web.index.handler import Index
 
 _READS = ("GET", "HEAD")
@@ -38,12 +41,12 @@ class Impersonated(msgspec.Struct, frozen=True):
             raise ForbiddenError(entry.reason)
         anybody = who.lets_anybody_read(*where)
         if anybody and "Authorization" not in request.headers and request.method in _READS:
-            notes_of(request).principal = _reader(tunnel)
+            state_of(request).principal = _reader(tunnel)
         wanted = read_project_json_path(path) if anybody and request.method in _READS else None
         if wanted is not None:
             repository = await self.organization.repository(who.repository)
             origin = str(URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port))
-            return await project_json_answer(repository, *wanted, origin=origin)
+            return await project_json_response(repository, *wanted, origin=origin)
         for base, handle in ((PRIVATE, self.index.private), (PUBLIC, self.index.public)):
             own = f"{base}/{who.repository}"
             if path == own or path.startswith(own + "/"):

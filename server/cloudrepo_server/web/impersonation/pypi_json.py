@@ -13,7 +13,7 @@ from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.specs.simple_api import file_path, in_version_order
 from cloudrepo_server.web.http.paths import PRIVATE
-from cloudrepo_server.web.http.responses import json_answer
+from cloudrepo_server.web.http.responses import json_response
 
 _PATH = re.compile(r"/pypi/(?P<project>[^/]+)(/(?P<version>[^/]+))?/json/?")
 _TEXTS = (
@@ -39,7 +39,7 @@ def read_project_json_path(path: str) -> tuple[str, str | None] | None:
     return None if found is None else (found["project"], found["version"])
 
 
-async def project_json_answer(
+async def project_json_response(
     repository: Repository, name: str, version: str | None, *, origin: str
 ) -> web.Response:
     """The page of a project, or of one of its versions, as seen at `origin`.
@@ -65,7 +65,7 @@ async def project_json_answer(
     }
     if version is None:
         page["releases"] = releases
-    return json_answer(page)
+    return json_response(page)
 
 
 def _versions(project: ProjectDocument | None) -> dict[str, list[File]]:

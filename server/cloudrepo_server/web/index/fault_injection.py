@@ -14,7 +14,7 @@ from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.testkit import faults as kinds
 from cloudrepo_server.testkit.faults import InstalledFault
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.web.http.responses import reason_phrase, refusal_answer
+from cloudrepo_server.web.http.responses import error_response, reason_phrase
 
 _PIECE = 1 << 16
 _DRIP_SECONDS = 0.05
@@ -23,7 +23,7 @@ _WRONG_DIGEST = "0" * 64
 F = TypeVar("F", bound=kinds.Fault)
 
 
-class Struck:
+class ActiveFaults:
     """The faults that strike one request."""
 
     def __init__(self, faults: list[InstalledFault], entry: Entry) -> None:
@@ -104,7 +104,7 @@ class Struck:
         stored = self._one(kinds.StoredThenError)
         if stored is not None:
             if answer.status == web.HTTPOk.status_code:
-                return refusal_answer(stored.status, "The upload failed.")
+                return error_response(stored.status, "The upload failed.")
             self._missed(kinds.StoredThenError)
         if self._one(kinds.Reset) is not None and request.method == "POST":
             raise self._reset(request)
@@ -181,7 +181,7 @@ class Struck:
 
 
 def _status_answer(fault: kinds.Status) -> web.Response:
-    answer = refusal_answer(fault.status, fault.reason or f"Fault: status {fault.status}")
+    answer = error_response(fault.status, fault.reason or f"Fault: status {fault.status}")
     if fault.reason is None:
         answer.set_status(fault.status)
     else:

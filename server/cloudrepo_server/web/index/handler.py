@@ -10,14 +10,14 @@ from cloudrepo_server.domain.organization import (
 )
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError
-from cloudrepo_server.testkit.faults import Facts
+from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.authentication import authenticate, expect
-from cloudrepo_server.web.http.paths import Target, read_target
-from cloudrepo_server.web.http.request_state import notes_of
-from cloudrepo_server.web.http.responses import json_answer, refusal_answer
-from cloudrepo_server.web.index.fault_injection import Struck
-from cloudrepo_server.web.index.reads import Read, Reader, find_wanted
+from cloudrepo_server.web.http.paths import IndexPath, parse_index_path
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.responses import error_response, json_response
+from cloudrepo_server.web.index.fault_injection import ActiveFaults
+from cloudrepo_server.web.index.reads import Read, Reader, find_read_target
 from cloudrepo_server.web.index.remote_index import Remote
 
 _READS = ("GET", "HEAD")
@@ -34,18 +34,18 @@ class Index:
         """What repository users and tokens read and upload; `path` may stand for the request's."""
         if request.method not in (*_READS, "POST"):
             return _method_not_allowed("GET, HEAD, POST")
-        target = read_target(path or request.rel_url.raw_path)
+        target = parse_index_path(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
-        notes = notes_of(request)
-        notes.upload = request.method == "POST"
+        state = state_of(request)
+        state.is_upload = request.method == "POST"
         principal = self._organization.require_repository_user(
-            notes.principal or await authenticate(request, self._organization)
+            state.principal or await authenticate(request, self._organization)
         )
         entry.user = principal.name or None
         if not target.repository:
             if request.method == "POST":
                 return _method_not_allowed("GET, HEAD")
-            return json_answer({"organization": self._organization.name})
+            return json_response({"organization": self._organization.name})
         if repository is None:
             raise repository_not_found(target.repository)
         if request.method != "POST":
@@ -59,13 +59,15 @@ class Index:
         """What anybody reads of a public repository; `path` may stand for the request's."""
         if request.method not in _READS:
             return _method_not_allowed("GET, HEAD", "Only Reads are allowed")
-        target = read_target(path or request.rel_url.raw_path)
+        target = parse_index_path(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
         if repository is None or not repository.document.public:
             raise repository_not_found(target.repository)
         return await self._read(request, repository, target, entry)
 
-    async def _begin(self, request: web.Request, target: Target) -> tuple[Repository | None, Entry]:
+    async def _begin(
+        self, request: web.Request, target: IndexPath
+    ) -> tuple[Repository | None, Entry]:
         if self._organization.shared:
             expect(request, self._organization, target)
         entry = Entry(
@@ -74,20 +76,20 @@ class Index:
             user_agent=_text(request.headers.get("User-Agent", "")),
         )
         repository = await self._organization.find(target.repository)
-        notes = notes_of(request)
+        state = state_of(request)
         if repository is not None:
             self._organization.instruments.note(repository.document.id, entry)
-            notes.dialect = repository.dialect
-        notes.entry = entry
+            state.dialect = repository.dialect
+        state.journal_entry = entry
         return repository, entry
 
     async def _read(
-        self, request: web.Request, repository: Repository, target: Target, entry: Entry
+        self, request: web.Request, repository: Repository, target: IndexPath, entry: Entry
     ) -> web.StreamResponse:
-        wanted = await find_wanted(repository, target)
+        wanted = await find_read_target(repository, target)
         entry.project, entry.filename = wanted.project or None, wanted.filename or None
         path = target.path.removeprefix(target.base)
-        facts = Facts(request.method, path, wanted.aim, entry.project, entry.user)
+        facts = RequestFacts(request.method, path, wanted.aim, entry.project, entry.user)
         struck = self._strike(repository, facts, entry)
         early = await struck.before(request)
         if early is not None:
@@ -103,7 +105,7 @@ class Index:
         entry: Entry,
     ) -> web.StreamResponse:
         self._organization.require_right(principal, repository, write=True)
-        facts = Facts("POST", "/", "upload", None, principal.name)
+        facts = RequestFacts("POST", "/", "upload", None, principal.name)
         struck = self._strike(repository, facts, entry)
         early = await struck.before(request)
         if early is not None:
@@ -117,7 +119,7 @@ class Index:
         try:
             if not struck:
                 # Those for one project are known to strike when the form was read.
-                facts = Facts("POST", "/", "upload", entry.project, principal.name)
+                facts = RequestFacts("POST", "/", "upload", entry.project, principal.name)
                 struck = self._strike(repository, facts, entry, by_project=True)
                 early = await struck.before(request)
                 if early is not None:
@@ -132,10 +134,10 @@ class Index:
         return await struck.after(request, web.Response())
 
     def _strike(
-        self, repository: Repository, facts: Facts, entry: Entry, *, by_project: bool = False
-    ) -> Struck:
+        self, repository: Repository, facts: RequestFacts, entry: Entry, *, by_project: bool = False
+    ) -> ActiveFaults:
         instruments = self._organization.instruments
-        return Struck(
+        return ActiveFaults(
             instruments.strike(repository.document.id, facts, by_project=by_project), entry
         )
 
@@ -146,4 +148,4 @@ def _text(header: str) -> str:
 
 
 def _method_not_allowed(allowed: str, message: str | None = None) -> web.Response:
-    return refusal_answer(405, message or f"Only {allowed} are allowed here", {"Allow": allowed})
+    return error_response(405, message or f"Only {allowed} are allowed here", {"Allow": allowed})

@@ -91,7 +91,7 @@ def _takes_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def page_answer(request: web.BaseRequest, page: Page, content_type: str) -> web.Response:
+def page_response(request: web.BaseRequest, page: Page, content_type: str) -> web.Response:
     """The page, or that the client has it already."""
     compressed = len(page.body) >= _MIN_GZIP and _takes_gzip(
         ", ".join(request.headers.getall("Accept-Encoding", ()))

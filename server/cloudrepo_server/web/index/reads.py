@@ -23,12 +23,12 @@ from cloudrepo_server.specs.simple_api import (
 )
 from cloudrepo_server.testkit.faults import Aim
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.web.http.file_response import content_answer
-from cloudrepo_server.web.http.paths import Target
-from cloudrepo_server.web.http.responses import refusal_answer
+from cloudrepo_server.web.http.file_response import file_response
+from cloudrepo_server.web.http.paths import IndexPath
+from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.urls import origin_of, scheme_of
-from cloudrepo_server.web.index.fault_injection import Struck
-from cloudrepo_server.web.index.pages import Pages, negotiate, page_answer
+from cloudrepo_server.web.index.fault_injection import ActiveFaults
+from cloudrepo_server.web.index.pages import Pages, negotiate, page_response
 from cloudrepo_server.web.index.remote_index import Remote
 
 METADATA = ".metadata"
@@ -37,7 +37,7 @@ _MAX_PARTS = 2
 _LISTINGS = 16
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ReadTarget(msgspec.Struct, frozen=True):
     """What a path asks for: the root, the page of a project, or a file.
 
     `own` is the project as it is in the repository itself, where it is.
@@ -55,12 +55,12 @@ class Read(msgspec.Struct, frozen=True):
 
     request: web.Request
     repository: Repository
-    wanted: Wanted
-    struck: Struck
+    target: ReadTarget
+    struck: ActiveFaults
     entry: Entry
 
 
-async def find_wanted(repository: Repository, target: Target) -> Wanted:
+async def find_read_target(repository: Repository, target: IndexPath) -> ReadTarget:
     """What the path asks for; whether it is there is another question.
 
     Raises:
@@ -71,17 +71,17 @@ async def find_wanted(repository: Repository, target: Target) -> Wanted:
     if below_simple and not await _is_file_of_simple(repository, parts):
         parts = parts[1:]
     if not parts:
-        return Wanted(target.base, "root")
+        return ReadTarget(target.base, "root")
     if len(parts) > _MAX_PARTS:
         raise NotFoundError(f"There is nothing at this path in the repository {repository.name}.")
     own = await repository.project(parts[0])
     name = parts[0] if own is None else own.name
     if len(parts) == 1:
-        return Wanted(target.base, "page", name, own=own)
+        return ReadTarget(target.base, "page", name, own=own)
     if target.slash:
         raise NotFoundError(f"A file's URL does not end in a slash: {parts[1]}")
     aim: Aim = "metadata" if parts[1].endswith(METADATA) else "file"
-    return Wanted(target.base, aim, name, parts[1], own)
+    return ReadTarget(target.base, aim, name, parts[1], own)
 
 
 class Reader:
@@ -99,11 +99,11 @@ class Reader:
         Raises:
             NotFoundError: it is not there.
         """
-        if read.wanted.aim == "root":
+        if read.target.aim == "root":
             return await self._root(read)
-        repository, name = read.repository, read.wanted.project
-        project = await self._upstreams.project(repository, name, own=read.wanted.own)
-        if read.wanted.aim == "page":
+        repository, name = read.repository, read.target.project
+        project = await self._upstreams.project(repository, name, own=read.target.own)
+        if read.target.aim == "page":
             return self._project(read, read.struck.page(project, name))
         if project is None:
             raise _no_project(read)
@@ -114,11 +114,11 @@ class Reader:
             own = await repository.project(name)
             again = await self._upstreams.project(repository, name, own=own)
             if again is None or again.revision == project.revision:
-                raise NotFoundError(f"The bytes of {read.wanted.filename} are gone.") from None
+                raise NotFoundError(f"The bytes of {read.target.filename} are gone.") from None
             return await self._file(read, again)
 
     async def _file(self, read: Read, project: ProjectDocument) -> web.StreamResponse:
-        filename, repository = read.wanted.filename, read.repository
+        filename, repository = read.target.filename, read.repository
         served = repository.dialect.attributes
         file: File | None = project.files.get(filename)
         if file is not None:
@@ -138,12 +138,10 @@ class Reader:
             return await self._remote.pass_on(
                 read.request, blob, read.entry, whole=read.struck.spoils_body
             )
-        return await content_answer(
-            read.request, content, read.entry, whole=read.struck.spoils_body
-        )
+        return await file_response(read.request, content, read.entry, whole=read.struck.spoils_body)
 
     async def _root(self, read: Read) -> web.Response:
-        base, repository = read.wanted.base, read.repository
+        base, repository = read.target.base, read.repository
         revision = await self._upstreams.listing_revision(repository)
         names = read.struck.root(await self._project_names(repository, revision))
         key = (base, repository.document.id, *(names if read.struck.stale else [revision]))
@@ -162,7 +160,7 @@ class Reader:
         return names
 
     def _project(self, read: Read, project: ProjectDocument | None) -> web.Response:
-        base, repository, dialect = read.wanted.base, read.repository, read.repository.dialect
+        base, repository, dialect = read.target.base, read.repository, read.repository.dialect
         if project is None:
             raise _no_project(read)
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
@@ -189,17 +187,17 @@ class Reader:
             accept = ", ".join(request.headers.getall("Accept", ()))
             content_type = negotiate(accept, request.query.get("format"))
         if content_type is None:
-            return refusal_answer(
+            return error_response(
                 406, f"This index speaks {JSON_V1}, {HTML_V1} and {HTML}.", {"Vary": "Accept"}
             )
         form, render = ("json", json) if content_type == JSON_V1 else ("html", html)
-        return page_answer(
+        return page_response(
             request, self._pages.get((dialect.name, form, *key), render), content_type
         )
 
 
 def _provenance(read: Read, project: ProjectDocument) -> web.Response:
-    attested = project.files.get(read.wanted.filename.removesuffix(PROVENANCE_SUFFIX))
+    attested = project.files.get(read.target.filename.removesuffix(PROVENANCE_SUFFIX))
     if attested is None or attested.attestations is None:
         raise _no_file(read)
     return web.Response(body=provenance_json(attested.attestations), content_type=PROVENANCE_TYPE)
@@ -216,11 +214,11 @@ async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> 
 
 def _no_project(read: Read) -> NotFoundError:
     return NotFoundError(
-        f"There is no project {read.wanted.project} in the repository {read.repository.name}."
+        f"There is no project {read.target.project} in the repository {read.repository.name}."
     )
 
 
 def _no_file(read: Read) -> NotFoundError:
     return NotFoundError(
-        f"There is no file {read.wanted.filename} in the project {read.wanted.project}."
+        f"There is no file {read.target.filename} in the project {read.target.project}."
     )

@@ -17,8 +17,8 @@ from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.models import File
 from cloudrepo_server.specs.provenance import read_attestations
 from cloudrepo_server.testkit.journal import Entry, form_for_journal
-from cloudrepo_server.web.http.request_body import arriving
-from cloudrepo_server.web.http.request_state import LIMITS, notes_of
+from cloudrepo_server.web.http.request_body import body_chunks
+from cloudrepo_server.web.http.request_state import LIMITS, state_of
 
 _UNKNOWN = ("", "UNKNOWN")
 
@@ -201,12 +201,12 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> I
 
 async def read_body(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it arrives; a client that waits with it is told to go on."""
-    notes = notes_of(request)
-    if notes.waits:
-        notes.waits = False
+    state = state_of(request)
+    if state.awaits_continue:
+        state.awaits_continue = False
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     bare: bool | None = None
-    async for chunk in arriving(request):
+    async for chunk in body_chunks(request):
         # distutils' `register` ends its lines with LF alone. It sends no file for this to spoil.
         bare = chunk.startswith(b"\n") if bare is None else bare
         yield chunk.replace(b"\n", b"\r\n") if bare else chunk

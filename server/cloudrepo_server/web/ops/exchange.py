@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
-from cloudrepo_server.web.http.request_state import notes_of
+from cloudrepo_server.web.http.request_state import state_of
 
 # As nginx has it, since no status was sent.
 CLIENT_GONE = 499
@@ -80,18 +80,18 @@ def watched_by(observers: Sequence[Observer]) -> Middleware:
 def _exchange(
     request: web.Request, response: web.StreamResponse | None, *, seconds: float
 ) -> Exchange:
-    notes = notes_of(request)
-    entry, refusal = notes.entry, notes.refusal
+    state = state_of(request)
+    entry, refusal = state.journal_entry, state.error
     return Exchange(
-        request_id=notes.request_id,
+        request_id=state.request_id,
         method=request.method,
         path=request.rel_url.raw_path,
         route=_route(request),
         repository=_repository(request),
         project=None if entry is None else entry.project,
         filename=(entry and entry.filename) or request.match_info.get("filename"),
-        user=(entry and entry.user) or notes.user,
-        upload=notes.upload,
+        user=(entry and entry.user) or state.user,
+        upload=state.is_upload,
         status=CLIENT_GONE if response is None else response.status,
         reason="The client has gone." if response is None else response.reason or "",
         refusal=None if refusal is None else type(refusal),
@@ -103,7 +103,7 @@ def _exchange(
 
 
 def _repository(request: web.Request) -> str | None:
-    entry = notes_of(request).entry
+    entry = state_of(request).journal_entry
     if entry is None:
         return request.match_info.get("name")
     below: str = entry.path.removeprefix(PUBLIC).removeprefix(PRIVATE)
@@ -116,7 +116,7 @@ def _route(request: web.Request) -> str:
     if resource is None:
         return "other"
     route = resource.canonical.removesuffix("{below}")
-    entry = notes_of(request).entry
+    entry = state_of(request).journal_entry
     if entry is None:
         return route
     base = PUBLIC if route.startswith(PUBLIC) else PRIVATE

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from cloudrepo_server.clients.snippets import PACKAGE, PASSPHRASE, snippets
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.web.http.connection_settings import connection_of
+from cloudrepo_server.web.http.connection_settings import connection_settings
 from cloudrepo_server.web.portal.paths import REPOSITORY
 from cloudrepo_server.web.portal.visit import Route, Visit
 
@@ -17,12 +17,12 @@ async def show(visit: Visit) -> web.Response:
     users = await visit.organization.users.all()
     error = None
     try:
-        to = await connection_of(
+        to = await connection_settings(
             visit.request, visit.organization, repository, visit.query.get("user")
         )
     except NotFoundError as missing:
         error = str(missing)
-        to = await connection_of(visit.request, visit.organization, repository)
+        to = await connection_settings(visit.request, visit.organization, repository)
     return visit.page(
         "connection.html",
         status=200 if error is None else 404,

@@ -6,7 +6,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.web.http.file_response import content_answer
+from cloudrepo_server.web.http.file_response import file_response
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.visit import Route, Visit
 
@@ -24,7 +24,7 @@ async def download(visit: Visit) -> web.StreamResponse:
         "X-Content-Type-Options": "nosniff",
     }
     try:
-        return await content_answer(request, repository.content(file), unnoted, further=headers)
+        return await file_response(request, repository.content(file), unnoted, further=headers)
     except FileNotFoundError:
         raise NotFoundError(f"{file.filename} was replaced a moment ago: try again.") from None
 

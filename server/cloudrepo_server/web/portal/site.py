@@ -6,7 +6,7 @@ from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import CloudRepoServerError
-from cloudrepo_server.web.http.request_state import notes_of
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.portal import (
     activity,
@@ -90,7 +90,7 @@ class Site:
             if identity is not None:
                 visit.username = await sessions.username(identity)
             if visit.username is not None:
-                notes_of(request).user = visit.username
+                state_of(request).user = visit.username
             match = await self._router.resolve(request)
             if match.http_exception is not None:
                 raise match.http_exception
