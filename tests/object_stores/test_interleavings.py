@@ -261,7 +261,9 @@ def test_a_sweep_that_slept_removes_nothing_in_place_of_a_tombstone(
         await storage.change("users/one.json", KeyDocument, lambda _: None)
         with monkeypatch.context() as patch:
             patch.setattr("cloudrepo_server.storage.shared.monotonic", asleep)
-            removed = await storage.remove_gone("users/", before=await storage.clock() + 60)
+            removed = await storage.purge_tombstones(
+                "users/", before=await storage.current_time() + 60
+            )
         await storage.close()
         return removed
 

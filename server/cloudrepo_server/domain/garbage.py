@@ -65,11 +65,11 @@ async def sweep(storage: Storage, *, older_than: float = 0.0, grace: float = 0.0
     Raises:
         StorageError: the store did not answer.
     """
-    written_before = await storage.clock() - older_than if older_than else None
-    unfinished = await storage.remove_unfinished()
+    written_before = await storage.current_time() - older_than if older_than else None
+    unfinished = await storage.delete_partial_files()
     # In this order, what is made meanwhile is not taken for lost.
     tokens = [key async for key in _keys(storage, TOKENS)]
-    ids = set(await storage.folders(PROJECTS)) | set(await storage.folders(BLOBS))
+    ids = set(await storage.list_folders(PROJECTS)) | set(await storage.list_folders(BLOBS))
     try:
         names = await _repositories(storage)
     except StorageError:
@@ -77,7 +77,7 @@ async def sweep(storage: Storage, *, older_than: float = 0.0, grace: float = 0.0
         return Swept(unfinished=unfinished, unread=tuple(sorted(ids)))
     lost = sorted(ids - set(names))
     for each in lost:
-        await storage.remove_all(each)
+        await storage.delete_repository_objects(each)
     lost_tokens = await _remove_tokens(storage, tokens, set(names))
     ended = await Sessions(storage).prune()
     blobs = 0
@@ -95,14 +95,14 @@ async def sweep(storage: Storage, *, older_than: float = 0.0, grace: float = 0.0
         blobs += await _remove(storage, waiting)
     gone = 0
     for prefix in DOCUMENTS:
-        gone += await storage.remove_gone(prefix, before=written_before or time.time())
+        gone += await storage.purge_tombstones(prefix, before=written_before or time.time())
     return Swept(blobs, len(lost), lost_tokens, ended, gone, unfinished, tuple(unread))
 
 
 async def _repositories(storage: Storage) -> dict[str, str]:
     names = {}
     async for key in _keys(storage, REPOSITORIES):
-        document = await storage.peek(key, RepositoryDocument)
+        document = await storage.read_uncached(key, RepositoryDocument)
         if document is not None:
             names[document.id] = document.name
     return names
@@ -112,7 +112,7 @@ async def _remove_tokens(storage: Storage, keys: list[str], repositories: set[st
     removed = 0
     for key in keys:
         try:
-            token = await storage.peek(key, TokenDocument)
+            token = await storage.read_uncached(key, TokenDocument)
         except StorageError:
             continue
         if token is not None and token.repository_id not in repositories:
@@ -122,7 +122,7 @@ async def _remove_tokens(storage: Storage, keys: list[str], repositories: set[st
 
 
 async def _remove(storage: Storage, keys: list[str]) -> int:
-    await storage.remove_many(keys)
+    await storage.delete_many(keys)
     removed = len(keys)
     keys.clear()
     return removed
@@ -134,7 +134,10 @@ async def _lost_blobs(
     known = _Keys()
     keys = [key async for key in _keys(storage, projects_of(repository))]
     for start in range(0, len(keys), _READ_AT_ONCE):
-        reads = (storage.peek(key, ProjectDocument) for key in keys[start : start + _READ_AT_ONCE])
+        reads = (
+            storage.read_uncached(key, ProjectDocument)
+            for key in keys[start : start + _READ_AT_ONCE]
+        )
         for project in await asyncio.gather(*reads):
             for file in () if project is None else project.files.values():
                 for blob in file.blobs:
@@ -142,17 +145,17 @@ async def _lost_blobs(
         # Requests go first.
         await asyncio.sleep(0)
     lost = []
-    async for batch in storage.objects(blobs_of(repository)):
+    async for batch in storage.list_objects(blobs_of(repository)):
         for each in batch:
             young = written_before is not None and each.modified > written_before
-            if not (young or each.key in known or storage.made_here(each.key)):
+            if not (young or each.key in known or storage.is_own_write(each.key)):
                 lost.append(each.key)
         await asyncio.sleep(0)
     return lost
 
 
 async def _keys(storage: Storage, prefix: str) -> AsyncIterator[str]:
-    async for batch in storage.objects(prefix):
+    async for batch in storage.list_objects(prefix):
         for each in batch:
             yield each.key
 

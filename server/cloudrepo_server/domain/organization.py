@@ -102,11 +102,11 @@ class Organization:
         """Whether other servers have the same store."""
         return self._storage.shared
 
-    def renew(self) -> None:
+    def require_fresh(self) -> None:
         """Let what this request sees be no older than this moment."""
-        self._storage.renew()
+        self._storage.require_fresh()
 
-    def expect(
+    def prefetch(
         self,
         repository: str,
         *,
@@ -120,14 +120,14 @@ class Organization:
         is another than a moment ago, they are asked for once more.
         """
         if _REPOSITORY_NAME.fullmatch(repository) is not None:
-            self._storage.expect((repository_key(repository), RepositoryDocument))
+            self._storage.prefetch((repository_key(repository), RepositoryDocument))
         if username is not None:
-            self.users.expect(username)
+            self.users.prefetch(username)
         if password is not None:
-            self.tokens.expect(password)
+            self.tokens.prefetch(password)
         known = self._known.get(repository)
         if known is not None:
-            Repository(self._storage, known, self.limits).expect(*projects)
+            Repository(self._storage, known, self.limits).prefetch(*projects)
 
     async def identify(self, username: str, password: str) -> Principal:
         """Whose login this is.
@@ -302,7 +302,7 @@ class Organization:
                 with contextlib.suppress(NotFoundError):
                     await self.tokens.delete(token.id)
         # Nothing can reach what was in it any more, so nobody need wait for its removal.
-        self._in_the_background(self._storage.remove_all(removed.id))
+        self._in_the_background(self._storage.delete_repository_objects(removed.id))
 
     async def ages(self) -> dict[str, float]:
         """How many seconds ago each repository and user was last written, by their keys."""

@@ -61,11 +61,13 @@ class Repository:
         """What is another as soon as there are other projects."""
         return (await self._storage.listing(projects_of(self.document.id))).revision
 
-    def expect(self, *names: str) -> None:
+    def prefetch(self, *names: str) -> None:
         """Say that projects of these names, normalized or not, will be asked for."""
         for name in names:
             with contextlib.suppress(InvalidError):
-                self._storage.expect((self._project_key(check_project_name(name)), ProjectDocument))
+                self._storage.prefetch(
+                    (self._project_key(check_project_name(name)), ProjectDocument)
+                )
 
     async def project(self, name: str) -> ProjectDocument | None:
         """The project of that name, normalized or not, or None."""
@@ -82,7 +84,7 @@ class Repository:
             NotFoundError: there is none.
         """
         stems = [filename[:at] for at, sign in enumerate(filename) if sign == "-"] or [filename]
-        self.expect(*stems)
+        self.prefetch(*stems)
         for name in stems:
             project = await self.project(name)
             if project is not None and filename in project.files:
@@ -90,7 +92,7 @@ class Repository:
         every = await self.project_names()
         for start in range(0, len(every), _EXPECTED_AT_ONCE):
             some = every[start : start + _EXPECTED_AT_ONCE]
-            self.expect(*some)
+            self.prefetch(*some)
             for name in some:
                 project = await self.project(name)
                 if project is not None and filename in project.files:
@@ -280,8 +282,8 @@ class Repository:
 
     async def _refresh(self, name: DistributionName) -> None:
         # An upload may take long; what counts is the settings at the moment it becomes visible.
-        self._storage.renew()
-        self._storage.expect((self._project_key(name.project), ProjectDocument))
+        self._storage.require_fresh()
+        self._storage.prefetch((self._project_key(name.project), ProjectDocument))
         await self._read_settings()
 
     async def _read_settings(self) -> None:
@@ -300,7 +302,7 @@ class Repository:
         async def prepare(existing: ProjectDocument | None) -> None:
             # It may have come under a protection that was not there a moment ago.
             if existing is not None and file.filename in existing.files:
-                self._storage.renew()
+                self._storage.require_fresh()
                 await self._read_settings()
 
         def add(existing: ProjectDocument | None) -> ProjectDocument | None:
@@ -370,7 +372,7 @@ class Repository:
 
     def _retire(self, file: File) -> None:
         for key in file.blobs:
-            self._storage.retire(key)
+            self._storage.delete_later(key)
 
     def _project_key(self, normalized: str) -> str:
         return project_key(self.document.id, normalized)

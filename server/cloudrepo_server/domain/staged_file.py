@@ -111,7 +111,7 @@ class Incoming:
             StorageError: the store did not answer.
         """
         young = monotonic() - self._begun < _YOUNG
-        if self._storage.shared and not young and not await self._writer.is_there():
+        if self._storage.shared and not young and not await self._writer.is_complete():
             raise SweptError(
                 f"{self.filename} took so long that its bytes were swept; nothing was changed"
             )
@@ -131,7 +131,7 @@ class Incoming:
     def discard(self) -> None:
         """Leave nothing behind."""
         if self._finished:
-            self._storage.remove(self.key)
+            self._storage.delete(self.key)
         else:
             self._writer.discard()
 

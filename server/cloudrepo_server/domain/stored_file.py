@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloudrepo_server.storage import SMALL, Storage
+from cloudrepo_server.storage import SMALL_BLOB, Storage
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -19,12 +19,12 @@ class Content(msgspec.Struct, frozen=True):
     @property
     def small(self) -> bool:
         """Whether it is best taken in one piece."""
-        return self.size <= SMALL
+        return self.size <= SMALL_BLOB
 
     @property
     def path(self) -> Path | None:
         """Where it lies on the local disk, if it does."""
-        return self._storage.path(self._key)
+        return self._storage.local_path(self._key)
 
     async def url(self) -> str | None:
         """Where anybody may take it for a while, if that is where clients are to be sent.
@@ -32,7 +32,7 @@ class Content(msgspec.Struct, frozen=True):
         Raises:
             StorageError: the storage did not answer.
         """
-        return await self._storage.url(self._key)
+        return await self._storage.presigned_url(self._key)
 
     async def read(self) -> bytes:
         """All bytes.

@@ -123,9 +123,9 @@ class Users:
 
         await self._storage.change(user_key(email), UserDocument, remove)
 
-    def expect(self, email: str) -> None:
+    def prefetch(self, email: str) -> None:
         """Say that this user's passphrase will be verified."""
-        self._storage.expect((user_key(email), UserDocument))
+        self._storage.prefetch((user_key(email), UserDocument))
 
     async def verify(self, email: str, passphrase: str) -> UserDocument | None:
         """The user whose passphrase this is, or None."""
@@ -218,11 +218,11 @@ class Tokens:
             remove(None)
         await self._storage.change(token_key(token_id), TokenDocument, remove)
 
-    def expect(self, token: str) -> None:
+    def prefetch(self, token: str) -> None:
         """Say that this will be verified, which may be a token."""
         token_id, _ = _parts(token)
         if token_id:
-            self._storage.expect((token_key(token_id), TokenDocument))
+            self._storage.prefetch((token_key(token_id), TokenDocument))
 
     async def verify(self, token: str) -> TokenDocument | None:
         """The document of that token, or None."""

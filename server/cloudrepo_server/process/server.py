@@ -26,7 +26,7 @@ from cloudrepo_server.process.listeners import BACKLOG, Listeners
 from cloudrepo_server.process.observability import Watching, require_prometheus
 from cloudrepo_server.process.shutdown import Ending, finish
 from cloudrepo_server.storage import Storage
-from cloudrepo_server.storage.local import ExclusiveStorage
+from cloudrepo_server.storage.local import LocalStorage
 from cloudrepo_server.web.app import create_application
 from cloudrepo_server.web.http.idle_timeout import IdleTimeout
 from cloudrepo_server.web.http.in_flight import InFlightRequests
@@ -191,9 +191,9 @@ async def open_storage(data: Path | str | None, *, presigned: bool = False) -> S
         CloudRepoServerError: it cannot be used.
     """
     if data is None:
-        return ExclusiveStorage.temporary()
+        return LocalStorage.in_temporary_folder()
     if isinstance(data, Path):
-        return ExclusiveStorage.local(data)
+        return LocalStorage.in_folder(data)
     # Imported for this store alone, so that others start sooner.
     from cloudrepo_server.storage.connect import open_shared
 

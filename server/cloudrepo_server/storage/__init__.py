@@ -5,9 +5,9 @@ several servers write to. All other modules know `Storage` alone.
 """
 
 from cloudrepo_server.storage.base import Listing, Storage, StoredObject
-from cloudrepo_server.storage.blobs import SMALL
+from cloudrepo_server.storage.blobs import SMALL_BLOB
 
-__all__ = ["SHARED_SCHEMES", "SMALL", "Listing", "Storage", "StoredObject"]
+__all__ = ["SHARED_SCHEMES", "SMALL_BLOB", "Listing", "Storage", "StoredObject"]
 
 SHARED_SCHEMES = ("s3", "gs", "az")
 """What the URL of a store that several servers share begins with."""

@@ -79,11 +79,11 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def renew(self) -> None:
+    def require_fresh(self) -> None:
         """Let what is read from now on, in this task, be no older than this moment."""
 
     @abstractmethod
-    def expect(self, *keys: tuple[str, type[Document]]) -> None:
+    def prefetch(self, *keys: tuple[str, type[Document]]) -> None:
         """Say which documents will be read soon, so that they are asked for at once."""
 
     @abstractmethod
@@ -131,14 +131,14 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    async def peek(self, key: str, type_: type[D]) -> D | None:
+    async def read_uncached(self, key: str, type_: type[D]) -> D | None:
         """The document under `key`, or None, without keeping it at hand: for who reads them all.
 
         Raises:
             StorageError: the store did not answer.
         """
 
-    async def objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
+    async def list_objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
         """All that is stored below `prefix`, which ends with a slash, many at a time, in no order.
 
         Raises:
@@ -160,15 +160,15 @@ class Storage(ABC):
         Raises:
             StorageError: the store did not answer.
         """
-        now = await self.clock()
+        now = await self.current_time()
         # Some stores tell this time to the second, and those of what they list more exactly.
         return {
             each.key: max(0.0, now - each.modified)
-            async for batch in self.objects(prefix)
+            async for batch in self.list_objects(prefix)
             for each in batch
         }
 
-    async def folders(self, prefix: str) -> list[str]:
+    async def list_folders(self, prefix: str) -> list[str]:
         """The next parts of the keys that have more parts below `prefix`, which ends with a slash.
 
         Raises:
@@ -184,7 +184,7 @@ class Storage(ABC):
         key = f"{prefix}{secrets.token_hex(12)}{self._mark}"
         return BlobWriter(self.blobs, key, put=self._put, abandon=self._abandon)
 
-    def made_here(self, key: str) -> bool:
+    def is_own_write(self, key: str) -> bool:
         """Whether a blob was begun by this process, which may not have said yet what it is for."""
         return key.endswith(self._mark)
 
@@ -210,11 +210,11 @@ class Storage(ABC):
         return BufferedReader(BlobReader(self.blobs, key, size), _READ_AHEAD)
 
     @abstractmethod
-    def path(self, key: str) -> Path | None:
+    def local_path(self, key: str) -> Path | None:
         """Where a blob lies on the local disk, if it does."""
 
     @abstractmethod
-    async def url(self, key: str) -> str | None:
+    async def presigned_url(self, key: str) -> str | None:
         """Where anybody may take a blob for a while, if clients are to be sent there."""
 
     @abstractmethod
@@ -227,27 +227,27 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def retire(self, key: str) -> None:
+    def delete_later(self, key: str) -> None:
         """Remove a blob that nothing refers to any more, when those who read it have had time."""
 
     @abstractmethod
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Remove a blob that nobody can know of."""
 
     @abstractmethod
-    async def remove_many(self, keys: Sequence[str]) -> None:
+    async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove blobs that nothing refers to."""
 
     @abstractmethod
-    async def remove_all(self, repository_id: str) -> None:
+    async def delete_repository_objects(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone, a few objects at a time."""
 
-    async def remove_unfinished(self) -> int:
+    async def delete_partial_files(self) -> int:
         """Remove what a killed process had not written whole; the answer is how many files."""
         return 0
 
     @abstractmethod
-    async def clock(self) -> float:
+    async def current_time(self) -> float:
         """The store's time, by which the age of what it holds is told.
 
         Raises:
@@ -255,7 +255,7 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    async def remove_gone(self, prefix: str, *, before: float) -> int:
+    async def purge_tombstones(self, prefix: str, *, before: float) -> int:
         """Remove what is left below `prefix` of documents that were removed before that moment.
 
         Raises:

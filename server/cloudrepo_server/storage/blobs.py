@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Store: TypeAlias = LocalStore | MemoryStore | S3Store | GCSStore | AzureStore
 
-SMALL = 1 << 20
+SMALL_BLOB = 1 << 20
 """Blobs up to this many bytes are written, and may be read, in one piece."""
 
 _PART = 5 << 20
@@ -59,7 +59,7 @@ class BlobWriter:
         self._size += len(data)
         if self._large is None:
             self._small += data
-            if len(self._small) <= SMALL:
+            if len(self._small) <= SMALL_BLOB:
                 return
             data = bytes(self._small)
             self._small.clear()
@@ -89,13 +89,13 @@ class BlobWriter:
         except (StorageError, FileNotFoundError) as error:
             # Of a store that was asked again, as its first answer was lost, the second may be that
             # there is nothing to finish. Nobody else writes under this key.
-            if await self.is_there():
+            if await self.is_complete():
                 return
             if isinstance(error, StorageError):
                 raise
             raise StorageError("the storage did not take the file") from error
 
-    async def is_there(self) -> bool:
+    async def is_complete(self) -> bool:
         """Whether the blob is there, with all its bytes.
 
         Raises:

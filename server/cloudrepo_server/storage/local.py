@@ -34,7 +34,7 @@ from cloudrepo_server.storage.base import (
     decode,
     expected,
 )
-from cloudrepo_server.storage.blobs import SMALL, Store
+from cloudrepo_server.storage.blobs import SMALL_BLOB, Store
 from cloudrepo_server.storage.failures import storage_errors
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Lock(Protocol):
         """Let another process have the folder."""
 
 
-class ExclusiveStorage(Storage):
+class LocalStorage(Storage):
     """One process's view of an object store that it alone writes to."""
 
     shared: ClassVar[bool] = False
@@ -82,7 +82,7 @@ class ExclusiveStorage(Storage):
         self._retired: dict[str, asyncio.TimerHandle] = {}
 
     @classmethod
-    def temporary(cls) -> Self:
+    def in_temporary_folder(cls) -> Self:
         """A folder of the system's temporary folder, removed when the storage is closed.
 
         It holds the blobs alone. Nobody will ever read the documents of a process that is gone, and
@@ -92,7 +92,7 @@ class ExclusiveStorage(Storage):
         return cls(LocalStore(folder), MemoryStore(), folder=folder, temporary=True)
 
     @classmethod
-    def local(cls, folder: Path) -> Self:
+    def in_folder(cls, folder: Path) -> Self:
         """A folder that outlives the process.
 
         Raises:
@@ -116,7 +116,7 @@ class ExclusiveStorage(Storage):
         return cls(LocalStore(store), folder=store, lock=lock)
 
     @classmethod
-    def memory(cls) -> Self:
+    def in_memory(cls) -> Self:
         """No folder at all; for tests of this package."""
         return cls(MemoryStore())
 
@@ -138,10 +138,10 @@ class ExclusiveStorage(Storage):
             obstore.put(self.blobs, key, b"whole", use_multipart=False)
             obstore.delete(self.blobs, key)
 
-    def renew(self) -> None:
+    def require_fresh(self) -> None:
         """Do nothing: what is at hand is never old."""
 
-    def expect(self, *keys: tuple[str, type[Document]]) -> None:
+    def prefetch(self, *keys: tuple[str, type[Document]]) -> None:
         """Do nothing: what is read is there at once."""
 
     async def read(self, key: str, type_: type[D]) -> D | None:
@@ -198,15 +198,15 @@ class ExclusiveStorage(Storage):
             self._listings[prefix] = Listing(tuple(sorted(self._names[prefix])))
         return self._listings[prefix]
 
-    async def peek(self, key: str, type_: type[D]) -> D | None:
+    async def read_uncached(self, key: str, type_: type[D]) -> D | None:
         """The document under `key`, or None, without keeping it at hand."""
         return self._read(key, type_, remember=False)
 
-    def path(self, key: str) -> Path | None:
+    def local_path(self, key: str) -> Path | None:
         """Where a blob lies on the local disk, if it does."""
         return None if self._folder is None else self._folder / key
 
-    async def url(self, key: str) -> str | None:  # noqa: ARG002 (that of a shared store needs it)
+    async def presigned_url(self, key: str) -> str | None:  # noqa: ARG002 (that of a shared store needs it)
         """Nowhere."""
         return None
 
@@ -214,27 +214,27 @@ class ExclusiveStorage(Storage):
         """A blob's bytes from `start` up to `end`."""
         with storage_errors():
             result = await obstore.get_async(self.blobs, key, options={"range": (start, end)})
-            async for chunk in result.stream(min_chunk_size=SMALL):
+            async for chunk in result.stream(min_chunk_size=SMALL_BLOB):
                 yield bytes(chunk)
 
-    def retire(self, key: str) -> None:
+    def delete_later(self, key: str) -> None:
         """Remove a blob that nothing refers to any more, when those who read it have had time."""
         if key not in self._retired:
             loop = asyncio.get_running_loop()
             self._retired[key] = loop.call_later(_RETIREMENT_SECONDS, self._remove, key)
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Remove a blob that nobody can know of."""
         self._remove(key)
 
-    async def remove_many(self, keys: Sequence[str]) -> None:
+    async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove blobs that nothing refers to."""
         for start in range(0, len(keys), _REMOVED_AT_ONCE):
             for key in keys[start : start + _REMOVED_AT_ONCE]:
                 self._remove(key)
             await asyncio.sleep(0)
 
-    async def remove_all(self, repository_id: str) -> None:
+    async def delete_repository_objects(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone, a few objects at a time."""
         for store, prefix in (
             (self.documents, projects_of(repository_id)),
@@ -253,7 +253,7 @@ class ExclusiveStorage(Storage):
                 with contextlib.suppress(OSError):
                     (self._folder / prefix).rmdir()
 
-    async def remove_unfinished(self) -> int:
+    async def delete_partial_files(self) -> int:
         """Remove what a killed process had not written whole; the answer is how many files."""
         removed = 0
         folders = [] if self._folder is None else [self._folder]
@@ -264,7 +264,7 @@ class ExclusiveStorage(Storage):
                     name = entry.name.rpartition("#")[0]
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(Path(entry.path))
-                    elif _UNFINISHED.search(entry.name) and not self.made_here(name):
+                    elif _UNFINISHED.search(entry.name) and not self.is_own_write(name):
                         removed += _unlink(Path(entry.path))
                     if number % _LISTED_AT_ONCE == 0:
                         await asyncio.sleep(0)
@@ -307,11 +307,11 @@ class ExclusiveStorage(Storage):
         with storage_errors():
             return bytes(obstore.get(self.blobs, key).bytes())
 
-    async def clock(self) -> float:
+    async def current_time(self) -> float:
         """The time of this machine."""
         return time.time()
 
-    async def remove_gone(self, prefix: str, *, before: float) -> int:  # noqa: ARG002 (others need them)
+    async def purge_tombstones(self, prefix: str, *, before: float) -> int:  # noqa: ARG002 (others need them)
         """Do nothing: of a document that is removed nothing is left."""
         return 0
 

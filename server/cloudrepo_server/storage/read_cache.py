@@ -22,7 +22,7 @@ _PATIENCE = 0.1
 _needed: ContextVar[float] = ContextVar("needed")
 
 
-def renew() -> None:
+def require_fresh() -> None:
     """Let what is looked at from now on, in this task, be no older than this moment."""
     _needed.set(monotonic())
 

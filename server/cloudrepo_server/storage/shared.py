@@ -38,9 +38,9 @@ from cloudrepo_server.storage.base import (
     expected,
 )
 from cloudrepo_server.storage.failures import storage_errors
-from cloudrepo_server.storage.read_cache import Sighting, Sightings, needed, renew
+from cloudrepo_server.storage.read_cache import Sighting, Sightings, needed, require_fresh
 from cloudrepo_server.storage.retries import Attempt, lineage_of, remembered, tombstone_of
-from cloudrepo_server.storage.shared_blobs import RemoteBlobs
+from cloudrepo_server.storage.shared_blobs import SharedBlobs
 
 if TYPE_CHECKING:
     from obstore import PutMode, PutResult, UpdateVersion
@@ -87,7 +87,7 @@ class _Stored:
         return frozenset(self.lineage[:1] if self.document is not None else (self.lineage[0], ""))
 
 
-class SharedStorage(RemoteBlobs):
+class SharedStorage(SharedBlobs):
     """One server's view of a store that others write to as well."""
 
     def __init__(
@@ -124,11 +124,11 @@ class SharedStorage(RemoteBlobs):
         except FileNotFoundError as error:
             raise StorageError("the storage is not what it was at the start") from error
 
-    def renew(self) -> None:
+    def require_fresh(self) -> None:
         """Let what is read from now on, in this task, be no older than this moment."""
-        renew()
+        require_fresh()
 
-    def expect(self, *keys: tuple[str, type[Document]]) -> None:
+    def prefetch(self, *keys: tuple[str, type[Document]]) -> None:
         """Ask for documents that will be read soon."""
         for key, type_ in keys:
             self.in_the_background(self._look(key, type_, since=needed()))
@@ -150,7 +150,7 @@ class SharedStorage(RemoteBlobs):
         found = await asyncio.gather(*(read(name) for name in names))
         return [document for document in found if document is not None]
 
-    async def peek(self, key: str, type_: type[D]) -> D | None:
+    async def read_uncached(self, key: str, type_: type[D]) -> D | None:
         """The document under `key`, or None, without keeping it at hand."""
         stored = await self._ask(key, type_, None)
         return None if stored.document is None else expected(stored.document, type_)
@@ -170,7 +170,7 @@ class SharedStorage(RemoteBlobs):
         async with lock:
             await self._change(key, type_, change, prepare)
         # Who has changed something sees it, whatever was asked meanwhile.
-        renew()
+        require_fresh()
 
     async def listing(self, prefix: str) -> Listing:
         """The documents below `prefix`, as the store lists them."""
@@ -179,7 +179,7 @@ class SharedStorage(RemoteBlobs):
             self.counts["list"] += 1
             names = [
                 each.key[len(prefix) :]
-                async for batch in self.objects(prefix)
+                async for batch in self.list_objects(prefix)
                 for each in batch
                 if each.size > _TOMBSTONE
             ]
@@ -189,23 +189,23 @@ class SharedStorage(RemoteBlobs):
 
         return await self._listed.look(prefix, ask, since=needed())
 
-    async def clock(self) -> float:
+    async def current_time(self) -> float:
         """The time of the store, which is not this machine's."""
         with storage_errors():
             await obstore.put_async(self._documents, READY, b"")
             ready = await obstore.head_async(self._documents, READY)
         return ready["last_modified"].timestamp()
 
-    async def remove_gone(self, prefix: str, *, before: float) -> int:
+    async def purge_tombstones(self, prefix: str, *, before: float) -> int:
         """Remove old tombstones below `prefix`, each after it was marked."""
-        now = await self.clock()
+        now = await self.current_time()
         few, removed = asyncio.Semaphore(_READ_AT_ONCE), 0
 
         async def remove(key: str) -> bool:
             async with few:
                 return await self._remove_gone(key, marked_before=now - 2 * _GOING_SECONDS)
 
-        async for batch in self.objects(prefix):
+        async for batch in self.list_objects(prefix):
             old = [each for each in batch if each.size <= _TOMBSTONE and each.modified < before]
             removed += sum(await asyncio.gather(*(remove(each.key) for each in old)))
         return removed

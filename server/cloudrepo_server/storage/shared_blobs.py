@@ -30,7 +30,7 @@ _URL_SECONDS = 120.0
 _CLOSING_SECONDS = 5.0
 
 
-class RemoteBlobs(Storage):
+class SharedBlobs(Storage):
     """One server's view of the blobs in a store that others write to as well."""
 
     shared: ClassVar[bool] = True
@@ -49,11 +49,11 @@ class RemoteBlobs(Storage):
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSING_SECONDS)
 
-    def path(self, key: str) -> Path | None:  # noqa: ARG002 (that of a local disk needs it)
+    def local_path(self, key: str) -> Path | None:  # noqa: ARG002 (that of a local disk needs it)
         """Nowhere."""
         return None
 
-    async def url(self, key: str) -> str | None:
+    async def presigned_url(self, key: str) -> str | None:
         """Where anybody may take a blob for a while, if clients are to be sent there."""
         if not self._presigned:
             return None
@@ -78,29 +78,29 @@ class RemoteBlobs(Storage):
         finally:
             ahead.cancel()
 
-    def retire(self, key: str) -> None:
+    def delete_later(self, key: str) -> None:
         """Remove a blob that nothing refers to any more, when those who read it have had time."""
         if key not in self._retired:
             loop = asyncio.get_running_loop()
-            self._retired[key] = loop.call_later(_RETIREMENT_SECONDS, self.remove, key)
+            self._retired[key] = loop.call_later(_RETIREMENT_SECONDS, self.delete, key)
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Remove a blob that nobody can know of, soon."""
         self._retired.pop(key, None)
         self._small_blobs.pop(key, None)
         self.in_the_background(self._remove([key]))
 
-    async def remove_many(self, keys: Sequence[str]) -> None:
+    async def delete_many(self, keys: Sequence[str]) -> None:
         """Remove blobs that nothing refers to."""
         for start in range(0, len(keys), _REMOVED_AT_ONCE):
             await self._remove(list(keys[start : start + _REMOVED_AT_ONCE]))
 
-    async def remove_all(self, repository_id: str) -> None:
+    async def delete_repository_objects(self, repository_id: str) -> None:
         """Remove all that was in a repository that is gone: no name of it comes again."""
         for prefix in (projects_of(repository_id), blobs_of(repository_id)):
             with contextlib.suppress(StorageError, OSError):
-                async for batch in self.objects(prefix):
-                    await self.remove_many([each.key for each in batch])
+                async for batch in self.list_objects(prefix):
+                    await self.delete_many([each.key for each in batch])
 
     async def _put(self, key: str, data: bytes) -> None:
         with storage_errors():

@@ -109,7 +109,7 @@ def create_application(
 def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: bool) -> Dispatch:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = monotonic()
-        organization.renew()
+        organization.require_fresh()
         try:
             response = await dispatch(request, handler)
         except CloudRepoServerError as error:

@@ -17,7 +17,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.upload_claims import Claims
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.storage import StoredObject
-from cloudrepo_server.storage.local import ExclusiveStorage
+from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.server_fixtures import StartServer
@@ -136,16 +136,16 @@ def test_nothing_goes_from_where_a_document_cannot_be_read(kept: Kept, damaged: 
         gone([left])
 
 
-class Interrupted(ExclusiveStorage):
+class Interrupted(LocalStorage):
     """A store in which something happens while it is listed."""
 
     def happens(self, what: AsyncIterator[None]) -> Self:
         self.what = what
         return self
 
-    async def objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
+    async def list_objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
         await anext(self.what, None)
-        async for batch in super().objects(prefix):
+        async for batch in super().list_objects(prefix):
             await anext(self.what, None)
             yield batch
         await anext(self.what, None)
@@ -156,7 +156,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
     """However far the sweep is when an upload begins, and when it becomes visible."""
 
     async def story() -> None:
-        storage = Interrupted.local(tmp_path)
+        storage = Interrupted.in_folder(tmp_path)
         organization = Organization("example", storage, admin_username="a", admin_password="b")
         await organization.create_repository("old")
         old = await organization.repository("old")
@@ -210,11 +210,11 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
 
 def test_a_large_upload_under_way_is_no_leftover(tmp_path: Path) -> None:
     async def story() -> None:
-        storage = ExclusiveStorage.local(tmp_path)
+        storage = LocalStorage.in_folder(tmp_path)
         blob = storage.new_blob("blobs/some/")
         await blob.write(bytes(12 << 20))
         assert unfinished(tmp_path), "nothing is written before its end any more"
-        assert await storage.remove_unfinished() == 0
+        assert await storage.delete_partial_files() == 0
         await blob.finish()
         assert storage.open(blob.key, 12 << 20).read() == bytes(12 << 20)
         await storage.close()

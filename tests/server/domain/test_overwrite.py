@@ -15,7 +15,7 @@ from cloudrepo_server.errors import FileExistsInRepositoryError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.specs.archives import read_contents
 from cloudrepo_server.specs.filenames import Contents, DistributionName
-from cloudrepo_server.storage.local import ExclusiveStorage
+from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import Archive, sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index
@@ -154,7 +154,7 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
 
     async def story() -> None:
         organization = Organization(
-            "example", ExclusiveStorage.memory(), admin_username="a", admin_password="b"
+            "example", LocalStorage.in_memory(), admin_username="a", admin_password="b"
         )
         loop = asyncio.get_running_loop()
 

@@ -12,7 +12,7 @@ import pytest
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import UnauthenticatedError
-from cloudrepo_server.storage.local import ExclusiveStorage
+from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
@@ -181,7 +181,7 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, 
 
     async def story() -> None:
         organization = Organization(
-            "example", ExclusiveStorage.memory(), admin_username="a@b.c", admin_password="secret"
+            "example", LocalStorage.in_memory(), admin_username="a@b.c", admin_password="secret"
         )
         await organization.users.create("user@b.c")
         await organization.users.create("chosen@b.c", passphrase="chosen by a person")

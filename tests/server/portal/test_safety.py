@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.storage.local import ExclusiveStorage
+from cloudrepo_server.storage.local import LocalStorage
 from cloudrepo_server.web.portal.paths import is_portal_path
 from cloudrepo_server.web.portal.site import Site
 from tests.support.archives import core_metadata, wheel
@@ -36,7 +36,7 @@ def places() -> list[Place]:
     """Every route of the portal."""
     site = Site(
         Organization(
-            "example", ExclusiveStorage.memory(), admin_username="admin", admin_password="secret"
+            "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
         )
     )
     return [Place(route.method, route.path, route.open) for route in site.routes]

@@ -26,13 +26,13 @@ async def authenticate(request: web.BaseRequest, organization: Organization) -> 
     return await organization.identify(username, password)
 
 
-def expect(request: web.BaseRequest, organization: Organization, target: IndexPath) -> None:
+def prefetch(request: web.BaseRequest, organization: Organization, target: IndexPath) -> None:
     """Let a shared store be asked at once for all that the request will need."""
     username = password = None
     with contextlib.suppress(UnauthenticatedError):
         username, password = _read_login(request) or (None, None)
     # Below `simple` there may be a project, or a file of a project of that name.
-    organization.expect(
+    organization.prefetch(
         target.repository,
         projects=target.parts[:2] if target.parts[:1] == ("simple",) else target.parts[:1],
         username=username,

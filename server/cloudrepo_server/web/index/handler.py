@@ -12,7 +12,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.web.http.authentication import authenticate, expect
+from cloudrepo_server.web.http.authentication import authenticate, prefetch
 from cloudrepo_server.web.http.paths import IndexPath, parse_index_path
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response, json_response
@@ -69,7 +69,7 @@ class Index:
         self, request: web.Request, target: IndexPath
     ) -> tuple[Repository | None, Entry]:
         if self._organization.shared:
-            expect(request, self._organization, target)
+            prefetch(request, self._organization, target)
         entry = Entry(
             method=request.method,
             path=target.path,
