@@ -53,7 +53,7 @@ class UncertainError(StorageError):
     """The storage did not say whether it took a change; what was there may be as it was, or not."""
 
 
-class SweptError(StorageError):
+class StagedFileLostError(StorageError):
     """What was stored was removed before anything referred to it."""
 
 
@@ -65,7 +65,7 @@ class ListenError(CloudRepoServerError):
     """An address or port that cannot be listened on."""
 
 
-class NotAloneError(CloudRepoServerError):
+class ExclusiveStorageRequiredError(CloudRepoServerError):
     """What only a server can do that has its store for itself."""
 
 

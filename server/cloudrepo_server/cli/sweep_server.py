@@ -7,13 +7,13 @@ from http.client import HTTPException
 
 import msgspec
 
-from cloudrepo_server.domain.stale_runs import RunsSwept
+from cloudrepo_server.domain.stale_runs import StaleRunsReport
 from cloudrepo_server.errors import InvalidError
 
 _TIMEOUT_SECONDS = 300.0
 
 
-def sweep_server(url: str, login: tuple[str, str], *, runs_older_than: float) -> RunsSwept:
+def sweep_server(url: str, login: tuple[str, str], *, runs_older_than: float) -> StaleRunsReport:
     """Let the server at `url` remove what test runs left, and say how much that was.
 
     Raises:
@@ -31,7 +31,7 @@ def sweep_server(url: str, login: tuple[str, str], *, runs_older_than: float) ->
     )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return msgspec.json.decode(answer.read(), type=RunsSwept)
+            return msgspec.json.decode(answer.read(), type=StaleRunsReport)
     except urllib.error.HTTPError as error:
         with error:
             raise InvalidError(f"{url} answered {error.code} {error.reason}") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudrepo_server.domain.garbage import sweep
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.domain.stale_runs import sweep_runs
+from cloudrepo_server.domain.stale_runs import delete_stale_runs
 from cloudrepo_server.process.server import open_storage
 
 _LONG = 6 * 60 * 60.0
@@ -41,7 +41,7 @@ async def sweep_store(told: StoreSweep) -> int:
                 file=sys.stderr,
             )
         if told.runs_older_than is not None:
-            runs = await sweep_runs(organization, older_than=told.runs_older_than)
+            runs = await delete_stale_runs(organization, older_than=told.runs_older_than)
             print(f"Removed {runs}.")
         swept = await sweep(storage, older_than=told.older_than, grace=told.grace)
     finally:

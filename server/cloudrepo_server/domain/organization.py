@@ -28,12 +28,12 @@ from cloudrepo_server.errors import (
 from cloudrepo_server.keys import REPOSITORIES, USERS, repository_key
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import RepositoryDocument
-from cloudrepo_server.specs.dialect import dialect_named
+from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.testkit.faults import FaultSpecification, InstalledFault, StalePage
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.testkit.registry import Instruments
+from cloudrepo_server.testkit.registry import TestkitRegistry
 
 _KNOWN = 1024
 
@@ -93,7 +93,7 @@ class Organization:
         self.upstreams = Upstreams(self.find)
         self._storage = storage
         self._admin_login = _digest(admin_username, admin_password)
-        self.instruments = Instruments(shared=storage.shared)
+        self.testkit = TestkitRegistry(shared=storage.shared)
         self._known: LRUCache[str, RepositoryDocument] = LRUCache(_KNOWN)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -296,7 +296,7 @@ class Organization:
             removed = existing
 
         await self._storage.change(repository_key(name), RepositoryDocument, remove)
-        self.instruments.forget(removed.id)
+        self.testkit.forget(removed.id)
         for token in await self.tokens.all():
             if token.repository_id == removed.id:
                 with contextlib.suppress(NotFoundError):
@@ -322,7 +322,7 @@ class Organization:
         entry.reason = f"{host} may not be reached from this test"
         found = await self.find(repository)
         if found is not None:
-            self.instruments.note(found.document.id, entry)
+            self.testkit.note(found.document.id, entry)
         return entry
 
     async def install_fault(
@@ -331,9 +331,9 @@ class Organization:
         """Let a fault strike from now on.
 
         Raises:
-            NotAloneError: this server shares its store.
+            ExclusiveStorageRequiredError: this server shares its store.
         """
-        faults = self.instruments.faults(repository.document.id)
+        faults = self.testkit.faults(repository.document.id)
         fault = InstalledFault(specification)
         if isinstance(specification, StalePage):
             for name in await repository.project_names():
@@ -391,7 +391,7 @@ class Organization:
         return " The user name arrived percent-encoded: give it apart from the URL."
 
     async def _check_settings(self, document: RepositoryDocument) -> None:
-        dialect_named(document.dialect)
+        get_dialect(document.dialect)
         if document.max_file_size is not None and document.max_file_size < 0:
             raise InvalidError("max_file_size is a number of bytes, or null for no limit.")
         await self.upstreams.check(document)

@@ -4,7 +4,7 @@ import msgspec
 
 from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
-from cloudrepo_server.specs.dialect import dialect_named
+from cloudrepo_server.specs.dialect import get_dialect
 
 _CLOSED = ("archived", "quarantined")
 
@@ -30,7 +30,7 @@ def decide(
         return None
     if project.status in _CLOSED:
         raise ForbiddenError(f"The project {project.name} is {project.status}: it takes no files.")
-    dialect = dialect_named(repository.dialect)
+    dialect = get_dialect(repository.dialect)
     if target.filename in project.deleted and dialect.deleted_text is not None:
         raise FileExistsInRepositoryError(dialect.deleted_text)
     existing = project.files.get(target.filename)

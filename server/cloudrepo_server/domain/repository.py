@@ -7,24 +7,24 @@ from typing import cast
 
 import msgspec
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.overwrite import UploadTarget, decide
-from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, Incoming
-from cloudrepo_server.domain.stored_file import Content
-from cloudrepo_server.domain.upload_claims import Claims
+from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
+from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.errors import (
     CloudRepoServerError,
     InvalidError,
     NotFoundError,
+    StagedFileLostError,
     StorageError,
-    SweptError,
     UncertainError,
 )
 from cloudrepo_server.keys import blobs_of, project_key, project_name, projects_of, repository_key
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
-from cloudrepo_server.specs.dialect import dialect_named
+from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.filenames import (
-    Contents,
+    ArchiveMetadata,
     DistributionName,
     check_filename,
     check_project_name,
@@ -43,7 +43,7 @@ class Repository:
 
     def __init__(self, storage: Storage, document: RepositoryDocument, limits: Limits) -> None:
         self.document = document
-        self.dialect = dialect_named(document.dialect)
+        self.dialect = get_dialect(document.dialect)
         self._storage = storage
         self._limits = limits
 
@@ -99,11 +99,11 @@ class Repository:
                     return project, project.files[filename]
         raise NotFoundError(f"There is no file {filename} in the repository {self.name}.")
 
-    def content(self, file: File) -> Content:
+    def content(self, file: File) -> StoredFile:
         """A file's bytes."""
-        return Content(file.size, file.sha256, self._storage, file.blob)
+        return StoredFile(file.size, file.sha256, self._storage, file.blob)
 
-    async def metadata(self, file: File) -> Content:
+    async def metadata(self, file: File) -> StoredFile:
         """The bytes of a file's core metadata (PEP 658).
 
         Raises:
@@ -112,9 +112,9 @@ class Repository:
         if file.metadata_blob is None or file.metadata_sha256 is None:
             raise FileNotFoundError(file.filename)
         size = len(await self._storage.get(file.metadata_blob))
-        return Content(size, file.metadata_sha256, self._storage, file.metadata_blob)
+        return StoredFile(size, file.metadata_sha256, self._storage, file.metadata_blob)
 
-    def receive(self, filename: str, *, digests: Mapping[str, str]) -> Incoming:
+    def receive(self, filename: str, *, digests: Mapping[str, str]) -> StagedFile:
         """Where the bytes of a file go as they arrive; `digests` are the form's claims so far.
 
         Raises:
@@ -126,7 +126,7 @@ class Repository:
         wanted = {DIGEST_FIELDS[name] for name in digests}
         if "{blake2_256}" in self.dialect.exists_text:
             wanted.add("blake2_256")
-        return Incoming(
+        return StagedFile(
             self._storage,
             blobs_of(self.document.id),
             filename,
@@ -135,7 +135,12 @@ class Repository:
         )
 
     async def publish(
-        self, incoming: Incoming, claims: Claims, *, by: str, upload_time: str | None = None
+        self,
+        incoming: StagedFile,
+        claims: DeclaredMetadata,
+        *,
+        by: str,
+        upload_time: str | None = None,
     ) -> File:
         """Make a file visible, wholly or not at all; the answer is the file as it then is.
 
@@ -145,7 +150,7 @@ class Repository:
             ForbiddenError: the project takes no files.
             StorageError: the store did not take it.
         """
-        metadata: Incoming | None = None
+        metadata: StagedFile | None = None
         seen = False
         try:
             name = claims.distribution_name(incoming.filename, self.dialect)
@@ -177,7 +182,7 @@ class Repository:
             parts = [incoming] if metadata is None else [incoming, metadata]
             await self._refresh(name)
             for part in parts:
-                await part.check_kept()
+                await part.require_present()
             # From here on others may see it, unless it is said that it was refused.
             seen = True
             try:
@@ -259,19 +264,21 @@ class Repository:
         changed = await self._storage.read(key, ProjectDocument)
         return changed or project
 
-    async def _contents(self, name: DistributionName, incoming: Incoming) -> Contents:
+    async def _contents(self, name: DistributionName, incoming: StagedFile) -> ArchiveMetadata:
         if self.dialect.any_file:
-            return Contents(None, None)
+            return ArchiveMetadata(None, None)
         if incoming.inline:
             return _read_opened(name, incoming, self._limits)
         await incoming.finish()
         return await asyncio.to_thread(_read_opened, name, incoming, self._limits)
 
-    async def _store(self, incoming: Incoming, metadata: bytes | None) -> Incoming | None:
+    async def _store(self, incoming: StagedFile, metadata: bytes | None) -> StagedFile | None:
         if metadata is None:
             await incoming.finish()
             return None
-        beside = Incoming(self._storage, blobs_of(self.document.id), incoming.filename, limit=None)
+        beside = StagedFile(
+            self._storage, blobs_of(self.document.id), incoming.filename, limit=None
+        )
         await beside.write(metadata)
         if self._storage.shared:
             await asyncio.gather(incoming.finish(), beside.finish())
@@ -291,7 +298,7 @@ class Repository:
         if current is None or current.id != self.document.id:
             raise NotFoundError(f"The repository could not be found: {self.name}.")
         self.document = current
-        self.dialect = dialect_named(current.dialect)
+        self.dialect = get_dialect(current.dialect)
 
     async def _add(self, project_name: str, file: File) -> tuple[File | None, list[File]]:
         """The file that is there already, if that does; and those that this one replaced."""
@@ -323,7 +330,7 @@ class Repository:
         return (taken[0] if taken else None), replaced
 
     async def _make_sure(
-        self, project_name: str, file: File, replaced: list[File], parts: list[Incoming]
+        self, project_name: str, file: File, replaced: list[File], parts: list[StagedFile]
     ) -> None:
         """See that a file that was made visible is not one whose bytes were swept meanwhile.
 
@@ -341,8 +348,8 @@ class Repository:
 
         try:
             for part in parts:
-                await part.check_kept()
-        except SweptError:
+                await part.require_present()
+        except StagedFileLostError:
             await self._storage.change(self._project_key(project_name), ProjectDocument, take_back)
             raise
         except StorageError as error:
@@ -385,9 +392,9 @@ def _with_files(project: ProjectDocument, files: dict[str, File]) -> ProjectDocu
     return msgspec.structs.replace(project, files=files)
 
 
-def _read_opened(name: DistributionName, incoming: Incoming, limits: Limits) -> Contents:
+def _read_opened(name: DistributionName, incoming: StagedFile, limits: Limits) -> ArchiveMetadata:
     # Imported for the first upload, since it takes a while.
-    from cloudrepo_server.specs.archives import read_contents
+    from cloudrepo_server.specs.archives import read_archive
 
     with incoming.open() as opened:
-        return read_contents(name, opened, limits)
+        return read_archive(name, opened, limits)

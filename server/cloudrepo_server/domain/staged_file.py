@@ -8,7 +8,7 @@ from io import BytesIO
 from time import monotonic
 from typing import IO, Protocol
 
-from cloudrepo_server.errors import InvalidError, SweptError, TooLargeError
+from cloudrepo_server.errors import InvalidError, StagedFileLostError, TooLargeError
 from cloudrepo_server.storage import Storage
 
 # The legacy upload form's fields; all clients send hexadecimal digits.
@@ -25,7 +25,7 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class Incoming:
+class StagedFile:
     """The file part of an upload; nothing refers to its blob until it is published."""
 
     def __init__(
@@ -103,16 +103,16 @@ class Incoming:
             await self._writer.finish()
             self._finished = True
 
-    async def check_kept(self) -> None:
+    async def require_present(self) -> None:
         """See that no sweep took the blob, as nothing referred to it for long.
 
         Raises:
-            SweptError: one did.
+            StagedFileLostError: one did.
             StorageError: the store did not answer.
         """
         young = monotonic() - self._begun < _YOUNG
         if self._storage.shared and not young and not await self._writer.is_complete():
-            raise SweptError(
+            raise StagedFileLostError(
                 f"{self.filename} took so long that its bytes were swept; nothing was changed"
             )
 

@@ -11,7 +11,7 @@ from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.keys import repository_key, user_key
 
 
-class RunsSwept(msgspec.Struct, frozen=True):
+class StaleRunsReport(msgspec.Struct, frozen=True):
     """How many runs had left how much, which is removed now."""
 
     runs: int
@@ -25,7 +25,7 @@ class RunsSwept(msgspec.Struct, frozen=True):
         )
 
 
-async def sweep_runs(organization: Organization, *, older_than: float) -> RunsSwept:
+async def delete_stale_runs(organization: Organization, *, older_than: float) -> StaleRunsReport:
     """Remove what runs made that made nothing for `older_than` seconds.
 
     A run's age is that of the newest thing it made or changed, so that a long run keeps what it
@@ -57,4 +57,4 @@ async def sweep_runs(organization: Organization, *, older_than: float) -> RunsSw
             with contextlib.suppress(NotFoundError):
                 await organization.users.delete(user.email, run=user.run)
                 removed_users += 1
-    return RunsSwept(len(over), removed_repositories, removed_users)
+    return StaleRunsReport(len(over), removed_repositories, removed_users)

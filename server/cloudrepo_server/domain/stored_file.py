@@ -8,7 +8,7 @@ import msgspec
 from cloudrepo_server.storage import SMALL_BLOB, Storage
 
 
-class Content(msgspec.Struct, frozen=True):
+class StoredFile(msgspec.Struct, frozen=True):
     """A blob with its size and digest."""
 
     size: int

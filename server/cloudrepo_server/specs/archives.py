@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
-from cloudrepo_server.specs.filenames import Contents, DistributionName, same_version, shown
+from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, same_version, shown
 
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
@@ -42,9 +42,9 @@ _WANTED = re.compile(
 _MAX_WANTED = 16
 
 
-def read_contents(
+def read_archive(
     name: DistributionName, archive: IO[bytes], limits: Limits | None = None
-) -> Contents:
+) -> ArchiveMetadata:
     """What the archive says, after a check that it can be read and is what its name says.
 
     Raises:
@@ -59,7 +59,7 @@ def read_contents(
         return _read_tar_sdist(name, archive, most)
 
 
-def _read_wheel(name: DistributionName, archive: IO[bytes], most: int) -> Contents:
+def _read_wheel(name: DistributionName, archive: IO[bytes], most: int) -> ArchiveMetadata:
     with _open_zip(name, archive) as wheel:
         found = [
             info
@@ -86,19 +86,19 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], most: int) -> Conten
             f"{name.filename} has metadata version {shown(metadata_version)}; "
             f"known are {', '.join(sorted(_METADATA_VERSIONS))}."
         )
-    return Contents(metadata, fields.get("requires_python"))
+    return ArchiveMetadata(metadata, fields.get("requires_python"))
 
 
-def _read_zip_sdist(name: DistributionName, archive: IO[bytes], most: int) -> Contents:
+def _read_zip_sdist(name: DistributionName, archive: IO[bytes], most: int) -> ArchiveMetadata:
     with _open_zip(name, archive) as sdist:
         for info in sdist.infolist():
             if _is_pkg_info(info.filename):
                 return _sdist_contents(_read_member(name, sdist, info, most))
-    return Contents(None, None)
+    return ArchiveMetadata(None, None)
 
 
-def _read_tar_sdist(name: DistributionName, archive: IO[bytes], most: int) -> Contents:
-    contents = Contents(None, None)
+def _read_tar_sdist(name: DistributionName, archive: IO[bytes], most: int) -> ArchiveMetadata:
+    contents = ArchiveMetadata(None, None)
     unpacked = 0
     with (
         _BoundedGzip(archive, most + _MAX_OTHER_HEADERS) as unzipped,
@@ -138,13 +138,13 @@ class _BoundedGzip(gzip.GzipFile):
         return super().read(size)
 
 
-def _sdist_contents(metadata: bytes) -> Contents:
+def _sdist_contents(metadata: bytes) -> ArchiveMetadata:
     fields = _fields(metadata)
     version = fields.get("metadata_version", "")
     reliable = version in _METADATA_VERSIONS and (
         tuple(int(part) for part in version.split(".")) >= _RELIABLE_SDIST
     )
-    return Contents(metadata if reliable else None, fields.get("requires_python"))
+    return ArchiveMetadata(metadata if reliable else None, fields.get("requires_python"))
 
 
 def _is_pkg_info(path: str) -> bool:

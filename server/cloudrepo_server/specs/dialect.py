@@ -135,7 +135,7 @@ _TABLE = (
 DIALECTS = {dialect.name: dialect for dialect in _TABLE}
 
 
-def dialect_named(name: str) -> Dialect:
+def get_dialect(name: str) -> Dialect:
     """The dialect of that name.
 
     Raises:

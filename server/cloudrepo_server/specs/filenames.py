@@ -37,7 +37,7 @@ class DistributionName(msgspec.Struct, frozen=True):
     filetype: FileType
 
 
-class Contents(msgspec.Struct, frozen=True):
+class ArchiveMetadata(msgspec.Struct, frozen=True):
     """What an archive says; `metadata` are its core metadata where they can be relied on."""
 
     metadata: bytes | None
@@ -71,7 +71,7 @@ def check_filename(filename: str) -> None:
         )
 
 
-def read_filename(filename: str, *, project: str | None = None) -> DistributionName:
+def parse_filename(filename: str, *, project: str | None = None) -> DistributionName:
     """What the file name says; `project`, where known, settles where an old sdist's version begins.
 
     Raises:

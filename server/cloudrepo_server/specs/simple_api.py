@@ -76,7 +76,7 @@ def project_json(
         "files": [_entry(file, folder, dialect, origin) for file in files],
     }
     if dialect.json != _FIRST_VERSION:
-        page["versions"] = in_version_order({file.version for file in files if file.version})
+        page["versions"] = sort_versions({file.version for file in files if file.version})
     if STATUS in dialect.attributes and project.status != "active":
         status = {"status": project.status}
         if project.status_reason:
@@ -92,7 +92,7 @@ def listed(project: ProjectDocument, dialect: Dialect) -> list[File]:
     return [project.files[filename] for filename in sorted(project.files)]
 
 
-def in_version_order(versions: Iterable[str]) -> list[str]:
+def sort_versions(versions: Iterable[str]) -> list[str]:
     """The versions, lowest first; what is no PEP 440 version comes before all that are."""
     return sorted(versions, key=_version_key)
 

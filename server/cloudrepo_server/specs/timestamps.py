@@ -14,7 +14,7 @@ def now() -> str:
     return _written(datetime.now(UTC))
 
 
-def read_time(text: str) -> str:
+def parse_upload_time(text: str) -> str:
     """An upload time as it is stored.
 
     Raises:

@@ -13,10 +13,10 @@ from packaging.utils import canonicalize_name
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.models import ProjectDocument
 
-Aim = Literal["root", "page", "file", "metadata", "upload"]
+RequestKind = Literal["root", "page", "file", "metadata", "upload"]
 
-_EVERYTHING: frozenset[Aim] = frozenset({"root", "page", "file", "metadata", "upload"})
-_READS: frozenset[Aim] = frozenset({"root", "page", "file", "metadata"})
+_EVERYTHING: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata", "upload"})
+_READS: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -29,7 +29,7 @@ class Fault(
 ):
     """What all kinds have: which requests a fault strikes, how often, and every how many."""
 
-    aims: ClassVar[frozenset[Aim]] = _EVERYTHING
+    aims: ClassVar[frozenset[RequestKind]] = _EVERYTHING
     combines: ClassVar[bool] = False
 
     times: Positive | None = None
@@ -64,7 +64,7 @@ class Latency(Fault, tag="latency", frozen=True, kw_only=True):
 class Drip(Fault, tag="drip", frozen=True, kw_only=True):
     """The same answer, slowly."""
 
-    aims: ClassVar[frozenset[Aim]] = _READS
+    aims: ClassVar[frozenset[RequestKind]] = _READS
     combines: ClassVar[bool] = True
 
     bytes_per_second: Positive
@@ -79,7 +79,7 @@ class Reset(Fault, tag="reset", frozen=True, kw_only=True):
 class Truncate(Fault, tag="truncate", frozen=True, kw_only=True):
     """An answer that ends after `keep` bytes though its Content-Length is that of all."""
 
-    aims: ClassVar[frozenset[Aim]] = _READS
+    aims: ClassVar[frozenset[RequestKind]] = _READS
 
     keep: Annotated[int, Meta(ge=0)] = 0
 
@@ -87,37 +87,37 @@ class Truncate(Fault, tag="truncate", frozen=True, kw_only=True):
 class Corrupt(Fault, tag="corrupt", frozen=True, kw_only=True):
     """A file with one byte that is another."""
 
-    aims: ClassVar[frozenset[Aim]] = frozenset({"file", "metadata"})
+    aims: ClassVar[frozenset[RequestKind]] = frozenset({"file", "metadata"})
 
 
 class WrongHash(Fault, tag="wrong-hash", frozen=True, kw_only=True):
     """A page that tells other digests than the files have."""
 
-    aims: ClassVar[frozenset[Aim]] = frozenset({"page"})
+    aims: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
 
 
 class WrongMetadataHash(Fault, tag="wrong-metadata-hash", frozen=True, kw_only=True):
     """A page that tells other digests than the core metadata files have."""
 
-    aims: ClassVar[frozenset[Aim]] = frozenset({"page"})
+    aims: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
 
 
 class MissingMetadata(Fault, tag="missing-metadata", frozen=True, kw_only=True):
     """A core metadata file that is not there though the page tells of it."""
 
-    aims: ClassVar[frozenset[Aim]] = frozenset({"metadata"})
+    aims: ClassVar[frozenset[RequestKind]] = frozenset({"metadata"})
 
 
 class StalePage(Fault, tag="stale-page", frozen=True, kw_only=True):
     """Pages as they were when the fault was made (eventual consistency)."""
 
-    aims: ClassVar[frozenset[Aim]] = frozenset({"root", "page"})
+    aims: ClassVar[frozenset[RequestKind]] = frozenset({"root", "page"})
 
 
 class StoredThenError(Fault, tag="stored-then-error", frozen=True, kw_only=True):
     """An upload that is stored though the client is told of an error."""
 
-    aims: ClassVar[frozenset[Aim]] = frozenset({"upload"})
+    aims: ClassVar[frozenset[RequestKind]] = frozenset({"upload"})
 
     status: StatusCode = 503
 
@@ -149,7 +149,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
 
     method: str
     path: str
-    aim: Aim
+    aim: RequestKind
     project: str | None
     user: str | None
 
@@ -229,7 +229,7 @@ class Faults:
         return striking
 
 
-def read_fault(body: bytes) -> FaultSpecification:
+def parse_fault(body: bytes) -> FaultSpecification:
     """A fault as the admin API takes it.
 
     Raises:

@@ -65,7 +65,7 @@ class Journal(msgspec.Struct):
         self.entries.clear()
 
 
-def form_for_journal(fields: dict[str, list[str]]) -> msgspec.Raw:
+def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
     """A form's fields, long ones (descriptions) cut."""
     return msgspec.Raw(
         msgspec.json.encode(

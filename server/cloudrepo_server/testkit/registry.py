@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from cloudrepo_server.errors import NotAloneError
+from cloudrepo_server.errors import ExclusiveStorageRequiredError
 from cloudrepo_server.testkit.faults import Faults, InstalledFault, RequestFacts
 from cloudrepo_server.testkit.impersonation import Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
 
 
-class Instruments:
+class TestkitRegistry:
     """Each repository's journal and faults, and the impersonations.
 
     A server that shares its store has none: it sees a part of the requests, and its faults would
@@ -25,7 +25,7 @@ class Instruments:
         """The requests that a repository received from this process.
 
         Raises:
-            NotAloneError: this server shares its store.
+            ExclusiveStorageRequiredError: this server shares its store.
         """
         self._require_alone("The journal")
         known = self._journals.get(repository_id)
@@ -47,7 +47,7 @@ class Instruments:
         """The failures that this process produces in a repository.
 
         Raises:
-            NotAloneError: this server shares its store.
+            ExclusiveStorageRequiredError: this server shares its store.
         """
         self._require_alone("A fault")
         return self._faults.setdefault(repository_id, Faults())
@@ -64,7 +64,7 @@ class Instruments:
         """The repositories that stand for others' URLs.
 
         Raises:
-            NotAloneError: this server shares its store.
+            ExclusiveStorageRequiredError: this server shares its store.
         """
         self._require_alone("An impersonation")
         return self._impersonations
@@ -77,7 +77,7 @@ class Instruments:
 
     def _require_alone(self, what: str) -> None:
         if self._shared:
-            raise NotAloneError(
+            raise ExclusiveStorageRequiredError(
                 f"{what} belongs to one server, and this one shares its store with others: "
                 "start a server of your own for it."
             )

@@ -12,9 +12,9 @@ from typing import Self
 
 import pytest
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.garbage import sweep
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.domain.upload_claims import Claims
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.storage import StoredObject
 from cloudrepo_server.storage.local import LocalStorage
@@ -167,7 +167,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
             incoming = repository.receive(archive.filename, digests={})
             await incoming.write(archive.data)
             await incoming.finish()
-            await repository.publish(incoming, Claims(), by="somebody")
+            await repository.publish(incoming, DeclaredMetadata(), by="somebody")
 
         async def happening() -> AsyncIterator[None]:
             for _ in range(steps):
@@ -182,7 +182,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
             await organization.create_repository("new")
             await publish("new", "first")
             yield
-            await old.publish(under_way, Claims(), by="somebody")
+            await old.publish(under_way, DeclaredMetadata(), by="somebody")
             await organization.tokens.create(old.document)
 
         await publish("old", "demo")

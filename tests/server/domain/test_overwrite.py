@@ -9,12 +9,12 @@ from typing import IO
 
 import pytest
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.domain.upload_claims import Claims
 from cloudrepo_server.errors import FileExistsInRepositoryError
 from cloudrepo_server.limits import Limits
-from cloudrepo_server.specs.archives import read_contents
-from cloudrepo_server.specs.filenames import Contents, DistributionName
+from cloudrepo_server.specs.archives import read_archive
+from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName
 from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import Archive, sdist, wheel
 from tests.support.forms import encode, fields
@@ -162,17 +162,19 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
             repository = await organization.repository("demo")
             incoming = repository.receive(archive.filename, digests={})
             await incoming.write(archive.data)
-            await repository.publish(incoming, Claims(), by="somebody")
+            await repository.publish(incoming, DeclaredMetadata(), by="somebody")
 
-        def protect_and_read(name: DistributionName, opened: IO[bytes], limits: Limits) -> Contents:
+        def protect_and_read(
+            name: DistributionName, opened: IO[bytes], limits: Limits
+        ) -> ArchiveMetadata:
             protect = organization.update_repository("demo", overwrite_protection=True)
             asyncio.run_coroutine_threadsafe(protect, loop).result()
-            return read_contents(name, opened, limits)
+            return read_archive(name, opened, limits)
 
         await organization.create_repository("demo")
         first, second = variants(2, padding=1 << 20)
         await publish(first)
-        monkeypatch.setattr("cloudrepo_server.specs.archives.read_contents", protect_and_read)
+        monkeypatch.setattr("cloudrepo_server.specs.archives.read_archive", protect_and_read)
         with pytest.raises(FileExistsInRepositoryError, match="already exists"):
             await publish(second)
 

@@ -14,18 +14,18 @@ import pytest
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.specs import archives
-from cloudrepo_server.specs.archives import read_contents
+from cloudrepo_server.specs.archives import read_archive
 from cloudrepo_server.specs.filenames import (
     DistributionName,
     check_filename,
     check_project_name,
-    read_filename,
+    parse_filename,
     same_version,
 )
 from tests.support.archives import core_metadata, sdist, tarred, wheel, zipped
 
-WHEEL = read_filename("demo-1.0-py3-none-any.whl")
-SDIST = read_filename("demo-1.0.tar.gz")
+WHEEL = parse_filename("demo-1.0-py3-none-any.whl")
+SDIST = parse_filename("demo-1.0.tar.gz")
 METADATA = core_metadata("demo", "1.0")
 
 MEBIBYTE = 1 << 20
@@ -75,7 +75,7 @@ def test_what_is_no_project_name_is_refused(name: str) -> None:
 def test_a_file_name_says_project_version_and_kind(
     filename: str, project: str, version: str, filetype: str
 ) -> None:
-    name = read_filename(filename)
+    name = parse_filename(filename)
     assert (name.project, name.version, name.filetype) == (project, version, filetype)
 
 
@@ -91,7 +91,7 @@ def test_a_file_name_says_project_version_and_kind(
 def test_a_known_project_settles_where_an_old_version_begins(
     filename: str, project: str, version: str
 ) -> None:
-    name = read_filename(filename, project=project)
+    name = parse_filename(filename, project=project)
     assert (name.project, name.version) == (project, version)
 
 
@@ -107,7 +107,7 @@ def test_a_known_project_settles_where_an_old_version_begins(
 )
 def test_what_is_no_distributions_name_is_refused(filename: str) -> None:
     with pytest.raises(InvalidError, match="file"):
-        read_filename(filename)
+        parse_filename(filename)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_versions_are_compared_by_what_they_mean(one: str, other: str, *, same: 
 
 def test_a_wheel_gives_its_metadata() -> None:
     archive = wheel(requires_python=">=3.8, <4")
-    contents = read_contents(WHEEL, io.BytesIO(archive.data))
+    contents = read_archive(WHEEL, io.BytesIO(archive.data))
     assert contents.metadata == archive.metadata
     assert contents.requires_python == ">=3.8, <4"
 
@@ -152,21 +152,21 @@ def test_an_sdist_gives_metadata_that_can_be_relied_on(
     ending: str, metadata_version: str, *, reliable: bool
 ) -> None:
     archive = sdist(ending=ending, metadata_version=metadata_version, requires_python=">=3.9")
-    contents = read_contents(read_filename(archive.filename), io.BytesIO(archive.data))
+    contents = read_archive(parse_filename(archive.filename), io.BytesIO(archive.data))
     assert contents.metadata == (archive.metadata if reliable else None)
     assert contents.requires_python == ">=3.9"
 
 
 def test_an_sdist_without_metadata_is_an_sdist() -> None:
     for name, data in ((SDIST, tarred({"demo-1.0/setup.py": b""})), (SDIST, tarred({}))):
-        contents = read_contents(name, io.BytesIO(data))
+        contents = read_archive(name, io.BytesIO(data))
         assert (contents.metadata, contents.requires_python) == (None, None)
 
 
 def test_only_the_topmost_pkg_info_counts() -> None:
     inner = core_metadata("demo", "1.0", metadata_version="2.2", requires_python=">=9")
     data = tarred({"demo-1.0/x/PKG-INFO": inner, "PKG-INFO": inner})
-    assert read_contents(SDIST, io.BytesIO(data)).metadata is None
+    assert read_archive(SDIST, io.BytesIO(data)).metadata is None
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_only_the_topmost_pkg_info_counts() -> None:
 def test_metadata_are_read_as_the_email_package_reads_them(
     metadata: bytes, requires_python: str | None
 ) -> None:
-    contents = read_contents(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
+    contents = read_archive(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
     assert contents.metadata == metadata
     assert contents.requires_python == requires_python
 
@@ -196,14 +196,14 @@ def test_metadata_are_read_as_the_email_package_reads_them(
 )
 def test_a_wheel_may_be_compressed_in_any_way(compression: int) -> None:
     data = zipped({"demo-1.0.dist-info/METADATA": METADATA}, compression=compression)
-    assert read_contents(WHEEL, io.BytesIO(data)).metadata == METADATA
+    assert read_archive(WHEEL, io.BytesIO(data)).metadata == METADATA
 
 
 def test_a_wheel_may_have_a_comment_and_bytes_before_it() -> None:
     data = io.BytesIO(b"#!/usr/bin/env python\n" + wheel().data)
     with zipfile.ZipFile(data, "a") as archive:
         archive.comment = b"PK" * 1000
-    assert read_contents(WHEEL, data).metadata == wheel().metadata
+    assert read_archive(WHEEL, data).metadata == wheel().metadata
 
 
 # Hostile archives: small files that claim, or unpack to, far more than they are.
@@ -313,7 +313,7 @@ HOSTILE: dict[Callable[[], bytes], DistributionName] = {
 def test_a_hostile_archive_is_refused(make: Callable[[], bytes]) -> None:
     name = HOSTILE[make]
     with pytest.raises(InvalidError, match=name.filename):
-        read_contents(name, io.BytesIO(make()))
+        read_archive(name, io.BytesIO(make()))
 
 
 @pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_DIRECTORY"])
@@ -329,10 +329,10 @@ def test_a_zip_of_more_than_is_allowed_is_refused_before_it_is_read(
         end = end_of_zip64_directory(members, len(entries)) + few
     monkeypatch.setattr(archives, limit, 100 if limit == "MAX_MEMBERS" else len(entries) - 1)
     with pytest.raises(InvalidError, match="more members than is allowed"):
-        read_contents(WHEEL, io.BytesIO(entries + end))
+        read_archive(WHEEL, io.BytesIO(entries + end))
     monkeypatch.undo()
     with pytest.raises(InvalidError, match=r"has no \.dist-info/METADATA files"):
-        read_contents(WHEEL, io.BytesIO(entries + end))
+        read_archive(WHEEL, io.BytesIO(entries + end))
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_a_zip_of_more_than_is_allowed_is_refused_before_it_is_read(
 )
 def test_a_huge_header_of_a_tar_is_refused(kind: bytes) -> None:
     with pytest.raises(InvalidError, match="a header is too large"):
-        read_contents(SDIST, io.BytesIO(huge_tar_header(kind)))
+        read_archive(SDIST, io.BytesIO(huge_tar_header(kind)))
 
 
 @pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_UNPACKED"])
@@ -349,10 +349,10 @@ def test_a_tar_of_more_than_is_allowed_is_refused(
 ) -> None:
     monkeypatch.setattr(archives, limit, 100)
     allowed = gzipped(repeat=(tar_header(tarfile.REGTYPE, 0), 100))
-    assert read_contents(SDIST, io.BytesIO(allowed)).metadata is None
+    assert read_archive(SDIST, io.BytesIO(allowed)).metadata is None
     more = gzipped(repeat=(tar_header(tarfile.REGTYPE, 1) + bytes(512), 101))
     with pytest.raises(InvalidError, match="unpacks to more than is allowed"):
-        read_contents(SDIST, io.BytesIO(more))
+        read_archive(SDIST, io.BytesIO(more))
 
 
 @pytest.mark.parametrize(
@@ -366,14 +366,14 @@ def test_a_tar_of_more_than_is_allowed_is_refused(
     ids=["short", "distinct", "continued", "repeated"],
 )
 def test_a_million_headers_do_no_harm(headers: bytes) -> None:
-    contents = read_contents(WHEEL, io.BytesIO(wheel(metadata=METADATA + headers).data))
+    contents = read_archive(WHEEL, io.BytesIO(wheel(metadata=METADATA + headers).data))
     assert contents.requires_python is None
 
 
 def test_a_field_that_is_there_a_million_times_is_none() -> None:
     metadata = METADATA + b"Name: demo\n" * 200_000
     with pytest.raises(InvalidError, match="holds the metadata of ''"):
-        read_contents(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
+        read_archive(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
 
 
 def test_a_large_file_in_a_tar_is_passed_over() -> None:
@@ -382,4 +382,4 @@ def test_a_large_file_in_a_tar_is_passed_over() -> None:
     large = gzipped(
         tar_header(tarfile.REGTYPE, size), bytes(size), data.rstrip(b"\0").ljust(10240, b"\0")
     )
-    assert read_contents(SDIST, io.BytesIO(large)).metadata is not None
+    assert read_archive(SDIST, io.BytesIO(large)).metadata is not None

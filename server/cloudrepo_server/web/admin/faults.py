@@ -6,7 +6,7 @@ from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.testkit.faults import Faults, FaultSpecification, read_fault
+from cloudrepo_server.testkit.faults import Faults, FaultSpecification, parse_fault
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
 from cloudrepo_server.web.http.request_body import read_bytes
@@ -49,7 +49,7 @@ class FaultApi:
     async def create_fault(self, request: web.Request) -> web.Response:
         """Let a fault strike from now on."""
         repository = await self._repository(request)
-        specification = read_fault(await read_bytes(request))
+        specification = parse_fault(await read_bytes(request))
         fault = await self._organization.install_fault(repository, specification)
         return json_response(fault.as_json(), status=HTTPStatus.CREATED)
 
@@ -66,7 +66,7 @@ class FaultApi:
 
     async def _faults(self, request: web.Request) -> Faults:
         repository = await self._repository(request)
-        return self._organization.instruments.faults(repository.document.id)
+        return self._organization.testkit.faults(repository.document.id)
 
     async def _repository(self, request: web.Request) -> Repository:
         return await self._organization.repository(request.match_info["name"])

@@ -48,7 +48,7 @@ class ImpersonationApi:
         """Let a repository stand for URLs, for programs that use the proxy that it names."""
         repository = await self._organization.repository(request.match_info["name"])
         body = await read_json(request, schemas.NewImpersonation)
-        impersonations = self._organization.instruments.impersonations
+        impersonations = self._organization.testkit.impersonations
         certificate = None
         if Authority.is_installed() or any(url.startswith("https:") for url in body.urls):
             certificate = (await self._proxy.authority()).pem
@@ -68,7 +68,7 @@ class ImpersonationApi:
     async def delete_impersonation(self, request: web.Request) -> web.Response:
         """End an impersonation."""
         repository = await self._organization.repository(request.match_info["name"])
-        self._organization.instruments.impersonations.remove(
+        self._organization.testkit.impersonations.remove(
             repository.document.id, request.match_info["id"]
         )
         return web.Response(status=HTTPStatus.NO_CONTENT)

@@ -5,11 +5,11 @@ from http import HTTPStatus
 from aiohttp import web
 from msgspec import UNSET
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.upload_claims import Claims
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.specs.timestamps import read_time
+from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.connection import ConnectionApi
 from cloudrepo_server.web.admin.faults import FaultApi
@@ -210,7 +210,7 @@ class Api:
         state_of(request).is_upload = True
         repository = await self._repository(request)
         time = request.query.get("upload_time")
-        upload_time = None if time is None else read_time(time)
+        upload_time = None if time is None else parse_upload_time(time)
         incoming = repository.receive(request.match_info["filename"], digests={})
         try:
             async for chunk in body_chunks(request):
@@ -218,7 +218,9 @@ class Api:
         except BaseException:
             incoming.discard()
             raise
-        file = await repository.publish(incoming, Claims(), by="admin", upload_time=upload_time)
+        file = await repository.publish(
+            incoming, DeclaredMetadata(), by="admin", upload_time=upload_time
+        )
         return json_response(schemas.FileAnswer.of(file))
 
     async def change_file(self, request: web.Request) -> web.Response:
@@ -242,13 +244,13 @@ class Api:
     async def list_requests(self, request: web.Request) -> web.Response:
         """What the repository received, oldest first."""
         repository = await self._repository(request)
-        journal = self._organization.instruments.journal(repository.document.id)
+        journal = self._organization.testkit.journal(repository.document.id)
         return json_response({"requests": journal.answered()})
 
     async def clear_requests(self, request: web.Request) -> web.Response:
         """Empty the journal."""
         repository = await self._repository(request)
-        self._organization.instruments.journal(repository.document.id).clear()
+        self._organization.testkit.journal(repository.document.id).clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_users(self, _: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_
 from cloudrepo_server.models import File, ProjectDocument, TokenDocument, UserDocument
 from cloudrepo_server.specs.dialect import DIALECTS
 from cloudrepo_server.specs.simple_api import file_path
-from cloudrepo_server.specs.timestamps import read_time
+from cloudrepo_server.specs.timestamps import parse_upload_time
 
 # The schema tells the rule; the domain checks it, since it says more clearly what is wrong.
 RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
@@ -119,7 +119,7 @@ class FileChange(Body, kw_only=True):
         Raises:
             InvalidError: it is not a time.
         """
-        return None if self.upload_time is UNSET else read_time(self.upload_time)
+        return None if self.upload_time is UNSET else parse_upload_time(self.upload_time)
 
 
 class ProjectChange(Body, kw_only=True):

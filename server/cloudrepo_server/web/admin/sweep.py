@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.domain.stale_runs import RunsSwept, sweep_runs
+from cloudrepo_server.domain.stale_runs import StaleRunsReport, delete_stale_runs
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
 from cloudrepo_server.web.http.request_body import read_json
@@ -18,10 +18,10 @@ class SweepApi:
 
     def operations(self) -> list[Operation]:
         """The operation."""
-        return [Operation("POST", "/api/sweep", self.sweep, RunsSwept, body=schemas.Sweep)]
+        return [Operation("POST", "/api/sweep", self.sweep, StaleRunsReport, body=schemas.Sweep)]
 
     async def sweep(self, request: web.Request) -> web.Response:
         """Remove what test runs left that were killed."""
         body = await read_json(request, schemas.Sweep)
-        swept = await sweep_runs(self._organization, older_than=body.runs_older_than)
+        swept = await delete_stale_runs(self._organization, older_than=body.runs_older_than)
         return json_response(swept)

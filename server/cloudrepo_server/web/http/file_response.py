@@ -8,7 +8,7 @@ from typing import IO
 
 from aiohttp import web
 
-from cloudrepo_server.domain.stored_file import Content
+from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.testkit.journal import Entry
 
 # A name may come to hold other bytes, so a client asks each time and is told 304.
@@ -23,7 +23,7 @@ _CHUNK = 1 << 18
 
 async def file_response(
     request: web.BaseRequest,
-    content: Content,
+    content: StoredFile,
     entry: Entry,
     *,
     whole: bool = False,
@@ -95,7 +95,7 @@ def _range(request: web.BaseRequest, size: int, sha256: str) -> tuple[int, int, 
 async def _send(
     request: web.BaseRequest,
     answer: web.StreamResponse,
-    content: Content,
+    content: StoredFile,
     *,
     start: int,
     end: int,

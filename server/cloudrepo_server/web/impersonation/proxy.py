@@ -47,7 +47,7 @@ class Proxy:
     """Takes CONNECT and plain requests, and passes them to this server or to a host let through."""
 
     def __init__(self, organization: Organization) -> None:
-        self._instruments = organization.instruments
+        self._testkit = organization.testkit
         self._note_refusal = organization.note_refusal
         self._tunnels: dict[int, Tunnel] = {}
         self._authority: Authority | None = None
@@ -170,9 +170,7 @@ class Proxy:
         except (binascii.Error, UnicodeDecodeError):
             return None
         return (
-            self._instruments.impersonations.find(name, secret)
-            if scheme.lower() == b"basic"
-            else None
+            self._testkit.impersonations.find(name, secret) if scheme.lower() == b"basic" else None
         )
 
     async def _context(self, host: str) -> ssl.SSLContext:

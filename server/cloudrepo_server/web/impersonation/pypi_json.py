@@ -11,7 +11,7 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.specs.simple_api import file_path, in_version_order
+from cloudrepo_server.specs.simple_api import file_path, sort_versions
 from cloudrepo_server.web.http.paths import PRIVATE
 from cloudrepo_server.web.http.responses import json_response
 
@@ -51,7 +51,7 @@ async def project_json_response(
     versions = _versions(project)
     if project is None or not versions or (version is not None and version not in versions):
         raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")
-    shown = version or in_version_order(versions)[-1]
+    shown = version or sort_versions(versions)[-1]
     base = f"{origin}{PRIVATE}/{repository.name}"
     releases = {
         each: [_file(file, file_path(base, project.name, file.filename)) for file in files]

@@ -78,7 +78,7 @@ class Index:
         repository = await self._organization.find(target.repository)
         state = state_of(request)
         if repository is not None:
-            self._organization.instruments.note(repository.document.id, entry)
+            self._organization.testkit.note(repository.document.id, entry)
             state.dialect = repository.dialect
         state.journal_entry = entry
         return repository, entry
@@ -136,9 +136,9 @@ class Index:
     def _strike(
         self, repository: Repository, facts: RequestFacts, entry: Entry, *, by_project: bool = False
     ) -> ActiveFaults:
-        instruments = self._organization.instruments
+        testkit = self._organization.testkit
         return ActiveFaults(
-            instruments.strike(repository.document.id, facts, by_project=by_project), entry
+            testkit.strike(repository.document.id, facts, by_project=by_project), entry
         )
 
 

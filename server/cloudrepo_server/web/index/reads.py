@@ -21,7 +21,7 @@ from cloudrepo_server.specs.simple_api import (
     root_html,
     root_json,
 )
-from cloudrepo_server.testkit.faults import Aim
+from cloudrepo_server.testkit.faults import RequestKind
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.file_response import file_response
 from cloudrepo_server.web.http.paths import IndexPath
@@ -44,7 +44,7 @@ class ReadTarget(msgspec.Struct, frozen=True):
     """
 
     base: str
-    aim: Aim
+    aim: RequestKind
     project: str = ""
     filename: str = ""
     own: ProjectDocument | None = None
@@ -80,7 +80,7 @@ async def find_read_target(repository: Repository, target: IndexPath) -> ReadTar
         return ReadTarget(target.base, "page", name, own=own)
     if target.slash:
         raise NotFoundError(f"A file's URL does not end in a slash: {parts[1]}")
-    aim: Aim = "metadata" if parts[1].endswith(METADATA) else "file"
+    aim: RequestKind = "metadata" if parts[1].endswith(METADATA) else "file"
     return ReadTarget(target.base, aim, name, parts[1], own)
 
 

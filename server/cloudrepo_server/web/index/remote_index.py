@@ -9,7 +9,7 @@ from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, UpstreamError
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.specs.filenames import read_filename
+from cloudrepo_server.specs.filenames import parse_filename
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.testkit.journal import Entry
@@ -163,6 +163,6 @@ class RemoteIndex:
 
 def _version(filename: str) -> str | None:
     try:
-        return read_filename(filename).version
+        return parse_filename(filename).version
     except InvalidError:
         return None

@@ -10,13 +10,13 @@ from aiohttp import web
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from packaging.utils import canonicalize_name
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, Incoming
-from cloudrepo_server.domain.upload_claims import Claims
+from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.models import File
 from cloudrepo_server.specs.provenance import read_attestations
-from cloudrepo_server.testkit.journal import Entry, form_for_journal
+from cloudrepo_server.testkit.journal import Entry, encode_form
 from cloudrepo_server.web.http.request_body import body_chunks
 from cloudrepo_server.web.http.request_state import LIMITS, state_of
 
@@ -27,7 +27,7 @@ class Form(msgspec.Struct):
     """The fields of a form, and its file as it was received."""
 
     fields: dict[str, list[str]] = msgspec.field(default_factory=dict)
-    content: Incoming | None = None
+    content: StagedFile | None = None
 
     _field_bytes: int = 0
 
@@ -66,8 +66,8 @@ class Form(msgspec.Struct):
 class Upload(msgspec.Struct):
     """A form that was read whole, its file not published yet."""
 
-    content: Incoming
-    claims: Claims
+    content: StagedFile
+    claims: DeclaredMetadata
     _repository: Repository
     _published: bool = False
 
@@ -98,7 +98,7 @@ async def receive_upload(
     upload: Upload | None = None
     try:
         await read_form(request, form, lambda part: _begin_file(part, repository, form))
-        entry.form = form_for_journal(form.fields)
+        entry.form = encode_form(form.fields)
         action = form.one(":action")
         if action == "submit":
             # `twine register` and distutils' `register`: there is nothing to do before an upload.
@@ -119,7 +119,7 @@ async def receive_upload(
             form.content.discard()
 
 
-def _claims(form: Form, repository: Repository) -> Claims:
+def _claims(form: Form, repository: Repository) -> DeclaredMetadata:
     name = form.one("name")
     if name is None:
         raise InvalidError("The form has no name.")
@@ -127,7 +127,7 @@ def _claims(form: Form, repository: Repository) -> Claims:
     wanted = repository.dialect.digests
     if form.content is not None and not wanted & set(digests):
         raise InvalidError(f"The form has no digest: it needs one of {', '.join(sorted(wanted))}.")
-    return Claims(
+    return DeclaredMetadata(
         name=name,
         version=form.one("version"),
         filetype=form.one("filetype"),
@@ -137,7 +137,7 @@ def _claims(form: Form, repository: Repository) -> Claims:
 
 
 async def read_form(
-    request: web.Request, form: Form, begin_file: Callable[[MultipartSegment], Incoming | None]
+    request: web.Request, form: Form, begin_file: Callable[[MultipartSegment], StagedFile | None]
 ) -> None:
     """Read a multipart form as it arrives; `begin_file` says where each of its files goes.
 
@@ -163,11 +163,11 @@ async def _read_parts(
     request: web.Request,
     parser: PushMultipartParser,
     form: Form,
-    begin_file: Callable[[MultipartSegment], Incoming | None],
+    begin_file: Callable[[MultipartSegment], StagedFile | None],
 ) -> None:
     limit = request.app[LIMITS].form_bytes
     value = bytearray()
-    receiving: Incoming | None = None
+    receiving: StagedFile | None = None
     field_name: str | None = None
     async for chunk in read_body(request):
         for event in parser.parse(chunk):
@@ -189,7 +189,7 @@ async def _read_parts(
     parser.close()
 
 
-def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> Incoming | None:
+def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> StagedFile | None:
     if part.name != "content":
         # A signature, or what no index reads: it goes by.
         return None

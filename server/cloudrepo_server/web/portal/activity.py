@@ -101,7 +101,7 @@ def _newest(
 
 
 def _backwards(organization: Organization, repository: Repository) -> Iterator[Happening]:
-    for entry in reversed(organization.instruments.noted(repository.document.id)):
+    for entry in reversed(organization.testkit.noted(repository.document.id)):
         yield Happening(repository.name, entry)
 
 

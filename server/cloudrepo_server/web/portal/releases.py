@@ -6,7 +6,7 @@ from itertools import groupby
 from packaging.version import InvalidVersion, Version
 
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.specs.simple_api import in_version_order
+from cloudrepo_server.specs.simple_api import sort_versions
 
 
 def newest_first(project: ProjectDocument) -> list[File]:
@@ -44,7 +44,7 @@ def kind_of(filename: str) -> str:
 
 
 def _versions(files: Iterable[File]) -> list[str]:
-    return in_version_order({file.version for file in files if file.version})
+    return sort_versions({file.version for file in files if file.version})
 
 
 def _is_prerelease(version: str) -> bool:

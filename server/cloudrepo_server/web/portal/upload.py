@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from aiohttp import web
 from multipart import MultipartSegment
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.staged_file import Incoming
-from cloudrepo_server.domain.upload_claims import Claims
+from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLargeError
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.index.upload_form import Form, read_form
@@ -33,7 +33,7 @@ async def show(visit: Visit) -> web.Response:
 async def upload(visit: Visit) -> web.Response:
     """Each file published or refused on its own, once all have arrived."""
     repository = await visit.repository()
-    received: list[Incoming] = []
+    received: list[StagedFile] = []
     outcomes: list[_Outcome] = []
     try:
         await _receive(visit, repository, received)
@@ -49,10 +49,10 @@ async def upload(visit: Visit) -> web.Response:
     return await _tell(visit, repository, outcomes)
 
 
-async def _receive(visit: Visit, repository: Repository, received: list[Incoming]) -> None:
+async def _receive(visit: Visit, repository: Repository, received: list[StagedFile]) -> None:
     form = Form()
 
-    def begin_file(part: MultipartSegment) -> Incoming | None:
+    def begin_file(part: MultipartSegment) -> StagedFile | None:
         # The token stands before the files, so that nothing of a stranger's form is stored.
         visit.require_token(form.one(TOKEN_FIELD))
         if not part.filename:
@@ -67,10 +67,10 @@ async def _receive(visit: Visit, repository: Repository, received: list[Incoming
     visit.require_token(form.one(TOKEN_FIELD))
 
 
-async def _publish(visit: Visit, repository: Repository, incoming: Incoming) -> _Outcome:
+async def _publish(visit: Visit, repository: Repository, incoming: StagedFile) -> _Outcome:
     by = visit.username or "admin"
     try:
-        await repository.publish(incoming, Claims(), by=by)
+        await repository.publish(incoming, DeclaredMetadata(), by=by)
     except CloudRepoServerError as error:
         return _Outcome(incoming.filename, error)
     return _Outcome(incoming.filename, None)

@@ -10,14 +10,14 @@ from cloudrepo_server.specs.dialect import Dialect
 from cloudrepo_server.specs.filenames import (
     DistributionName,
     check_project_name,
-    read_filename,
+    parse_filename,
     same_version,
 )
 
 _UNKNOWN = ("", "UNKNOWN")
 
 
-class Claims(msgspec.Struct, frozen=True):
+class DeclaredMetadata(msgspec.Struct, frozen=True):
     """What an upload form says of its file; what is empty there is None here."""
 
     name: str | None = None
@@ -35,7 +35,7 @@ class Claims(msgspec.Struct, frozen=True):
         project = None if self.name is None else check_project_name(self.name)
         if dialect.any_file:
             return _unread_name(filename, project)
-        name = read_filename(filename, project=project)
+        name = parse_filename(filename, project=project)
         if project is not None and project != name.project:
             raise InvalidError(f"{filename} is not a file of the project {self.name}.")
         if self.version not in (None, *_UNKNOWN) and not same_version(
@@ -49,7 +49,7 @@ class Claims(msgspec.Struct, frozen=True):
 
 def _unread_name(filename: str, project: str | None) -> DistributionName:
     try:
-        name = read_filename(filename, project=project)
+        name = parse_filename(filename, project=project)
     except InvalidError:
         stem = project or canonicalize_name(filename.partition("-")[0].partition(".")[0])
         return DistributionName(filename, check_project_name(stem), "", "sdist")
