@@ -1,6 +1,7 @@
 """What a repository was asked and answered."""
 
 from collections import deque
+from itertools import islice
 from time import time
 from typing import Any
 
@@ -51,17 +52,30 @@ class Journal(msgspec.Struct):
     """The newest requests to one repository, oldest first."""
 
     entries: deque[Entry] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    last: int = 0
+    """The number of the newest request. Requests are numbered from 1, in the order of arrival."""
 
     def add(self, entry: Entry) -> None:
         """Add a request at its arrival; the oldest gives way."""
         self.entries.append(entry)
+        self.last += 1
 
-    def answered(self) -> list[dict[str, Any]]:
-        """The requests that were answered, as JSON."""
-        return [entry.as_json() for entry in self.entries if entry.status is not None]
+    def answered(self, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the completed requests as JSON, oldest first.
+
+        Args:
+            after: return only requests with a higher number than this.
+            limit: return at most this many requests, the newest ones.
+        """
+        before_first = self.last - len(self.entries)
+        arrived = islice(self.entries, max(0, after - before_first), None)
+        completed = [entry for entry in arrived if entry.status is not None]
+        if limit is not None:
+            completed = completed[max(0, len(completed) - limit) :]
+        return [entry.as_json() for entry in completed]
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Remove all entries; numbers are not used again."""
         self.entries.clear()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cloudrepo_server.testkit.journal import MAX_ENTRIES, Entry, Journal
 from tests.support.archives import wheel
 from tests.support.forms import File, encode, fields
@@ -127,3 +129,36 @@ def test_the_journal_keeps_the_newest_requests() -> None:
     told = journal.answered()
     assert len(told) == MAX_ENTRIES
     assert (told[0]["path"], told[-1]["path"]) == ("/5", f"/{MAX_ENTRIES + 4}")
+
+
+def test_the_admin_api_lists_the_requests_after_a_number(index: Index) -> None:
+    assert index.done("GET", "/requests")["last"] == 0
+    for project in ("one", "two", "three"):
+        index.get(f"/{project}/")
+    assert index.done("GET", "/requests?limit=0") == {"requests": [], "last": 3}
+    paths = [entry["project"] for entry in index.done("GET", "/requests?after=1")["requests"]]
+    assert paths == ["two", "three"]
+    paths = [entry["project"] for entry in index.done("GET", "/requests?limit=1")["requests"]]
+    assert paths == ["three"]
+    assert index.done("GET", "/requests?after=3")["requests"] == []
+    index.done("DELETE", "/requests")
+    index.get("/four/")
+    listed = index.done("GET", "/requests?after=3")
+    assert ([entry["project"] for entry in listed["requests"]], listed["last"]) == (["four"], 4)
+
+
+@pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=", "limit=9007199254740992"])
+def test_a_request_number_that_is_not_a_count_is_rejected(index: Index, query: str) -> None:
+    response = index.api("GET", f"/requests?{query}")
+    assert response.status_code == 400
+    assert "must be an integer from 0 to" in response.json()["error"]
+
+
+def test_requests_after_a_number_are_found_in_a_full_journal() -> None:
+    journal = Journal()
+    for number in range(1, MAX_ENTRIES + 6):
+        journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
+    assert journal.last == MAX_ENTRIES + 5
+    newest = journal.answered(after=journal.last - 2)
+    assert [entry["path"] for entry in newest] == [f"/{journal.last - 1}", f"/{journal.last}"]
+    assert len(journal.answered(after=1)) == MAX_ENTRIES

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.connection import ConnectionApi
@@ -27,6 +27,8 @@ DESCRIPTION = "/api/openapi.json"
 
 _REPOSITORY = "/api/repositories/{name}"
 _CONFLICT = (HTTPStatus.CONFLICT,)
+_LARGEST_COUNT = 2**53 - 1  # the largest integer that every JSON library can represent
+_COUNT = {"type": "integer", "minimum": 0, "maximum": _LARGEST_COUNT}
 
 
 class Api:
@@ -51,6 +53,7 @@ class Api:
     def _repository_operations(self) -> list[Operation]:
         s, file, project = schemas, _REPOSITORY + "/files/{filename}", _REPOSITORY + "/projects"
         one_project = project + "/{project}"
+        newer = {"after": _COUNT, "limit": _COUNT}
         time = {"upload_time": {"type": "string", "format": "date-time"}}
         return [
             Operation("GET", "/api/repositories", self.list_repositories, s.RepositoriesAnswer),
@@ -96,6 +99,7 @@ class Api:
                 self.list_requests,
                 s.RequestsAnswer,
                 refusals=_CONFLICT,
+                query=newer,
             ),
             Operation(
                 "DELETE",
@@ -242,10 +246,12 @@ class Api:
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_requests(self, request: web.Request) -> web.Response:
-        """What the repository received, oldest first."""
+        """List the newest `limit` requests that arrived after request number `after`."""
         repository = await self._repository(request)
         journal = self._organization.testkit.journal(repository.document.id)
-        return json_response({"requests": journal.answered()})
+        after, limit = _count(request, "after"), _count(request, "limit")
+        requests = journal.answered(after=after or 0, limit=limit)
+        return json_response({"requests": requests, "last": journal.last})
 
     async def clear_requests(self, request: web.Request) -> web.Response:
         """Empty the journal."""
@@ -311,3 +317,15 @@ class Api:
 
 def _repository(request: web.Request, repository: Repository) -> schemas.RepositoryAnswer:
     return schemas.RepositoryAnswer.of(repository, repository_url(request, repository))
+
+
+def _count(request: web.Request, name: str) -> int | None:
+    """Return a query parameter that is a count, or None if the request does not have it."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_COUNT)):
+        count = int(text)
+        if count <= _LARGEST_COUNT:
+            return count
+    raise InvalidError(f"{name} must be an integer from 0 to {_LARGEST_COUNT}, not {text[:64]!r}.")

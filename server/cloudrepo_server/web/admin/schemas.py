@@ -304,6 +304,8 @@ class RequestsAnswer(msgspec.Struct):
     """The journal, oldest first."""
 
     requests: list[RequestAnswer]
+    last: int
+    """The number of the newest request that arrived, from 1; 0 if none arrived."""
 
 
 class FaultAnswer(msgspec.Struct, kw_only=True):
