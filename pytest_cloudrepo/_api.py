@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from pytest_cloudrepo._programs.network import trusted_file
+from pytest_cloudrepo._programs.network import user_ca_bundle
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import ServerError
 
@@ -31,7 +31,7 @@ class Api:
         # The user's proxies and netrc are not meant for this server.
         self._session.trust_env = False
         # But whom they trust is: a server may stand behind a company's own authority.
-        self._session.verify = trusted_file() or True
+        self._session.verify = user_ca_bundle() or True
         self._session.auth = _Login(username, password)
 
     def __repr__(self) -> str:

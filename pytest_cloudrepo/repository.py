@@ -17,7 +17,7 @@ from pytest_cloudrepo import _arguments
 from pytest_cloudrepo._distributions.upload_time import iso_format
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import write_private
-from pytest_cloudrepo._programs.network import Way
+from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo._programs.secret import Secret, hide
 from pytest_cloudrepo.errors import ServerError
@@ -44,7 +44,7 @@ class Repository:
     """A private index and a login that opens it."""
 
     # So that to set what is misspelled, or cannot be set here, is an error.
-    __slots__ = ("_api", "_environment", "_timeout", "_way", "name", "url", "user")
+    __slots__ = ("_api", "_environment", "_network_guard", "_timeout", "name", "url", "user")
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Repository:
         self._api = api
         self._environment = environment
         self._timeout = command_timeout
-        self._way = Way(self._call, url, environment.folder)
+        self._network_guard = NetworkGuard(self._call, url, environment.folder)
 
     def __repr__(self) -> str:
         return f"<Repository {self.name!r} at {self.url}>"
@@ -281,12 +281,12 @@ class Repository:
         What it tried all the same stands in `requests`, and in the report if the test fails.
         """
         __tracebackhide__ = True
-        return self._way.guard()
+        return self._network_guard.variables()
 
     def allow_hosts(self, *hosts: str) -> None:
         """Let programs reach these hosts too, those that are started from now on."""
         __tracebackhide__ = True
-        self._way.allow(*map(_arguments.host, hosts))
+        self._network_guard.allow(*map(_arguments.host, hosts))
 
     def impersonate(self, *urls: str) -> dict[str, str]:
         """A complete environment in which a program that opens one of these URLs lands here.
@@ -299,7 +299,9 @@ class Repository:
             ServerError: a URL is wrong, or the extra `tls` is not installed.
         """
         __tracebackhide__ = True
-        return self._hidden(self._environment.open(self.connection) | self._way.to(*urls))
+        return self._hidden(
+            self._environment.open(self.connection) | self._network_guard.impersonate(*urls)
+        )
 
     def fault(
         self,

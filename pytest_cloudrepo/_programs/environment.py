@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cloudrepo_server.clients import Connection
 
-NOWHERE: Final = "no-repository-was-given"
+NO_REPOSITORY: Final = "no-repository-was-given"
 """What the tools name in their messages when they would have gone to their public default."""
 
 # Of the user's variables, these do not reach a program. Those that say whom the machine trusts
@@ -160,15 +160,15 @@ class Environment:
         not allow. Nothing of the kind exists for Poetry, nor for uploads with uv, flit and hatch,
         but none of them uploads without credentials.
         """
-        nowhere = (self._folder / NOWHERE).as_uri()
+        nowhere = (self._folder / NO_REPOSITORY).as_uri()
         return {
             "PIP_INDEX_URL": nowhere,
             # uv calls the name old. Its new one, UV_DEFAULT_INDEX, would count more than
             # --index-url.
             "UV_INDEX_URL": nowhere,
             "PDM_PYPI_URL": nowhere,
-            "PDM_PUBLISH_REPO": NOWHERE,
-            "TWINE_REPOSITORY": NOWHERE,
+            "PDM_PUBLISH_REPO": NO_REPOSITORY,
+            "TWINE_REPOSITORY": NO_REPOSITORY,
         }
 
 

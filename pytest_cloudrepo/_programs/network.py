@@ -1,4 +1,8 @@
-"""The way of a test's programs to other hosts: through the server's proxy, or not at all."""
+"""The network guard: keeps the subprocesses of a test from every host but the index server.
+
+It works through environment variables, which tell a program to send its requests to the server's
+proxy. The proxy serves the repository, lets allowed hosts through, and rejects every other host.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-# What says whom to trust: to pip, requests (twine, Poetry, flit), OpenSSL (uv), curl, Node, git.
-TRUST = (
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# Each names a CA bundle: for pip, requests (twine, Poetry, flit), OpenSSL (uv), curl, Node, git.
+CA_BUNDLE_VARIABLES = (
     "PIP_CERT",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
@@ -26,127 +30,112 @@ TRUST = (
     "GIT_SSL_CAINFO",
 )
 
-# What is reserved for what discards everything: nobody listens there.
-NOWHERE = "http://127.0.0.1:9"
+# The port of the discard protocol (RFC 863), on which no server listens: connecting fails at once.
+UNREACHABLE_PROXY = "http://127.0.0.1:9"
 CONNECT_TIMEOUT = 5.0
 CONFLICT = 409
 
 
-def trusted_file() -> str | None:
+class NoProxyError(ServerError):
+    """The server's proxy cannot be used: its storage is shared, or the proxy is unreachable."""
+
+
+class NetworkGuard:
+    """The environment variables that limit which hosts a repository's subprocesses can reach."""
+
+    def __init__(self, call: Callable[..., Any], repository_url: str, folder: Path) -> None:
+        """Prepare the guard, without sending a request to the server.
+
+        Args:
+            call: sends a request to the repository's part of the admin API.
+            repository_url: the repository's URL, which programs reach without the proxy.
+            folder: the folder for CA bundles.
+        """
+        self._call = call
+        self._repository_url = repository_url
+        self._folder = folder
+        self._allowed_hosts: tuple[str, ...] = ()
+        self._variables: dict[str, str] | None = None
+
+    def allow(self, *hosts: str) -> None:
+        """Allow these hosts too, for programs that are started from now on."""
+        self._allowed_hosts = (*self._allowed_hosts, *hosts)
+        self._variables = None
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that block every host but the repository's and the allowed ones.
+
+        If the server's proxy cannot be used, connections to other hosts fail, but the repository's
+        journal does not list them.
+        """
+        __tracebackhide__ = True
+        if self._variables is None:
+            try:
+                self._variables = self.impersonate()
+            except NoProxyError:
+                direct = [self._repository_url, *(f"//{host}" for host in self._allowed_hosts)]
+                self._variables = _proxy_variables(UNREACHABLE_PROXY, direct=direct)
+        return self._variables
+
+    def impersonate(self, *urls: str) -> dict[str, str]:
+        """Return variables that also send requests for these URLs to the repository.
+
+        Raises:
+            NoProxyError: the server's proxy cannot be used.
+            ServerError: a URL is invalid, or is an https URL and the server has no TLS.
+        """
+        __tracebackhide__ = True
+        body = {"urls": [*urls], "allow": [*self._allowed_hosts]}
+        try:
+            created = self._call("POST", "impersonations", json=body)
+        except ServerError as error:
+            if error.status == CONFLICT:
+                raise NoProxyError(str(error), status=error.status) from None
+            raise
+        proxy = Secret(created["proxy"])
+        _require_reachable(proxy)
+        variables = _proxy_variables(proxy, direct=[self._repository_url])
+        if created["ca"] is None:
+            return variables
+        bundle = self._folder / f"{created['id']}.pem"
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        needs_others = self._allowed_hosts or self._repository_url.startswith("https:")
+        bundle.write_text(
+            f"{created['ca']}\n{_trusted_authorities() if needs_others else ''}", encoding="utf-8"
+        )
+        return variables | dict.fromkeys(CA_BUNDLE_VARIABLES, str(bundle))
+
+
+def user_ca_bundle() -> str | None:
     """Return the CA bundle, a file or folder, that the user configured for requests, if any."""
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
-class NoProxyError(ServerError):
-    """The server has no proxy, since it shares its store, or none that is reached from here."""
+def _proxy_variables(proxy: str, *, direct: Sequence[str]) -> dict[str, str]:
+    hosts = ",".join([LOOPBACK, *(urlsplit(url).hostname or "" for url in direct)])
+    variables = dict.fromkeys(PROXY_VARIABLES, proxy) | {"NO_PROXY": hosts}
+    return variables | {name.lower(): value for name, value in variables.items()}
 
 
-def pass_through(
-    call: Callable[..., Any],
-    home: str,
-    folder: Path,
-    *,
-    urls: Sequence[str] = (),
-    allow: Sequence[str] = (),
-) -> dict[str, str]:
-    """The variables with which a program reaches these URLs at the repository, and no other host.
-
-    Args:
-        call: calls the repository's part of the admin API.
-        home: the repository's URL, which programs reach by themselves.
-        folder: where the file goes that says whom to trust.
-        urls: what the repository stands for.
-        allow: hosts that are let through to the real ones.
-
-    Raises:
-        NoProxyError: the server has no proxy that programs could use.
-        ServerError: a URL is wrong, or https is asked for and the server has no TLS.
-    """
-    __tracebackhide__ = True
-    try:
-        made = call("POST", "impersonations", json={"urls": [*urls], "allow": [*allow]})
-    except ServerError as error:
-        if error.status == CONFLICT:
-            raise NoProxyError(str(error), status=error.status) from None
-        raise
-    proxy = Secret(made["proxy"])
-    _require_reached(proxy)
-    variables = _by_proxy(proxy, but=[home])
-    if made["ca"] is None:
-        return variables
-    trusted = folder / f"{made['id']}.pem"
-    trusted.parent.mkdir(parents=True, exist_ok=True)
-    others = _authorities() if allow or home.startswith("https:") else ""
-    trusted.write_text(f"{made['ca']}\n{others}", encoding="utf-8")
-    return variables | dict.fromkeys(TRUST, str(trusted))
-
-
-class Way:
-    """The way of a repository's programs, and the hosts that it leads to besides."""
-
-    def __init__(self, call: Callable[..., Any], home: str, folder: Path) -> None:
-        """Describe it; nothing is asked of the server yet.
-
-        Args:
-            call: calls the repository's part of the admin API.
-            home: the repository's URL.
-            folder: where the file goes that says whom to trust.
-        """
-        self._asked = (call, home, folder)
-        self._home = home
-        self._allowed: tuple[str, ...] = ()
-        self._guard: dict[str, str] | None = None
-
-    def allow(self, *hosts: str) -> None:
-        """Let programs that are started from now on through to these hosts."""
-        self._allowed = (*self._allowed, *hosts)
-        self._guard = None
-
-    def guard(self) -> dict[str, str]:
-        """The variables with which a program reaches the repository, hosts allowed, and no other.
-
-        Without a proxy, what it tries all the same is refused at once, and not noted.
-        """
-        __tracebackhide__ = True
-        if self._guard is None:
-            try:
-                self._guard = self.to()
-            except NoProxyError:
-                but = [self._home, *(f"//{host}" for host in self._allowed)]
-                self._guard = _by_proxy(NOWHERE, but=but)
-        return self._guard
-
-    def to(self, *urls: str) -> dict[str, str]:
-        """The variables with which a program that opens one of these URLs is led home."""
-        __tracebackhide__ = True
-        return pass_through(*self._asked, urls=urls, allow=self._allowed)
-
-
-def _by_proxy(proxy: str, *, but: Sequence[str]) -> dict[str, str]:
-    hosts = ",".join([LOOPBACK, *(urlsplit(url).hostname or "" for url in but)])
-    told = dict.fromkeys(PROXIES, proxy) | {"NO_PROXY": hosts}
-    return told | {name.lower(): value for name, value in told.items()}
-
-
-def _require_reached(proxy: str) -> None:
-    # A container's own port may be all that is reached of a server.
+def _require_reachable(proxy: str) -> None:
+    # A server in a container may publish its own port only, and not that of its proxy.
     __tracebackhide__ = True
     parts = urlsplit(proxy)
-    where = parts.hostname or "", parts.port or 0
+    host, port = parts.hostname or "", parts.port or 0
     try:
-        socket.create_connection(where, CONNECT_TIMEOUT).close()
+        socket.create_connection((host, port), CONNECT_TIMEOUT).close()
     except OSError as error:
         raise NoProxyError(
-            f"the index server's proxy at {where[0]}, port {where[1]}, is not reached from here: "
+            f"cannot connect to the index server's proxy at {host}, port {port}: "
             f"{error.strerror or error}"
         ) from None
 
 
-def _authorities() -> str:
-    """Whom this machine trusts, as its user told requests; else those that requests knows."""
-    from pathlib import Path  # only where another host is reached
+def _trusted_authorities() -> str:
+    """Return the user's CA bundle for requests, or else the default one of requests."""
+    from pathlib import Path  # only where another host is allowed
 
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    path = Path(trusted_file() or DEFAULT_CA_BUNDLE_PATH)
+    path = Path(user_ca_bundle() or DEFAULT_CA_BUNDLE_PATH)
     return path.read_text(encoding="utf-8") if path.is_file() else ""

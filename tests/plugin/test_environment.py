@@ -15,7 +15,7 @@ import pytest
 
 from cloudrepo_server import clients
 from pytest_cloudrepo._programs import command
-from pytest_cloudrepo._programs.environment import NOWHERE, Environment
+from pytest_cloudrepo._programs.environment import NO_REPOSITORY, Environment
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -202,7 +202,9 @@ def test_twine_reads_no_configuration_but_ours(
 ) -> None:
     upload = twine("upload", *cloudrepo_project("demo", "1.0").build(sdist=False))
     assert "Malformed configuration" in run(*upload, environ=dict(os.environ)).output
-    assert f"Missing '{NOWHERE}' section" in run(*upload, environ=environment.scrubbed()).output
+    assert (
+        f"Missing '{NO_REPOSITORY}' section" in run(*upload, environ=environment.scrubbed()).output
+    )
 
 
 @pytest.mark.usefixtures("home")
@@ -247,7 +249,7 @@ def test_no_program_asks_the_public_index_unless_it_is_told_to(
     assert not result.ok
     assert outside.asked == []
     # Whoever reads the output can see why.
-    assert NOWHERE in result.output or "not found in the package registry" in result.output
+    assert NO_REPOSITORY in result.output or "not found in the package registry" in result.output
 
     run(*arguments, environ=opened)
     assert outside.asked != []

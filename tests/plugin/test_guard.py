@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_cloudrepo._programs.network import NoProxyError, Way, pass_through
+from pytest_cloudrepo._programs.network import NetworkGuard, NoProxyError
 from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_programs_reach_the_server_and_no_other_host(
     tmp_path: Path,
     call: Any,  # noqa: ANN401 (a function of any kind)
 ) -> None:
-    environ = {**cloudrepo.environ, **Way(call, cloudrepo.url, tmp_path).guard()}
+    environ = {**cloudrepo.environ, **NetworkGuard(call, cloudrepo.url, tmp_path).variables()}
     asked = [sys.executable, "-c", ASKS, cloudrepo.url, "http://other.example/"]
     ended = subprocess.run(
         asked, env=environ, capture_output=True, text=True, check=True, timeout=60
@@ -60,18 +60,20 @@ def test_the_servers_host_and_those_allowed_are_reached_directly(
     tmp_path: Path,
     call: Any,  # noqa: ANN401 (a function of any kind)
 ) -> None:
-    way = Way(call, "https://index.example:8443/repositories/x", tmp_path)
-    way.allow("b.example")
-    variables = way.guard()
+    guard = NetworkGuard(call, "https://index.example:8443/repositories/x", tmp_path)
+    guard.allow("b.example")
+    variables = guard.variables()
     assert variables["NO_PROXY"] == variables["no_proxy"]
     assert variables["NO_PROXY"].split(",")[-2:] == ["index.example", "b.example"]
 
 
 def test_who_needs_the_proxy_is_told_that_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(NoProxyError, match=r"proxy at 127\.0\.0\.1, port 9, is not reached"):
-        pass_through(out_of_reach, HOME, tmp_path, urls=["http://other.example/"])
+    with pytest.raises(
+        NoProxyError, match=r"cannot connect to the index server.s proxy at 127\.0\.0\.1, port 9"
+    ):
+        NetworkGuard(out_of_reach, HOME, tmp_path).impersonate("http://other.example/")
     with pytest.raises(NoProxyError, match="belongs to one server"):
-        pass_through(shares_its_store, HOME, tmp_path, urls=["http://other.example/"])
+        NetworkGuard(shares_its_store, HOME, tmp_path).impersonate("http://other.example/")
 
 
 def test_other_refusals_are_told_as_they_are(tmp_path: Path) -> None:
@@ -79,5 +81,5 @@ def test_other_refusals_are_told_as_they_are(tmp_path: Path) -> None:
         raise ServerError("That is no URL.", status=400)
 
     with pytest.raises(ServerError, match="That is no URL") as raised:
-        Way(refuses, HOME, tmp_path).guard()
+        NetworkGuard(refuses, HOME, tmp_path).variables()
     assert not isinstance(raised.value, NoProxyError)

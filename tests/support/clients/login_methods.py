@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from cloudrepo_server.clients.config import SECTION
-from pytest_cloudrepo._programs.environment import NOWHERE
+from pytest_cloudrepo._programs.environment import NO_REPOSITORY
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository
@@ -204,5 +204,5 @@ def _without_address(ask: Ask) -> dict[str, str]:
     return {
         name: value
         for name, value in ask.stripped.items()
-        if value != ask.repository.url and not value.endswith(NOWHERE)
+        if value != ask.repository.url and not value.endswith(NO_REPOSITORY)
     }
