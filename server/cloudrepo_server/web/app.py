@@ -100,9 +100,9 @@ def create_application(
         application.router.add_route("*", prefix + "{below:.*}", handle, expect_handler=_wait)
     application.router.add_routes([*api.routes(), *routes])
     portal = Portal(organization)
-    application.router.add_get("/", portal.lead)
-    application.router.add_get("/portal", portal.lead)
-    application.router.add_route("*", HOME + "{below:.*}", portal.answer, expect_handler=_wait)
+    application.router.add_get("/", portal.redirect_home)
+    application.router.add_get("/portal", portal.redirect_home)
+    application.router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=_wait)
     return application
 
 

@@ -9,7 +9,7 @@ import pytest
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.storage.local import LocalStorage
 from cloudrepo_server.web.portal.paths import is_portal_path
-from cloudrepo_server.web.portal.site import Site
+from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import core_metadata, wheel
 from tests.support.forms import File
 from tests.support.index import Index, Server
@@ -26,7 +26,7 @@ class Place:
 
     method: str
     path: str
-    open: bool
+    sign_in_required: bool
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -34,12 +34,12 @@ class Place:
 
 def places() -> list[Place]:
     """Every route of the portal."""
-    site = Site(
+    router = PortalRouter(
         Organization(
             "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
         )
     )
-    return [Place(route.method, route.path, route.open) for route in site.routes]
+    return [Place(route.method, route.path, route.sign_in_required) for route in router.routes]
 
 
 PLACES = places()
@@ -99,7 +99,7 @@ def test_a_form_without_its_token_does_nothing(
     else:
         answer = browser.request("POST", path, data=fields)
     assert answer.status_code == 403
-    assert "nothing was done" in Page(answer).text
+    assert "nothing was changed" in Page(answer).text
     assert everything(server, filled) == before
     # The session is still there.
     assert browser.get("/portal/").path == "/portal/"
@@ -136,7 +136,7 @@ def test_a_form_that_a_browser_says_is_its_own_is_taken(browser: Browser) -> Non
     assert answer.status_code == 303
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if not place.open], ids=str)
+@pytest.mark.parametrize("place", [place for place in PLACES if place.sign_in_required], ids=str)
 def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
     stranger: Browser, filled: dict[str, str], place: Place
 ) -> None:

@@ -6,7 +6,7 @@ from cloudrepo_server.web.portal.throttle import (
     FREE_TRIES,
     FREE_TRIES_OF_ADDRESS,
     MAX_WAIT,
-    Throttle,
+    SignInThrottle,
 )
 from tests.support.index import Server
 from tests.support.portal.browser import Browser
@@ -25,11 +25,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def throttle(clock: Clock) -> Throttle:
-    return Throttle(clock)
+def throttle(clock: Clock) -> SignInThrottle:
+    return SignInThrottle(clock)
 
 
-def test_failures_cost_longer_and_longer(throttle: Throttle, clock: Clock) -> None:
+def test_failures_cost_longer_and_longer(throttle: SignInThrottle, clock: Clock) -> None:
     assert [throttle.begin("1.2.3.4", "admin") for _ in range(FREE_TRIES)] == [0] * FREE_TRIES
     waits = []
     for _ in range(8):
@@ -39,7 +39,7 @@ def test_failures_cost_longer_and_longer(throttle: Throttle, clock: Clock) -> No
     assert waits == [1, 2, 4, 8, 16, 32, MAX_WAIT, MAX_WAIT]
 
 
-def test_a_success_and_the_time_forgive(throttle: Throttle, clock: Clock) -> None:
+def test_a_success_and_the_time_forgive(throttle: SignInThrottle, clock: Clock) -> None:
     for _ in range(FREE_TRIES):
         throttle.begin("1.2.3.4", "admin")
     assert throttle.begin("1.2.3.4", "admin") > 0
@@ -51,7 +51,9 @@ def test_a_success_and_the_time_forgive(throttle: Throttle, clock: Clock) -> Non
     assert throttle.begin("1.2.3.4", "admin") == 0
 
 
-def test_who_fails_holds_up_neither_other_users_nor_other_addresses(throttle: Throttle) -> None:
+def test_who_fails_holds_up_neither_other_users_nor_other_addresses(
+    throttle: SignInThrottle,
+) -> None:
     for _ in range(FREE_TRIES):
         throttle.begin("1.2.3.4", "admin")
     assert throttle.begin("1.2.3.4", "ADMIN") > 0
@@ -59,13 +61,15 @@ def test_who_fails_holds_up_neither_other_users_nor_other_addresses(throttle: Th
     assert throttle.begin("4.3.2.1", "admin") == 0
 
 
-def test_an_address_that_tries_many_names_is_held_up_too(throttle: Throttle) -> None:
+def test_an_address_that_tries_many_names_is_held_up_too(throttle: SignInThrottle) -> None:
     for number in range(FREE_TRIES_OF_ADDRESS):
         assert throttle.begin("1.2.3.4", f"user{number}") == 0
     assert throttle.begin("1.2.3.4", "one more") > 0
 
 
-def test_names_without_end_take_no_memory_without_end(throttle: Throttle, clock: Clock) -> None:
+def test_names_without_end_take_no_memory_without_end(
+    throttle: SignInThrottle, clock: Clock
+) -> None:
     for number in range(10_000):
         throttle.begin(f"address {number}", "x" * 1000)
         clock.now += 0.01

@@ -1,4 +1,4 @@
-"""The Admin Portal; nothing of it is imported before its first page is asked for."""
+"""The Admin Portal, for a browser. The modules that render it are imported with its first page."""
 
 import asyncio
 import importlib
@@ -9,27 +9,27 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 
 if TYPE_CHECKING:
-    from cloudrepo_server.web.portal.site import Site
+    from cloudrepo_server.web.portal.router import PortalRouter
 
 HOME = "/portal/"
 
 
 class Portal:
-    """Answers every request below `/portal`, and `/`, which leads there."""
+    """The handlers of `/portal/` and everything below it, and of `/`, which redirects there."""
 
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
-        self._site: Site | None = None
+        self._router: PortalRouter | None = None
 
-    async def lead(self, _: web.Request) -> web.Response:
-        """Where the portal is."""
+    async def redirect_home(self, _: web.Request) -> web.Response:
+        """Redirect to the portal's first page."""
         return web.Response(status=302, headers={"Location": HOME})
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """A page, a file, or what a form did."""
-        if self._site is None:
-            # The templates' engine takes a while to import; others are answered meanwhile.
-            module = await asyncio.to_thread(importlib.import_module, f"{__name__}.site")
-            if self._site is None:
-                self._site = module.Site(self._organization)
-        return await self._site.answer(request)
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Return a page or an asset, or process a form."""
+        if self._router is None:
+            # Importing the template engine takes a while. In a thread it blocks no other request.
+            module = await asyncio.to_thread(importlib.import_module, f"{__name__}.router")
+            if self._router is None:
+                self._router = module.PortalRouter(self._organization)
+        return await self._router.handle(request)

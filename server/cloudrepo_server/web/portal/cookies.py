@@ -1,7 +1,7 @@
-"""What a browser is given to show again: who it is, a form's token, and what the next page says.
+"""The portal's cookies: the session, the form tokens derived from it, and the pending notices.
 
-All is signed, and nothing of it is kept here, so that any server of those that share a store
-knows the browser of another.
+Everything is signed and nothing is stored here. So all servers that share a store accept each
+other's cookies.
 """
 
 import hashlib
@@ -16,81 +16,82 @@ from cloudrepo_server.web.http.urls import scheme_of
 
 _PATH = "/portal"
 _NOTICE_SECONDS = 300
-# A browser takes a cookie of 4,096 bytes.
-_MAX_TEXT = 1000
+# Browsers accept cookies of up to 4,096 bytes.
+_MAX_NOTICE_TEXT = 1000
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What the next page says first; `secret` is shown then and never again."""
+    """A message at the top of the next page; `secret` is shown with it, and never again."""
 
     text: str
-    kind: str = "done"
     secret: str | None = None
 
 
 class Cookies:
-    """The cookies of one portal; `shared` is whether other servers have it too.
+    """The cookies of one portal; `shared` says whether other servers serve the same portal.
 
-    A browser that has not signed in has a signed identity too, since the sign-in form has a token.
+    A browser that has not signed in has a signed session id too: the sign-in form needs a token.
     """
 
     def __init__(self, key: bytes, *, shared: bool) -> None:
         self._shared = shared
-        self._identities = TimestampSigner(key, salt="cookie", digest_method=hashlib.sha256)
+        self._sessions = TimestampSigner(key, salt="cookie", digest_method=hashlib.sha256)
         self._forms = Signer(key, salt="form", digest_method=hashlib.sha256)
         self._notices = URLSafeTimedSerializer(
             key, salt="notice", signer_kwargs={"digest_method": hashlib.sha256}
         )
 
-    def identity(self, request: web.Request) -> str | None:
-        """Who the browser's cookie says it is, if this portal signed it."""
+    def session_id(self, request: web.Request) -> str | None:
+        """Return the session id of a browser, or None if its cookie is missing or invalid."""
         cookie = request.cookies.get(self._name(request), "")
         try:
             signed = cookie.encode(errors="surrogateescape")
-            return self._identities.unsign(signed, max_age=LIFETIME).decode()
+            return self._sessions.unsign(signed, max_age=LIFETIME).decode()
         except BadData:
             return None
 
-    def identify(self, request: web.Request, response: web.Response, identity: str) -> None:
-        """Tell the browser who it is."""
-        self._set(request, response, "", self._identities.sign(identity).decode())
+    def set_session(self, request: web.Request, response: web.Response, session_id: str) -> None:
+        """Set the session cookie."""
+        self._set(request, response, "", self._sessions.sign(session_id).decode())
 
-    def forget(self, request: web.Request, response: web.Response) -> None:
-        """Tell the browser that it is nobody."""
+    def clear_session(self, request: web.Request, response: web.Response) -> None:
+        """Delete the session cookie."""
         self._delete(request, response, "")
 
-    def form_token(self, identity: str) -> str:
-        """What a form must bring back to be this browser's."""
-        return self._forms.get_signature(identity).decode()
+    def form_token(self, session_id: str) -> str:
+        """Return the CSRF token that every form of a session must contain."""
+        return self._forms.get_signature(session_id).decode()
 
-    def is_form_token(self, token: str, identity: str) -> bool:
-        """Whether a form brought it back."""
-        return self._forms.verify_signature(identity, token)
+    def is_form_token(self, token: str, session_id: str) -> bool:
+        """Return whether a form's token belongs to a session."""
+        return self._forms.verify_signature(session_id, token)
 
-    def notices(self, request: web.Request, identity: str) -> list[Notice]:
-        """What this browser's next page is to say."""
+    def notices(self, request: web.Request, session_id: str) -> list[Notice]:
+        """Return the notices that the session's next page shows."""
         cookie = request.cookies.get(self._name(request, "-notices"))
         if cookie is None:
             return []
         try:
-            told = self._notices.loads(cookie, max_age=_NOTICE_SECONDS)
-            return msgspec.convert(told[identity], list[Notice])
+            by_session = self._notices.loads(cookie, max_age=_NOTICE_SECONDS)
+            return msgspec.convert(by_session[session_id], list[Notice])
         except (BadData, KeyError, TypeError, msgspec.ValidationError, UnicodeError):
             return []
 
-    def notify(
+    def set_notices(
         self,
         request: web.Request,
         response: web.Response,
-        identity: str,
+        session_id: str,
         notices: Sequence[Notice],
     ) -> None:
-        """Let the browser's next page say this."""
-        if notices:
-            cut = [msgspec.structs.replace(one, text=one.text[:_MAX_TEXT]) for one in notices]
-            told = self._notices.dumps({identity: msgspec.to_builtins(cut)})
-            self._set(request, response, "-notices", str(told), max_age=_NOTICE_SECONDS)
-        elif self._name(request, "-notices") in request.cookies:
+        """Store notices for the session's next page."""
+        cut = [msgspec.structs.replace(each, text=each.text[:_MAX_NOTICE_TEXT]) for each in notices]
+        signed = self._notices.dumps({session_id: msgspec.to_builtins(cut)})
+        self._set(request, response, "-notices", str(signed), max_age=_NOTICE_SECONDS)
+
+    def clear_notices(self, request: web.Request, response: web.Response) -> None:
+        """Delete the notices, which this response shows."""
+        if self._name(request, "-notices") in request.cookies:
             self._delete(request, response, "-notices")
 
     def _set(
@@ -123,9 +124,10 @@ class Cookies:
 
     def _name(self, request: web.Request, suffix: str = "") -> str:
         if self._shared:
-            # Each of the servers may listen on another port.
+            # The servers may listen on different ports.
             return f"cloudrepo-portal{suffix}"
-        # Cookies ignore ports: two servers on one host would sign each other's users out.
+        # Cookies ignore ports: without the port in the name, signing in to one server on a host
+        # would sign the browser out of the others.
         transport = request.transport
         port = transport.get_extra_info("sockname")[1] if transport is not None else 0
         return f"cloudrepo-portal-{port}{suffix}"

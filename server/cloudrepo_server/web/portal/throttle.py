@@ -21,7 +21,7 @@ class _Failures:
     next_try: float = 0.0
 
 
-class Throttle:
+class SignInThrottle:
     """Who tried to sign in and failed, for a while.
 
     A try is counted when it begins, so that many at once are not all free. It is who tries that

@@ -9,6 +9,7 @@ from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.web.portal.paging import matching, paginate
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
+from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.readme import read_readme
 from cloudrepo_server.web.portal.releases import (
     by_release,
@@ -17,7 +18,6 @@ from cloudrepo_server.web.portal.releases import (
     latest_version,
     newest_first,
 )
-from cloudrepo_server.web.portal.visit import Route, Visit
 
 _PROJECT = REPOSITORY + "/projects/{project}"
 _STATUS_MEANINGS = {
@@ -35,17 +35,17 @@ class _Row:
     last_upload: str | None
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(request: PortalRequest) -> web.Response:
     """The projects."""
-    repository = await visit.repository()
+    repository = await request.repository()
     names = await repository.project_names()
-    wanted = visit.query.get("q", "")
-    paging = paginate(matching(names, wanted), visit.query, keep=["q"])
+    wanted = request.query.get("q", "")
+    paging = paginate(matching(names, wanted), request.query, keep=["q"])
     found = [await repository.project(name) for name in paging.items]
-    return visit.page(
+    return request.render(
         "repository.html",
         repository=repository,
-        url=visit.url_of(repository),
+        url=request.repository_url(repository),
         rows=[
             _Row(project, latest_version(project), last_upload(project))
             for project in found
@@ -58,29 +58,29 @@ async def show(visit: Visit) -> web.Response:
     )
 
 
-async def show_project(visit: Visit) -> web.Response:
+async def show_project(request: PortalRequest) -> web.Response:
     """A project."""
-    return await _project_page(visit)
+    return await _project_page(request)
 
 
-async def set_status(visit: Visit) -> web.Response:
+async def set_status(request: PortalRequest) -> web.Response:
     """A project's status marker (PEP 792)."""
-    repository = await visit.repository()
-    name = visit.below["project"]
-    status = visit.form.get("status", "")
+    repository = await request.repository()
+    name = request.path_parameters["project"]
+    status = request.form.get("status", "")
     try:
-        await repository.set_status(name, status, visit.form.get("reason", "").strip() or None)
+        await repository.set_status(name, status, request.form.get("reason", "").strip() or None)
     except InvalidError as error:
-        return await _project_page(visit, error)
-    visit.notify(f"The project {name} is now {status}.")
-    return visit.go(repository_path(repository.name, "projects", name))
+        return await _project_page(request, error)
+    request.add_notice(f"The project {name} is now {status}.")
+    return request.redirect(repository_path(repository.name, "projects", name))
 
 
-async def _project_page(visit: Visit, error: InvalidError | None = None) -> web.Response:
-    repository = await visit.repository()
-    project = await _project(visit, repository)
-    paging = paginate(newest_first(project), visit.query)
-    return visit.page(
+async def _project_page(request: PortalRequest, error: InvalidError | None = None) -> web.Response:
+    repository = await request.repository()
+    project = await _project(request, repository)
+    paging = paginate(newest_first(project), request.query)
+    return request.render(
         "project.html",
         status=200 if error is None else 400,
         error=None if error is None else str(error),
@@ -96,8 +96,8 @@ async def _project_page(visit: Visit, error: InvalidError | None = None) -> web.
     )
 
 
-async def _project(visit: Visit, repository: Repository) -> ProjectDocument:
-    name = visit.below["project"]
+async def _project(request: PortalRequest, repository: Repository) -> ProjectDocument:
+    name = request.path_parameters["project"]
     project = await repository.project(name)
     if project is None:
         raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")

@@ -12,7 +12,7 @@ from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
-from cloudrepo_server.web.portal.visit import Route, Visit
+from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _DIALECTS = {
@@ -59,13 +59,13 @@ def read_settings(form: Mapping[str, str]) -> dict[str, bool | str | int | None]
     }
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(request: PortalRequest) -> web.Response:
     """The form, as the settings are."""
-    repository = await visit.repository()
-    return visit.page(
+    repository = await request.repository()
+    return request.render(
         "settings.html",
         repository=repository,
-        public_url=repository_url(visit.request, repository, below=PUBLIC),
+        public_url=repository_url(request.http, repository, below=PUBLIC),
         error=None,
         form=_filled_in(repository.document),
         choices=choices(),
@@ -73,22 +73,22 @@ async def show(visit: Visit) -> web.Response:
     )
 
 
-async def save(visit: Visit) -> web.Response:
+async def save(request: PortalRequest) -> web.Response:
     """The settings, from the next request on."""
-    repository = await visit.repository()
+    repository = await request.repository()
     try:
-        await visit.organization.update_repository(repository.name, **read_settings(visit.form))
+        await request.organization.update_repository(repository.name, **read_settings(request.form))
     except InvalidError as error:
-        return visit.refused(
+        return request.render_form_error(
             "settings.html",
             error,
             repository=repository,
-            public_url=repository_url(visit.request, repository, below=PUBLIC),
+            public_url=repository_url(request.http, repository, below=PUBLIC),
             choices=choices(),
             current="settings",
         )
-    visit.notify("The settings were saved; they count from the next request on.")
-    return visit.go(repository_path(repository.name, "settings"))
+    request.add_notice("The settings were saved; they count from the next request on.")
+    return request.redirect(repository_path(repository.name, "settings"))
 
 
 def _filled_in(document: RepositoryDocument) -> dict[str, str]:

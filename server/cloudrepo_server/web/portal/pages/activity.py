@@ -12,7 +12,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY
-from cloudrepo_server.web.portal.visit import Route, Visit
+from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _SHOWN = 1000
 _LOOKED_AT = 20_000
@@ -20,7 +20,7 @@ _REFUSED = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ActivityEvent:
     """One request that was answered, and to which repository it was."""
 
     repository: str
@@ -36,7 +36,7 @@ class Happening:
         return "page" if self.entry.filename is None else "download"
 
 
-_KINDS: Mapping[str, Callable[[Happening], bool]] = {
+_KINDS: Mapping[str, Callable[[ActivityEvent], bool]] = {
     "all": lambda each: each.kind != "page",
     "uploads": lambda each: each.kind == "upload",
     "downloads": lambda each: each.kind == "download",
@@ -45,41 +45,41 @@ _KINDS: Mapping[str, Callable[[Happening], bool]] = {
 }
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(request: PortalRequest) -> web.Response:
     """That of every repository."""
-    return _page(visit, "activity.html", await visit.organization.repositories())
+    return _page(request, "activity.html", await request.organization.repositories())
 
 
-async def show_of_repository(visit: Visit) -> web.Response:
+async def show_of_repository(request: PortalRequest) -> web.Response:
     """That of one repository."""
-    repository = await visit.repository()
-    return _page(visit, "repository_activity.html", [repository], repository)
+    repository = await request.repository()
+    return _page(request, "repository_activity.html", [repository], repository)
 
 
 def latest_uploads(
     organization: Organization, repositories: Iterable[Repository], number: int
-) -> list[Happening]:
+) -> list[ActivityEvent]:
     """The newest uploads."""
     return _newest(organization, repositories, _KINDS["uploads"], number)
 
 
 def _page(
-    visit: Visit,
+    request: PortalRequest,
     template: str,
     repositories: Iterable[Repository],
     repository: Repository | None = None,
 ) -> web.Response:
-    kind = visit.query.get("kind", "all")
+    kind = request.query.get("kind", "all")
     if kind not in _KINDS:
         kind = "all"
-    happenings = _newest(visit.organization, repositories, _KINDS[kind], _SHOWN)
-    return visit.page(
+    events = _newest(request.organization, repositories, _KINDS[kind], _SHOWN)
+    return request.render(
         template,
         kind=kind,
         kinds=tuple(_KINDS),
-        paging=paginate(happenings, visit.query, keep=["kind"]),
+        paging=paginate(events, request.query, keep=["kind"]),
         shown_at_most=_SHOWN,
-        shared=visit.organization.shared,
+        shared=request.organization.shared,
         repository=repository,
         current="activity",
     )
@@ -88,9 +88,9 @@ def _page(
 def _newest(
     organization: Organization,
     repositories: Iterable[Repository],
-    wanted: Callable[[Happening], bool],
+    wanted: Callable[[ActivityEvent], bool],
     number: int,
-) -> list[Happening]:
+) -> list[ActivityEvent]:
     merged = heapq.merge(
         *(_backwards(organization, each) for each in repositories),
         key=lambda each: each.entry.arrived,
@@ -100,9 +100,9 @@ def _newest(
     return list(islice(filter(wanted, answered), number))
 
 
-def _backwards(organization: Organization, repository: Repository) -> Iterator[Happening]:
+def _backwards(organization: Organization, repository: Repository) -> Iterator[ActivityEvent]:
     for entry in reversed(organization.testkit.noted(repository.document.id)):
-        yield Happening(repository.name, entry)
+        yield ActivityEvent(repository.name, entry)
 
 
 ROUTES = (

@@ -1,0 +1,119 @@
+"""A request to the portal, with everything that a page needs to read it and to respond."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import CloudRepoServerError, ForbiddenError
+from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.http.urls import repository_url
+from cloudrepo_server.web.portal.cookies import Cookies, Notice
+from cloudrepo_server.web.portal.rendering import Templates
+from cloudrepo_server.web.portal.throttle import SignInThrottle
+
+_SEE_OTHER = 303
+
+
+@dataclass(slots=True)
+class PortalRequest:
+    """One request to the portal; `http` is the underlying HTTP request."""
+
+    http: web.Request
+    organization: Organization
+    cookies: Cookies
+    throttle: SignInThrottle
+    templates: Templates
+    session_id: str
+    username: str | None = None
+    """The signed-in user, or None."""
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict, repr=False)
+    _new_notices: list[Notice] = field(default_factory=list, repr=False)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The parameters of the query string."""
+        return self.http.query
+
+    async def repository(self) -> Repository:
+        """Return the repository that the path names.
+
+        Raises:
+            NotFoundError: the repository does not exist.
+        """
+        return await self.organization.repository(self.path_parameters["repository"])
+
+    def repository_url(self, repository: Repository) -> str:
+        """Return the URL under which clients reach a repository."""
+        return repository_url(self.http, repository)
+
+    def require_form_token(self, token: str | None) -> None:
+        """Check the CSRF token of a form.
+
+        Raises:
+            ForbiddenError: the token does not belong to this browser's session.
+        """
+        if token is None or not self.cookies.is_form_token(token, self.session_id):
+            raise ForbiddenError(
+                "The form was rejected and nothing was changed: its page is too old, or belongs "
+                "to another session. Reload the page and try again."
+            )
+
+    def add_notice(self, text: str, *, secret: str | None = None) -> None:
+        """Show a message on the next page; a secret is shown with it, and never again."""
+        self._new_notices.append(Notice(text, secret=secret))
+
+    def render(self, template: str, *, status: int = 200, **context: object) -> web.Response:
+        """Return a page, with the notices that are due."""
+        common: dict[str, Any] = {
+            "organization": self.organization.name,
+            "username": self.username,
+            "form_token": self.cookies.form_token(self.session_id),
+            "notices": self._notices() if self.username is not None else [],
+            "path": self.http.path,
+        }
+        response = web.Response(
+            text=self.templates.render(template, {**common, **context}),
+            status=status,
+            content_type="text/html",
+        )
+        if self.username is not None:
+            self.cookies.clear_notices(self.http, response)
+        return response
+
+    def render_form_error(
+        self, template: str, error: CloudRepoServerError, **context: object
+    ) -> web.Response:
+        """Return the form's page again, with the error and the values that were submitted."""
+        return self.render(
+            template, status=status_of(error), error=str(error), form=self.form, **context
+        )
+
+    def redirect(self, path: str) -> web.Response:
+        """Redirect to another page, which then shows the notices."""
+        response = web.Response(status=_SEE_OTHER, headers={"Location": path})
+        if self._new_notices and self.username is not None:
+            self.cookies.set_notices(self.http, response, self.session_id, self._notices())
+        return response
+
+    def _notices(self) -> list[Notice]:
+        return [*self.cookies.notices(self.http, self.session_id), *self._new_notices]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page or form of the portal.
+
+    A `multipart` form is read by its handler, which also has to check the form's token. For every
+    other form the token was checked before the handler is called.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[PortalRequest], Awaitable[web.StreamResponse]]
+    sign_in_required: bool = True
+    multipart: bool = False

@@ -1,0 +1,137 @@
+"""The portal's routes, and what happens before and after every request to one of them."""
+
+import secrets
+
+from aiohttp import web
+
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.portal.assets import ASSET, read_asset
+from cloudrepo_server.web.portal.cookies import Cookies
+from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields, require_own_origin
+from cloudrepo_server.web.portal.pages import (
+    activity,
+    connection_settings,
+    files,
+    projects,
+    repositories,
+    repository_settings,
+    sign_in,
+    tokens,
+    upload,
+    users,
+)
+from cloudrepo_server.web.portal.pages.sign_in import redirect_to_sign_in
+from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.rendering import Templates
+from cloudrepo_server.web.portal.throttle import SignInThrottle
+
+_PAGES = (
+    activity,
+    connection_settings,
+    files,
+    projects,
+    repositories,
+    repository_settings,
+    sign_in,
+    tokens,
+    upload,
+    users,
+)
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # With a stricter policy, browsers would send `Origin: null` with the portal's own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_DO_NOT_CACHE = {"Cache-Control": "no-store"}
+_CACHE_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_PORTAL_REQUEST = "portal_request"
+
+
+class PortalRouter:
+    """The portal of one organization."""
+
+    def __init__(self, organization: Organization) -> None:
+        self._organization = organization
+        self._cookies: Cookies | None = None
+        self._throttle = SignInThrottle()
+        self._templates = Templates()
+        self.routes: list[Route] = []
+        self._router = web.UrlDispatcher()
+        for module in _PAGES:
+            for route in module.ROUTES:
+                self._add(route)
+        self._add(Route("GET", ASSET, _show_asset, sign_in_required=False))
+
+    async def handle(self, http: web.Request) -> web.StreamResponse:
+        """Return a page or an asset, or process a form; every error becomes an error page."""
+        sessions = self._organization.sessions
+        if self._cookies is None:
+            self._cookies = Cookies(await sessions.key(), shared=self._organization.shared)
+        session_id = self._cookies.session_id(http)
+        request = http[_PORTAL_REQUEST] = PortalRequest(
+            http=http,
+            organization=self._organization,
+            cookies=self._cookies,
+            throttle=self._throttle,
+            templates=self._templates,
+            session_id=session_id or secrets.token_urlsafe(24),
+        )
+        try:
+            if session_id is not None:
+                request.username = await sessions.username(session_id)
+            if request.username is not None:
+                state_of(http).user = request.username
+            match = await self._router.resolve(http)
+            if match.http_exception is not None:
+                raise match.http_exception
+            request.path_parameters = dict(match)
+            response = await match.handler(http)
+        except CloudRepoServerError as error:
+            response = request.render("error.html", status=status_of(error), message=str(error))
+        except web.HTTPException as error:
+            response = request.render("error.html", status=error.status, message=f"{error.reason}.")
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        if not response.prepared:
+            response.headers.update(_SECURITY_HEADERS)
+            if "Cache-Control" not in response.headers:
+                response.headers.update(_DO_NOT_CACHE)
+        return response
+
+    def _add(self, route: Route) -> None:
+        self.routes.append(route)
+
+        async def handler(http: web.Request) -> web.StreamResponse:
+            request: PortalRequest = http[_PORTAL_REQUEST]
+            if http.method == "POST":
+                require_own_origin(http)
+            if request.username is None and route.sign_in_required:
+                return redirect_to_sign_in(request)
+            if http.method == "POST" and not route.multipart:
+                request.form = await read_fields(http)
+                request.require_form_token(request.form.get(TOKEN_FIELD))
+            return await route.handler(request)
+
+        if route.method == "GET":
+            # Also adds HEAD.
+            self._router.add_get(route.path, handler)
+        else:
+            self._router.add_route(route.method, route.path, handler)
+
+
+async def _show_asset(request: PortalRequest) -> web.Response:
+    parameters = request.path_parameters
+    content, content_type = read_asset(parameters["digest"], parameters["name"])
+    return web.Response(
+        body=content, content_type=content_type, charset="utf-8", headers=_CACHE_FOREVER
+    )
