@@ -12,7 +12,7 @@ from sysconfig import get_path
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from cloudrepo_server.clients import Connection, configuration
+from cloudrepo_server.clients import Connection, config_file
 from pytest_cloudrepo import _arguments
 from pytest_cloudrepo._distributions.upload_time import iso_format
 from pytest_cloudrepo._programs import command
@@ -351,7 +351,7 @@ class Repository:
 
     def pypirc(self, path: str | Path) -> Path:
         """Write a `.pypirc` for this repository to PATH, for its owner's eyes only."""
-        return write_private(Path(path), *configuration("twine", self.connection).values())
+        return write_private(Path(path), config_file("twine", self.connection).text)
 
     def _hidden(self, environ: dict[str, str]) -> dict[str, str]:
         return hide(environ, self.password, quote(self.password, safe=""))

@@ -130,7 +130,9 @@ class VirtualEnv:
         urls = [_url(one) for one in indexes]
         environ = self.environ
         if urls:
-            environ |= {name: Secret(value) for name, value in clients.indexes(urls).items()}
+            environ |= {
+                name: Secret(value) for name, value in clients.index_variables(urls).items()
+            }
         environ |= next((one.guard for one in indexes if not isinstance(one, str)), {})
         result = command.run(
             [*self._installer(installer), *map(_absolute, requirements)],

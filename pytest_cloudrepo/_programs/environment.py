@@ -55,7 +55,7 @@ class Environment:
 
     def open(self, connection: Connection) -> dict[str, str]:
         """Give a complete environment in which every tool has its public default and a login."""
-        return self._private() | clients.credentials(connection)
+        return self._private() | clients.publish_credentials(connection)
 
     @property
     def folder(self) -> Path:
@@ -96,8 +96,8 @@ class Environment:
             ValueError: The tool is not known, or its file cannot express the credentials.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        ((name, text),) = clients.configuration(tool, connection).items()
-        return write_private(directory / name, text)
+        file = clients.config_file(tool, connection)
+        return write_private(directory / file.name, file.text)
 
     def _private(self) -> dict[str, str]:
         self._lay_out()

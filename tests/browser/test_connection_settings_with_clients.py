@@ -68,8 +68,8 @@ def begin_project(person: Person, client: str) -> None:
         ("poetry", None, "Publish"),
         ("pdm", None, "Publish"),
         ("hatch", None, "Publish"),
-        ("hatch", ("hatch", "For every upload"), "Publish, with that file"),
-        ("flit", None, "Publish, with variables"),
+        ("hatch", ("hatch", "Configure every upload"), "Publish, with the file above"),
+        ("flit", None, "Publish, with environment variables"),
         ("flit", ("pypirc", "For twine, flit and setuptools"), "Publish, with the .pypirc above"),
     ],
 )
@@ -93,8 +93,8 @@ def test_pdm_publishes_by_its_file(
     index: Index, settings: Settings, person: Person, installed: Installed
 ) -> None:
     person.write("pyproject.toml", USING_PROJECT)
-    save(person, settings.of("pdm", "For every install and upload"))
-    person.type(settings.of("pdm", "Publish, with that file").text, path=installed("pdm"))
+    save(person, settings.of("pdm", "Configure every install and upload"))
+    person.type(settings.of("pdm", "Publish, with the file above").text, path=installed("pdm"))
     assert_published(index)
 
 
@@ -104,7 +104,7 @@ def test_poetry_installs(
     put(index, WHEEL)
     person.make_venv()
     person.write("pyproject.toml", USING_PROJECT + "[tool.poetry]\npackage-mode = false\n")
-    save(person, settings.of("poetry", "For one project"))
+    save(person, settings.of("poetry", "Configure one project"))
     person.type(settings.of("poetry", "Install").text, path=installed("poetry"))
     assert_installed(index, person)
 
@@ -117,7 +117,7 @@ def test_pdm_installs(
     person.make_venv()
     person.write("pyproject.toml", USING_PROJECT + "[tool.pdm]\ndistribution = false\n")
     if how == "file":
-        save(person, settings.of("pdm", "For every install and upload"))
+        save(person, settings.of("pdm", "Configure every install and upload"))
         person.type("pdm add PACKAGE", path=installed("pdm"))
     else:
         person.type(settings.of("pdm", "Install").text, path=installed("pdm"))
@@ -131,7 +131,7 @@ def test_environments_are_filled(
     put(index, WHEEL)
     person.write("tox.ini", TOX_INI)
     person.write("pyproject.toml", USING_PROJECT + HATCH_ENVIRONMENT)
-    title = "Fill environments from here"
+    title = "Install into environments"
     person.type(settings.of(client, title).text, path=installed(client))
     downloads = [each for each in index.journal() if each["filename"] == WHEEL.filename]
     assert {(each["user"], each["status"]) for each in downloads} == {(index.username, 200)}

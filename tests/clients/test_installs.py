@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 from packaging.version import Version
 
-from cloudrepo_server.clients.config import pyproject
+from cloudrepo_server.clients import pyproject_table
 from pytest_cloudrepo._programs.secret import Secret
 from tests.support.clients import catalogue, machine
 from tests.support.clients.client import program
@@ -143,7 +143,9 @@ def test_w88_uv_locks_and_syncs(installs: Callable[[Client], Installs]) -> None:
 
 def test_w88_poetry_installs(installs: Callable[[Client], Installs]) -> None:
     poetry = installs(catalogue.POETRY)
-    poetry.write("pyproject.toml", PROJECT + pyproject("poetry", poetry.repository.connection))
+    poetry.write(
+        "pyproject.toml", PROJECT + pyproject_table("poetry", poetry.repository.connection)
+    )
     result = poetry.run(
         *("poetry", "install", "--no-root"),
         tool="poetry",

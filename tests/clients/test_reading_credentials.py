@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from cloudrepo_server.clients.config import pyproject
+from cloudrepo_server.clients import pyproject_table
 from tests.support.clients import catalogue, login_methods
 from tests.support.clients.installs import Installs
 from tests.support.clients.logins import EACH, HARD, NO_SLASH_IN_NAME, PLAIN
@@ -142,7 +142,9 @@ def words(installs: Installs) -> Sequence[str | Path]:
         target = installs.folder / "target"
         chosen = ("--python", sys.executable, "--target", target)
         return "uv", "pip", "install", *chosen, "base==1.0"
-    source = pyproject("poetry", installs.repository.connection) if client.name == "poetry" else ""
+    source = (
+        pyproject_table("poetry", installs.repository.connection) if client.name == "poetry" else ""
+    )
     installs.write("pyproject.toml", PROJECT + source)
     return client.name, "lock"
 

@@ -372,9 +372,8 @@ def test_a_configuration_file_is_for_its_owner_alone(
     folder = tmp_path / "made" / "for it"
     for _ in range(2):
         path = environment.write_config(tool, CONNECTION, folder)
-        assert clients.configuration(tool, CONNECTION) == {
-            path.name: path.read_text(encoding="utf-8")
-        }
+        text = path.read_text(encoding="utf-8")
+        assert clients.config_file(tool, CONNECTION) == clients.ConfigFile(path.name, text)
         assert list(folder.iterdir()) == [path]
         if sys.platform != "win32":
             assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudrepo_server import clients
-from cloudrepo_server.clients.config import Connection
+from cloudrepo_server.clients import Connection
 from cloudrepo_server.process.server import Answering, Settings, answering
 
 # As shells have it.

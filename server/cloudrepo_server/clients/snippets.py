@@ -1,24 +1,25 @@
-"""What a person copies to set up each client: commands and files."""
+"""The commands and files that configure each tool, for the user to copy from the Admin Portal."""
 
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cloudrepo_server.clients.config import SECTION, Connection, configuration, pyproject, variables
+from cloudrepo_server.clients.connection import SECTION, Connection
+from cloudrepo_server.clients.tools import config_file, pyproject_table, variables
 
-PASSPHRASE: Final = "YOUR-PASSPHRASE"  # noqa: S105 (it stands where one is to be filled in)
-"""Where the passphrase goes; in a URL it is percent-encoded."""
+PASSPHRASE: Final = "YOUR-PASSPHRASE"  # noqa: S105 (a placeholder)
+"""A placeholder for the user's passphrase, which must be percent-encoded inside a URL."""
 
 PACKAGE: Final = "PACKAGE"
-"""Where the name of what is to be installed goes."""
+"""A placeholder for the name of the package to install."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Commands for a POSIX shell, or the text of a file where `file` says which.
+    """Commands for a POSIX shell or, if `file` is set, the text of that file.
 
-    A file of the user's is where it is on Linux; others are the project's.
+    The path is absolute (below `~`, as on Linux) or relative to the project's folder.
     """
 
     title: str
@@ -26,114 +27,120 @@ class Snippet:
     file: str | None = None
 
 
-def snippets(to: Connection) -> dict[str, tuple[Snippet, ...]]:
-    """What each client can be told, by its name."""
-    return {tool: make(to) for tool, make in _SNIPPETS.items()}
+def snippets(connection: Connection) -> dict[str, tuple[Snippet, ...]]:
+    """Return the snippets of each tool, by the tool's name."""
+    return {tool: create(connection) for tool, create in _SNIPPETS.items()}
 
 
-def _pypirc(to: Connection) -> tuple[Snippet, ...]:
-    text = configuration("twine", to)[".pypirc"]
+def _pypirc(connection: Connection) -> tuple[Snippet, ...]:
+    text = config_file("twine", connection).text
     return (Snippet("For twine, flit and setuptools", text, "~/.pypirc"),)
 
 
-def _twine(to: Connection) -> tuple[Snippet, ...]:
+def _twine(connection: Connection) -> tuple[Snippet, ...]:
     return (
         Snippet("Upload, with the .pypirc above", f"twine upload --repository {SECTION} dist/*\n"),
         Snippet(
-            "Upload, with variables", _exports(variables("twine", to)) + "twine upload dist/*\n"
+            "Upload, with environment variables",
+            _exports(variables("twine", connection)) + "twine upload dist/*\n",
         ),
     )
 
 
-def _pip(to: Connection) -> tuple[Snippet, ...]:
+def _pip(connection: Connection) -> tuple[Snippet, ...]:
     return (
-        Snippet("Install", f"pip install --index-url {shlex.quote(to.index_url)} {PACKAGE}\n"),
         Snippet(
-            "For every install", configuration("pip", to)["pip.conf"], "~/.config/pip/pip.conf"
+            "Install", f"pip install --index-url {shlex.quote(connection.index_url)} {PACKAGE}\n"
+        ),
+        Snippet(
+            "Configure every install", config_file("pip", connection).text, "~/.config/pip/pip.conf"
         ),
         Snippet(
             "With a requirements file",
-            f"--index-url {to.index_url}\n{PACKAGE}\n",
+            f"--index-url {connection.index_url}\n{PACKAGE}\n",
             "requirements.txt",
         ),
     )
 
 
-def _uv(to: Connection) -> tuple[Snippet, ...]:
-    publish, install = _parted(variables("uv", to), "UV_PUBLISH_")
+def _uv(connection: Connection) -> tuple[Snippet, ...]:
+    publish, install = _split(variables("uv", connection), "UV_PUBLISH_")
     login = {
-        f"UV_INDEX_{SECTION.upper()}_USERNAME": to.username,
-        f"UV_INDEX_{SECTION.upper()}_PASSWORD": to.password,
+        f"UV_INDEX_{SECTION.upper()}_USERNAME": connection.username,
+        f"UV_INDEX_{SECTION.upper()}_PASSWORD": connection.password,
     }
     return (
         Snippet("Install", _exports(install) + f"uv pip install {PACKAGE}\n"),
         Snippet("Publish", _exports(publish) + "uv publish\n"),
-        Snippet("For every install", configuration("uv", to)["uv.toml"], "~/.config/uv/uv.toml"),
-        Snippet("For one project", pyproject("uv", to), "pyproject.toml"),
-        Snippet("Install, with that file", _exports(login) + f"uv add {PACKAGE}\n"),
+        Snippet(
+            "Configure every install", config_file("uv", connection).text, "~/.config/uv/uv.toml"
+        ),
+        Snippet("Configure one project", pyproject_table("uv", connection), "pyproject.toml"),
+        Snippet("Install, with the file above", _exports(login) + f"uv add {PACKAGE}\n"),
     )
 
 
-def _poetry(to: Connection) -> tuple[Snippet, ...]:
+def _poetry(connection: Connection) -> tuple[Snippet, ...]:
+    credentials = shlex.join([connection.username, connection.password])
+    login = f"poetry config http-basic.{SECTION} {credentials}\n"
     return (
-        Snippet("For one project", pyproject("poetry", to), "pyproject.toml"),
+        Snippet("Configure one project", pyproject_table("poetry", connection), "pyproject.toml"),
         Snippet(
             "Install",
-            f"poetry config http-basic.{SECTION} {_words(to.username, to.password)}\n"
-            f"poetry add --source {SECTION} {PACKAGE}\n",
+            f"{login}poetry add --source {SECTION} {PACKAGE}\n",
         ),
         Snippet(
             "Publish",
-            f"poetry config repositories.{SECTION} {_words(to.url)}\n"
-            f"poetry config http-basic.{SECTION} {_words(to.username, to.password)}\n"
+            f"poetry config repositories.{SECTION} {shlex.quote(connection.url)}\n"
+            f"{login}"
             f"poetry publish --build --repository {SECTION}\n",
         ),
     )
 
 
-def _pdm(to: Connection) -> tuple[Snippet, ...]:
-    publish, install = _parted(variables("pdm", to), "PDM_PUBLISH_")
+def _pdm(connection: Connection) -> tuple[Snippet, ...]:
+    publish, install = _split(variables("pdm", connection), "PDM_PUBLISH_")
     return (
         Snippet("Install", _exports(install) + f"pdm add {PACKAGE}\n"),
         Snippet("Publish", _exports(publish) + "pdm publish\n"),
         Snippet(
-            "For every install and upload",
-            configuration("pdm", to)["config.toml"],
+            "Configure every install and upload",
+            config_file("pdm", connection).text,
             "~/.config/pdm/config.toml",
         ),
-        Snippet("Publish, with that file", f"pdm publish --no-build --repository {SECTION}\n"),
+        Snippet("Publish, with the file above", f"pdm publish --no-build --repository {SECTION}\n"),
     )
 
 
-def _hatch(to: Connection) -> tuple[Snippet, ...]:
-    publish, install = _parted(variables("hatch", to), "HATCH_INDEX_")
+def _hatch(connection: Connection) -> tuple[Snippet, ...]:
+    publish, install = _split(variables("hatch", connection), "HATCH_INDEX_")
     return (
         Snippet("Publish", _exports(publish) + "hatch build && hatch publish\n"),
-        Snippet("Fill environments from here", _exports(install) + "hatch env create\n"),
+        Snippet("Install into environments", _exports(install) + "hatch env create\n"),
         Snippet(
-            "For every upload",
-            configuration("hatch", to)["config.toml"],
+            "Configure every upload",
+            config_file("hatch", connection).text,
             "~/.config/hatch/config.toml",
         ),
-        Snippet("Publish, with that file", f"hatch build && hatch publish --repo {SECTION}\n"),
+        Snippet("Publish, with the file above", f"hatch build && hatch publish --repo {SECTION}\n"),
     )
 
 
-def _flit(to: Connection) -> tuple[Snippet, ...]:
-    # It is pip that installs for flit.
-    publish, _ = _parted(variables("flit", to), "FLIT_")
+def _flit(connection: Connection) -> tuple[Snippet, ...]:
+    # flit installs with pip.
+    publish, _ = _split(variables("flit", connection), "FLIT_")
     return (
         Snippet("Publish, with the .pypirc above", f"flit publish --repository {SECTION}\n"),
-        Snippet("Publish, with variables", _exports(publish) + "flit publish\n"),
+        Snippet("Publish, with environment variables", _exports(publish) + "flit publish\n"),
     )
 
 
-def _tox(to: Connection) -> tuple[Snippet, ...]:
-    return (Snippet("Fill environments from here", _exports(variables("tox", to)) + "tox\n"),)
+def _tox(connection: Connection) -> tuple[Snippet, ...]:
+    return (Snippet("Install into environments", _exports(variables("tox", connection)) + "tox\n"),)
 
 
-def _github_actions(to: Connection) -> tuple[Snippet, ...]:
-    login = variables("twine", to) | {
+def _github_actions(connection: Connection) -> tuple[Snippet, ...]:
+    login = variables("twine", connection) | {
         "TWINE_PASSWORD": "${{ secrets.CLOUDREPO_PASSPHRASE }}",
     }
     lines = [
@@ -143,7 +150,7 @@ def _github_actions(to: Connection) -> tuple[Snippet, ...]:
         "    types: [published]",
         "jobs:",
         "  publish:",
-        "    # A runner that reaches the address below.",
+        "    # Use a runner that can reach the URL below.",
         "    runs-on: self-hosted",
         "    steps:",
         "      - uses: actions/checkout@v4",
@@ -151,7 +158,7 @@ def _github_actions(to: Connection) -> tuple[Snippet, ...]:
         "      - run: python -m build",
         "      - run: python -m twine upload dist/*",
         "        env:",
-        *(f"          {name}: {_yaml(value)}" for name, value in login.items()),
+        *(f"          {name}: {_yaml_string(value)}" for name, value in login.items()),
     ]
     return (
         Snippet(
@@ -162,21 +169,18 @@ def _github_actions(to: Connection) -> tuple[Snippet, ...]:
     )
 
 
-def _parted(told: Mapping[str, str], prefix: str) -> tuple[dict[str, str], dict[str, str]]:
-    # Who publishes builds first, with backends that a private index may not have.
-    publish = {name: value for name, value in told.items() if name.startswith(prefix)}
-    return publish, {name: value for name, value in told.items() if name not in publish}
+def _split(settings: Mapping[str, str], prefix: str) -> tuple[dict[str, str], dict[str, str]]:
+    # Publishing must not set the index to install from: the tool builds first, and the private
+    # index may not have the build backend.
+    publish = {name: value for name, value in settings.items() if name.startswith(prefix)}
+    return publish, {name: value for name, value in settings.items() if name not in publish}
 
 
-def _exports(told: Mapping[str, str]) -> str:
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
+def _exports(settings: Mapping[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
 
 
-def _words(*words: str) -> str:
-    return shlex.join(words)
-
-
-def _yaml(text: str) -> str:
+def _yaml_string(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 

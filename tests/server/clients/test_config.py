@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from cloudrepo_server import clients
-from cloudrepo_server.clients.config import Connection
+from cloudrepo_server.clients import Connection
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import Environment
 
@@ -51,11 +51,6 @@ def connection(password: str = PASSWORDS["of a URL"]) -> Connection:
     )
 
 
-def only(texts: dict[str, str]) -> str:
-    (text,) = texts.values()
-    return text
-
-
 @EVERY_PASSWORD
 def test_the_index_url_holds_the_credentials(password: str) -> None:
     url = connection(password).index_url
@@ -73,10 +68,10 @@ def test_a_password_is_not_seen_in_a_connection() -> None:
 @EVERY_PASSWORD
 @pytest.mark.parametrize("tool", ["twine", "flit"])
 def test_a_pypirc_is_read_as_it_was_meant(password: str, tool: str) -> None:
-    files = clients.configuration(tool, connection(password))
-    assert list(files) == [".pypirc"]
+    file = clients.config_file(tool, connection(password))
+    assert file.name == ".pypirc"
     for parser in (configparser.RawConfigParser(), configparser.ConfigParser(interpolation=None)):
-        parser.read_string(only(files))
+        parser.read_string(file.text)
         assert parser["distutils"]["index-servers"] == "cloudrepo"
         assert dict(parser["cloudrepo"]) == {
             "repository": connection().url,
@@ -88,13 +83,13 @@ def test_a_pypirc_is_read_as_it_was_meant(password: str, tool: str) -> None:
 @pytest.mark.parametrize("password", [" blank", "blank ", "\ttab", "two\nlines", "two\u2028lines"])
 def test_what_a_pypirc_cannot_hold_is_refused(password: str) -> None:
     with pytest.raises(ValueError, match=r"a \.pypirc cannot hold a password with line breaks"):
-        clients.configuration("twine", connection(password))
+        clients.config_file("twine", connection(password))
 
 
 @EVERY_PASSWORD
 def test_a_netrc_is_read_as_it_was_meant(tmp_path: Path, password: str) -> None:
     path = tmp_path / ".netrc"
-    path.write_text(only(clients.configuration("netrc", connection(password))), encoding="utf-8")
+    path.write_text(clients.config_file("netrc", connection(password)).text, encoding="utf-8")
     path.chmod(0o600)
     found = netrc.netrc(path).authenticators("127.0.0.1")
     assert found is not None
@@ -104,7 +99,7 @@ def test_a_netrc_is_read_as_it_was_meant(tmp_path: Path, password: str) -> None:
 def test_a_netrc_has_quotes_only_where_it_needs_them() -> None:
     # Python's own reader keeps them until 3.11.
     plain, blank = (
-        only(clients.configuration("netrc", connection(password)))
+        clients.config_file("netrc", connection(password)).text
         for password in ("p@ss:w/o%r#d?+é", "pass word")
     )
     assert plain.endswith(" password p@ss:w/o%r#d?+é\n")
@@ -116,7 +111,7 @@ def test_toml_is_read_as_it_was_meant(password: str) -> None:
     to = connection(password)
     login = {"url": to.url, "username": to.username, "password": password}
     read = {
-        tool: tomllib.loads(only(clients.configuration(tool, to)))
+        tool: tomllib.loads(clients.config_file(tool, to).text)
         for tool in ("uv", "poetry", "pdm", "hatch")
     }
     assert read["uv"]["index"] == [{"name": "cloudrepo", "url": to.index_url, "default": True}]
@@ -135,22 +130,24 @@ def test_toml_is_read_as_it_was_meant(password: str) -> None:
 @pytest.mark.parametrize("tool", ["pip", "tox"])
 def test_a_pip_conf_is_read_as_it_was_meant(tool: str) -> None:
     parser = configparser.RawConfigParser()
-    parser.read_string(clients.configuration(tool, connection("100%"))["pip.conf"])
+    parser.read_string(clients.config_file(tool, connection("100%")).text)
     assert parser["global"]["index-url"] == connection("100%").index_url
 
 
 @pytest.mark.parametrize("tool", ["uv", "poetry", "pdm"])
 def test_a_projects_own_table_names_the_repository_and_no_password(tool: str) -> None:
-    text = clients.pyproject(tool, connection("secret"))
+    text = clients.pyproject_table(tool, connection("secret"))
     (table,) = next(iter(tomllib.loads(text)["tool"][tool].values()))
     assert table["name"] == "cloudrepo"
     assert table["url"] == connection().url
     assert "secret" not in text
 
 
-@pytest.mark.parametrize("function", [clients.variables, clients.configuration, clients.pyproject])
+@pytest.mark.parametrize(
+    "function", [clients.variables, clients.config_file, clients.pyproject_table]
+)
 def test_a_tool_that_is_not_known_is_named(function: Callable[..., object]) -> None:
-    with pytest.raises(ValueError, match=r"nothing is known here of 'conda'; choose from .*uv"):
+    with pytest.raises(ValueError, match=r"'conda'; choose from .*uv"):
         function("conda", connection())
 
 
@@ -178,12 +175,12 @@ def test_retries_are_refused_for_the_tools_that_have_no_such_setting(tool: str) 
 
 
 def test_fewer_than_no_retries_are_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be negative: -1"):
+    with pytest.raises(ValueError, match="must not be negative: -1"):
         clients.variables("pip", connection(), retries=-1)
 
 
 def test_of_several_indexes_uv_asks_the_first_one_first() -> None:
-    assert clients.indexes(["http://a", "http://b", "http://c"]) == {
+    assert clients.index_variables(["http://a", "http://b", "http://c"]) == {
         "PIP_INDEX_URL": "http://a",
         "PIP_EXTRA_INDEX_URL": "http://b http://c",
         "UV_INDEX": "http://a http://b",
@@ -193,7 +190,7 @@ def test_of_several_indexes_uv_asks_the_first_one_first() -> None:
 
 def test_the_module_needs_the_standard_library_only() -> None:
     folder = Path(clients.__file__).parents[2]
-    script = f"import sys; sys.path.append({str(folder)!r}); import cloudrepo_server.clients.config"
+    script = f"import sys; sys.path.append({str(folder)!r}); import cloudrepo_server.clients"
     done = subprocess.run(
         [sys.executable, "-S", "-I", "-c", script], capture_output=True, text=True, check=False
     )

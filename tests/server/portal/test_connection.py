@@ -111,7 +111,7 @@ def test_twine_uploads_with_the_pypirc(index: Index, settings: Settings, person:
 
 @needs_bash
 def test_twine_uploads_with_variables(index: Index, settings: Settings, person: Person) -> None:
-    person.type(settings.of("twine", "Upload, with variables").text)
+    person.type(settings.of("twine", "Upload, with environment variables").text)
     assert_published(index)
 
 
@@ -128,7 +128,7 @@ def test_pip_installs_by_its_command(index: Index, settings: Settings, person: P
 def test_pip_installs_by_its_file(index: Index, settings: Settings, person: Person) -> None:
     put(index, WHEEL)
     person.make_venv()
-    save(person, settings.of("pip", "For every install"))
+    save(person, settings.of("pip", "Configure every install"))
     person.type("pip install PACKAGE")
     assert_installed(index, person)
 
@@ -162,7 +162,7 @@ def test_uv_installs_with_variables(index: Index, settings: Settings, person: Pe
 def test_uv_installs_by_its_file(index: Index, settings: Settings, person: Person) -> None:
     put(index, WHEEL)
     person.make_venv()
-    save(person, settings.of("uv", "For every install"))
+    save(person, settings.of("uv", "Configure every install"))
     person.type("uv pip install PACKAGE")
     assert_installed(index, person)
 
@@ -171,8 +171,8 @@ def test_uv_installs_by_its_file(index: Index, settings: Settings, person: Perso
 def test_uv_adds_to_a_project(index: Index, settings: Settings, person: Person) -> None:
     put(index, WHEEL)
     person.write("pyproject.toml", USING_PROJECT)
-    save(person, settings.of("uv", "For one project"))
-    person.type(settings.of("uv", "Install, with that file").text)
+    save(person, settings.of("uv", "Configure one project"))
+    person.type(settings.of("uv", "Install, with the file above").text)
     assert PACKAGE in (person.project / "uv.lock").read_text(encoding="utf-8")
     assert index.password not in (person.project / "uv.lock").read_text(encoding="utf-8")
     person.type("uv run --no-sync python -c 'import cloudrepo_portal_demo'")

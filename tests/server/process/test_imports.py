@@ -23,7 +23,7 @@ def answers(code: str) -> str:
     "module",
     [
         "aiohttp.client",
-        "cloudrepo_server.clients.config",
+        "cloudrepo_server.clients",
         "cloudrepo_server.storage.connect",
         "cloudrepo_server.storage.shared",
         "cloudrepo_server.domain.garbage",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from cloudrepo_server.clients.config import SECTION
+from cloudrepo_server.clients import SECTION
 from pytest_cloudrepo._programs.environment import NO_REPOSITORY
 
 if TYPE_CHECKING:

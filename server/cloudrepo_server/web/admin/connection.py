@@ -29,7 +29,7 @@ class ConnectionApi:
     async def show_connection(self, request: web.Request) -> web.Response:
         """What each client must be told, with a placeholder for the passphrase."""
         # Imported for this answer alone, so that the server starts sooner.
-        from cloudrepo_server.clients.config import TOOLS, variables
+        from cloudrepo_server.clients import TOOLS, variables
         from cloudrepo_server.clients.snippets import snippets
         from cloudrepo_server.web.http.connection_settings import connection_settings
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from cloudrepo_server.clients.config import Connection
+from cloudrepo_server.clients import Connection
 from cloudrepo_server.clients.snippets import PASSPHRASE
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
