@@ -18,7 +18,13 @@ project = "pytest-cloudrepo"
 author = "The pytest-cloudrepo authors"
 release = version = version_of(project)
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxarg.ext"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinxarg.ext",
+]
 html_theme = "furo"
 html_title = project
 html_show_copyright = False

@@ -1,5 +1,6 @@
 """The sdist and the wheel hold what they should, and nothing else."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,18 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
     assert about["Requires-Python"] == ">=3.11"
     assert about["License-Expression"] == "MIT"
     assert "Framework :: Pytest" in about.get_all("Classifier", [])
-    assert about.get_payload() == (PROJECT / "README.md").read_text("utf-8")
-    # Every requirement has a lower bound, so that the environment `lowest` means something.
-    assert [one for one in about.get_all("Requires-Dist", []) if ">=" not in one] == []
+    # Every requirement has a lower bound, so that the environment `lowest` has a meaning.
+    requirements = about.get_all("Requires-Dist", [])
+    assert [requirement for requirement in requirements if ">=" not in requirement] == []
+
+
+def test_the_description_is_the_readme_with_absolute_links(wheel: zipfile.ZipFile) -> None:
+    about = HeaderParser().parsestr(wheel.read(f"{STEM}.dist-info/METADATA").decode())
+    urls = dict(url.split(", ") for url in about.get_all("Project-URL", []))
+    description = str(about.get_payload())
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)#]*)", description)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+    prefix = re.escape(urls["Repository"]) + "/(?:blob|raw)/main/"
+    assert re.sub(rf"\]\({prefix}", "](", description) == readme
