@@ -1,1 +1,4 @@
-"""Measures what `docs/benchmarks.md` shows: `python -m benchmarks`, from the project's folder."""
+"""Benchmarks: run `python -m benchmarks` in the project's folder.
+
+The results are in `docs/benchmarks.md`.
+"""

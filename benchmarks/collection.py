@@ -1,4 +1,4 @@
-"""What the plugin costs a run that does not use it."""
+"""The time that the plugin adds to a pytest session that does not use it."""
 
 import subprocess
 import sys
@@ -12,12 +12,12 @@ MILLI = 1000
 
 
 def collection(folder: Path, rounds: int) -> list[Row]:
-    """Collect one trivial test, with the plugin and without; pytest-xprocess is there in both."""
+    """Measure the time that the plugin adds to `pytest --collect-only`."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
 
     def collect(*options: str) -> float:
-        began = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "pytest", "--collect-only", "-q", *options],
             cwd=folder,
@@ -26,17 +26,18 @@ def collection(folder: Path, rounds: int) -> list[Row]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        return (time.perf_counter() - began) * MILLI
+        return (time.perf_counter() - start) * MILLI
 
-    taken = interleaved(
+    # Both sessions load pytest-xprocess.
+    times = interleaved(
         {"with": collect, "without": lambda: collect("-p", "no:cloudrepo")}, 2 * rounds
     )
     return [
-        Row("`pytest --collect-only` without the plugin", "ms", {OURS: taken["without"]}),
+        Row("`pytest --collect-only` without the plugin", "ms", {OURS: times["without"]}),
         Row(
-            "`pytest --collect-only`, what the plugin adds",
+            "time that the plugin adds to `pytest --collect-only`",
             "ms",
-            {OURS: taken["with"] - taken["without"]},
+            {OURS: times["with"] - times["without"]},
             "30 ms",
         ),
     ]

@@ -1,4 +1,4 @@
-"""How each of the servers that are compared is set up and started."""
+"""The commands that start the compared servers, and the files that each server needs."""
 
 import os
 import shutil
@@ -12,8 +12,15 @@ from benchmarks.table import BY_HAND, DEVPI, HTTP_SERVER, NGINX, OURS, PYPISERVE
 Command = Sequence[str | Path]
 
 _PYTHON = (sys.executable, "-m")
-# With the passwords' cost that its own tests use: as shipped, it is ten times as slow.
-_LIGHT = ("--argon2-memory-cost", "8", "--argon2-parallelism", "1", "--argon2-time-cost", "1")
+# Cheap password hashes, as in devpi-server's own tests. The default is ten times as slow.
+_CHEAP_HASHES = (
+    "--argon2-memory-cost",
+    "8",
+    "--argon2-parallelism",
+    "1",
+    "--argon2-time-cost",
+    "1",
+)
 _NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -29,9 +36,12 @@ http {{
 
 
 def servers() -> list[str]:
-    """The servers on this machine; all but nginx come with the group `benchmark`."""
-    found = [OURS, PYPISERVER, DEVPI, HTTP_SERVER]
-    return [*found, NGINX] if shutil.which("nginx", path=_search_path()) else found
+    """Return the names of the servers that can be measured on this machine.
+
+    nginx has to be installed separately. The dependency group `benchmark` contains the others.
+    """
+    names = [OURS, PYPISERVER, DEVPI, HTTP_SERVER]
+    return [*names, NGINX] if shutil.which("nginx", path=_search_path()) else names
 
 
 def prepare(
@@ -43,13 +53,13 @@ def prepare(
     threads: bool,
     environ: Mapping[str, str],
 ) -> Command:
-    """Make what the server needs in its folder; the answer is the command that starts it."""
+    """Create the files that the server needs in its folder; return the command that starts it."""
     files = folder / "files"
     files.mkdir(exist_ok=True)
     if name == OURS:
         return [*_PYTHON, "cloudrepo_server", "serve", "--state-file", state]
     if name == PYPISERVER:
-        # Uploads without a login, and no redirect to a public index.
+        # Accept uploads without credentials, and do not redirect to a public index.
         options = ["--passwords", ".", "--authenticate", ".", "--overwrite", "--disable-fallback"]
         options += ["--server", "gunicorn" if threads else "wsgiref"]
         listen = ["--port", str(port), "--interface", "127.0.0.1"]
@@ -58,7 +68,7 @@ def prepare(
         listen = [str(port), "--bind", "127.0.0.1"]
         return [*_PYTHON, "http.server", *listen, "--directory", files]
     if name == BY_HAND:
-        return [*_PYTHON, "benchmarks.floor", folder]
+        return [*_PYTHON, "benchmarks.minimal_server", folder]
     if name == DEVPI:
         return _devpi(folder, port, environ)
     if name == NGINX:
@@ -66,9 +76,11 @@ def prepare(
         configuration.write_text(_NGINX.format(folder=folder, port=port, files=files))
         program = shutil.which("nginx", path=_search_path())
         if program is None:
-            raise RuntimeError("these figures need nginx: install it (apt-get install nginx-light)")
+            raise RuntimeError(
+                "these figures require nginx: install it (apt-get install nginx-light)"
+            )
         return [program, "-p", folder, "-c", configuration]
-    raise ValueError(f"there is no peer {name}")
+    raise ValueError(f"unknown server {name!r}")
 
 
 def _devpi(folder: Path, port: int, environ: Mapping[str, str]) -> Command:
@@ -86,9 +98,9 @@ def _devpi(folder: Path, port: int, environ: Mapping[str, str]) -> Command:
             stderr=subprocess.DEVNULL,
         )
     listen = ["--host", "127.0.0.1", "--port", str(port), "--offline-mode"]
-    return [scripts / "devpi-server", "--serverdir", data, *listen, *_LIGHT]
+    return [scripts / "devpi-server", "--serverdir", data, *listen, *_CHEAP_HASHES]
 
 
 def _search_path() -> str:
-    # Debian puts it where only root looks.
+    # Debian installs nginx in a folder that is on the PATH of root only.
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])

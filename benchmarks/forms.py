@@ -1,4 +1,4 @@
-"""The forms that are uploaded: small wheels by the hundred, and a large one."""
+"""Upload forms with generated wheels, small and large."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-BOUNDARY = "a-boundary-that-is-in-no-wheel"
+BOUNDARY = "a-boundary-that-no-wheel-contains"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 _CHUNK = 1 << 20
 
@@ -22,11 +22,11 @@ class Release:
 
     @property
     def filename(self) -> str:
-        """Its file name."""
+        """Return the wheel's file name."""
         return f"{self.name}-{self.version}-py3-none-any.whl"
 
-    def write(self, target: io.BytesIO | Path, payload: bytes, times: int = 1) -> None:
-        """Write a valid wheel with a module and, so often, some incompressible bytes."""
+    def write(self, target: io.BytesIO | Path, payload: bytes, repeat: int = 1) -> None:
+        """Write a valid wheel with an empty module and the payload, which is repeated."""
         info = f"{self.name}-{self.version}.dist-info"
         metadata = f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n"
         members = {
@@ -39,25 +39,25 @@ class Release:
             for member, content in members.items():
                 archive.writestr(member, content)
             with archive.open(f"{self.name}/data.bin", "w") as data:
-                for _ in range(times):
+                for _ in range(repeat):
                     data.write(payload)
             archive.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in names))
 
 
 def small_form(release: Release, payload: bytes) -> bytes:
-    """The form, as twine sends it, of a wheel that holds the payload."""
+    """Return the form that twine sends for a wheel with this payload."""
     wheel = io.BytesIO()
     release.write(wheel, payload)
-    head, tail = _around(release, _digests(wheel))
+    head, tail = _head_and_tail(release, _digests(wheel))
     return head + wheel.getvalue() + tail
 
 
-def large_form(release: Release, path: Path, payload: bytes, times: int) -> None:
-    """Write the form of a wheel that holds the payload so often."""
+def large_form(release: Release, path: Path, payload: bytes, repeat: int) -> None:
+    """Write the form for a wheel that contains the payload repeatedly."""
     wheel = path.with_suffix(".whl")
-    release.write(wheel, payload, times)
+    release.write(wheel, payload, repeat)
     with wheel.open("rb") as file, path.open("wb") as form:
-        head, tail = _around(release, _digests(file))
+        head, tail = _head_and_tail(release, _digests(file))
         form.write(head)
         file.seek(0)
         shutil.copyfileobj(file, form)
@@ -80,7 +80,7 @@ def _digests(wheel: IO[bytes]) -> dict[str, str]:
     }
 
 
-def _around(release: Release, digests: dict[str, str]) -> tuple[bytes, bytes]:
+def _head_and_tail(release: Release, digests: dict[str, str]) -> tuple[bytes, bytes]:
     fields = {
         ":action": "file_upload",
         "protocol_version": "1",

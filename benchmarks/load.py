@@ -1,4 +1,4 @@
-"""Asks for one URL again and again with wrk, which costs the machine next to nothing itself."""
+"""Load on one URL, produced by wrk, which uses very little of the processor itself."""
 
 import re
 import shutil
@@ -11,31 +11,33 @@ _UNITS = {"B": 2**-20, "KB": 2**-10, "MB": 1.0, "GB": 2.0**10}
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a server gave in a second: answers, and MiB."""
+class Throughput:
+    """The responses and the MiB that a server sent per second."""
 
-    answers: float
+    responses: float
     mib: float
 
 
 def load(
     url: str, headers: Mapping[str, str], *, connections: int, seconds: int = _SECONDS
-) -> Loaded:
-    """Keep connections busy with GET requests for some seconds.
+) -> Throughput:
+    """Send GET requests over several connections for some seconds; return the throughput.
 
     Raises:
-        RuntimeError: wrk is not installed, or an answer was a refusal.
+        RuntimeError: wrk is not installed, or the server returned an error status.
     """
     if shutil.which("wrk") is None:
-        raise RuntimeError("these figures need the program wrk: install it (apt-get install wrk)")
+        raise RuntimeError(
+            "these figures require the program wrk: install it (apt-get install wrk)"
+        )
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
-    said = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in said:
-        raise RuntimeError(f"{url} was refused:\n{said}")
-    rate = re.search(r"Requests/sec: +([\d.]+)", said)
-    size = re.search(r"Transfer/sec: +([\d.]+)([KMG]?B)", said)
+    output = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in output:
+        raise RuntimeError(f"{url} returned an error status:\n{output}")
+    rate = re.search(r"Requests/sec: +([\d.]+)", output)
+    size = re.search(r"Transfer/sec: +([\d.]+)([KMG]?B)", output)
     if rate is None or size is None:
-        raise RuntimeError(f"wrk said:\n{said}")
-    return Loaded(float(rate[1]), float(size[1]) * _UNITS[size[2]])
+        raise RuntimeError(f"the output of wrk has no rates:\n{output}")
+    return Throughput(float(rate[1]), float(size[1]) * _UNITS[size[2]])

@@ -1,87 +1,108 @@
-"""Pages and files, a second; the yardstick is nginx with the same bytes as static files."""
+"""The pages and files served per second, compared with nginx serving the same content."""
 
 from functools import partial
 from pathlib import Path
 
-from benchmarks.repositories import LARGE_MIB, Filled, Static, filled, small_payload, static
+from benchmarks.repositories import (
+    LARGE_MIB,
+    Repository,
+    StaticCopy,
+    new_repository,
+    small_payload,
+    static_copy,
+)
 from benchmarks.table import NGINX, OURS, Row, interleaved
 
-_CROWD = 10_000
+_PROJECTS = 10_000
 _RELEASES = 10
-_CROWDED = "itself, among 100,000 files"
+_OURS_WITH_MANY_FILES = "cloudrepo-server with 100,000 files"
 
 
 def reads(folder: Path, rounds: int) -> list[Row]:
-    """Read pages and files from a repository with few files, then among 100,000 files."""
+    """Measure pages and files per second, in a small repository and in one of 100,000 files."""
     rounds = max(3, rounds // 3)
     with (
-        filled(folder / "few") as few,
-        filled(folder / "crowded") as crowded,
-        static(folder / "nginx") as copies,
+        new_repository(folder / "small") as small,
+        new_repository(folder / "large") as large,
+        static_copy(folder / "nginx") as copy,
     ):
-        for repository in (few, crowded):
+        for repository in (small, large):
             repository.publish("one", 1)
             repository.publish("many", 1000)
-        few.publish("small", 1, small_payload())
-        few.publish_large("large", folder)
-        before = crowded.server.memory
-        crowded.crowd(_CROWD, _RELEASES)
-        memory = crowded.server.memory
-        rows = _pages(few, crowded, copies, rounds)
-        rows += _files(few, copies, rounds)
+        small.publish("small", 1, small_payload())
+        small.publish_large("large", folder)
+        memory_before = large.server.memory
+        large.publish_many(_PROJECTS, _RELEASES)
+        memory = large.server.memory
+        rows = _pages(small, large, copy, rounds)
+        rows += _files(small, copy, rounds)
         root = {
-            OURS: partial(_answers, crowded, "/"),
-            NGINX: partial(_answers, copies, "/"),
+            OURS: partial(_responses, large, "/"),
+            NGINX: partial(_responses, copy, "/"),
         }
-        copies.copy(crowded, "/")
+        copy.add(large, "/")
         rows.append(
-            Row("root of 10,000 projects", "/s", interleaved(root, rounds), f"0.5 x {NGINX}", NGINX)
+            Row(
+                "root page of 10,000 projects",
+                "/s",
+                interleaved(root, rounds),
+                f"0.5 x {NGINX}",
+                NGINX,
+            )
         )
     rows.append(Row("memory with 100,000 files", "MiB", {OURS: memory}, "150 MiB"))
-    rows.append(Row("memory with 1,001 files", "MiB", {OURS: before}))
+    rows.append(Row("memory with 1,001 files", "MiB", {OURS: memory_before}))
     return rows
 
 
-def _pages(few: Filled, crowded: Filled, copies: Static, rounds: int) -> list[Row]:
+def _pages(small: Repository, large: Repository, copy: StaticCopy, rounds: int) -> list[Row]:
     rows = []
     for title, path in (("1 file", "/one/"), ("1,000 files", "/many/")):
-        copies.copy(few, path)
-        taken = interleaved(
+        copy.add(small, path)
+        rates = interleaved(
             {
-                OURS: partial(_answers, few, path),
-                _CROWDED: partial(_answers, crowded, path),
-                NGINX: partial(_answers, copies, path),
+                OURS: partial(_responses, small, path),
+                _OURS_WITH_MANY_FILES: partial(_responses, large, path),
+                NGINX: partial(_responses, copy, path),
             },
             rounds,
         )
-        among = {OURS: taken.pop(_CROWDED), NGINX: taken[NGINX]}
-        reach = f"0.5 x {NGINX}"
-        rows.append(Row(f"page of {title}", "/s", taken, reach, NGINX))
-        rows.append(Row(f"page of {title}, among 100,000 files", "/s", among, reach, NGINX))
+        with_many_files = {OURS: rates.pop(_OURS_WITH_MANY_FILES), NGINX: rates[NGINX]}
+        goal = f"0.5 x {NGINX}"
+        rows.append(Row(f"page of {title}", "/s", rates, goal, NGINX))
+        rows.append(
+            Row(
+                f"page of {title}, in a repository of 100,000 files",
+                "/s",
+                with_many_files,
+                goal,
+                NGINX,
+            )
+        )
     return rows
 
 
-def _files(few: Filled, copies: Static, rounds: int) -> list[Row]:
-    small, large = few.file_path("small"), few.file_path("large")
-    for path in (small, large):
-        copies.copy(few, path)
-    answers = {
-        OURS: partial(_answers, few, small),
-        NGINX: partial(_answers, copies, small),
+def _files(repository: Repository, copy: StaticCopy, rounds: int) -> list[Row]:
+    small_file, large_file = repository.file_path("small"), repository.file_path("large")
+    for path in (small_file, large_file):
+        copy.add(repository, path)
+    responses = {
+        OURS: partial(_responses, repository, small_file),
+        NGINX: partial(_responses, copy, small_file),
     }
     speed = {
-        OURS: partial(_mib, few, large),
-        NGINX: partial(_mib, copies, large),
+        OURS: partial(_mib, repository, large_file),
+        NGINX: partial(_mib, copy, large_file),
     }
     return [
-        Row("10 kB file", "/s", interleaved(answers, rounds), f"0.35 x {NGINX}", NGINX),
+        Row("10 kB file", "/s", interleaved(responses, rounds), f"0.35 x {NGINX}", NGINX),
         Row(f"{LARGE_MIB} MB file", "MiB/s", interleaved(speed, rounds), f"0.7 x {NGINX}", NGINX),
     ]
 
 
-def _answers(repository: Filled | Static, path: str) -> float:
-    return repository.load(path).answers
+def _responses(repository: Repository | StaticCopy, path: str) -> float:
+    return repository.load(path).responses
 
 
-def _mib(repository: Filled | Static, path: str) -> float:
+def _mib(repository: Repository | StaticCopy, path: str) -> float:
     return repository.load(path, connections=1).mib

@@ -1,4 +1,4 @@
-"""A repository to read from: filled, and copied for a server of static files."""
+"""The repository that the read benchmarks use, and its copy on a server of static files."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from benchmarks.forms import Release, large_form, small_form
-from benchmarks.load import Loaded, load
+from benchmarks.load import Throughput, load
 from benchmarks.servers import Running, running
 from benchmarks.table import NGINX, OURS
 from benchmarks.targets import Target, targets
@@ -22,36 +22,36 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """Our server with a repository."""
+class Repository:
+    """A repository on a cloudrepo-server of its own."""
 
     target: Target = field(repr=False)
 
     @property
     def server(self) -> Running:
-        """The server."""
+        """Return the server."""
         return self.target.server
 
-    def load(self, path: str, *, connections: int = 8) -> Loaded:
-        """Keep it busy with one path below the repository."""
+    def load(self, path: str, *, connections: int = 8) -> Throughput:
+        """Request one path below the repository repeatedly."""
         url = self.server.url + self.target.path + path
         return load(url, self.target.headers, connections=connections)
 
     def get(self, path: str, accept: str = "text/html") -> requests.Response:
-        """The answer to a GET below the repository."""
+        """Return the response to a GET request below the repository."""
         url = self.server.url + self.target.path + path
         headers = {**self.target.headers, "Accept": accept, "Accept-Encoding": "identity"}
-        answer = requests.get(url, headers=headers, timeout=60)
-        answer.raise_for_status()
-        return answer
+        response = requests.get(url, headers=headers, timeout=60)
+        response.raise_for_status()
+        return response
 
     def file_path(self, project: str) -> str:
-        """The path below the repository of a project's first file."""
+        """Return the path of a project's first file, below the repository."""
         path: str = self.get(f"/{project}/", _JSON).json()["files"][0]["url"]
         return path.partition(self.target.path)[2] or f"/{project}/{path}"
 
     def publish(self, project: str, releases: int, payload: bytes = b"") -> None:
-        """Upload so many wheels of a project, which hold the payload."""
+        """Upload one wheel with this payload for each release of a project."""
         with closing(self.target.connect()) as connection:
             for number in range(releases):
                 form = small_form(Release(project, f"1.{number}"), payload)
@@ -65,50 +65,50 @@ class Filled:
             self.target.upload(connection, form)
         form.unlink()
 
-    def crowd(self, projects: int, releases: int) -> None:
-        """Upload so many projects with so many wheels each."""
+    def publish_many(self, projects: int, releases: int) -> None:
+        """Upload many projects with several releases each."""
 
         def publish(number: int) -> None:
-            self.publish(f"crowd{number}", releases)
+            self.publish(f"project{number}", releases)
 
         with ThreadPoolExecutor(_WORKERS) as pool:
             list(pool.map(publish, range(projects)))
 
 
 @dataclass(frozen=True, slots=True)
-class Static:
-    """nginx with copies of what a repository serves."""
+class StaticCopy:
+    """An nginx that serves copies of a repository's pages and files."""
 
     server: Running
 
-    def load(self, path: str, *, connections: int = 8) -> Loaded:
-        """Keep it busy with one path."""
+    def load(self, path: str, *, connections: int = 8) -> Throughput:
+        """Request one path repeatedly."""
         return load(self.server.url + path, {}, connections=connections)
 
-    def copy(self, repository: Filled, path: str) -> None:
-        """Take what the repository has at that path."""
-        at = self.server.files / path.strip("/")
+    def add(self, repository: Repository, path: str) -> None:
+        """Copy the repository's response for this path."""
+        file = self.server.files / path.strip("/")
         if path.endswith("/"):
-            at /= "index.html"
-        at.parent.mkdir(parents=True, exist_ok=True)
-        at.write_bytes(repository.get(path).content)
+            file /= "index.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(repository.get(path).content)
 
 
 @contextmanager
-def filled(folder: Path) -> Iterator[Filled]:
-    """Our server, with an empty repository."""
+def new_repository(folder: Path) -> Iterator[Repository]:
+    """Start a cloudrepo-server with an empty repository."""
     folder.mkdir()
-    with targets(folder, [OURS], threads=False) as found:
-        yield Filled(found[OURS])
+    with targets(folder, [OURS], threads=False) as started:
+        yield Repository(started[OURS])
 
 
 @contextmanager
-def static(folder: Path) -> Iterator[Static]:
-    """nginx, with nothing yet."""
+def static_copy(folder: Path) -> Iterator[StaticCopy]:
+    """Start an nginx without any files."""
     with running(NGINX, folder) as server:
-        yield Static(server)
+        yield StaticCopy(server)
 
 
 def small_payload() -> bytes:
-    """What makes a wheel one of 10 kB."""
+    """Return random content for a wheel of 10 kB."""
     return os.urandom(_SMALL_BYTES)

@@ -1,4 +1,4 @@
-"""The rows of the table, and the table."""
+"""The table of figures, and how its values are measured."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ DEVPI = "devpi-server"
 HTTP_SERVER = "http.server"
 NGINX = "nginx"
 BY_HAND = "by hand"
-PEERS = (OURS, PYPISERVER, DEVPI, HTTP_SERVER, NGINX, BY_HAND)
+SERVERS = (OURS, PYPISERVER, DEVPI, HTTP_SERVER, NGINX, BY_HAND)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: what was measured of each, against whom, and what is to be reached."""
+    """One figure: the value of each server, the server to compare with, and the goal."""
 
     figure: str
     unit: str
     values: Mapping[str, float]
-    reach: str = ""
+    goal: str = ""
     against: str = PYPISERVER
 
     @property
     def ratio(self) -> str:
-        """This server's value as a multiple of another's."""
+        """Return the value of cloudrepo-server as a multiple of the compared server's value."""
         if OURS not in self.values or self.against not in self.values:
             return ""
         return f"{self.values[OURS] / self.values[self.against]:.2f} x {self.against}"
@@ -34,30 +34,33 @@ class Row:
 def interleaved(
     measures: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: int = 1
 ) -> dict[str, float]:
-    """The median of each measure, all taken in turn, so that a noisy moment strikes all alike."""
-    taken: dict[str, list[float]] = {name: [] for name in measures}
+    """Return the median of each measure.
+
+    The measures alternate, so that a disturbance on the machine affects all of them alike.
+    """
+    values: dict[str, list[float]] = {name: [] for name in measures}
     for number in range(warm_up + rounds):
         for name, measure in measures.items():
             value = measure()
             if number >= warm_up:
-                taken[name].append(value)
-    return {name: median(values) for name, values in taken.items()}
+                values[name].append(value)
+    return {name: median(each) for name, each in values.items()}
 
 
 def markdown(rows: list[Row]) -> str:
-    """The rows as a table."""
+    """Return the rows as a table in Markdown."""
     lines = [
-        f"| figure | {' | '.join(PEERS)} | ratio | reach |",
-        f"|---|{'--:|' * len(PEERS)}--:|---|",
+        f"| figure | {' | '.join(SERVERS)} | ratio | goal |",
+        f"|---|{'--:|' * len(SERVERS)}--:|---|",
     ]
     for row in rows:
-        values = " | ".join(_value(row, peer) for peer in PEERS)
-        lines.append(f"| {row.figure} | {values} | {row.ratio} | {row.reach} |")
+        values = " | ".join(_value(row, server) for server in SERVERS)
+        lines.append(f"| {row.figure} | {values} | {row.ratio} | {row.goal} |")
     return "\n".join(lines)
 
 
-def _value(row: Row, peer: str) -> str:
-    value = row.values.get(peer)
+def _value(row: Row, server: str) -> str:
+    value = row.values.get(server)
     if value is None:
         return ""
-    return f"{value:,.{0 if abs(value) >= 100 else 1}f} {row.unit}"  # noqa: PLR2004 (three digits)
+    return f"{value:,.{0 if abs(value) >= 100 else 1}f} {row.unit}"  # noqa: PLR2004 (at least three digits)

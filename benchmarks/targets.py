@@ -1,4 +1,4 @@
-"""Where files are uploaded to, on each of the servers that take them."""
+"""The upload URL and the credentials of each server that accepts uploads."""
 
 import base64
 import contextlib
@@ -18,46 +18,53 @@ _SUCCESS = (200, 201)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server's upload address, with its login."""
+    """A server's upload URL, with the headers that carry the credentials."""
 
     server: Running
     path: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection to it."""
+        """Return a new connection to the server."""
         return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
 
     def upload(self, connection: http.client.HTTPConnection, form: bytes | Path) -> None:
-        """Send a form, and see that it is taken."""
+        """Upload a form.
+
+        Raises:
+            RuntimeError: The server rejects the upload.
+        """
         size = form.stat().st_size if isinstance(form, Path) else len(form)
         headers = {**self.headers, "Content-Type": CONTENT_TYPE, "Content-Length": str(size)}
         with contextlib.ExitStack() as stack:
             body = stack.enter_context(form.open("rb")) if isinstance(form, Path) else form
             connection.request("POST", self.path, body, headers)
-            answer = connection.getresponse()
-            said = answer.read()
-        if answer.status not in _SUCCESS:
-            raise RuntimeError(f"{self.server.name}: {answer.status} {answer.reason}: {said!r}")
+            response = connection.getresponse()
+            text = response.read()
+        if response.status not in _SUCCESS:
+            raise RuntimeError(
+                f"{self.server.name} rejected an upload:"
+                f" {response.status} {response.reason}: {text!r}"
+            )
 
 
 class Devpi:
-    """devpi-server's API, as far as it makes indexes."""
+    """A client for the part of devpi-server's API that creates indexes."""
 
     def __init__(self, server: Running) -> None:
         self._server = server
 
-    def make_index(self, user: str) -> tuple[str, dict[str, str]]:
-        """Make a user and an index of his own; the answer is its path, and his login."""
-        password = "made-up-for-this-run"  # noqa: S105 (for this run)
-        self._ask("PUT", f"/{user}", {"password": password})
-        answer = self._ask("POST", "/+login", {"user": user, "password": password})
-        token = _encoded(f"{user}:{answer['result']['password']}")
+    def create_index(self, user: str) -> tuple[str, dict[str, str]]:
+        """Create a user with an index; return the index's path and the headers to log in with."""
+        password = "made-up-for-benchmarks"  # noqa: S105 (of a temporary server)
+        self._request("PUT", f"/{user}", {"password": password})
+        login = self._request("POST", "/+login", {"user": user, "password": password})
+        token = _base64(f"{user}:{login['result']['password']}")
         index = {"type": "stage", "bases": [], "volatile": True}
-        self._ask("PUT", f"/{user}/index", index, {"X-Devpi-Auth": token})
-        return f"/{user}/index/", {"Authorization": f"Basic {_encoded(f'{user}:{password}')}"}
+        self._request("PUT", f"/{user}/index", index, {"X-Devpi-Auth": token})
+        return f"/{user}/index/", {"Authorization": f"Basic {_base64(f'{user}:{password}')}"}
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -66,25 +73,28 @@ class Devpi:
     ) -> dict[str, dict[str, str]]:
         connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
         with contextlib.closing(connection):
-            accepted = {"Content-Type": "application/json", "Accept": "application/json"}
-            connection.request(method, path, json.dumps(body), {**accepted, **(headers or {})})
-            answer = connection.getresponse()
-            said = answer.read()
-        if answer.status not in _SUCCESS:
-            raise RuntimeError(f"devpi-server: {answer.status} {answer.reason}: {said!r}")
-        read: dict[str, dict[str, str]] = json.loads(said)
-        return read
+            json_headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            connection.request(method, path, json.dumps(body), {**json_headers, **(headers or {})})
+            response = connection.getresponse()
+            text = response.read()
+        if response.status not in _SUCCESS:
+            raise RuntimeError(
+                f"devpi-server rejected {method} {path}:"
+                f" {response.status} {response.reason}: {text!r}"
+            )
+        decoded: dict[str, dict[str, str]] = json.loads(text)
+        return decoded
 
 
 @contextlib.contextmanager
 def targets(folder: Path, names: Sequence[str], *, threads: bool) -> Iterator[dict[str, Target]]:
-    """Start those servers; each has an empty index."""
+    """Start the servers with these names, each with an empty index."""
     with contextlib.ExitStack() as stack:
-        found = {}
+        started = {}
         for name in names:
             server = stack.enter_context(running(name, folder / name, threads=threads))
-            found[name] = _target(server, folder)
-        yield found
+            started[name] = _target(server, folder)
+        yield started
 
 
 def _target(server: Running, folder: Path) -> Target:
@@ -92,14 +102,14 @@ def _target(server: Running, folder: Path) -> Target:
         admin = Server(server.url, ADMIN_USERNAME, ADMIN_PASSWORD, folder=folder)
         repository = admin.create_repository("benchmark")
         admin.close()
-        pair = _encoded(f"{repository.username}:{repository.password}")
-        return Target(server, "/repositories/benchmark", {"Authorization": f"Basic {pair}"})
+        credentials = _base64(f"{repository.username}:{repository.password}")
+        return Target(server, "/repositories/benchmark", {"Authorization": f"Basic {credentials}"})
     if server.name == DEVPI:
-        return Target(server, *Devpi(server).make_index("benchmark"))
+        return Target(server, *Devpi(server).create_index("benchmark"))
     if server.name in (PYPISERVER, BY_HAND):
         return Target(server, "/")
-    raise ValueError(f"{server.name} takes no uploads")
+    raise ValueError(f"{server.name} accepts no uploads")
 
 
-def _encoded(text: str) -> str:
+def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()

@@ -1,4 +1,4 @@
-"""Uploads: many small files, and one large file with the memory that it takes."""
+"""The speed of uploads: many small files, and one large file with the memory that it needs."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ _SMALL = (OURS, PYPISERVER)
 _LARGE = (OURS, PYPISERVER, DEVPI, BY_HAND)
 _SMALL_BYTES = 10_000
 _SMALL_FILES = 200
-_FEW = 24
+_DEVPI_FILES = 24
 _PROJECTS = 20
 _CONNECTIONS = 8
 _LARGE_BYTES = 200 << 20
@@ -31,7 +31,7 @@ _MIB = 1 << 20
 
 
 def small_uploads(folder: Path, rounds: int) -> list[Row]:
-    """Upload new files of 10 kB, over one connection and over several."""
+    """Measure uploads of new 10 kB files, over one connection and over several."""
     payload = os.urandom(_SMALL_BYTES)
     numbers = count()
 
@@ -43,21 +43,21 @@ def small_uploads(folder: Path, rounds: int) -> list[Row]:
         ]
 
     rows = []
-    for connections, reach in ((1, f"1.5 x {PYPISERVER}"), (_CONNECTIONS, "")):
-        at = folder / str(connections)
-        at.mkdir()
-        with targets(at, _SMALL, threads=connections > 1) as found:
+    for connections, goal in ((1, f"1.5 x {PYPISERVER}"), (_CONNECTIONS, "")):
+        subfolder = folder / str(connections)
+        subfolder.mkdir()
+        with targets(subfolder, _SMALL, threads=connections > 1) as fast:
             measures = {
-                name: partial(_rate, target, forms, connections) for name, target in found.items()
+                name: partial(_rate, target, forms, connections) for name, target in fast.items()
             }
-            taken = interleaved(measures, rounds)
-        (at / "slow").mkdir()
-        # It takes so long for each that a few tell as much.
-        with targets(at / "slow", [DEVPI], threads=True) as slow:
-            few = partial(forms, _FEW)
-            taken |= interleaved({DEVPI: partial(_rate, slow[DEVPI], few, connections)}, 1)
+            rates = interleaved(measures, rounds)
+        # devpi-server needs so long for each upload that few uploads are exact enough.
+        (subfolder / "slow").mkdir()
+        with targets(subfolder / "slow", [DEVPI], threads=True) as slow:
+            few = partial(forms, _DEVPI_FILES)
+            rates |= interleaved({DEVPI: partial(_rate, slow[DEVPI], few, connections)}, 1)
         plural = "" if connections == 1 else "s"
-        rows.append(Row(f"uploads of 10 kB, {connections} connection{plural}", "/s", taken, reach))
+        rows.append(Row(f"uploads of 10 kB, {connections} connection{plural}", "/s", rates, goal))
     return rows
 
 
@@ -69,57 +69,58 @@ def _rate(target: Target, new_forms: Callable[[], list[bytes]], connections: int
             for form in forms[number::connections]:
                 target.upload(connection, form)
 
-    began = time.perf_counter()
+    start = time.perf_counter()
     with ThreadPoolExecutor(connections) as pool:
         list(pool.map(send, range(connections)))
-    return len(forms) / (time.perf_counter() - began)
+    return len(forms) / (time.perf_counter() - start)
 
 
 def large_upload(folder: Path, _: int) -> list[Row]:
-    """Upload 200 MB, and watch the server's memory meanwhile."""
+    """Measure an upload of 200 MB, and the memory that the server needs for it."""
     form = folder / "form"
     large_form(
         Release("large", "1.0"), form, os.urandom(_LARGE_CHUNK), _LARGE_BYTES // _LARGE_CHUNK
     )
     size = form.stat().st_size
-    added: dict[str, float] = {}
+    added_memory: dict[str, float] = {}
 
     def send(target: Target) -> float:
         with _peak(target.server) as peak, contextlib.closing(target.connect()) as connection:
-            began = time.perf_counter()
+            start = time.perf_counter()
             target.upload(connection, form)
-            seconds = time.perf_counter() - began
-        added[target.server.name] = max(added.get(target.server.name, 0.0), peak.added)
+            seconds = time.perf_counter() - start
+        name = target.server.name
+        added_memory[name] = max(added_memory.get(name, 0.0), peak.added)
         return size / _MIB / seconds
 
-    with targets(folder, _LARGE, threads=False) as found:
-        measures = {name: partial(send, target) for name, target in found.items()}
-        taken = interleaved(measures, _LARGE_ROUNDS, warm_up=0)
+    with targets(folder, _LARGE, threads=False) as started:
+        measures = {name: partial(send, target) for name, target in started.items()}
+        speeds = interleaved(measures, _LARGE_ROUNDS, warm_up=0)
     return [
-        Row("upload of 200 MB", "MiB/s", taken, f"0.7 x {BY_HAND}", BY_HAND),
-        Row("upload of 200 MB, memory added at most", "MiB", added, "20 MiB"),
+        Row("upload of 200 MB", "MiB/s", speeds, f"0.7 x {BY_HAND}", BY_HAND),
+        Row("upload of 200 MB, peak of added memory", "MiB", added_memory, "20 MiB"),
     ]
 
 
 @dataclass(slots=True)
 class Peak:
-    """What was added to a server's memory at most."""
+    """The largest increase of a server's memory."""
 
     added: float = 0.0
 
 
 @contextlib.contextmanager
 def _peak(server: Running) -> Iterator[Peak]:
-    before, peak, ended = server.memory, Peak(), threading.Event()
+    before, peak, stop = server.memory, Peak(), threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(_SAMPLE_SECONDS):
+    def sample() -> None:
+        while not stop.wait(_SAMPLE_SECONDS):
             peak.added = max(peak.added, server.memory - before)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     try:
         yield peak
     finally:
-        ended.set()
-        watcher.join()
+        stop.set()
+        sampler.join()

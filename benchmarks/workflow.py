@@ -1,4 +1,4 @@
-"""The whole way of a test: build, upload, new environment, install, import."""
+"""The complete workflow of a test: build, upload, create an environment, install, import."""
 
 import os
 import shutil
@@ -30,8 +30,8 @@ version = "1.0"
 """
 
 
-class Way:
-    """The same way three times: as people first write it, and with the fixtures' own classes."""
+class Workflow:
+    """The workflow in three versions: by hand, with fixtures and pip, with fixtures and uv."""
 
     def __init__(self, folder: Path, server: Server) -> None:
         self._folder = folder
@@ -40,7 +40,7 @@ class Way:
         self._environment = Environment(folder / "environment")
 
     def by_hand(self, folder: Path, repository: Repository) -> None:
-        """An isolated build with setuptools, twine, and the environment's own pip."""
+        """Run an isolated build with setuptools, then twine, venv and the environment's own pip."""
         (folder / "demo.py").write_text("x = 1\n")
         (folder / "pyproject.toml").write_text(_PYPROJECT)
         _run(folder, sys.executable, "-m", "build")
@@ -53,14 +53,14 @@ class Way:
         _run(folder, python, "-c", "import demo")
 
     def with_pip(self, folder: Path, repository: Repository) -> None:
-        """As a test does with `cloudrepo`, `cloudrepo_project` and `cloudrepo_venv`."""
+        """Do what the fixtures `cloudrepo`, `cloudrepo_project` and `cloudrepo_venv` do."""
         repository.upload(*self._project(folder).build())
         venv = self._venv(folder, pip=True)
         venv.install("demo", index=repository)
         venv.run("-c", "import demo")
 
     def with_uv(self, folder: Path, repository: Repository) -> None:
-        """The same with uv throughout."""
+        """Do the same, but build, publish and install with uv."""
         path = self._project(folder).folder
         repository.run("uv", "build", "--wheel", "--out-dir", folder / "dist", path)
         repository.run("uv", "publish", *folder.glob("dist/*.whl"))
@@ -68,16 +68,16 @@ class Way:
         venv.install("demo", index=repository, installer="uv")
         venv.run("-c", "import demo")
 
-    def timed(self, go: Callable[[Path, Repository], None]) -> float:
-        """The milliseconds that one way takes, from an empty repository on."""
+    def measure(self, steps: Callable[[Path, Repository], None]) -> float:
+        """Return the milliseconds that the steps take on a new, empty repository."""
         folder = self._folder / str(next(self._numbers))
         folder.mkdir()
         repository = self._server.create_repository()
-        began = time.perf_counter()
-        go(folder, repository)
-        taken = (time.perf_counter() - began) * MILLI
+        start = time.perf_counter()
+        steps(folder, repository)
+        milliseconds = (time.perf_counter() - start) * MILLI
         shutil.rmtree(folder)
-        return taken
+        return milliseconds
 
     def _project(self, folder: Path) -> Project:
         return Project(
@@ -98,35 +98,34 @@ class Way:
         )
 
 
-def whole_way(folder: Path, rounds: int) -> list[Row]:
-    """Go the whole way with pip, with uv, and by hand."""
-    with running(OURS, folder / "server") as running_server:
-        server = Server(running_server.url, ADMIN_USERNAME, ADMIN_PASSWORD, folder=folder)
-        way = Way(folder, server)
-        taken = interleaved(
+def workflow(folder: Path, rounds: int) -> list[Row]:
+    """Measure build, upload, new environment, install and import, together."""
+    with running(OURS, folder / "server") as process:
+        server = Server(process.url, ADMIN_USERNAME, ADMIN_PASSWORD, folder=folder)
+        flow = Workflow(folder, server)
+        times = interleaved(
             {
-                BY_HAND: lambda: way.timed(way.by_hand),
-                "pip": lambda: way.timed(way.with_pip),
-                "uv": lambda: way.timed(way.with_uv),
+                BY_HAND: lambda: flow.measure(flow.by_hand),
+                "pip": lambda: flow.measure(flow.with_pip),
+                "uv": lambda: flow.measure(flow.with_uv),
             },
             max(3, rounds // 3),
         )
         server.close()
-    naive = taken[BY_HAND]
     return [
         Row(
-            f"the whole way, with {tool}",
+            f"build, upload and install, with {tool}",
             "ms",
-            {OURS: taken[tool], BY_HAND: naive},
-            f"{most} x {BY_HAND}",
+            {OURS: times[tool], BY_HAND: times[BY_HAND]},
+            f"{limit} x {BY_HAND}",
             BY_HAND,
         )
-        for tool, most in (("pip", "0.2"), ("uv", "0.067"))
+        for tool, limit in (("pip", "0.2"), ("uv", "0.067"))
     ]
 
 
 def _run(folder: Path, *command: str | Path, environ: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         command,
         cwd=folder,
         env={**INSTALLED, **(environ or {})},
@@ -134,5 +133,5 @@ def _run(folder: Path, *command: str | Path, environ: Mapping[str, str] | None =
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+    if completed.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{completed.stdout}{completed.stderr}")
