@@ -1,12 +1,14 @@
-"""Removes what no document refers to: what servers leave that are killed on the way.
+"""Garbage collection: deletes stored objects that no document refers to.
 
-A file becomes visible by one change of a document, after its blobs are written; and it is gone by
-one change, before they are removed. Whoever ends in between leaves blobs that nobody can reach.
+One change of a document makes a file visible, after its blobs are written. One change makes it
+invisible, before its blobs are deleted. A server that is killed in between leaves blobs that no
+document refers to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from array import array
 from collections.abc import AsyncIterator
@@ -26,151 +28,203 @@ from cloudrepo_server.keys import (
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument, TokenDocument
 from cloudrepo_server.storage import Storage
 
+log = logging.getLogger("cloudrepo_server")
+
 _BUCKETS = 4096
-_READ_AT_ONCE = 16
+_CONCURRENT_READS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """How much was removed; `unread` are the repositories left alone, as a document was damaged."""
+class GarbageReport:
+    """The number of objects that were deleted, by kind."""
 
     blobs: int = 0
     repositories: int = 0
     tokens: int = 0
     sessions: int = 0
-    gone: int = 0
-    unfinished: int = 0
-    unread: tuple[str, ...] = ()
+    tombstones: int = 0
+    partial_files: int = 0
+    unreadable: tuple[str, ...] = ()
+    """The repositories with an unreadable document; their blobs were not deleted."""
 
     @property
     def any(self) -> bool:
-        """Whether anything was removed."""
-        removed = (self.blobs, self.repositories, self.tokens, self.sessions, self.gone)
-        return any(removed) or bool(self.unfinished)
+        """Whether anything was deleted."""
+        return any(
+            (
+                self.blobs,
+                self.repositories,
+                self.tokens,
+                self.sessions,
+                self.tombstones,
+                self.partial_files,
+            )
+        )
 
     def __str__(self) -> str:
         return (
             f"{self.blobs} blobs, {self.repositories} deleted repositories, {self.tokens} tokens, "
-            f"{self.sessions} sessions, {self.gone} tombstones, {self.unfinished} unfinished files"
+            f"{self.sessions} sessions, {self.tombstones} tombstones, "
+            f"{self.partial_files} unfinished files"
         )
 
 
-async def sweep(storage: Storage, *, older_than: float = 0.0, grace: float = 0.0) -> Swept:
-    """Remove what nothing refers to; others may read and write meanwhile.
+async def collect_garbage(
+    storage: Storage, *, older_than: float = 0.0, grace: float = 0.0
+) -> GarbageReport:
+    """Delete what no document refers to, while clients go on reading and writing.
 
-    What this process writes is left alone. So is what is younger than `older_than` seconds, which
-    must be longer than any upload takes where other processes write to the store. Who was shown a
-    file that is no more has `grace` seconds to take it.
+    Blobs that this process wrote are never deleted.
+
+    Args:
+        storage: the store to clean.
+        older_than: the minimum age in seconds of a blob that is deleted. If other processes write
+            to the store, it must be longer than any upload takes.
+        grace: the seconds for which a client can still download a file that it has seen listed.
 
     Raises:
-        StorageError: the store did not answer.
+        StorageError: the store did not respond.
     """
     written_before = await storage.current_time() - older_than if older_than else None
-    unfinished = await storage.delete_partial_files()
-    # In this order, what is made meanwhile is not taken for lost.
-    tokens = [key async for key in _keys(storage, TOKENS)]
-    ids = set(await storage.list_folders(PROJECTS)) | set(await storage.list_folders(BLOBS))
+    partial_files = await storage.delete_partial_files()
+    # Tokens and folders are listed before repositories: a repository that is created in the
+    # meantime then has none of either in these lists.
+    token_keys = [key async for key in _list_keys(storage, TOKENS)]
+    stored_ids = set(await storage.list_folders(PROJECTS)) | set(await storage.list_folders(BLOBS))
     try:
-        names = await _repositories(storage)
+        names = await _repository_names(storage)
     except StorageError:
-        # Whose repository cannot be read might be any of these.
-        return Swept(unfinished=unfinished, unread=tuple(sorted(ids)))
-    lost = sorted(ids - set(names))
-    for each in lost:
-        await storage.delete_repository_objects(each)
-    lost_tokens = await _remove_tokens(storage, tokens, set(names))
-    ended = await Sessions(storage).prune()
+        # The unreadable document may be that of any of these repositories.
+        return GarbageReport(
+            partial_files=partial_files, unreadable=tuple(sorted(stored_ids))
+        )
+    deleted_ids = sorted(stored_ids - set(names))
+    for repository_id in deleted_ids:
+        await storage.delete_repository_objects(repository_id)
+    tokens = await _delete_orphaned_tokens(storage, token_keys, set(names))
+    sessions = await Sessions(storage).delete_expired()
     blobs = 0
-    waiting: list[str] = []
-    unread: list[str] = []
-    for each in sorted(ids & set(names)):
+    orphaned: list[str] = []
+    unreadable: list[str] = []
+    for repository_id in sorted(stored_ids & set(names)):
         try:
-            waiting += await _lost_blobs(storage, each, written_before=written_before)
+            orphaned += await _orphaned_blobs(
+                storage, repository_id, written_before=written_before
+            )
         except StorageError:
-            unread.append(names[each])
+            unreadable.append(names[repository_id])
         if not grace:
-            blobs += await _remove(storage, waiting)
-    if waiting:
+            blobs += await _delete_all(storage, orphaned)
+    if orphaned:
         await asyncio.sleep(grace)
-        blobs += await _remove(storage, waiting)
-    gone = 0
+        blobs += await _delete_all(storage, orphaned)
+    tombstones = 0
     for prefix in DOCUMENTS:
-        gone += await storage.purge_tombstones(prefix, before=written_before or time.time())
-    return Swept(blobs, len(lost), lost_tokens, ended, gone, unfinished, tuple(unread))
+        tombstones += await storage.purge_tombstones(prefix, before=written_before or time.time())
+    return GarbageReport(
+        blobs=blobs,
+        repositories=len(deleted_ids),
+        tokens=tokens,
+        sessions=sessions,
+        tombstones=tombstones,
+        partial_files=partial_files,
+        unreadable=tuple(unreadable),
+    )
 
 
-async def _repositories(storage: Storage) -> dict[str, str]:
+async def collect_garbage_after_start(storage: Storage) -> None:
+    """Delete what a killed server left in the store, and log how much that was."""
+    try:
+        report = await collect_garbage(storage)
+    except StorageError as error:
+        log.warning("Garbage collection failed: %s", error)
+        return
+    if report.any:
+        log.info("Garbage collection deleted what a killed server left: %s", report)
+    if report.unreadable:
+        log.warning(
+            "Garbage collection skipped %s: a document cannot be read",
+            ", ".join(report.unreadable),
+        )
+
+
+async def _repository_names(storage: Storage) -> dict[str, str]:
     names = {}
-    async for key in _keys(storage, REPOSITORIES):
+    async for key in _list_keys(storage, REPOSITORIES):
         document = await storage.read_uncached(key, RepositoryDocument)
         if document is not None:
             names[document.id] = document.name
     return names
 
 
-async def _remove_tokens(storage: Storage, keys: list[str], repositories: set[str]) -> int:
-    removed = 0
+async def _delete_orphaned_tokens(
+    storage: Storage, keys: list[str], repository_ids: set[str]
+) -> int:
+    deleted = 0
     for key in keys:
         try:
             token = await storage.read_uncached(key, TokenDocument)
         except StorageError:
             continue
-        if token is not None and token.repository_id not in repositories:
+        if token is not None and token.repository_id not in repository_ids:
             await storage.change(key, TokenDocument, lambda _: None)
-            removed += 1
-    return removed
+            deleted += 1
+    return deleted
 
 
-async def _remove(storage: Storage, keys: list[str]) -> int:
+async def _delete_all(storage: Storage, keys: list[str]) -> int:
     await storage.delete_many(keys)
-    removed = len(keys)
+    deleted = len(keys)
     keys.clear()
-    return removed
+    return deleted
 
 
-async def _lost_blobs(
-    storage: Storage, repository: str, *, written_before: float | None
+async def _orphaned_blobs(
+    storage: Storage, repository_id: str, *, written_before: float | None
 ) -> list[str]:
-    known = _Keys()
-    keys = [key async for key in _keys(storage, projects_of(repository))]
-    for start in range(0, len(keys), _READ_AT_ONCE):
+    referenced = _KeySet()
+    keys = [key async for key in _list_keys(storage, projects_of(repository_id))]
+    for start in range(0, len(keys), _CONCURRENT_READS):
         reads = (
             storage.read_uncached(key, ProjectDocument)
-            for key in keys[start : start + _READ_AT_ONCE]
+            for key in keys[start : start + _CONCURRENT_READS]
         )
         for project in await asyncio.gather(*reads):
             for file in () if project is None else project.files.values():
                 for blob in file.blobs:
-                    known.add(blob)
-        # Requests go first.
+                    referenced.add(blob)
+        # Let the server handle requests in between.
         await asyncio.sleep(0)
-    lost = []
-    async for batch in storage.list_objects(blobs_of(repository)):
-        for each in batch:
-            young = written_before is not None and each.modified > written_before
-            if not (young or each.key in known or storage.is_own_write(each.key)):
-                lost.append(each.key)
+    orphaned = []
+    async for batch in storage.list_objects(blobs_of(repository_id)):
+        for stored in batch:
+            young = written_before is not None and stored.modified > written_before
+            if not (young or stored.key in referenced or storage.is_own_write(stored.key)):
+                orphaned.append(stored.key)
         await asyncio.sleep(0)
-    return lost
+    return orphaned
 
 
-async def _keys(storage: Storage, prefix: str) -> AsyncIterator[str]:
+async def _list_keys(storage: Storage, prefix: str) -> AsyncIterator[str]:
     async for batch in storage.list_objects(prefix):
-        for each in batch:
-            yield each.key
+        for stored in batch:
+            yield stored.key
 
 
-class _Keys:
-    """A set of keys in eight bytes each; once in 2**64 times it takes another for one of them."""
+class _KeySet:
+    """A set of keys that stores a 64-bit hash of each, because a store may hold millions.
+
+    Two keys with the same hash are equal to it. An orphaned blob then stays, which is harmless.
+    """
 
     def __init__(self) -> None:
-        self._hashes = [array("q") for _ in range(_BUCKETS)]
+        self._buckets = [array("q") for _ in range(_BUCKETS)]
 
     def add(self, key: str) -> None:
-        self._of(key).append(hash(key))
+        self._bucket(key).append(hash(key))
 
     def __contains__(self, key: str) -> bool:
-        return hash(key) in self._of(key)
+        return hash(key) in self._bucket(key)
 
-    def _of(self, key: str) -> array[int]:
-        return self._hashes[hash(key) % _BUCKETS]
+    def _bucket(self, key: str) -> array[int]:
+        return self._buckets[hash(key) % _BUCKETS]

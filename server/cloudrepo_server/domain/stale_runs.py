@@ -1,4 +1,7 @@
-"""What test runs leave that were killed: repositories and users of theirs, removed by age."""
+"""Deletion of the repositories and users that killed pytest sessions left on a shared server.
+
+A `run` is the identifier of one pytest session; the plugin sends it with whatever it creates.
+"""
 
 import contextlib
 import math
@@ -12,7 +15,7 @@ from cloudrepo_server.keys import repository_key, user_key
 
 
 class StaleRunsReport(msgspec.Struct, frozen=True):
-    """How many runs had left how much, which is removed now."""
+    """The number of stale runs, and of the repositories and users that were deleted."""
 
     runs: int
     repositories: int
@@ -21,40 +24,41 @@ class StaleRunsReport(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return (
             f"{self.repositories} repositories and {self.users} users "
-            f"that {self.runs} test runs had left"
+            f"of {self.runs} stale test runs"
         )
 
 
 async def delete_stale_runs(organization: Organization, *, older_than: float) -> StaleRunsReport:
-    """Remove what runs made that made nothing for `older_than` seconds.
+    """Delete the repositories and users of runs that wrote nothing for `older_than` seconds.
 
-    A run's age is that of the newest thing it made or changed, so that a long run keeps what it
-    made at first. What was made for no run stays.
+    The age of a run is the age of the newest repository or user that it created or changed, so a
+    long run keeps the first ones too. Repositories and users that belong to no run are kept.
 
     Raises:
-        StorageError: the store did not answer.
+        StorageError: the store did not respond.
     """
-    repositories = [each.document for each in await organization.repositories()]
+    repositories = [repository.document for repository in await organization.repositories()]
     users = await organization.users.all()
-    ages = await organization.ages()
-    youngest: defaultdict[str, float] = defaultdict(lambda: math.inf)
-    made = [(each.run, repository_key(each.name)) for each in repositories]
-    made += [(each.run, user_key(each.email)) for each in users]
-    for run, key in made:
+    ages = await organization.document_ages()
+    run_ages: defaultdict[str, float] = defaultdict(lambda: math.inf)
+    keys = [(document.run, repository_key(document.name)) for document in repositories]
+    keys += [(user.run, user_key(user.email)) for user in users]
+    for run, key in keys:
         if run is not None:
-            # What is not there any more is somebody else's to remove.
-            youngest[run] = min(youngest[run], ages.get(key, math.inf))
-    over = {run for run, age in youngest.items() if age >= older_than}
-    # Another server may sweep at the same time, and another run take a name that was removed.
-    removed_repositories = removed_users = 0
-    for repository in repositories:
-        if repository.run in over:
+            # A document without an age was deleted by another server in the meantime.
+            run_ages[run] = min(run_ages[run], ages.get(key, math.inf))
+    stale = {run for run, age in run_ages.items() if age >= older_than}
+    # Another server may delete the same documents, and another run may reuse a name that is free
+    # again: each deletion therefore checks the run.
+    deleted_repositories = deleted_users = 0
+    for document in repositories:
+        if document.run in stale:
             with contextlib.suppress(NotFoundError):
-                await organization.delete_repository(repository.name, run=repository.run)
-                removed_repositories += 1
+                await organization.delete_repository(document.name, run=document.run)
+                deleted_repositories += 1
     for user in users:
-        if user.run in over:
+        if user.run in stale:
             with contextlib.suppress(NotFoundError):
                 await organization.users.delete(user.email, run=user.run)
-                removed_users += 1
-    return StaleRunsReport(len(over), removed_repositories, removed_users)
+                deleted_users += 1
+    return StaleRunsReport(len(stale), deleted_repositories, deleted_users)

@@ -1,1 +1,1 @@
-"""What only a test needs: journal, faults and impersonations."""
+"""Features that only tests need: journal, faults and impersonations."""

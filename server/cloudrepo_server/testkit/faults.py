@@ -1,4 +1,8 @@
-"""Failures that a test asks a repository to produce: which there are, and when each strikes."""
+"""Faults: failures that a test asks a repository to produce.
+
+A fault matches some requests, by their kind, method, path, project and user. It fires for all of
+them, for every n-th, or a limited number of times.
+"""
 
 import re
 import secrets
@@ -15,7 +19,7 @@ from cloudrepo_server.models import ProjectDocument
 
 RequestKind = Literal["root", "page", "file", "metadata", "upload"]
 
-_EVERYTHING: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata", "upload"})
+_ALL: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata", "upload"})
 _READS: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
@@ -27,10 +31,11 @@ StatusCode = Annotated[int, Meta(ge=200, le=599)]
 class Fault(
     msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, kw_only=True, frozen=True
 ):
-    """What all kinds have: which requests a fault strikes, how often, and every how many."""
+    """The conditions that every kind of fault has."""
 
-    aims: ClassVar[frozenset[RequestKind]] = _EVERYTHING
+    request_kinds: ClassVar[frozenset[RequestKind]] = _ALL
     combines: ClassVar[bool] = False
+    """Whether it can fire together with another fault."""
 
     times: Positive | None = None
     every: Positive = 1
@@ -41,7 +46,7 @@ class Fault(
 
 
 class Status(Fault, tag="status", frozen=True, kw_only=True):
-    """Another answer than the handler's."""
+    """A different response."""
 
     status: StatusCode
     reason: str | None = None
@@ -50,11 +55,11 @@ class Status(Fault, tag="status", frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name, value in self.headers.items():
             if _HEADER_NAME.fullmatch(name) is None or not value.isprintable():
-                raise ValueError(f"{name!r} cannot be sent as a header")
+                raise ValueError(f"{name!r} is not a valid header name, or its value is not valid")
 
 
 class Latency(Fault, tag="latency", frozen=True, kw_only=True):
-    """The same answer, later."""
+    """A delay before the response."""
 
     combines: ClassVar[bool] = True
 
@@ -62,62 +67,62 @@ class Latency(Fault, tag="latency", frozen=True, kw_only=True):
 
 
 class Drip(Fault, tag="drip", frozen=True, kw_only=True):
-    """The same answer, slowly."""
+    """A response that is sent slowly."""
 
-    aims: ClassVar[frozenset[RequestKind]] = _READS
+    request_kinds: ClassVar[frozenset[RequestKind]] = _READS
     combines: ClassVar[bool] = True
 
     bytes_per_second: Positive
 
 
 class Reset(Fault, tag="reset", frozen=True, kw_only=True):
-    """A connection reset before, during or after the body: of the upload, or else of the answer."""
+    """A connection reset before, during or after the body of the upload or of the response."""
 
     when: Literal["before", "during", "after"] = "before"
 
 
 class Truncate(Fault, tag="truncate", frozen=True, kw_only=True):
-    """An answer that ends after `keep` bytes though its Content-Length is that of all."""
+    """A response that ends after `keep` bytes, before its Content-Length."""
 
-    aims: ClassVar[frozenset[RequestKind]] = _READS
+    request_kinds: ClassVar[frozenset[RequestKind]] = _READS
 
     keep: Annotated[int, Meta(ge=0)] = 0
 
 
 class Corrupt(Fault, tag="corrupt", frozen=True, kw_only=True):
-    """A file with one byte that is another."""
+    """A file with one wrong byte."""
 
-    aims: ClassVar[frozenset[RequestKind]] = frozenset({"file", "metadata"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"file", "metadata"})
 
 
 class WrongHash(Fault, tag="wrong-hash", frozen=True, kw_only=True):
-    """A page that tells other digests than the files have."""
+    """A project page with wrong digests of the files."""
 
-    aims: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
 
 
 class WrongMetadataHash(Fault, tag="wrong-metadata-hash", frozen=True, kw_only=True):
-    """A page that tells other digests than the core metadata files have."""
+    """A project page with wrong digests of the core metadata files."""
 
-    aims: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
 
 
 class MissingMetadata(Fault, tag="missing-metadata", frozen=True, kw_only=True):
-    """A core metadata file that is not there though the page tells of it."""
+    """A core metadata file that the project page announces but that is not found."""
 
-    aims: ClassVar[frozenset[RequestKind]] = frozenset({"metadata"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"metadata"})
 
 
 class StalePage(Fault, tag="stale-page", frozen=True, kw_only=True):
-    """Pages as they were when the fault was made (eventual consistency)."""
+    """Pages as they were when the fault was installed (eventual consistency)."""
 
-    aims: ClassVar[frozenset[RequestKind]] = frozenset({"root", "page"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"root", "page"})
 
 
 class StoredThenError(Fault, tag="stored-then-error", frozen=True, kw_only=True):
-    """An upload that is stored though the client is told of an error."""
+    """An error response to an upload that was stored."""
 
-    aims: ClassVar[frozenset[RequestKind]] = frozenset({"upload"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"upload"})
 
     status: StatusCode = 503
 
@@ -137,50 +142,53 @@ FaultSpecification = (
 )
 
 
-KINDS = tuple(str(one.__struct_config__.tag) for one in get_args(FaultSpecification))
+KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(FaultSpecification))
 
 
-class _Kind(msgspec.Struct):
+class _KindOnly(msgspec.Struct):
     kind: str
 
 
-class RequestFacts(msgspec.Struct, frozen=True):
-    """What is known of a request when faults are looked for; `path` is below the repository."""
+class RequestDetails(msgspec.Struct, frozen=True):
+    """The details of a request that faults match; `path` is relative to the repository."""
 
     method: str
     path: str
-    aim: RequestKind
+    kind: RequestKind
     project: str | None
     user: str | None
 
 
 class InstalledFault(msgspec.Struct, eq=False):
-    """A fault of a repository, and how often it struck."""
+    """A fault of a repository, and the number of times that it fired."""
 
     specification: FaultSpecification
     snapshot: dict[str, ProjectDocument] = msgspec.field(default_factory=dict)
+    """The projects when the fault was installed; only `StalePage` needs them."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
-    struck: int = 0
+    fired: int = 0
     _matched: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The fault as the admin API gives it."""
-        return {**msgspec.to_builtins(self.specification), "id": self.id, "struck": self.struck}
+        """Return the fault as the admin API returns it."""
+        return {**msgspec.to_builtins(self.specification), "id": self.id, "struck": self.fired}
 
-    def strikes(self, facts: RequestFacts) -> bool:
-        """Whether it strikes this request, which counts."""
+    def fire(self, details: RequestDetails) -> bool:
+        """Return whether the fault fires for this request, and count it."""
         fault = self.specification
-        if (fault.times is not None and self.struck >= fault.times) or not _matches(fault, facts):
+        if fault.times is not None and self.fired >= fault.times:
+            return False
+        if not _matches(fault, details):
             return False
         self._matched += 1
         if self._matched % fault.every:
             return False
-        self.struck += 1
+        self.fired += 1
         return True
 
-    def missed(self) -> None:
-        """Take a strike back: there was nothing to spoil."""
-        self.struck -= 1
+    def undo(self) -> None:
+        """Do not count the last request: the fault had nothing to change in its response."""
+        self.fired -= 1
 
 
 class Faults:
@@ -190,70 +198,75 @@ class Faults:
         self._installed: dict[str, InstalledFault] = {}
 
     def add(self, fault: InstalledFault) -> None:
-        """Let it strike from now on."""
+        """Add a fault, which takes effect from the next request on."""
         self._installed[fault.id] = fault
 
     def all(self) -> list[InstalledFault]:
-        """Every fault, oldest first."""
+        """Return every fault, oldest first."""
         return list(self._installed.values())
 
-    def remove(self, fault_id: str) -> InstalledFault:
-        """Let it strike no more.
+    def delete(self, fault_id: str) -> InstalledFault:
+        """Delete a fault and return it.
 
         Raises:
-            NotFoundError: there is none of that id.
+            NotFoundError: there is no fault with this id.
         """
         try:
             return self._installed.pop(fault_id)
         except KeyError:
-            raise NotFoundError(f"There is no fault {fault_id}.") from None
+            raise NotFoundError(f"The fault {fault_id} was not found.") from None
 
     def clear(self) -> None:
-        """Let none strike any more."""
+        """Delete every fault."""
         self._installed.clear()
 
-    def strike(self, facts: RequestFacts, *, by_project: bool = False) -> list[InstalledFault]:
-        """The faults that strike this request: one, and those that combine with it.
+    def fire(
+        self, details: RequestDetails, *, with_project_only: bool = False
+    ) -> list[InstalledFault]:
+        """Return the faults that fire for a request: the oldest, and those that combine with it.
 
-        `by_project` looks only at those for one project.
+        `with_project_only` considers only faults for one project. The project of an upload is not
+        known before its form has been read, so uploads are matched twice.
         """
-        striking: list[InstalledFault] = []
+        firing: list[InstalledFault] = []
         for fault in self._installed.values():
-            if by_project and fault.specification.project is None:
+            if with_project_only and fault.specification.project is None:
                 continue
             combines = fault.specification.combines
-            if not combines and any(not each.specification.combines for each in striking):
+            if not combines and any(not other.specification.combines for other in firing):
                 continue
-            if fault.strikes(facts):
-                striking.append(fault)
-        return striking
+            if fault.fire(details):
+                firing.append(fault)
+        return firing
 
 
 def parse_fault(body: bytes) -> FaultSpecification:
-    """A fault as the admin API takes it.
+    """Return the fault that a request to the admin API describes.
 
     Raises:
-        InvalidError: there is no such kind, or a detail is wrong.
+        InvalidError: its kind is unknown, or a detail is not valid.
     """
     try:
-        kind = msgspec.json.decode(body, type=_Kind).kind
+        kind = msgspec.json.decode(body, type=_KindOnly).kind
         if kind not in KINDS:
-            known = ", ".join(KINDS)
-            raise InvalidError(f"There is no kind of fault {kind!r}; there are: {known}.")
+            raise InvalidError(
+                f"Unknown kind of fault {kind!r}; the kinds are: {', '.join(KINDS)}."
+            )
         fault: FaultSpecification = msgspec.json.decode(body, type=FaultSpecification)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidError(f"The fault cannot be used: {error}.") from error
+        raise InvalidError(f"The fault is not valid: {error}.") from error
     return fault
 
 
-def _matches(fault: FaultSpecification, facts: RequestFacts) -> bool:
-    expected: Iterable[tuple[str | None, str | None]] = (
-        (fault.method and fault.method.upper(), facts.method),
-        (fault.user, facts.user),
-        (fault.project and canonicalize_name(fault.project), facts.project),
+def _matches(fault: FaultSpecification, details: RequestDetails) -> bool:
+    conditions: Iterable[tuple[str | None, str | None]] = (
+        (fault.method and fault.method.upper(), details.method),
+        (fault.user, details.user),
+        (fault.project and canonicalize_name(fault.project), details.project),
     )
     return (
-        facts.aim in fault.aims
-        and all(wanted is None or wanted == found for wanted, found in expected)
-        and (fnmatchcase(facts.path, fault.path) or fnmatchcase(facts.path[1:], fault.path))
+        details.kind in fault.request_kinds
+        and all(wanted is None or wanted == actual for wanted, actual in conditions)
+        # A pattern may begin with a slash or not.
+        and (fnmatchcase(details.path, fault.path) or fnmatchcase(details.path[1:], fault.path))
     )

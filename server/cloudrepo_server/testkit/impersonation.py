@@ -1,4 +1,4 @@
-"""Which hosts a test's programs reach: those a repository stands for, those let through."""
+"""Impersonations: repositories that are served under other hosts' URLs to a test's subprocesses."""
 
 import hmac
 import secrets
@@ -14,8 +14,8 @@ _PORTS = {"http": 80, "https": 443}
 _CLOUDREPO = "/repositories/"
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A URL that a repository stands for, and all below it."""
+class UrlPrefix(msgspec.Struct, frozen=True):
+    """A URL that is impersonated, with all URLs below it."""
 
     scheme: str
     host: str
@@ -24,11 +24,11 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def is_cloudrepo(self) -> bool:
-        """Whether it is the URL of a CloudRepo repository, where every request needs a login."""
+        """Whether this is the URL of a CloudRepo repository, where every request needs a login."""
         return _CLOUDREPO in self.path + "/"
 
-    def below(self, path: str) -> str | None:
-        """What of the path is below this place, or None."""
+    def relative_path(self, path: str) -> str | None:
+        """Return the part of a path after this prefix, or None if it is elsewhere."""
         if path == self.path or path.startswith(self.path + "/"):
             return path[len(self.path) :]
         return None
@@ -36,38 +36,44 @@ class Place(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Impersonation:
-    """A way through the proxy: its `id` and `secret` are the proxy's credentials."""
+    """The URLs under which a repository is served, and the hosts that stay reachable.
+
+    `id` and `secret` are the credentials of the proxy that subprocesses use.
+    """
 
     repository: str
     repository_id: str
-    places: tuple[Place, ...]
-    allowed: frozenset[str]
+    prefixes: tuple[UrlPrefix, ...]
+    allowed_hosts: frozenset[str]
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def allows(self, host: str) -> bool:
-        """Whether the host is let through to the real one."""
-        return host in self.allowed
+        """Return whether subprocesses may connect to the real host."""
+        return host in self.allowed_hosts
 
-    def stands_for(self, scheme: str, host: str, port: int) -> bool:
-        """Whether the repository answers for the host at all."""
-        return any((scheme, host, port) == (p.scheme, p.host, p.port) for p in self.places)
+    def covers(self, scheme: str, host: str, port: int) -> bool:
+        """Return whether the repository is served under some URL of this host."""
+        return any(
+            (scheme, host, port) == (prefix.scheme, prefix.host, prefix.port)
+            for prefix in self.prefixes
+        )
 
-    def below(self, scheme: str, host: str, port: int, path: str) -> str | None:
-        """What of a URL's path is below the place that it is in, the longest place first."""
-        for place in sorted(self.places, key=lambda each: -len(each.path)):
-            if (scheme, host, port) == (place.scheme, place.host, place.port):
-                below = place.below(path)
-                if below is not None:
-                    return below
+    def relative_path(self, scheme: str, host: str, port: int, path: str) -> str | None:
+        """Return the part of a URL's path after the longest prefix that matches, or None."""
+        for prefix in sorted(self.prefixes, key=lambda prefix: -len(prefix.path)):
+            if (scheme, host, port) == (prefix.scheme, prefix.host, prefix.port):
+                relative = prefix.relative_path(path)
+                if relative is not None:
+                    return relative
         return None
 
-    def lets_anybody_read(self, scheme: str, host: str, port: int) -> bool:
-        """Whether reads at that host need no login, as on a public index."""
+    def allows_anonymous_reads(self, scheme: str, host: str, port: int) -> bool:
+        """Return whether reads from this host need no login, as on a public index."""
         return any(
-            (scheme, host, port) == (place.scheme, place.host, place.port)
-            and not place.is_cloudrepo
-            for place in self.places
+            (scheme, host, port) == (prefix.scheme, prefix.host, prefix.port)
+            and not prefix.is_cloudrepo
+            for prefix in self.prefixes
         )
 
 
@@ -75,51 +81,53 @@ class Impersonations:
     """Every impersonation of this process, by the proxy's credentials."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Impersonation] = {}
+        self._by_id: dict[str, Impersonation] = {}
 
     def add(
         self, repository: str, repository_id: str, *, urls: Sequence[str], allow: Sequence[str]
     ) -> Impersonation:
-        """Let the repository stand for these URLs, and let these hosts through.
+        """Serve a repository under these URLs, and allow connections to these hosts.
 
         Raises:
-            InvalidError: one is not a URL that a program opens.
+            InvalidError: one is not an http or https URL.
         """
-        made = Impersonation(
+        impersonation = Impersonation(
             repository,
             repository_id,
-            tuple(_read_place(url) for url in urls),
+            tuple(_parse_prefix(url) for url in urls),
             frozenset(host.lower() for host in allow),
         )
-        self._known[made.id] = made
-        return made
+        self._by_id[impersonation.id] = impersonation
+        return impersonation
 
-    def find(self, name: str, secret: str) -> Impersonation | None:
-        """The impersonation of those proxy credentials, or None."""
-        known = self._known.get(name)
-        if known is None or not hmac.compare_digest(known.secret.encode(), secret.encode()):
+    def find(self, impersonation_id: str, secret: str) -> Impersonation | None:
+        """Return the impersonation with these proxy credentials, or None."""
+        impersonation = self._by_id.get(impersonation_id)
+        if impersonation is None:
             return None
-        return known
+        if not hmac.compare_digest(impersonation.secret.encode(), secret.encode()):
+            return None
+        return impersonation
 
-    def remove(self, repository_id: str, impersonation_id: str) -> None:
-        """End one.
+    def delete(self, repository_id: str, impersonation_id: str) -> None:
+        """Delete an impersonation of a repository.
 
         Raises:
-            NotFoundError: the repository has none of that id.
+            NotFoundError: the repository has no impersonation with this id.
         """
-        known = self._known.get(impersonation_id)
-        if known is None or known.repository_id != repository_id:
-            raise NotFoundError(f"There is no impersonation {impersonation_id}.")
-        del self._known[impersonation_id]
+        impersonation = self._by_id.get(impersonation_id)
+        if impersonation is None or impersonation.repository_id != repository_id:
+            raise NotFoundError(f"The impersonation {impersonation_id} was not found.")
+        del self._by_id[impersonation_id]
 
-    def forget(self, repository_id: str) -> None:
-        """End all of a repository."""
-        for known in list(self._known.values()):
-            if known.repository_id == repository_id:
-                del self._known[known.id]
+    def delete_all(self, repository_id: str) -> None:
+        """Delete every impersonation of a repository."""
+        for impersonation in list(self._by_id.values()):
+            if impersonation.repository_id == repository_id:
+                del self._by_id[impersonation.id]
 
 
-def _read_place(url: str) -> Place:
+def _parse_prefix(url: str) -> UrlPrefix:
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)
@@ -127,4 +135,4 @@ def _read_place(url: str) -> Place:
         parts, port = urlsplit(""), None
     if port is None or not parts.hostname or not url.isprintable() or " " in url:
         raise InvalidError(f"{url[:200]!r} is not an http or https URL.")
-    return Place(parts.scheme, parts.hostname.lower(), port, parts.path.rstrip("/"))
+    return UrlPrefix(parts.scheme, parts.hostname.lower(), port, parts.path.rstrip("/"))

@@ -1,4 +1,4 @@
-"""What a repository was asked and answered."""
+"""The journal: the requests that a repository received, and its responses."""
 
 from collections import deque
 from itertools import islice
@@ -12,15 +12,17 @@ MAX_FORM_VALUE = 1024
 
 
 class Entry(msgspec.Struct):
-    """One request; it is complete once `status` is there, which is before the answer leaves.
+    """One request and its response.
 
-    `arrived` is seconds since the epoch.
+    The entry is added when the request arrives. It is complete when `status` is set, which happens
+    before the response is sent.
     """
 
     method: str
     path: str
     user_agent: str
     arrived: float = msgspec.field(default_factory=time)
+    """Seconds since the epoch."""
     project: str | None = None
     filename: str | None = None
     user: str | None = None
@@ -29,10 +31,10 @@ class Entry(msgspec.Struct):
     bytes_sent: int = 0
     seconds: float = 0.0
     form: msgspec.Raw | None = None
-    """As JSON, which takes a fifth of the memory."""
+    """The form's fields, encoded as JSON: this takes a fifth of the memory."""
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as the admin API gives it."""
+        """Return the entry as the admin API returns it."""
         return {
             "method": self.method,
             "path": self.path,
@@ -49,19 +51,20 @@ class Entry(msgspec.Struct):
 
 
 class Journal(msgspec.Struct):
-    """The newest requests to one repository, oldest first."""
+    """The newest requests of one repository, oldest first."""
 
     entries: deque[Entry] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+
     last: int = 0
     """The number of the newest request. Requests are numbered from 1, in the order of arrival."""
 
     def add(self, entry: Entry) -> None:
-        """Add a request at its arrival; the oldest gives way."""
+        """Add a request; a full journal drops its oldest request."""
         self.entries.append(entry)
         self.last += 1
 
-    def answered(self, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
-        """Return the completed requests as JSON, oldest first.
+    def completed(self, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the requests that have a response as JSON, oldest first.
 
         Args:
             after: return only requests with a higher number than this.
@@ -75,12 +78,12 @@ class Journal(msgspec.Struct):
         return [entry.as_json() for entry in completed]
 
     def clear(self) -> None:
-        """Remove all entries; numbers are not used again."""
+        """Delete all requests; their numbers are not used again."""
         self.entries.clear()
 
 
 def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
-    """A form's fields, long ones (descriptions) cut."""
+    """Return a form's fields as JSON; long values, such as descriptions, are truncated."""
     return msgspec.Raw(
         msgspec.json.encode(
             {

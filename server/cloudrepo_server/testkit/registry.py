@@ -1,18 +1,39 @@
-"""What tests look at and meddle with: the journals, faults and impersonations of one process."""
+"""The journals, faults and impersonations of one server process."""
 
 from collections.abc import Sequence
+from typing import Protocol
+from urllib.parse import urlsplit
 
 from cloudrepo_server.errors import ExclusiveStorageRequiredError
-from cloudrepo_server.testkit.faults import Faults, InstalledFault, RequestFacts
+from cloudrepo_server.models import ProjectDocument, RepositoryDocument
+from cloudrepo_server.testkit.faults import (
+    Faults,
+    FaultSpecification,
+    InstalledFault,
+    RequestDetails,
+    StalePage,
+)
 from cloudrepo_server.testkit.impersonation import Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
+
+
+class FaultyRepository(Protocol):
+    """The part of a repository that a fault needs."""
+
+    document: RepositoryDocument
+
+    async def project_names(self) -> list[str]:
+        """Return the normalized names of all projects, sorted."""
+
+    async def project(self, name: str) -> ProjectDocument | None:
+        """Return the project with this name, or None."""
 
 
 class TestkitRegistry:
     """Each repository's journal and faults, and the impersonations.
 
-    A server that shares its store has none: it sees a part of the requests, and its faults would
-    strike a part of them, while none of it says which.
+    A server with a shared store has none of them. It receives only some of the requests, so its
+    journal would be incomplete and its faults would affect an arbitrary part of the requests.
     """
 
     def __init__(self, *, shared: bool) -> None:
@@ -22,62 +43,90 @@ class TestkitRegistry:
         self._faults: dict[str, Faults] = {}
 
     def journal(self, repository_id: str) -> Journal:
-        """The requests that a repository received from this process.
+        """Return the journal of the requests that this process received for a repository.
 
         Raises:
             ExclusiveStorageRequiredError: this server shares its store.
         """
-        self._require_alone("The journal")
-        known = self._journals.get(repository_id)
-        if known is None:
-            known = self._journals[repository_id] = Journal()
-        return known
+        self._require_exclusive_storage("The journal")
+        journal = self._journals.get(repository_id)
+        if journal is None:
+            journal = self._journals[repository_id] = Journal()
+        return journal
 
-    def note(self, repository_id: str, entry: Entry) -> None:
-        """Note a request, where there is a journal."""
+    def record(self, repository_id: str, entry: Entry) -> None:
+        """Add a request to the repository's journal, unless this server shares its store."""
         if not self._shared:
             self.journal(repository_id).add(entry)
 
-    def noted(self, repository_id: str) -> Sequence[Entry]:
-        """The requests that were noted, oldest first."""
-        known = self._journals.get(repository_id)
-        return () if known is None else known.entries
+    def record_blocked_request(self, repository_id: str, method: str, url: str) -> Entry:
+        """Record that a subprocess of a test was kept from another host; return the entry."""
+        host = urlsplit(url if "://" in url else f"//{url}").hostname
+        entry = Entry(method, url, "", status=403)
+        entry.reason = f"{host} may not be reached from this test"
+        self.record(repository_id, entry)
+        return entry
+
+    def recorded(self, repository_id: str) -> Sequence[Entry]:
+        """Return the entries of the repository's journal, oldest first."""
+        journal = self._journals.get(repository_id)
+        return () if journal is None else journal.entries
 
     def faults(self, repository_id: str) -> Faults:
-        """The failures that this process produces in a repository.
+        """Return the faults that this process produces in a repository.
 
         Raises:
             ExclusiveStorageRequiredError: this server shares its store.
         """
-        self._require_alone("A fault")
+        self._require_exclusive_storage("A fault")
         return self._faults.setdefault(repository_id, Faults())
 
-    def strike(
-        self, repository_id: str, facts: RequestFacts, *, by_project: bool = False
+    async def install_fault(
+        self, repository: FaultyRepository, specification: FaultSpecification
+    ) -> InstalledFault:
+        """Install a fault, which takes effect from the next request on.
+
+        Raises:
+            ExclusiveStorageRequiredError: this server shares its store.
+        """
+        faults = self.faults(repository.document.id)
+        fault = InstalledFault(specification)
+        if isinstance(specification, StalePage):
+            for name in await repository.project_names():
+                project = await repository.project(name)
+                if project is not None:
+                    fault.snapshot[name] = project
+        faults.add(fault)
+        return fault
+
+    def fire_faults(
+        self, repository_id: str, details: RequestDetails, *, with_project_only: bool = False
     ) -> list[InstalledFault]:
-        """The faults that strike a request."""
-        known = self._faults.get(repository_id)
-        return [] if known is None else known.strike(facts, by_project=by_project)
+        """Return the faults that fire for a request, and count them."""
+        faults = self._faults.get(repository_id)
+        if faults is None:
+            return []
+        return faults.fire(details, with_project_only=with_project_only)
 
     @property
     def impersonations(self) -> Impersonations:
-        """The repositories that stand for others' URLs.
+        """The impersonations of all repositories.
 
         Raises:
             ExclusiveStorageRequiredError: this server shares its store.
         """
-        self._require_alone("An impersonation")
+        self._require_exclusive_storage("An impersonation")
         return self._impersonations
 
     def forget(self, repository_id: str) -> None:
-        """Forget all of a repository that is gone."""
+        """Delete the journal, faults and impersonations of a deleted repository."""
         self._journals.pop(repository_id, None)
         self._faults.pop(repository_id, None)
-        self._impersonations.forget(repository_id)
+        self._impersonations.delete_all(repository_id)
 
-    def _require_alone(self, what: str) -> None:
+    def _require_exclusive_storage(self, what: str) -> None:
         if self._shared:
             raise ExclusiveStorageRequiredError(
-                f"{what} belongs to one server, and this one shares its store with others: "
-                "start a server of your own for it."
+                f"{what} belongs to one server, but this server shares its store with others: "
+                "start a server with a store of its own."
             )

@@ -1,0 +1,161 @@
+"""Access control: who sent a request, and what they may do."""
+
+import hashlib
+import hmac
+from urllib.parse import unquote
+
+import msgspec
+
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.tokens import TOKEN_PREFIX, Tokens
+from cloudrepo_server.domain.users import Users
+from cloudrepo_server.errors import ForbiddenError, UnauthenticatedError
+
+
+class AdminUser(msgspec.Struct, frozen=True):
+    """The admin user: may use the portal and the admin API, but no repository."""
+
+    name: str
+
+
+class RepositoryUser(msgspec.Struct, frozen=True):
+    """A repository user: may use every repository of the organization."""
+
+    name: str
+    read_only: bool
+
+
+class TokenBearer(msgspec.Struct, frozen=True):
+    """The bearer of a token: may use one repository."""
+
+    name: str
+    repository_id: str
+    read_only: bool
+
+
+Principal = AdminUser | RepositoryUser | TokenBearer
+
+
+class Access:
+    """The authentication and authorization rules of an organization."""
+
+    def __init__(
+        self, users: Users, tokens: Tokens, *, admin_username: str, admin_password: str
+    ) -> None:
+        self._users = users
+        self._tokens = tokens
+        self._admin_digest = _digest(admin_username, admin_password)
+
+    def prefetch(self, *, username: str | None, password: str | None) -> None:
+        """Read the documents that verify these credentials ahead of time."""
+        if username is not None:
+            self._users.prefetch(username)
+        if password is not None:
+            self._tokens.prefetch(password)
+
+    async def identify(self, username: str, password: str) -> Principal:
+        """Return the principal with this user name and password.
+
+        A token is accepted as the password of any user name.
+
+        Raises:
+            UnauthenticatedError: the credentials are wrong.
+        """
+        if self._is_admin(username, password):
+            return AdminUser(username)
+        user = await self._users.verify(username, password)
+        if user is not None:
+            return RepositoryUser(user.email, user.read_only)
+        if password.startswith(TOKEN_PREFIX):
+            return await self.identify_token(password)
+        raise UnauthenticatedError(
+            "The user name or passphrase is wrong." + _percent_encoding_hint(username)
+        )
+
+    async def identify_token(self, token: str) -> TokenBearer:
+        """Return the bearer of this token.
+
+        Raises:
+            UnauthenticatedError: the token is wrong or was revoked.
+        """
+        document = await self._tokens.verify(token)
+        if document is None:
+            raise UnauthenticatedError("The token is wrong or was revoked.")
+        return TokenBearer(f"token {document.id}", document.repository_id, document.read_only)
+
+    def require_repository_user(self, principal: Principal | None) -> RepositoryUser | TokenBearer:
+        """Return the principal if it may use repositories.
+
+        Raises:
+            UnauthenticatedError: there is no principal, or it is the admin user.
+        """
+        if principal is None:
+            raise UnauthenticatedError(
+                "Credentials are required: the e-mail address and passphrase of a repository user."
+            )
+        if isinstance(principal, AdminUser):
+            raise UnauthenticatedError(
+                "The admin user cannot use repositories: log in as a repository user."
+            )
+        return principal
+
+    def require_permission(
+        self, principal: RepositoryUser | TokenBearer, repository: Repository, *, write: bool
+    ) -> None:
+        """Check that the principal may read, or write, this repository.
+
+        Raises:
+            ForbiddenError: it may not.
+        """
+        if isinstance(principal, TokenBearer) and principal.repository_id != repository.document.id:
+            raise ForbiddenError(f"The token is not valid for the repository {repository.name}.")
+        if write and principal.read_only:
+            raise ForbiddenError(f"{principal.name} is read only and may not publish.")
+
+    def require_user(self, principal: Principal | None) -> AdminUser | RepositoryUser:
+        """Return the principal if it is a user, who may know of every repository.
+
+        Raises:
+            UnauthenticatedError: there is no principal.
+            ForbiddenError: it is the bearer of a token, who may know of one repository only.
+        """
+        if principal is None:
+            raise UnauthenticatedError(
+                "Credentials are required: log in as a repository user or as the admin user."
+            )
+        if isinstance(principal, TokenBearer):
+            raise ForbiddenError(
+                "A token is valid for one repository only: "
+                "log in as a repository user or as the admin user."
+            )
+        return principal
+
+    def require_admin(self, principal: Principal | None) -> AdminUser:
+        """Return the principal if it is the admin user.
+
+        Raises:
+            UnauthenticatedError: there is no principal.
+            ForbiddenError: it is somebody else.
+        """
+        if principal is None:
+            raise UnauthenticatedError("Credentials are required: log in as the admin user.")
+        if not isinstance(principal, AdminUser):
+            raise ForbiddenError(
+                f"{principal.name} is not the admin user: log in as the admin user."
+            )
+        return principal
+
+    def _is_admin(self, username: str, password: str) -> bool:
+        return hmac.compare_digest(_digest(username, password), self._admin_digest)
+
+
+def _digest(username: str, password: str) -> bytes:
+    return hashlib.sha256(f"{username}\0{password}".encode(errors="surrogateescape")).digest()
+
+
+def _percent_encoding_hint(username: str) -> str:
+    # twine, uv and pdm do not decode the user name in the URL of a repository.
+    decoded = unquote(username)
+    if decoded == username or "@" not in decoded:
+        return ""
+    return " The user name arrived percent-encoded: pass it outside of the URL."

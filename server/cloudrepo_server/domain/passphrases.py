@@ -1,0 +1,103 @@
+"""Hashes of passphrases.
+
+A generated passphrase is hashed with SHA-256, since nobody can guess it. A passphrase that a person
+chose is hashed with scrypt, which makes each guess slow. A hash states its algorithm and cost, so
+the cost of new hashes can be raised while old ones stay valid:
+
+    sha256$HEX
+    scrypt$N$R$P$SALT$KEY     salt and key in base64
+    scrypt$SALT$KEY           written by early versions, with the cost of `_UNSTATED_COST`
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+
+import msgspec
+
+from cloudrepo_server.errors import StorageError
+
+
+class ScryptCost(msgspec.Struct, frozen=True):
+    """The cost parameters of scrypt (RFC 7914)."""
+
+    n: int
+    r: int
+    p: int
+
+    @property
+    def memory(self) -> int:
+        """The memory in bytes that one hash needs."""
+        return 128 * self.r * (self.n + self.p + 2)
+
+
+COST = ScryptCost(n=1 << 14, r=8, p=1)
+"""The cost of new hashes: 16 MiB, and about 50 ms."""
+
+_UNSTATED_COST = ScryptCost(n=1 << 14, r=8, p=1)
+_CONCURRENT_HASHES = 2
+_SHA256 = "sha256"
+_SCRYPT = "scrypt"
+
+
+class PassphraseHasher:
+    """Hashes and verifies passphrases, a few at a time because scrypt needs memory."""
+
+    def __init__(self) -> None:
+        self._semaphore = asyncio.Semaphore(_CONCURRENT_HASHES)
+
+    async def hash_chosen(self, passphrase: str) -> str:
+        """Return the scrypt hash of a passphrase that a person chose."""
+        salt = secrets.token_bytes(16)
+        key = await self._scrypt(passphrase, salt, COST)
+        return "$".join([_SCRYPT, str(COST.n), str(COST.r), str(COST.p), _encode(salt), key])
+
+    async def matches(self, passphrase: str, stored: str) -> bool:
+        """Return whether a stored hash is the hash of this passphrase.
+
+        Raises:
+            StorageError: the stored hash cannot be read.
+        """
+        algorithm, *parts = stored.split("$")
+        try:
+            if algorithm == _SHA256:
+                (expected,) = parts
+                return hmac.compare_digest(_sha256(passphrase), expected)
+            if algorithm != _SCRYPT:
+                raise ValueError(algorithm)
+            *numbers, salt, expected = parts
+            cost = ScryptCost(*map(int, numbers)) if numbers else _UNSTATED_COST
+            decoded_salt = base64.b64decode(salt)
+        except (TypeError, ValueError) as error:
+            raise StorageError("a stored passphrase hash cannot be read") from error
+        return hmac.compare_digest(await self._scrypt(passphrase, decoded_salt, cost), expected)
+
+    async def _scrypt(self, passphrase: str, salt: bytes, cost: ScryptCost) -> str:
+        async with self._semaphore:
+            key = await asyncio.to_thread(
+                hashlib.scrypt,
+                passphrase.encode(errors="surrogateescape"),
+                salt=salt,
+                n=cost.n,
+                r=cost.r,
+                p=cost.p,
+                # OpenSSL rejects a higher cost than this, and its default allows little more than
+                # 16 MiB.
+                maxmem=2 * cost.memory,
+            )
+        return _encode(key)
+
+
+def hash_generated(passphrase: str) -> str:
+    """Return the SHA-256 hash of a generated passphrase."""
+    return f"{_SHA256}${_sha256(passphrase)}"
+
+
+def _sha256(passphrase: str) -> str:
+    return hashlib.sha256(passphrase.encode(errors="surrogateescape")).hexdigest()
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,95 @@
+"""Tokens, each valid for one repository."""
+
+import hashlib
+import hmac
+import re
+import secrets
+
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.keys import TOKENS, token_key
+from cloudrepo_server.models import RepositoryDocument, TokenDocument
+from cloudrepo_server.specs.timestamps import now
+from cloudrepo_server.storage import Storage
+
+TOKEN_PREFIX = "cloudrepo."  # noqa: S105 (the first part of every token, and no secret)
+
+_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+
+
+class Tokens:
+    """The tokens of an organization.
+
+    A token is `cloudrepo.ID.SECRET`. The ID is part of the key of its document.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def create(
+        self, repository: RepositoryDocument, *, read_only: bool = False
+    ) -> tuple[TokenDocument, str]:
+        """Create a token; return its document and the token itself, which is not stored."""
+        secret = secrets.token_urlsafe(32)
+        document = TokenDocument(
+            id=secrets.token_hex(8),
+            repository=repository.name,
+            repository_id=repository.id,
+            secret=_hash(secret),
+            read_only=read_only,
+            created=now(),
+        )
+        await self._storage.change(token_key(document.id), TokenDocument, lambda _: document)
+        return document, f"{TOKEN_PREFIX}{document.id}.{secret}"
+
+    async def all(self) -> list[TokenDocument]:
+        """Return every token, oldest first."""
+        documents = await self._storage.read_all(TOKENS, TokenDocument)
+        return sorted(documents, key=lambda document: document.created)
+
+    async def delete(self, token_id: str) -> None:
+        """Revoke a token, from the next request on.
+
+        Raises:
+            NotFoundError: there is no token with this id.
+        """
+
+        def delete(existing: TokenDocument | None) -> None:
+            if existing is None:
+                raise NotFoundError(f"The token {token_id} was not found.")
+
+        if not _is_id(token_id):
+            delete(None)
+        await self._storage.change(token_key(token_id), TokenDocument, delete)
+
+    def prefetch(self, password: str) -> None:
+        """Read the document of this password ahead of time, if the password is a token."""
+        token_id, _ = _split(password)
+        if token_id:
+            self._storage.prefetch((token_key(token_id), TokenDocument))
+
+    async def verify(self, token: str) -> TokenDocument | None:
+        """Return the document of this token, or None if the token is not valid."""
+        token_id, secret = _split(token)
+        if not token_id:
+            return None
+        document = await self._storage.read(token_key(token_id), TokenDocument)
+        if document is None or not hmac.compare_digest(_hash(secret), document.secret):
+            return None
+        return document
+
+
+def _split(token: str) -> tuple[str, str]:
+    # The id and the secret, or two empty strings if this is not a token.
+    if not token.startswith(TOKEN_PREFIX):
+        return "", ""
+    token_id, _, secret = token.removeprefix(TOKEN_PREFIX).partition(".")
+    return (token_id, secret) if secret and _is_id(token_id) else ("", "")
+
+
+def _is_id(text: str) -> bool:
+    # Checked before the text becomes part of a key: stores limit the length of a key.
+    return _ID.fullmatch(text) is not None
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
