@@ -53,7 +53,7 @@ def test_a_suite_gets_what_it_can_and_is_told_what_it_cannot(
     said = ended.stdout
     assert "4 failed, 1 passed" in said, said + ended.stderr
     for what in ("The journal", "A fault", "An impersonation"):
-        assert f"{what} belongs to one server, and this one shares its store" in said
+        assert f"{what} belongs to one server, but this server shares its store" in said
     # The report of a test that fails otherwise has no part about the journal.
     assert "cloudrepo: requests to" not in said
     # Nothing is left, on whichever server.

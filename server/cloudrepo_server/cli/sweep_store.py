@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudrepo_server.domain.garbage import sweep
+from cloudrepo_server.domain.garbage import collect_garbage
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.stale_runs import delete_stale_runs
 from cloudrepo_server.process.server import open_storage
@@ -43,14 +43,14 @@ async def sweep_store(told: StoreSweep) -> int:
         if told.runs_older_than is not None:
             runs = await delete_stale_runs(organization, older_than=told.runs_older_than)
             print(f"Removed {runs}.")
-        swept = await sweep(storage, older_than=told.older_than, grace=told.grace)
+        swept = await collect_garbage(storage, older_than=told.older_than, grace=told.grace)
     finally:
         await organization.close()
     print(f"Removed {swept}.")
-    if swept.unread:
+    if swept.unreadable:
         print(
             "cloudrepo-server: left alone, as a document cannot be read: "
-            f"{', '.join(swept.unread)}",
+            f"{', '.join(swept.unreadable)}",
             file=sys.stderr,
         )
-    return 1 if swept.unread else 0
+    return 1 if swept.unreadable else 0

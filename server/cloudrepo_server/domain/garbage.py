@@ -95,9 +95,7 @@ async def collect_garbage(
         names = await _repository_names(storage)
     except StorageError:
         # The unreadable document may be that of any of these repositories.
-        return GarbageReport(
-            partial_files=partial_files, unreadable=tuple(sorted(stored_ids))
-        )
+        return GarbageReport(partial_files=partial_files, unreadable=tuple(sorted(stored_ids)))
     deleted_ids = sorted(stored_ids - set(names))
     for repository_id in deleted_ids:
         await storage.delete_repository_objects(repository_id)
@@ -108,9 +106,7 @@ async def collect_garbage(
     unreadable: list[str] = []
     for repository_id in sorted(stored_ids & set(names)):
         try:
-            orphaned += await _orphaned_blobs(
-                storage, repository_id, written_before=written_before
-            )
+            orphaned += await _orphaned_blobs(storage, repository_id, written_before=written_before)
         except StorageError:
             unreadable.append(names[repository_id])
         if not grace:

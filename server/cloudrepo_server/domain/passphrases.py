@@ -38,8 +38,6 @@ COST = ScryptCost(n=1 << 14, r=8, p=1)
 
 _UNSTATED_COST = ScryptCost(n=1 << 14, r=8, p=1)
 _CONCURRENT_HASHES = 2
-_SHA256 = "sha256"
-_SCRYPT = "scrypt"
 
 
 class PassphraseHasher:
@@ -52,7 +50,7 @@ class PassphraseHasher:
         """Return the scrypt hash of a passphrase that a person chose."""
         salt = secrets.token_bytes(16)
         key = await self._scrypt(passphrase, salt, COST)
-        return "$".join([_SCRYPT, str(COST.n), str(COST.r), str(COST.p), _encode(salt), key])
+        return f"scrypt${COST.n}${COST.r}${COST.p}${_encode(salt)}${key}"
 
     async def matches(self, passphrase: str, stored: str) -> bool:
         """Return whether a stored hash is the hash of this passphrase.
@@ -60,19 +58,17 @@ class PassphraseHasher:
         Raises:
             StorageError: the stored hash cannot be read.
         """
-        algorithm, *parts = stored.split("$")
-        try:
-            if algorithm == _SHA256:
-                (expected,) = parts
+        match stored.split("$"):
+            case ["sha256", expected]:
                 return hmac.compare_digest(_sha256(passphrase), expected)
-            if algorithm != _SCRYPT:
-                raise ValueError(algorithm)
-            *numbers, salt, expected = parts
-            cost = ScryptCost(*map(int, numbers)) if numbers else _UNSTATED_COST
-            decoded_salt = base64.b64decode(salt)
-        except (TypeError, ValueError) as error:
-            raise StorageError("a stored passphrase hash cannot be read") from error
-        return hmac.compare_digest(await self._scrypt(passphrase, decoded_salt, cost), expected)
+            case ["scrypt", n, r, p, salt, expected]:
+                cost = ScryptCost(int(n), int(r), int(p))
+            case ["scrypt", salt, expected]:
+                cost = _UNSTATED_COST
+            case _:
+                raise StorageError("a stored passphrase hash has an unknown format")
+        key = await self._scrypt(passphrase, base64.b64decode(salt), cost)
+        return hmac.compare_digest(key, expected)
 
     async def _scrypt(self, passphrase: str, salt: bytes, cost: ScryptCost) -> str:
         async with self._semaphore:
@@ -83,8 +79,7 @@ class PassphraseHasher:
                 n=cost.n,
                 r=cost.r,
                 p=cost.p,
-                # OpenSSL rejects a higher cost than this, and its default allows little more than
-                # 16 MiB.
+                # The default limit is 32 MiB, which a higher cost exceeds.
                 maxmem=2 * cost.memory,
             )
         return _encode(key)
@@ -92,7 +87,7 @@ class PassphraseHasher:
 
 def hash_generated(passphrase: str) -> str:
     """Return the SHA-256 hash of a generated passphrase."""
-    return f"{_SHA256}${_sha256(passphrase)}"
+    return f"sha256${_sha256(passphrase)}"
 
 
 def _sha256(passphrase: str) -> str:

@@ -38,6 +38,11 @@ STATUSES = ("active", "archived", "quarantined", "deprecated")
 _EXPECTED_AT_ONCE = 50
 
 
+def repository_not_found(name: str) -> NotFoundError:
+    """Return the error for a missing repository; CloudRepo's own client looks for its words."""
+    return NotFoundError(f"The repository could not be found: {name[:64]}")
+
+
 class Repository:
     """A repository with the settings that it had when it was asked for."""
 
@@ -296,7 +301,7 @@ class Repository:
     async def _read_settings(self) -> None:
         current = await self._storage.read(repository_key(self.name), RepositoryDocument)
         if current is None or current.id != self.document.id:
-            raise NotFoundError(f"The repository could not be found: {self.name}.")
+            raise repository_not_found(self.name)
         self.document = current
         self.dialect = get_dialect(current.dialect)
 

@@ -1,4 +1,4 @@
-"""Who is signed in to the portal, on whichever server of those that share a store."""
+"""Sessions of the portal, valid on every server that shares the store."""
 
 import hashlib
 import secrets
@@ -12,85 +12,90 @@ LIFETIME = 12 * 60 * 60
 
 
 class KeyDocument(Document, frozen=True, kw_only=True):
-    """What the portal's cookies are signed with."""
+    """The key that signs the portal's cookies."""
 
     secret: str
 
 
 class SessionDocument(Document, frozen=True, kw_only=True):
-    """One signed-in browser; `id` is a digest of what it knows."""
+    """One signed-in browser; `id` is a digest of the session identifier in its cookie."""
 
     id: str
     username: str
     begun: float
+    """Seconds since the epoch."""
 
 
 class Sessions:
-    """Every session of an organization's portal."""
+    """The sessions of an organization's portal."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._key: bytes | None = None
 
     async def key(self) -> bytes:
-        """What cookies are signed with: made once, by the first server that needs it.
+        """Return the key that signs cookies; the first server that needs it creates it.
 
         Raises:
-            StorageError: the store did not answer.
+            StorageError: the store did not respond.
         """
         if self._key is None:
-            made = KeyDocument(secret=secrets.token_hex(32))
-            await self._storage.change(PORTAL_KEY, KeyDocument, lambda existing: existing or made)
-            kept = await self._storage.read(PORTAL_KEY, KeyDocument)
-            self._key = bytes.fromhex((kept or made).secret)
+            new = KeyDocument(secret=secrets.token_hex(32))
+            await self._storage.change(PORTAL_KEY, KeyDocument, lambda existing: existing or new)
+            stored = await self._storage.read(PORTAL_KEY, KeyDocument)
+            self._key = bytes.fromhex((stored or new).secret)
         return self._key
 
-    async def begin(self, username: str) -> str:
-        """Begin a session; the answer is what its browser must show, and nothing stores it.
+    async def start(self, username: str) -> str:
+        """Start a session; return its identifier, which is not stored.
 
         Raises:
-            StorageError: the store did not answer.
+            StorageError: the store did not respond.
         """
-        await self.prune()
-        identity = secrets.token_urlsafe(24)
-        session = SessionDocument(id=_id(identity), username=username, begun=time())
+        await self.delete_expired()
+        identifier = secrets.token_urlsafe(24)
+        session = SessionDocument(id=_digest(identifier), username=username, begun=time())
         await self._storage.change(session_key(session.id), SessionDocument, lambda _: session)
-        return identity
+        return identifier
 
-    async def username(self, identity: str) -> str | None:
-        """Whose session that is, or None where it has ended.
+    async def username(self, identifier: str) -> str | None:
+        """Return the user name of a session, or None if it has ended.
 
         Raises:
-            StorageError: the store did not answer.
+            StorageError: the store did not respond.
         """
-        session = await self._storage.read(session_key(_id(identity)), SessionDocument)
-        if session is None or session.begun < time() - LIFETIME:
+        session = await self._storage.read(session_key(_digest(identifier)), SessionDocument)
+        if session is None or _is_expired(session):
             return None
         return session.username
 
-    async def end(self, identity: str) -> None:
-        """End a session, wherever its cookie still is.
+    async def end(self, identifier: str) -> None:
+        """End a session; its cookie is no longer valid.
 
         Raises:
-            StorageError: the store did not answer.
+            StorageError: the store did not respond.
         """
-        await self._remove(_id(identity))
+        await self._delete(_digest(identifier))
 
-    async def prune(self) -> int:
-        """Remove those that have ended by themselves; the answer is how many.
+    async def delete_expired(self) -> int:
+        """Delete expired sessions; return how many there were.
 
         Raises:
-            StorageError: the store did not answer.
+            StorageError: the store did not respond.
         """
         sessions = await self._storage.read_all(SESSIONS, SessionDocument)
-        ended = [session for session in sessions if session.begun < time() - LIFETIME]
-        for session in ended:
-            await self._remove(session.id)
-        return len(ended)
+        expired = [session for session in sessions if _is_expired(session)]
+        for session in expired:
+            await self._delete(session.id)
+        return len(expired)
 
-    async def _remove(self, session_id: str) -> None:
+    async def _delete(self, session_id: str) -> None:
         await self._storage.change(session_key(session_id), SessionDocument, lambda _: None)
 
 
-def _id(identity: str) -> str:
-    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+def _is_expired(session: SessionDocument) -> bool:
+    return session.begun < time() - LIFETIME
+
+
+def _digest(identifier: str) -> str:
+    return hashlib.sha256(identifier.encode()).hexdigest()[:32]

@@ -143,7 +143,7 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
             _write_state(settings.state_file, state)
         if isinstance(settings.data, Path):
             # Who owned the folder before may have been killed.
-            organization.sweep()
+            organization.start_garbage_collection()
         yield Answering(organization, state, listeners, in_flight)
     finally:
         watch.cancel()

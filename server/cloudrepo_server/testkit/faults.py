@@ -149,7 +149,7 @@ class _KindOnly(msgspec.Struct):
     kind: str
 
 
-class RequestDetails(msgspec.Struct, frozen=True):
+class RequestFacts(msgspec.Struct, frozen=True):
     """The details of a request that faults match; `path` is relative to the repository."""
 
     method: str
@@ -173,7 +173,7 @@ class InstalledFault(msgspec.Struct, eq=False):
         """Return the fault as the admin API returns it."""
         return {**msgspec.to_builtins(self.specification), "id": self.id, "struck": self.fired}
 
-    def fire(self, details: RequestDetails) -> bool:
+    def fire(self, details: RequestFacts) -> bool:
         """Return whether the fault fires for this request, and count it."""
         fault = self.specification
         if fault.times is not None and self.fired >= fault.times:
@@ -221,7 +221,7 @@ class Faults:
         self._installed.clear()
 
     def fire(
-        self, details: RequestDetails, *, with_project_only: bool = False
+        self, details: RequestFacts, *, with_project_only: bool = False
     ) -> list[InstalledFault]:
         """Return the faults that fire for a request: the oldest, and those that combine with it.
 
@@ -258,7 +258,7 @@ def parse_fault(body: bytes) -> FaultSpecification:
     return fault
 
 
-def _matches(fault: FaultSpecification, details: RequestDetails) -> bool:
+def _matches(fault: FaultSpecification, details: RequestFacts) -> bool:
     conditions: Iterable[tuple[str | None, str | None]] = (
         (fault.method and fault.method.upper(), details.method),
         (fault.user, details.user),

@@ -10,7 +10,7 @@ from cloudrepo_server.testkit.faults import (
     Faults,
     FaultSpecification,
     InstalledFault,
-    RequestDetails,
+    RequestFacts,
     StalePage,
 )
 from cloudrepo_server.testkit.impersonation import Impersonations
@@ -100,7 +100,7 @@ class TestkitRegistry:
         return fault
 
     def fire_faults(
-        self, repository_id: str, details: RequestDetails, *, with_project_only: bool = False
+        self, repository_id: str, details: RequestFacts, *, with_project_only: bool = False
     ) -> list[InstalledFault]:
         """Return the faults that fire for a request, and count them."""
         faults = self._faults.get(repository_id)

@@ -85,7 +85,7 @@ def test_a_wrong_name_is_one_clear_line() -> None:
     ended = run("--repository", "No Name", code="")
 
     assert ended.returncode == 1
-    assert "'No Name' is not a repository name" in ended.stderr
+    assert "'No Name' is not a valid repository name" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

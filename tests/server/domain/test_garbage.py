@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
-from cloudrepo_server.domain.garbage import sweep
+from cloudrepo_server.domain.garbage import collect_garbage
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.storage import StoredObject
@@ -99,7 +99,10 @@ def test_what_nothing_refers_to_goes_and_all_else_stays(kept: Kept) -> None:
             assert index.get(f"/{project}/{archive.filename}").content == archive.data
             assert index.get(f"/{project}/{archive.filename}.metadata").content == archive.metadata
         log = index.server.process.log
-        assert "Removed what a killed server had left: 1 blobs, 1 deleted repositories" in log
+        assert (
+            "Garbage collection deleted what a killed server left: 1 blobs, 1 deleted repositories"
+            in log
+        )
     assert kept.files() == before
     assert not (kept.store / "blobs" / "0123456789abcdef").exists()
 
@@ -188,7 +191,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
         await publish("old", "demo")
         happens = happening()
         storage.happens(happens)
-        await sweep(storage)
+        await collect_garbage(storage)
         async for _ in happens:
             pass
         for name, projects in (("old", ["demo", "later", "under-way"]), ("new", ["first"])):

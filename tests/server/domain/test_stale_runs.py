@@ -108,9 +108,9 @@ def test_the_command_asks_the_server(own_server: Server) -> None:
         *("--url", own_server.url + "/", "--runs-older-than", "1d"), login=own_server.admin
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "Removed 0 repositories and 0 users that 0 test runs had left.\n"
+    assert ended.stdout == "Removed 0 repositories and 0 users of 0 stale test runs.\n"
     ended = sweep("--url", own_server.url, "--runs-older-than", "0s", login=own_server.admin)
-    assert ended.stdout == "Removed 1 repositories and 1 users that 1 test runs had left.\n"
+    assert ended.stdout == "Removed 1 repositories and 1 users of 1 stale test runs.\n"
     assert made(own_server) == set()
 
 

@@ -191,7 +191,7 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr("hmac.compare_digest", compare)
         wrong = token[:-1] + "!" if who == "token" else "wrong"
         with pytest.raises(UnauthenticatedError):
-            await organization.identify(name, wrong)
+            await organization.access.identify(name, wrong)
         # Of the admin's login the name is compared too; the secret never is in another way.
         assert compared[-1] is False
         await organization.close()

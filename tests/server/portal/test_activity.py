@@ -32,7 +32,10 @@ def test_what_happened_is_told_newest_first(browser: Browser, busy: Index) -> No
     assert f"Refused nothing 404 There is no project nothing in the repository {busy.name}. " in (
         page.text
     )
-    assert "401 A repository user's e-mail and passphrase are needed. nobody" in page.text
+    assert (
+        "401 Credentials are required: the e-mail address and passphrase of "
+        "a repository user. nobody" in page.text
+    )
     assert (
         f"Refused {wheel().filename} 409 File already exists: {wheel().filename} "
         f"(overwrite protection is on) {busy.username} just now"

@@ -73,7 +73,7 @@ def test_a_users_own_settings_are_shown(browser: Browser, index: Index) -> None:
     assert f"username = {email}" in page.text
     assert quote(email, safe="") in page.text
     page = browser.get(f"{path}?user=nobody@example.com", status=404)
-    assert "There is no user nobody@example.com." in page.text
+    assert "The user nobody@example.com was not found." in page.text
     assert index.api("GET", "/connection?user=nobody@example.com").status_code == 404
 
 

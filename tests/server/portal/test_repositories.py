@@ -54,9 +54,13 @@ def test_what_is_left_alone_is_as_the_admin_api_has_it(browser: Browser) -> None
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("name", "", "'' is not a repository name: use 1 to 32 of a-z, 0-9, - and _."),
-        ("name", "Upper", "'Upper' is not a repository name"),
-        ("name", "../up", "'../up' is not a repository name"),
+        (
+            "name",
+            "",
+            "'' is not a valid repository name: use 1 to 32 of the characters a-z, 0-9, - and _.",
+        ),
+        ("name", "Upper", "'Upper' is not a valid repository name"),
+        ("name", "../up", "'../up' is not a valid repository name"),
         ("largest", "many", "The largest file is a whole number, not 'many'."),
         ("largest", "-1", "The largest file is a whole number, not '-1'."),
         ("largest", "9" * 40, "The largest file is a whole number"),
@@ -79,7 +83,7 @@ def test_a_form_that_is_wrong_comes_back_with_what_was_filled_in(
 
 def test_a_name_that_is_taken_is_refused(browser: Browser, index: Index) -> None:
     page = browser.submit("/portal/create-repository", name=index.name, status=409)
-    assert f"There is a repository {index.name} already." in page.text
+    assert f"The repository {index.name} already exists." in page.text
 
 
 def test_the_list_shows_settings_and_is_searched(browser: Browser) -> None:

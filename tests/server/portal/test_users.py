@@ -50,11 +50,11 @@ def test_a_generated_passphrase_is_shown_this_once(browser: Browser, index: Inde
 @pytest.mark.parametrize(
     ("email", "passphrase", "sentence"),
     [
-        ("short@example.com", "1234567", "A passphrase has 8 to 1024 characters, this one has 7."),
+        ("short@example.com", "1234567", "A passphrase has 8 to 1024 characters; this one has 7."),
         ("long@example.com", "x" * 1025, "this one has 1025"),
-        ("nobody", "correct horse", "'nobody' is not an e-mail address."),
-        ("a:b@example.com", "correct horse", "is not an e-mail address."),
-        ("", "correct horse", "'' is not an e-mail address."),
+        ("nobody", "correct horse", "'nobody' is not a valid e-mail address."),
+        ("a:b@example.com", "correct horse", "is not a valid e-mail address."),
+        ("", "correct horse", "'' is not a valid e-mail address."),
     ],
 )
 def test_a_user_that_cannot_be_is_refused_in_words(
@@ -75,7 +75,7 @@ def test_an_address_that_is_taken_is_refused(browser: Browser, index: Index) -> 
     page = browser.submit(
         "/portal/create-user", email=index.username.upper(), passphrase="other words", status=409
     )
-    assert f"There is a user {index.username} already." in page.text
+    assert f"The user {index.username} already exists." in page.text
     assert login_of(index, *index.auth) == 200
 
 
@@ -147,4 +147,4 @@ def test_a_long_list_of_users_is_searched(browser: Browser) -> None:
 @pytest.mark.parametrize("below", ["", "/revoke"])
 def test_a_user_that_is_not_there_is_a_page_that_says_so(browser: Browser, below: str) -> None:
     page = browser.get(path_of("nobody@example.com", below), status=404)
-    assert "There is no user nobody@example.com." in page.text
+    assert "The user nobody@example.com was not found." in page.text

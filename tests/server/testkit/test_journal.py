@@ -126,7 +126,7 @@ def test_the_journal_keeps_the_newest_requests() -> None:
     journal = Journal()
     for number in range(MAX_ENTRIES + 5):
         journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
-    told = journal.answered()
+    told = journal.completed()
     assert len(told) == MAX_ENTRIES
     assert (told[0]["path"], told[-1]["path"]) == ("/5", f"/{MAX_ENTRIES + 4}")
 
@@ -159,6 +159,6 @@ def test_requests_after_a_number_are_found_in_a_full_journal() -> None:
     for number in range(1, MAX_ENTRIES + 6):
         journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
     assert journal.last == MAX_ENTRIES + 5
-    newest = journal.answered(after=journal.last - 2)
+    newest = journal.completed(after=journal.last - 2)
     assert [entry["path"] for entry in newest] == [f"/{journal.last - 1}", f"/{journal.last}"]
-    assert len(journal.answered(after=1)) == MAX_ENTRIES
+    assert len(journal.completed(after=1)) == MAX_ENTRIES

@@ -50,7 +50,7 @@ class FaultApi:
         """Let a fault strike from now on."""
         repository = await self._repository(request)
         specification = parse_fault(await read_bytes(request))
-        fault = await self._organization.install_fault(repository, specification)
+        fault = await self._organization.testkit.install_fault(repository, specification)
         return json_response(fault.as_json(), status=HTTPStatus.CREATED)
 
     async def clear_faults(self, request: web.Request) -> web.Response:
@@ -61,7 +61,7 @@ class FaultApi:
     async def delete_fault(self, request: web.Request) -> web.Response:
         """Remove a fault."""
         faults = await self._faults(request)
-        faults.remove(request.match_info["id"])
+        faults.delete(request.match_info["id"])
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _faults(self, request: web.Request) -> Faults:

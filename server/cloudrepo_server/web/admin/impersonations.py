@@ -68,7 +68,7 @@ class ImpersonationApi:
     async def delete_impersonation(self, request: web.Request) -> web.Response:
         """End an impersonation."""
         repository = await self._organization.repository(request.match_info["name"])
-        self._organization.testkit.impersonations.remove(
+        self._organization.testkit.impersonations.delete(
             repository.document.id, request.match_info["id"]
         )
         return web.Response(status=HTTPStatus.NO_CONTENT)

@@ -147,7 +147,9 @@ class Api:
             UnauthenticatedError: nobody asks.
             ForbiddenError: somebody else asks.
         """
-        admin = self._organization.require_admin(await authenticate(request, self._organization))
+        admin = self._organization.access.require_admin(
+            await authenticate(request, self._organization)
+        )
         state_of(request).user = admin.name
 
     async def describe(self, _: web.Request) -> web.Response:
@@ -250,7 +252,7 @@ class Api:
         repository = await self._repository(request)
         journal = self._organization.testkit.journal(repository.document.id)
         after, limit = _count(request, "after"), _count(request, "limit")
-        requests = journal.answered(after=after or 0, limit=limit)
+        requests = journal.completed(after=after or 0, limit=limit)
         return json_response({"requests": requests, "last": journal.last})
 
     async def clear_requests(self, request: web.Request) -> web.Response:

@@ -6,7 +6,8 @@ import contextlib
 
 from aiohttp import web
 
-from cloudrepo_server.domain.organization import Organization, Principal
+from cloudrepo_server.domain.access import Principal
+from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.web.http.paths import IndexPath
 
@@ -22,8 +23,8 @@ async def authenticate(request: web.BaseRequest, organization: Organization) -> 
         return None
     username, password = login
     if username is None:
-        return await organization.identify_token(password)
-    return await organization.identify(username, password)
+        return await organization.access.identify_token(password)
+    return await organization.access.identify(username, password)
 
 
 def prefetch(request: web.BaseRequest, organization: Organization, target: IndexPath) -> None:

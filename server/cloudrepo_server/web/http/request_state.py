@@ -7,7 +7,7 @@ import string
 import msgspec
 from aiohttp import web
 
-from cloudrepo_server.domain.organization import Principal
+from cloudrepo_server.domain.access import Principal
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.specs.dialect import Dialect

@@ -4,7 +4,8 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from cloudrepo_server.domain.organization import Organization, Principal, TokenBearer
+from cloudrepo_server.domain.access import Principal, TokenBearer
+from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
@@ -34,12 +35,14 @@ class Impersonated(msgspec.Struct, frozen=True):
         who = tunnel.impersonation
         where = tunnel.scheme, tunnel.host, tunnel.port
         path = request.rel_url.raw_path
-        if not who.stands_for(*where):
+        if not who.covers(*where):
             url = f"{tunnel.scheme}://{tunnel.host}{path}"
-            entry = await self.organization.note_refusal(who.repository, request.method, url)
+            entry = self.organization.testkit.record_blocked_request(
+                who.repository_id, request.method, url
+            )
             entry.user_agent = request.headers.get("User-Agent", "")
             raise ForbiddenError(entry.reason)
-        anybody = who.lets_anybody_read(*where)
+        anybody = who.allows_anonymous_reads(*where)
         if anybody and "Authorization" not in request.headers and request.method in _READS:
             state_of(request).principal = _reader(tunnel)
         wanted = read_project_json_path(path) if anybody and request.method in _READS else None
@@ -51,7 +54,7 @@ class Impersonated(msgspec.Struct, frozen=True):
             own = f"{base}/{who.repository}"
             if path == own or path.startswith(own + "/"):
                 return await handle(request, path)
-        below = who.below(*where, path)
+        below = who.relative_path(*where, path)
         if below is None:
             raise NotFoundError(f"{tunnel.host} has nothing at {path[:200]}.")
         return await self.index.private(request, f"{PRIVATE}/{who.repository}{below}")

@@ -48,7 +48,6 @@ class Proxy:
 
     def __init__(self, organization: Organization) -> None:
         self._testkit = organization.testkit
-        self._note_refusal = organization.note_refusal
         self._tunnels: dict[int, Tunnel] = {}
         self._authority: Authority | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -136,7 +135,9 @@ class Proxy:
             return
         if not Authority.is_installed():
             # Nothing can be said inside the tunnel; what is allowed needs no certificate of ours.
-            await self._note_refusal(impersonation.repository, "CONNECT", f"{host}:{port}")
+            self._testkit.record_blocked_request(
+                impersonation.repository_id, "CONNECT", f"{host}:{port}"
+            )
             await _refuse(writer, 403, f"{host} may not be reached from this test")
             return
         context = await self._context(host)

@@ -177,7 +177,7 @@ class ActiveFaults:
     def _missed(self, *kind: type[kinds.Fault]) -> None:
         for fault in self._faults:
             if isinstance(fault.specification, kind):
-                fault.missed()
+                fault.undo()
 
 
 def _status_answer(fault: kinds.Status) -> web.Response:

@@ -2,13 +2,9 @@
 
 from aiohttp import web
 
-from cloudrepo_server.domain.organization import (
-    Organization,
-    RepositoryUser,
-    TokenBearer,
-    repository_not_found,
-)
-from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.access import RepositoryUser, TokenBearer
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository, repository_not_found
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.testkit.journal import Entry
@@ -38,7 +34,7 @@ class Index:
         repository, entry = await self._begin(request, target)
         state = state_of(request)
         state.is_upload = request.method == "POST"
-        principal = self._organization.require_repository_user(
+        principal = self._organization.access.require_repository_user(
             state.principal or await authenticate(request, self._organization)
         )
         entry.user = principal.name or None
@@ -49,7 +45,7 @@ class Index:
         if repository is None:
             raise repository_not_found(target.repository)
         if request.method != "POST":
-            self._organization.require_right(principal, repository, write=False)
+            self._organization.access.require_permission(principal, repository, write=False)
             return await self._read(request, repository, target, entry)
         if target.parts:
             return _method_not_allowed("GET, HEAD")
@@ -78,7 +74,7 @@ class Index:
         repository = await self._organization.find(target.repository)
         state = state_of(request)
         if repository is not None:
-            self._organization.testkit.note(repository.document.id, entry)
+            self._organization.testkit.record(repository.document.id, entry)
             state.dialect = repository.dialect
         state.journal_entry = entry
         return repository, entry
@@ -104,7 +100,7 @@ class Index:
         principal: RepositoryUser | TokenBearer,
         entry: Entry,
     ) -> web.StreamResponse:
-        self._organization.require_right(principal, repository, write=True)
+        self._organization.access.require_permission(principal, repository, write=True)
         facts = RequestFacts("POST", "/", "upload", None, principal.name)
         struck = self._strike(repository, facts, entry)
         early = await struck.before(request)
@@ -138,7 +134,7 @@ class Index:
     ) -> ActiveFaults:
         testkit = self._organization.testkit
         return ActiveFaults(
-            testkit.strike(repository.document.id, facts, by_project=by_project), entry
+            testkit.fire_faults(repository.document.id, facts, with_project_only=by_project), entry
         )
 
 

@@ -126,7 +126,7 @@ class MetricsPage:
 
     async def answer(self, request: web.Request) -> web.Response:
         """All counts, as Prometheus reads them."""
-        self._organization.require_member(await authenticate(request, self._organization))
+        self._organization.access.require_user(await authenticate(request, self._organization))
         return web.Response(
             body=generate_latest(self._metrics.registry),
             headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},

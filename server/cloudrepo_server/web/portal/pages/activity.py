@@ -101,7 +101,7 @@ def _newest(
 
 
 def _backwards(organization: Organization, repository: Repository) -> Iterator[ActivityEvent]:
-    for entry in reversed(organization.testkit.noted(repository.document.id)):
+    for entry in reversed(organization.testkit.recorded(repository.document.id)):
         yield ActivityEvent(repository.name, entry)
 
 

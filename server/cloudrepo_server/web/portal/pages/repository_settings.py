@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -45,7 +46,7 @@ def choices() -> Choices:
     )
 
 
-def read_settings(form: Mapping[str, str]) -> dict[str, bool | str | int | None]:
+def read_settings(form: Mapping[str, str]) -> dict[str, Any]:
     """The settings that a form says.
 
     Raises:

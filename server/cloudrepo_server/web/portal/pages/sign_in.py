@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from cloudrepo_server.domain.organization import AdminUser
+from cloudrepo_server.domain.access import AdminUser
 from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.web.portal.paths import HOME, SIGN_IN, is_portal_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -31,7 +31,9 @@ async def sign_in(request: PortalRequest) -> web.Response:
         refusal.headers["Retry-After"] = str(wait)
         return refusal
     try:
-        principal = await request.organization.identify(username, request.form.get("password", ""))
+        principal = await request.organization.access.identify(
+            username, request.form.get("password", "")
+        )
     except UnauthenticatedError:
         return _form(request, _UNAUTHORIZED, "The e-mail or the password is wrong.")
     if not isinstance(principal, AdminUser):
@@ -46,7 +48,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
     await sessions.end(request.session_id)
     wanted = request.form.get("next", "")
     response = request.redirect(wanted if is_portal_path(wanted) else HOME)
-    request.cookies.set_session(request.http, response, await sessions.begin(principal.name))
+    request.cookies.set_session(request.http, response, await sessions.start(principal.name))
     return response
 
 
