@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import BusyError, CloudRepoServerError, StorageError
 from cloudrepo_server.logs import FIELDS
-from cloudrepo_server.web.admin.routes import DESCRIPTION, Api
+from cloudrepo_server.web.admin.routes import OPENAPI_PATH, AdminApi
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import (
@@ -21,7 +21,7 @@ from cloudrepo_server.web.http.request_state import (
     state_of,
 )
 from cloudrepo_server.web.http.responses import error_response, exception_response
-from cloudrepo_server.web.impersonation.handler import Impersonated
+from cloudrepo_server.web.impersonation.handler import ImpersonationHandler
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.handler import Index
 from cloudrepo_server.web.index.remote_index import Remote
@@ -64,8 +64,8 @@ def create_application(
     """
     remote = Remote()
     organization.upstreams.connect = remote.connect
-    index, api = Index(organization, remote), Api(organization, proxy)
-    impersonated = Impersonated(organization, index)
+    index, api = Index(organization, remote), AdminApi(organization, proxy)
+    impersonated = ImpersonationHandler(organization, index)
     dispatch = _dispatcher(proxy, impersonated, api, in_flight, organization.limits.requests)
     answer = _answering(organization, dispatch, log_refusals=log_refusals)
 
@@ -142,15 +142,19 @@ def _answering(organization: Organization, dispatch: Dispatch, *, log_refusals: 
 
 
 def _dispatcher(
-    proxy: Proxy, impersonated: Impersonated, api: Api, in_flight: InFlightRequests, most: int
+    proxy: Proxy,
+    impersonated: ImpersonationHandler,
+    api: AdminApi,
+    in_flight: InFlightRequests,
+    most: int,
 ) -> Dispatch:
     async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
         if len(in_flight) > most and request.path not in _ALWAYS:
             raise BusyError(f"The server answers {most} requests at once, and no more now.")
         tunnel = proxy.tunnel(request)
         if tunnel is not None:
-            return await impersonated.answer(request, tunnel)
-        if request.path.startswith("/api/") and request.path != DESCRIPTION:
+            return await impersonated.handle(request, tunnel)
+        if request.path.startswith("/api/") and request.path != OPENAPI_PATH:
             await api.require_admin(request)
         return await handler(request)
 

@@ -23,7 +23,7 @@ from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
-DESCRIPTION = "/api/openapi.json"
+OPENAPI_PATH = "/api/openapi.json"
 
 _REPOSITORY = "/api/repositories/{name}"
 _CONFLICT = (HTTPStatus.CONFLICT,)
@@ -31,7 +31,7 @@ _LARGEST_COUNT = 2**53 - 1  # the largest integer that every JSON library can re
 _COUNT = {"type": "integer", "minimum": 0, "maximum": _LARGEST_COUNT}
 
 
-class Api:
+class AdminApi:
     """Answers every request below `/api`."""
 
     def __init__(self, organization: Organization, proxy: Proxy) -> None:
@@ -47,7 +47,7 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         """The admin API's routes."""
-        described = web.get(DESCRIPTION, self.describe)
+        described = web.get(OPENAPI_PATH, self.describe)
         return [described, *(operation.route for operation in self._operations)]
 
     def _repository_operations(self) -> list[Operation]:

@@ -19,13 +19,13 @@ from cloudrepo_server.web.index.handler import Index
 _READS = ("GET", "HEAD")
 
 
-class Impersonated(msgspec.Struct, frozen=True):
+class ImpersonationHandler(msgspec.Struct, frozen=True):
     """Answers for the hosts that repositories stand for."""
 
     organization: Organization
     index: Index
 
-    async def answer(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
+    async def handle(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
         """The answer of the repository that the URL belongs to.
 
         Raises:
