@@ -1,4 +1,4 @@
-"""The tutorial, followed to the letter."""
+"""A reader who follows docs/tutorial.md step by step sees what it shows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.markdown import blocks
+from tests.support.shown_output import assert_printed
 
 if TYPE_CHECKING:
     import pytest
@@ -18,30 +19,31 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 INSTALL = "python -m pip install pytest-cloudrepo\n"
 # The first line of a block that is a file.
-FILE = re.compile(r"# (?P<name>[\w.]+)(?P<added>, added)?\n")
+FILE_NAME = re.compile(r"# (?P<name>[\w.]+)(?P<added>, added)?\n")
 
 
 @dataclass
 class Reader:
-    """Somebody who does what the tutorial says."""
+    """A reader of the tutorial, who works in a folder."""
 
     folder: Path
-    printed: str = ""
+    output: str = ""
     status: int = 0
 
-    def write(self, text: str) -> None:
-        named = FILE.match(text)
-        assert named is not None, f"this block does not say which file it is:\n{text}"
-        with (self.folder / named["name"]).open(
-            "a" if named["added"] else "w", encoding="utf-8"
-        ) as file:
+    def write_file(self, text: str) -> None:
+        """Write or extend the file that the first line of a block names."""
+        named = FILE_NAME.match(text)
+        assert named is not None, f"the first line of this block names no file:\n{text}"
+        mode = "a" if named["added"] else "w"
+        with (self.folder / named["name"]).open(mode, encoding="utf-8") as file:
             file.write(text[named.end() :])
 
-    def type(self, command: str) -> None:
+    def run(self, command: str) -> None:
+        """Run a command, after checking that the one before it succeeded."""
         self.expect_success()
         program, *arguments = shlex.split(command)
         assert program == "python"
-        ended = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -50,27 +52,24 @@ class Reader:
             timeout=300,
             check=False,
         )
-        self.printed, self.status = ended.stdout, ended.returncode
+        self.output, self.status = completed.stdout, completed.returncode
 
     def compare(self, shown: str) -> None:
-        rest = [" ".join(line.split()) for line in self.printed.splitlines()]
-        for line in shown.splitlines():
-            pattern = ".*".join(map(re.escape, " ".join(line.split()).split("…")))
-            places = [place for place, had in enumerate(rest) if re.search(pattern, had)]
-            assert places, f"the tutorial shows {line!r}, but this was printed:\n{self.printed}"
-            rest = rest[places[0] + 1 :]
+        """Compare the shown output with that of the last command."""
+        assert_printed(shown, self.output)
         if "FAILED" in shown:
             assert self.status == 1
             self.status = 0
 
     def expect_success(self) -> None:
-        assert self.status == 0, self.printed
+        """Check that the last command succeeded, unless the page shows its failure."""
+        assert self.status == 0, self.output
 
 
-def test_each_step_does_what_the_tutorial_shows(
+def test_each_step_of_the_tutorial_prints_what_it_shows(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whatever the machine's own settings say of colours.
+    # Turn colours off, whatever the machine's own settings are.
     monkeypatch.setenv("PY_COLORS", "0")
     install, *steps = blocks(PAGE)
     assert install.text == INSTALL
@@ -78,9 +77,9 @@ def test_each_step_does_what_the_tutorial_shows(
     for step in steps:
         match step.language:
             case "console":
-                reader.type(step.text)
+                reader.run(step.text)
             case "text":
                 reader.compare(step.text)
             case _:
-                reader.write(step.text)
+                reader.write_file(step.text)
     reader.expect_success()

@@ -1,0 +1,24 @@
+"""Compare the output that a page shows with what a program printed."""
+
+from __future__ import annotations
+
+import re
+
+
+def assert_printed(shown: str, printed: str) -> None:
+    """Assert that each shown line was printed, in this order; `…` stands for any text.
+
+    Neither white space nor the length of a rule such as `=====` matters.
+    """
+    remaining = [_normalized(line) for line in printed.splitlines()]
+    for line in shown.splitlines():
+        pattern = ".*".join(map(re.escape, _normalized(line).split("…")))
+        matches = [
+            place for place, candidate in enumerate(remaining) if re.search(pattern, candidate)
+        ]
+        assert matches, f"the page shows {line!r}, but this was printed:\n{printed}"
+        remaining = remaining[matches[0] + 1 :]
+
+
+def _normalized(line: str) -> str:
+    return re.sub(r"([-=_])\1{2,}", r"\1\1\1", " ".join(line.split()))
