@@ -1,84 +1,146 @@
-"""What is stored, as documents: repositories, their projects and files, users and tokens."""
+"""The stored documents: repositories, projects and their files, users and tokens.
+
+The names and types of fields are the stored format: a change must keep old documents readable.
+"""
+
+from collections.abc import Mapping
 
 import msgspec
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored under one key; `revision` is new with every change.
-
-    `earlier` are revisions before it, the newest first, where several servers write.
-    """
+    """A value that is stored under one key."""
 
     revision: str = ""
+    """The identifier of this version of the document; each change has a new one."""
     earlier: tuple[str, ...] = ()
+    """The previous revisions, newest first; only shared stores keep them."""
 
 
-class RepositoryDocument(Document, frozen=True, kw_only=True):
-    """A repository and its settings; `id` is new for each, so a name used again starts empty."""
+class RepositorySettings(Document, frozen=True, kw_only=True):
+    """The settings of a repository: the one list from which all others are derived.
 
-    id: str
-    name: str
+    It is a base class of `RepositoryDocument` alone, and a `Document` because a msgspec struct
+    cannot have two base classes with fields.
+    """
+
     overwrite_protection: bool = False
     public: bool = False
     dialect: str = "modern"
     max_file_size: int | None = None
     upstream: tuple[str, ...] = ()
     upstream_strategy: str = "first-match"
+
+
+SETTINGS = tuple(
+    field
+    for field in msgspec.structs.fields(RepositorySettings)
+    if field.name not in Document.__struct_fields__
+)
+"""The name, type and default of each setting."""
+
+
+class RepositoryDocument(RepositorySettings, frozen=True, kw_only=True):
+    """A repository and its settings."""
+
+    id: str
+    """Unique for each repository, so a new repository with an old name is empty."""
+    name: str
     run: str | None = None
-    """The test run that made it, if one did."""
+    """The pytest session that created it, if one did."""
     created: str
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """The settings by name."""
+        return {field.name: getattr(self, field.name) for field in SETTINGS}
 
-class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One published file; `yanked` is None, or the reason, which may be empty."""
+
+class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file on a project's page, with the properties that a page shows."""
 
     filename: str
     version: str | None
     size: int
     sha256: str
-    blake2_256: str | None = None
-    blob: str
     upload_time: str
     uploader: str
     requires_python: str | None = None
     metadata_sha256: str | None = None
-    metadata_blob: str | None = None
     yanked: str | None = None
+    """The reason of the yank, which may be empty, or None if the file is not yanked."""
     attestations: str | None = None
+
+
+class File(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that was published to a repository of this server."""
+
+    blake2_256: str | None = None
+    blob: str
+    """The key of the blob with the file's content."""
+    metadata_blob: str | None = None
+    """The key of the blob with its core metadata."""
 
     @property
     def blobs(self) -> tuple[str, ...]:
-        """The keys of all blobs that belong to this file."""
+        """The keys of all blobs of this file."""
         return (self.blob,) if self.metadata_blob is None else (self.blob, self.metadata_blob)
 
 
+class RemoteFile(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
+    """A file of another index, which is an upstream of a repository; never stored."""
+
+    url: str
+    metadata_url: str | None = None
+
+
 class ProjectDocument(Document, frozen=True, kw_only=True):
-    """A project and its files by name; `deleted` are the names that must not come again."""
+    """A project of a repository, with its files by name."""
 
     name: str
     files: dict[str, File] = msgspec.field(default_factory=dict)
     status: str = "active"
     status_reason: str | None = None
     deleted: tuple[str, ...] = ()
+    """The names of deleted files, if the dialect does not allow their reuse."""
+
+
+class UpstreamProject(msgspec.Struct, frozen=True, kw_only=True):
+    """A project with files of another index, or of several repositories and indexes; never stored.
+
+    It has the fields of a `ProjectDocument` that a project's page shows.
+    """
+
+    name: str
+    files: Mapping[str, File | RemoteFile]
+    status: str = "active"
+    status_reason: str | None = None
+    revision: str
+
+
+Project = ProjectDocument | UpstreamProject
+"""A project that a page can show."""
 
 
 class UserDocument(Document, frozen=True, kw_only=True):
-    """A repository user; `passphrase` is a hash that says how it was made."""
+    """A repository user."""
 
     email: str
     passphrase: str
+    """A hash, which states its algorithm and cost."""
     read_only: bool = False
     run: str | None = None
-    """The test run that made it, if one did."""
+    """The pytest session that created the user, if one did."""
     created: str
 
 
 class TokenDocument(Document, frozen=True, kw_only=True):
-    """What stands for one repository; `secret` is a hash."""
+    """A token, valid for one repository."""
 
     id: str
     repository: str
     repository_id: str
     secret: str
+    """A hash."""
     read_only: bool = False
     created: str

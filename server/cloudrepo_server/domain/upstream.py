@@ -1,50 +1,69 @@
-"""What a repository shows when it falls through to others: its own files first, then theirs."""
+"""Upstreams: other repositories and indexes whose projects a repository also offers."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-import msgspec
-
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.models import ProjectDocument, RepositoryDocument
+from cloudrepo_server.models import (
+    File,
+    Project,
+    ProjectDocument,
+    RemoteFile,
+    RepositoryDocument,
+    UpstreamProject,
+)
 
-STRATEGIES = ("first-match", "best-version")
-"""The first that has a project answers for it alone; or all that have it answer together."""
+FIRST_MATCH = "first-match"
+BEST_VERSION = "best-version"
+STRATEGIES = (FIRST_MATCH, BEST_VERSION)
+"""The first source that has a project provides all of its files; or all that have it provide some.
 
-_REMOTE = ("http://", "https://")
+The sources are the repository itself and then its upstreams, in their order.
+"""
+
+_URL_SCHEMES = ("http://", "https://")
 
 
 class Source(Protocol):
-    """A repository of this server, or another index."""
+    """A source of projects: a repository of this server, or another index."""
 
-    async def project(self, name: str) -> ProjectDocument | None:
-        """The project of that name, or None."""
+    async def project(self, name: str) -> Project | None:
+        """Return the project with this name, or None."""
 
     async def project_names(self) -> list[str]:
-        """The normalized names of all projects, sorted."""
+        """Return the normalized names of all projects, sorted."""
 
     async def listing_revision(self) -> str:
-        """What is another as soon as there are other projects."""
+        """Return a text that changes when the list of projects changes."""
 
 
-class LocalSource(Source, Protocol):
+class LocalSource(Protocol):
     """A repository of this server."""
 
     document: RepositoryDocument
+
+    async def project(self, name: str) -> ProjectDocument | None:
+        """Return the project with this name, or None."""
+
+    async def project_names(self) -> list[str]:
+        """Return the normalized names of all projects, sorted."""
+
+    async def listing_revision(self) -> str:
+        """Return a text that changes when the list of projects changes."""
 
 
 Find = Callable[[str], Awaitable[LocalSource | None]]
 Connect = Callable[[str], Source]
 
 
-def is_remote(upstream: str) -> bool:
-    """Whether an upstream is the URL of an index, rather than a repository's name."""
-    return upstream.startswith(_REMOTE)
+def is_url(upstream: str) -> bool:
+    """Return whether an upstream is the URL of another index, not the name of a repository."""
+    return upstream.startswith(_URL_SCHEMES)
 
 
-def without_password(upstream: str) -> str:
-    """An upstream as it may be shown."""
+def hide_password(upstream: str) -> str:
+    """Return an upstream with the password of its URL, if it has one, replaced by `***`."""
     parts = urlsplit(upstream)
     if parts.password is None:
         return upstream
@@ -52,111 +71,129 @@ def without_password(upstream: str) -> str:
 
 
 class Upstreams:
-    """Follows repositories to those that they fall through to."""
+    """Finds projects in a repository and in its upstreams, and in their upstreams."""
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self.connect: Connect = _no_remote
+        self.connect: Connect = _no_connection
 
     async def check(self, document: RepositoryDocument) -> None:
-        """Refuse what cannot be fallen through to.
+        """Check the upstream settings of a repository.
 
         Raises:
-            InvalidError: a repository is not there, or the way leads back to this one.
+            InvalidError: an upstream does not exist, or the repository is its own upstream.
         """
         if document.upstream_strategy not in STRATEGIES:
-            raise InvalidError(f"upstream_strategy is one of: {', '.join(STRATEGIES)}.")
-        seen = {document.name}
-        ahead = list(document.upstream)
-        while ahead:
-            name = ahead.pop()
-            if is_remote(name):
-                _check_url(name)
+            raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")
+        visited = {document.name}
+        remaining = list(document.upstream)
+        while remaining:
+            upstream = remaining.pop()
+            if is_url(upstream):
+                _check_url(upstream)
                 continue
-            if name == document.name:
-                raise InvalidError(f"The upstream of {document.name} leads back to itself.")
-            if name in seen:
+            if upstream == document.name:
+                raise InvalidError(
+                    f"The upstream setting of {document.name} leads back to {document.name}."
+                )
+            if upstream in visited:
                 continue
-            seen.add(name)
-            found = await self._find(name)
-            if found is None:
-                raise InvalidError(f"There is no repository {name} to be an upstream.")
-            ahead += found.document.upstream
+            visited.add(upstream)
+            repository = await self._find(upstream)
+            if repository is None:
+                raise InvalidError(f"The upstream {upstream} was not found: create it first.")
+            remaining += repository.document.upstream
 
     async def project(
-        self, repository: LocalSource, name: str, *, own: ProjectDocument | None
-    ) -> ProjectDocument | None:
-        """The project as the repository shows it: its own, with what comes from its upstreams."""
+        self, repository: LocalSource, name: str, *, local: ProjectDocument | None
+    ) -> Project | None:
+        """Return a project as a repository offers it, with files of its upstreams.
+
+        Args:
+            repository: the repository.
+            name: the name of the project.
+            local: the project in the repository itself, if it has one.
+        """
         if not repository.document.upstream:
-            return own
-        return await self._project(repository, name, own, frozenset())
+            return local
+        return await self._project(repository, name, local, frozenset())
 
     async def project_names(self, repository: LocalSource) -> list[str]:
-        """The normalized names of all projects that the repository shows, sorted."""
+        """Return the normalized names of all projects that a repository offers, sorted."""
         names: set[str] = set()
-        for source in await self._all(repository):
+        for source in await self._sources(repository):
             names.update(await source.project_names())
         return sorted(names)
 
     async def listing_revision(self, repository: LocalSource) -> str:
-        """What is another as soon as the repository shows other projects."""
-        return " ".join([await source.listing_revision() for source in await self._all(repository)])
+        """Return a text that changes when the list of offered projects changes."""
+        sources = await self._sources(repository)
+        return " ".join([await source.listing_revision() for source in sources])
 
     async def _project(
         self,
         repository: LocalSource,
         name: str,
-        own: ProjectDocument | None,
-        passed: frozenset[str],
-    ) -> ProjectDocument | None:
-        found = [own] if own is not None and own.files else []
-        together = repository.document.upstream_strategy == "best-version"
+        local: ProjectDocument | None,
+        visited: frozenset[str],
+    ) -> Project | None:
+        found: list[Project] = [local] if local is not None and local.files else []
+        merge = repository.document.upstream_strategy == BEST_VERSION
         for upstream in repository.document.upstream:
-            if found and not together:
+            if found and not merge:
                 break
-            theirs = await self._from(upstream, name, passed | {repository.document.name})
-            if theirs is not None and theirs.files:
-                found.append(theirs)
-        return _merged(found) if found else own
+            project = await self._upstream_project(
+                upstream, name, visited | {repository.document.name}
+            )
+            if project is not None and project.files:
+                found.append(project)
+        return _merge(found) if found else local
 
-    async def _from(
-        self, upstream: str, name: str, passed: frozenset[str]
-    ) -> ProjectDocument | None:
-        if is_remote(upstream):
+    async def _upstream_project(
+        self, upstream: str, name: str, visited: frozenset[str]
+    ) -> Project | None:
+        if is_url(upstream):
             return await self.connect(upstream).project(name)
-        # Two settings changed at the same moment may make a circle that neither check saw.
-        repository = None if upstream in passed else await self._find(upstream)
+        # Two settings that change at the same time may make a cycle that neither check could see.
+        repository = None if upstream in visited else await self._find(upstream)
         if repository is None:
             return None
-        return await self._project(repository, name, await repository.project(name), passed)
+        return await self._project(repository, name, await repository.project(name), visited)
 
-    async def _all(self, repository: LocalSource) -> list[Source]:
+    async def _sources(self, repository: LocalSource) -> list[Source]:
         sources: list[Source] = [repository]
-        seen = {repository.document.name}
-        ahead = list(repository.document.upstream)
-        while ahead:
-            name = ahead.pop(0)
-            if name in seen:
+        visited = {repository.document.name}
+        remaining = list(repository.document.upstream)
+        while remaining:
+            upstream = remaining.pop(0)
+            if upstream in visited:
                 continue
-            seen.add(name)
-            found = None if is_remote(name) else await self._find(name)
-            if is_remote(name):
-                sources.append(self.connect(name))
-            elif found is not None:
+            visited.add(upstream)
+            if is_url(upstream):
+                sources.append(self.connect(upstream))
+                continue
+            found = await self._find(upstream)
+            if found is not None:
                 sources.append(found)
-                ahead += found.document.upstream
+                remaining += found.document.upstream
         return sources
 
 
-def _merged(projects: Sequence[ProjectDocument]) -> ProjectDocument:
+def _merge(projects: Sequence[Project]) -> Project:
     first = projects[0]
     if len(projects) == 1:
         return first
-    files = {}
+    files: dict[str, File | RemoteFile] = {}
+    # The files of earlier projects replace files of the same name in later ones.
     for project in reversed(projects):
         files.update(project.files)
-    revision = "+".join(project.revision for project in projects)
-    return msgspec.structs.replace(first, files=files, revision=revision)
+    return UpstreamProject(
+        name=first.name,
+        files=files,
+        status=first.status,
+        status_reason=first.status_reason,
+        revision="+".join(project.revision for project in projects),
+    )
 
 
 def _check_url(url: str) -> None:
@@ -165,8 +202,8 @@ def _check_url(url: str) -> None:
     except ValueError:
         host = None
     if not host or not url.isprintable():
-        raise InvalidError(f"{url[:64]!r} is not the URL of an index.")
+        raise InvalidError(f"{url[:64]!r} is not a valid URL of an index.")
 
 
-def _no_remote(url: str) -> Source:
-    raise InvalidError(f"Other indexes cannot be reached from here: {url}")
+def _no_connection(url: str) -> Source:
+    raise InvalidError(f"This process cannot connect to other indexes: {url}")

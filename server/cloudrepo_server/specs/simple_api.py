@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from packaging.version import InvalidVersion, Version
 
-from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.models import ListedFile, Project
 from cloudrepo_server.specs.dialect import (
     CORE_METADATA,
     PROVENANCE,
@@ -48,7 +48,7 @@ def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
 
 
 def project_html(
-    project: ProjectDocument, *, base: str, dialect: Dialect, origin: str | None = None
+    project: Project, *, base: str, dialect: Dialect, origin: str | None = None
 ) -> bytes:
     """A project's page, its files below the path `base`; `origin` is where provenance is read."""
     folder = _file_folder(base, project.name)
@@ -65,7 +65,7 @@ def project_html(
 
 
 def project_json(
-    project: ProjectDocument, *, base: str, dialect: Dialect, origin: str | None = None
+    project: Project, *, base: str, dialect: Dialect, origin: str | None = None
 ) -> bytes:
     """A project's page, its files below the path `base`; `origin` is where provenance is read."""
     folder = _file_folder(base, project.name)
@@ -85,7 +85,7 @@ def project_json(
     return msgspec.json.encode(page)
 
 
-def listed(project: ProjectDocument, dialect: Dialect) -> list[File]:
+def listed(project: Project, dialect: Dialect) -> list[ListedFile]:
     """The files that a project's page offers, by name; of a quarantined one none (PEP 792)."""
     if STATUS in dialect.attributes and project.status == "quarantined":
         return []
@@ -128,7 +128,7 @@ def _document(title: str, body: str, *, head: str = "") -> str:
     )
 
 
-def _link(file: File, folder: str, dialect: Dialect, origin: str | None) -> str:
+def _link(file: ListedFile, folder: str, dialect: Dialect, origin: str | None) -> str:
     href = folder + quote(file.filename)
     told = dialect.attributes
     attributes = ""
@@ -147,7 +147,9 @@ def _link(file: File, folder: str, dialect: Dialect, origin: str | None) -> str:
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
-def _entry(file: File, folder: str, dialect: Dialect, origin: str | None) -> dict[str, object]:
+def _entry(
+    file: ListedFile, folder: str, dialect: Dialect, origin: str | None
+) -> dict[str, object]:
     told = dialect.attributes
     entry: dict[str, object] = {
         "filename": file.filename,

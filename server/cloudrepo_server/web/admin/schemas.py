@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from cloudrepo_server.domain.repository import STATUSES, Repository
-from cloudrepo_server.domain.upstream import STRATEGIES, without_password
+from cloudrepo_server.domain.upstream import STRATEGIES, hide_password
 from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
 from cloudrepo_server.models import File, ProjectDocument, TokenDocument, UserDocument
 from cloudrepo_server.specs.dialect import DIALECTS
@@ -154,7 +154,7 @@ class RepositoryAnswer(msgspec.Struct, kw_only=True):
             public=document.public,
             dialect=document.dialect,
             max_file_size=document.max_file_size,
-            upstream=tuple(without_password(each) for each in document.upstream),
+            upstream=tuple(hide_password(each) for each in document.upstream),
             upstream_strategy=document.upstream_strategy,
             run=document.run,
             created=document.created,

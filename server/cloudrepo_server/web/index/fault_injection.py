@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.models import ListedFile, Project
 from cloudrepo_server.testkit import faults as kinds
 from cloudrepo_server.testkit.faults import InstalledFault
 from cloudrepo_server.testkit.journal import Entry
@@ -54,7 +54,7 @@ class ActiveFaults:
         status = self._one(kinds.Status)
         return None if status is None else _status_answer(status)
 
-    def page(self, project: ProjectDocument | None, name: str) -> ProjectDocument | None:
+    def page(self, project: Project | None, name: str) -> Project | None:
         """The project as its page shall show it."""
         for fault in self._faults:
             specification = fault.specification
@@ -190,8 +190,8 @@ def _status_answer(fault: kinds.Status) -> web.Response:
     return answer
 
 
-def _changed(project: ProjectDocument, fault: InstalledFault, **digests: str) -> ProjectDocument:
-    def change(file: File) -> File:
+def _changed(project: Project, fault: InstalledFault, **digests: str) -> Project:
+    def change(file: ListedFile) -> ListedFile:
         if "metadata_sha256" in digests and file.metadata_sha256 is None:
             return file
         return msgspec.structs.replace(file, **digests)

@@ -7,9 +7,9 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.upstream import Upstreams, is_remote
+from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.models import Project, ProjectDocument, RemoteFile
 from cloudrepo_server.specs.dialect import CORE_METADATA, PROVENANCE
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.specs.simple_api import (
@@ -102,7 +102,7 @@ class Reader:
         if read.target.aim == "root":
             return await self._root(read)
         repository, name = read.repository, read.target.project
-        project = await self._upstreams.project(repository, name, own=read.target.own)
+        project = await self._upstreams.project(repository, name, local=read.target.own)
         if read.target.aim == "page":
             return self._project(read, read.struck.page(project, name))
         if project is None:
@@ -112,33 +112,36 @@ class Reader:
         except FileNotFoundError:
             # It was replaced between the document and the blob: the document now names another.
             own = await repository.project(name)
-            again = await self._upstreams.project(repository, name, own=own)
+            again = await self._upstreams.project(repository, name, local=own)
             if again is None or again.revision == project.revision:
                 raise NotFoundError(f"The bytes of {read.target.filename} are gone.") from None
             return await self._file(read, again)
 
-    async def _file(self, read: Read, project: ProjectDocument) -> web.StreamResponse:
+    async def _file(self, read: Read, project: Project) -> web.StreamResponse:
         filename, repository = read.target.filename, read.repository
         served = repository.dialect.attributes
-        file: File | None = project.files.get(filename)
+        file = project.files.get(filename)
+        if isinstance(file, RemoteFile):
+            return await self._pass_on(read, file.url)
         if file is not None:
-            blob, content = file.blob, repository.content(file)
+            content = repository.content(file)
         elif filename.endswith(PROVENANCE_SUFFIX) and PROVENANCE in served:
             return _provenance(read, project)
         elif CORE_METADATA not in served or read.struck.metadata_missing:
             raise _no_file(read)
         else:
             file = project.files.get(filename.removesuffix(METADATA))
-            if file is None or file.metadata_blob is None:
+            if isinstance(file, RemoteFile) and file.metadata_url is not None:
+                return await self._pass_on(read, file.metadata_url)
+            if file is None or isinstance(file, RemoteFile) or file.metadata_blob is None:
                 raise _no_file(read)
-            blob = file.metadata_blob
-            if not is_remote(blob):
-                content = await repository.metadata(file)
-        if is_remote(blob):
-            return await self._remote.pass_on(
-                read.request, blob, read.entry, whole=read.struck.spoils_body
-            )
+            content = await repository.metadata(file)
         return await file_response(read.request, content, read.entry, whole=read.struck.spoils_body)
+
+    async def _pass_on(self, read: Read, url: str) -> web.StreamResponse:
+        return await self._remote.pass_on(
+            read.request, url, read.entry, whole=read.struck.spoils_body
+        )
 
     async def _root(self, read: Read) -> web.Response:
         base, repository = read.target.base, read.repository
@@ -159,7 +162,7 @@ class Reader:
             names = self._names[key] = await self._upstreams.project_names(repository)
         return names
 
-    def _project(self, read: Read, project: ProjectDocument | None) -> web.Response:
+    def _project(self, read: Read, project: Project | None) -> web.Response:
         base, repository, dialect = read.target.base, read.repository, read.repository.dialect
         if project is None:
             raise _no_project(read)
@@ -196,7 +199,7 @@ class Reader:
         )
 
 
-def _provenance(read: Read, project: ProjectDocument) -> web.Response:
+def _provenance(read: Read, project: Project) -> web.Response:
     attested = project.files.get(read.target.filename.removesuffix(PROVENANCE_SUFFIX))
     if attested is None or attested.attestations is None:
         raise _no_file(read)

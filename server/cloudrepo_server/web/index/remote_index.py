@@ -8,7 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, UpstreamError
-from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.models import RemoteFile, UpstreamProject
 from cloudrepo_server.specs.filenames import parse_filename
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 from cloudrepo_server.specs.timestamps import now
@@ -97,7 +97,7 @@ class RemoteIndex:
         self._remote = remote
         self._url = url
 
-    async def project(self, name: str) -> ProjectDocument | None:
+    async def project(self, name: str) -> UpstreamProject | None:
         """The project of that name, or None.
 
         Raises:
@@ -116,7 +116,7 @@ class RemoteIndex:
         except (ValueError, KeyError, TypeError, simple.UnsupportedMIMEType) as error:
             raise UpstreamError(f"The upstream's page of {name} cannot be read.") from error
         revision = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return ProjectDocument(
+        return UpstreamProject(
             name=name, files={file.filename: file for file in files}, revision=revision
         )
 
@@ -139,24 +139,24 @@ class RemoteIndex:
         except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
             raise UpstreamError("The upstream did not answer.") from error
 
-    def _file(self, page: URL, details: Any) -> File:  # noqa: ANN401 (JSON, or made from HTML)
+    def _file(self, page: URL, details: Any) -> RemoteFile:  # noqa: ANN401 (JSON, or made from HTML)
         url = page.join(URL(details["url"], encoded=True)).with_fragment(None)
         if url.origin() == self._url.origin():
             url = url.with_user(self._url.user).with_password(self._url.password)
         metadata = details.get("core-metadata", details.get("data-dist-info-metadata"))
         digest = metadata.get("sha256") if isinstance(metadata, dict) else None
         yanked = details.get("yanked", False)
-        return File(
+        return RemoteFile(
             filename=details["filename"],
             version=_version(details["filename"]),
             size=int(details.get("size") or 0),
             sha256=details["hashes"].get("sha256", ""),
-            blob=str(url),
+            url=str(url),
             upload_time=details.get("upload-time") or now(),
             uploader="upstream",
             requires_python=details.get("requires-python"),
             metadata_sha256=digest,
-            metadata_blob=None if digest is None else f"{url}.metadata",
+            metadata_url=None if digest is None else f"{url}.metadata",
             yanked=(yanked if isinstance(yanked, str) else "") if yanked is not False else None,
         )
 
