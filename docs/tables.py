@@ -60,10 +60,10 @@ def _traits(dialect: Dialect) -> dict[str, str]:
         "identical bytes again": "200" if dialect.identical_accepted else "refused",
         "a deleted file's name": "stays taken" if dialect.deleted_text else "is free",
         "a file too large": str(dialect.too_large_status),
-        "JSON pages": dialect.json or "no",
-        "digests on pages": _yes(dialect.hashes),
+        "JSON pages": dialect.json_version or "no",
+        "digests on pages": _yes(dialect.shows_hashes),
         "pages tell": "all" if len(told) == len(ATTRIBUTES) else ", ".join(told) or "nothing",
-        "takes any file": _yes(dialect.any_file),
+        "takes any file": _yes(dialect.accepts_any_file),
     }
 
 

@@ -33,7 +33,7 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
             InvalidError: it does not, or no distribution has such a name.
         """
         project = None if self.name is None else check_project_name(self.name)
-        if dialect.any_file:
+        if dialect.accepts_any_file:
             return _unread_name(filename, project)
         name = parse_filename(filename, project=project)
         if project is not None and project != name.project:

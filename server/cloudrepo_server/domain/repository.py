@@ -270,7 +270,7 @@ class Repository:
         return changed or project
 
     async def _contents(self, name: DistributionName, incoming: StagedFile) -> ArchiveMetadata:
-        if self.dialect.any_file:
+        if self.dialect.accepts_any_file:
             return ArchiveMetadata(None, None)
         if incoming.inline:
             return _read_opened(name, incoming, self._limits)

@@ -36,19 +36,21 @@ class Dialect(msgspec.Struct, frozen=True):
     """The refusal of a deleted file's name used again; None allows it."""
     too_large_status: int = 413
     """The refusal of a file over the limit."""
-    json: str | None = "1.4"
+    json_version: str | None = "1.4"
     """The version of the simple API's JSON form; None where pages are HTML alone."""
-    hashes: bool = True
+    shows_hashes: bool = True
     """Whether pages tell digests."""
     attributes: frozenset[str] = frozenset(ATTRIBUTES)
     """What pages tell of a file or project beyond its name, and what belongs to it is served."""
-    any_file: bool = False
+    accepts_any_file: bool = False
     """Whether files of any kind are taken unread: the name's characters alone count."""
     empty_project_status: int = 404
     """The page of a project whose files are all gone: 404, or 200 for an empty page."""
-    simple: tuple[str, ...] = ("simple",)
+    simple_prefixes: tuple[str, ...] = ("simple",)
     """Below which first segments of a path the simple API is too."""
-    digests: frozenset[str] = frozenset({"sha256_digest", "md5_digest", "blake2_256_digest"})
+    required_digests: frozenset[str] = frozenset(
+        {"sha256_digest", "md5_digest", "blake2_256_digest"}
+    )
     """The form's fields of which one must be there."""
 
 
@@ -57,12 +59,12 @@ _TABLE = (
     Dialect(
         name="cloudrepo",
         # No lock file made from it has hashes, sizes or upload times.
-        json=None,
-        hashes=False,
+        json_version=None,
+        shows_hashes=False,
         attributes=frozenset(),
         # Its client names the file's characters as the one rule.
-        any_file=True,
-        digests=frozenset({"sha256_digest", "md5_digest"}),
+        accepts_any_file=True,
+        required_digests=frozenset({"sha256_digest", "md5_digest"}),
     ),
     Dialect(
         name="pypi",
@@ -83,10 +85,10 @@ _TABLE = (
         # https://github.com/devpi/devpi/issues/1018 has no metadata files; its JSON is 1.0.
         exists_text="{filename} already exists in non-volatile index",
         identical_accepted=True,
-        json="1.0",
+        json_version="1.0",
         attributes=frozenset({REQUIRES_PYTHON}),
         # Where hatch looks for what is there already, at every host but PyPI's.
-        simple=("simple", "+simple"),
+        simple_prefixes=("simple", "+simple"),
     ),
     Dialect(
         name="pypiserver",
@@ -94,9 +96,9 @@ _TABLE = (
         # https://github.com/pypiserver/pypiserver/issues/508 and 555 what its pages leave out.
         exists_text="Package '{filename}' already exists!",
         exists_in_reason=False,
-        json=None,
+        json_version=None,
         attributes=frozenset(),
-        any_file=True,
+        accepts_any_file=True,
     ),
     Dialect(
         name="gitlab",
@@ -105,7 +107,7 @@ _TABLE = (
         exists_status=400,
         exists_text="Validation failed: File name has already been taken",
         exists_in_reason=False,
-        json=None,
+        json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
     ),
     Dialect(
@@ -115,7 +117,7 @@ _TABLE = (
         exists_status=400,
         exists_text="Repository does not allow updating assets: {repository}",
         exists_in_reason=False,
-        json=None,
+        json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
     ),
     Dialect(
@@ -127,7 +129,7 @@ _TABLE = (
             "'{repository}:{filename}' (user '{user}' needs DELETE permission)."
         ),
         exists_in_reason=False,
-        json=None,
+        json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
     ),
 )

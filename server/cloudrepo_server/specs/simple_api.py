@@ -41,7 +41,7 @@ def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
     """The list of projects."""
     return msgspec.json.encode(
         {
-            "meta": {"api-version": dialect.json},
+            "meta": {"api-version": dialect.json_version},
             "projects": [{"name": name} for name in names],
         }
     )
@@ -71,11 +71,11 @@ def project_json(
     folder = _file_folder(base, project.name)
     files = listed(project, dialect)
     page: dict[str, object] = {
-        "meta": {"api-version": dialect.json},
+        "meta": {"api-version": dialect.json_version},
         "name": project.name,
         "files": [_entry(file, folder, dialect, origin) for file in files],
     }
-    if dialect.json != _FIRST_VERSION:
+    if dialect.json_version != _FIRST_VERSION:
         page["versions"] = sort_versions({file.version for file in files if file.version})
     if STATUS in dialect.attributes and project.status != "active":
         status = {"status": project.status}
@@ -142,7 +142,7 @@ def _link(file: ListedFile, folder: str, dialect: Dialect, origin: str | None) -
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
     if PROVENANCE in told and origin is not None and file.attestations is not None:
         attributes += f' data-provenance="{escape(origin + href + PROVENANCE_SUFFIX)}"'
-    if dialect.hashes:
+    if dialect.shows_hashes:
         href += f"#sha256={file.sha256}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
@@ -154,9 +154,9 @@ def _entry(
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": folder + quote(file.filename),
-        "hashes": {"sha256": file.sha256} if dialect.hashes else {},
+        "hashes": {"sha256": file.sha256} if dialect.shows_hashes else {},
     }
-    if dialect.json != _FIRST_VERSION:
+    if dialect.json_version != _FIRST_VERSION:
         entry |= {"size": file.size, "upload-time": file.upload_time}
     if YANKED in told:
         entry["yanked"] = (file.yanked or True) if file.yanked is not None else False

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from cloudrepo_server.domain.repository import STATUSES, Repository
 from cloudrepo_server.domain.upstream import STRATEGIES, hide_password
 from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
-from cloudrepo_server.models import File, ProjectDocument, TokenDocument, UserDocument
+from cloudrepo_server.models import SETTINGS, File, ProjectDocument, TokenDocument, UserDocument
 from cloudrepo_server.specs.dialect import DIALECTS
 from cloudrepo_server.specs.simple_api import file_path
 from cloudrepo_server.specs.timestamps import parse_upload_time
@@ -33,30 +33,28 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A request's body; a field that is not known is refused by name."""
 
 
-class RepositorySettings(Body, kw_only=True):
-    """What can be changed of a repository; what is left out stays as it is."""
+def _with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa: ANN401 (generated)
+    """Return a struct with the fields of `base` and one for each repository setting."""
+    types = {"dialect": DialectName, "max_file_size": Bytes | None, "upstream_strategy": Strategy}
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for setting in SETTINGS:
+        type_ = types.get(setting.name, setting.type)
+        fields.append(
+            (setting.name, type_ | UnsetType, UNSET) if optional else (setting.name, type_)
+        )
+    return msgspec.defstruct("Settings", fields, bases=(base,), kw_only=True)
 
-    overwrite_protection: bool | UnsetType = UNSET
-    public: bool | UnsetType = UNSET
-    dialect: DialectName | UnsetType = UNSET
-    max_file_size: Bytes | UnsetType | None = UNSET
-    upstream: tuple[str, ...] | UnsetType = UNSET
-    upstream_strategy: Strategy | UnsetType = UNSET
+
+class RepositorySettings(_with_settings(Body, optional=True)):  # type: ignore[misc] # generated
+    """What can be changed of a repository; what is left out stays as it is."""
 
     def given(self) -> dict[str, Any]:
         """The settings that the body names."""
-        values = {
-            "overwrite_protection": self.overwrite_protection,
-            "public": self.public,
-            "dialect": self.dialect,
-            "max_file_size": self.max_file_size,
-            "upstream": self.upstream,
-            "upstream_strategy": self.upstream_strategy,
-        }
+        values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
         return {name: value for name, value in values.items() if value is not UNSET}
 
 
-class NewRepository(RepositorySettings, kw_only=True):
+class NewRepository(RepositorySettings):
     """A repository's name and settings; `run` is the test run that it is made for."""
 
     name: RepositoryName
@@ -129,17 +127,11 @@ class ProjectChange(Body, kw_only=True):
     reason: str | None = None
 
 
-class RepositoryAnswer(msgspec.Struct, kw_only=True):
+class RepositoryAnswer(_with_settings(msgspec.Struct, optional=False)):  # type: ignore[misc] # generated
     """A repository and its settings."""
 
     name: str
     url: str
-    overwrite_protection: bool
-    public: bool
-    dialect: str
-    max_file_size: int | None
-    upstream: tuple[str, ...]
-    upstream_strategy: str
     run: str | None
     created: Time
 
@@ -147,17 +139,13 @@ class RepositoryAnswer(msgspec.Struct, kw_only=True):
     def of(cls, repository: Repository, url: str) -> "RepositoryAnswer":
         """The repository, found at `url`."""
         document = repository.document
+        upstream = tuple(hide_password(each) for each in document.upstream)
         return cls(
             name=document.name,
             url=url,
-            overwrite_protection=document.overwrite_protection,
-            public=document.public,
-            dialect=document.dialect,
-            max_file_size=document.max_file_size,
-            upstream=tuple(hide_password(each) for each in document.upstream),
-            upstream_strategy=document.upstream_strategy,
             run=document.run,
             created=document.created,
+            **{**document.settings, "upstream": upstream},
         )
 
 

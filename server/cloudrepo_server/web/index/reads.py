@@ -67,7 +67,7 @@ async def find_read_target(repository: Repository, target: IndexPath) -> ReadTar
         NotFoundError: no such path can be.
     """
     parts = target.parts
-    below_simple = bool(parts) and parts[0] in repository.dialect.simple
+    below_simple = bool(parts) and parts[0] in repository.dialect.simple_prefixes
     if below_simple and not await _is_file_of_simple(repository, parts):
         parts = parts[1:]
     if not parts:
@@ -186,7 +186,7 @@ class Reader:
     ) -> web.Response:
         request, dialect = read.request, read.repository.dialect
         content_type: str | None = HTML
-        if dialect.json is not None:
+        if dialect.json_version is not None:
             accept = ", ".join(request.headers.getall("Accept", ()))
             content_type = negotiate(accept, request.query.get("format"))
         if content_type is None:

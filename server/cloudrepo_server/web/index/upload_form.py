@@ -124,7 +124,7 @@ def _claims(form: Form, repository: Repository) -> DeclaredMetadata:
     if name is None:
         raise InvalidError("The form has no name.")
     digests = form.digests
-    wanted = repository.dialect.digests
+    wanted = repository.dialect.required_digests
     if form.content is not None and not wanted & set(digests):
         raise InvalidError(f"The form has no digest: it needs one of {', '.join(sorted(wanted))}.")
     return DeclaredMetadata(
