@@ -1,4 +1,4 @@
-"""CloudRepo's own client: what it checks of CloudRepo it finds here too."""
+"""CloudRepo's own client, whose checks of a CloudRepo repository succeed here too."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.secret import Secret
 from tests.support.clients import catalogue
 from tests.support.clients.sections import MIGRATE
-from tests.support.clients.uploaders import Tree
-from tests.support.clients.uploads import FILES, FIRST, OTHER, held
+from tests.support.clients.upload_runner import CONTENT, DIFFERENT_CONTENT, FILENAMES, served_files
+from tests.support.clients.uploaders import ProjectTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,63 +24,63 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.factories import RepositoryFactory
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
-    from tests.support.clients.client import Client, Installed
-    from tests.support.clients.table import Note
+    from tests.support.clients.client import Client, InstalledClient
+    from tests.support.clients.table import RecordRow
 
 DRIVER = Path(__file__).parents[1] / "support" / "clients" / "migrate_driver.py"
 ACCEPTED = "check_token: accepted"
-FOUND = "ensure_repository: it is there, and is a PyPI repository"
+EXISTS = "ensure_repository: exists and is a PyPI repository"
 TIMEOUT = 120.0
 
 dialects = pytest.mark.parametrize("dialect", ["modern", "cloudrepo"])
 
 
 class Migration:
-    """CloudRepo's client, which moves demo 1.0 from one repository to others."""
+    """CloudRepo's client, which moves demo 1.0 from one repository to another."""
 
     def __init__(
         self,
-        installed: Installed,
+        installed: InstalledClient,
         server: Server,
-        make: RepositoryFactory,
+        create_repository: RepositoryFactory,
         package: PackageFactory,
         folder: Path,
-        note: Note,
+        record_row: RecordRow,
     ) -> None:
         self._installed = installed
         self._server = server
-        self._make = make
+        self._create_repository = create_repository
         self._package = package
         self._folder = folder
-        self._note = note
+        self._record_row = record_row
 
     def source(self, module: str) -> tuple[Repository, dict[str, bytes]]:
-        """A repository that holds demo 1.0 with this module, and the files."""
-        repository = self._make()
-        tree = Tree.write(self._folder / repository.name, self._package, module=module)
-        repository.publish(*(tree.folder / "dist" / name for name in FILES))
+        """Return a new repository that contains demo 1.0 with this module, and the files."""
+        repository = self._create_repository()
+        tree = ProjectTree.write(self._folder / repository.name, self._package, module=module)
+        repository.publish(*(tree.folder / "dist" / name for name in FILENAMES))
         return repository, tree.files
 
     def token(self, repository: Repository, *, read_only: bool = False) -> str:
-        """A new token."""
-        call = self._server._api.call  # noqa: SLF001 - the plugin's own interface has no tokens
-        told = {"repository": repository.name, "read_only": read_only}
-        return Secret(call("POST", "tokens", json=told)["token"])
+        """Create a token for a repository."""
+        call = self._server._api.call  # noqa: SLF001 (the plugin's public API has no tokens)
+        token = {"repository": repository.name, "read_only": read_only}
+        return Secret(call("POST", "tokens", json=token)["token"])
 
     def run(self, token: str, repository: str, source: Repository) -> CommandResult:
-        """Let it check the repository, and move demo 1.0 to it from the source."""
+        """Check a repository, and move demo 1.0 to it from the source."""
         login = b64encode(f"{source.username}:{source.password}".encode()).decode()
-        told = {
+        task = {
             "url": self._server.url,
             "token": token,
             "repository": repository,
             "source": source.name,
             "source_authorization": f"Basic {login}",
-            "paths": [f"demo/{name}" for name in FILES],
+            "paths": [f"demo/{name}" for name in FILENAMES],
         }
-        path = self._folder / f"told-{repository}.json"
+        path = self._folder / f"task-{repository}.json"
         path.touch(mode=0o600)
-        path.write_text(json.dumps(told), "utf-8")
+        path.write_text(json.dumps(task), "utf-8")
         return command.run(
             [self._installed.python, DRIVER, path],
             environ=source.environ_for("pip"),
@@ -88,99 +88,101 @@ class Migration:
             secrets=[token, login],
         )
 
-    def note(self, asked: str, result: CommandResult, then: str) -> None:
-        """Add a row to the table: the last line is what it said."""
-        self._note(MIGRATE, self._installed, asked, result, then)
+    def record(self, action: str, result: CommandResult, outcome: str) -> None:
+        """Add a row to the table, with the last line of the output."""
+        self._record_row(MIGRATE, self._installed, action, result, outcome)
 
 
 @pytest.fixture
 def migration(
-    installed: Callable[[Client], Installed],
+    install_client: Callable[[Client], InstalledClient],
     cloudrepo_server: Server,
     cloudrepo_factory: RepositoryFactory,
     cloudrepo_package: PackageFactory,
     tmp_path: Path,
-    note: Note,
+    record_row: RecordRow,
 ) -> Migration:
     return Migration(
-        installed(catalogue.CLOUDREPO_MIGRATE),
+        install_client(catalogue.CLOUDREPO_MIGRATE),
         cloudrepo_server,
         cloudrepo_factory,
         cloudrepo_package,
         tmp_path,
-        note,
+        record_row,
     )
 
 
-def moved(result: str) -> list[str]:
-    """What it prints of files that all end so."""
-    return [f"move_python_file: demo/{name}: {result}" for name in FILES]
+def move_lines(outcome: str) -> list[str]:
+    """Return the output for all files if each has this outcome."""
+    return [f"move_python_file: demo/{name}: {outcome}" for name in FILENAMES]
 
 
 @dialects
-def test_it_moves_files_and_reads_them_back(
+def test_cloudrepo_migrate_moves_files_and_verifies_them(
     migration: Migration, cloudrepo_factory: RepositoryFactory, dialect: str
 ) -> None:
     repository = cloudrepo_factory(dialect=dialect)
-    source, files = migration.source(FIRST)
+    source, files = migration.source(CONTENT)
     token = migration.token(repository)
     result = migration.run(token, repository.name, source)
-    assert result.output.splitlines() == [ACCEPTED, FOUND, *moved("moved")]
-    assert held(repository) == files
-    migration.note(f"move files, dialect {dialect}", result, "stored, listed, read back")
+    assert result.output.splitlines() == [ACCEPTED, EXISTS, *move_lines("moved")]
+    assert served_files(repository) == files
+    migration.record(f"move files, dialect {dialect}", result, "stored, listed, downloaded again")
     again = migration.run(token, repository.name, source)
-    assert again.output.splitlines() == [ACCEPTED, FOUND, *moved("present")]
-    migration.note(f"move them again, dialect {dialect}", again, "they are there already")
+    assert again.output.splitlines() == [ACCEPTED, EXISTS, *move_lines("present")]
+    migration.record(f"move the same files again, dialect {dialect}", again, "already present")
 
 
 @dialects
-def test_it_is_refused_under_protection(
+def test_cloudrepo_migrate_cannot_replace_files_under_overwrite_protection(
     migration: Migration, cloudrepo_factory: RepositoryFactory, dialect: str
 ) -> None:
     repository = cloudrepo_factory(dialect=dialect, overwrite_protection=True)
     token = migration.token(repository)
-    source, files = migration.source(FIRST)
+    source, files = migration.source(CONTENT)
     migration.run(token, repository.name, source)
-    other, _ = migration.source(OTHER)
-    result = migration.run(token, repository.name, other)
-    refused = "CloudRepo already holds different bytes for this path and refuses overwrites"
-    assert result.output.splitlines() == [ACCEPTED, FOUND, *moved(f"failed: {refused}")]
-    assert held(repository) == files
-    migration.note(f"other bytes, protection on, dialect {dialect}", result, "unchanged")
+    changed, _ = migration.source(DIFFERENT_CONTENT)
+    result = migration.run(token, repository.name, changed)
+    reason = "CloudRepo already holds different bytes for this path and refuses overwrites"
+    assert result.output.splitlines() == [ACCEPTED, EXISTS, *move_lines(f"failed: {reason}")]
+    assert served_files(repository) == files
+    migration.record(
+        f"move different content, protection on, dialect {dialect}", result, "unchanged"
+    )
 
 
 def test_a_read_only_token_cannot_publish(migration: Migration, cloudrepo: Repository) -> None:
-    source, _ = migration.source(FIRST)
+    source, _ = migration.source(CONTENT)
     token = migration.token(cloudrepo, read_only=True)
     result = migration.run(token, cloudrepo.name, source)
-    refused = f"the token cannot publish to CloudRepo repository {cloudrepo.name}"
-    assert result.output.splitlines() == [ACCEPTED, FOUND, *moved(f"failed: {refused}")]
-    assert held(cloudrepo) == {}
-    migration.note("with a read-only token", result, "refused")
+    reason = f"the token cannot publish to CloudRepo repository {cloudrepo.name}"
+    assert result.output.splitlines() == [ACCEPTED, EXISTS, *move_lines(f"failed: {reason}")]
+    assert served_files(cloudrepo) == {}
+    migration.record("with a read-only token", result, "rejected")
 
 
-def test_a_token_reaches_its_own_repository_alone(
+def test_a_token_is_rejected_by_other_repositories(
     migration: Migration, cloudrepo: Repository
 ) -> None:
-    source, _ = migration.source(FIRST)
+    source, _ = migration.source(CONTENT)
     result = migration.run(migration.token(source), cloudrepo.name, source)
-    refused = f"the token cannot reach CloudRepo repository {cloudrepo.name}"
-    assert result.output.startswith(f"{ACCEPTED}\nensure_repository: {refused}")
-    migration.note("with another repository's token", result, "refused")
+    reason = f"the token cannot reach CloudRepo repository {cloudrepo.name}"
+    assert result.output.startswith(f"{ACCEPTED}\nensure_repository: {reason}")
+    migration.record("with another repository's token", result, "rejected")
 
 
-def test_a_repository_that_is_not_there(migration: Migration) -> None:
-    source, _ = migration.source(FIRST)
+def test_a_missing_repository_is_reported(migration: Migration) -> None:
+    source, _ = migration.source(CONTENT)
     result = migration.run(migration.token(source), "absent", source)
     assert result.output.startswith(
         f"{ACCEPTED}\nensure_repository: CloudRepo has no repository absent"
     )
-    migration.note("a repository that is not there", result, "refused")
+    migration.record("to a repository that does not exist", result, "rejected")
 
 
-def test_a_wrong_token_is_refused(migration: Migration) -> None:
-    source, _ = migration.source(FIRST)
+def test_a_wrong_token_is_rejected(migration: Migration) -> None:
+    source, _ = migration.source(CONTENT)
     result = migration.run("cloudrepo.0123456789.wrong", source.name, source)
     assert result.output.startswith("check_token: CloudRepo refused the token")
     assert "answered 401" in result.output
-    migration.note("with a wrong token", result, "refused")
+    migration.record("with a wrong token", result, "rejected")

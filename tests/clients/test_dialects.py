@@ -1,4 +1,4 @@
-"""The flag by which a client passes over what is there, where registries refuse it differently."""
+"""The option to skip existing files, in repositories that reject them as other registries do."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.clients.sections import REGISTRIES
+from tests.support.clients.upload_runner import DIFFERENT_CONTENT, served_files, upload_statuses
 from tests.support.clients.uploaders import PDM, POETRY, TWINE_6_1
-from tests.support.clients.uploads import OTHER, answers, held
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.factories import RepositoryFactory
-    from tests.support.clients.uploads import Uploads
+    from tests.support.clients.upload_runner import UploadRunner
 
-# Each with its answer. To all of them each of the clients has an ear.
-ANSWERS = {
+# The status with which each dialect rejects an existing file. The clients recognize all of them.
+STATUSES = {
     "modern": 409,
     "cloudrepo": 409,
     "pypi": 400,
@@ -28,14 +28,14 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("uploader", [TWINE_6_1, POETRY, PDM], ids=str)
-@pytest.mark.parametrize("dialect", ANSWERS)
-def test_what_is_there_is_skipped(
-    uploads: Uploads, cloudrepo_factory: RepositoryFactory, dialect: str
+@pytest.mark.parametrize("dialect", STATUSES)
+def test_skip_existing_option_skips_existing_files_in_every_dialect(
+    uploads: UploadRunner, cloudrepo_factory: RepositoryFactory, dialect: str
 ) -> None:
     repository = cloudrepo_factory(dialect=dialect, overwrite_protection=True)
     published = uploads.publish(repository)
-    result, _ = uploads.run(repository, "--skip-existing", module=OTHER)
+    result, _ = uploads.run(repository, "--skip-existing", module=DIFFERENT_CONTENT)
     assert result.ok, result.output
-    assert held(repository) == published
-    assert answers(repository) == [ANSWERS[dialect]] * 2
-    uploads.note(REGISTRIES, f"dialect {dialect}", result, "skipped, unchanged", shows="(?i)skip")
+    assert served_files(repository) == published
+    assert upload_statuses(repository) == [STATUSES[dialect]] * 2
+    uploads.record(REGISTRIES, f"dialect {dialect}", result, "skipped, unchanged", shows="(?i)skip")

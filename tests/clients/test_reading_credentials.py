@@ -1,4 +1,4 @@
-"""The ways in which installers are told credentials, and what they make of rare characters."""
+"""Credentials with special characters, passed to real installers by every login method."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from packaging.version import Version
 
 from cloudrepo_server.clients import pyproject_table
 from tests.support.clients import catalogue, login_methods
-from tests.support.clients.installs import Installs
-from tests.support.clients.logins import EACH, HARD, NO_SLASH_IN_NAME, PLAIN
+from tests.support.clients.installer import Installer
+from tests.support.clients.logins import (
+    ALL_SPECIAL_CHARACTERS,
+    NO_SLASH_IN_USER_NAME,
+    NO_SPECIAL_CHARACTERS,
+    ONE_SPECIAL_CHARACTER,
+)
 from tests.support.clients.releases import GRAPH
-from tests.support.clients.sections import READING_CREDENTIALS
+from tests.support.clients.sections import INSTALL_CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,12 +27,12 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.repository import Repository
-    from tests.support.clients.client import Client, Installed
+    from tests.support.clients.client import Client, InstalledClient
     from tests.support.clients.logins import Login
-    from tests.support.clients.table import Note
+    from tests.support.clients.table import RecordRow
 
 SUCCESS = "(?i)base|lock"
-QUOTES_IN_NETRC = Version("3.11")
+NETRC_WITH_QUOTES = Version("3.11")
 PROJECT = """\
 [project]
 name = "project"
@@ -39,21 +44,30 @@ dependencies = ["base==1.0"]
 PIP = catalogue.PIPS[-1]
 PIP_9, PIP_10, PIP_18, *LATER_PIPS = catalogue.PIPS
 UV, POETRY, PDM = catalogue.UV, catalogue.POETRY, catalogue.PDM
-WORK = [
-    *((pip, "URL in the environment", login_methods.environment) for pip in (PIP_10, PIP_18)),
-    (PIP, "keyring", login_methods.user_in_url("PIP_INDEX_URL", PIP_KEYRING_PROVIDER="subprocess")),
-    (UV, "URL in the environment", login_methods.environment),
-    (UV, "URL by flag", login_methods.url("--default-index")),
-    (UV, "`UV_INDEX_*`", login_methods.named_index),
-    (UV, "`uv.toml`", login_methods.config("UV_CONFIG_FILE")),
+WORKING = [
+    *(
+        (pip, "URL in an environment variable", login_methods.environment)
+        for pip in (PIP_10, PIP_18)
+    ),
+    (
+        PIP,
+        "keyring",
+        login_methods.keyring_with_user_in_url("PIP_INDEX_URL", PIP_KEYRING_PROVIDER="subprocess"),
+    ),
+    (UV, "URL in an environment variable", login_methods.environment),
+    (UV, "URL option", login_methods.url_option("--default-index")),
+    (UV, "`UV_INDEX_*`", login_methods.uv_named_index),
+    (UV, "`uv.toml`", login_methods.config_file("UV_CONFIG_FILE")),
     (UV, "netrc", login_methods.netrc),
     (
         UV,
         "keyring",
-        login_methods.user_in_url("UV_DEFAULT_INDEX", UV_KEYRING_PROVIDER="subprocess"),
+        login_methods.keyring_with_user_in_url(
+            "UV_DEFAULT_INDEX", UV_KEYRING_PROVIDER="subprocess"
+        ),
     ),
-    (POETRY, "environment", login_methods.environment),
-    (POETRY, "`auth.toml`", login_methods.config_beside("POETRY_CONFIG_DIR")),
+    (POETRY, "environment variables", login_methods.environment),
+    (POETRY, "`auth.toml`", login_methods.config_folder("POETRY_CONFIG_DIR")),
     (
         POETRY,
         "keyring",
@@ -61,21 +75,22 @@ WORK = [
             user="POETRY_HTTP_BASIC_CLOUDREPO_USERNAME", POETRY_KEYRING_ENABLED="true"
         ),
     ),
-    (PDM, "URL in the environment", login_methods.environment),
-    (PDM, "`config.toml`", login_methods.config("PDM_CONFIG_FILE")),
-    (PDM, "keyring", login_methods.user_in_url("PDM_PYPI_URL")),
+    (PDM, "URL in an environment variable", login_methods.environment),
+    (PDM, "`config.toml`", login_methods.config_file("PDM_CONFIG_FILE")),
+    (PDM, "keyring", login_methods.keyring_with_user_in_url("PDM_PYPI_URL")),
 ]
-# They tell whether an address is safe from one in which the user name is not encoded wholly.
+# To decide whether a URL is trusted, pip re-encodes the user name but leaves each slash as it is.
+# pip then takes the text before the slash for the host.
 NO_SLASH = [
-    *((pip, "URL in the environment", login_methods.environment) for pip in LATER_PIPS),
-    (PIP, "URL by flag", login_methods.url("--index-url")),
-    (PIP, "`pip.conf`", login_methods.config("PIP_CONFIG_FILE")),
+    *((pip, "URL in an environment variable", login_methods.environment) for pip in LATER_PIPS),
+    (PIP, "URL option", login_methods.url_option("--index-url")),
+    (PIP, "`pip.conf`", login_methods.config_file("PIP_CONFIG_FILE")),
 ]
 
 
-def named(work: Sequence[tuple[Client, str, login_methods.Way]]) -> list[str]:
-    """What the tests are called."""
-    return [f"{client}-{name}" for client, name, _ in work]
+def ids(cases: Sequence[tuple[Client, str, login_methods.LoginMethod]]) -> list[str]:
+    """Return the ids of the test cases."""
+    return [f"{client}-{label}" for client, label, _ in cases]
 
 
 class Reading:
@@ -85,36 +100,43 @@ class Reading:
         self,
         server: Server,
         repository: Repository,
-        installed: Installed,
-        keyring: Installed,
+        installed: InstalledClient,
+        keyring: InstalledClient,
         folder: Path,
-        note: Note,
+        record_row: RecordRow,
     ) -> None:
         self.repository = repository
         self.installed = installed
         self._server = server
         self._keyring = keyring
         self._folder = folder
-        self._note = note
+        self._record_row = record_row
 
-    def attempt(self, login: Login, way: login_methods.Way) -> CommandResult:
-        """Read it as a user of this login, told in this way."""
-        repository = self.repository.as_user(login.user(self._server))
+    def install_as(self, login: Login, method: login_methods.LoginMethod) -> CommandResult:
+        """Read `base` as a new user with this login, by this login method."""
+        repository = self.repository.as_user(login.create_user(self._server))
         folder = self._folder / repository.username.encode().hex()
         folder.mkdir()
-        installs = Installs(self.installed, repository, folder, self._note)
-        told = way(login_methods.Ask(repository, self.installed.name, folder, self._keyring))
-        before = len(repository.requests)
-        result = installs.run(
-            *words(installs), *told.words, environ=told.environ, whole=True, check=False
+        installer = Installer(self.installed, repository, folder, self._record_row)
+        settings = method(
+            login_methods.LoginTarget(repository, self.installed.name, folder, self._keyring)
         )
-        read = [one for one in repository.requests[before:] if one.status == 200]
-        assert {one.user for one in read} == ({repository.username} if result.ok else set())
+        before = len(repository.requests)
+        result = installer.run(
+            *read_command(installer),
+            *settings.arguments,
+            environ=settings.environ,
+            complete=True,
+            check=False,
+        )
+        accepted = [request for request in repository.requests[before:] if request.status == 200]
+        users = {request.user for request in accepted}
+        assert users == ({repository.username} if result.ok else set())
         return result
 
-    def note(self, asked: str, result: CommandResult, then: str, *, shows: str) -> None:
-        """Add a row to the table, as `Note` does."""
-        self._note(READING_CREDENTIALS, self.installed, asked, result, then, shows=shows)
+    def record(self, action: str, result: CommandResult, outcome: str, *, shows: str) -> None:
+        """Add a row to the table, as `RecordRow` describes."""
+        self._record_row(INSTALL_CREDENTIALS, self.installed, action, result, outcome, shows=shows)
 
 
 @pytest.fixture
@@ -122,73 +144,86 @@ def reading(
     client: Client,
     cloudrepo: Repository,
     cloudrepo_server: Server,
-    installed: Callable[[Client], Installed],
+    install_client: Callable[[Client], InstalledClient],
     tmp_path: Path,
-    note: Note,
+    record_row: RecordRow,
 ) -> Reading:
-    """The test's client, put to work."""
+    """The client that the test's parameter `client` names."""
     cloudrepo.publish_all(GRAPH)
-    keyring = installed(catalogue.KEYRING)
-    return Reading(cloudrepo_server, cloudrepo, installed(client), keyring, tmp_path, note)
+    return Reading(
+        cloudrepo_server,
+        cloudrepo,
+        install_client(client),
+        install_client(catalogue.KEYRING),
+        tmp_path,
+        record_row,
+    )
 
 
-def words(installs: Installs) -> Sequence[str | Path]:
-    """What the installer is asked, so that it reads the index."""
-    client = installs.installed
+def read_command(installer: Installer) -> Sequence[str | Path]:
+    """Return a command that makes the installer read the index."""
+    client = installer.installed
     if client.name == "pip":
-        target = installs.folder / "downloaded"
+        target = installer.folder / "downloaded"
         return client.python, "-m", "pip", "download", "--no-deps", "--dest", target, "base==1.0"
     if client.name == "uv":
-        target = installs.folder / "target"
-        chosen = ("--python", sys.executable, "--target", target)
-        return "uv", "pip", "install", *chosen, "base==1.0"
+        target = installer.folder / "target"
+        options = ("--python", sys.executable, "--target", target)
+        return "uv", "pip", "install", *options, "base==1.0"
     source = (
-        pyproject_table("poetry", installs.repository.connection) if client.name == "poetry" else ""
+        pyproject_table("poetry", installer.repository.connection)
+        if client.name == "poetry"
+        else ""
     )
-    installs.write("pyproject.toml", PROJECT + source)
+    installer.write("pyproject.toml", PROJECT + source)
     return client.name, "lock"
 
 
-@pytest.mark.parametrize(("client", "name", "way"), WORK, ids=named(WORK))
-def test_every_character_arrives(reading: Reading, name: str, way: login_methods.Way) -> None:
-    result = reading.attempt(HARD, way)
-    assert result.ok, result.output
-    reading.note(name, result, "all arrives", shows=SUCCESS)
-
-
-@pytest.mark.parametrize(("client", "name", "way"), NO_SLASH, ids=named(NO_SLASH))
-def test_a_slash_in_the_name_keeps_pip_from_the_index(
-    reading: Reading, name: str, way: login_methods.Way
+@pytest.mark.parametrize(("client", "label", "method"), WORKING, ids=ids(WORKING))
+def test_every_special_character_arrives(
+    reading: Reading, label: str, method: login_methods.LoginMethod
 ) -> None:
-    result = reading.attempt(NO_SLASH_IN_NAME, way)
+    result = reading.install_as(ALL_SPECIAL_CHARACTERS, method)
+    assert result.ok, result.output
+    reading.record(label, result, "login succeeds", shows=SUCCESS)
+
+
+@pytest.mark.parametrize(("client", "label", "method"), NO_SLASH, ids=ids(NO_SLASH))
+def test_pip_sends_no_request_if_the_user_name_contains_a_slash(
+    reading: Reading, label: str, method: login_methods.LoginMethod
+) -> None:
+    result = reading.install_as(NO_SLASH_IN_USER_NAME, method)
     assert result.ok, result.output
     reading.repository.requests.clear()
-    refused = reading.attempt(HARD, way)
-    assert not refused.ok
+    failed = reading.install_as(ALL_SPECIAL_CHARACTERS, method)
+    assert not failed.ok
     assert not reading.repository.requests
-    reading.note(name, result, "all arrives but a `/` in the user name", shows=SUCCESS)
+    reading.record(label, result, "login succeeds except with `/` in the user name", shows=SUCCESS)
     shows = "not a trusted or secure host"
-    reading.note(f"{name}, `/` in the user name", refused, "cannot: no request", shows=shows)
+    reading.record(f"{label}, `/` in the user name", failed, "no request", shows=shows)
 
 
 @pytest.mark.parametrize("client", [PIP, POETRY, PDM], ids=str)
-def test_a_netrc_is_read_as_the_client_s_python_does(reading: Reading) -> None:
-    results = {login.name: reading.attempt(login, login_methods.netrc) for login in (PLAIN, *EACH)}
-    lost = [name for name, result in results.items() if not result.ok]
-    if Version(reading.installed.python_version) < QUOTES_IN_NETRC:
-        assert lost == ["`é`", "a blank"]
-        then = "all arrives but `é` and a blank, which Python reads from 3.11 on"
+def test_a_netrc_supports_the_characters_that_the_clients_python_supports(reading: Reading) -> None:
+    results = {
+        login.label: reading.install_as(login, login_methods.netrc)
+        for login in (NO_SPECIAL_CHARACTERS, *ONE_SPECIAL_CHARACTER)
+    }
+    failed = [label for label, result in results.items() if not result.ok]
+    if Version(reading.installed.python_version) < NETRC_WITH_QUOTES:
+        assert failed == ["`é`", "a space"]
+        outcome = "login succeeds except with `é` or a space, which need Python 3.11"
     else:
-        assert lost == []
-        then = "all arrives"
-    reading.note("netrc", results[PLAIN.name], then, shows=SUCCESS)
+        assert failed == []
+        outcome = "login succeeds"
+    reading.record("netrc", results[NO_SPECIAL_CHARACTERS.label], outcome, shows=SUCCESS)
 
 
 @pytest.mark.parametrize("client", [PIP_9], ids=str)
-def test_pip_9_does_not_decode_a_url(reading: Reading) -> None:
-    result = reading.attempt(PLAIN, login_methods.environment)
+def test_pip_9_does_not_decode_credentials_in_a_url(reading: Reading) -> None:
+    result = reading.install_as(NO_SPECIAL_CHARACTERS, login_methods.environment)
     assert not result.ok
-    assert [one.status for one in reading.repository.requests] == [401]
+    assert [request.status for request in reading.repository.requests] == [401]
     assert "percent-encoded" in reading.repository.requests[0].reason
-    then = "cannot: not even the `@` of an e-mail address is decoded"
-    reading.note("URL in the environment", result, then, shows="Could not find")
+    outcome = "login fails: nothing is decoded, not even the `@` of the user name"
+    reading.record("URL in an environment variable", result, outcome, shows="Could not find")

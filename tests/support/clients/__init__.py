@@ -1,1 +1,1 @@
-"""What the matrix of clients stands on: the clients, installed, and the table they fill."""
+"""Shared code of the tests in `tests/clients`: installed clients, and the table of results."""

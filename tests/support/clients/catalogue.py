@@ -1,4 +1,4 @@
-"""The clients that are tried, each with the Pythons that run it."""
+"""The clients under test, each with the oldest and the newest Python that can run it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PDM: Final = Client(
     "pdm",
     NEWEST,
     "3.10",
-    # hishel 2 lacks what pdm imports of it.
-    beside=("hishel<2", "keyring"),
-    # It asks for the very newest; nothing here is over https.
-    whatever=("certifi",),
+    # pdm imports names that hishel 2 removed.
+    additional=("hishel<2", "keyring"),
+    # pdm requires a certifi so new that mirrors may not have it. No test here uses https.
+    unconstrained=("certifi",),
 )
 HATCH: Final = Client("hatch", NEWEST, "3.10")
-FLIT: Final = Client("flit", NEWEST, "3.8", beside=("keyring",))
+FLIT: Final = Client("flit", NEWEST, "3.8", additional=("keyring",))
 
 PIPS: Final = (
-    # They import from collections what Python 3.10 has in collections.abc alone.
+    # Up to 20.3, pip imports from collections what Python 3.10 moved to collections.abc.
     Client("pip", "9.0.3", "2.7", "3.9"),
     Client("pip", "10.0.1", "2.7", "3.9"),
     Client("pip", "18.1", "2.7", "3.9"),

@@ -1,4 +1,4 @@
-"""Clients, and the environments in which each of them is installed, kept from run to run."""
+"""Clients, and the virtual environments in which they are installed and cached."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NEWEST: Final = "newest"
-LAST: Final = pythons.KNOWN[-1]
+NEWEST_PYTHON: Final = pythons.KNOWN[-1]
 
-# uv installs for Pythons from here on.
+# The oldest Python for which uv installs packages.
 UV_SUPPORTS: Final = Version("3.8")
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A program that talks to indexes, in one version."""
+    """One version of a program that uploads to package indexes or installs from them."""
 
     name: str
     version: str
-    python: str
-    """The oldest Python that runs it."""
-    last_python: str = LAST
-    """The newest that does."""
-    beside: tuple[str, ...] = ()
-    """Requirements that are installed with it."""
-    whatever: tuple[str, ...] = ()
-    """What it requires in a version that the index may not have, and that does not matter here."""
+    """A version, or `NEWEST`."""
+    oldest_python: str
+    newest_python: str = NEWEST_PYTHON
+    additional: tuple[str, ...] = ()
+    """Requirements to install together with the client."""
+    unconstrained: tuple[str, ...] = ()
+    """Requirements of the client that may be installed in any version."""
 
     def __str__(self) -> str:
         return f"{self.name}-{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
-    """A client in an environment of its own."""
+class InstalledClient:
+    """A client in a virtual environment of its own."""
 
     name: str
     version: str
@@ -58,72 +57,79 @@ class Installed:
 
     @property
     def python(self) -> Path:
-        """The Python that it runs on."""
+        """Return the path of the environment's Python."""
         return program(self.folder, "python")
 
     def program(self, name: str) -> Path:
-        """One of its programs."""
+        """Return the path of one of the environment's programs."""
         return program(self.folder, name)
 
 
 def program(environment: Path, name: str) -> Path:
-    """A program of a virtual environment."""
+    """Return the path of a program in a virtual environment."""
     if sys.platform == "win32":
         return environment / "Scripts" / f"{name}.exe"
     return environment / "bin" / name
 
 
-def install(client: Client, cache: Path) -> Installed:
-    """Install a client, unless it was installed before.
+def install(client: Client, cache: Path) -> InstalledClient:
+    """Install a client with the oldest Python that it supports, or reuse an earlier installation.
 
     Args:
-        client: which.
-        cache: the folder that keeps what is installed.
+        client: The client to install.
+        cache: The folder that keeps the installed clients.
 
     Raises:
-        LookupError: no Python that runs it is at hand.
-        CommandError: it cannot be installed.
+        LookupError: This machine has no Python that the client supports.
+        CommandError: The installation failed.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    python_version, python = pythons.oldest(client.python, client.last_python, cache / "pythons")
+    python_version, python = pythons.oldest(
+        client.oldest_python, client.newest_python, cache / "pythons"
+    )
     version = newest(client.name, cache) if client.version == NEWEST else client.version
     name = f"{client.name}-{version}-py{python_version}"
-    installed = Installed(client.name, version, python_version, cache / name)
-    requirements = [f"{client.name}=={version}", *client.beside]
-    # Written last, so that an environment without it is one that was not finished.
+    installed = InstalledClient(client.name, version, python_version, cache / name)
+    requirements = [f"{client.name}=={version}", *client.additional]
+    # Written after the installation, so that an environment without this file is incomplete.
     stamp = installed.folder / "installed.json"
-    made_of = [str(python), python.stat().st_mtime_ns, requirements, [*client.whatever]]
+    inputs = [str(python), python.stat().st_mtime_ns, requirements, [*client.unconstrained]]
     with FileLock(cache / f"{name}.lock"):
-        if not stamp.is_file() or json.loads(stamp.read_text("utf-8")) != made_of:
+        if not stamp.is_file() or json.loads(stamp.read_text("utf-8")) != inputs:
             shutil.rmtree(installed.folder, ignore_errors=True)
-            _make(installed, python, requirements, client.whatever)
-            stamp.write_text(json.dumps(made_of), "utf-8")
+            _create(installed, python, requirements, client.unconstrained)
+            stamp.write_text(json.dumps(inputs), "utf-8")
     return installed
 
 
-def _make(
-    installed: Installed, python: Path, requirements: Sequence[str], whatever: Sequence[str]
+def _create(
+    installed: InstalledClient,
+    python: Path,
+    requirements: Sequence[str],
+    unconstrained: Sequence[str],
 ) -> None:
     if Version(installed.python_version) < UV_SUPPORTS:
-        _make_old(installed, python, requirements)
+        _create_for_old_python(installed, python, requirements)
         return
     machine.run_uv("venv", "--quiet", "--python", python, installed.folder)
     overrides = installed.folder / "overrides.txt"
-    overrides.write_text("\n".join(whatever), "utf-8")
+    overrides.write_text("\n".join(unconstrained), "utf-8")
     machine.run_uv(
         *("pip", "install", "--quiet", "--python", str(installed.python)),
         *("--overrides", str(overrides), *requirements),
     )
 
 
-def _make_old(installed: Installed, python: Path, requirements: Sequence[str]) -> None:
-    maker = install(_OLD_VIRTUALENV, installed.folder.parent)
+def _create_for_old_python(
+    installed: InstalledClient, python: Path, requirements: Sequence[str]
+) -> None:
+    virtualenv = install(_OLD_VIRTUALENV, installed.folder.parent)
     machine.run(
-        *(maker.program(maker.name), "--quiet", "--no-download", "--no-periodic-update"),
-        *("--python", python, installed.folder),
+        *(virtualenv.program(virtualenv.name), "--quiet", "--no-download"),
+        *("--no-periodic-update", "--python", python, installed.folder),
     )
     machine.run(installed.python, "-m", "pip", "install", "--quiet", *requirements)
 
 
-# The last virtualenv that makes environments of Pythons before 3.7.
+# The last virtualenv that creates environments for Python before 3.7.
 _OLD_VIRTUALENV: Final = Client("virtualenv", "20.21.1", "3.8", "3.11")

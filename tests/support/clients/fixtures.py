@@ -1,4 +1,4 @@
-"""Real clients, each installed in an environment of its own, and the table of what they did."""
+"""Fixtures that install real clients, run them, and write the table of their results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.clients import client as clients
 from tests.support.clients import sections
-from tests.support.clients.table import Row, line_of, readable, render
-from tests.support.clients.uploads import Uploads
+from tests.support.clients.table import Row, find_line, normalize, render
+from tests.support.clients.upload_runner import UploadRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
-    from tests.support.clients.client import Client, Installed
-    from tests.support.clients.table import Note
+    from tests.support.clients.client import Client, InstalledClient
+    from tests.support.clients.table import RecordRow
     from tests.support.clients.uploaders import Uploader
 
 CACHE = "CLOUDREPO_CLIENTS_CACHE"
 ROW = "clients-row"
 
 
-class Page:
-    """The table, filled as the tests end."""
+class TableWriter:
+    """A pytest plugin that collects the rows of the tests and writes the page."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -38,7 +38,7 @@ class Page:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
-            # What a test of pytest-xdist's workers notes arrives with its report.
+            # The reports also carry the rows of tests that pytest-xdist's workers ran.
             rows = [value for name, value in report.user_properties if name == ROW]
             self._rows += [Row(**row) for row in rows if isinstance(row, dict)]
 
@@ -46,10 +46,10 @@ class Page:
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int
     ) -> None:
         if exitstatus != pytest.ExitCode.OK:
-            terminalreporter.line(f"{self._path} stays as it was, since not all tests passed")
+            terminalreporter.line(f"{self._path} was not changed, because not all tests passed")
             return
-        self._path.write_text(render(self._rows, sections.WORDS), "utf-8")
-        terminalreporter.line(f"{self._path} has {len(self._rows)} rows")
+        self._path.write_text(render(self._rows, sections.INTRODUCTIONS), "utf-8")
+        terminalreporter.line(f"wrote {len(self._rows)} rows to {self._path}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,81 +57,83 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--clients-table",
         type=Path,
         metavar="FILE",
-        help="write what every client did to this file, if all tests pass",
+        help="write the results of all clients to this file, if all tests pass",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("clients_table", default=None)
     if path is not None and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Page(path.absolute()))
+        config.pluginmanager.register(TableWriter(path.absolute()))
 
 
 @pytest.fixture(scope="session")
 def cache_folder() -> Path:
-    """Where the clients are installed, and stay."""
+    """The folder that keeps the installed clients for later sessions."""
     chosen = os.environ.get(CACHE)
-    own = platformdirs.user_cache_path("pytest-cloudrepo", appauthor=False) / "clients"
-    return Path(chosen) if chosen else own
+    default = platformdirs.user_cache_path("pytest-cloudrepo", appauthor=False) / "clients"
+    return Path(chosen) if chosen else default
 
 
 @pytest.fixture(scope="session")
-def installed(cache_folder: Path) -> Callable[[Client], Installed]:
-    """Installs a client, or finds it installed."""
-    known: dict[Client, Installed] = {}
+def install_client(cache_folder: Path) -> Callable[[Client], InstalledClient]:
+    """A function that installs a client, once per session."""
+    installed: dict[Client, InstalledClient] = {}
 
-    def install(client: Client) -> Installed:
-        if client not in known:
-            known[client] = clients.install(client, cache_folder)
-        return known[client]
+    def install(client: Client) -> InstalledClient:
+        if client not in installed:
+            installed[client] = clients.install(client, cache_folder)
+        return installed[client]
 
     return install
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest, tmp_path: Path, cache_folder: Path) -> Note:
-    """Adds rows to the table."""
+def record_row(request: pytest.FixtureRequest, tmp_path: Path, cache_folder: Path) -> RecordRow:
+    """A function that adds a row to the table."""
     position = 1000 * request.session.items.index(request.node)
-    places = {str(tmp_path): "…", str(cache_folder): "…", str(Path.home()): "~"}
+    replacements = {str(tmp_path): "…", str(cache_folder): "…", str(Path.home()): "~"}
 
-    def add(
+    def record(
         section: str,
-        client: Installed,
-        asked: str,
+        client: InstalledClient,
+        action: str,
         result: CommandResult,
-        then: str,
+        outcome: str,
         *,
         shows: str | None = None,
     ) -> None:
-        assert section in sections.WORDS
+        assert section in sections.INTRODUCTIONS
         row = Row(
             section=section,
             position=position + len(request.node.user_properties),
             client=str(client),
             python=client.python_version,
-            asked=asked,
-            status=result.returncode,
-            said=readable(line_of(result.output, shows), places),
-            then=then,
+            action=action,
+            exit_status=result.returncode,
+            output=normalize(find_line(result.output, shows), replacements),
+            result=outcome,
         )
         request.node.user_properties.append((ROW, asdict(row)))
 
-    return add
+    return record
 
 
 @pytest.fixture
 def uploads(
     uploader: Uploader,
-    installed: Callable[[Client], Installed],
+    install_client: Callable[[Client], InstalledClient],
     tmp_path: Path,
     cloudrepo_package: PackageFactory,
-    note: Note,
-) -> Uploads:
-    """An uploader at work: the one that the test is about."""
-    return Uploads(uploader, installed(uploader.client), tmp_path, cloudrepo_package, note)
+    record_row: RecordRow,
+) -> UploadRunner:
+    """The uploader that the test's parameter `uploader` names."""
+    return UploadRunner(
+        uploader, install_client(uploader.client), tmp_path, cloudrepo_package, record_row
+    )
 
 
 @pytest.fixture
-def published(uploads: Uploads, cloudrepo: Repository) -> dict[str, bytes]:
-    """What is in the repository already."""
+def published(uploads: UploadRunner, cloudrepo: Repository) -> dict[str, bytes]:
+    """The files of demo 1.0, which the repository already contains."""
     return uploads.publish(cloudrepo)

@@ -1,4 +1,4 @@
-"""A keyring that holds one login, read from a file; runs in the clients' environments."""
+"""A keyring with one login, which it reads from a file. It runs in the clients' environments."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from keyring.errors import PasswordSetError
 
 
 class Keyring(KeyringBackend):
-    """The keyring."""
+    """A read-only keyring with one login for several service names."""
 
     priority: ClassVar[float] = 1
 
     def get_password(self, service: str, username: str | None) -> str | None:
-        """The passphrase, if it is asked for under one of its names."""
-        held = json.loads(Path(os.environ["KEYRING_FILE"]).read_text("utf-8"))
-        if service not in held["services"] or username not in {None, held["username"]}:
+        """Return the passphrase, if the service and the user name are those of the login."""
+        login = json.loads(Path(os.environ["KEYRING_FILE"]).read_text("utf-8"))
+        if service not in login["services"] or username not in {None, login["username"]}:
             return None
-        return str(held["password"])
+        return str(login["password"])
 
     def get_credential(self, service: str, username: str | None) -> Credential | None:
-        """The login, likewise."""
+        """Return the user name and the passphrase, under the same conditions."""
         password = self.get_password(service, username)
         if password is None:
             return None
-        held = json.loads(Path(os.environ["KEYRING_FILE"]).read_text("utf-8"))
-        return SimpleCredential(held["username"], password)
+        login = json.loads(Path(os.environ["KEYRING_FILE"]).read_text("utf-8"))
+        return SimpleCredential(login["username"], password)
 
     def set_password(self, service: str, username: str, _password: str) -> None:
-        """Take nothing."""
-        raise PasswordSetError(f"{service} {username}: this keyring is only read from")
+        """Reject every change."""
+        raise PasswordSetError(f"cannot store {username} for {service}: this keyring is read-only")

@@ -1,4 +1,7 @@
-"""The ways in which clients are told a user name and a passphrase."""
+"""The methods to configure a client with a user name and a passphrase.
+
+A method is a function that takes a `LoginTarget` and returns `ClientSettings`.
+"""
 
 from __future__ import annotations
 
@@ -16,38 +19,38 @@ from pytest_cloudrepo._programs.environment import NO_REPOSITORY
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository
-    from tests.support.clients.client import Installed
+    from tests.support.clients.client import InstalledClient
 
 BACKEND: Final = Path(__file__).with_name("keyring_backend.py")
-# What a tool's variables for credentials end with.
+# The endings of the variables in which a tool expects credentials.
 CREDENTIALS: Final = ("_USERNAME", "_PASSWORD", "_USER", "_AUTH")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a client is told: the words that follow its own, and its complete environment."""
+class ClientSettings:
+    """The additional arguments of a client, and its complete environment."""
 
-    words: tuple[str | Path, ...]
+    arguments: tuple[str | Path, ...]
     environ: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Whom a client is to be told, and where there is room for files."""
+class LoginTarget:
+    """The repository and the user to log in with, and a folder for configuration files."""
 
     repository: Repository
     tool: str
     folder: Path
-    keyring: Installed
+    keyring: InstalledClient
 
     @property
     def environ(self) -> dict[str, str]:
-        """The tool's environment with the credentials in it."""
+        """Return the tool's environment with the credentials."""
         return self.repository.environ_for(self.tool)
 
     @property
-    def stripped(self) -> dict[str, str]:
-        """The tool's environment with the repository's address in it, and no credentials."""
+    def environ_without_credentials(self) -> dict[str, str]:
+        """Return the tool's environment with the repository's URL, but without credentials."""
         environ, url = self.environ, self.repository.url
         for name, value in list(environ.items()):
             if value == self.repository.index_url:
@@ -56,153 +59,186 @@ class Ask:
                 del environ[name]
         return environ
 
-    def config(self, tool: str, folder: Path | None = None) -> Path:
-        """The configuration file of a tool, written."""
+    @property
+    def environ_without_repository(self) -> dict[str, str]:
+        """Return the tool's environment without URL and credentials, so that it needs a file."""
+        return {
+            name: value
+            for name, value in self.environ_without_credentials.items()
+            if value != self.repository.url and not value.endswith(NO_REPOSITORY)
+        }
+
+    def write_config(self, tool: str, folder: Path | None = None) -> Path:
+        """Write the configuration file of a tool and return its path."""
         return self.repository.write_config(tool, folder or self.folder)
 
     def keyring_variables(self) -> dict[str, str]:
-        """What gives a client a keyring with the credentials in it."""
+        """Return the variables that give the client a keyring with the credentials."""
         module = self.folder / "cloudrepo_keyring.py"
         shutil.copyfile(BACKEND, module)
-        held = self.folder / "keyring.json"
-        held.touch(mode=0o600)
+        login_file = self.folder / "keyring.json"
+        login_file.touch(mode=0o600)
         url = self.repository.url
         services = [
             *(url, f"{url}/", urlsplit(url).netloc, urlsplit(url).hostname),
             *(f"poetry-repository-{SECTION}", f"pdm-repository-{SECTION}"),
         ]
         login = {"username": self.repository.username, "password": self.repository.password}
-        held.write_text(json.dumps({"services": services, **login}), "utf-8")
-        programs = os.pathsep.join(
+        login_file.write_text(json.dumps({"services": services, **login}), "utf-8")
+        search_path = os.pathsep.join(
             [str(self.keyring.python.parent), self.environ.get("PATH", os.defpath)]
         )
         return {
             "PYTHONPATH": str(self.folder),
             "PYTHON_KEYRING_BACKEND": "cloudrepo_keyring.Keyring",
-            "KEYRING_FILE": str(held),
-            "PATH": programs,
+            "KEYRING_FILE": str(login_file),
+            "PATH": search_path,
         }
 
 
-Way: TypeAlias = Callable[[Ask], Told]
+LoginMethod: TypeAlias = Callable[[LoginTarget], ClientSettings]
 
 
-def environment(ask: Ask) -> Told:
-    """By the environment."""
-    return Told((), ask.environ)
+def environment(target: LoginTarget) -> ClientSettings:
+    """Pass the credentials in the tool's environment variables."""
+    return ClientSettings((), target.environ)
 
 
-def flags(user: str, password: str) -> Way:
-    """By flags of these names."""
+def options(user: str, password: str) -> LoginMethod:
+    """Pass the credentials in command-line options with these names."""
 
-    def way(ask: Ask) -> Told:
-        login = ask.repository.username, ask.repository.password
-        return Told((user, login[0], password, login[1]), ask.stripped)
+    def method(target: LoginTarget) -> ClientSettings:
+        repository = target.repository
+        return ClientSettings(
+            (user, repository.username, password, repository.password),
+            target.environ_without_credentials,
+        )
 
-    return way
-
-
-def url(flag: str) -> Way:
-    """By a URL with the credentials in it, percent-encoded, as the value of a flag."""
-
-    def way(ask: Ask) -> Told:
-        return Told((flag, ask.repository.index_url), ask.stripped)
-
-    return way
+    return method
 
 
-def named_index(ask: Ask) -> Told:
-    """By the variables of an index that has a name."""
+def url_option(option: str) -> LoginMethod:
+    """Pass a URL with percent-encoded credentials in a command-line option."""
+
+    def method(target: LoginTarget) -> ClientSettings:
+        return ClientSettings(
+            (option, target.repository.index_url), target.environ_without_credentials
+        )
+
+    return method
+
+
+def uv_named_index(target: LoginTarget) -> ClientSettings:
+    """Pass the credentials in the variables of a named index of uv."""
     name = f"UV_INDEX_{SECTION.upper()}"
     login = {
-        f"{name}_USERNAME": ask.repository.username,
-        f"{name}_PASSWORD": ask.repository.password,
+        f"{name}_USERNAME": target.repository.username,
+        f"{name}_PASSWORD": target.repository.password,
     }
-    words = ("--default-index", f"{SECTION}={ask.repository.url}")
-    return Told(words, {**ask.stripped, **login})
+    arguments = ("--default-index", f"{SECTION}={target.repository.url}")
+    return ClientSettings(arguments, {**target.environ_without_credentials, **login})
 
 
-def user_in_url(variable: str, **variables: str) -> Way:
-    """By a keyring, the user's name standing in the URL that this variable holds."""
+def keyring_with_user_in_url(variable: str, **variables: str) -> LoginMethod:
+    """Pass the passphrase in a keyring, and the user name in the URL in this variable."""
 
-    def way(ask: Ask) -> Told:
-        scheme, _, rest = ask.repository.url.partition("://")
-        address = f"{scheme}://{quote(ask.repository.username, safe='')}@{rest}"
-        told = {**ask.stripped, **ask.keyring_variables(), **variables}
-        return Told((), {**told, variable: address})
+    def method(target: LoginTarget) -> ClientSettings:
+        scheme, _, rest = target.repository.url.partition("://")
+        url = f"{scheme}://{quote(target.repository.username, safe='')}@{rest}"
+        environ = {
+            **target.environ_without_credentials,
+            **target.keyring_variables(),
+            **variables,
+            variable: url,
+        }
+        return ClientSettings((), environ)
 
-    return way
-
-
-def netrc(ask: Ask) -> Told:
-    """By a netrc."""
-    environ = ask.stripped
-    return Told((), {**environ, "NETRC": str(ask.config("netrc"))})
-
-
-def keyring(*words: str, user: str, **variables: str) -> Way:
-    """By a keyring; what knows the user's name is a flag, or a variable if it has no hyphens."""
-
-    def way(ask: Ask) -> Told:
-        named = (user, ask.repository.username)
-        told = {**ask.stripped, **ask.keyring_variables(), **variables}
-        if not user.startswith("-"):
-            return Told(words, {**told, user: ask.repository.username})
-        return Told((*words, *named), told)
-
-    return way
+    return method
 
 
-def pdm_keyring(ask: Ask) -> Told:
-    """By a keyring, in which pdm finds what it has a name for."""
-    path = ask.folder / "config.toml"
-    path.write_text(f'[repository.{SECTION}]\nurl = "{ask.repository.url}"\n', "utf-8")
-    environ = {**_without_address(ask), **ask.keyring_variables(), "PDM_CONFIG_FILE": str(path)}
-    return Told(("--repository", SECTION, "--username", ask.repository.username), environ)
+def netrc(target: LoginTarget) -> ClientSettings:
+    """Pass the credentials in a netrc."""
+    environ = target.environ_without_credentials
+    return ClientSettings((), {**environ, "NETRC": str(target.write_config("netrc"))})
 
 
-def poetry_url(ask: Ask) -> Told:
-    """By the URL of a repository of Poetry's, with the credentials in it."""
+def keyring(*arguments: str, user: str, **variables: str) -> LoginMethod:
+    """Pass the passphrase in a keyring.
+
+    Args:
+        arguments: Additional arguments of the client.
+        user: The option (with hyphens) or the variable that holds the user name.
+        variables: Additional environment variables.
+    """
+
+    def method(target: LoginTarget) -> ClientSettings:
+        username = target.repository.username
+        environ = {
+            **target.environ_without_credentials,
+            **target.keyring_variables(),
+            **variables,
+        }
+        if user.startswith("-"):
+            return ClientSettings((*arguments, user, username), environ)
+        return ClientSettings(arguments, {**environ, user: username})
+
+    return method
+
+
+def pdm_keyring(target: LoginTarget) -> ClientSettings:
+    """Pass the passphrase in a keyring, which pdm searches by the name of the repository."""
+    path = target.folder / "config.toml"
+    path.write_text(f'[repository.{SECTION}]\nurl = "{target.repository.url}"\n', "utf-8")
+    environ = {
+        **target.environ_without_repository,
+        **target.keyring_variables(),
+        "PDM_CONFIG_FILE": str(path),
+    }
+    return ClientSettings(
+        ("--repository", SECTION, "--username", target.repository.username), environ
+    )
+
+
+def poetry_url(target: LoginTarget) -> ClientSettings:
+    """Pass a URL with percent-encoded credentials as the URL of a repository of Poetry."""
     name = f"POETRY_REPOSITORIES_{SECTION.upper()}_URL"
-    return Told((), {**ask.stripped, name: ask.repository.index_url})
+    return ClientSettings(
+        (), {**target.environ_without_credentials, name: target.repository.index_url}
+    )
 
 
-def config(variable: str, *words: str) -> Way:
-    """By the tool's configuration file, which this variable names."""
+def config_file(variable: str, *arguments: str) -> LoginMethod:
+    """Pass the credentials in a configuration file, whose path is in this variable."""
 
-    def way(ask: Ask) -> Told:
-        environ = _without_address(ask)
-        return Told(words, {**environ, variable: str(ask.config(ask.tool))})
+    def method(target: LoginTarget) -> ClientSettings:
+        path = target.write_config(target.tool)
+        return ClientSettings(arguments, {**target.environ_without_repository, variable: str(path)})
 
-    return way
-
-
-def config_beside(variable: str) -> Way:
-    """By the tool's configuration file, in the folder that this variable names."""
-
-    def way(ask: Ask) -> Told:
-        environ = _without_address(ask)
-        ask.config(ask.tool, Path(environ[variable]))
-        return Told((), environ)
-
-    return way
+    return method
 
 
-def pypirc(*words: str) -> Way:
-    """By a .pypirc at home, of which a section is named with these words, or else its address."""
+def config_folder(variable: str) -> LoginMethod:
+    """Pass the credentials in a configuration file in the folder that this variable names."""
 
-    def way(ask: Ask) -> Told:
-        environ = _without_address(ask) if words else ask.stripped
-        ask.config("twine", Path(environ["HOME"]))
-        return Told(words, environ)
+    def method(target: LoginTarget) -> ClientSettings:
+        environ = target.environ_without_repository
+        target.write_config(target.tool, Path(environ[variable]))
+        return ClientSettings((), environ)
 
-    return way
+    return method
 
 
-def _without_address(ask: Ask) -> dict[str, str]:
-    """What a tool is told that has to find all in a file."""
-    return {
-        name: value
-        for name, value in ask.stripped.items()
-        if value != ask.repository.url and not value.endswith(NO_REPOSITORY)
-    }
+def pypirc(*arguments: str) -> LoginMethod:
+    """Pass the credentials in a `.pypirc` in the home folder.
+
+    The arguments select a section by its name. Without them the client finds it by its URL.
+    """
+
+    def method(target: LoginTarget) -> ClientSettings:
+        environ = (
+            target.environ_without_repository if arguments else target.environ_without_credentials
+        )
+        target.write_config("twine", Path(environ["HOME"]))
+        return ClientSettings(arguments, environ)
+
+    return method

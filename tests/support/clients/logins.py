@@ -1,4 +1,4 @@
-"""User names and passphrases that clients have to carry unharmed."""
+"""User names and passphrases with special characters, which clients must send unchanged."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user name and a passphrase, in both of which the same stands."""
+    """The special characters of a user name and a passphrase, and a label for them."""
 
-    name: str
+    label: str
     in_both: str
     in_passphrase: str = ""
 
-    def user(self, server: Server) -> RepositoryUser:
-        """Make a user with this login."""
-        local = f"a{self.in_both}b{secrets.token_hex(4)}"
-        if " " in local:
-            local = f'"{local}"'
+    def create_user(self, server: Server) -> RepositoryUser:
+        """Create a user with these characters in the user name and in the passphrase."""
+        local_part = f"a{self.in_both}b{secrets.token_hex(4)}"
+        if " " in local_part:
+            local_part = f'"{local_part}"'
         passphrase = f"open{self.in_both}{self.in_passphrase}sesame"
-        return server.create_user(f"{local}@example.com", passphrase=passphrase)
+        return server.create_user(f"{local_part}@example.com", passphrase=passphrase)
 
 
-PLAIN: Final = Login("nothing of the kind", "")
-EACH: Final = (
+NO_SPECIAL_CHARACTERS: Final = Login("no special characters", "")
+ONE_SPECIAL_CHARACTER: Final = (
     *(Login(f"`{character}`", character) for character in "@/#?+&="),
-    # So that it would be decoded.
+    # A percent-encoded A, which a client must not decode.
     Login("`%`", "%41"),
     Login("`é`", "é"),
-    Login("a blank", " "),
-    # Which a user name cannot have (RFC 7617).
+    Login("a space", " "),
+    # RFC 7617 forbids a colon in the user name.
     Login("`:`", "", ":"),
 )
-HARD: Final = Login("all of them", "".join(one.in_both for one in EACH), ":")
-NO_SLASH_IN_NAME: Final = Login("all", HARD.in_both.replace("/", ""), ":/")
+ALL_SPECIAL_CHARACTERS: Final = Login(
+    "all special characters", "".join(each.in_both for each in ONE_SPECIAL_CHARACTER), ":"
+)
+NO_SLASH_IN_USER_NAME: Final = Login(
+    "no slash in the user name", ALL_SPECIAL_CHARACTERS.in_both.replace("/", ""), ":/"
+)

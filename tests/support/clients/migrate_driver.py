@@ -1,7 +1,7 @@
-"""Lets CloudRepo's own client check a repository; runs in that client's environment.
+"""Runs the functions of `cloudrepo-migrate` in that client's environment.
 
-Its one argument is a file that says where, as whom, and what to move; it prints a line for each
-check.
+The only argument is a JSON file with the URL, the token, and the files to move. The output has one
+line for each check.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import cloudrepo_migrate as migrate
 
 
 class Source:
-    """What files are moved from: another repository."""
+    """The repository to move files from, with the interface that `cloudrepo-migrate` expects."""
 
     NAME = "the source"
 
@@ -24,35 +24,35 @@ class Source:
         self.ep = migrate.Endpoint(url, authorization)
 
     def content(self, repository: str, path: str) -> str:
-        """The path of a file's URL."""
+        """Return the path of a file's URL."""
         return f"repositories/{repository}/{path}"
 
     def recorded(self, _repository: str, _path: str) -> dict[str, str]:
-        """The digests that the source knows of a file: none."""
+        """Return the recorded digests of a file: none."""
         return {}
 
 
-def check(told: dict[str, Any]) -> list[str]:
-    """What each check said, as far as one that fails."""
-    cloudrepo = migrate.Endpoint(told["url"], "Bearer " + told["token"])
+def check(task: dict[str, Any]) -> list[str]:
+    """Run the checks until one fails; return a line for each."""
+    cloudrepo = migrate.Endpoint(task["url"], "Bearer " + task["token"])
     try:
         migrate.check_token(cloudrepo)
-    except migrate.Usage as refused:
-        return [f"check_token: {refused}"]
-    said = ["check_token: accepted"]
-    problem = migrate.ensure_repository(cloudrepo, told["repository"], "pypi")
+    except migrate.Usage as error:
+        return [f"check_token: {error}"]
+    lines = ["check_token: accepted"]
+    problem = migrate.ensure_repository(cloudrepo, task["repository"], "pypi")
     if problem:
-        return [*said, f"ensure_repository: {problem}"]
-    said.append("ensure_repository: it is there, and is a PyPI repository")
-    source = Source(told["url"], told["source_authorization"])
+        return [*lines, f"ensure_repository: {problem}"]
+    lines.append("ensure_repository: exists and is a PyPI repository")
+    source = Source(task["url"], task["source_authorization"])
     with tempfile.TemporaryDirectory() as work:
-        for path in told["paths"]:
+        for path in task["paths"]:
             result = migrate.move_python_file(
-                source, cloudrepo, work, told["source"], told["repository"], path
+                source, cloudrepo, work, task["source"], task["repository"], path
             )
-            ended = ": ".join(filter(None, [result["status"], result["reason"]]))
-            said.append(f"move_python_file: {path}: {ended}")
-    return said
+            outcome = ": ".join(filter(None, [result["status"], result["reason"]]))
+            lines.append(f"move_python_file: {path}: {outcome}")
+    return lines
 
 
 sys.stdout.write("\n".join([*check(json.loads(Path(sys.argv[1]).read_text("utf-8"))), ""]))

@@ -1,4 +1,4 @@
-"""Which version of a client is the newest."""
+"""The newest version of a client, as the machine's package index lists it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ A_DAY: Final = 24 * 60 * 60
 
 
 def newest(name: str, cache: Path) -> str:
-    """The newest version of a project, whatever it requires; asked for once a day.
+    """Return the newest version of a project. The version is cached for a day.
 
     Raises:
-        CommandError: the index does not answer.
+        CommandError: The package index returned no version.
     """
-    answer = cache / f"newest-{name}.txt"
-    with FileLock(answer.with_suffix(".lock")):
-        if not answer.is_file() or time.time() - answer.stat().st_mtime > A_DAY:
-            answer.write_text(_released(name, cache), "utf-8")
-        return answer.read_text("utf-8")
+    cached = cache / f"newest-{name}.txt"
+    with FileLock(cached.with_suffix(".lock")):
+        if not cached.is_file() or time.time() - cached.stat().st_mtime > A_DAY:
+            cached.write_text(_look_up(name, cache), "utf-8")
+        return cached.read_text("utf-8")
 
 
-def _released(name: str, cache: Path) -> str:
-    asked = cache / f"newest-{name}.in"
-    asked.write_text(name, "utf-8")
-    printed = machine.run_uv(
+def _look_up(name: str, cache: Path) -> str:
+    requirements = cache / f"newest-{name}.in"
+    requirements.write_text(name, "utf-8")
+    output = machine.run_uv(
         *("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps", "--upgrade"),
-        *("--python-version", pythons.KNOWN[-1], asked),
+        *("--python-version", pythons.KNOWN[-1], requirements),
     )
-    return printed.strip().partition("==")[2]
+    return output.strip().partition("==")[2]

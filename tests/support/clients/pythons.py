@@ -1,4 +1,4 @@
-"""The Pythons that are at hand."""
+"""The Pythons that are installed on this machine."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ KNOWN = ("2.7", *(f"3.{minor}" for minor in range(6, 16)))
 
 @cache
 def oldest(first: str, last: str, cache_folder: Path) -> tuple[str, Path]:
-    """The oldest Python at hand from FIRST to LAST: its version, such as 3.9, and its path.
+    """Return the oldest installed Python from FIRST to LAST: its version and its path.
 
     Raises:
-        LookupError: there is none.
+        LookupError: No such Python is installed.
     """
     for version in KNOWN[KNOWN.index(first) : KNOWN.index(last) + 1]:
-        found = _find(version, cache_folder)
-        if found is not None:
-            return version, found
-    raise LookupError(f"no Python from {first} to {last} is at hand")
+        path = _find(version, cache_folder)
+        if path is not None:
+            return version, path
+    raise LookupError(f"no Python from {first} to {last} is installed")
 
 
 def _find(version: str, cache_folder: Path) -> Path | None:
-    path = os.pathsep.join([*map(str, _pyenv()), os.environ.get("PATH", os.defpath)])
-    if version == "2.7":  # which python-discovery cannot question
-        found = shutil.which("python2.7", path=path)
-        return Path(found) if found else None
-    known = get_interpreter(
+    path = os.pathsep.join([*map(str, _pyenv_folders()), os.environ.get("PATH", os.defpath)])
+    if version == "2.7":  # python-discovery does not support Python 2
+        program = shutil.which("python2.7", path=path)
+        return Path(program) if program else None
+    interpreter = get_interpreter(
         version, cache=DiskCache(cache_folder), env={**os.environ, "PATH": path}
     )
-    return Path(known.system_executable or known.executable) if known else None
+    return Path(interpreter.system_executable or interpreter.executable) if interpreter else None
 
 
-def _pyenv() -> Iterator[Path]:
-    """Where pyenv's Pythons are; its own commands give only those that it is told to use."""
+def _pyenv_folders() -> Iterator[Path]:
+    # pyenv puts only the Pythons that the user selected on the PATH.
     root = os.environ.get("PYENV_ROOT")
     if root:
         yield from sorted(Path(root, "versions").glob("*/bin"), reverse=True)

@@ -1,4 +1,4 @@
-"""Releases that every client takes, the oldest too."""
+"""Releases that even the oldest client can install."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.graph import Graph, ReleaseDetails
 
 EVERY_PYTHON: Final = ("py2-none-any", "py3-none-any")
-# The last one that clients of 2018 read.
+# The newest version that clients of 2018 can read.
 METADATA_VERSION: Final = "2.1"
 
 PLAIN: Final[ReleaseDetails] = {"metadata_version": METADATA_VERSION, "tags": EVERY_PYTHON}
@@ -28,7 +28,7 @@ GRAPH: Final[Graph] = {
     },
     "extra": {"1.0": PLAIN},
 }
-"""An application and what it needs, of which there is an older release that fits."""
+"""An application and its dependencies. Of `base`, only release 1.0 may be installed."""
 REQUIREMENT: Final = "app[more]"
 VERSIONS: Final = {"app": "1.0", "base": "1.0", "extra": "1.0"}
-"""What is to be installed."""
+"""The versions that a client must install for the requirement."""

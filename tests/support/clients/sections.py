@@ -1,38 +1,40 @@
-"""The sections of the table."""
+"""The sections of docs/clients.md, in their order."""
 
 from typing import Final
 
 UPLOADS: Final = "Uploads"
 INSTALLS: Final = "Installs"
-UPLOADING_CREDENTIALS: Final = "Credentials of uploads"
-READING_CREDENTIALS: Final = "Credentials of installs"
-REGISTRIES: Final = "Other registries' refusals"
+UPLOAD_CREDENTIALS: Final = "Credentials for uploads"
+INSTALL_CREDENTIALS: Final = "Credentials for installs"
+REGISTRIES: Final = "Rejections in other dialects"
 MIGRATE: Final = "CloudRepo's own client"
 
-WORDS: Final = {
+INTRODUCTIONS: Final = {
     UPLOADS: (
-        "`demo` 1.0, a wheel and an sdist, is uploaded; then other bytes under the same names, "
-        "with and without overwrite protection, and with the flag by which a client passes over "
-        "what is there already."
+        "The client uploads `demo` 1.0, a wheel and an sdist. It then uploads different content "
+        "under the same file names: with and without overwrite protection, and with the option "
+        "that makes the client skip existing files."
     ),
     INSTALLS: (
-        "`app[more]` 1.0 is installed, which requires `base`, and `extra` for its extra. `base` "
-        "2.0 is for Pythons that there are not yet, and 1.1 is yanked, so 1.0 is what fits."
+        "The client installs `app[more]` 1.0. It requires `base`, and `extra` for the extra "
+        "`more`. `base` 2.0 requires a Python that does not exist yet, and `base` 1.1 is yanked. "
+        "The client must therefore choose `base` 1.0."
     ),
-    UPLOADING_CREDENTIALS: (
-        "`demo` 1.0 is uploaded by a user in whose name and passphrase stand "
-        "``@ / # ? + & = %41 é`` and a blank, and in the passphrase a colon, which a user name "
-        "cannot have."
+    UPLOAD_CREDENTIALS: (
+        "A user uploads `demo` 1.0. The user name and the passphrase contain "
+        "``@ / # ? + & = %41 é`` and a space. The passphrase also contains a colon, which a user "
+        'name cannot contain. "Login succeeds" means that every character arrives unchanged.'
     ),
-    READING_CREDENTIALS: "`base` 1.0 is read by such a user.",
+    INSTALL_CREDENTIALS: "A user with the same special characters installs `base` 1.0.",
     REGISTRIES: (
-        "Other bytes under the names of `demo` 1.0, with `--skip-existing`, at a repository that "
-        "refuses as another registry does. A client passes over what it knows for a refusal of "
-        "that kind."
+        "The client uploads different content under the file names of `demo` 1.0, with "
+        "`--skip-existing`. The repository imitates another registry, as its `dialect` says, and "
+        "rejects the files as that registry does. The client must recognize that rejection and "
+        "skip the files."
     ),
     MIGRATE: (
-        "The functions of `cloudrepo-migrate` check the token and the repository, upload, read "
-        "back and look for the file in the index."
+        "The functions of `cloudrepo-migrate` check the token and the repository, upload a file, "
+        "download it again and search for it in the index."
     ),
 }
-"""What each section is about, in their order."""
+"""The introduction of each section."""

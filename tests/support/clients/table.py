@@ -1,4 +1,4 @@
-"""The table of what every client did, as the documentation shows it."""
+"""The table of client results in docs/clients.md."""
 
 from __future__ import annotations
 
@@ -12,122 +12,121 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_cloudrepo._programs.result import CommandResult
-    from tests.support.clients.client import Installed
+    from tests.support.clients.client import InstalledClient
 
-LONGEST: Final = 150
-# With them a terminal is told about colours, and to write over what it shows.
+MAX_LENGTH: Final = 150
+# Terminal control sequences: colours, and moves of the cursor.
 ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-ADDRESS: Final = re.compile(r"http://([^\s/@]+@)?127\.0\.0\.1:\d+/repositories/[a-z0-9_-]+")
+URL: Final = re.compile(r"http://([^\s/@]+@)?127\.0\.0\.1:\d+/repositories/[a-z0-9_-]+")
 USER: Final = re.compile(r"[\w.+-]+@example\.com")
 FOLDER: Final = re.compile(r"(?<![\w/:.])(/[\w.+-]+){2,}/")
-TOOK: Final = re.compile(r" in \d[\d.]*m?s\b|^\d:\d\d:\d\d ")
+DURATION: Final = re.compile(r" in \d[\d.]*m?s\b|^\d:\d\d:\d\d ")
 PORT: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 NAME: Final = re.compile(r"\btest_[a-z0-9_-]+-[0-9a-f]{10}\b")
 DIGEST: Final = re.compile(r"\b[0-9a-f]{32,}\b")
 HEAD: Final = """\
 # Clients
 
-What real clients did with a repository, as `tox -e clients` saw it on {date}, on {system}. Every
-row is a test: its exit status, what came of it, and where it matters the requests that arrived,
-were checked. "Said" is one line of what the client printed; the repository's address stands there
-as `URL`, its name as `NAME`, its user as `USER`.
+This page shows what real clients do with a repository. `tox -e clients` ran them on {date}, on
+{system}. Each row is a test. It checks the exit status and the result and, where it matters, the
+requests that the server received. "Output" is one line that the client printed. In it, `URL`,
+`NAME` and `USER` replace the repository's URL, its name and its user.
 
-Each client is installed in an environment of its own, with the oldest Python at hand that runs it;
-a client that cannot be installed is an error of the run. The environments stay in the user's cache
-folder, or where `CLOUDREPO_CLIENTS_CACHE` says.
+Each client is installed in its own virtual environment, with the oldest Python on the machine that
+can run it. A client that cannot be installed makes the session fail. The environments are kept in
+the user's cache folder, or in the folder that `CLOUDREPO_CLIENTS_CACHE` names.
 """
-COLUMNS: Final = ("client", "Python", "asked", "exit", "said", "then")
+COLUMNS: Final = ("client", "Python", "action", "exit status", "output", "result")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one client did when it was asked for one thing."""
+    """The result of one action of one client."""
 
     section: str
     position: int
-    """Where it stands among the others."""
+    """A number that determines the order of the rows."""
     client: str
     python: str
-    asked: str
-    status: int
-    said: str
-    then: str
-    """What came of it."""
+    action: str
+    exit_status: int
+    output: str
+    result: str
 
     def cells(self) -> tuple[str, ...]:
-        """What its line of the table holds."""
-        said = f"`{self.said}`" if self.said else ""
-        return self.client, self.python, self.asked, str(self.status), said, self.then
+        """Return the cells of the row."""
+        output = f"`{self.output}`" if self.output else ""
+        return self.client, self.python, self.action, str(self.exit_status), output, self.result
 
 
-class Note(Protocol):
-    """Adds a row to the table."""
+class RecordRow(Protocol):
+    """A function that adds a row to the table."""
 
     def __call__(
         self,
         section: str,
-        client: Installed,
-        asked: str,
+        client: InstalledClient,
+        action: str,
         result: CommandResult,
-        then: str,
+        outcome: str,
         *,
         shows: str | None = None,
     ) -> None:
-        """Add it.
+        """Add a row.
 
         Args:
-            section: where it belongs.
-            client: the client.
-            asked: what it was asked for.
-            result: how it ended; where `shows` is given, a line that it printed must have that.
-            then: what came of it.
-            shows: a regular expression.
+            section: The section of the table.
+            client: The client.
+            action: What the test made the client do.
+            result: The finished program. If `shows` is given, its output must contain such a line.
+            outcome: What the client achieved.
+            shows: A regular expression for the line of output to show. Default: the last line.
         """
 
 
-def line_of(output: str, pattern: str | None) -> str:
-    """The line that the pattern is found in, or the last one if none is given.
+def find_line(output: str, pattern: str | None) -> str:
+    """Return the last line that matches the pattern, or the last line if there is no pattern.
 
     Raises:
-        AssertionError: no line has it.
+        AssertionError: No line matches.
     """
-    plain = ESCAPES.sub("", output)
-    # A progress bar is drawn over and over.
-    lines = [line.strip() for line in re.split(r"[\r\n]", plain) if re.search(r"\w", line)]
+    text = ESCAPES.sub("", output)
+    # A progress bar writes many lines over each other, separated by carriage returns.
+    lines = [line.strip() for line in re.split(r"[\r\n]", text) if re.search(r"\w", line)]
     if pattern is None:
         return lines[-1] if lines else ""
-    found = [line for line in lines if re.search(pattern, line)]
-    assert found, f"there is no {pattern!r} in:\n{output}"
-    return found[-1]
+    matches = [line for line in lines if re.search(pattern, line)]
+    assert matches, f"no line matches {pattern!r} in:\n{output}"
+    return matches[-1]
 
 
-def readable(line: str, places: Mapping[str, str]) -> str:
-    """A line without what differs from run to run and from machine to machine.
+def normalize(line: str, replacements: Mapping[str, str]) -> str:
+    """Remove from a line what differs between sessions and between machines.
 
     Args:
-        line: what a client printed.
-        places: what stands in it, and what is to stand there.
+        line: A line that a client printed.
+        replacements: Texts to replace, with their replacements.
     """
-    for place in sorted(places, key=len, reverse=True):
-        line = line.replace(place, places[place])
-    line = USER.sub("USER", ADDRESS.sub("URL", line))
+    for text in sorted(replacements, key=len, reverse=True):
+        line = line.replace(text, replacements[text])
+    line = USER.sub("USER", URL.sub("URL", line))
     line = NAME.sub("NAME", PORT.sub("PORT", line))
     line = re.sub(r"https?://(?!127)[^\s/]+", "https://…", line)
     line = DIGEST.sub("…", FOLDER.sub("…/", line))
-    line = re.sub(r"\s+", " ", TOOK.sub("", line)).replace("`", "'")
-    return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
+    line = re.sub(r"\s+", " ", DURATION.sub("", line)).replace("`", "'")
+    return line if len(line) <= MAX_LENGTH else line[: MAX_LENGTH - 1].rstrip() + "…"
 
 
-def render(rows: Iterable[Row], sections: Mapping[str, str]) -> str:
-    """The page: a section each, with its words and its table."""
+def render(rows: Iterable[Row], introductions: Mapping[str, str]) -> str:
+    """Return the page: each section with its introduction and its table."""
     ordered = sorted(rows, key=lambda row: row.position)
     system = f"{platform.system()} with Python {platform.python_version()}"
     parts = [HEAD.format(date=datetime.now(UTC).date(), system=system)]
-    for section, words in sections.items():
+    for section, introduction in introductions.items():
         lines = [COLUMNS, ("---",) * len(COLUMNS)]
         lines += [row.cells() for row in ordered if row.section == section]
-        text = "\n".join(_line(cells) for cells in lines)
-        parts.append(f"## {section}\n\n{words}\n\n{text}\n")
+        table = "\n".join(_line(cells) for cells in lines)
+        parts.append(f"## {section}\n\n{introduction}\n\n{table}\n")
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The programs that upload, and how each of them is asked to."""
+"""The clients that upload, and the command line of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_cloudrepo.package import PackageFactory
-    from tests.support.clients.client import Client, Installed
+    from tests.support.clients.client import Client, InstalledClient
 
 PYPROJECT: Final = """\
 [build-system]
@@ -24,29 +24,29 @@ build-backend = "flit_core.buildapi"
 [project]
 name = "demo"
 version = "1.0"
-description = "A test's"
+description = "A package of a test"
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """A project that is ready to be uploaded: demo 1.0, its source and what is built of it."""
+class ProjectTree:
+    """A project that is ready to upload: demo 1.0, with its source and its distributions."""
 
     folder: Path
 
     @property
     def files(self) -> dict[str, bytes]:
-        """What is built of it."""
+        """Return the distributions and their content, by file name."""
         return {path.name: path.read_bytes() for path in sorted((self.folder / "dist").iterdir())}
 
     @classmethod
-    def write(cls, folder: Path, package: PackageFactory | None, *, module: str) -> Tree:
-        """Write it.
+    def write(cls, folder: Path, package: PackageFactory | None, *, module: str) -> ProjectTree:
+        """Write the project into a folder.
 
         Args:
-            folder: where.
-            package: what its wheel and sdist are written with; without it they are not there.
-            module: what its one module holds.
+            folder: Where to write it.
+            package: The factory for the wheel and the sdist. Without it, none are written.
+            module: The source of the only module.
         """
         dist = folder / "dist"
         dist.mkdir(parents=True)
@@ -54,9 +54,12 @@ class Tree:
         (folder / "demo.py").write_text(module, "utf-8")
         if package is not None:
             files = {"demo.py": module}
-            told = METADATA_VERSION
-            wheel = package("demo", "1.0", files=files, tags=EVERY_PYTHON, metadata_version=told)
-            sdist = package("demo", "1.0", files=files, sdist=True, metadata_version=told)
+            wheel = package(
+                "demo", "1.0", files=files, tags=EVERY_PYTHON, metadata_version=METADATA_VERSION
+            )
+            sdist = package(
+                "demo", "1.0", files=files, sdist=True, metadata_version=METADATA_VERSION
+            )
             shutil.move(wheel, dist)
             shutil.move(sdist, dist)
         return cls(folder)
@@ -64,39 +67,34 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Uploader:
-    """A program that uploads."""
+    """A client that uploads, with its command line."""
 
     client: Client
     tool: str
-    """What the plugin calls it."""
-    words: tuple[str, ...]
-    """What it is asked."""
-    takes_files: bool = True
-    """Whether the files are named to it; else it finds them in the folder that it runs in."""
+    """The plugin's name of the client, which is also the name of its program."""
+    arguments: tuple[str, ...]
+    file_arguments: bool = True
+    """Whether the files are arguments. Otherwise the client finds them in its working folder."""
     builds: bool = False
-    """Whether it builds what it uploads."""
-    refused: int = 1
-    """Its exit status when it is refused."""
+    """Whether the client builds the files itself."""
+    rejected_status: int = 1
+    """The exit status of the client if the server rejects an upload."""
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What else it is told."""
-    skip: str | None = None
-    """The flag by which it is asked to pass over what is there already."""
-    user: tuple[str, str] | None = None
-    """The flags for the user and the passphrase."""
+    """Additional environment variables."""
+    skip_option: str | None = None
+    """The option that makes the client skip files that exist already."""
 
     def __str__(self) -> str:
         return str(self.client)
 
-    def command(self, installed: Installed, tree: Tree) -> list[str | Path]:
-        """The command that uploads the tree; it runs in the tree's folder."""
-        files = [Path("dist", name) for name in tree.files] if self.takes_files else []
-        return [installed.program(self.tool), *self.words, *files]
+    def command(self, installed: InstalledClient, tree: ProjectTree) -> list[str | Path]:
+        """Return the command that uploads the files, to be run in the project's folder."""
+        files = [Path("dist", name) for name in tree.files] if self.file_arguments else []
+        return [installed.program(self.tool), *self.arguments, *files]
 
 
 def _twine(client: Client) -> Uploader:
-    return Uploader(
-        client, "twine", ("upload",), skip="--skip-existing", user=("--username", "--password")
-    )
+    return Uploader(client, "twine", ("upload",), skip_option="--skip-existing")
 
 
 TWINES: Final = tuple(map(_twine, catalogue.TWINES))
@@ -106,31 +104,26 @@ UV: Final = Uploader(
     catalogue.UV,
     "uv",
     ("publish", "--trusted-publishing", "never"),
-    refused=2,
-    skip="--check-url",
-    user=("--username", "--password"),
+    rejected_status=2,
+    skip_option="--check-url",
 )
 POETRY: Final = Uploader(
     catalogue.POETRY,
     "poetry",
     ("publish", "--no-interaction", "--repository", "cloudrepo"),
-    takes_files=False,
-    skip="--skip-existing",
-    user=("--username", "--password"),
+    file_arguments=False,
+    skip_option="--skip-existing",
 )
 PDM: Final = Uploader(
     catalogue.PDM,
     "pdm",
     ("publish", "--no-build"),
-    takes_files=False,
-    # It makes an environment for the project otherwise.
+    file_arguments=False,
+    # Otherwise pdm creates a virtual environment for the project.
     environ={"PDM_USE_VENV": "0"},
-    skip="--skip-existing",
-    user=("--username", "--password"),
+    skip_option="--skip-existing",
 )
-HATCH: Final = Uploader(
-    catalogue.HATCH, "hatch", ("publish", "--no-prompt"), user=("--user", "--auth")
-)
-FLIT: Final = Uploader(catalogue.FLIT, "flit", ("publish",), takes_files=False, builds=True)
+HATCH: Final = Uploader(catalogue.HATCH, "hatch", ("publish", "--no-prompt"))
+FLIT: Final = Uploader(catalogue.FLIT, "flit", ("publish",), file_arguments=False, builds=True)
 
 UPLOADERS: Final = (*TWINES, UV, POETRY, PDM, HATCH, FLIT)
