@@ -1,4 +1,4 @@
-"""The keys of stored objects: one folder for each kind of document, and one for blobs."""
+"""Keys of stored objects: a folder for each kind of document, and a folder for blobs."""
 
 import hashlib
 from functools import lru_cache
@@ -11,21 +11,21 @@ PROJECTS = "projects/"
 BLOBS = "blobs/"
 
 DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS)
-"""The folders of documents that a deletion leaves a tombstone of."""
+"""The folders in which a deleted document leaves a tombstone."""
 PORTAL_KEY = "portal/key.json"
 
-_DIGITS = 32
-_CACHED = 1024
+_DIGEST_DIGITS = 32
+_CACHE_SIZE = 1024
 
 
 def repository_key(name: str) -> str:
     """Return the key of a repository's document."""
-    # The sign, since Windows reserves names such as "con".
+    # The @ sign is there because Windows reserves file names such as "con".
     return f"{REPOSITORIES}@{name}.json"
 
 
 def projects_of(repository_id: str) -> str:
-    """Return the folder of the documents of a repository's projects."""
+    """Return the folder of a repository's project documents."""
     return f"{PROJECTS}{repository_id}/"
 
 
@@ -35,7 +35,7 @@ def project_key(repository_id: str, normalized_name: str) -> str:
 
 
 def project_name(listed: str) -> str:
-    """Return the normalized project name of the last part of a project's key."""
+    """Return the normalized project name from the last part of its document's key."""
     return listed.removeprefix("p-").removesuffix(".json")
 
 
@@ -45,16 +45,16 @@ def blobs_of(repository_id: str) -> str:
 
 
 def is_blob(key: str) -> bool:
-    """Return whether a key, or the beginning of one, is in the folder of blobs."""
+    """Return whether a key or a prefix of keys is in the folder of blobs."""
     return key.startswith(BLOBS)
 
 
-@lru_cache(_CACHED)
+@lru_cache(_CACHE_SIZE)
 def user_key(email: str) -> str:
     """Return the key of a repository user's document."""
-    # A digest, since an address may hold what a file system forbids.
+    # A digest, since an e-mail address may contain characters that file systems forbid.
     digest = hashlib.sha256(email.casefold().encode(errors="surrogateescape")).hexdigest()
-    return f"{USERS}{digest[:_DIGITS]}.json"
+    return f"{USERS}{digest[:_DIGEST_DIGITS]}.json"
 
 
 def token_key(token_id: str) -> str:

@@ -1,21 +1,22 @@
-"""How much of each a client may send, or may take its time for."""
+"""Limits on the size, number and duration of requests."""
 
 import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What is beyond them is refused, before memory or disk is spent on it."""
+    """Limits that are checked before a request takes memory or disk space."""
 
     requests: int = 1000
-    """Requests in flight."""
+    """The number of in-flight requests."""
     file_bytes: int | None = None
-    """A file, in whatever repository; one may have a lower limit of its own."""
+    """The size of a file in any repository; a repository may set a lower limit of its own."""
     metadata_bytes: int = 8 << 20
-    """The core metadata in an archive."""
+    """The size of the core metadata in an archive."""
     form_fields: int = 4096
+    """The number of fields in an upload form."""
     form_bytes: int = 16 << 20
-    """All fields of an upload form together, the file left aside."""
+    """The total size of an upload form's fields, without the file."""
     header_bytes: int = 8190
-    """A request's first line, and each of its headers."""
+    """The size of a request's first line, and of each header."""
     stall_seconds: float = 75.0
-    """How long a connection stays on which nothing moves; proxies keep theirs for 60 s or less."""
+    """The idle timeout of a connection; most proxies use 60 s or less for theirs."""

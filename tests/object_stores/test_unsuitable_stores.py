@@ -81,18 +81,18 @@ def refused(folder: Path, url: str, **environ: str) -> str:
 @pytest.mark.parametrize("careless", [False, True], indirect=True)
 def test_a_store_that_heeds_no_condition_is_refused(careless: str, tmp_path: Path) -> None:
     line = refused(tmp_path, "s3://bucket/prefix", AWS_ENDPOINT_URL=careless, **ADMIN)
-    assert "s3://bucket/prefix cannot be shared by several servers: it overwrites what" in line
+    assert "several servers cannot share s3://bucket/prefix: it overwrites objects" in line
     assert "Use a store with conditional writes" in line
 
 
 def test_a_store_that_is_not_there_is_refused(tmp_path: Path) -> None:
     line = refused(tmp_path, "s3://bucket/prefix", AWS_ENDPOINT_URL="http://127.0.0.1:1", **ADMIN)
-    assert "s3://bucket/prefix cannot be used, with what the variables AWS_... say" in line
+    assert "s3://bucket/prefix cannot be used with the settings in the variables AWS_..." in line
 
 
 def test_a_store_without_its_settings_is_refused(tmp_path: Path) -> None:
     line = refused(tmp_path, "az://container/prefix", **ADMIN)
-    assert "az://container/prefix cannot be used, with what the variables AZURE_... say" in line
+    assert "az://container/prefix cannot be used with the settings in the variables AZURE_" in line
 
 
 def test_the_admin_login_has_to_be_given(tmp_path: Path) -> None:

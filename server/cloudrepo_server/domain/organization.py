@@ -1,10 +1,9 @@
 """The organization: its repositories, and all that belongs to every one of them."""
 
-import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from cachetools import LRUCache
@@ -22,6 +21,7 @@ from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage.background import BackgroundTasks
 from cloudrepo_server.testkit.registry import TestkitRegistry
 
 _MAX_RECENT = 1024
@@ -56,7 +56,7 @@ class Organization:
         self.testkit = TestkitRegistry(shared=storage.shared)
         self._storage = storage
         self._recent: LRUCache[str, RepositoryDocument] = LRUCache(_MAX_RECENT)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     @property
     def shared(self) -> bool:
@@ -194,7 +194,7 @@ class Organization:
                 with contextlib.suppress(NotFoundError):
                     await self.tokens.delete(token.id)
         # No request can reach the projects and blobs any more, so no request waits for this.
-        self._in_the_background(self._storage.delete_repository_objects(deleted.id))
+        self._tasks.start(self._storage.delete_repository_objects(deleted.id))
 
     async def document_ages(self) -> dict[str, float]:
         """Return the seconds since each repository and user was last written, by key."""
@@ -208,7 +208,7 @@ class Organization:
         # Imported here because only a server with a data folder needs it.
         from cloudrepo_server.domain.garbage import collect_garbage_after_start
 
-        self._in_the_background(collect_garbage_after_start(self._storage))
+        self._tasks.start(collect_garbage_after_start(self._storage))
 
     async def check(self) -> None:
         """Check that the store is available.
@@ -220,14 +220,8 @@ class Organization:
 
     async def close(self) -> None:
         """Cancel background work and close the store."""
-        for task in self._tasks:
-            task.cancel()
+        await self._tasks.close()
         await self._storage.close()
-
-    def _in_the_background(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _check_settings(self, document: RepositoryDocument) -> None:
         get_dialect(document.dialect)

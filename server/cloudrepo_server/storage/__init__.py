@@ -1,13 +1,27 @@
 """Documents and blobs in one object store.
 
-`exclusive` is the store that one process owns: a local folder, or memory. `shared` is the one that
-several servers write to. All other modules know `Storage` alone.
+`local` is a store that one process owns: a local folder, or memory. `shared` is a store that
+several servers write to, such as an S3 bucket. The rest of the server uses only the interface
+`Storage`, or the part of it that is needed: `Documents`, `Blobs` or `Maintenance`.
 """
 
-from cloudrepo_server.storage.base import Listing, Storage, StoredObject
-from cloudrepo_server.storage.blobs import SMALL_BLOB
+from cloudrepo_server.storage.base import Storage
+from cloudrepo_server.storage.blob_io import SMALL_BLOB
+from cloudrepo_server.storage.blobs import Blobs
+from cloudrepo_server.storage.documents import Documents, Listing
+from cloudrepo_server.storage.maintenance import Maintenance
+from cloudrepo_server.storage.objects import StoredObject
 
-__all__ = ["SHARED_SCHEMES", "SMALL_BLOB", "Listing", "Storage", "StoredObject"]
+__all__ = [
+    "SHARED_SCHEMES",
+    "SMALL_BLOB",
+    "Blobs",
+    "Documents",
+    "Listing",
+    "Maintenance",
+    "Storage",
+    "StoredObject",
+]
 
 SHARED_SCHEMES = ("s3", "gs", "az")
-"""What the URL of a store that several servers share begins with."""
+"""The URL schemes of stores that several servers can share."""

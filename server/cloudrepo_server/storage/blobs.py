@@ -1,159 +1,110 @@
-"""A blob that is being written, and one that is being read."""
+"""The interface of blobs: the content of files, each written once under a key of its own."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
-from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
-from typing import TYPE_CHECKING, TypeAlias
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
-import obstore
-from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, S3Store
+from cachetools import LRUCache
 
-from cloudrepo_server.errors import StorageError
-from cloudrepo_server.storage.failures import storage_errors
+from cloudrepo_server.storage.blob_io import BlobReader, BlobWriter
+from cloudrepo_server.storage.objects import Store
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-    # obstore has this name in its type stubs alone.
     from obstore import AsyncWritableFile
 
-Store: TypeAlias = LocalStore | MemoryStore | S3Store | GCSStore | AzureStore
-
-SMALL_BLOB = 1 << 20
-"""Blobs up to this many bytes are written, and may be read, in one piece."""
-
-_PART = 5 << 20
-_PARTS_AT_ONCE = 2
+_CACHE_BYTES = 16 << 20
+_READ_AHEAD = 1 << 20
 
 
-class BlobWriter:
-    """Takes a blob's bytes as they arrive, with flat memory whatever its size.
+class Blobs(ABC):
+    """Blobs under keys that are never used twice."""
 
-    `put` stores one that is small; `abandon` ends one that is not, on the way.
-    """
+    def __init__(self, store: Store) -> None:
+        self._blob_store = store
+        self._small_blobs: LRUCache[str, bytes] = LRUCache(_CACHE_BYTES, getsizeof=len)
+        # Every key that this process creates ends with this suffix.
+        self._own_suffix = secrets.token_hex(4)
 
-    def __init__(
-        self,
-        store: Store,
-        key: str,
-        *,
-        put: Callable[[str, bytes], Awaitable[None]],
-        abandon: Callable[[AsyncWritableFile], None],
-    ) -> None:
-        self.key = key
-        self._store = store
-        self._put = put
-        self._abandon = abandon
-        self._size = 0
-        self._small = bytearray()
-        self._large: AsyncWritableFile | None = None
+    def new_blob(self, prefix: str) -> BlobWriter:
+        """Return a writer for a new blob below `prefix`, which ends with a slash."""
+        key = f"{prefix}{secrets.token_hex(12)}{self._own_suffix}"
+        return BlobWriter(self._blob_store, key, put=self._put, abort=self._abort)
 
-    async def write(self, data: bytes) -> None:
-        """Add bytes.
+    def is_own_write(self, key: str) -> bool:
+        """Return whether this process wrote the blob, perhaps before any document refers to it."""
+        return key.endswith(self._own_suffix)
+
+    async def get(self, key: str) -> bytes:
+        """Return the content of a small blob, and cache it.
 
         Raises:
-            StorageError: the store did not take them.
+            FileNotFoundError: the blob does not exist.
+            StorageError: the store did not respond.
         """
-        self._size += len(data)
-        if self._large is None:
-            self._small += data
-            if len(self._small) <= SMALL_BLOB:
-                return
-            data = bytes(self._small)
-            self._small.clear()
-            self._large = obstore.open_writer_async(
-                self._store, self.key, buffer_size=_PART, max_concurrency=_PARTS_AT_ONCE
-            )
-        with storage_errors():
-            await self._large.write(data)
+        cached = self._small_blobs.get(key)
+        if cached is None:
+            cached = await self._get(key)
+            with contextlib.suppress(ValueError):
+                self._small_blobs[key] = cached
+        return cached
 
-    @property
-    def small(self) -> bytes | None:
-        """All bytes so far, while they are few."""
-        return bytes(self._small) if self._large is None else None
+    def open(self, key: str, size: int) -> IO[bytes]:
+        """Return a seekable file of a blob with that size; its reads raise StorageError.
 
-    async def finish(self) -> None:
-        """Make the blob readable.
+        Reading blocks, so do it outside the event loop.
+        """
+        return BufferedReader(BlobReader(self._blob_store, key, size), _READ_AHEAD)
+
+    @abstractmethod
+    def local_path(self, key: str) -> Path | None:
+        """Return the path of a blob on the local disk, or None in a remote store."""
+
+    @abstractmethod
+    async def presigned_url(self, key: str) -> str | None:
+        """Return a temporary public URL of a blob, or None if clients are not redirected.
 
         Raises:
-            StorageError: the store did not take it.
+            StorageError: the URL cannot be signed.
         """
-        if self._large is None:
-            await self._put(self.key, bytes(self._small))
-            return
-        try:
-            with storage_errors():
-                await self._large.close()
-        except (StorageError, FileNotFoundError) as error:
-            # Of a store that was asked again, as its first answer was lost, the second may be that
-            # there is nothing to finish. Nobody else writes under this key.
-            if await self.is_complete():
-                return
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError("the storage did not take the file") from error
 
-    async def is_complete(self) -> bool:
-        """Whether the blob is there, with all its bytes.
+    @abstractmethod
+    def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield a blob's content from `start` up to `end`.
 
         Raises:
-            StorageError: the store did not answer.
+            FileNotFoundError: the blob does not exist.
+            StorageError: the store did not respond.
         """
-        with contextlib.suppress(FileNotFoundError), storage_errors():
-            there = await obstore.head_async(self._store, self.key)
-            return there["size"] == self._size
-        return False
 
-    def discard(self) -> None:
-        """Forget what was written."""
-        self._small.clear()
-        if self._large is not None:
-            self._abandon(self._large)
-            self._large = None
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Delete a blob that no document has referred to yet."""
 
+    @abstractmethod
+    def delete_later(self, key: str) -> None:
+        """Delete a blob after a grace period, so that current downloads can finish.
 
-class BlobReader(RawIOBase):
-    """A blob as Python's own files are, for the libraries that read archives."""
-
-    def __init__(self, store: Store, key: str, size: int) -> None:
-        super().__init__()
-        self._store = store
-        self._key = key
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Whether it can be read: yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Whether it can be read from any position: yes."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read as many bytes as fit, or as are there.
-
-        Raises:
-            StorageError: the store did not answer, or the blob was removed.
+        No document may refer to it any more.
         """
-        target = memoryview(buffer).cast("B")
-        length = min(len(target), self._size - self._at)
-        if length <= 0:
-            return 0
-        try:
-            with storage_errors():
-                data = memoryview(
-                    obstore.get_range(self._store, self._key, start=self._at, length=length)
-                )
-        except FileNotFoundError as error:
-            raise StorageError("the file was removed while it was read") from error
-        target[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
-    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
-        """Go on from another position."""
-        self._at = max(0, offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence])
-        return self._at
+    @abstractmethod
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete blobs that no document refers to."""
+
+    @abstractmethod
+    async def _put(self, key: str, data: bytes) -> None:
+        """Store a small blob."""
+
+    @abstractmethod
+    async def _get(self, key: str) -> bytes:
+        """Read a small blob."""
+
+    @abstractmethod
+    def _abort(self, writer: AsyncWritableFile) -> None:
+        """Abort the upload of a large blob."""

@@ -1,4 +1,4 @@
-"""A store that was named by its URL, found fit to be shared."""
+"""Connecting to a shared store by its URL, and checking that several servers can share it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from cloudrepo_server.errors import StorageError
-from cloudrepo_server.storage.shared import READY, SharedStorage, unchanged
+from cloudrepo_server.storage.shared import READY, SharedStorage
+from cloudrepo_server.storage.shared_documents import if_unchanged
 
 if TYPE_CHECKING:
     from obstore.store import BackoffConfig, ClientConfig, RetryConfig
@@ -34,8 +35,8 @@ _KINDS: dict[str, tuple[type[RemoteStore], str]] = {
     "az": (AzureStore, "AZURE"),
 }
 
-# obstore reads all settings of a store from the environment, but these no more where others are
-# given.
+# obstore reads all settings of a store from the environment, except these if its caller passes
+# client options. So this module reads them itself.
 _CLIENT_OPTIONS = (
     "allow_http",
     "allow_invalid_certificates",
@@ -45,10 +46,10 @@ _CLIENT_OPTIONS = (
     "connect_timeout",
     "timeout",
 )
-_CONNECT = "2s"
-# A document is small: a store that serves at all answers by then, and a client hears of it by then.
+_CONNECT_TIMEOUT = "2s"
+# A document is small, so an available store responds within this time.
 _DOCUMENT_TIMEOUT, _DOCUMENT_RETRIES, _DOCUMENT_RETRY_SECONDS = "4s", 3, 4.0
-# Five mebibytes may be on the way that long.
+# A slow connection may need this long for a part of 5 MiB.
 _BLOB_TIMEOUT, _BLOB_RETRIES, _BLOB_RETRY_SECONDS = "30s", 5, 30.0
 _BACKOFF: BackoffConfig = {
     "init_backoff": timedelta(milliseconds=50),
@@ -58,25 +59,28 @@ _BACKOFF: BackoffConfig = {
 
 
 async def open_shared(url: str, *, presigned: bool = False) -> SharedStorage:
-    """The store at a URL, such as `s3://bucket/prefix`, with what the environment says of it.
+    """Return the store at a URL such as `s3://bucket/prefix`; its settings are in the environment.
 
     Raises:
-        StorageError: it cannot be used, or several servers cannot share it.
+        StorageError: the store cannot be used, or several servers cannot share it.
     """
-    shown = _shown(url)
+    shown = _without_login(url)
     try:
         documents = _connect(url, _DOCUMENT_TIMEOUT, _DOCUMENT_RETRIES, _DOCUMENT_RETRY_SECONDS)
         blobs = _connect(url, _BLOB_TIMEOUT, _BLOB_RETRIES, _BLOB_RETRY_SECONDS)
-        bare_tags = await _probe(documents, shown)
+        bare_tags = await _check_conditional_writes(documents, shown)
         await obstore.put_async(documents, READY, b"")
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise StorageError(f"{shown} refuses the credentials of the environment") from error
+        prefix = _KINDS[urlsplit(url).scheme][1]
+        raise StorageError(
+            f"{shown}: permission denied for the credentials in the variables {prefix}_..."
+        ) from error
     except FileNotFoundError as error:
-        raise StorageError(f"{shown} is not there: make the bucket or container first") from error
+        raise StorageError(f"{shown}: bucket or container not found; create it first") from error
     except (BaseError, OSError, ValueError) as error:
         prefix = _KINDS[urlsplit(url).scheme][1]
         raise StorageError(
-            f"{shown} cannot be used, with what the variables {prefix}_... say: "
+            f"{shown} cannot be used with the settings in the variables {prefix}_...: "
             f"{_first_line(error)}"
         ) from error
     return SharedStorage(documents=documents, blobs=blobs, bare_tags=bare_tags, presigned=presigned)
@@ -84,11 +88,11 @@ async def open_shared(url: str, *, presigned: bool = False) -> SharedStorage:
 
 def _connect(url: str, timeout: str, retries: int, retry_seconds: float) -> RemoteStore:
     kind, prefix = _KINDS[urlsplit(url).scheme]
-    options: ClientConfig = {"connect_timeout": _CONNECT, "timeout": timeout}
+    options: ClientConfig = {"connect_timeout": _CONNECT_TIMEOUT, "timeout": timeout}
     for name in _CLIENT_OPTIONS:
         value = os.environ.get(f"{prefix}_{name.upper()}")
         if value:
-            options[name] = value  # type: ignore[literal-required]  # one of its own names
+            options[name] = value  # type: ignore[literal-required]  # a key of ClientConfig
     retry: RetryConfig = {
         "max_retries": retries,
         "retry_timeout": timedelta(seconds=retry_seconds),
@@ -97,46 +101,47 @@ def _connect(url: str, timeout: str, retries: int, retry_seconds: float) -> Remo
     return kind.from_url(url, client_options=options, retry_config=retry)
 
 
-async def _probe(store: RemoteStore, shown: str) -> bool:
-    """Whether the store compares entity tags without their quotes, as some releases of Ceph do.
+async def _check_conditional_writes(store: RemoteStore, shown: str) -> bool:
+    """Return whether the store compares entity tags without quotes, as some Ceph releases do.
 
-    Some stores take a condition and ignore it: two servers would overwrite each other's changes.
+    Some stores accept a condition and ignore it. Two servers would then overwrite each other's
+    changes.
 
     Raises:
-        StorageError: it is one of those.
+        StorageError: the store does not support conditional writes.
     """
     key = f"checks/{secrets.token_hex(8)}"
     try:
         with contextlib.suppress(AlreadyExistsError):
             first = await obstore.put_async(store, key, b"1", mode="create")
             await obstore.put_async(store, key, b"2", mode="create")
-            raise _unfit(shown, "it overwrites what is to be created")
-        for bare in (False, True):
-            version = unchanged(first, bare_tags=bare)
+            raise _not_shareable(shown, "it overwrites objects that already exist")
+        for bare_tags in (False, True):
+            condition = if_unchanged(first, bare_tags=bare_tags)
             try:
-                await obstore.put_async(store, key, b"3", mode=version)
+                await obstore.put_async(store, key, b"3", mode=condition)
             except PreconditionError:
                 continue
             with contextlib.suppress(PreconditionError):
-                await obstore.put_async(store, key, b"4", mode=version)
-                raise _unfit(shown, "it overwrites what somebody else changed")
-            return bare
-        raise _unfit(shown, "it refuses every conditional update")
+                await obstore.put_async(store, key, b"4", mode=condition)
+                raise _not_shareable(shown, "it overwrites objects that changed meanwhile")
+            return bare_tags
+        raise _not_shareable(shown, "it rejects every conditional update")
     except (NotImplementedError, NotSupportedError) as error:
-        raise _unfit(shown, "it knows no conditional update") from error
+        raise _not_shareable(shown, "it does not support conditional updates") from error
     finally:
         with contextlib.suppress(BaseError, OSError):
             await obstore.delete_async(store, key)
 
 
-def _unfit(shown: str, reason: str) -> StorageError:
+def _not_shareable(shown: str, reason: str) -> StorageError:
     return StorageError(
-        f"{shown} cannot be shared by several servers: {reason}. "
+        f"several servers cannot share {shown}: {reason}. "
         "Use a store with conditional writes, or a folder for one server"
     )
 
 
-def _shown(url: str) -> str:
+def _without_login(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

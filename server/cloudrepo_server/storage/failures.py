@@ -1,4 +1,4 @@
-"""What a store's failures become."""
+"""Conversion of obstore's exceptions to storage errors."""
 
 import contextlib
 import errno
@@ -10,22 +10,22 @@ from obstore.exceptions import BaseError
 
 from cloudrepo_server.errors import StorageError, StorageFullError
 
-# As obstore ends what it says of the local disk.
+# obstore ends its messages about the local disk with this text.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-# The disk is full, a quota is used up, or files may not be that large; Windows has its own numbers:
+# The disk is full, a quota is exceeded, or the file is too large. Windows has numbers of its own:
 # https://learn.microsoft.com/windows/win32/debug/system-error-codes
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_NO_ROOM_OF_OBSTORE = {39, 112, 1295} if sys.platform == "win32" else _NO_ROOM
+_FULL_ERRNOS = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL_OS_ERRORS = {39, 112, 1295} if sys.platform == "win32" else _FULL_ERRNOS
 
 
 @contextlib.contextmanager
 def storage_errors() -> Iterator[None]:
-    """Let what obstore raises be told to anybody; that something is not there stays as it is.
+    """Convert the exceptions of obstore, except FileNotFoundError, to StorageError.
 
     Raises:
         StorageError: the store failed.
     """
-    # obstore's messages hold paths and URLs, which are nobody's business outside.
+    # The new messages leave out obstore's own, which contain private paths and URLs.
     try:
         yield
     except FileNotFoundError:
@@ -33,13 +33,13 @@ def storage_errors() -> Iterator[None]:
     except (BaseError, OSError) as error:
         if _is_full(error):
             raise StorageFullError(
-                "The server's disk is full, or its quota is used up; nothing was changed."
+                "The server's disk is full, or its quota is exceeded; nothing was changed."
             ) from error
-        raise StorageError("the storage did not answer; nothing was changed") from error
+        raise StorageError("the storage did not respond; nothing was changed") from error
 
 
 def _is_full(error: BaseError | OSError) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _NO_ROOM
+        return error.errno in _FULL_ERRNOS
     number = _OS_ERROR.search(str(error))
-    return number is not None and int(number[1]) in _NO_ROOM_OF_OBSTORE
+    return number is not None and int(number[1]) in _FULL_OS_ERRORS

@@ -1,8 +1,8 @@
-"""What was seen in a store that others write to, and when: how old it may be is the reader's word.
+"""A read cache for a store with several writers; each read states how stale its result may be.
 
-A request may be answered from what was seen after it arrived: whatever was done before it came is
-in there, by whichever server. So each request asks the store once for each document; many that
-arrive together share one answer; and one that was asked for before they came serves none of them.
+A request may use whatever was read after it arrived: such a read includes every earlier change, by
+whichever server. Each request therefore reads a document at most once, and concurrent requests
+share one read. A read that started before a request arrived is never used for that request.
 """
 
 from __future__ import annotations
@@ -16,106 +16,98 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-# A question that takes longer than this is asked anew, rather than waited for.
-_PATIENCE = 0.1
+# How long to wait for an earlier read before a fresh one is started beside it.
+_WAIT_FOR_EARLIER_READ = 0.1
 
-_needed: ContextVar[float] = ContextVar("needed")
+_fresh_since: ContextVar[float] = ContextVar("fresh_since")
 
 
 def require_fresh() -> None:
-    """Let what is looked at from now on, in this task, be no older than this moment."""
-    _needed.set(monotonic())
+    """Require that all further reads of this task return no state older than this moment."""
+    _fresh_since.set(monotonic())
 
 
-def needed() -> float:
-    """How old what is looked at may be, as a moment; this one, where no other was named."""
-    return _needed.get(None) or monotonic()
+def staleness_bound() -> float:
+    """Return the oldest moment whose state this task accepts; by default this moment."""
+    return _fresh_since.get(None) or monotonic()
 
 
 V = TypeVar("V")
+Fetch = Callable[[V | None], Awaitable[V]]
+"""Reads a value from the store; receives the cached value, which may be stale, or None."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting(Generic[V]):
-    """A value that was there at `at` or later."""
+class _CachedRead(Generic[V]):
+    """A value that was current at the moment `read_at`, or later."""
 
     value: V
-    at: float
+    read_at: float
 
 
-@dataclass(slots=True, eq=False)
-class _Question(Generic[V]):
-    begun: float
-    answer: asyncio.Task[V]
+@dataclass(frozen=True, slots=True, eq=False)
+class _PendingRead(Generic[V]):
+    """A read that has started and not finished."""
+
+    started_at: float
+    task: asyncio.Task[V]
 
 
-Ask = Callable[[Sighting[V] | None], Awaitable[V]]
+class ReadCache(Generic[V]):
+    """The newest value of each key, and the reads in progress."""
 
-
-class Sightings(Generic[V]):
-    """The newest sighting of each key, and the questions that are under way."""
-
-    def __init__(self, size: int, *, size_of: Callable[[V], int]) -> None:
-        self._seen: LRUCache[str, Sighting[V]] = LRUCache(
-            size, getsizeof=lambda sighting: size_of(sighting.value)
+    def __init__(self, max_size: int, *, size_of: Callable[[V], int]) -> None:
+        self._cached: LRUCache[str, _CachedRead[V]] = LRUCache(
+            max_size, getsizeof=lambda cached: size_of(cached.value)
         )
-        self._asked: dict[str, _Question[V]] = {}
+        self._pending: dict[str, _PendingRead[V]] = {}
 
-    async def look(self, key: str, ask: Ask[V], *, since: float) -> V:
-        """What was there at `since` or later; `ask` is given what is known and asks the store."""
+    async def get_or_fetch(self, key: str, fetch: Fetch[V], *, not_before: float) -> V:
+        """Return a value that was current at `not_before` or later, from the cache or the store."""
         while True:
-            seen = self._seen.get(key)
-            if seen is not None and seen.at >= since:
-                return seen.value
-            question = self._asked.get(key)
-            if question is None:
-                question = self._begin(key, ask)
-            elif question.begun < since:
-                # Those who came too late for its answer share the next one.
-                await asyncio.wait({question.answer}, timeout=_PATIENCE)
-                if self._asked.get(key) is not question:
+            cached = self._cached.get(key)
+            if cached is not None and cached.read_at >= not_before:
+                return cached.value
+            pending = self._pending.get(key)
+            if pending is None:
+                pending = self._start(key, fetch)
+            elif pending.started_at < not_before:
+                # Too old for this caller. All callers that wait here share the next read.
+                await asyncio.wait({pending.task}, timeout=_WAIT_FOR_EARLIER_READ)
+                if self._pending.get(key) is not pending:
                     continue
-                question = self._begin(key, ask)
-            return await asyncio.shield(question.answer)
+                pending = self._start(key, fetch)
+            return await asyncio.shield(pending.task)
 
-    def last(self, key: str) -> V | None:
-        """What was there when it was last seen."""
-        seen = self._seen.get(key)
-        return None if seen is None else seen.value
-
-    def note(self, key: str, value: V, *, at: float) -> bool:
-        """Remember what was there at that moment or later; whether that is the newest."""
-        seen = self._seen.get(key)
-        if seen is not None and seen.at > at:
-            return False
+    def store(self, key: str, value: V, *, read_at: float) -> None:
+        """Cache a value that was current at `read_at` or later, unless a newer one is cached."""
+        cached = self._cached.get(key)
+        if cached is not None and cached.read_at > read_at:
+            return
         try:
-            self._seen[key] = Sighting(value, at)
+            self._cached[key] = _CachedRead(value, read_at)
         except ValueError:
-            # It is larger than all that is kept.
-            self._seen.pop(key, None)
-            return False
-        return True
+            # The value is larger than the whole cache.
+            self._cached.pop(key, None)
 
-    def forget(self, key: str) -> None:
-        """Forget what was there."""
-        self._seen.pop(key, None)
+    def _start(self, key: str, fetch: Fetch[V]) -> _PendingRead[V]:
+        started_at = monotonic()
 
-    def _begin(self, key: str, ask: Ask[V]) -> _Question[V]:
-        begun = monotonic()
-
-        async def answer() -> V:
-            value = await ask(self._seen.get(key))
-            self.note(key, value, at=begun)
+        async def read() -> V:
+            cached = self._cached.get(key)
+            value = await fetch(None if cached is None else cached.value)
+            self.store(key, value, read_at=started_at)
             return value
 
-        question = _Question(begun, asyncio.ensure_future(answer()))
-        self._asked[key] = question
-        question.answer.add_done_callback(lambda task: self._end(key, question, task))
-        return question
+        pending = _PendingRead(started_at, asyncio.ensure_future(read()))
+        self._pending[key] = pending
+        pending.task.add_done_callback(lambda task: self._finish(key, pending, task))
+        return pending
 
-    def _end(self, key: str, question: _Question[V], task: asyncio.Task[V]) -> None:
-        if self._asked.get(key) is question:
-            del self._asked[key]
+    def _finish(self, key: str, pending: _PendingRead[V], task: asyncio.Task[V]) -> None:
+        if self._pending.get(key) is pending:
+            del self._pending[key]
         if not task.cancelled():
-            # Whoever waited has it too; where nobody did, it is nobody's concern.
+            # Callers that still wait receive the exception too. Retrieving it here keeps asyncio
+            # from logging it if none does.
             task.exception()

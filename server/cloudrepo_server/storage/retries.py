@@ -1,4 +1,9 @@
-"""One change of a document in a store that others write to, however often it is tried."""
+"""Retries of a conditional write to a store with several writers.
+
+A response can be lost after the store applied a write. Each write therefore carries a revision of
+its own, and each document remembers some earlier revisions. A retry first looks for the revisions
+that it sent: so no write is applied twice, and none is taken for somebody else's.
+"""
 
 from __future__ import annotations
 
@@ -12,123 +17,133 @@ from typing import TypeVar
 from cloudrepo_server.errors import CloudRepoServerError, StorageError, UncertainError
 from cloudrepo_server.models import Document
 
-S = TypeVar("S")
+T = TypeVar("T")
 
-_CONFLICTS = 30
-_FAILURES = 1
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
-# More than others change between a look at a document and a try, which is two requests.
-_REMEMBERED, _REMEMBERED_BY_TOMBSTONES = 32, 4
+_MAX_CONFLICTS = 30
+_MAX_FAILURES = 1
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
+# More changes than other writers make between our read and our write, which are two requests.
+_EARLIER_IN_DOCUMENT, _EARLIER_IN_TOMBSTONE = 32, 4
 
 
-class Attempt:
-    """One change of a document, however often it is tried."""
+class WriteRetries:
+    """The state of one conditional write over all its retries.
+
+    `base_revisions` are the revisions that the store must have for a write to be applied.
+    """
 
     def __init__(self) -> None:
-        self._tried: set[str] = set()
+        self._sent: set[str] = set()
         self._conflicts = 0
         self._failures = 0
-        # What a try was made on that may have been taken, or may still be.
-        self._unsure: frozenset[str] = frozenset()
+        # The base revisions of the last write whose outcome is unknown.
+        self._unknown_outcome_of: frozenset[str] = frozenset()
 
-    def next_revision(self) -> str:
-        """The revision of what is tried now."""
+    def new_revision(self) -> str:
+        """Return the revision for the next write."""
         revision = secrets.token_hex(8)
-        self._tried.add(revision)
+        self._sent.add(revision)
         return revision
 
-    def succeeded(self, lineage: tuple[str, ...]) -> bool:
-        """Whether what was tried is there: its answer was lost, or the store was asked twice.
+    def was_applied(self, history: tuple[str, ...]) -> bool:
+        """Return whether an earlier write of ours was applied although its response was lost.
+
+        Args:
+            history: the revisions of what is stored now, the newest first.
 
         Raises:
-            StorageError: somebody else was quicker too often.
-            UncertainError: there were so many changes since that nobody can tell.
+            StorageError: other writers were faster too many times.
+            UncertainError: too many changes happened since to know.
         """
-        if not self._tried.isdisjoint(lineage):
+        if not self._sent.isdisjoint(history):
             return True
-        if self._unsure and self._unsure.isdisjoint(lineage):
-            # To do it again might undo what others have done with it.
+        if self._unknown_outcome_of and self._unknown_outcome_of.isdisjoint(history):
+            # A repeated write could undo changes that others based on it.
             raise _uncertain()
-        if lineage[0] not in self._unsure:
-            # It was tried on something that has gone, so it will not be taken later.
-            self._unsure = frozenset()
-        if self._conflicts > _CONFLICTS:
-            raise StorageError("too many want to change the same at once; nothing was changed")
+        if history[0] not in self._unknown_outcome_of:
+            # The base revision of that write was replaced, so it cannot be applied any more.
+            self._unknown_outcome_of = frozenset()
+        if self._conflicts > _MAX_CONFLICTS:
+            raise StorageError(
+                "too many concurrent changes of the same data; nothing was changed, try again"
+            )
         return False
 
-    async def ask(self, answer: Awaitable[S]) -> S:
-        """What is stored.
+    async def read(self, pending: Awaitable[T]) -> T:
+        """Return the result of a read that a write depends on.
 
         Raises:
-            StorageError: the store did not answer.
-            UncertainError: likewise, and what became of a try before is not known.
+            StorageError: the store did not respond.
+            UncertainError: the store did not respond, and an earlier write may have been applied.
         """
         try:
-            return await answer
+            return await pending
         except StorageError as error:
-            if self._tried:
+            if self._sent:
                 raise _uncertain() from error
             raise
 
     @contextlib.contextmanager
-    def deciding(self) -> Iterator[None]:
-        """Let a change be refused, unless it may be done.
+    def rejections(self) -> Iterator[None]:
+        """Let a change be rejected, unless an earlier write of it may have been applied.
 
         Raises:
-            UncertainError: what became of a try before is not known.
+            UncertainError: the change was rejected, and the outcome of an earlier write is unknown.
         """
         try:
             yield
         except CloudRepoServerError as error:
-            if self._unsure:
+            if self._unknown_outcome_of:
                 raise _uncertain() from error
             raise
 
-    def conflict(self, *, on: frozenset[str]) -> None:
-        """Note that what had one of these revisions had changed.
+    def record_conflict(self, base_revisions: frozenset[str]) -> None:
+        """Record that the store reported a change since our read.
 
-        It may be by this very try: where an answer is lost, obstore asks again, and hears that.
+        That change may be our own write: after a lost response, obstore repeats the request.
         """
         self._conflicts += 1
-        self._unsure = on
+        self._unknown_outcome_of = base_revisions
 
-    def failure(self, error: Exception, *, on: frozenset[str]) -> None:
-        """Note that the store did not say what it did with a try on one of these revisions.
+    def record_failure(self, error: Exception, base_revisions: frozenset[str]) -> None:
+        """Record that the store did not respond to a write.
 
         Raises:
-            UncertainError: it was so too often.
+            UncertainError: that happened too many times.
         """
         self._failures += 1
-        self._unsure = on
-        if self._failures > _FAILURES:
+        self._unknown_outcome_of = base_revisions
+        if self._failures > _MAX_FAILURES:
             raise _uncertain() from error
 
-    async def pause(self) -> None:
-        """Let others go first, each another while."""
-        longest = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**self._conflicts)
+    async def back_off(self) -> None:
+        """Sleep for a random time, which grows with the number of conflicts."""
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._conflicts)
         await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
 
 
-def lineage_of(document: Document | None, tombstone: str) -> tuple[str, ...]:
-    """The revision of what is stored, and those before it, the newest first.
+def revision_history(document: Document | None, tombstone: str) -> tuple[str, ...]:
+    """Return the revisions of a document or a tombstone, the newest first.
 
-    It is that of a document, or of its removal; of nothing it is empty. So two of one name can be
-    told from one that was changed, as far back as is remembered.
+    If neither exists, the only revision is the empty string. The history distinguishes a changed
+    document from a new one under the same key, as far back as it reaches.
     """
     if document is not None:
         return (document.revision, *document.earlier)
     return tuple(tombstone.split(" "))
 
 
-def remembered(lineage: tuple[str, ...]) -> tuple[str, ...]:
-    """What a document tells of those before it."""
-    return lineage[:_REMEMBERED]
+def earlier_revisions(history: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the part of the history that the next revision of a document remembers."""
+    return history[:_EARLIER_IN_DOCUMENT]
 
 
-def tombstone_of(lineage: tuple[str, ...], revision: str) -> str:
-    """What stands in place of a document that was removed."""
-    return " ".join((revision, *lineage[:_REMEMBERED_BY_TOMBSTONES]))
+def tombstone_of(history: tuple[str, ...], revision: str) -> str:
+    """Return the text of a tombstone, which replaces a deleted document."""
+    return " ".join((revision, *history[:_EARLIER_IN_TOMBSTONE]))
 
 
 def _uncertain() -> UncertainError:
-    return UncertainError("the storage did not answer; it may have taken the change, or not")
+    return UncertainError(
+        "the storage did not respond; the change may or may not have been applied"
+    )

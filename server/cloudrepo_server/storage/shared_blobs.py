@@ -4,152 +4,135 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
 
-from cloudrepo_server.errors import StorageError
-from cloudrepo_server.keys import blobs_of, projects_of
-from cloudrepo_server.storage.base import Storage
+from cloudrepo_server.storage.blobs import Blobs
 from cloudrepo_server.storage.failures import storage_errors
 
 if TYPE_CHECKING:
     from obstore import AsyncWritableFile
     from obstore.store import AzureStore, GCSStore, S3Store
 
+    from cloudrepo_server.storage.background import BackgroundTasks
+
     RemoteStore = S3Store | GCSStore | AzureStore
 
-_REMOVED_AT_ONCE = 100
-_PIECE = 4 << 20
-_RETIREMENT_SECONDS = 300.0
+_DELETE_BATCH = 100
+_CHUNK_BYTES = 4 << 20
+_DELETE_AFTER_SECONDS = 300.0
 _URL_SECONDS = 120.0
-_CLOSING_SECONDS = 5.0
 
 
-class SharedBlobs(Storage):
-    """One server's view of the blobs in a store that others write to as well."""
+class SharedBlobs(Blobs):
+    """Blobs in a remote store."""
 
-    shared: ClassVar[bool] = True
+    def __init__(self, store: RemoteStore, *, presigned: bool, tasks: BackgroundTasks) -> None:
+        """Use a store with timeouts that suit large objects.
 
-    def __init__(self, blobs: RemoteStore, *, presigned: bool) -> None:
-        super().__init__(blobs)
-        self._remote = blobs
+        Args:
+            store: the store.
+            presigned: whether clients download from the store itself.
+            tasks: where deletions run.
+        """
+        Blobs.__init__(self, store)
+        self._remote_store = store
         self._presigned = presigned
-        self._retired: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
+        self._pending_deletes: dict[str, asyncio.TimerHandle] = {}
 
-    async def close(self) -> None:
-        """Wait a moment for what is removed; what has to wait longer is left to a sweep."""
-        for handle in self._retired.values():
-            handle.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSING_SECONDS)
-
-    def local_path(self, key: str) -> Path | None:  # noqa: ARG002 (that of a local disk needs it)
-        """Nowhere."""
+    def local_path(self, key: str) -> Path | None:  # noqa: ARG002 (part of the interface)
+        """Return None: a remote blob has no local path."""
         return None
 
     async def presigned_url(self, key: str) -> str | None:
-        """Where anybody may take a blob for a while, if clients are to be sent there."""
+        """Return a temporary public URL of a blob, or None if clients are not redirected."""
         if not self._presigned:
             return None
         with storage_errors():
             return await obstore.sign_async(
-                self._remote, "GET", key, timedelta(seconds=_URL_SECONDS)
+                self._remote_store, "GET", key, timedelta(seconds=_URL_SECONDS)
             )
 
     async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """A blob's bytes from `start` up to `end`, in pieces, one of them ahead.
+        """Yield a blob's content from `start` up to `end`, in chunks, one of them read ahead.
 
-        Each is asked for by itself, so that a slow client keeps no request to the store waiting,
-        and one that fails is asked for again.
+        Each chunk is a request of its own. So a slow client does not keep a request to the store
+        open, and obstore can repeat a request that fails.
         """
-        ahead = self._piece(key, start, end)
+        next_chunk = self._read_chunk(key, start, end)
         try:
-            for at in range(start, end, _PIECE):
-                data = await ahead
-                if at + _PIECE < end:
-                    ahead = self._piece(key, at + _PIECE, end)
+            for position in range(start, end, _CHUNK_BYTES):
+                data = await next_chunk
+                if position + _CHUNK_BYTES < end:
+                    next_chunk = self._read_chunk(key, position + _CHUNK_BYTES, end)
                 yield data
         finally:
-            ahead.cancel()
-
-    def delete_later(self, key: str) -> None:
-        """Remove a blob that nothing refers to any more, when those who read it have had time."""
-        if key not in self._retired:
-            loop = asyncio.get_running_loop()
-            self._retired[key] = loop.call_later(_RETIREMENT_SECONDS, self.delete, key)
+            next_chunk.cancel()
 
     def delete(self, key: str) -> None:
-        """Remove a blob that nobody can know of, soon."""
-        self._retired.pop(key, None)
+        """Delete a blob in the background."""
+        self._pending_deletes.pop(key, None)
         self._small_blobs.pop(key, None)
-        self.in_the_background(self._remove([key]))
+        self._tasks.start(self._delete([key]))
+
+    def delete_later(self, key: str) -> None:
+        """Delete a blob after a grace period, so that current downloads can finish."""
+        if key not in self._pending_deletes:
+            loop = asyncio.get_running_loop()
+            self._pending_deletes[key] = loop.call_later(_DELETE_AFTER_SECONDS, self.delete, key)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
-        """Remove blobs that nothing refers to."""
-        for start in range(0, len(keys), _REMOVED_AT_ONCE):
-            await self._remove(list(keys[start : start + _REMOVED_AT_ONCE]))
+        """Delete blobs that no document refers to."""
+        for start in range(0, len(keys), _DELETE_BATCH):
+            await self._delete(list(keys[start : start + _DELETE_BATCH]))
 
-    async def delete_repository_objects(self, repository_id: str) -> None:
-        """Remove all that was in a repository that is gone: no name of it comes again."""
-        for prefix in (projects_of(repository_id), blobs_of(repository_id)):
-            with contextlib.suppress(StorageError, OSError):
-                async for batch in self.list_objects(prefix):
-                    await self.delete_many([each.key for each in batch])
+    def _cancel_deletes(self) -> None:
+        for handle in self._pending_deletes.values():
+            handle.cancel()
 
     async def _put(self, key: str, data: bytes) -> None:
         with storage_errors():
-            await obstore.put_async(self.blobs, key, data, use_multipart=False)
+            await obstore.put_async(self._blob_store, key, data, use_multipart=False)
 
     async def _get(self, key: str) -> bytes:
         with storage_errors():
-            answer = await obstore.get_async(self.blobs, key)
-            return bytes(await answer.bytes_async())
+            response = await obstore.get_async(self._blob_store, key)
+            return bytes(await response.bytes_async())
 
-    def _abandon(self, writer: AsyncWritableFile) -> None:
-        """Let the store forget the parts that were sent."""
+    def _abort(self, writer: AsyncWritableFile) -> None:
+        """Abort a multipart upload, so that the store deletes the parts that it received."""
 
         async def abort() -> None:
-            error = InterruptedError("the upload ended on the way")
+            error = InterruptedError("the upload was aborted")
             with contextlib.suppress(BaseError, OSError):
                 await writer.__aexit__(type(error), error, None)
 
-        self.in_the_background(abort())
+        self._tasks.start(abort())
 
-    def _piece(self, key: str, start: int, end: int) -> asyncio.Task[bytes]:
-        async def get() -> bytes:
+    def _read_chunk(self, key: str, start: int, end: int) -> asyncio.Task[bytes]:
+        async def read() -> bytes:
             with storage_errors():
                 return bytes(
                     await obstore.get_range_async(
-                        self.blobs, key, start=start, end=min(start + _PIECE, end)
+                        self._blob_store, key, start=start, end=min(start + _CHUNK_BYTES, end)
                     )
                 )
 
-        return asyncio.ensure_future(get())
+        return asyncio.ensure_future(read())
 
-    async def _remove(self, keys: list[str]) -> None:
-        # What cannot be removed now is left to a sweep.
+    async def _delete(self, keys: list[str]) -> None:
+        # Garbage collection deletes later what cannot be deleted now.
         with contextlib.suppress(BaseError, OSError):
             try:
-                await obstore.delete_async(self.blobs, keys)
+                await obstore.delete_async(self._blob_store, keys)
             except FileNotFoundError:
-                # So says Azure, where one is gone; the others are not.
+                # Azure reports this if one of the keys does not exist; the others remain.
                 for key in keys:
                     with contextlib.suppress(FileNotFoundError):
-                        await obstore.delete_async(self.blobs, key)
-
-    def in_the_background(self, work: Coroutine[Any, Any, object]) -> None:
-        """Let this be done meanwhile; where it fails, it is left to a sweep."""
-
-        async def finish() -> None:
-            with contextlib.suppress(StorageError):
-                await work
-
-        task = asyncio.ensure_future(finish())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+                        await obstore.delete_async(self._blob_store, key)

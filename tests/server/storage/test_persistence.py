@@ -113,7 +113,7 @@ def test_a_second_server_is_refused_in_one_line(
         second = start_server("--data", data)
         assert second.wait() == 1
         (line,) = second.log.splitlines()
-        assert line.startswith("cloudrepo-server: another server owns")
+        assert line.startswith("cloudrepo-server: another server already uses")
         assert str(data) in line
         assert server.api("GET", "/users").status_code == 200
     with start() as server:

@@ -1,0 +1,119 @@
+"""The interface of documents: small JSON values, each changed by one conditional write."""
+
+from __future__ import annotations
+
+import secrets
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from cloudrepo_server.errors import StorageError
+from cloudrepo_server.models import Document
+from cloudrepo_server.storage.objects import Store
+
+D = TypeVar("D", bound=Document)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The sorted names of the documents below a prefix; another revision means other names."""
+
+    names: tuple[str, ...]
+    revision: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
+
+
+class Documents(ABC):
+    """Documents under keys; each document carries a revision of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self._document_store = store
+        self.counts: Counter[str] = Counter()
+        """The number of requests to a shared store, and of its responses, for the metrics."""
+
+    @abstractmethod
+    def require_fresh(self) -> None:
+        """Require fresh reads: in this task, reads return no state older than this moment."""
+
+    @abstractmethod
+    def prefetch(self, *keys: tuple[str, type[Document]]) -> None:
+        """Start reading documents that will be needed soon, all of them at once."""
+
+    @abstractmethod
+    async def read(self, key: str, type_: type[D]) -> D | None:
+        """Return the document under `key`, or None.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def read_uncached(self, key: str, type_: type[D]) -> D | None:
+        """Return the document under `key`, or None, without adding it to the cache.
+
+        For callers that read all documents once.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def read_all(self, prefix: str, type_: type[D]) -> list[D]:
+        """Return all documents below `prefix`, which ends with a slash, sorted by key.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def listing(self, prefix: str) -> Listing:
+        """Return the names of the documents below `prefix`, which ends with a slash.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def change(
+        self,
+        key: str,
+        type_: type[D],
+        change: Callable[[D | None], D | None],
+        *,
+        prepare: Callable[[D | None], Awaitable[None]] | None = None,
+    ) -> None:
+        """Replace the document under `key` with the result of `change`; None deletes it.
+
+        `change` is called again after a conflict with another writer. If it raises, the document
+        stays unchanged. `prepare` is awaited before each call of `change`. It reads data that must
+        not be older than the document that it receives.
+
+        Raises:
+            StorageError: the store did not apply the change.
+            UncertainError: the store may or may not have applied the change.
+        """
+
+
+def decode_document(key: str, encoded: bytes | memoryview, type_: type[D]) -> D:
+    """Return a decoded document.
+
+    Raises:
+        StorageError: the JSON is damaged, or describes another type.
+    """
+    try:
+        return msgspec.json.decode(encoded, type=type_)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StorageError(f"the stored document {key} cannot be read: {error}") from error
+
+
+def check_type(document: Document, type_: type[D]) -> D:
+    """Return the document, after checking its type.
+
+    Raises:
+        StorageError: the document has another type.
+    """
+    if not isinstance(document, type_):
+        found = type(document).__name__
+        raise StorageError(f"expected a stored {type_.__name__}, found a {found}")
+    return document

@@ -1,0 +1,103 @@
+"""The blobs of a store that one process owns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore
+
+from cloudrepo_server.storage.blob_io import SMALL_BLOB
+from cloudrepo_server.storage.blobs import Blobs
+from cloudrepo_server.storage.failures import storage_errors
+
+if TYPE_CHECKING:
+    from obstore import AsyncWritableFile
+
+_DELETE_AFTER_SECONDS = 60.0
+_DELETE_BATCH = 100
+
+
+class LocalBlobs(Blobs):
+    """Blobs in a folder of the local disk, or in memory."""
+
+    def __init__(self, store: LocalStore | MemoryStore, folder: Path | None) -> None:
+        Blobs.__init__(self, store)
+        self._folder = folder
+        self._pending_deletes: dict[str, asyncio.TimerHandle] = {}
+
+    def local_path(self, key: str) -> Path | None:
+        """Return the path of a blob on the local disk, or None for a blob in memory."""
+        return None if self._folder is None else self._folder / key
+
+    async def presigned_url(self, key: str) -> str | None:  # noqa: ARG002 (part of the interface)
+        """Return None: clients are never redirected to the local disk."""
+        return None
+
+    async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield a blob's content from `start` up to `end`."""
+        with storage_errors():
+            result = await obstore.get_async(self._blob_store, key, options={"range": (start, end)})
+            async for chunk in result.stream(min_chunk_size=SMALL_BLOB):
+                yield bytes(chunk)
+
+    def delete(self, key: str) -> None:
+        """Delete a blob; ignore a failure, since garbage collection tries again."""
+        self._pending_deletes.pop(key, None)
+        self._small_blobs.pop(key, None)
+        with contextlib.suppress(FileNotFoundError, BaseError):
+            obstore.delete(self._blob_store, key)
+
+    def delete_later(self, key: str) -> None:
+        """Delete a blob after a grace period, so that current downloads can finish."""
+        if key not in self._pending_deletes:
+            loop = asyncio.get_running_loop()
+            self._pending_deletes[key] = loop.call_later(_DELETE_AFTER_SECONDS, self.delete, key)
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete blobs, and let other tasks run after each batch."""
+        for start in range(0, len(keys), _DELETE_BATCH):
+            for key in keys[start : start + _DELETE_BATCH]:
+                self.delete(key)
+            await asyncio.sleep(0)
+
+    def _finish_deletes(self) -> None:
+        for key, handle in list(self._pending_deletes.items()):
+            handle.cancel()
+            self.delete(key)
+
+    async def _put(self, key: str, data: bytes) -> None:
+        with storage_errors():
+            if self._folder is None:
+                obstore.put(self._blob_store, key, data, use_multipart=False)
+            else:
+                _create(self._folder / key, data)
+
+    async def _get(self, key: str) -> bytes:
+        with storage_errors():
+            return bytes(obstore.get(self._blob_store, key).bytes())
+
+    def _abort(self, writer: AsyncWritableFile) -> None:
+        """Do nothing: obstore deletes its partial file as soon as the writer is released."""
+
+
+def _create(path: Path, data: bytes) -> None:
+    # obstore would write to a temporary name first. No document refers to a blob before it is
+    # complete, so the final name is safe and saves a rename.
+    try:
+        file = path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("xb")
+    try:
+        with file:
+            file.write(data)
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise

@@ -1,0 +1,130 @@
+"""The documents of a store that one process owns.
+
+Only this process writes, so what it read or wrote last is the current state. A change that awaits
+nothing between its read and its write is atomic. All operations therefore run inline, mostly from
+a cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import obstore
+from cachetools import LRUCache
+from obstore.store import LocalStore, MemoryStore
+
+from cloudrepo_server.models import Document
+from cloudrepo_server.storage.documents import D, Documents, Listing, check_type, decode_document
+from cloudrepo_server.storage.failures import storage_errors
+
+# The size of the JSON; a decoded document takes several times as much.
+_CACHE_BYTES = 2 << 20
+
+
+class LocalDocuments(Documents):
+    """Documents that only this process writes."""
+
+    def __init__(self, store: LocalStore | MemoryStore) -> None:
+        Documents.__init__(self, store)
+        self._cached: LRUCache[str, tuple[Document, int]] = LRUCache(
+            _CACHE_BYTES, getsizeof=lambda document: document[1]
+        )
+        self._names: dict[str, set[str]] = {}
+        self._listings: dict[str, Listing] = {}
+
+    def require_fresh(self) -> None:
+        """Do nothing: the cache is never stale."""
+
+    def prefetch(self, *keys: tuple[str, type[Document]]) -> None:
+        """Do nothing: reads do not wait."""
+
+    async def read(self, key: str, type_: type[D]) -> D | None:
+        """Return the document under `key`, or None."""
+        return self._read(key, type_)
+
+    async def read_uncached(self, key: str, type_: type[D]) -> D | None:
+        """Return the document under `key`, or None, without adding it to the cache."""
+        return self._read(key, type_, cache=False)
+
+    async def read_all(self, prefix: str, type_: type[D]) -> list[D]:
+        """Return all documents below `prefix`, sorted by key."""
+        listing = await self.listing(prefix)
+        found = (self._read(prefix + name, type_) for name in listing.names)
+        return [document for document in found if document is not None]
+
+    async def listing(self, prefix: str) -> Listing:
+        """Return the names of the documents below `prefix`."""
+        if prefix not in self._names:
+            with storage_errors():
+                self._names[prefix] = {
+                    meta["path"][len(prefix) :]
+                    for batch in obstore.list(self._document_store, prefix)
+                    for meta in batch
+                }
+        if prefix not in self._listings:
+            self._listings[prefix] = Listing(tuple(sorted(self._names[prefix])))
+        return self._listings[prefix]
+
+    async def change(
+        self,
+        key: str,
+        type_: type[D],
+        change: Callable[[D | None], D | None],
+        *,
+        prepare: Callable[[D | None], Awaitable[None]] | None = None,
+    ) -> None:
+        """Replace the document under `key` with the result of `change`; None deletes it."""
+        before = self._read(key, type_)
+        if prepare is not None:
+            # Its reads are inline too, so no other task runs between them and the write.
+            await prepare(before)
+        after = change(before)
+        if after is before:
+            return
+        if after is None:
+            with storage_errors(), contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._document_store, key)
+            self._cached.pop(key, None)
+            self._update_listing(key, exists=False)
+            return
+        after = msgspec.structs.replace(after, revision=secrets.token_hex(8))
+        encoded = msgspec.json.encode(after)
+        with storage_errors():
+            obstore.put(self._document_store, key, encoded, use_multipart=False)
+        self._cached.pop(key, None)
+        self._cache(key, after, len(encoded))
+        if before is None:
+            self._update_listing(key, exists=True)
+
+    def _read(self, key: str, type_: type[D], *, cache: bool = True) -> D | None:
+        cached = self._cached.get(key)
+        if cached is not None:
+            return check_type(cached[0], type_)
+        try:
+            with storage_errors():
+                encoded = obstore.get(self._document_store, key).bytes()
+        except FileNotFoundError:
+            return None
+        document = decode_document(key, memoryview(encoded), type_)
+        if cache:
+            self._cache(key, document, len(encoded))
+        return document
+
+    def _cache(self, key: str, document: Document, size: int) -> None:
+        # A document that is larger than the whole cache is read again each time.
+        with contextlib.suppress(ValueError):
+            self._cached[key] = document, size
+
+    def _update_listing(self, key: str, *, exists: bool) -> None:
+        prefix, _, name = key.rpartition("/")
+        names = self._names.get(prefix + "/")
+        if names is not None:
+            (names.add if exists else names.discard)(name)
+            self._listings.pop(prefix + "/", None)
+
+    def _drop_listing(self, prefix: str) -> None:
+        self._names.pop(prefix, None)
+        self._listings.pop(prefix, None)

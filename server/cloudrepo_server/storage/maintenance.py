@@ -1,0 +1,68 @@
+"""The interface of maintenance: list stored objects by age, and delete what is left over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+
+from cloudrepo_server.storage.objects import StoredObject
+
+
+class Maintenance(ABC):
+    """Operations of garbage collection; each prefix ends with a slash."""
+
+    @abstractmethod
+    def list_objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
+        """Yield the objects below `prefix` in batches, in no particular order.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def list_folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders directly below `prefix`.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def current_time(self) -> float:
+        """Return the store's time, which dates the last change of each object.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    async def ages(self, prefix: str) -> dict[str, float]:
+        """Return the seconds since the last change of each object below `prefix`, by key.
+
+        The store's clock decides, since the clocks of several servers may differ.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+        now = await self.current_time()
+        # Some stores return this time in whole seconds, but list objects with more precise times.
+        return {
+            each.key: max(0.0, now - each.modified)
+            async for batch in self.list_objects(prefix)
+            for each in batch
+        }
+
+    @abstractmethod
+    async def delete_repository_objects(self, repository_id: str) -> None:
+        """Delete all projects and blobs of a deleted repository, a few objects at a time."""
+
+    @abstractmethod
+    async def purge_tombstones(self, prefix: str, *, before: float) -> int:
+        """Delete tombstones below `prefix` that are older than `before`; return their number.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    async def delete_partial_files(self) -> int:
+        """Delete files that a killed process wrote only in part; return their number."""
+        return 0
