@@ -1,11 +1,11 @@
-"""What hatch's own tests ask of an index."""
+"""Tests of hatch, rewritten with the fixtures of pytest-cloudrepo."""
 
 import pytest
 
 
 @pytest.mark.cloudrepo(dialect="devpi", overwrite_protection=True)
-def test_what_is_there_already_is_passed_over(cloudrepo, cloudrepo_project):
-    """Of files that are there already, `hatch publish` says so and goes on.
+def test_publishing_again_skips_existing_files(cloudrepo, cloudrepo_project):
+    """`hatch publish` reports files that already exist, and succeeds.
 
     hatch, tests/cli/publish/test_publish.py, test_already_exists
     """
@@ -17,8 +17,10 @@ def test_what_is_there_already_is_passed_over(cloudrepo, cloudrepo_project):
     assert len(cloudrepo.requests.uploads()) == 2
 
 
-def test_a_named_repository_counts_more_than_the_rest(cloudrepo, cloudrepo_project, tmp_path):
-    """The login of a repository that the configuration names counts more than the general one.
+def test_credentials_of_a_named_repository_override_general_credentials(
+    cloudrepo, cloudrepo_project, tmp_path
+):
+    """The credentials of a repository in the configuration override the general credentials.
 
     hatch, tests/cli/publish/test_publish.py, test_plugin_config_repo_override
     """

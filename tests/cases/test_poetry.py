@@ -1,17 +1,19 @@
-"""What Poetry's own tests ask of an index."""
+"""Tests of Poetry, rewritten with the fixtures of pytest-cloudrepo."""
 
 import pytest
 
 
 @pytest.mark.parametrize("dialect", ["pypi", "devpi", "gitlab", "nexus", "artifactory"])
-def test_what_is_there_is_skipped_wherever(cloudrepo_factory, cloudrepo_project, dialect):
-    """`--skip-existing` knows each registry's refusal of a file that it has.
+def test_skip_existing_recognizes_the_rejections_of_every_registry(
+    cloudrepo_factory, cloudrepo_project, dialect
+):
+    """`--skip-existing` recognizes how each registry rejects an existing file.
 
     Poetry, tests/publishing/test_uploader.py, test_uploader_skips_existing
     """
     index = cloudrepo_factory(dialect=dialect, overwrite_protection=True)
     index.publish(*cloudrepo_project("demo", "1.0").build())
-    project = cloudrepo_project("demo", "1.0", files={"demo.py": "other = True"})
+    project = cloudrepo_project("demo", "1.0", files={"demo.py": "changed = True"})
     project.build()
     publish = ("poetry", "publish", "--repository", "cloudrepo")
     assert not index.run(*publish, cwd=project.folder, check=False).ok
@@ -19,8 +21,8 @@ def test_what_is_there_is_skipped_wherever(cloudrepo_factory, cloudrepo_project,
     assert all(upload.refused for upload in index.requests.uploads())
 
 
-def test_variables_tell_the_repository_and_the_login(cloudrepo, cloudrepo_project):
-    """Repository and login are read from the environment, if nothing else says them.
+def test_environment_variables_configure_the_repository(cloudrepo, cloudrepo_project):
+    """Poetry reads the URL and the credentials of a repository from environment variables.
 
     Poetry, tests/publishing/test_publisher.py, test_publish_read_from_environment_variable
     """

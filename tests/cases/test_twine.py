@@ -1,11 +1,11 @@
-"""What twine's own tests ask of an index."""
+"""Tests of twine, rewritten with the fixtures of pytest-cloudrepo."""
 
 import pytest
 from twine.utils import DEFAULT_REPOSITORY
 
 
-def test_an_index_takes_an_upload(cloudrepo, cloudrepo_package):
-    """A file that is uploaded is there.
+def test_an_uploaded_file_is_in_the_index(cloudrepo, cloudrepo_package):
+    """The index lists a file after its upload.
 
     twine, tests/test_integration.py, test_devpi_upload
     """
@@ -16,24 +16,26 @@ def test_an_index_takes_an_upload(cloudrepo, cloudrepo_package):
 
 
 @pytest.mark.parametrize("dialect", ["pypi", "devpi", "pypiserver"])
-def test_what_is_there_is_skipped_wherever(cloudrepo_factory, cloudrepo_package, dialect):
-    """`--skip-existing` knows each registry's refusal of a file that it has.
+def test_skip_existing_recognizes_the_rejections_of_every_registry(
+    cloudrepo_factory, cloudrepo_package, dialect
+):
+    """`--skip-existing` recognizes how each registry rejects an existing file.
 
     twine, tests/test_upload.py, test_skip_existing_skips_files_on_repository
     """
     index = cloudrepo_factory(dialect=dialect, overwrite_protection=True)
     index.publish(cloudrepo_package("demo", "1.0"))
-    other = cloudrepo_package("demo", "1.0", files={"demo.py": "other = True"})
-    # twine refuses the flag for all hosts but two: this is where it uploads to if nobody says.
+    changed = cloudrepo_package("demo", "1.0", files={"demo.py": "changed = True"})
+    # twine supports the option for two hosts only. One of them is the host of its default URL.
     environ = index.impersonate(DEFAULT_REPOSITORY)
-    skipped = index.run("twine", "upload", "--skip-existing", other, environ=environ)
-    assert f"Skipping {other.name}" in skipped.stdout
+    skipped = index.run("twine", "upload", "--skip-existing", changed, environ=environ)
+    assert f"Skipping {changed.name}" in skipped.stdout
     assert [upload.refused for upload in index.requests.uploads()] == [True]
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_a_refusal_is_told_and_explained_if_asked(cloudrepo, cloudrepo_package, verbose):
-    """A refused upload ends in an error, which `--verbose` explains, and in no release's URL.
+def test_a_rejection_is_explained_with_verbose(cloudrepo, cloudrepo_package, verbose):
+    """A rejected upload fails with the reason; `--verbose` shows more details.
 
     twine, tests/test_upload.py, test_exception_for_http_status
     """

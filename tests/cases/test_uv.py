@@ -1,10 +1,10 @@
-"""What uv's own tests ask of an index."""
+"""Tests of uv, rewritten with the fixtures of pytest-cloudrepo."""
 
 import pytest
 
 
-def test_the_login_is_taken_from_the_url(cloudrepo, cloudrepo_venv):
-    """A package and what it depends on come from an index that wants a login.
+def test_credentials_are_read_from_the_index_url(cloudrepo, cloudrepo_venv):
+    """uv installs a package and its dependencies from an index that requires credentials.
 
     uv, crates/uv/tests/it/pip_install.rs, install_package_basic_auth_from_url
     """
@@ -17,8 +17,8 @@ def test_the_login_is_taken_from_the_url(cloudrepo, cloudrepo_venv):
     assert cloudrepo.username in {request.user for request in cloudrepo.requests}
 
 
-def test_no_range_of_versions_fits(cloudrepo, cloudrepo_venv):
-    """No version of `a` goes with both of what else is asked for; uv says that there is none.
+def test_requirements_without_a_solution_are_an_error(cloudrepo, cloudrepo_venv):
+    """uv reports that no version of `a` is compatible with the requirements for `b` and `c`.
 
     uv, crates/uv/tests/it/pip_install_scenarios.rs,
     dependency_excludes_range_of_compatible_versions
@@ -30,15 +30,15 @@ def test_no_range_of_versions_fits(cloudrepo, cloudrepo_venv):
             "c": {"1.0.0": ["a<2.0.0"], "2.0.0": ["a>=3.0.0"]},
         }
     )
-    asked = ("a", "b>=2.0.0,<3.0.0", "c")
-    install = cloudrepo_venv.install(*asked, index=cloudrepo, installer="uv", check=False)
+    requirements = ("a", "b>=2.0.0,<3.0.0", "c")
+    install = cloudrepo_venv.install(*requirements, index=cloudrepo, installer="uv", check=False)
     assert "No solution found when resolving dependencies" in install.stderr
     assert cloudrepo_venv.version("a") is None
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_an_error_of_the_server_is_told_after_the_retries(cloudrepo, cloudrepo_venv, retries):
-    """An index that answers 500 is asked again, and then named together with its answer.
+def test_a_server_error_is_reported_after_the_retries(cloudrepo, cloudrepo_venv, retries):
+    """uv retries a request that fails with status 500, and then reports the status.
 
     uv, crates/uv/tests/it/network.rs, simple_http_500
     """

@@ -83,7 +83,7 @@ def test_each_case_is_shown() -> None:
     cases = [
         (path.stem, function.name)
         for path in (PROJECT / "tests" / "cases").glob("test_*.py")
-        if path.stem != "test_length"
+        if path.stem != "test_conventions"
         for function in ast.parse(path.read_text("utf-8")).body
         if isinstance(function, ast.FunctionDef)
     ]

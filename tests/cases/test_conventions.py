@@ -1,4 +1,4 @@
-"""The cases are short, and each says where it is from."""
+"""The conventions of this folder: each test is short and names the test that it is based on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
-LONGEST = 15
+MAX_LINES = 15
 PROJECTS = ("pip", "uv", "hatch", "twine", "Poetry", "pipx")
 SOURCE = re.compile(rf"(?:{'|'.join(PROJECTS)}), \S+/\S+\.(?:py|rs),\s\w+")
 CASES = {
@@ -21,19 +21,19 @@ CASES = {
 }
 
 
-def test_there_are_cases_of_each_project() -> None:
+def test_every_project_has_cases() -> None:
     projects = {name.partition("-")[0].removeprefix("test_") for name in CASES}
     assert projects == {project.lower() for project in PROJECTS}
     assert len(CASES) >= 10
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_case_has_fifteen_lines_at_most(name: str) -> None:
+def test_a_case_has_at_most_fifteen_lines(name: str) -> None:
     docstring, *body = CASES[name].body
     assert isinstance(docstring, ast.Expr)
     last = body[-1].end_lineno
     assert last is not None
-    assert last - body[0].lineno + 1 <= LONGEST
+    assert last - body[0].lineno + 1 <= MAX_LINES
 
 
 @pytest.mark.parametrize("name", CASES)
