@@ -117,7 +117,7 @@ def test_a_large_upload_is_passed_on_as_it_arrives(stack: Stack) -> None:
         # Those two are the questions themselves.
         wait_until(lambda: in_flight() == 3, "the upload to reach a server")
         connection.send(whole[LARGE // 2 :])
-        answer = connection.answer()
+        answer = connection.read_response()
     assert answer.status == 200, answer
     assert index.file(large).content == large.data
 

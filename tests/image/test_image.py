@@ -302,7 +302,7 @@ def test_what_is_on_its_way_is_finished_before_all_of_it_stops(
         try:
             wait_until(lambda: not is_ready(composed.url), "the load balancer to let nobody in")
             connection.send(whole[LARGE // 2 :])
-            assert connection.answer().status == 200
+            assert connection.read_response().status == 200
         finally:
             stopping.join()
     assert [state(container)["ExitCode"] for container in containers] == [0, 0, 0]

@@ -54,7 +54,7 @@ def test_a_large_file_comes_and_goes_with_flat_memory(index: Index) -> None:
         for start in range(0, len(data), MEBIBYTE):
             connection.send(data[start : start + MEBIBYTE])
             peak = max(peak, resident(server))
-        answer = connection.answer()
+        answer = connection.read_response()
     assert answer.status in (200, 201), answer
     received = hashlib.sha256()
     with index.request("GET", f"/large/{name}", stream=True) as taken:

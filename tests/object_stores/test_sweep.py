@@ -76,7 +76,7 @@ def test_an_upload_under_way_is_left_alone(index: Index, sweep: Sweep) -> None:
         connection.send(whole[:-100])
         sweep("1h")
         connection.send(whole[-100:])
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
     assert index.file(large, "large").content == large.data
 
 

@@ -1,4 +1,4 @@
-"""What lies in a data folder."""
+"""The content of a server's data folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.support.wait import wait_until
 
 
-def stored(data: Path) -> set[Path]:
-    """The blobs that are stored, and whatever was not written whole."""
+def stored_blobs(data: Path) -> set[Path]:
+    """Return the blobs, and the files that were only written in part."""
     return {
         path
         for path in data.glob("store/**/*")
@@ -17,8 +17,8 @@ def stored(data: Path) -> set[Path]:
 
 
 def wait_for_blobs(number: int, data: Path) -> None:
-    """Return once there are so many of them, and nothing that was not written whole."""
+    """Wait until there are exactly `number` blobs, and no partial files."""
     wait_until(
-        lambda: len(stored(data)) == number,
-        f"{number} blobs and no more; there were {len(stored(data))}",
+        lambda: len(stored_blobs(data)) == number,
+        f"{number} blobs and no more; there were {len(stored_blobs(data))}",
     )

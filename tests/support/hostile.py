@@ -7,7 +7,7 @@ import random
 from tests.support.archives import wheel
 from tests.support.forms import Form, encode, fields
 from tests.support.index import Index
-from tests.support.raw import Answer, connect, request
+from tests.support.raw import RawResponse, connect, request
 
 MEBIBYTE = 1 << 20
 
@@ -23,22 +23,22 @@ def head(index: Index, form: Form, **headers: str) -> bytes:
     )
 
 
-def sent(index: Index, data: bytes) -> Answer | None:
+def sent(index: Index, data: bytes) -> RawResponse | None:
     """What is answered to these bytes and no more; None where the connection was closed."""
     with connect(index.url) as connection:
         try:
             connection.send(data)
             connection.half_close()
-            return connection.answer()
+            return connection.read_response()
         except ConnectionError:
             return None
 
 
-def assert_refused(answer: Answer | None) -> None:
+def assert_refused(answer: RawResponse | None) -> None:
     assert answer is None or 400 <= answer.status < 500, answer
 
 
-def assert_answered(answer: Answer | None) -> None:
+def assert_answered(answer: RawResponse | None) -> None:
     assert answer is None or answer.status < 500, answer
 
 
@@ -47,12 +47,12 @@ def assert_refused_and_next_is_served(index: Index, form: Form) -> None:
     with connect(index.url) as connection:
         whole = head(index, form, Content_Length=str(len(form.body))) + form.body
         connection.send(whole)
-        answer = connection.answer()
+        answer = connection.read_response()
         assert answer.status in (400, 413), answer
         assert answer.reason not in ("", "Bad Request")
         if answer.headers.get("Connection", "").lower() != "close":
             connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
-            assert connection.answer().status == 200
+            assert connection.read_response().status == 200
 
 
 def spoilt(random_: random.Random, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The server as a program."""
+"""A server in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from tests.support.wait import wait_until
 
 
 class ServerProcess:
-    """`cloudrepo-server serve`, started with these arguments."""
+    """A process of `cloudrepo-server serve`, started with these arguments.
+
+    Args:
+        folder: a new folder for the state file, the log and temporary files.
+        *arguments: further options of `serve`.
+        environ: additional environment variables.
+    """
 
     def __init__(
         self, folder: Path, *arguments: str | Path, environ: Mapping[str, str] | None = None
@@ -25,7 +31,7 @@ class ServerProcess:
         self.temporary = folder / "temporary"
         self.temporary.mkdir(exist_ok=True)
         self._log = folder / "log"
-        kept = {
+        inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("CLOUDREPO_")
         }
         with self._log.open("ab") as log:
@@ -38,9 +44,9 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Its temporary folder is one of its own, so that what it leaves there is seen.
+                # With a temporary folder of its own, tests can see what the server leaves there.
                 env={
-                    **kept,
+                    **inherited,
                     **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temporary)),
                     **(environ or {}),
                 },
@@ -48,7 +54,7 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
-        """All that it printed so far."""
+        """The output of the process so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     @property
@@ -56,29 +62,29 @@ class ServerProcess:
         return self.process.pid
 
     def state(self) -> dict[str, Any]:
-        """What its state file says, once it is there."""
+        """Wait for the state file, and return its content."""
 
-        def ready() -> bool:
+        def exists() -> bool:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log}")
+                raise RuntimeError(f"the server exited with {self.process.returncode}: {self.log}")
             return self.state_file.exists()
 
-        wait_until(ready, f"{self.state_file.name} of a server")
+        wait_until(exists, f"{self.state_file.name} of a server")
         state: dict[str, Any] = json.loads(self.state_file.read_text(encoding="utf-8"))
         return state
 
     def wait(self) -> int:
-        """Its exit status, once it has ended."""
-        wait_until(lambda: self.process.poll() is not None, f"the server {self.pid} to end")
+        """Wait until the process exits, and return its exit status."""
+        wait_until(lambda: self.process.poll() is not None, f"the server {self.pid} to exit")
         return self.process.wait()
 
     def stop(self) -> int:
-        """End it as a service manager does, and give its exit status."""
+        """Shut the server down as a service manager does, and return its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
         return self.wait()
 
     def kill(self) -> None:
-        """End it without a chance to tidy up."""
+        """Kill the process, which has no chance to clean up."""
         self.process.kill()
         self.process.wait()

@@ -1,4 +1,4 @@
-"""A connection that sends what an HTTP library cannot."""
+"""A raw HTTP connection, which can also send invalid or incomplete requests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as it came."""
+class RawResponse:
+    """A response exactly as the server sent it."""
 
     version: str
     status: int
@@ -26,7 +26,7 @@ class Answer:
 
 
 class Connection:
-    """A socket to the server."""
+    """A socket that is connected to the server."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -35,27 +35,27 @@ class Connection:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
-    def line(self) -> bytes:
-        """The next line that the server sends, with its end; empty where it closed."""
+    def read_line(self) -> bytes:
+        """Return the next line with its line ending, or nothing if the server closed."""
         return self._reader.readline()
 
-    def answer(self, *, method: str = "GET") -> Answer:
-        """The next answer, interim ones included."""
-        version, status, reason = (self.line().decode("latin-1").rstrip("\r\n") + "  ").split(
+    def read_response(self, *, method: str = "GET") -> RawResponse:
+        """Return the next response, which may be an interim one such as "100 Continue"."""
+        version, status, reason = (self.read_line().decode("latin-1").rstrip("\r\n") + "  ").split(
             " ", 2
         )
         if not version.startswith("HTTP/"):
             raise ConnectionError(f"the server closed the connection or sent {version!r}")
         headers = http.client.parse_headers(self._reader)
-        return Answer(
+        return RawResponse(
             version,
             int(status),
             reason.strip(),
             {name.title(): value for name, value in headers.items()},
-            self._body(headers, int(status), method),
+            self._read_body(headers, int(status), method),
         )
 
-    def _body(self, headers: http.client.HTTPMessage, status: int, method: str) -> bytes:
+    def _read_body(self, headers: http.client.HTTPMessage, status: int, method: str) -> bytes:
         if method == "HEAD" or status < 200 or status in (204, 304):
             return b""
         if "Content-Length" in headers:
@@ -63,24 +63,24 @@ class Connection:
         if headers.get("Transfer-Encoding", "") != "chunked":
             return self._reader.read()
         body = b""
-        while size := int(self.line(), 16):
+        while size := int(self.read_line(), 16):
             body += self._reader.read(size)
-            self.line()
-        self.line()
+            self.read_line()
+        self.read_line()
         return body
 
     def closed_by_server(self) -> bool:
-        """Whether nothing more comes; waits until the server says so."""
+        """Wait until the server sends more or closes; return whether it closed."""
         try:
             return self._reader.read(1) == b""
         except ConnectionError:
             return True
 
     def half_close(self) -> None:
-        """Say that nothing more will be sent.
+        """Close the sending half of the connection.
 
         Raises:
-            ConnectionError: the server closed the connection.
+            ConnectionError: the server closed the connection already.
         """
         try:
             self._socket.shutdown(socket.SHUT_WR)
@@ -96,7 +96,7 @@ class Connection:
 
 @contextlib.contextmanager
 def connect(url: str, *, seconds: float = SECONDS) -> Iterator[Connection]:
-    """A connection to the server at a URL."""
+    """Open a connection to the server of a URL."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname or "", parts.port or 80), seconds) as connected:
         connection = Connection(connected)
@@ -106,15 +106,15 @@ def connect(url: str, *, seconds: float = SECONDS) -> Iterator[Connection]:
             connection.close()
 
 
-def exchange(url: str, data: bytes, *, method: str = "GET") -> Answer:
-    """Send bytes on a connection of their own and take one answer."""
+def exchange(url: str, data: bytes, *, method: str = "GET") -> RawResponse:
+    """Send bytes on a new connection, and return the first response."""
     with connect(url) as connection:
         connection.send(data)
-        return connection.answer(method=method)
+        return connection.read_response(method=method)
 
 
 def basic(username: str, password: str, *, encoding: str = "utf-8") -> str:
-    """The value of an Authorization header."""
+    """Return the value of an Authorization header."""
     pair = f"{username}:{password}".encode(encoding)
     return "Basic " + base64.b64encode(pair).decode("ascii")
 
@@ -122,7 +122,11 @@ def basic(username: str, password: str, *, encoding: str = "utf-8") -> str:
 def request(
     line: str, headers: Mapping[str, str] | None = None, body: bytes = b"", *, host: str = "x"
 ) -> bytes:
-    """A request's bytes; Content-Length is as given, or else the body's where there is one."""
+    """Return the bytes of a request.
+
+    A body gets a Content-Length header, unless the headers contain its length or say that it is
+    chunked.
+    """
     head = {"Host": host, **(headers or {})}
     if body and not {"Content-Length", "Transfer-Encoding"} & set(head):
         head["Content-Length"] = str(len(body))

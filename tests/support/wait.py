@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline."""
+"""A function that waits for a condition, with a deadline."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import time
 from collections.abc import Callable
 
 SECONDS = 60.0
-_PAUSE = 0.01
+_POLL_INTERVAL = 0.01
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = SECONDS) -> None:
-    """Return once the condition holds.
+    """Wait until the condition is true.
+
+    Args:
+        condition: called again and again.
+        what: what the condition stands for, for the error message.
+        seconds: the deadline.
 
     Raises:
-        TimeoutError: it never did; says what was waited for.
+        TimeoutError: the condition was still false at the deadline.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")
-        time.sleep(_PAUSE)
+        time.sleep(_POLL_INTERVAL)

@@ -42,7 +42,7 @@ def upload_at_once(index: Index, archives: list[Archive]) -> list[int]:
             connection.send(whole[:-1])
             together.wait()
             connection.send(whole[-1:])
-            return connection.answer().status
+            return connection.read_response().status
 
     with ThreadPoolExecutor(len(archives)) as pool:
         return list(pool.map(upload, archives))
@@ -113,7 +113,7 @@ def test_what_counts_is_the_setting_when_the_upload_ends(
         index.get("/")
         index.set(overwrite_protection=protection)
         connection.send(whole[-100:])
-        assert connection.answer().status == (409 if protection else 200)
+        assert connection.read_response().status == (409 if protection else 200)
     assert index.file(first).content == (first if protection else second).data
 
 
@@ -191,5 +191,5 @@ def test_an_upload_into_a_repository_that_is_deleted_meanwhile_is_404(index: Ind
         index.done("DELETE")
         again = index.server.repository(index.name)
         connection.send(whole[-100:])
-        assert connection.answer().status == 404
+        assert connection.read_response().status == 404
     assert again.json("/")["projects"] == []

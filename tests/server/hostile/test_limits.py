@@ -129,7 +129,7 @@ def test_more_requests_than_are_answered_at_once_are_told_to_come_again(
             ninth = open_.enter_context(connect(index.url))
             line = f"POST {index.path} HTTP/1.1"
             ninth.send(request(line, {"Content-Length": "1000000", **headers}))
-            answer = ninth.answer()
+            answer = ninth.read_response()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
             assert "8 requests at once" in answer.reason
         # Who looks after the server is answered all the same.
@@ -156,7 +156,7 @@ def test_who_stops_sending_a_body_is_cut(start_server: StartServer) -> None:
     for sent in (half_sent(index), api + b'{"email":', put + b"PK"):
         with connect(index.url) as connection:
             connection.send(sent)
-            answer = connection.answer()
+            answer = connection.read_response()
             assert (answer.status, "1 seconds" in answer.reason) == (408, True)
             assert connection.closed_by_server()
     assert index.server.keeps_nothing_beyond(before)
@@ -175,7 +175,7 @@ def test_who_asks_for_nothing_is_cut(start_server: StartServer, sent: bytes) -> 
     # So is who has asked, and does not again.
     with connect(index.url) as connection:
         connection.send(request("GET /healthz HTTP/1.1"))
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
         if sent:
             connection.send(sent)
         assert connection.closed_by_server()
@@ -211,5 +211,5 @@ def test_who_is_slow_is_not_cut(start_server: StartServer) -> None:
             # Other requests take the time between.
             while time.monotonic() - sent < patience / 10:
                 assert index.get("/").status_code == 200
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
     assert time.monotonic() - began > patience

@@ -57,7 +57,7 @@ def test_the_idle_and_those_who_stop_in_the_middle_keep_nobody_waiting(
             connection = open_.enter_context(connect(index.url))
             if number % 2:
                 connection.send(request("GET /healthz HTTP/1.1"))
-                assert connection.answer().status == 200
+                assert connection.read_response().status == 200
         senders = [open_.enter_context(connect(index.url)) for _ in range(HALF_SENT)]
         for connection in senders:
             connection.send(half)
@@ -68,7 +68,7 @@ def test_the_idle_and_those_who_stop_in_the_middle_keep_nobody_waiting(
         # They were all there meanwhile: each ends its upload now, as if alone.
         for connection in senders:
             connection.send(form.body[60_000:])
-        assert {connection.answer().status for connection in senders} == {200}
+        assert {connection.read_response().status for connection in senders} == {200}
     assert index.file(wheel(padding=100_000)).status_code == 200
     wait_until(lambda: index.get("/").status_code == 200, "the server to answer still")
 

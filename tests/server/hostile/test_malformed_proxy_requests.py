@@ -49,13 +49,13 @@ def test_what_is_no_request_to_a_proxy_is_refused(victim: Index, proxy: str, dat
         try:
             connection.send(data)
             connection.half_close()
-            assert 400 <= connection.answer().status < 500
+            assert 400 <= connection.read_response().status < 500
         except ConnectionError:
             # Nothing was said to who says nothing, or too much to be read.
             pass
     with connect(proxy) as connection:
         connection.send(b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000)
-        assert connection.answer().status == 431
+        assert connection.read_response().status == 431
         assert connection.closed_by_server()
     assert "Unhandled" not in victim.server.process.log[said:]
     headers = {"Proxy-Authorization": login(proxy), **victim.authorization}

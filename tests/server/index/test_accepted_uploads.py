@@ -283,7 +283,7 @@ def test_a_form_may_come_in_http_1_0(index: Index) -> None:
     data = posted(index, form).replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
     with connect(index.url) as connection:
         connection.send(data)
-        answer = connection.answer()
+        answer = connection.read_response()
         assert (answer.status, answer.version) == (200, "HTTP/1.0")
         assert connection.closed_by_server()
     assert len(index.files()) == 1
@@ -305,11 +305,11 @@ def test_a_client_that_waits_is_told_to_continue(index: Index) -> None:
     head = data.removesuffix(form.body)
     with connect(index.url) as connection:
         connection.send(head)
-        assert connection.answer().status == 100
+        assert connection.read_response().status == 100
         connection.send(form.body)
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
         connection.send(request(f"GET {index.path}/demo/ HTTP/1.1", index.authorization))
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
 
 
 def test_a_form_may_arrive_byte_by_byte(index: Index) -> None:
@@ -317,12 +317,12 @@ def test_a_form_may_arrive_byte_by_byte(index: Index) -> None:
     with connect(index.url) as connection:
         for start in range(len(data)):
             connection.send(data[start : start + 1])
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
 
 
 def test_one_connection_carries_many_uploads(index: Index) -> None:
     with connect(index.url) as connection:
         for number in range(5):
             connection.send(posted(index, encode(fields(wheel(version=f"{number}.0")))))
-            assert connection.answer().status == 200
+            assert connection.read_response().status == 200
     assert len(re.findall("<a ", index.html())) == 5

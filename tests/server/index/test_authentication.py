@@ -186,7 +186,7 @@ def test_w87_who_asks_is_settled_before_the_body_is_sent(index: Index) -> None:
         head = request(f"POST {index.path} HTTP/1.1", {**headers, **authorization})
         with connect(index.url) as connection:
             connection.send(head)
-            assert connection.answer().status == status
+            assert connection.read_response().status == status
 
 
 def test_w87_a_client_that_waits_is_refused_without_being_asked_for_the_body(
@@ -199,7 +199,7 @@ def test_w87_a_client_that_waits_is_refused_without_being_asked_for_the_body(
     }
     with connect(index.url) as connection:
         connection.send(request(f"POST {index.path} HTTP/1.1", headers))
-        answer = connection.answer()
+        answer = connection.read_response()
         assert answer.status == 401
         assert answer.headers["Connection"].lower() == "close"
         assert connection.closed_by_server()

@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 
 from tests.support.archives import Archive, wheel
-from tests.support.data_folder import stored, wait_for_blobs
+from tests.support.data_folder import stored_blobs, wait_for_blobs
 from tests.support.forms import encode, fields
 from tests.support.http_connection import Answer, Asking
 from tests.support.index import Index, Server
@@ -72,7 +72,7 @@ def test_of_fifty_uploads_of_one_name_one_is_taken(
         # Every one of them has been seen, and none whole.
         for connection, end in zip(connections, ends, strict=True):
             connection.send(end)
-        answers = [connection.answer() for connection in connections]
+        answers = [connection.read_response() for connection in connections]
     assert Counter(answer.status for answer in answers) == {200: 1, 409: MANY - 1}
     assert all("already exists" in each.reason for each in answers if each.status == 409)
     (winner,) = (
@@ -215,5 +215,5 @@ def test_uploads_into_a_repository_that_is_deleted_leave_nothing(
         assert api(server, "DELETE", "/repositories/contested").status == 204
         wait_for_blobs(0, data)
         left = {path for path in (data / "store" / "projects").rglob("*") if path.is_file()}
-        assert left == set(), (stored(data), left)
+        assert left == set(), (stored_blobs(data), left)
     server.close()

@@ -84,7 +84,7 @@ def test_w44_head_has_the_headers_of_get_and_no_body(stored: Index, path: str) -
         # A body would stand before the second answer.
         for method in ("HEAD", "GET"):
             connection.send(request(f"{method} {stored.path}{path} HTTP/1.1", stored.authorization))
-        head, get = connection.answer(method="HEAD"), connection.answer()
+        head, get = connection.read_response(method="HEAD"), connection.read_response()
     assert head.status == get.status == 200
     unsettled = {"Date", "X-Request-Id"}
     assert {k: v for k, v in head.headers.items() if k not in unsettled} == {
@@ -100,7 +100,7 @@ def test_w44_head_of_a_page_is_that_of_get(index: Index, accept: str) -> None:
         with connect(index.url) as connection:
             for method in ("HEAD", "GET"):
                 connection.send(request(f"{method} {index.path}{below} HTTP/1.1", headers))
-            head, get = connection.answer(method="HEAD"), connection.answer()
+            head, get = connection.read_response(method="HEAD"), connection.read_response()
         assert head.status == get.status == 200
         for name in ("Content-Length", "Content-Type", "Etag", "Cache-Control", "Vary"):
             assert head.headers[name] == get.headers[name]
@@ -169,7 +169,7 @@ def test_w47_a_strong_etag_is_answered_304_without_a_body(stored: Index, path: s
         with connect(stored.url) as connection:
             for _ in range(2):
                 connection.send(request(f"GET {stored.path}{below} HTTP/1.1", headers))
-                answer = connection.answer()
+                answer = connection.read_response()
                 assert (answer.status, answer.body) == (304, b"")
 
 

@@ -67,7 +67,7 @@ def test_an_upload_is_streamed(index: Index, large: Archive, door: str) -> None:
         for start in range(0, len(body), MEBIBYTE):
             connection.send(body[start : start + MEBIBYTE])
             peak = max(peak, resident(index))
-        assert connection.answer().status in (200, 201)
+        assert connection.read_response().status in (200, 201)
     peak = max(peak, resident(index))
     assert peak - before < ALLOWED
     assert index.files()[large.filename]["size"] == len(large.data)

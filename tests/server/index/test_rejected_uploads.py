@@ -272,7 +272,7 @@ def test_w76_a_reason_is_one_line_of_ascii(index: Index, name: str) -> None:
                     form.body,
                 )
             )
-            answer = connection.answer()
+            answer = connection.read_response()
             assert answer.status == 400
             assert answer.reason.isascii()
             assert answer.reason.isprintable()
@@ -326,12 +326,12 @@ def test_w79_a_file_that_is_too_large_is_refused(server: Server, dialect: str, s
     with connect(index.url) as connection:
         for _ in range(2):
             connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body))
-            answer = connection.answer()
+            answer = connection.read_response()
             assert answer.status == status
             assert archive.filename in answer.reason
             assert str(1 << 20) in answer.reason
         connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
-        assert connection.answer().status == 200
+        assert connection.read_response().status == 200
     assert server.keeps_nothing_beyond(before)
     index.set(max_file_size=len(archive.data))
     index.publish(archive)

@@ -323,7 +323,7 @@ def test_a_cookie_of_any_bytes_is_nobodys(stranger: Browser, cookie: bytes) -> N
             b"GET /portal/ HTTP/1.1\r\nHost: x\r\nCookie: cloudrepo-portal-%b=%b\r\n\r\n"
             % (port, cookie)
         )
-        answer = connection.answer()
+        answer = connection.read_response()
     assert answer.status == 303
     assert answer.headers["Location"] == "/portal/sign-in"
 
@@ -350,13 +350,13 @@ def test_a_form_waits_to_be_asked_for(browser: Browser) -> None:
     )
     with connect(browser.server.url) as connection:
         connection.send(head.encode())
-        assert connection.answer().status == 100
+        assert connection.read_response().status == 100
         connection.send(body)
-        assert connection.answer().status == 403
+        assert connection.read_response().status == 403
     # Who is not signed in is asked for nothing.
     with connect(browser.server.url) as connection:
         connection.send(head.replace(cookies, "a=b").encode())
-        assert connection.answer().status == 303
+        assert connection.read_response().status == 303
 
 
 def test_names_without_end_are_cut(browser: Browser, index: Index) -> None:

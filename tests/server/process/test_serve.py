@@ -147,7 +147,7 @@ def test_open_connections_and_uploads_do_not_keep_it(start_server: StartServer) 
     headers = {**index.authorization, "Content-Type": form.content_type}
     with connect(server.url) as idle, connect(server.url) as busy:
         idle.send(request("GET /healthz HTTP/1.1"))
-        assert idle.answer().status == 200
+        assert idle.read_response().status == 200
         busy.send(request(f"POST {index.path} HTTP/1.1", headers, form.body)[:-100])
         index.get("/")
         assert process.stop() == 0
@@ -328,7 +328,7 @@ def test_what_is_not_http_makes_no_noise(own_server: Server) -> None:
         with connect(own_server.url) as connection:
             connection.send(data)
             connection.half_close()
-            while connection.line():
+            while connection.read_line():
                 pass
     assert own_server.process.log.count("\n") == 1
     assert answers(own_server.url)

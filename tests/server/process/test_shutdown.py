@@ -55,7 +55,7 @@ def test_an_upload_in_flight_is_finished(start_server: StartServer, tmp_path: Pa
     index = server.repository("demo")
     with connect(server.url) as idle, connect(server.url) as busy:
         idle.send(request("GET /readyz HTTP/1.1"))
-        assert idle.answer().status == 200
+        assert idle.read_response().status == 200
         rest = begin_upload(busy, index, tmp_path)
 
         process.process.send_signal(signal.SIGTERM)
@@ -63,7 +63,7 @@ def test_an_upload_in_flight_is_finished(start_server: StartServer, tmp_path: Pa
         assert idle.closed_by_server()
         wait_until(lambda: not listens(server.url), "the server to stop listening")
         busy.send(rest)
-        answer = busy.answer()
+        answer = busy.read_response()
         assert answer.status == 200, answer
         assert answer.headers["Connection"] == "close"
     assert process.wait() == 0
@@ -134,6 +134,6 @@ def test_nobody_is_turned_away_at_the_door(start_server: StartServer) -> None:
             connection.send(request("GET /healthz HTTP/1.1"))
         process.process.send_signal(signal.SIGTERM)
         process.process.send_signal(signal.SIGCONT)
-        answers = [connection.answer() for connection in waiting]
+        answers = [connection.read_response() for connection in waiting]
     assert {answer.status for answer in answers} == {200}
     assert process.wait() == 0

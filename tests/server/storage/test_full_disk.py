@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.support.archives import wheel
-from tests.support.data_folder import stored, wait_for_blobs
+from tests.support.data_folder import stored_blobs, wait_for_blobs
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 from tests.support.server_fixtures import StartServer
@@ -116,7 +116,7 @@ def assert_serves_again(index: Index) -> None:
 
 
 def assert_all_refused(index: Index, data: Path, *, status: int, reason: str) -> None:
-    before, blobs = state(index), len(stored(data))
+    before, blobs = state(index), len(stored_blobs(data))
     for what, answered, said in changes(index):
         assert answered == status, (what, said)
         assert reason in said, what
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_and_changes_nothing(index: Index, data: Path, full:
 def test_a_file_that_is_too_large_for_what_is_left_leaves_nothing(
     index: Index, data: Path, full: Full
 ) -> None:
-    blobs = len(stored(data))
+    blobs = len(stored_blobs(data))
     with full(3 * MEBIBYTE):
         answer = index.upload(LARGE)
         assert (answer.status_code, "disk is full" in answer.reason) == (507, True)
@@ -151,7 +151,7 @@ def test_bytes_whose_document_is_not_taken_leave_nothing(
 ) -> None:
     for number in range(20):
         index.publish(wheel(version=f"{number}.1"))
-    blobs = len(stored(data))
+    blobs = len(stored_blobs(data))
     with full(2 * KIBIBYTE):
         answer = index.upload(wheel(version="21.0"))
         assert (answer.status_code, "disk is full" in answer.reason) == (507, True)
