@@ -13,16 +13,16 @@ from tests.support.clients import catalogue
 from tests.support.clients.client import NEWEST, Client, install
 from tests.support.index import Index
 from tests.support.portal.connection import (
+    CONSUMING_PROJECT,
     PUBLISHING_PROJECT,
-    USING_PROJECT,
     WHEEL,
-    Settings,
+    ConnectionSettings,
     assert_installed,
     assert_published,
-    put,
+    put_file,
     save,
 )
-from tests.support.portal.person import Person
+from tests.support.portal.workstation import Workstation
 
 TOX = Client("tox", NEWEST, "3.11")
 CLIENTS = {
@@ -53,13 +53,13 @@ BACKENDS = {
 }
 
 
-def begin_project(person: Person, client: str) -> None:
+def begin_project(workstation: Workstation, client: str) -> None:
     """A project that is built as the client's users build theirs."""
     requires, backend = BACKENDS[client]
     text = PUBLISHING_PROJECT.format(requires=requires, backend=backend)
-    person.write("pyproject.toml", text)
-    person.write("cloudrepo_portal_demo.py", '"""A module."""\n')
-    shutil.rmtree(person.project / "dist")
+    workstation.write("pyproject.toml", text)
+    workstation.write("cloudrepo_portal_demo.py", '"""A module."""\n')
+    shutil.rmtree(workstation.project / "dist")
 
 
 @pytest.mark.parametrize(
@@ -75,64 +75,74 @@ def begin_project(person: Person, client: str) -> None:
 )
 def test_a_client_publishes(
     index: Index,
-    settings: Settings,
-    person: Person,
+    settings: ConnectionSettings,
+    workstation: Workstation,
     installed: Installed,
     client: str,
     file: tuple[str, str] | None,
     publish: str,
 ) -> None:
-    begin_project(person, client)
+    begin_project(workstation, client)
     if file is not None:
-        save(person, settings.of(*file))
-    person.type(settings.of(client, publish).text, path=installed(client))
+        save(workstation, settings.snippet(*file))
+    workstation.run(settings.snippet(client, publish).text, path=installed(client))
     assert_published(index)
 
 
-def test_pdm_publishes_by_its_file(
-    index: Index, settings: Settings, person: Person, installed: Installed
+def test_pdm_publishes_with_its_configuration_file(
+    index: Index, settings: ConnectionSettings, workstation: Workstation, installed: Installed
 ) -> None:
-    person.write("pyproject.toml", USING_PROJECT)
-    save(person, settings.of("pdm", "Configure every install and upload"))
-    person.type(settings.of("pdm", "Publish, with the file above").text, path=installed("pdm"))
+    workstation.write("pyproject.toml", CONSUMING_PROJECT)
+    save(workstation, settings.snippet("pdm", "Configure every install and upload"))
+    workstation.run(
+        settings.snippet("pdm", "Publish, with the file above").text, path=installed("pdm")
+    )
     assert_published(index)
 
 
 def test_poetry_installs(
-    index: Index, settings: Settings, person: Person, installed: Installed
+    index: Index, settings: ConnectionSettings, workstation: Workstation, installed: Installed
 ) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    person.write("pyproject.toml", USING_PROJECT + "[tool.poetry]\npackage-mode = false\n")
-    save(person, settings.of("poetry", "Configure one project"))
-    person.type(settings.of("poetry", "Install").text, path=installed("poetry"))
-    assert_installed(index, person)
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    workstation.write("pyproject.toml", CONSUMING_PROJECT + "[tool.poetry]\npackage-mode = false\n")
+    save(workstation, settings.snippet("poetry", "Configure one project"))
+    workstation.run(settings.snippet("poetry", "Install").text, path=installed("poetry"))
+    assert_installed(index, workstation)
 
 
 @pytest.mark.parametrize("how", ["file", "variables"])
 def test_pdm_installs(
-    index: Index, settings: Settings, person: Person, installed: Installed, how: str
+    index: Index,
+    settings: ConnectionSettings,
+    workstation: Workstation,
+    installed: Installed,
+    how: str,
 ) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    person.write("pyproject.toml", USING_PROJECT + "[tool.pdm]\ndistribution = false\n")
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    workstation.write("pyproject.toml", CONSUMING_PROJECT + "[tool.pdm]\ndistribution = false\n")
     if how == "file":
-        save(person, settings.of("pdm", "Configure every install and upload"))
-        person.type("pdm add PACKAGE", path=installed("pdm"))
+        save(workstation, settings.snippet("pdm", "Configure every install and upload"))
+        workstation.run("pdm add PACKAGE", path=installed("pdm"))
     else:
-        person.type(settings.of("pdm", "Install").text, path=installed("pdm"))
-    assert_installed(index, person)
+        workstation.run(settings.snippet("pdm", "Install").text, path=installed("pdm"))
+    assert_installed(index, workstation)
 
 
 @pytest.mark.parametrize("client", ["tox", "hatch"])
-def test_environments_are_filled(
-    index: Index, settings: Settings, person: Person, installed: Installed, client: str
+def test_tox_and_hatch_install_into_their_environments(
+    index: Index,
+    settings: ConnectionSettings,
+    workstation: Workstation,
+    installed: Installed,
+    client: str,
 ) -> None:
-    put(index, WHEEL)
-    person.write("tox.ini", TOX_INI)
-    person.write("pyproject.toml", USING_PROJECT + HATCH_ENVIRONMENT)
+    put_file(index, WHEEL)
+    workstation.write("tox.ini", TOX_INI)
+    workstation.write("pyproject.toml", CONSUMING_PROJECT + HATCH_ENVIRONMENT)
     title = "Install into environments"
-    person.type(settings.of(client, title).text, path=installed(client))
+    workstation.run(settings.snippet(client, title).text, path=installed(client))
     downloads = [each for each in index.journal() if each["filename"] == WHEEL.filename]
     assert {(each["user"], each["status"]) for each in downloads} == {(index.username, 200)}
 

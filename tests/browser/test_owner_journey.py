@@ -13,7 +13,7 @@ import pytest
 from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.portal.connection import PACKAGE, WHEEL
-from tests.support.portal.person import Person
+from tests.support.portal.workstation import Workstation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -50,7 +50,7 @@ class Portal:
         self.page.get_by_role("button", name=name, exact=True).click()
         return self.page
 
-    def says(self, text: str) -> None:
+    def wait_for_text(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for()
 
     def choose(self, path: Path) -> None:
@@ -91,49 +91,49 @@ def portal(own_server: Server, context: BrowserContext) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def person(tmp_path: Path, app_data: Path) -> Person:
-    person = Person(tmp_path, PASSPHRASE, PACKAGE, app_data)
-    (person.project / "dist").mkdir()
-    person.make_venv()
-    return person
+def workstation(tmp_path: Path, app_data: Path) -> Workstation:
+    workstation = Workstation(tmp_path, PASSPHRASE, PACKAGE, app_data)
+    (workstation.project / "dist").mkdir()
+    workstation.make_venv()
+    return workstation
 
 
-def built(person: Person, data: bytes) -> Path:
+def built(workstation: Workstation, data: bytes) -> Path:
     """The wheel in the project's `dist`, with these bytes."""
-    path = person.project / "dist" / WHEEL.filename
+    path = workstation.project / "dist" / WHEEL.filename
     path.write_bytes(data)
     return path
 
 
-def value(person: Person) -> int:
+def value(workstation: Workstation) -> int:
     """What the module says that is installed."""
     return int(
-        person.type("python -c 'import cloudrepo_portal_demo as demo; print(demo.x)'").stdout
+        workstation.run("python -c 'import cloudrepo_portal_demo as demo; print(demo.x)'").stdout
     )
 
 
 def begin(portal: Portal) -> None:
     page = portal.sign_in()
-    portal.says("There is no repository yet")
+    portal.wait_for_text("No repositories yet")
     page.get_by_role("link", name="Create repository").click()
     page.get_by_label("Name", exact=True).fill("releases")
     portal.button("Create repository")
-    portal.says("The repository releases was created.")
-    portal.says("Nothing was published here yet")
+    portal.wait_for_text("The repository releases was created.")
+    portal.wait_for_text("No projects yet")
     portal.link("Users")
     portal.link("Create user")
     page.get_by_label("E-mail").fill("dev@example.com")
     page.get_by_label("Passphrase").fill(PASSPHRASE)
     portal.button("Create user")
-    portal.says("The user dev@example.com was created.")
+    portal.wait_for_text("The user dev@example.com was created.")
 
 
-def copy_settings(portal: Portal, person: Person) -> tuple[str, str]:
+def copy_settings(portal: Portal, workstation: Workstation) -> tuple[str, str]:
     """The commands that upload and install."""
     portal.link("Repositories")
     portal.link("releases")
     portal.link("Connection Settings")
-    person.write("~/.pypirc", portal.copied("Copy .pypirc: For twine, flit and setuptools"))
+    workstation.write("~/.pypirc", portal.copied("Copy .pypirc: For twine, flit and setuptools"))
     upload = portal.copied("Copy twine: Upload, with the .pypirc above")
     install = portal.copied("Copy pip: Install")
     return upload, install.strip() + " --force-reinstall --no-cache-dir\n"
@@ -141,22 +141,22 @@ def copy_settings(portal: Portal, person: Person) -> tuple[str, str]:
 
 def see_the_file(portal: Portal) -> None:
     portal.link("Projects")
-    portal.says("uploaded just now")
+    portal.wait_for_text("uploaded just now")
     portal.link(PACKAGE)
-    portal.says("by dev@example.com")
+    portal.wait_for_text("by dev@example.com")
     with portal.page.expect_download() as downloading:
         portal.link(WHEEL.filename)
     assert downloading.value.suggested_filename == WHEEL.filename
     assert Path(downloading.value.path()).read_bytes() == WHEEL.data
     portal.page.get_by_label("releases").get_by_role("link", name="Activity").click()
-    portal.says("Downloaded")
+    portal.wait_for_text("Downloaded")
 
 
 def protect(portal: Portal, *, on: bool) -> None:
     portal.open("/portal/repositories/releases/settings")
     portal.page.get_by_label("Overwrite Protection").set_checked(on)
     portal.button("Save settings")
-    portal.says("The settings were saved")
+    portal.wait_for_text("The settings were saved")
 
 
 def upload_in_the_browser(portal: Portal, path: Path) -> None:
@@ -168,12 +168,12 @@ def yank_and_delete(portal: Portal) -> None:
     portal.page.get_by_text(f"Yank {WHEEL.filename}").first.click()
     portal.page.get_by_label("Reason", exact=True).fill("It is broken.")
     portal.button(f"Yank {WHEEL.filename}")
-    portal.says("Yanked")
+    portal.wait_for_text("Yanked")
     portal.button(f"Unyank {WHEEL.filename}")
-    portal.says("is offered again")
+    portal.wait_for_text("is no longer yanked")
     portal.link(f"Delete {WHEEL.filename}")
     portal.button("Delete file")
-    portal.says(f"{WHEEL.filename} was deleted.")
+    portal.wait_for_text(f"{WHEEL.filename} was deleted.")
 
 
 def revoke(portal: Portal) -> None:
@@ -181,68 +181,70 @@ def revoke(portal: Portal) -> None:
     portal.link("dev@example.com")
     portal.link("Revoke access")
     portal.button("Revoke access")
-    portal.says("The access of dev@example.com was revoked.")
+    portal.wait_for_text("The access of dev@example.com was revoked.")
 
 
 def end(portal: Portal) -> None:
     portal.open("/portal/repositories/releases/settings")
     portal.link("Delete repository")
-    portal.page.get_by_label("Type releases to delete it").fill("releases")
+    portal.page.get_by_label("Type releases to confirm").fill("releases")
     portal.button("Delete repository")
-    portal.says("The repository releases was deleted.")
+    portal.wait_for_text("The repository releases was deleted.")
     portal.button("Sign out")
     portal.page.wait_for_url(re.compile("/portal/sign-in$"))
 
 
-def test_from_an_empty_server_to_a_revoked_user(portal: Portal, person: Person) -> None:
+def test_an_owner_works_from_an_empty_server_to_a_revoked_user(
+    portal: Portal, workstation: Workstation
+) -> None:
     begin(portal)
-    upload, install = copy_settings(portal, person)
-    built(person, WHEEL.data)
-    person.type(upload)
-    person.type(install)
-    assert value(person) == 1
+    upload, install = copy_settings(portal, workstation)
+    built(workstation, WHEEL.data)
+    workstation.run(upload)
+    workstation.run(install)
+    assert value(workstation) == 1
     see_the_file(portal)
 
     protect(portal, on=True)
-    upload_in_the_browser(portal, built(person, OTHER.data))
-    portal.says(f"File already exists: {WHEEL.filename} (overwrite protection is on)")
-    refused = person.type(upload, check=False)
+    upload_in_the_browser(portal, built(workstation, OTHER.data))
+    portal.wait_for_text(f"File already exists: {WHEEL.filename} (overwrite protection is on)")
+    refused = workstation.run(upload, check=False)
     assert not refused.ok
     assert "already exists" in refused.output
-    person.type(install)
-    assert value(person) == 1
+    workstation.run(install)
+    assert value(workstation) == 1
 
     protect(portal, on=False)
-    upload_in_the_browser(portal, built(person, OTHER.data))
-    portal.says(f"{WHEEL.filename} was uploaded.")
-    person.type(install)
-    assert value(person) == 2
+    upload_in_the_browser(portal, built(workstation, OTHER.data))
+    portal.wait_for_text(f"{WHEEL.filename} was uploaded.")
+    workstation.run(install)
+    assert value(workstation) == 2
 
     yank_and_delete(portal)
-    assert not person.type(install, check=False).ok
+    assert not workstation.run(install, check=False).ok
 
     revoke(portal)
-    refused = person.type(upload, check=False)
+    refused = workstation.run(upload, check=False)
     assert not refused.ok
     assert "401" in refused.output
 
     end(portal)
 
 
-def test_a_generated_passphrase_is_copied(portal: Portal) -> None:
+def test_a_generated_passphrase_can_be_copied(portal: Portal) -> None:
     page = portal.sign_in()
     page.goto(portal.server.url + "/portal/create-user")
     page.get_by_label("E-mail").fill("dev@example.com")
     portal.button("Create user")
-    portal.says("it is shown only now")
-    passphrase = portal.copied("Copy it")
+    portal.wait_for_text("it is not shown again")
+    passphrase = portal.copied("Copy the secret")
     repository = portal.server.repository()
-    answer = repository.request("GET", "/", auth=("dev@example.com", passphrase))
-    assert answer.status_code == 200
+    response = repository.request("GET", "/", auth=("dev@example.com", passphrase))
+    assert response.status_code == 200
 
 
 def test_everything_works_without_javascript(
-    own_server: Server, chromium: Chromium, person: Person
+    own_server: Server, chromium: Chromium, workstation: Workstation
 ) -> None:
     context = chromium.new_context(java_script_enabled=False)
     context.set_default_timeout(20_000)
@@ -253,11 +255,11 @@ def test_everything_works_without_javascript(
     page.get_by_label("Overwrite Protection").check()
     portal.button("Create repository")
     portal.link("Upload")
-    portal.choose(built(person, WHEEL.data))
-    portal.says(f"{WHEEL.filename} was uploaded.")
+    portal.choose(built(workstation, WHEEL.data))
+    portal.wait_for_text(f"{WHEEL.filename} was uploaded.")
     portal.link("Upload")
-    portal.choose(built(person, OTHER.data))
-    portal.says("File already exists")
+    portal.choose(built(workstation, OTHER.data))
+    portal.wait_for_text("File already exists")
     portal.link("Connection Settings")
     assert page.locator("pre").count() > 10
     # A button that would do nothing is not shown.
@@ -266,13 +268,13 @@ def test_everything_works_without_javascript(
     portal.link(PACKAGE)
     page.get_by_text(f"Yank {WHEEL.filename}").first.click()
     portal.button(f"Yank {WHEEL.filename}")
-    portal.says("Yanked")
+    portal.wait_for_text("Yanked")
     portal.button("Sign out")
     page.wait_for_url(re.compile("/portal/sign-in$"))
     context.close()
 
 
-def test_the_keyboard_is_enough(portal: Portal) -> None:
+def test_the_portal_can_be_used_with_the_keyboard_alone(portal: Portal) -> None:
     # Imported here: only the environment of these tests has it.
     from playwright.sync_api import expect  # noqa: PLC0415
 
@@ -296,5 +298,5 @@ def test_the_keyboard_is_enough(portal: Portal) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
-    portal.says("The repository by-keyboard was created.")
+    portal.wait_for_text("The repository by-keyboard was created.")
     assert portal.server.done("GET", "/repositories/by-keyboard")["overwrite_protection"]

@@ -140,8 +140,8 @@ def test_the_portal_knows_who_signed_in_at_the_other(one: Server, other: Server)
         allow_redirects=False,
     )
     shown = beside.get(created.headers["Location"])
-    assert "shown only now" in shown.text
-    assert "shown only now" not in browser.get(created.headers["Location"]).text
+    assert "not shown again" in shown.text
+    assert "not shown again" not in browser.get(created.headers["Location"]).text
     thief = Browser(one)
     thief.session.cookies.update(browser.session.cookies)
     beside.request("POST", "/portal/sign-out", data=beside.get("/portal/").forms[0].fields)

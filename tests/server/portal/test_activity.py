@@ -22,22 +22,22 @@ def busy(index: Index) -> Index:
 
 def rows(page: Page) -> list[str]:
     """What happened, in the order of the page."""
-    known = {"Uploaded", "Downloaded", "Refused", "Read"}
+    known = {"Uploaded", "Downloaded", "Rejected", "Viewed"}
     return [word for word in page.text.split() if word in known]
 
 
-def test_what_happened_is_told_newest_first(browser: Browser, busy: Index) -> None:
+def test_activity_lists_requests_newest_first(browser: Browser, busy: Index) -> None:
     page = browser.get(f"/portal/repositories/{busy.name}/activity")
-    assert rows(page) == ["Refused", "Refused", "Downloaded", "Refused", "Uploaded"]
-    assert f"Refused nothing 404 There is no project nothing in the repository {busy.name}. " in (
+    assert rows(page) == ["Rejected", "Rejected", "Downloaded", "Rejected", "Uploaded"]
+    assert f"Rejected nothing 404 There is no project nothing in the repository {busy.name}. " in (
         page.text
     )
     assert (
         "401 Credentials are required: the e-mail address and passphrase of "
-        "a repository user. nobody" in page.text
+        "a repository user. anonymous" in page.text
     )
     assert (
-        f"Refused {wheel().filename} 409 File already exists: {wheel().filename} "
+        f"Rejected {wheel().filename} 409 File already exists: {wheel().filename} "
         f"(overwrite protection is on) {busy.username} just now"
     ) in page.text
     assert f"Downloaded {wheel().filename} {busy.username} just now" in page.text
@@ -48,17 +48,19 @@ def test_what_happened_is_told_newest_first(browser: Browser, busy: Index) -> No
     [
         ("uploads", ["Uploaded"]),
         ("downloads", ["Downloaded"]),
-        ("refusals", ["Refused"] * 3),
-        ("pages", ["Read"]),
-        ("nonsense", ["Refused", "Refused", "Downloaded", "Refused", "Uploaded"]),
+        ("refusals", ["Rejected"] * 3),
+        ("pages", ["Viewed"]),
+        ("nonsense", ["Rejected", "Rejected", "Downloaded", "Rejected", "Uploaded"]),
     ],
 )
-def test_one_kind_alone(browser: Browser, busy: Index, kind: str, expected: list[str]) -> None:
+def test_a_filter_shows_only_its_kind_of_request(
+    browser: Browser, busy: Index, kind: str, expected: list[str]
+) -> None:
     page = browser.get(f"/portal/repositories/{busy.name}/activity?kind={kind}")
     assert rows(page) == expected
 
 
-def test_all_repositories_are_told_of_together(browser: Browser, busy: Index) -> None:
+def test_the_activity_page_merges_all_repositories(browser: Browser, busy: Index) -> None:
     other = browser.server.repository()
     other.publish(wheel("later"))
     busy.publish(wheel("latest"))
@@ -68,7 +70,7 @@ def test_all_repositories_are_told_of_together(browser: Browser, busy: Index) ->
     assert text.index(f"{first} {busy.name}") < text.index(f"{second} {other.name}")
 
 
-def test_many_happenings_come_a_page_at_a_time(browser: Browser, index: Index) -> None:
+def test_long_activity_is_paginated(browser: Browser, index: Index) -> None:
     index.publish(wheel())
     for _ in range(60):
         index.get(f"/demo/{wheel().filename}")
@@ -79,8 +81,6 @@ def test_many_happenings_come_a_page_at_a_time(browser: Browser, index: Index) -
     assert page.all("a", rel="next")[0]["href"] == "?kind=downloads&page=2"
 
 
-def test_where_nothing_happened_one_is_told_what_would_be_here(
-    browser: Browser, index: Index
-) -> None:
+def test_an_empty_activity_page_explains_what_it_would_show(browser: Browser, index: Index) -> None:
     page = browser.get(f"/portal/repositories/{index.name}/activity")
-    assert "What clients upload and download appears here" in page.text
+    assert "Uploads and downloads by clients appear here" in page.text

@@ -10,22 +10,22 @@ from cloudrepo_server.clients.snippets import PASSPHRASE
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 from tests.support.portal.connection import (
+    CONSUMING_PROJECT,
     PACKAGE,
-    USING_PROJECT,
     WHEEL,
-    Settings,
+    ConnectionSettings,
     assert_installed,
     assert_published,
-    put,
+    put_file,
     save,
 )
-from tests.support.portal.person import Person
+from tests.support.portal.workstation import Workstation
 
 # What is shown
 
 
-def test_every_snippet_is_shown_as_it_is_to_be_copied(
-    browser: Browser, index: Index, settings: Settings
+def test_every_snippet_is_shown_and_can_be_copied(
+    browser: Browser, index: Index, settings: ConnectionSettings
 ) -> None:
     page = browser.get(f"/portal/repositories/{index.name}/connection?user={quote(index.username)}")
     snippets = [each for tool in settings.tools.values() for each in tool["snippets"]]
@@ -38,11 +38,11 @@ def test_every_snippet_is_shown_as_it_is_to_be_copied(
     for snippet in snippets:
         assert " ".join(snippet["text"].split()) in words
         assert (snippet["file"] or "") in words
-    assert index.password not in page.answer.text
+    assert index.password not in page.response.text
     assert PASSPHRASE in words
 
 
-def test_the_tools_that_are_told(settings: Settings) -> None:
+def test_the_settings_cover_every_supported_tool(settings: ConnectionSettings) -> None:
     assert settings.tools.keys() == {
         *("pypirc", "twine", "pip", "uv", "poetry", "pdm", "hatch", "flit", "tox"),
         "github-actions",
@@ -55,17 +55,17 @@ def test_the_tools_that_are_told(settings: Settings) -> None:
         assert settings.url.partition("://")[2] in text, name
 
 
-def test_the_url_is_the_one_by_which_the_server_was_reached(index: Index) -> None:
-    answer = index.server.request(
+def test_the_url_has_the_host_of_the_request(index: Index) -> None:
+    response = index.server.request(
         "GET",
         f"/api/repositories/{index.name}/connection",
         auth=index.server.admin,
         headers={"Host": "index.example.com:8080"},
     ).json()
-    assert answer["url"] == f"http://index.example.com:8080/repositories/{index.name}"
+    assert response["url"] == f"http://index.example.com:8080/repositories/{index.name}"
 
 
-def test_a_users_own_settings_are_shown(browser: Browser, index: Index) -> None:
+def test_the_settings_of_a_chosen_user_are_shown(browser: Browser, index: Index) -> None:
     email, _ = index.server.user(email="someone+else@example.com")
     path = f"/portal/repositories/{index.name}/connection"
     page = browser.get(f"{path}?user={quote(email)}")
@@ -77,23 +77,23 @@ def test_a_users_own_settings_are_shown(browser: Browser, index: Index) -> None:
     assert index.api("GET", "/connection?user=nobody@example.com").status_code == 404
 
 
-def test_without_users_a_placeholder_stands_for_one(own_server: Server) -> None:
+def test_a_placeholder_is_shown_if_there_are_no_users(own_server: Server) -> None:
     own_server.done("POST", "/repositories", {"name": "demo"})
-    answer = own_server.done("GET", "/repositories/demo/connection")
-    assert answer["username"] == "you@example.com"
+    response = own_server.done("GET", "/repositories/demo/connection")
+    assert response["username"] == "you@example.com"
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
     page = browser.get("/portal/repositories/demo/connection")
-    assert "There is none yet. Create a user" in page.text
+    assert "There are no repository users yet. Create a user" in page.text
     # One who may publish goes before those who only read.
     own_server.user(email="a-reader@example.com", read_only=True)
     own_server.user(email="publisher@example.com")
-    answer = own_server.done("GET", "/repositories/demo/connection")
-    assert answer["username"] == "publisher@example.com"
+    response = own_server.done("GET", "/repositories/demo/connection")
+    assert response["username"] == "publisher@example.com"
     browser.close()
 
 
-def test_a_repository_that_is_not_there_has_no_settings(server: Server) -> None:
+def test_connection_settings_of_an_unknown_repository_are_404(server: Server) -> None:
     assert server.api("GET", "/repositories/nowhere/connection").status_code == 404
 
 
@@ -103,84 +103,102 @@ needs_bash = pytest.mark.skipif(os.name == "nt", reason="the commands are for a 
 
 
 @needs_bash
-def test_twine_uploads_with_the_pypirc(index: Index, settings: Settings, person: Person) -> None:
-    save(person, settings.of("pypirc", "For twine, flit and setuptools"))
-    person.type(settings.of("twine", "Upload, with the .pypirc above").text)
+def test_twine_uploads_with_the_pypirc(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    save(workstation, settings.snippet("pypirc", "For twine, flit and setuptools"))
+    workstation.run(settings.snippet("twine", "Upload, with the .pypirc above").text)
     assert_published(index)
 
 
 @needs_bash
-def test_twine_uploads_with_variables(index: Index, settings: Settings, person: Person) -> None:
-    person.type(settings.of("twine", "Upload, with environment variables").text)
+def test_twine_uploads_with_variables(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    workstation.run(settings.snippet("twine", "Upload, with environment variables").text)
     assert_published(index)
 
 
 @needs_bash
-def test_pip_installs_by_its_command(index: Index, settings: Settings, person: Person) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    person.type(settings.of("pip", "Install").text)
-    assert_installed(index, person)
+def test_pip_installs_with_the_command(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    workstation.run(settings.snippet("pip", "Install").text)
+    assert_installed(index, workstation)
 
 
 @needs_bash
 @pytest.mark.skipif(sys.platform == "darwin", reason="the file is where Linux has it")
-def test_pip_installs_by_its_file(index: Index, settings: Settings, person: Person) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    save(person, settings.of("pip", "Configure every install"))
-    person.type("pip install PACKAGE")
-    assert_installed(index, person)
-
-
-@needs_bash
-def test_pip_installs_what_a_requirements_file_says(
-    index: Index, settings: Settings, person: Person
+def test_pip_installs_with_its_configuration_file(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    save(person, settings.of("pip", "With a requirements file"))
-    person.type("pip install -r requirements.txt")
-    assert_installed(index, person)
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    save(workstation, settings.snippet("pip", "Configure every install"))
+    workstation.run("pip install PACKAGE")
+    assert_installed(index, workstation)
 
 
 @needs_bash
-def test_uv_publishes(index: Index, settings: Settings, person: Person) -> None:
-    person.type(settings.of("uv", "Publish").text)
+def test_pip_installs_from_a_requirements_file(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    save(workstation, settings.snippet("pip", "With a requirements file"))
+    workstation.run("pip install -r requirements.txt")
+    assert_installed(index, workstation)
+
+
+@needs_bash
+def test_uv_publishes(index: Index, settings: ConnectionSettings, workstation: Workstation) -> None:
+    workstation.run(settings.snippet("uv", "Publish").text)
     assert_published(index)
 
 
 @needs_bash
-def test_uv_installs_with_variables(index: Index, settings: Settings, person: Person) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    person.type(settings.of("uv", "Install").text)
-    assert_installed(index, person)
+def test_uv_installs_with_variables(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    workstation.run(settings.snippet("uv", "Install").text)
+    assert_installed(index, workstation)
 
 
 @needs_bash
-def test_uv_installs_by_its_file(index: Index, settings: Settings, person: Person) -> None:
-    put(index, WHEEL)
-    person.make_venv()
-    save(person, settings.of("uv", "Configure every install"))
-    person.type("uv pip install PACKAGE")
-    assert_installed(index, person)
+def test_uv_installs_with_its_configuration_file(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    put_file(index, WHEEL)
+    workstation.make_venv()
+    save(workstation, settings.snippet("uv", "Configure every install"))
+    workstation.run("uv pip install PACKAGE")
+    assert_installed(index, workstation)
 
 
 @needs_bash
-def test_uv_adds_to_a_project(index: Index, settings: Settings, person: Person) -> None:
-    put(index, WHEEL)
-    person.write("pyproject.toml", USING_PROJECT)
-    save(person, settings.of("uv", "Configure one project"))
-    person.type(settings.of("uv", "Install, with the file above").text)
-    assert PACKAGE in (person.project / "uv.lock").read_text(encoding="utf-8")
-    assert index.password not in (person.project / "uv.lock").read_text(encoding="utf-8")
-    person.type("uv run --no-sync python -c 'import cloudrepo_portal_demo'")
+def test_uv_adds_a_dependency_to_a_project(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    put_file(index, WHEEL)
+    workstation.write("pyproject.toml", CONSUMING_PROJECT)
+    save(workstation, settings.snippet("uv", "Configure one project"))
+    workstation.run(settings.snippet("uv", "Install, with the file above").text)
+    assert PACKAGE in (workstation.project / "uv.lock").read_text(encoding="utf-8")
+    assert index.password not in (workstation.project / "uv.lock").read_text(encoding="utf-8")
+    workstation.run("uv run --no-sync python -c 'import cloudrepo_portal_demo'")
 
 
 @needs_bash
-def test_the_workflow_publishes(index: Index, settings: Settings, person: Person) -> None:
-    shown = settings.of("github-actions", "With the passphrase in the secret CLOUDREPO_PASSPHRASE")
+def test_the_github_workflow_publishes(
+    index: Index, settings: ConnectionSettings, workstation: Workstation
+) -> None:
+    shown = settings.snippet(
+        "github-actions", "With the passphrase in the secret CLOUDREPO_PASSPHRASE"
+    )
     assert shown.file == ".github/workflows/publish.yml"
     assert index.password not in shown.text
     assert PASSPHRASE not in shown.text
@@ -190,5 +208,5 @@ def test_the_workflow_publishes(index: Index, settings: Settings, person: Person
     ).replace("${{ secrets.CLOUDREPO_PASSPHRASE }}", index.password)
     (upload,) = [line for line in steps.splitlines() if "twine upload" in line]
     command = upload.partition("run: ")[2].replace("python", sys.executable)
-    person.type(exported + command)
+    workstation.run(exported + command)
     assert_published(index)

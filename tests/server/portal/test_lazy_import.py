@@ -34,7 +34,7 @@ def telling(tmp_path: Path) -> Server:
     return Server(ServerProcess(tmp_path / "server", environ={"PYTHONPROFILEIMPORTTIME": "1"}))
 
 
-def test_nothing_of_the_portal_is_imported_before_its_first_page(telling: Server) -> None:
+def test_the_portal_is_imported_with_its_first_page(telling: Server) -> None:
     index = telling.repository()
     assert telling.request("GET", "/healthz").status_code == 200
     assert telling.request("GET", "/").headers["Location"] == "/portal/"

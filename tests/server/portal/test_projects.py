@@ -40,9 +40,7 @@ def test_a_repository_lists_its_projects(browser: Browser, index: Index) -> None
     assert f"{index.url}" in [each.get("data-copy") for each in page.all("button")]
 
 
-def test_many_projects_come_a_page_at_a_time_and_are_searched(
-    browser: Browser, index: Index
-) -> None:
+def test_long_project_lists_are_paginated_and_searchable(browser: Browser, index: Index) -> None:
     for number in range(60):
         archive = wheel(f"project{number}")
         index.server.request(
@@ -57,10 +55,10 @@ def test_many_projects_come_a_page_at_a_time_and_are_searched(
     page = browser.get(f"/portal/repositories/{index.name}?q=PROJECT5")
     assert len(page.all("a", class_="name")) == 11
     page = browser.get(f"/portal/repositories/{index.name}?q=nothing")
-    assert "No project has “nothing” in its name." in page.text
+    assert "No project name contains “nothing”." in page.text
 
 
-def test_a_project_shows_each_file_with_what_is_known_of_it(browser: Browser, index: Index) -> None:
+def test_a_project_shows_the_details_of_each_file(browser: Browser, index: Index) -> None:
     archive = wheel(requires_python=">=3.9,<4", padding=1500)
     index.publish(archive, sdist())
     index.done(
@@ -71,7 +69,7 @@ def test_a_project_shows_each_file_with_what_is_known_of_it(browser: Browser, in
     assert "KiB uploaded just now by " + index.username in page.text
     assert "Python >=3.9,<4" in page.text
     assert f"SHA-256 {archive.sha256}" in page.text
-    assert "Core metadata, SHA-256" in page.text
+    assert "SHA-256 of the core metadata" in page.text
     assert f"{len(archive.data):,} bytes" in page.text
     assert f"{sdist().filename} sdist" in page.text
     assert re.search(r"uploaded \d+ years ago by", page.text)
@@ -79,7 +77,7 @@ def test_a_project_shows_each_file_with_what_is_known_of_it(browser: Browser, in
     assert old["datetime"] == "2020-02-03T04:05:06+00:00"
 
 
-def test_releases_come_newest_first_and_the_latest_is_the_newest_final_one(
+def test_releases_are_listed_newest_first_and_the_latest_is_the_newest_final_release(
     browser: Browser, index: Index
 ) -> None:
     for version in ("1.9", "1.10", "2.0rc1", "0.1"):
@@ -92,7 +90,7 @@ def test_releases_come_newest_first_and_the_latest_is_the_newest_final_one(
     assert "demo 1.9" in project_page(browser, index).text
 
 
-def test_many_files_come_a_page_at_a_time(browser: Browser, index: Index) -> None:
+def test_long_file_lists_are_paginated(browser: Browser, index: Index) -> None:
     for number in range(55):
         archive = wheel(version=f"1.{number}")
         index.server.request(
@@ -108,18 +106,16 @@ def test_many_files_come_a_page_at_a_time(browser: Browser, index: Index) -> Non
     assert len(page.all("a", class_="name")) == 5
 
 
-def test_a_file_is_downloaded_with_the_admin_login_through_the_portal(
-    browser: Browser, index: Index
-) -> None:
+def test_the_admin_user_downloads_files_through_the_portal(browser: Browser, index: Index) -> None:
     archive = wheel(padding=3 << 20)
     index.publish(archive)
     href = project_page(browser, index).all("a", class_="name")[0]["href"]
     assert href == f"/portal/repositories/{index.name}/files/{archive.filename}"
-    answer = browser.request("GET", href)
-    assert answer.content == archive.data
-    assert answer.headers["Content-Type"] == "application/octet-stream"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{archive.filename}"'
+    response = browser.request("GET", href)
+    assert response.content == archive.data
+    assert response.headers["Content-Type"] == "application/octet-stream"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{archive.filename}"'
     part = browser.request("GET", href, headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, archive.data[10:20])
     head = browser.request("HEAD", href)
@@ -131,7 +127,7 @@ def test_a_file_is_downloaded_with_the_admin_login_through_the_portal(
     )
 
 
-def test_a_file_is_yanked_with_a_reason_and_back(browser: Browser, index: Index) -> None:
+def test_a_file_is_yanked_with_a_reason_and_unyanked(browser: Browser, index: Index) -> None:
     index.publish(wheel())
     page_path = f"/portal/repositories/{index.name}/projects/demo"
     file_path = f"/portal/repositories/{index.name}/files/{wheel().filename}"
@@ -140,14 +136,14 @@ def test_a_file_is_yanked_with_a_reason_and_back(browser: Browser, index: Index)
     assert "Yanked It is broken." in page.text
     assert index.files()[wheel().filename]["yanked"] == "It is broken."
     page = browser.submit(page_path, f"{file_path}/unyank")
-    assert "is offered again" in page.text
+    assert "is no longer yanked" in page.text
     assert index.files()[wheel().filename]["yanked"] is False
     browser.submit(page_path, f"{file_path}/yank")
     assert index.files()[wheel().filename]["yanked"] is True
     assert "Yanked" in project_page(browser, index).text
 
 
-def test_a_file_is_deleted_after_a_question(browser: Browser, index: Index) -> None:
+def test_a_file_is_deleted_after_confirmation(browser: Browser, index: Index) -> None:
     index.publish(wheel(), sdist())
     path = f"/portal/repositories/{index.name}/files/{wheel().filename}/delete"
     assert "Delete this file? demo-1.0-py3-none-any.whl" in browser.get(path).text
@@ -158,33 +154,33 @@ def test_a_file_is_deleted_after_a_question(browser: Browser, index: Index) -> N
     browser.get(path, status=404)
     page = browser.submit(f"/portal/repositories/{index.name}/files/{sdist().filename}/delete")
     assert page.path == f"/portal/repositories/{index.name}"
-    assert "Nothing was published here yet" in page.text
+    assert "No projects yet" in page.text
 
 
 @pytest.mark.parametrize("status", ["archived", "quarantined", "deprecated"])
-def test_a_projects_status_is_set_with_a_reason(
-    browser: Browser, index: Index, status: str
-) -> None:
+def test_a_project_status_is_set_with_a_reason(browser: Browser, index: Index, status: str) -> None:
     index.publish(wheel())
     path = f"/portal/repositories/{index.name}/projects/demo"
     form = browser.get(path).form(f"{path}/status")
-    answer = browser.request(
+    response = browser.request(
         "POST", form.action, data={**form.fields, "status": status, "reason": "for a test"}
     )
-    assert answer.status_code == 303
+    assert response.status_code == 303
     assert index.json()["project-status"] == {"status": status, "reason": "for a test"}
     page = project_page(browser, index)
     assert f"{status}: for a test" in page.text
     assert status in browser.get(f"/portal/repositories/{index.name}").text
 
 
-def test_a_status_that_is_none_is_refused_in_words(browser: Browser, index: Index) -> None:
+def test_an_unknown_project_status_is_rejected_with_a_message(
+    browser: Browser, index: Index
+) -> None:
     index.publish(wheel())
     path = f"/portal/repositories/{index.name}/projects/demo"
     form = browser.get(path).form(f"{path}/status")
-    answer = browser.request("POST", form.action, data={**form.fields, "status": "lost"})
-    assert answer.status_code == 400
-    assert "There is no status 'lost'" in Page(answer).text
+    response = browser.request("POST", form.action, data={**form.fields, "status": "lost"})
+    assert response.status_code == 400
+    assert "There is no status 'lost'" in Page(response).text
 
 
 @pytest.mark.parametrize(
@@ -210,22 +206,22 @@ def test_the_readme_of_the_latest_release_is_shown(
     page = project_page(browser, index)
     assert "README of 1.0" in page.text
     assert "All about 1.0" in page.text
-    assert shown in page.answer.text
+    assert shown in page.response.text
     assert "of before" not in page.text
 
 
-def test_pictures_of_a_readme_are_not_loaded(browser: Browser, index: Index) -> None:
+def test_images_of_a_readme_are_left_out(browser: Browser, index: Index) -> None:
     index.publish(wheel(metadata=described(README, "text/markdown")))
     page = project_page(browser, index)
     assert not [each for each in page.all("img") if "example.com" in each["src"]]
-    assert "Its pictures are not shown here." in page.text
+    assert "Images are left out" in page.text
     assert page.all("table")
 
 
-def test_a_readme_of_before_metadata_2_1_is_shown(browser: Browser, index: Index) -> None:
+def test_a_readme_in_the_description_header_is_shown(browser: Browser, index: Index) -> None:
     lines = "Description: Demo\n        ====\n        \n        Some *words*.\n"
     index.publish(wheel(metadata=core_metadata("demo", "1.0", more=lines)))
-    assert "<em>words</em>" in project_page(browser, index).answer.text
+    assert "<em>words</em>" in project_page(browser, index).response.text
 
 
 def test_a_readme_that_is_not_utf8_or_very_long_is_shown_as_text(
@@ -238,17 +234,17 @@ def test_a_readme_that_is_not_utf8_or_very_long_is_shown_as_text(
     index.publish(wheel("long", metadata=head + b"*words* " * (1 << 17)))
     page = project_page(browser, index, "long")
     assert "*words* *words*" in page.text
-    assert len(page.answer.text) < 1 << 19
+    assert len(page.response.text) < 1 << 19
 
 
-def test_a_readme_follows_its_release(browser: Browser, index: Index) -> None:
+def test_a_replaced_file_shows_its_new_readme(browser: Browser, index: Index) -> None:
     index.publish(wheel(metadata=described("the *first*", "text/markdown")))
     assert "the first" in project_page(browser, index).text
     index.publish(wheel(metadata=described("the *second*", "text/markdown")))
     assert "the second" in project_page(browser, index).text
 
 
-def test_files_of_any_kind_are_listed_under_the_dialect_that_takes_them(
+def test_files_of_any_type_are_listed_in_the_cloudrepo_dialect(
     browser: Browser, index: Index
 ) -> None:
     index.set(dialect="cloudrepo")
@@ -263,7 +259,7 @@ def test_files_of_any_kind_are_listed_under_the_dialect_that_takes_them(
     assert "notes.txt file" in page.text
 
 
-def test_a_project_that_is_not_there_is_a_page_that_says_so(browser: Browser, index: Index) -> None:
+def test_unknown_projects_and_files_show_an_error_page(browser: Browser, index: Index) -> None:
     for below in (
         "projects/nothing",
         "files/nothing-1.0.tar.gz",

@@ -7,16 +7,16 @@ from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 
 
-def test_an_empty_organization_is_told_what_to_do_next(own_server: Server) -> None:
+def test_an_empty_organization_shows_the_first_steps(own_server: Server) -> None:
     browser = Browser(own_server)
     page = browser.sign_in(*own_server.admin)
-    assert "There is no repository yet" in page.text
+    assert "No repositories yet" in page.text
     assert page.all("a", href="/portal/create-repository")
     assert page.all("a", href="/portal/create-user")
     own_server.repository("first")
     page = browser.get("/portal/")
-    assert "There is no repository yet" not in page.text
-    assert "No client has uploaded anything since the server started" in page.text
+    assert "No repositories yet" not in page.text
+    assert "No uploads since the server started" in page.text
     browser.close()
 
 
@@ -27,12 +27,12 @@ def test_a_repository_is_created_with_its_settings(browser: Browser) -> None:
         overwrite_protection="on",
         public="yes",
         dialect="pypi",
-        largest="3",
+        max_file_size="3",
         unit="KiB",
     )
     assert page.path == "/portal/repositories/new-one"
     assert "The repository new-one was created." in page.text
-    assert "Nothing was published here yet" in page.text
+    assert "No projects yet" in page.text
     made = browser.server.done("GET", "/repositories/new-one")
     assert made["overwrite_protection"]
     assert made["public"]
@@ -42,7 +42,7 @@ def test_a_repository_is_created_with_its_settings(browser: Browser) -> None:
     assert "was created" not in browser.get(page.path).text
 
 
-def test_what_is_left_alone_is_as_the_admin_api_has_it(browser: Browser) -> None:
+def test_default_settings_are_those_of_the_admin_api(browser: Browser) -> None:
     browser.submit("/portal/create-repository", name="by-portal")
     browser.server.repository("by-api")
     made = [browser.server.done("GET", f"/repositories/by-{who}") for who in ("portal", "api")]
@@ -61,32 +61,32 @@ def test_what_is_left_alone_is_as_the_admin_api_has_it(browser: Browser) -> None
         ),
         ("name", "Upper", "'Upper' is not a valid repository name"),
         ("name", "../up", "'../up' is not a valid repository name"),
-        ("largest", "many", "The largest file is a whole number, not 'many'."),
-        ("largest", "-1", "The largest file is a whole number, not '-1'."),
-        ("largest", "9" * 40, "The largest file is a whole number"),
-        ("unit", "feet", "The unit is one of bytes, KiB, MiB, GiB, not 'feet'."),
+        ("max_file_size", "many", "Invalid maximum file size 'many': enter a whole number"),
+        ("max_file_size", "-1", "Invalid maximum file size '-1': enter a whole number"),
+        ("max_file_size", "9" * 40, "Invalid maximum file size"),
+        ("unit", "feet", "Unknown unit 'feet': use one of bytes, KiB, MiB, GiB."),
         ("dialect", "klingon", "There is no dialect 'klingon'"),
     ],
 )
-def test_a_form_that_is_wrong_comes_back_with_what_was_filled_in(
+def test_an_invalid_form_keeps_its_values_and_shows_the_error(
     browser: Browser, field: str, value: str, sentence: str
 ) -> None:
-    given = {"name": "wrong", "largest": "1", "overwrite_protection": "on", field: value}
+    given = {"name": "wrong", "max_file_size": "1", "overwrite_protection": "on", field: value}
     page = browser.submit("/portal/create-repository", status=400, **given)
     assert page.path == "/portal/create-repository"
     assert sentence in page.text
     kept = page.form().fields
-    for name in ("name", "largest", "overwrite_protection"):
+    for name in ("name", "max_file_size", "overwrite_protection"):
         assert kept[name] == given[name]
     assert browser.server.api("GET", "/repositories/wrong").status_code == 404
 
 
-def test_a_name_that_is_taken_is_refused(browser: Browser, index: Index) -> None:
+def test_an_existing_repository_name_is_rejected(browser: Browser, index: Index) -> None:
     page = browser.submit("/portal/create-repository", name=index.name, status=409)
     assert f"The repository {index.name} already exists." in page.text
 
 
-def test_the_list_shows_settings_and_is_searched(browser: Browser) -> None:
+def test_the_repository_list_shows_settings_and_is_searchable(browser: Browser) -> None:
     browser.server.repository("needle-one", public=True)
     browser.server.repository("needle-two", overwrite_protection=True, dialect="cloudrepo")
     for _ in range(10):
@@ -98,10 +98,10 @@ def test_the_list_shows_settings_and_is_searched(browser: Browser) -> None:
     ]
     assert "needle-one Public 0 projects" in page.text
     assert "needle-two Protected 0 projects dialect cloudrepo created just now" in page.text
-    assert "No repository has “nowhere” in its name" in browser.get("/portal/?q=nowhere").text
+    assert "No repository name contains “nowhere”" in browser.get("/portal/?q=nowhere").text
 
 
-def test_a_long_list_comes_a_page_at_a_time(own_server: Server) -> None:
+def test_a_long_repository_list_is_paginated(own_server: Server) -> None:
     for number in range(120):
         own_server.repository(f"r{number:03}")
     browser = Browser(own_server)
@@ -121,18 +121,18 @@ def test_a_long_list_comes_a_page_at_a_time(own_server: Server) -> None:
     browser.close()
 
 
-def test_the_latest_uploads_are_told(browser: Browser, index: Index) -> None:
+def test_the_latest_uploads_are_listed(browser: Browser, index: Index) -> None:
     index.publish(wheel("latest-one", "7.0"))
     page = browser.get("/portal/")
     assert f"Uploaded latest_one-7.0-py3-none-any.whl {index.name} {index.username}" in page.text
 
 
-def test_a_repository_is_deleted_once_its_name_is_typed(browser: Browser, index: Index) -> None:
+def test_a_repository_is_deleted_after_its_name_is_typed(browser: Browser, index: Index) -> None:
     index.publish(wheel())
     path = f"/portal/repositories/{index.name}/delete"
-    assert f"The repository {index.name} and its 1 project are gone" in browser.get(path).text
+    assert f"The repository {index.name} and its 1 project are deleted" in browser.get(path).text
     page = browser.submit(path, name="another", status=400)
-    assert f"Type {index.name} to delete it: the name did not match." in page.text
+    assert f"The name does not match. Type {index.name} to delete the repository." in page.text
     assert index.get().status_code == 200
     page = browser.submit(path, name=index.name)
     assert page.path == "/portal/"
@@ -144,9 +144,7 @@ def test_a_repository_is_deleted_once_its_name_is_typed(browser: Browser, index:
 @pytest.mark.parametrize(
     "below", ["", "/upload", "/connection", "/settings", "/activity", "/delete"]
 )
-def test_a_repository_that_is_not_there_is_a_page_that_says_so(
-    browser: Browser, below: str
-) -> None:
+def test_an_unknown_repository_shows_an_error_page(browser: Browser, below: str) -> None:
     page = browser.get(f"/portal/repositories/nowhere{below}", status=404)
     assert "The repository could not be found: nowhere" in page.text
     assert page.all("a", href="/portal/")

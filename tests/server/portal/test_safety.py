@@ -73,14 +73,14 @@ def everything(server: Server, names: dict[str, str]) -> object:
     ]
 
 
-def test_every_route_is_tried_here() -> None:
+def test_these_tests_cover_every_route() -> None:
     assert len(PAGES) > 15
     assert len(FORMS) > 12
 
 
 @pytest.mark.parametrize("place", FORMS, ids=str)
 @pytest.mark.parametrize("token", [None, "", "wrong", "of another browser"])
-def test_a_form_without_its_token_does_nothing(
+def test_a_form_without_a_valid_token_changes_nothing(
     browser: Browser, filled: dict[str, str], place: Place, token: str | None
 ) -> None:
     server = browser.server
@@ -95,11 +95,11 @@ def test_a_form_without_its_token_does_nothing(
     path = place.path.format(**filled)
     if path.endswith("/upload"):
         parts = [*((name, (None, value)) for name, value in fields.items())]
-        answer = browser.request("POST", path, files=[*parts, ("content", ("x-1.tar.gz", b"x"))])
+        response = browser.request("POST", path, files=[*parts, ("content", ("x-1.tar.gz", b"x"))])
     else:
-        answer = browser.request("POST", path, data=fields)
-    assert answer.status_code == 403
-    assert "nothing was changed" in Page(answer).text
+        response = browser.request("POST", path, data=fields)
+    assert response.status_code == 403
+    assert "nothing was changed" in Page(response).text
     assert everything(server, filled) == before
     # The session is still there.
     assert browser.get("/portal/").path == "/portal/"
@@ -110,48 +110,48 @@ def test_a_form_without_its_token_does_nothing(
     "source",
     ["https://example.com", "null", "http://127.0.0.1", "http://[::1", "{url}.example.com"],
 )
-def test_a_form_of_another_site_does_nothing_even_with_its_token(
+def test_a_form_from_another_site_changes_nothing_even_with_a_valid_token(
     browser: Browser, header: str, source: str
 ) -> None:
     fields = browser.get("/portal/create-user").form().fields
-    answer = browser.request(
+    response = browser.request(
         "POST",
         "/portal/create-user",
         data={**fields, "email": "intruder@example.com"},
         headers={header: source.format(url=browser.server.url)},
     )
-    assert answer.status_code == 403
-    assert "another site" in Page(answer).text
+    assert response.status_code == 403
+    assert "another site" in Page(response).text
     assert browser.server.api("DELETE", "/users/intruder%40example.com").status_code == 404
 
 
-def test_a_form_that_a_browser_says_is_its_own_is_taken(browser: Browser) -> None:
+def test_a_form_from_the_portal_itself_is_accepted(browser: Browser) -> None:
     fields = browser.get("/portal/create-user").form().fields
-    answer = browser.request(
+    response = browser.request(
         "POST",
         "/portal/create-user",
         data={**fields, "email": f"own-{browser.server.user()[0]}"},
         headers={"Origin": browser.server.url, "Referer": browser.server.url + "/portal/"},
     )
-    assert answer.status_code == 303
+    assert response.status_code == 303
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place.sign_in_required], ids=str)
-def test_who_is_not_signed_in_is_led_to_the_sign_in_page(
-    stranger: Browser, filled: dict[str, str], place: Place
+def test_anonymous_visitors_are_redirected_to_the_sign_in_page(
+    anonymous: Browser, filled: dict[str, str], place: Place
 ) -> None:
-    before = everything(stranger.server, filled)
+    before = everything(anonymous.server, filled)
     path = place.path.format(**filled)
-    answer = stranger.request(place.method, path)
-    assert answer.status_code == 303
-    way = answer.headers["Location"]
+    response = anonymous.request(place.method, path)
+    assert response.status_code == 303
+    way = response.headers["Location"]
     back = f"?next={quote(path, safe='')}" if place.method == "GET" and path != "/portal/" else ""
     assert way == f"/portal/sign-in{back}"
-    assert everything(stranger.server, filled) == before
+    assert everything(anonymous.server, filled) == before
 
 
 @pytest.mark.parametrize("place", PAGES, ids=str)
-def test_every_page_says_what_a_browser_may_do_with_it(
+def test_every_page_has_security_headers(
     browser: Browser, filled: dict[str, str], place: Place
 ) -> None:
     headers = browser.request("GET", place.path.format(**filled)).headers
@@ -174,13 +174,13 @@ def test_every_page_says_what_a_browser_may_do_with_it(
 
 
 @pytest.mark.parametrize("place", PAGES, ids=str)
-def test_no_page_has_script_or_style_or_one_id_twice_in_it(
+def test_no_page_has_inline_scripts_inline_styles_or_duplicate_ids(
     browser: Browser, filled: dict[str, str], place: Place
 ) -> None:
-    answer = browser.request("GET", place.path.format(**filled))
-    if not answer.headers.get("Content-Type", "").startswith("text/html"):
+    response = browser.request("GET", place.path.format(**filled))
+    if not response.headers.get("Content-Type", "").startswith("text/html"):
         return
-    page = Page(answer)
+    page = Page(response)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids)), ids
     for tag, attributes in page.elements:
@@ -205,7 +205,7 @@ def hostile(server: Server) -> Iterator[Index]:
     server.done("DELETE", f"/users/{quote(email, safe='')}")
 
 
-def test_users_and_paths_of_markup_are_shown_as_text(browser: Browser, hostile: Index) -> None:
+def test_markup_in_user_names_and_paths_is_shown_as_text(browser: Browser, hostile: Index) -> None:
     email = next(
         user["email"]
         for user in browser.server.done("GET", "/users")["users"]
@@ -224,7 +224,7 @@ def test_users_and_paths_of_markup_are_shown_as_text(browser: Browser, hostile: 
     assert HOSTILE in page.text
 
 
-def test_summaries_reasons_and_readmes_of_markup_are_shown_as_text(
+def test_markup_in_summaries_reasons_and_readmes_is_shown_as_text(
     browser: Browser, index: Index
 ) -> None:
     for number, (kind, readme) in enumerate(
@@ -256,7 +256,7 @@ def test_summaries_reasons_and_readmes_of_markup_are_shown_as_text(
         assert "root:" not in page.text
 
 
-def test_a_file_name_of_markup_is_refused_in_words(browser: Browser, index: Index) -> None:
+def test_markup_in_a_file_name_is_rejected_with_a_message(browser: Browser, index: Index) -> None:
     page = browser.upload(index.name, wheel().named("<img src=x>-1.0.tar.gz"), status=400)
     assert "'<img src=x>-1.0.tar.gz' is not a valid file name" in page.text
     assert not page.all("img", src="x")
@@ -273,59 +273,59 @@ def test_a_file_name_of_markup_is_refused_in_words(browser: Browser, index: Inde
         ("multipart/form-data; boundary=x", b"--x\r\n"),
     ],
 )
-def test_what_no_form_of_the_portal_sends_costs_no_traceback(
+def test_malformed_form_bodies_are_rejected_with_a_page(
     browser: Browser, content_type: str, body: bytes
 ) -> None:
     for path in ("/portal/create-user", "/portal/sign-in"):
-        answer = browser.request("POST", path, data=body, headers={"Content-Type": content_type})
-        assert answer.status_code in (400, 403, 413)
-        assert answer.headers["Content-Type"].startswith("text/html")
+        response = browser.request("POST", path, data=body, headers={"Content-Type": content_type})
+        assert response.status_code in (400, 403, 413)
+        assert response.headers["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("path", ["/portal/nothing", "/portal/users/a/b/c", "/portal/assets/x/y"])
-def test_what_is_not_there_is_a_page_that_says_so(browser: Browser, path: str) -> None:
+def test_unknown_paths_show_an_error_page(browser: Browser, path: str) -> None:
     page = browser.get(path, status=404)
-    assert "That did not work" in page.text
+    assert "Request failed" in page.text
 
 
-def test_another_method_is_a_page_that_says_so(browser: Browser) -> None:
-    answer = browser.request("DELETE", "/portal/users")
-    assert answer.status_code == 405
-    assert answer.headers["Allow"] == "GET,HEAD"
-    assert answer.headers["Content-Type"].startswith("text/html")
+def test_unsupported_methods_show_an_error_page(browser: Browser) -> None:
+    response = browser.request("DELETE", "/portal/users")
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET,HEAD"
+    assert response.headers["Content-Type"].startswith("text/html")
 
 
-def test_a_page_answers_head(browser: Browser) -> None:
-    answer = browser.request("HEAD", "/portal/")
-    assert answer.status_code == 200
-    assert int(answer.headers["Content-Length"]) > 1000
+def test_pages_support_head_requests(browser: Browser) -> None:
+    response = browser.request("HEAD", "/portal/")
+    assert response.status_code == 200
+    assert int(response.headers["Content-Length"]) > 1000
 
 
 @pytest.mark.parametrize("host", ["example.com:port", "a b", ""])
-def test_a_host_that_is_none_costs_no_traceback(browser: Browser, host: str) -> None:
+def test_an_invalid_host_header_causes_no_server_error(browser: Browser, host: str) -> None:
     repository = browser.server.repository().name
-    answer = browser.request(
+    response = browser.request(
         "GET", f"/portal/repositories/{repository}/connection", headers={"Host": host}
     )
-    assert answer.status_code < 500
+    assert response.status_code < 500
 
 
-def test_only_paths_of_the_portal_are_led_to() -> None:
+def test_only_portal_paths_are_redirect_targets() -> None:
     assert is_portal_path("/portal/users?q=a")
     assert not any(map(is_portal_path, ("/portal", "//portal/", "/api/", "/portal/\n", "")))
 
 
 @pytest.mark.parametrize("cookie", [b"\xff\xfe", "é☃".encode(), b"a.b.c", b".", b'"', b"." * 5000])
-def test_a_cookie_of_any_bytes_is_nobodys(stranger: Browser, cookie: bytes) -> None:
-    port = stranger.server.url.rpartition(":")[2].encode()
-    with connect(stranger.server.url) as connection:
+def test_an_invalid_cookie_counts_as_not_signed_in(anonymous: Browser, cookie: bytes) -> None:
+    port = anonymous.server.url.rpartition(":")[2].encode()
+    with connect(anonymous.server.url) as connection:
         connection.send(
             b"GET /portal/ HTTP/1.1\r\nHost: x\r\nCookie: cloudrepo-portal-%b=%b\r\n\r\n"
             % (port, cookie)
         )
-        answer = connection.read_response()
-    assert answer.status == 303
-    assert answer.headers["Location"] == "/portal/sign-in"
+        response = connection.read_response()
+    assert response.status == 303
+    assert response.headers["Location"] == "/portal/sign-in"
 
 
 @pytest.mark.parametrize(
@@ -336,11 +336,11 @@ def test_a_cookie_of_any_bytes_is_nobodys(stranger: Browser, cookie: bytes) -> N
         *("/portal/repositories/%ff", "/portal/tokens?repository=%ed%a0%80"),
     ],
 )
-def test_a_path_of_any_bytes_costs_no_traceback(browser: Browser, path: str) -> None:
+def test_invalid_bytes_in_a_path_cause_no_server_error(browser: Browser, path: str) -> None:
     assert browser.request("GET", path).status_code in (200, 303, 404)
 
 
-def test_a_form_waits_to_be_asked_for(browser: Browser) -> None:
+def test_a_form_body_is_requested_with_100_continue(browser: Browser) -> None:
     cookies = "; ".join("=".join(each) for each in browser.session.cookies.get_dict().items())
     body = b"name=x"
     head = (
@@ -359,8 +359,8 @@ def test_a_form_waits_to_be_asked_for(browser: Browser) -> None:
         assert connection.read_response().status == 303
 
 
-def test_names_without_end_are_cut(browser: Browser, index: Index) -> None:
+def test_very_long_names_are_truncated(browser: Browser, index: Index) -> None:
     index.post([("name", "x" * (1 << 20)), ("sha256_digest", "0"), ("content", File("a", b""))])
     page = browser.get(f"/portal/repositories/{index.name}/activity")
     assert "xxx..." in page.text
-    assert len(page.answer.text) < 1 << 14
+    assert len(page.response.text) < 1 << 14

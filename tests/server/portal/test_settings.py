@@ -12,24 +12,24 @@ def path_of(index: Index) -> str:
     return f"/portal/repositories/{index.name}/settings"
 
 
-def test_the_form_shows_the_settings_as_they_are(browser: Browser, index: Index) -> None:
+def test_the_form_shows_the_current_settings(browser: Browser, index: Index) -> None:
     fields = browser.get(path_of(index)).form().fields
     assert "overwrite_protection" not in fields
     assert fields["public"] == "no"
     assert fields["dialect"] == "modern"
-    assert fields["largest"] == ""
+    assert fields["max_file_size"] == ""
     index.set(overwrite_protection=True, public=True, dialect="cloudrepo", max_file_size=5 << 20)
     page = browser.get(path_of(index))
     fields = page.form().fields
     assert fields["overwrite_protection"] == "on"
     assert fields["public"] == "yes"
     assert fields["dialect"] == "cloudrepo"
-    assert (fields["largest"], fields["unit"]) == ("5", "MiB")
+    assert (fields["max_file_size"], fields["unit"]) == ("5", "MiB")
     assert f"{index.server.url}/public/repositories/{index.name}" in page.text
 
 
 @pytest.mark.parametrize("size", [None, 0, 1, 1023, 1024, 1025, 50 << 20, 3 << 30])
-def test_saving_without_a_change_changes_nothing(
+def test_saving_an_unchanged_form_changes_nothing(
     browser: Browser, index: Index, size: int | None
 ) -> None:
     index.set(overwrite_protection=True, public=True, dialect="pypi", max_file_size=size)
@@ -39,7 +39,7 @@ def test_saving_without_a_change_changes_nothing(
     assert index.done("GET") == before
 
 
-def test_what_the_form_does_not_show_stays(browser: Browser, index: Index) -> None:
+def test_saving_keeps_settings_that_the_form_does_not_show(browser: Browser, index: Index) -> None:
     index.set(upstream=["https://index.example.com/simple"], upstream_strategy="best-version")
     browser.submit(path_of(index), overwrite_protection="on")
     after = index.done("GET")
@@ -47,7 +47,7 @@ def test_what_the_form_does_not_show_stays(browser: Browser, index: Index) -> No
     assert after["upstream_strategy"] == "best-version"
 
 
-def test_switching_protection_counts_from_the_next_request_on(
+def test_switching_overwrite_protection_applies_to_the_next_request(
     browser: Browser, index: Index
 ) -> None:
     index.publish(wheel())
@@ -59,13 +59,13 @@ def test_switching_protection_counts_from_the_next_request_on(
     assert index.upload(wheel(module="x = 2\n")).status_code == 200
 
 
-def test_both_meanings_of_protection_are_told(browser: Browser, index: Index) -> None:
+def test_the_form_explains_overwrite_protection_on_and_off(browser: Browser, index: Index) -> None:
     text = browser.get(path_of(index)).text
-    assert "On: a file name that is taken stays taken." in text
-    assert "Off: an upload under a name that is taken replaces the file that was there." in text
+    assert "On: uploads that would replace an existing file are rejected" in text
+    assert "Off: an upload replaces an existing file with the same name." in text
 
 
-def test_a_public_repository_is_read_by_anybody(browser: Browser, index: Index) -> None:
+def test_anyone_can_read_a_public_repository(browser: Browser, index: Index) -> None:
     index.publish(wheel())
     public = f"/public/repositories/{index.name}/demo/"
     assert index.server.request("GET", public).status_code == 404
@@ -73,7 +73,7 @@ def test_a_public_repository_is_read_by_anybody(browser: Browser, index: Index) 
     assert index.server.request("GET", public).status_code == 200
 
 
-def test_every_dialect_is_offered_with_its_meaning(browser: Browser, index: Index) -> None:
+def test_every_dialect_can_be_chosen(browser: Browser, index: Index) -> None:
     page = browser.get(path_of(index))
     offered = {each["value"] for each in page.all("input", name="dialect")}
     assert offered == set(DIALECTS)
@@ -82,10 +82,14 @@ def test_every_dialect_is_offered_with_its_meaning(browser: Browser, index: Inde
         assert index.done("GET")["dialect"] == name
 
 
-def test_a_wrong_setting_comes_back_and_changes_nothing(browser: Browser, index: Index) -> None:
+def test_an_invalid_setting_is_shown_again_and_changes_nothing(
+    browser: Browser, index: Index
+) -> None:
     before = index.done("GET")
-    page = browser.submit(path_of(index), overwrite_protection="on", largest="ten", status=400)
-    assert "The largest file is a whole number, not 'ten'." in page.text
-    assert page.form().fields["largest"] == "ten"
+    page = browser.submit(
+        path_of(index), overwrite_protection="on", max_file_size="ten", status=400
+    )
+    assert "Invalid maximum file size 'ten': enter a whole number" in page.text
+    assert page.form().fields["max_file_size"] == "ten"
     assert page.form().fields["overwrite_protection"] == "on"
     assert index.done("GET") == before

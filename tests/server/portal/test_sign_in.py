@@ -9,29 +9,29 @@ from tests.support.index import Server
 from tests.support.portal.browser import Browser, Page
 
 
-def cookie(answer: requests.Response) -> Morsel[str]:
-    (morsel,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
+def cookie(response: requests.Response) -> Morsel[str]:
+    (morsel,) = SimpleCookie(response.headers["Set-Cookie"]).values()
     return morsel
 
 
-def test_the_root_leads_to_the_sign_in_page(stranger: Browser) -> None:
-    page = stranger.get("/")
+def test_the_root_redirects_to_the_sign_in_page(anonymous: Browser) -> None:
+    page = anonymous.get("/")
     assert page.path == "/portal/sign-in"
     assert "E-mail Password" in page.text
 
 
-def test_the_admin_user_signs_in_and_sees_the_repositories(stranger: Browser) -> None:
-    page = stranger.sign_in(*stranger.server.admin)
+def test_the_admin_user_signs_in_and_sees_the_repositories(anonymous: Browser) -> None:
+    page = anonymous.sign_in(*anonymous.server.admin)
     assert page.path == "/portal/"
     assert "Repositories" in page.text
-    assert stranger.server.admin[0] in page.text
+    assert anonymous.server.admin[0] in page.text
 
 
-def test_signing_in_leads_to_the_page_that_was_asked_for(stranger: Browser) -> None:
-    username, password = stranger.server.admin
-    page = stranger.submit("/portal/users?q=some%26body", username=username, password=password)
+def test_signing_in_redirects_to_the_requested_page(anonymous: Browser) -> None:
+    username, password = anonymous.server.admin
+    page = anonymous.submit("/portal/users?q=some%26body", username=username, password=password)
     assert page.path == "/portal/users"
-    assert page.answer.url.endswith("?q=some%26body")
+    assert page.response.url.endswith("?q=some%26body")
 
 
 @pytest.mark.parametrize(
@@ -45,62 +45,64 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(stranger: Browser) -> N
         "/portal/é",
     ],
 )
-def test_signing_in_leads_nowhere_else(stranger: Browser, wanted: str) -> None:
-    username, password = stranger.server.admin
-    page = stranger.submit("/portal/sign-in", username=username, password=password, next=wanted)
+def test_signing_in_never_redirects_outside_the_portal(anonymous: Browser, wanted: str) -> None:
+    username, password = anonymous.server.admin
+    page = anonymous.submit("/portal/sign-in", username=username, password=password, next=wanted)
     assert page.path == "/portal/"
-    assert page.answer.url == stranger.server.url + "/portal/"
+    assert page.response.url == anonymous.server.url + "/portal/"
 
 
 @pytest.mark.parametrize(
     ("username", "password"),
     [(None, "wrong password"), ("nobody@example.com", None), ("", ""), ("é:☃", "\udc80")],
 )
-def test_a_wrong_login_is_refused_with_one_sentence_for_all(
+def test_all_wrong_credentials_get_the_same_message(
     own_server: Server, username: str | None, password: str | None
 ) -> None:
-    stranger = Browser(own_server)
-    page = stranger.sign_in(
+    anonymous = Browser(own_server)
+    page = anonymous.sign_in(
         own_server.admin[0] if username is None else username,
         own_server.admin[1] if password is None else password.encode("utf-8", "replace").decode(),
         status=401,
     )
-    assert "The e-mail or the password is wrong." in page.text
-    assert own_server.admin[1] not in page.answer.text
-    assert stranger.get("/portal/users").path == "/portal/sign-in"
-    stranger.close()
+    assert "Wrong e-mail address or password." in page.text
+    assert own_server.admin[1] not in page.response.text
+    assert anonymous.get("/portal/users").path == "/portal/sign-in"
+    anonymous.close()
 
 
-def test_a_repository_user_is_told_why_not(stranger: Browser) -> None:
-    email, passphrase = stranger.server.user()
-    page = stranger.sign_in(email, passphrase, status=403)
-    assert f"{email} reaches the repositories with pip, twine and the like" in page.text
-    assert "sign in as the admin user" in page.text
-    assert stranger.get("/portal/").path == "/portal/sign-in"
+def test_a_repository_user_cannot_sign_in_and_is_told_why(anonymous: Browser) -> None:
+    email, passphrase = anonymous.server.user()
+    page = anonymous.sign_in(email, passphrase, status=403)
+    assert f"{email} cannot sign in here" in page.text
+    assert "Sign in as the admin user" in page.text
+    assert anonymous.get("/portal/").path == "/portal/sign-in"
 
 
-def test_a_token_does_not_sign_in(stranger: Browser) -> None:
-    index = stranger.server.repository()
-    token = stranger.server.done("POST", "/tokens", {"repository": index.name})["token"]
-    stranger.sign_in("anybody", token, status=403)
-    assert stranger.get("/portal/").path == "/portal/sign-in"
+def test_a_token_cannot_sign_in(anonymous: Browser) -> None:
+    index = anonymous.server.repository()
+    token = anonymous.server.done("POST", "/tokens", {"repository": index.name})["token"]
+    anonymous.sign_in("anybody", token, status=403)
+    assert anonymous.get("/portal/").path == "/portal/sign-in"
 
 
-def test_the_password_never_comes_back(stranger: Browser) -> None:
-    page = stranger.sign_in("someone@example.com", "secret-guess", status=401)
+def test_the_form_never_repeats_the_password(anonymous: Browser) -> None:
+    page = anonymous.sign_in("someone@example.com", "secret-guess", status=401)
     assert page.form().fields["username"] == "someone@example.com"
-    assert "secret-guess" not in page.answer.text
+    assert "secret-guess" not in page.response.text
 
 
-def test_the_cookie_is_for_this_port_and_for_no_script(stranger: Browser) -> None:
-    page = stranger.get("/portal/sign-in")
+def test_the_session_cookie_is_restricted_to_this_server_and_hidden_from_scripts(
+    anonymous: Browser,
+) -> None:
+    page = anonymous.get("/portal/sign-in")
     fields = page.form().fields
-    username, password = stranger.server.admin
-    answer = stranger.request(
+    username, password = anonymous.server.admin
+    response = anonymous.request(
         "POST", "/portal/sign-in", data={**fields, "username": username, "password": password}
     )
-    morsel = cookie(answer)
-    assert morsel.key == f"cloudrepo-portal-{stranger.server.url.rpartition(':')[2]}"
+    morsel = cookie(response)
+    assert morsel.key == f"cloudrepo-portal-{anonymous.server.url.rpartition(':')[2]}"
     assert morsel["httponly"]
     assert morsel["samesite"] == "Strict"
     assert morsel["path"] == "/portal"
@@ -109,16 +111,16 @@ def test_the_cookie_is_for_this_port_and_for_no_script(stranger: Browser) -> Non
     assert not morsel["expires"]
 
 
-def test_a_cookie_from_before_is_of_no_use_after_signing_in(stranger: Browser) -> None:
-    before = cookie(stranger.request("GET", "/portal/sign-in"))
-    stranger.sign_in(*stranger.server.admin)
-    thief = Browser(stranger.server)
+def test_signing_in_changes_the_session_id(anonymous: Browser) -> None:
+    before = cookie(anonymous.request("GET", "/portal/sign-in"))
+    anonymous.sign_in(*anonymous.server.admin)
+    thief = Browser(anonymous.server)
     thief.session.cookies.set(before.key, before.value, path="/portal")
     assert thief.get("/portal/").path == "/portal/sign-in"
     thief.close()
 
 
-def test_signing_out_ends_the_session_wherever_its_cookie_is(browser: Browser) -> None:
+def test_signing_out_invalidates_copies_of_the_cookie(browser: Browser) -> None:
     thief = Browser(browser.server)
     thief.session.cookies.update(browser.session.cookies)
     assert thief.get("/portal/").path == "/portal/"
@@ -136,7 +138,7 @@ def test_signing_out_ends_the_session_wherever_its_cookie_is(browser: Browser) -
     thief.close()
 
 
-def test_each_sign_in_has_a_session_of_its_own(browser: Browser) -> None:
+def test_each_sign_in_starts_a_separate_session(browser: Browser) -> None:
     other = Browser(browser.server)
     other.sign_in(*other.server.admin)
     other.request("POST", "/portal/sign-out", data=other.get("/portal/").forms[0].fields)
@@ -145,7 +147,7 @@ def test_each_sign_in_has_a_session_of_its_own(browser: Browser) -> None:
     other.close()
 
 
-def test_a_cookie_that_this_server_did_not_sign_is_nobodys(browser: Browser) -> None:
+def test_a_cookie_with_a_wrong_signature_is_ignored(browser: Browser) -> None:
     for name, value in browser.session.cookies.get_dict().items():
         identity, rest = value.split(".", 1)
         browser.session.cookies.clear()
@@ -153,7 +155,7 @@ def test_a_cookie_that_this_server_did_not_sign_is_nobodys(browser: Browser) -> 
     assert browser.get("/portal/").path == "/portal/sign-in"
 
 
-def test_two_servers_on_one_host_leave_each_others_sessions_alone(
+def test_sessions_of_two_servers_on_one_host_do_not_interfere(
     browser: Browser, own_server: Server
 ) -> None:
     other = Browser(own_server)
@@ -165,7 +167,7 @@ def test_two_servers_on_one_host_leave_each_others_sessions_alone(
     other.close()
 
 
-def test_the_portals_session_opens_neither_api_nor_repositories(browser: Browser) -> None:
+def test_a_portal_session_gives_no_access_to_the_api_or_repositories(browser: Browser) -> None:
     index = browser.server.repository()
     assert browser.request("GET", "/api/repositories").status_code == 401
     assert browser.request("GET", index.path + "/").status_code == 401

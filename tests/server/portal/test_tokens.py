@@ -5,23 +5,26 @@ from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, secret_of
 
 
-def test_without_repositories_there_is_nothing_to_make_a_token_for(own_server: Server) -> None:
+def test_the_tokens_page_asks_for_a_repository_first(own_server: Server) -> None:
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
     page = browser.get("/portal/tokens")
-    assert "There is no repository to make a token for" in page.text
+    assert "create a repository first" in page.text
     own_server.repository("demo")
-    assert "There is no token yet." in browser.get("/portal/tokens").text
+    assert "No tokens yet." in browser.get("/portal/tokens").text
     browser.close()
 
 
-def test_a_token_is_shown_this_once_and_opens_its_repository(
+def test_a_new_token_is_shown_once_and_gives_access_to_its_repository(
     browser: Browser, index: Index
 ) -> None:
     page = browser.submit("/portal/tokens", "/portal/tokens", repository=index.name)
     token = secret_of(page)
-    assert f"the token for the repository {index.name}; it is shown only now" in page.text
-    assert token not in browser.get("/portal/tokens").answer.text
+    assert (
+        f"A token for the repository {index.name} was created. Copy it now: it is not shown again."
+        in page.text
+    )
+    assert token not in browser.get("/portal/tokens").response.text
     bearer = {"Authorization": f"Bearer {token}"}
     assert index.request("GET", "/", auth=None, headers=bearer).status_code == 200
     assert index.upload(wheel()).status_code == 200
@@ -30,7 +33,7 @@ def test_a_token_is_shown_this_once_and_opens_its_repository(
     assert other.request("GET", "/", auth=("anybody", token)).status_code == 403
 
 
-def test_a_read_only_token_publishes_nothing(browser: Browser, index: Index) -> None:
+def test_a_read_only_token_cannot_publish(browser: Browser, index: Index) -> None:
     page = browser.submit("/portal/tokens", "/portal/tokens", repository=index.name, read_only="on")
     reader = Index(index.server, index.name, "anybody", secret_of(page))
     assert reader.get().status_code == 200
@@ -38,7 +41,7 @@ def test_a_read_only_token_publishes_nothing(browser: Browser, index: Index) -> 
     assert f"{index.name} Read Only" in page.text
 
 
-def test_a_revoked_token_is_refused_at_once(browser: Browser, index: Index) -> None:
+def test_a_revoked_token_is_rejected_at_once(browser: Browser, index: Index) -> None:
     page = browser.submit("/portal/tokens", "/portal/tokens", repository=index.name)
     holder = Index(index.server, index.name, "anybody", secret_of(page))
     assert holder.get().status_code == 200
@@ -48,10 +51,10 @@ def test_a_revoked_token_is_refused_at_once(browser: Browser, index: Index) -> N
     assert holder.get().status_code == 401
 
 
-def test_a_repository_or_token_that_is_not_there_is_told(browser: Browser, index: Index) -> None:
+def test_unknown_repositories_and_tokens_are_404(browser: Browser, index: Index) -> None:
     page = browser.submit("/portal/tokens", "/portal/tokens", repository="nowhere", status=404)
     assert "The repository could not be found: nowhere" in page.text
     fields = page.form("/portal/tokens").fields
-    answer = browser.request("POST", "/portal/tokens/0000/revoke", data=fields)
-    assert answer.status_code == 404
+    response = browser.request("POST", "/portal/tokens/0000/revoke", data=fields)
+    assert response.status_code == 404
     assert index.get().status_code == 200

@@ -22,16 +22,18 @@ def test_several_files_are_uploaded_at_once(browser: Browser, index: Index) -> N
     assert index.files().keys() == {wheel().filename, sdist().filename}
 
 
-def test_protection_refuses_other_bytes_here_too(browser: Browser, index: Index) -> None:
+def test_overwrite_protection_applies_to_uploads_in_the_portal(
+    browser: Browser, index: Index
+) -> None:
     index.set(overwrite_protection=True)
     index.publish(wheel())
     before = index.files()
     path = f"/portal/repositories/{index.name}/upload"
     assert "Overwrite Protection is on" in browser.get(path).text
     page = browser.upload(index.name, wheel(module="x = 2\n"), sdist(), status=409)
-    assert "1 file refused" in page.text
+    assert "1 file rejected" in page.text
     assert (
-        "Refused demo-1.0-py3-none-any.whl File already exists: demo-1.0-py3-none-any.whl "
+        "Rejected demo-1.0-py3-none-any.whl File already exists: demo-1.0-py3-none-any.whl "
         "(overwrite protection is on)"
     ) in page.text
     assert f"Uploaded {sdist().filename}" in page.text
@@ -39,7 +41,9 @@ def test_protection_refuses_other_bytes_here_too(browser: Browser, index: Index)
     assert index.get("/demo/demo-1.0-py3-none-any.whl").content == wheel().data
 
 
-def test_without_protection_the_file_is_replaced(browser: Browser, index: Index) -> None:
+def test_an_upload_replaces_an_existing_file_without_overwrite_protection(
+    browser: Browser, index: Index
+) -> None:
     index.publish(wheel())
     assert (
         "Overwrite Protection is off"
@@ -49,7 +53,7 @@ def test_without_protection_the_file_is_replaced(browser: Browser, index: Index)
     assert index.get("/demo/demo-1.0-py3-none-any.whl").content == wheel(module="x = 2\n").data
 
 
-def test_what_is_no_distribution_is_refused_in_words(browser: Browser, index: Index) -> None:
+def test_an_invalid_distribution_is_rejected_with_a_message(browser: Browser, index: Index) -> None:
     page = browser.upload(index.name, wheel().named("demo-2.0-py3-none-any.whl"), status=400)
     assert "holds the metadata of version" in page.text
     page = browser.upload(index.name, wheel().named("notes.txt"), status=400)
@@ -57,60 +61,63 @@ def test_what_is_no_distribution_is_refused_in_words(browser: Browser, index: In
     assert index.get("/demo/").status_code == 404
 
 
-def test_a_closed_project_takes_no_file_here_either(browser: Browser, index: Index) -> None:
+def test_an_archived_project_rejects_uploads_in_the_portal(browser: Browser, index: Index) -> None:
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": "archived"})
     page = browser.upload(index.name, wheel(version="2.0"), status=403)
     assert "The project demo is archived: it takes no files." in page.text
 
 
-def test_a_file_that_is_too_large_is_refused(browser: Browser, index: Index) -> None:
+def test_a_file_that_is_too_large_is_rejected(browser: Browser, index: Index) -> None:
     index.set(max_file_size=1 << 20)
-    assert "Each at most 1.0 MiB." in browser.get(f"/portal/repositories/{index.name}/upload").text
+    assert (
+        "Maximum size of a file: 1.0 MiB."
+        in browser.get(f"/portal/repositories/{index.name}/upload").text
+    )
     page = browser.upload(index.name, wheel(padding=3 << 20), status=413)
     assert "is larger than this repository takes: 1048576 bytes" in page.text
 
 
-def test_a_form_without_a_file_says_what_to_do(browser: Browser, index: Index) -> None:
+def test_a_form_without_a_file_is_rejected_with_a_message(browser: Browser, index: Index) -> None:
     # What a browser sends where none was chosen.
-    answer = browser.send(index.name, ("", b""))
-    assert answer.status_code == 400
-    assert "Choose a file first." in Page(answer).text
+    response = browser.send_files(index.name, ("", b""))
+    assert response.status_code == 400
+    assert "No file selected: choose a file." in Page(response).text
 
 
-def test_too_many_files_are_refused_and_none_is_stored(browser: Browser, index: Index) -> None:
+def test_a_form_with_too_many_files_is_rejected_and_stores_none(
+    browser: Browser, index: Index
+) -> None:
     page = browser.upload(
         index.name, *(wheel(version=f"{number}.0") for number in range(21)), status=400
     )
-    assert "Upload at most 20 files at once." in page.text
+    assert "Too many files: upload at most 20 at once." in page.text
     assert index.get("/demo/").status_code == 404
 
 
-def test_the_token_stands_before_the_files_and_is_asked_for_without_any(
-    browser: Browser, index: Index
-) -> None:
+def test_the_form_token_must_come_before_the_files(browser: Browser, index: Index) -> None:
     path = f"/portal/repositories/{index.name}/upload"
     token = [(name, (None, value)) for name, value in browser.get(path).form().fields.items()]
     file = ("content", (wheel().filename, wheel().data))
-    # So that nothing of a stranger's form is stored, not even for a while.
+    # So that nothing of a anonymous's form is stored, not even for a while.
     assert browser.request("POST", path, files=[file, *token]).status_code == 403
     assert browser.request("POST", path, files=[("other", (None, "x"))]).status_code == 403
     assert index.get("/demo/").status_code == 404
 
 
 @pytest.mark.parametrize("refused", ["token", "too many"])
-def test_a_refused_form_leaves_no_bytes_behind(
+def test_a_rejected_form_leaves_no_blobs_behind(
     browser: Browser, index: Index, refused: str
 ) -> None:
     before = browser.server.blobs()
     large = wheel(padding=2 << 20)
     files = [(large.filename, large.data)] * (21 if refused == "too many" else 1)
-    answer = browser.send(index.name, *files, token=refused != "token")
-    assert answer.status_code == (403 if refused == "token" else 400)
+    response = browser.send_files(index.name, *files, token=refused != "token")
+    assert response.status_code == (403 if refused == "token" else 400)
     assert browser.server.blobs() == before
 
 
-def test_uploads_in_the_portal_are_in_no_journal(browser: Browser, index: Index) -> None:
+def test_the_journal_has_no_requests_to_the_portal(browser: Browser, index: Index) -> None:
     browser.upload(index.name, wheel())
     browser.request("GET", f"/portal/repositories/{index.name}/files/{wheel().filename}")
     assert index.journal() == []

@@ -18,33 +18,33 @@ def login_of(index: Index, email: str, passphrase: str) -> int:
     return index.request("GET", "/", auth=(email, passphrase)).status_code
 
 
-def test_without_users_one_is_told_what_a_user_is(own_server: Server) -> None:
+def test_the_empty_users_page_explains_what_a_user_is(own_server: Server) -> None:
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
-    assert "There is no user yet" in browser.get("/portal/users").text
+    assert "No repository users yet" in browser.get("/portal/users").text
     own_server.repository("demo")
     browser.close()
 
 
-def test_a_user_with_a_passphrase_of_ones_own(browser: Browser, index: Index) -> None:
+def test_a_user_is_created_with_a_chosen_passphrase(browser: Browser, index: Index) -> None:
     page = browser.submit(
         "/portal/create-user", email=" dev@example.com ", passphrase="correct horse"
     )
     assert page.path == path_of("dev@example.com")
     assert "The user dev@example.com was created." in page.text
-    assert "correct horse" not in page.answer.text
+    assert "correct horse" not in page.response.text
     assert login_of(index, "dev@example.com", "correct horse") == 200
     assert login_of(index, "dev@example.com", "correct house") == 401
     assert "dev@example.com" in browser.get("/portal/users").text
 
 
-def test_a_generated_passphrase_is_shown_this_once(browser: Browser, index: Index) -> None:
+def test_a_generated_passphrase_is_shown_once(browser: Browser, index: Index) -> None:
     page = browser.submit("/portal/create-user", email="generated@example.com")
     secret = secret_of(page)
-    assert "it is shown only now" in page.text
+    assert "it is not shown again" in page.text
     assert len(secret) >= 24
     assert login_of(index, "generated@example.com", secret) == 200
-    assert secret not in browser.get(path_of("generated@example.com")).answer.text
+    assert secret not in browser.get(path_of("generated@example.com")).response.text
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_generated_passphrase_is_shown_this_once(browser: Browser, index: Inde
         ("", "correct horse", "'' is not a valid e-mail address."),
     ],
 )
-def test_a_user_that_cannot_be_is_refused_in_words(
+def test_an_invalid_user_is_rejected_with_a_message(
     browser: Browser, email: str, passphrase: str, sentence: str
 ) -> None:
     page = browser.submit(
@@ -68,10 +68,10 @@ def test_a_user_that_cannot_be_is_refused_in_words(
     assert page.form().fields["read_only"] == "on"
     # A passphrase never comes back.
     assert page.form().fields["passphrase"] == ""
-    assert passphrase not in page.answer.text
+    assert passphrase not in page.response.text
 
 
-def test_an_address_that_is_taken_is_refused(browser: Browser, index: Index) -> None:
+def test_an_existing_e_mail_address_is_rejected(browser: Browser, index: Index) -> None:
     page = browser.submit(
         "/portal/create-user", email=index.username.upper(), passphrase="other words", status=409
     )
@@ -79,19 +79,19 @@ def test_an_address_that_is_taken_is_refused(browser: Browser, index: Index) -> 
     assert login_of(index, *index.auth) == 200
 
 
-def test_read_only_counts_from_the_next_request_on(browser: Browser, index: Index) -> None:
+def test_read_only_access_applies_to_the_next_request(browser: Browser, index: Index) -> None:
     path = path_of(index.username)
     page = browser.submit(path, f"{path}/rights", read_only="on")
-    assert f"{index.username} may now read only." in page.text
+    assert f"{index.username} now has read-only access." in page.text
     assert index.upload(wheel()).status_code == 403
     assert index.get().status_code == 200
     assert page.form(f"{path}/rights").fields["read_only"] == "on"
     page = browser.submit(path, f"{path}/rights", read_only=None)
-    assert f"{index.username} may now read and publish." in page.text
+    assert f"{index.username} now has read/write access." in page.text
     assert index.upload(wheel()).status_code == 200
 
 
-def test_another_passphrase_counts_from_the_next_request_on(browser: Browser, index: Index) -> None:
+def test_a_changed_passphrase_applies_to_the_next_request(browser: Browser, index: Index) -> None:
     path = path_of(index.username)
     page = browser.submit(path, f"{path}/passphrase", passphrase="another one")
     assert f"The passphrase of {index.username} was changed." in page.text
@@ -100,7 +100,7 @@ def test_another_passphrase_counts_from_the_next_request_on(browser: Browser, in
 
 
 @pytest.mark.parametrize("passphrase", ["", "1234567"])
-def test_a_passphrase_that_is_too_short_is_refused(
+def test_a_passphrase_that_is_too_short_is_rejected(
     browser: Browser, index: Index, passphrase: str
 ) -> None:
     path = path_of(index.username)
@@ -109,10 +109,10 @@ def test_a_passphrase_that_is_too_short_is_refused(
     assert login_of(index, *index.auth) == 200
 
 
-def test_a_revoked_user_is_refused_at_once(browser: Browser, index: Index) -> None:
+def test_a_revoked_user_is_rejected_at_once(browser: Browser, index: Index) -> None:
     assert login_of(index, *index.auth) == 200
     path = path_of(index.username, "/revoke")
-    assert f"The next request of {index.username}" in browser.get(path).text
+    assert f"The user {index.username} is deleted" in browser.get(path).text
     page = browser.submit(path)
     assert page.path == "/portal/users"
     assert f"The access of {index.username} was revoked." in page.text
@@ -127,7 +127,7 @@ def test_a_revoked_user_is_refused_at_once(browser: Browser, index: Index) -> No
         *("é@ü.example", "a/b@example.com", '"two <words>"@example.com'),
     ],
 )
-def test_addresses_with_signs_have_their_pages(browser: Browser, email: str) -> None:
+def test_e_mail_addresses_with_special_characters_have_pages(browser: Browser, email: str) -> None:
     page = browser.submit("/portal/create-user", email=email, passphrase="correct horse")
     assert page.path == path_of(email)
     links = [each["href"] for each in browser.get("/portal/users?q=" + quote(email)).all("a")]
@@ -136,15 +136,18 @@ def test_addresses_with_signs_have_their_pages(browser: Browser, email: str) -> 
     assert f"The access of {email} was revoked." in page.text
 
 
-def test_a_long_list_of_users_is_searched(browser: Browser) -> None:
+def test_a_long_user_list_is_searchable(browser: Browser) -> None:
     for number in range(12):
         browser.server.user(email=f"needle{number}@example.com")
     page = browser.get("/portal/users?q=Needle1")
     assert set(re.findall(r"needle\d+", page.text)) == {"needle1", "needle10", "needle11"}
-    assert "No user has “nobody-at-all”" in browser.get("/portal/users?q=nobody-at-all").text
+    assert (
+        "No user's e-mail address contains “nobody-at-all”"
+        in browser.get("/portal/users?q=nobody-at-all").text
+    )
 
 
 @pytest.mark.parametrize("below", ["", "/revoke"])
-def test_a_user_that_is_not_there_is_a_page_that_says_so(browser: Browser, below: str) -> None:
+def test_an_unknown_user_shows_an_error_page(browser: Browser, below: str) -> None:
     page = browser.get(path_of("nobody@example.com", below), status=404)
     assert "The user nobody@example.com was not found." in page.text

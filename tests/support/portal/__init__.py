@@ -1,1 +1,1 @@
-"""What the portal's tests stand on."""
+"""Shared code of the portal's tests."""

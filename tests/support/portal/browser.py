@@ -1,4 +1,4 @@
-"""A browser without screen or scripts: cookies, pages, and forms filled in as they stand there."""
+"""A browser without a screen or scripts: it keeps cookies, parses pages and submits forms."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ from tests.support.archives import Archive
 from tests.support.index import Server
 from tests.support.raw import SECONDS
 
-_VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-_UNSEEN = {"script", "style", "title", "template"}
+_VOID_ELEMENTS = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "wbr",
+}
+_INVISIBLE_ELEMENTS = {"script", "style", "title", "template"}
 
 
 @dataclass(slots=True)
 class Form:
-    """A form with the values that a browser would send if nothing were changed."""
+    """A form, with the values that a browser would submit if nothing were changed."""
 
     method: str
     action: str
@@ -27,27 +39,27 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What an answer shows."""
+    """A parsed page; it must have a matching end tag for every start tag."""
 
-    def __init__(self, answer: requests.Response) -> None:
+    def __init__(self, response: requests.Response) -> None:
         super().__init__()
-        self.answer = answer
-        self.status = answer.status_code
-        self.path = urlsplit(answer.url).path
+        self.response = response
+        self.status = response.status_code
+        self.path = urlsplit(response.url).path
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.forms: list[Form] = []
-        self._words: list[str] = []
+        self._texts: list[str] = []
         self._open: list[str] = []
         self._select: str | None = None
-        self.feed(answer.text)
+        self.feed(response.text)
 
     @property
     def text(self) -> str:
-        """The words, with single blanks between them."""
-        return " ".join(" ".join(self._words).split())
+        """The visible text, with single spaces between words."""
+        return " ".join(" ".join(self._texts).split())
 
     def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
-        """The attributes of the elements that have these."""
+        """Return the attributes of every element with this tag and these attributes."""
         wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         return [
             found
@@ -56,56 +68,56 @@ class Page(HTMLParser):
         ]
 
     def form(self, action: str | None = None) -> Form:
-        """The form of that action, or the only one that is the page's own."""
-        own = [
+        """Return the form with an action, or the page's only form besides the sign-out form."""
+        forms = [
             form
             for form in self.forms
             if (form.action != "/portal/sign-out" and form.method == "post")
             if action is None or form.action == action
         ]
-        assert len(own) == 1, (action, [form.action for form in self.forms], self.text)
-        return own[0]
+        assert len(forms) == 1, (action, [form.action for form in self.forms], self.text)
+        return forms[0]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        self.elements.append((tag, given))
-        if tag not in _VOID:
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        if tag not in _VOID_ELEMENTS:
             self._open.append(tag)
         if tag == "form":
-            action = urlsplit(urljoin(self.answer.url, given.get("action") or self.path)).path
-            self.forms.append(Form(given.get("method", "get"), action))
+            action = urlsplit(urljoin(self.response.url, attributes.get("action") or self.path))
+            self.forms.append(Form(attributes.get("method", "get"), action.path))
         elif self.forms and tag in ("input", "select", "option"):
-            self._take(self.forms[-1], tag, given)
+            self._add_field(self.forms[-1], tag, attributes)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self._open, f"</{tag}> closes nothing"
-        assert self._open.pop() == tag, f"</{tag}> at {self.getpos()}"
+        assert self._open, f"</{tag}> has no start tag"
+        assert self._open.pop() == tag, f"</{tag}> at {self.getpos()} closes another element"
 
     def handle_data(self, data: str) -> None:
-        if not _UNSEEN & set(self._open):
-            self._words.append(data)
+        if not _INVISIBLE_ELEMENTS & set(self._open):
+            self._texts.append(data)
         if self._open[-1:] == ["option"] and self._select is not None:
             form = self.forms[-1]
-            chosen = "selected" in self.elements[-1][1]
-            if chosen or self._select not in form.fields:
+            selected = "selected" in self.elements[-1][1]
+            if selected or self._select not in form.fields:
                 form.fields[self._select] = data.strip()
 
-    def _take(self, form: Form, tag: str, given: dict[str, str]) -> None:
-        name = given.get("name", "")
+    def _add_field(self, form: Form, tag: str, attributes: dict[str, str]) -> None:
+        name = attributes.get("name", "")
         if tag == "select":
             self._select = name
         if tag != "input" or not name:
             return
         form.names.add(name)
-        if given.get("type") in ("checkbox", "radio"):
-            if "checked" in given:
-                form.fields[name] = given.get("value", "on")
-        elif given.get("type") != "file":
-            form.fields[name] = given.get("value", "")
+        if attributes.get("type") in ("checkbox", "radio"):
+            if "checked" in attributes:
+                form.fields[name] = attributes.get("value", "on")
+        elif attributes.get("type") != "file":
+            form.fields[name] = attributes.get("value", "")
 
 
 class Browser:
-    """Somebody at the portal."""
+    """A visitor of the portal, signed in or not."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -113,61 +125,61 @@ class Browser:
         self.session.trust_env = False
 
     def request(self, method: str, path: str, **options: object) -> requests.Response:
-        """Send a request as it is, and follow nothing."""
-        given: dict[str, object] = {"timeout": SECONDS, "allow_redirects": False, **options}
+        """Send one request, and follow no redirect unless an option says so."""
+        merged: dict[str, object] = {"timeout": SECONDS, "allow_redirects": False, **options}
         url = urljoin(self.server.url, path)
-        return self.session.request(method, url, **given)  # type: ignore[arg-type] # requests' own options
+        return self.session.request(method, url, **merged)  # type: ignore[arg-type] # requests' own options
 
     def get(self, path: str, status: int = 200) -> Page:
-        """The page at which one arrives."""
-        answer = self.request("GET", path, allow_redirects=True)
-        assert answer.status_code == status, (path, answer.status_code, answer.text)
-        return Page(answer)
+        """Return a page, after following redirects."""
+        response = self.request("GET", path, allow_redirects=True)
+        assert response.status_code == status, (path, response.status_code, response.text)
+        return Page(response)
 
     def submit(
         self, path: str, action: str | None = None, *, status: int = 200, **changes: str | None
     ) -> Page:
-        """Fill in the form on a page, and give the page at which one arrives.
+        """Submit a form of a page with some changes, and return the page that follows.
 
-        A change to None takes a tick away.
+        The change None unticks a checkbox.
         """
         form = self.get(path).form(action)
         fields = dict(form.fields)
         for name, value in changes.items():
-            assert name in form.names | form.fields.keys(), f"the form has no {name}"
+            assert name in form.names | form.fields.keys(), f"the form has no field {name}"
             if value is None:
                 fields.pop(name, None)
             else:
                 fields[name] = value
-        answer = self.request("POST", form.action, data=fields, allow_redirects=True)
-        assert answer.status_code == status, (path, answer.status_code, Page(answer).text)
-        return Page(answer)
+        response = self.request("POST", form.action, data=fields, allow_redirects=True)
+        assert response.status_code == status, (path, response.status_code, Page(response).text)
+        return Page(response)
 
     def upload(self, repository: str, *archives: Archive, status: int = 200) -> Page:
-        """Choose files on the page for uploads, and send them."""
-        answer = self.send(repository, *((each.filename, each.data) for each in archives))
-        assert answer.status_code == status, (answer.status_code, Page(answer).text)
-        return Page(answer)
+        """Upload archives with the upload form, and return the page that follows."""
+        response = self.send_files(repository, *((each.filename, each.data) for each in archives))
+        assert response.status_code == status, (response.status_code, Page(response).text)
+        return Page(response)
 
-    def send(
+    def send_files(
         self, repository: str, *files: tuple[str, bytes], token: bool = True
     ) -> requests.Response:
-        """Send files as the form for uploads does."""
+        """Submit the upload form with files, with or without the form's token."""
         form = self.get(f"/portal/repositories/{repository}/upload").form()
         fields = [(name, (None, value)) for name, value in form.fields.items() if token]
         contents = [("content", each) for each in files]
         return self.request("POST", form.action, files=[*fields, *contents], allow_redirects=True)
 
     def sign_in(self, username: str, password: str, *, status: int = 200) -> Page:
-        """Fill in the sign-in form."""
+        """Submit the sign-in form, and return the page that follows."""
         return self.submit("/portal/sign-in", username=username, password=password, status=status)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Close all connections."""
         self.session.close()
 
 
 def secret_of(page: Page) -> str:
     """Return the secret that a page shows once, from its copy button."""
-    (button,) = [each for each in page.all("button") if each.get("aria-label") == "Copy it"]
+    (button,) = [each for each in page.all("button") if each.get("aria-label") == "Copy the secret"]
     return button["data-copy"]

@@ -1,4 +1,4 @@
-"""What the portal's Connection Settings say, and a project to try it with."""
+"""A repository's Connection Settings, and a project to try them with."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from tests.support.archives import Archive, wheel
 from tests.support.index import Index
-from tests.support.portal.person import Person
+from tests.support.portal.workstation import Workstation
 
 PACKAGE = "cloudrepo-portal-demo"
-"""A name that no index has which the machine may know."""
+"""A name that exists on no other index, so that installing it proves which index was used."""
 
 WHEEL = wheel(PACKAGE, "1.0")
 
@@ -26,59 +26,65 @@ requires-python = ">=3.11"
 """
 """A project with the module `cloudrepo_portal_demo`."""
 
-USING_PROJECT = """\
+CONSUMING_PROJECT = """\
 [project]
-name = "user"
+name = "consumer"
 version = "1"
 requires-python = ">=3.11"
 """
+"""A project that the package is added to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A snippet of the portal."""
+class Snippet:
+    """Commands, or the text of a file."""
 
     file: str | None
     text: str
 
 
-class Settings:
-    """What a repository's Connection Settings show, by tool and title."""
+class ConnectionSettings:
+    """A repository's Connection Settings for its user, with snippets by tool and title."""
 
     def __init__(self, index: Index) -> None:
-        answer = index.done("GET", f"/connection?user={quote(index.username, safe='')}")
-        self.url: str = answer["url"]
-        self.index_url: str = answer["index_url"]
-        self.username: str = answer["username"]
-        self.tools = answer["tools"]
+        settings = index.done("GET", f"/connection?user={quote(index.username, safe='')}")
+        self.url: str = settings["url"]
+        self.index_url: str = settings["index_url"]
+        self.username: str = settings["username"]
+        self.tools = settings["tools"]
 
-    def of(self, tool: str, title: str) -> Shown:
+    def snippet(self, tool: str, title: str) -> Snippet:
+        """Return the snippet of a tool with a title."""
         (found,) = [each for each in self.tools[tool]["snippets"] if each["title"] == title]
-        return Shown(found["file"], found["text"])
+        return Snippet(found["file"], found["text"])
 
 
-def save(person: Person, shown: Shown) -> None:
-    assert shown.file is not None
-    person.write(shown.file, shown.text)
+def save(workstation: Workstation, snippet: Snippet) -> None:
+    """Save a snippet as the file that it belongs to."""
+    assert snippet.file is not None
+    workstation.write(snippet.file, snippet.text)
 
 
-def put(index: Index, archive: Archive) -> None:
-    answer = index.server.request(
+def put_file(index: Index, archive: Archive) -> None:
+    """Add a file by the admin API, which leaves no entry in the journal."""
+    response = index.server.request(
         "PUT",
         f"/api/repositories/{index.name}/files/{archive.filename}",
         data=archive.data,
         auth=index.server.admin,
     )
-    assert answer.ok, answer.text
+    assert response.ok, response.text
 
 
 def assert_published(index: Index) -> None:
+    """Check that the repository's user published a wheel of the package."""
     assert [name for name in index.files(PACKAGE) if name.endswith(".whl")]
     uploads = [each for each in index.journal() if each["method"] == "POST"]
     assert {(each["user"], each["status"]) for each in uploads} == {(index.username, 200)}
 
 
-def assert_installed(index: Index, person: Person) -> None:
-    person.type("python -c 'import cloudrepo_portal_demo'")
+def assert_installed(index: Index, workstation: Workstation) -> None:
+    """Check that the repository's user downloaded the wheel, and that it can be imported."""
+    workstation.run("python -c 'import cloudrepo_portal_demo'")
     downloads = [each for each in index.journal() if each["filename"] == WHEEL.filename]
     assert {(each["user"], each["status"]) for each in downloads} == {(index.username, 200)}

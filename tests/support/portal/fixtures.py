@@ -1,4 +1,4 @@
-"""One server for all tests of the portal, and browsers: one of Python alone, and Chromium."""
+"""Fixtures of the portal's tests: a browser written in Python, and Chromium."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import pytest
 
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
-from tests.support.portal.connection import PACKAGE, WHEEL, Settings
-from tests.support.portal.person import Person
+from tests.support.portal.connection import PACKAGE, WHEEL, ConnectionSettings
+from tests.support.portal.workstation import Workstation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
 
 SWITCHES = [
-    # A container's root has no sandbox, and its graphics card is none.
+    # In a container, root has no sandbox, and there is no graphics card.
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    # Nothing but the portal is to be reached.
+    # The browser must reach nothing but the portal.
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--disable-quic"),
 ]
 
 
 @pytest.fixture
-def stranger(server: Server) -> Iterator[Browser]:
+def anonymous(server: Server) -> Iterator[Browser]:
     """A browser in which nobody is signed in."""
     browser = Browser(server)
     yield browser
@@ -36,37 +36,37 @@ def stranger(server: Server) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browser(stranger: Browser) -> Browser:
+def browser(anonymous: Browser) -> Browser:
     """A browser in which the admin user is signed in."""
-    stranger.sign_in(*stranger.server.admin)
-    return stranger
+    anonymous.sign_in(*anonymous.server.admin)
+    return anonymous
 
 
 @pytest.fixture
-def settings(index: Index) -> Settings:
-    """What the repository's Connection Settings say."""
-    return Settings(index)
+def settings(index: Index) -> ConnectionSettings:
+    """The repository's Connection Settings."""
+    return ConnectionSettings(index)
 
 
 @pytest.fixture(scope="session")
 def app_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the virtual environments of all tests have in common."""
+    """The cache from which virtualenv creates all environments of these tests."""
     return tmp_path_factory.mktemp("app-data")
 
 
 @pytest.fixture
-def person(index: Index, tmp_path: Path, app_data: Path) -> Person:
-    """Somebody with the repository's passphrase and a project that was built."""
-    person = Person(tmp_path, index.password, PACKAGE, app_data)
-    (person.project / "dist").mkdir()
-    (person.project / "dist" / WHEEL.filename).write_bytes(WHEEL.data)
-    return person
+def workstation(index: Index, tmp_path: Path, app_data: Path) -> Workstation:
+    """The machine of the repository's user, with a project that is built already."""
+    workstation = Workstation(tmp_path, index.password, PACKAGE, app_data)
+    (workstation.project / "dist").mkdir()
+    (workstation.project / "dist" / WHEEL.filename).write_bytes(WHEEL.data)
+    return workstation
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Chromium]:
-    """A real browser; that it is missing is an error, since these tests are asked for by name."""
-    # Only these tests need it, and it is no dependency of the others.
+    """A real browser. A missing Chromium is an error: these tests run only on request."""
+    # Only the environment of the browser tests has it.
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -75,8 +75,8 @@ def chromium() -> Iterator[Chromium]:
     )
     if not program:
         raise FileNotFoundError(
-            "no Chromium is on the PATH: install it (`apt-get install chromium` on Debian), "
-            "or name it in CLOUDREPO_CHROMIUM"
+            "Chromium was not found on the PATH: install it (`apt-get install chromium` on "
+            "Debian), or set CLOUDREPO_CHROMIUM to its path"
         )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
@@ -86,11 +86,11 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core, which looks for what keeps people out."""
+    """The source of axe-core, which finds accessibility problems."""
     path = os.environ.get("CLOUDREPO_AXE", "")
     if not path:
         raise FileNotFoundError(
-            "name axe-core's axe.min.js in CLOUDREPO_AXE (`npm install axe-core`), "
+            "axe-core was not found: set CLOUDREPO_AXE to its axe.min.js (`npm install axe-core`), "
             "or run `tox -e portal`, which installs it"
         )
     return Path(path).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The stylesheet, the script and the icon."""
+"""The portal's stylesheet, script and icon."""
 
 import hashlib
 from functools import cache
@@ -8,7 +8,7 @@ from cloudrepo_server.errors import NotFoundError
 
 ASSET = "/portal/assets/{digest}/{name}"
 
-_TYPES = {
+_CONTENT_TYPES = {
     "portal.css": "text/css",
     "portal.js": "text/javascript",
     "icon.svg": "image/svg+xml",
@@ -16,19 +16,19 @@ _TYPES = {
 
 
 def asset_path(name: str) -> str:
-    """Where pages find it; its digest is in the path, so what was fetched once is good for ever."""
+    """Return the path of an asset; it contains a digest, so browsers can cache it forever."""
     return ASSET.format(digest=_digest(name), name=name)
 
 
 def read_asset(digest: str, name: str) -> tuple[bytes, str]:
-    """The bytes, and their content type.
+    """Return an asset's content and content type.
 
     Raises:
-        NotFoundError: there is no such file, or it is of another version of the portal.
+        NotFoundError: the asset does not exist, or belongs to another version of the portal.
     """
-    if name not in _TYPES or digest != _digest(name):
-        raise NotFoundError(f"The portal has no {name}.")
-    return _read(name), _TYPES[name]
+    if name not in _CONTENT_TYPES or digest != _digest(name):
+        raise NotFoundError(f"The portal has no asset {name}.")
+    return _read(name), _CONTENT_TYPES[name]
 
 
 @cache

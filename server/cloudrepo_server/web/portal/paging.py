@@ -1,46 +1,57 @@
-"""Long lists, a page at a time."""
+"""Pagination and search for long lists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
-SIZE = 50
+PAGE_SIZE = 50
+_MAX_PAGE_DIGITS = 6
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Paging(Generic[T]):
-    """One page of a list; `query` is what leads to its other pages besides their number."""
+class Pagination(Generic[T]):
+    """One page of a list; `query` has the parameters that links to other pages repeat."""
 
     items: Sequence[T]
     number: int
-    pages: int
+    page_count: int
     total: int
     query: Mapping[str, str]
 
     def link(self, number: int) -> str:
-        """The query that leads to another page."""
+        """Return the query string of another page."""
         return "?" + urlencode({**self.query, "page": str(number)})
 
 
 def paginate(
-    items: Sequence[T], query: Mapping[str, str], *, keep: Sequence[str] = (), size: int = SIZE
-) -> Paging[T]:
-    """The page that the query's `page` asks for; one beyond the ends is the first or last."""
-    pages = max(1, -(-len(items) // size))
-    asked = query.get("page", "1")
-    number = (
-        int(asked) if asked.isascii() and asked.isdigit() and len(asked) < len("1000000") else 1
-    )
-    number = min(max(number, 1), pages)
-    shown = items[(number - 1) * size : number * size]
+    items: Sequence[T],
+    query: Mapping[str, str],
+    *,
+    keep: Sequence[str] = (),
+    page_size: int = PAGE_SIZE,
+) -> Pagination[T]:
+    """Return the page that the parameter `page` of a query names.
+
+    A number beyond the last page returns the last page; anything invalid returns the first. Links
+    to other pages keep the parameters in `keep`.
+    """
+    page_count = max(1, -(-len(items) // page_size))
+    number = min(max(_page_number(query.get("page", "1")), 1), page_count)
+    on_page = items[(number - 1) * page_size : number * page_size]
     kept = {name: query[name] for name in keep if query.get(name)}
-    return Paging(shown, number, pages, len(items), kept)
+    return Pagination(on_page, number, page_count, len(items), kept)
 
 
-def matching(names: Sequence[str], wanted: str) -> list[str]:
-    """The names that have what is looked for in them, whatever its case."""
-    folded = wanted.strip().casefold()
+def search_names(names: Sequence[str], search: str) -> list[str]:
+    """Return the names that contain a text, ignoring case."""
+    folded = search.strip().casefold()
     return [name for name in names if folded in name.casefold()]
+
+
+def _page_number(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_PAGE_DIGITS:
+        return int(text)
+    return 1

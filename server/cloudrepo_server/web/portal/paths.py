@@ -1,9 +1,11 @@
-"""Where the portal's pages are."""
+"""The URL paths of the portal's pages."""
 
 from urllib.parse import quote
 
-HOME = "/portal/"
+from cloudrepo_server.web.portal import HOME
+
 SIGN_IN = "/portal/sign-in"
+SIGN_OUT = "/portal/sign-out"
 CREATE_REPOSITORY = "/portal/create-repository"
 USERS = "/portal/users"
 CREATE_USER = "/portal/create-user"
@@ -14,19 +16,19 @@ USER = USERS + "/{email}"
 
 
 def repository_path(name: str, *parts: str) -> str:
-    """The path of a repository's page, or of one below it."""
-    return _joined("/portal/repositories", name, *parts)
+    """Return the path of a repository's page, or of a page below it."""
+    return _join("/portal/repositories", name, *parts)
 
 
 def user_path(email: str, *parts: str) -> str:
-    """The path of a user's page, or of one below it."""
-    return _joined(USERS, email, *parts)
+    """Return the path of a user's page, or of a page below it."""
+    return _join(USERS, email, *parts)
 
 
 def is_portal_path(path: str) -> bool:
-    """Whether to lead there after signing in: a path of the portal and nothing else."""
+    """Return whether a path is one of the portal's own, and so a safe target of a redirect."""
     return path.startswith(HOME) and path.isascii() and path.isprintable() and "\\" not in path
 
 
-def _joined(base: str, *parts: str) -> str:
+def _join(base: str, *parts: str) -> str:
     return "/".join((base, *(quote(part, safe="") for part in parts)))

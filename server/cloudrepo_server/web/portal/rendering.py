@@ -1,4 +1,4 @@
-"""Templates, and how times and sizes read."""
+"""The templates' environment, and filters that format times, sizes and numbers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,11 +13,12 @@ from cloudrepo_server.web.portal.assets import asset_path
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import repository_path, user_path
 
-_STEPS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
+_UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
+"""Each unit, with how many of the previous unit it has; the first counts seconds."""
 
 
 class Templates:
-    """The portal's templates; whatever a value holds is shown as text."""
+    """The portal's templates. Values are escaped, so markup in them is shown as text."""
 
     def __init__(self) -> None:
         self._environment = Environment(
@@ -28,32 +29,34 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            asset=asset_path,
+            asset_path=asset_path,
             repository_path=repository_path,
             user_path=user_path,
             token_field=TOKEN_FIELD,
         )
-        self._environment.filters.update(size=size, when=when, counted=counted)
+        self._environment.filters.update(
+            format_size=format_size, format_time=format_time, format_count=format_count
+        )
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
-        """A page's HTML."""
+        """Return a page's HTML."""
         return self._environment.get_template(template).render(context)
 
 
-def size(number: int) -> str:
-    """A number of bytes in readable units."""
-    return do_filesizeformat(number, binary=True)
+def format_size(size: int) -> str:
+    """Return a size in bytes as text with a unit, such as "1.5 MiB"."""
+    return do_filesizeformat(size, binary=True)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 file", "2 files"."""
+def format_count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 file" or "2 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def when(moment: str | float) -> Markup:
-    """A time told relative to now; the exact one shows on hover.
+def format_time(moment: str | float) -> Markup:
+    """Return a time as HTML, relative to now, with the exact time in its tooltip.
 
-    `moment` is as the simple API writes it, or seconds since the epoch.
+    `moment` is an ISO 8601 text with a time zone, or seconds since the epoch.
     """
     exact = (
         datetime.fromisoformat(moment)
@@ -63,19 +66,20 @@ def when(moment: str | float) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         exact.isoformat(),
         f"{exact.day} {exact:%B %Y, %H:%M:%S} UTC",
-        ago(time() - exact.timestamp()),
+        format_age(time() - exact.timestamp()),
     )
 
 
-def ago(seconds: float) -> str:
-    """How long ago, in the largest unit that fits."""
-    if seconds < 0:
-        return "in the future" if seconds < -_STEPS[0][0] else "just now"
-    amount, unit = seconds, ""
-    for length, name in _STEPS:
+def format_age(seconds: float) -> str:
+    """Return an age in the largest unit that fits, such as "3 hours ago"."""
+    # Clocks of two machines may differ by a few seconds.
+    if seconds < -_UNITS[0][0]:
+        return "in the future"
+    amount, unit = max(seconds, 0.0), ""
+    for length, name in _UNITS:
         if amount < length:
             break
         amount, unit = amount / length, name
     if not unit:
         return "just now"
-    return f"{counted(int(amount), unit)} ago"
+    return f"{format_count(int(amount), unit)} ago"

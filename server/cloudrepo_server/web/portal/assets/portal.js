@@ -1,8 +1,10 @@
 "use strict";
 
-// Everything works without this file; it saves some typing and waiting.
+// Every page works without this script. It adds copy buttons, and shows that an upload is running.
 
-const said = document.getElementById("said");
+const COPIED_MILLISECONDS = 2000;
+// Screen readers read out its text whenever it changes.
+const announcement = document.getElementById("announcement");
 
 if (navigator.clipboard) {
   for (const button of document.querySelectorAll("button.copy")) {
@@ -10,18 +12,18 @@ if (navigator.clipboard) {
     button.addEventListener("click", async () => {
       const source = button.dataset.copyFrom;
       const text = source ? document.getElementById(source).textContent : button.dataset.copy;
-      let word = "Copied";
+      let result = "Copied";
       try {
         await navigator.clipboard.writeText(text);
       } catch {
-        word = "Not copied";
+        result = "Not copied";
       }
-      button.textContent = word;
-      said.textContent = word;
+      button.textContent = result;
+      announcement.textContent = result;
       setTimeout(() => {
         button.textContent = "Copy";
-        said.textContent = "";
-      }, 2000);
+        announcement.textContent = "";
+      }, COPIED_MILLISECONDS);
     });
   }
 }
@@ -29,8 +31,8 @@ if (navigator.clipboard) {
 for (const form of document.querySelectorAll("form[data-busy]")) {
   form.addEventListener("submit", () => {
     const button = form.querySelector("button[type=submit]");
-    said.textContent = form.dataset.busy;
-    // Not before the form is on its way: a disabled button does not send it.
+    announcement.textContent = form.dataset.busy;
+    // Only after the form was submitted: a form with a disabled button would not be.
     setTimeout(() => {
       button.disabled = true;
       button.textContent = form.dataset.busy;
@@ -38,7 +40,7 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
   });
 }
 
-// A page that comes back from the browser's memory is not busy any more.
+// A page restored from the back/forward cache would still show its busy button.
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });

@@ -1,1 +1,1 @@
-"""The portal's pages, one module for each subject."""
+"""The portal's pages: each module has one subject, and lists its pages and forms in `ROUTES`."""

@@ -1,9 +1,10 @@
-"""What clients asked of the repositories: uploads, downloads and refusals, newest first."""
+"""Activity: the newest requests of clients to the repositories."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from aiohttp import web
 
@@ -14,98 +15,106 @@ from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
-_SHOWN = 1000
-_LOOKED_AT = 20_000
-_REFUSED = 400
+_MAX_EVENTS = 1000
+_MAX_ENTRIES_SCANNED = 20_000
+_FIRST_ERROR_STATUS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityEvent:
-    """One request that was answered, and to which repository it was."""
+    """One completed request to a repository."""
 
     repository: str
     entry: Entry
 
     @property
-    def kind(self) -> str:
-        """What it was: an upload, a download, a look at a page, or a refusal."""
-        if (self.entry.status or 0) >= _REFUSED:
-            return "refusal"
+    def kind(self) -> Literal["upload", "download", "page", "rejection"]:
+        """The kind of request; "page" is a page of the simple API."""
+        if (self.entry.status or 0) >= _FIRST_ERROR_STATUS:
+            return "rejection"
         if self.entry.method == "POST":
             return "upload"
         return "page" if self.entry.filename is None else "download"
 
 
-_KINDS: Mapping[str, Callable[[ActivityEvent], bool]] = {
-    "all": lambda each: each.kind != "page",
-    "uploads": lambda each: each.kind == "upload",
-    "downloads": lambda each: each.kind == "download",
-    "refusals": lambda each: each.kind == "refusal",
-    "pages": lambda each: each.kind == "page",
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    label: str
+    matches: Callable[[ActivityEvent], bool]
+
+
+_FILTERS = {
+    "all": _Filter("All", lambda event: event.kind != "page"),
+    "uploads": _Filter("Uploads", lambda event: event.kind == "upload"),
+    "downloads": _Filter("Downloads", lambda event: event.kind == "download"),
+    "refusals": _Filter("Rejections", lambda event: event.kind == "rejection"),
+    "pages": _Filter("Page views", lambda event: event.kind == "page"),
 }
+"""The filters by their name in the query string. "all" leaves out page views: they are too many."""
 
 
-async def show(request: PortalRequest) -> web.Response:
-    """That of every repository."""
-    return _page(request, "activity.html", await request.organization.repositories())
+async def show_all(request: PortalRequest) -> web.Response:
+    """Show the activity of all repositories."""
+    return _render(request, "activity.html", await request.organization.repositories())
 
 
-async def show_of_repository(request: PortalRequest) -> web.Response:
-    """That of one repository."""
+async def show_repository(request: PortalRequest) -> web.Response:
+    """Show the activity of one repository."""
     repository = await request.repository()
-    return _page(request, "repository_activity.html", [repository], repository)
+    return _render(request, "repository_activity.html", [repository], repository)
 
 
 def latest_uploads(
-    organization: Organization, repositories: Iterable[Repository], number: int
+    organization: Organization, repositories: Iterable[Repository], count: int
 ) -> list[ActivityEvent]:
-    """The newest uploads."""
-    return _newest(organization, repositories, _KINDS["uploads"], number)
+    """Return the newest uploads."""
+    return _newest(organization, repositories, _FILTERS["uploads"], count)
 
 
-def _page(
+def _render(
     request: PortalRequest,
     template: str,
     repositories: Iterable[Repository],
     repository: Repository | None = None,
 ) -> web.Response:
-    kind = request.query.get("kind", "all")
-    if kind not in _KINDS:
-        kind = "all"
-    events = _newest(request.organization, repositories, _KINDS[kind], _SHOWN)
+    chosen = request.query.get("kind", "all")
+    if chosen not in _FILTERS:
+        chosen = "all"
+    events = _newest(request.organization, repositories, _FILTERS[chosen], _MAX_EVENTS)
     return request.render(
         template,
-        kind=kind,
-        kinds=tuple(_KINDS),
-        paging=paginate(events, request.query, keep=["kind"]),
-        shown_at_most=_SHOWN,
+        chosen_filter=chosen,
+        filters={name: each.label for name, each in _FILTERS.items()},
+        pagination=paginate(events, request.query, keep=["kind"]),
+        max_events=_MAX_EVENTS,
         shared=request.organization.shared,
         repository=repository,
-        current="activity",
+        current_tab="activity",
     )
 
 
 def _newest(
     organization: Organization,
     repositories: Iterable[Repository],
-    wanted: Callable[[ActivityEvent], bool],
-    number: int,
+    chosen: _Filter,
+    count: int,
 ) -> list[ActivityEvent]:
-    merged = heapq.merge(
-        *(_backwards(organization, each) for each in repositories),
-        key=lambda each: each.entry.arrived,
+    newest_first = heapq.merge(
+        *(_newest_first(organization, each) for each in repositories),
+        key=lambda event: event.entry.arrived,
         reverse=True,
     )
-    answered = (each for each in islice(merged, _LOOKED_AT) if each.entry.status is not None)
-    return list(islice(filter(wanted, answered), number))
+    scanned = islice(newest_first, _MAX_ENTRIES_SCANNED)
+    completed = (event for event in scanned if event.entry.status is not None)
+    return list(islice(filter(chosen.matches, completed), count))
 
 
-def _backwards(organization: Organization, repository: Repository) -> Iterator[ActivityEvent]:
+def _newest_first(organization: Organization, repository: Repository) -> Iterator[ActivityEvent]:
     for entry in reversed(organization.testkit.recorded(repository.document.id)):
         yield ActivityEvent(repository.name, entry)
 
 
 ROUTES = (
-    Route("GET", ACTIVITY, show),
-    Route("GET", REPOSITORY + "/activity", show_of_repository),
+    Route("GET", ACTIVITY, show_all),
+    Route("GET", REPOSITORY + "/activity", show_repository),
 )

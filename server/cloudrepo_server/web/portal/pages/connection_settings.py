@@ -1,4 +1,4 @@
-"""Connection Settings: what each client must be told, ready to copy."""
+"""Connection Settings: the configuration of each client for a repository, ready to copy."""
 
 from aiohttp import web
 
@@ -9,31 +9,35 @@ from cloudrepo_server.web.portal.paths import REPOSITORY
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _TITLES = {"pypirc": ".pypirc", "github-actions": "GitHub Actions", "pdm": "PDM"}
+"""The tools whose title differs from their name."""
 
 
 async def show(request: PortalRequest) -> web.Response:
-    """What a user's clients must be told."""
+    """Show the settings for the user that the query names, or for the first user."""
     repository = await request.repository()
     users = await request.organization.users.all()
     error = None
     try:
-        to = await connection_settings(
+        connection = await connection_settings(
             request.http, request.organization, repository, request.query.get("user")
         )
     except NotFoundError as missing:
         error = str(missing)
-        to = await connection_settings(request.http, request.organization, repository)
+        connection = await connection_settings(request.http, request.organization, repository)
     return request.render(
-        "connection.html",
+        "connection_settings.html",
         status=200 if error is None else 404,
         error=error,
         repository=repository,
-        connection=to,
+        connection=connection,
         users=[user.email for user in users],
-        tools=[(tool, _TITLES.get(tool, tool), told) for tool, told in snippets(to).items()],
-        passphrase=PASSPHRASE,
-        package=PACKAGE,
-        current="connection",
+        tools=[
+            (tool, _TITLES.get(tool, tool), of_tool)
+            for tool, of_tool in snippets(connection).items()
+        ],
+        passphrase_placeholder=PASSPHRASE,
+        package_placeholder=PACKAGE,
+        current_tab="connection",
     )
 
 

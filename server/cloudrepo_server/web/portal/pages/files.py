@@ -1,4 +1,4 @@
-"""A repository's files: download, yank, delete."""
+"""A repository's files: download, yank and delete."""
 
 from aiohttp import web
 
@@ -14,61 +14,73 @@ _FILE = REPOSITORY + "/files/{filename}"
 
 
 async def download(request: PortalRequest) -> web.StreamResponse:
-    """The bytes; the admin user's login is of no use at the repository's own URL."""
+    """Return a file's content, since the admin user cannot download from the repository itself."""
     repository, _, file = await _find(request)
     http = request.http
-    # What is done here is in no journal: it tells what the repository's clients did.
-    unnoted = Entry(method=http.method, path=http.path, user_agent="")
+    # The journal records requests of the repository's clients, so this entry is discarded.
+    discarded = Entry(method=http.method, path=http.path, user_agent="")
     headers = {
         "Content-Disposition": f'attachment; filename="{file.filename}"',
         "X-Content-Type-Options": "nosniff",
     }
     try:
-        return await file_response(http, repository.content(file), unnoted, further=headers)
+        return await file_response(http, repository.content(file), discarded, further=headers)
     except FileNotFoundError:
-        raise NotFoundError(f"{file.filename} was replaced a moment ago: try again.") from None
+        raise NotFoundError(
+            f"{file.filename} was not found: it has just been replaced. Try again."
+        ) from None
 
 
 async def yank(request: PortalRequest) -> web.Response:
-    """A file yanked, with a reason or without (PEP 592)."""
+    """Yank a file, with an optional reason (PEP 592)."""
     repository, project, file = await _find(request)
     await repository.yank(file.filename, request.form.get("reason", "").strip())
     request.add_notice(
-        f"{file.filename} was yanked: only who asks for its version exactly gets it."
+        f"{file.filename} was yanked: installers use it only for a pinned version (== or ===)."
     )
-    return request.redirect(repository_path(repository.name, "projects", project.name))
+    return _redirect_to_project(request, repository, project)
 
 
 async def unyank(request: PortalRequest) -> web.Response:
-    """The yank, taken back."""
+    """Undo the yank of a file."""
     repository, project, file = await _find(request)
     await repository.yank(file.filename, None)
-    request.add_notice(f"{file.filename} is offered again.")
-    return request.redirect(repository_path(repository.name, "projects", project.name))
+    request.add_notice(f"{file.filename} is no longer yanked.")
+    return _redirect_to_project(request, repository, project)
 
 
 async def show_delete(request: PortalRequest) -> web.Response:
-    """The question whether to."""
+    """Show the confirmation page for deleting a file."""
     repository, project, file = await _find(request)
     return request.render(
-        "delete_file.html", repository=repository, project=project, file=file, current="projects"
+        "delete_file.html",
+        repository=repository,
+        project=project,
+        file=file,
+        current_tab="projects",
     )
 
 
 async def delete(request: PortalRequest) -> web.Response:
-    """A file, deleted at once."""
+    """Delete a file at once."""
     repository, project, file = await _find(request)
     await repository.delete(file.filename)
     request.add_notice(f"{file.filename} was deleted.")
     if await repository.project(project.name) is None:
         return request.redirect(repository_path(repository.name))
-    return request.redirect(repository_path(repository.name, "projects", project.name))
+    return _redirect_to_project(request, repository, project)
 
 
 async def _find(request: PortalRequest) -> tuple[Repository, ProjectDocument, File]:
     repository = await request.repository()
     project, file = await repository.find(request.path_parameters["filename"])
     return repository, project, file
+
+
+def _redirect_to_project(
+    request: PortalRequest, repository: Repository, project: ProjectDocument
+) -> web.Response:
+    return request.redirect(repository_path(repository.name, "projects", project.name))
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""The repositories of the organization: list, create, delete."""
+"""The organization's repositories: list, create and delete."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,97 +7,97 @@ from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import ConflictError, InvalidError
+from cloudrepo_server.web.portal import HOME
 from cloudrepo_server.web.portal.pages.activity import latest_uploads
-from cloudrepo_server.web.portal.pages.repository_settings import choices, read_settings
-from cloudrepo_server.web.portal.paging import matching, paginate
-from cloudrepo_server.web.portal.paths import (
-    CREATE_REPOSITORY,
-    HOME,
-    REPOSITORY,
-    repository_path,
-)
+from cloudrepo_server.web.portal.pages.repository_settings import read_settings, setting_choices
+from cloudrepo_server.web.portal.paging import paginate, search_names
+from cloudrepo_server.web.portal.paths import CREATE_REPOSITORY, REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
-_UPLOADS = 5
+_UPLOADS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     repository: Repository
-    projects: int
+    project_count: int
 
 
-async def show(request: PortalRequest) -> web.Response:
-    """The list, and what was uploaded a moment ago."""
-    found = {each.name: each for each in await request.organization.repositories()}
-    wanted = request.query.get("q", "")
-    paging = paginate(matching(list(found), wanted), request.query, keep=["q"])
-    # Where several servers share a store, it is asked for each.
-    names = await asyncio.gather(*(found[name].project_names() for name in paging.items))
+async def show_list(request: PortalRequest) -> web.Response:
+    """Show the repositories and the latest uploads."""
+    repositories = {each.name: each for each in await request.organization.repositories()}
+    search = request.query.get("q", "")
+    pagination = paginate(search_names(list(repositories), search), request.query, keep=["q"])
+    # Concurrently, since each is a request to the store if several servers share it.
+    projects = await asyncio.gather(
+        *(repositories[name].project_names() for name in pagination.items)
+    )
     rows = [
-        _Row(found[name], len(projects)) for name, projects in zip(paging.items, names, strict=True)
+        _Row(repositories[name], len(names))
+        for name, names in zip(pagination.items, projects, strict=True)
     ]
     return request.render(
         "repositories.html",
         rows=rows,
-        paging=paging,
-        wanted=wanted,
-        repositories=len(found),
-        users=len(await request.organization.users.all()),
+        pagination=pagination,
+        search=search,
+        repository_count=len(repositories),
+        user_count=len(await request.organization.users.all()),
         shared=request.organization.shared,
-        uploads=latest_uploads(request.organization, found.values(), _UPLOADS),
+        uploads=latest_uploads(request.organization, repositories.values(), _UPLOADS_SHOWN),
     )
 
 
 async def show_create(request: PortalRequest) -> web.Response:
-    """The form for a new one."""
+    """Show the form for a new repository."""
     return request.render(
-        "create_repository.html", error=None, form=request.form, choices=choices()
+        "create_repository.html", error=None, form=request.form, choices=setting_choices()
     )
 
 
 async def create(request: PortalRequest) -> web.Response:
-    """A new, empty repository."""
+    """Create an empty repository."""
     name = request.form.get("name", "").strip()
     try:
-        repository = await request.organization.create_repository(
-            name, **read_settings(request.form)
-        )
+        settings = read_settings(request.form)
+        repository = await request.organization.create_repository(name, **settings)
     except (InvalidError, ConflictError) as error:
-        return request.render_form_error("create_repository.html", error, choices=choices())
+        return request.render_form_error("create_repository.html", error, choices=setting_choices())
     request.add_notice(f"The repository {repository.name} was created.")
     return request.redirect(repository_path(repository.name))
 
 
 async def show_delete(request: PortalRequest) -> web.Response:
-    """The question whether to."""
-    return await _question(request)
+    """Show the confirmation page for deleting a repository."""
+    return await _render_delete(request)
 
 
 async def delete(request: PortalRequest) -> web.Response:
-    """A repository, deleted with all that is in it, once its name was typed."""
+    """Delete a repository with everything in it, if its name was typed to confirm."""
     name = request.path_parameters["repository"]
     if request.form.get("name", "").strip() != name:
-        return await _question(request, f"Type {name} to delete it: the name did not match.")
+        return await _render_delete(
+            request, f"The name does not match. Type {name} to delete the repository."
+        )
     await request.organization.delete_repository(name)
     request.add_notice(f"The repository {name} was deleted.")
     return request.redirect(HOME)
 
 
-async def _question(request: PortalRequest, error: str | None = None) -> web.Response:
+async def _render_delete(request: PortalRequest, error: str | None = None) -> web.Response:
     repository = await request.repository()
     return request.render(
         "delete_repository.html",
         status=200 if error is None else 400,
         repository=repository,
-        projects=len(await repository.project_names()),
+        project_count=len(await repository.project_names()),
         error=error,
-        current="settings",
+        current_tab="settings",
     )
 
 
 ROUTES = (
-    Route("GET", HOME, show),
+    Route("GET", HOME, show_list),
     Route("GET", CREATE_REPOSITORY, show_create),
     Route("POST", CREATE_REPOSITORY, create),
     Route("GET", REPOSITORY + "/delete", show_delete),

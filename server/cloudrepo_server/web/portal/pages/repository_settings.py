@@ -1,4 +1,4 @@
-"""Repository Settings."""
+"""Repository Settings: overwrite protection, access, dialect and maximum file size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,100 +16,108 @@ from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_MAX_SIZE_DIGITS = len(str(1 << 50))
 _DIALECTS = {
-    "modern": "What today's clients expect: hashes, metadata, JSON and yanks.",
-    "cloudrepo": "What CloudRepo is known to answer: plain HTML pages, no hashes, any file.",
-    "pypi": "What the public index answers: no file name is ever used twice.",
-    "devpi": "What devpi answers: JSON of an older version and no metadata files.",
-    "pypiserver": "What pypiserver answers: plain HTML pages, any file.",
-    "gitlab": "What GitLab answers: HTML pages; a refused overwrite is 400.",
-    "nexus": "What Nexus answers: HTML pages; a refused overwrite is 400.",
-    "artifactory": "What Artifactory answers: HTML pages; a refused overwrite is 403.",
+    "modern": "What current clients expect: hashes, metadata files, JSON and yanking.",
+    "cloudrepo": "Like CloudRepo: plain HTML pages, no hashes, files of any type.",
+    "pypi": "Like PyPI: a file name can never be reused.",
+    "devpi": "Like devpi: an older JSON format, no metadata files.",
+    "pypiserver": "Like pypiserver: plain HTML pages, files of any type.",
+    "gitlab": "Like GitLab: HTML pages; a rejected overwrite has status 400.",
+    "nexus": "Like Sonatype Nexus: HTML pages; a rejected overwrite has status 400.",
+    "artifactory": "Like Artifactory: HTML pages; a rejected overwrite has status 403.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """What the settings' form offers."""
+class SettingChoices:
+    """The choices in the settings form."""
 
     units: tuple[str, ...]
     dialects: Mapping[str, str]
-    protecting: tuple[str, ...]
+    always_protected: tuple[str, ...]
+    """The dialects in which overwrite protection cannot be switched off."""
 
 
-def choices() -> Choices:
-    """What the settings' form offers."""
-    return Choices(
+def setting_choices() -> SettingChoices:
+    """Return the choices in the settings form."""
+    return SettingChoices(
         units=tuple(_UNITS),
         dialects={name: _DIALECTS[name] for name in DIALECTS},
-        protecting=tuple(name for name, each in DIALECTS.items() if each.always_protected),
+        always_protected=tuple(
+            name for name, dialect in DIALECTS.items() if dialect.always_protected
+        ),
     )
 
 
 def read_settings(form: Mapping[str, str]) -> dict[str, Any]:
-    """The settings that a form says.
+    """Return the settings in a submitted form.
 
     Raises:
-        InvalidError: the largest file's size is no number, or its unit is not known.
+        InvalidError: the maximum file size is not a number, or its unit is unknown.
     """
     return {
         "overwrite_protection": is_checked(form, "overwrite_protection"),
         "public": form.get("public") == "yes",
         "dialect": form.get("dialect", "modern"),
-        "max_file_size": _read_size(form.get("largest", ""), form.get("unit", "bytes")),
+        "max_file_size": _parse_size(form.get("max_file_size", ""), form.get("unit", "bytes")),
     }
 
 
 async def show(request: PortalRequest) -> web.Response:
-    """The form, as the settings are."""
+    """Show the form with the current settings."""
     repository = await request.repository()
     return request.render(
-        "settings.html",
+        "repository_settings.html",
         repository=repository,
         public_url=repository_url(request.http, repository, below=PUBLIC),
         error=None,
-        form=_filled_in(repository.document),
-        choices=choices(),
-        current="settings",
+        form=_form_of(repository.document),
+        choices=setting_choices(),
+        current_tab="settings",
     )
 
 
 async def save(request: PortalRequest) -> web.Response:
-    """The settings, from the next request on."""
+    """Save the settings, which then apply to the next request."""
     repository = await request.repository()
     try:
         await request.organization.update_repository(repository.name, **read_settings(request.form))
     except InvalidError as error:
         return request.render_form_error(
-            "settings.html",
+            "repository_settings.html",
             error,
             repository=repository,
             public_url=repository_url(request.http, repository, below=PUBLIC),
-            choices=choices(),
-            current="settings",
+            choices=setting_choices(),
+            current_tab="settings",
         )
-    request.add_notice("The settings were saved; they count from the next request on.")
+    request.add_notice("The settings were saved. They apply from the next request on.")
     return request.redirect(repository_path(repository.name, "settings"))
 
 
-def _filled_in(document: RepositoryDocument) -> dict[str, str]:
+def _form_of(document: RepositoryDocument) -> dict[str, str]:
     form = {"dialect": document.dialect, "public": "yes" if document.public else "no"}
     if document.overwrite_protection:
         form["overwrite_protection"] = "on"
     if document.max_file_size is not None:
+        # The largest unit that gives a whole number.
         unit = next(unit for unit in reversed(_UNITS) if document.max_file_size % _UNITS[unit] == 0)
-        form |= {"largest": str(document.max_file_size // _UNITS[unit]), "unit": unit}
+        form |= {"max_file_size": str(document.max_file_size // _UNITS[unit]), "unit": unit}
     return form
 
 
-def _read_size(number: str, unit: str) -> int | None:
+def _parse_size(number: str, unit: str) -> int | None:
     number = number.strip()
     if not number:
         return None
-    if not (number.isascii() and number.isdigit()) or len(number) > len(str(1 << 50)):
-        raise InvalidError(f"The largest file is a whole number, not {number[:32]!r}.")
+    if not (number.isascii() and number.isdigit()) or len(number) > _MAX_SIZE_DIGITS:
+        raise InvalidError(
+            f"Invalid maximum file size {number[:32]!r}: enter a whole number, or leave the field "
+            "empty for no limit."
+        )
     if unit not in _UNITS:
-        raise InvalidError(f"The unit is one of {', '.join(_UNITS)}, not {unit[:32]!r}.")
+        raise InvalidError(f"Unknown unit {unit[:32]!r}: use one of {', '.join(_UNITS)}.")
     return int(number) * _UNITS[unit]
 
 

@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Sign-in and sign-out."""
 
 from urllib.parse import urlencode
 
@@ -6,54 +6,59 @@ from aiohttp import web
 
 from cloudrepo_server.domain.access import AdminUser
 from cloudrepo_server.errors import UnauthenticatedError
-from cloudrepo_server.web.portal.paths import HOME, SIGN_IN, is_portal_path
+from cloudrepo_server.web.portal import HOME
+from cloudrepo_server.web.portal.paths import SIGN_IN, SIGN_OUT, is_portal_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.rendering import counted
+from cloudrepo_server.web.portal.rendering import format_count
 
-_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 401, 403, 429
+_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 401, 403, 429
 
 
 async def show(request: PortalRequest) -> web.Response:
-    """The form."""
+    """Show the form, or redirect a user who is signed in."""
     if request.username is not None:
         return request.redirect(HOME)
-    return _form(request)
+    return _render(request)
 
 
 async def sign_in(request: PortalRequest) -> web.Response:
-    """A session for the admin user, and for nobody else."""
+    """Start a session for the admin user; reject everybody else."""
     username, address = request.form.get("username", ""), request.http.remote or ""
-    wait = request.throttle.begin(address, username)
+    wait = request.throttle.start_attempt(address, username)
     if wait:
-        refusal = _form(
-            request, _TOO_MANY, f"Too many sign-ins failed. Try again in {counted(wait, 'second')}."
+        response = _render(
+            request,
+            _TOO_MANY_REQUESTS,
+            f"Too many failed sign-ins. Try again in {format_count(wait, 'second')}.",
         )
-        refusal.headers["Retry-After"] = str(wait)
-        return refusal
+        response.headers["Retry-After"] = str(wait)
+        return response
     try:
         principal = await request.organization.access.identify(
             username, request.form.get("password", "")
         )
     except UnauthenticatedError:
-        return _form(request, _UNAUTHORIZED, "The e-mail or the password is wrong.")
+        return _render(request, _UNAUTHORIZED, "Wrong e-mail address or password.")
     if not isinstance(principal, AdminUser):
-        return _form(
+        return _render(
             request,
             _FORBIDDEN,
-            f"{principal.name} reaches the repositories with pip, twine and the like, not this "
-            "portal: sign in as the admin user.",
+            f"{principal.name} cannot sign in here. Repository users and tokens are for pip, twine "
+            "and other clients. Sign in as the admin user.",
         )
-    request.throttle.succeed(address, username)
+    request.throttle.reset(address, username)
     sessions = request.organization.sessions
+    # A new session id, so that an id from before the sign-in gives access to nothing.
     await sessions.end(request.session_id)
-    wanted = request.form.get("next", "")
-    response = request.redirect(wanted if is_portal_path(wanted) else HOME)
-    request.cookies.set_session(request.http, response, await sessions.start(principal.name))
+    next_path = request.form.get("next", "")
+    response = request.redirect(next_path if is_portal_path(next_path) else HOME)
+    session_id = await sessions.start(principal.name)
+    request.cookies.set_session(request.http, response, session_id)
     return response
 
 
 async def sign_out(request: PortalRequest) -> web.Response:
-    """No session any more, here or wherever its cookie was copied to."""
+    """End the session, for this browser and for every copy of its cookie."""
     await request.organization.sessions.end(request.session_id)
     response = request.redirect(SIGN_IN)
     request.cookies.clear_session(request.http, response)
@@ -61,29 +66,29 @@ async def sign_out(request: PortalRequest) -> web.Response:
 
 
 def redirect_to_sign_in(request: PortalRequest) -> web.Response:
-    """Where somebody who is not signed in is led, and from there back to what was asked for."""
-    asked = request.http.path_qs
-    if request.http.method != "GET" or not is_portal_path(asked) or asked == HOME:
+    """Redirect to the sign-in page, which later redirects back to the requested page."""
+    requested = request.http.path_qs
+    if request.http.method != "GET" or not is_portal_path(requested) or requested == HOME:
         return request.redirect(SIGN_IN)
-    return request.redirect(f"{SIGN_IN}?{urlencode({'next': asked})}")
+    return request.redirect(f"{SIGN_IN}?{urlencode({'next': requested})}")
 
 
-def _form(request: PortalRequest, status: int = 200, error: str | None = None) -> web.Response:
-    wanted = request.form.get("next") or request.query.get("next", "")
-    page = request.render(
+def _render(request: PortalRequest, status: int = 200, error: str | None = None) -> web.Response:
+    next_path = request.form.get("next") or request.query.get("next", "")
+    response = request.render(
         "sign_in.html",
         status=status,
         error=error,
         form=request.form,
-        wanted=wanted if is_portal_path(wanted) else "",
+        next_path=next_path if is_portal_path(next_path) else "",
     )
-    # The form's token is good for this browser alone, so it is told who it is.
-    request.cookies.set_session(request.http, page, request.session_id)
-    return page
+    # The form's token is derived from the session id, so the browser needs the cookie already.
+    request.cookies.set_session(request.http, response, request.session_id)
+    return response
 
 
 ROUTES = (
     Route("GET", SIGN_IN, show, sign_in_required=False),
     Route("POST", SIGN_IN, sign_in, sign_in_required=False),
-    Route("POST", "/portal/sign-out", sign_out),
+    Route("POST", SIGN_OUT, sign_out),
 )

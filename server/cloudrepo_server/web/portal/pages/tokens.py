@@ -1,4 +1,4 @@
-"""Tokens, each for one repository: list, create, revoke."""
+"""Tokens, each for one repository: list, create and revoke."""
 
 from aiohttp import web
 
@@ -9,36 +9,37 @@ from cloudrepo_server.web.portal.paths import TOKENS
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 
-async def show(request: PortalRequest) -> web.Response:
-    """The list, and the form for a new one."""
-    return await _page(request)
+async def show_list(request: PortalRequest) -> web.Response:
+    """Show the tokens, and the form for a new one."""
+    return await _render(request)
 
 
 async def create(request: PortalRequest) -> web.Response:
-    """A new token, shown this once."""
+    """Create a token, and show it on the next page only."""
     try:
         repository = await request.organization.repository(request.form.get("repository", ""))
     except NotFoundError as error:
-        return await _page(request, error)
+        return await _render(request, error)
     _, token = await request.organization.tokens.create(
         repository.document, read_only=is_checked(request.form, "read_only")
     )
     request.add_notice(
-        f"This is the token for the repository {repository.name}; it is shown only now:",
+        f"A token for the repository {repository.name} was created. "
+        "Copy it now: it is not shown again.",
         secret=token,
     )
     return request.redirect(TOKENS)
 
 
 async def revoke(request: PortalRequest) -> web.Response:
-    """A token deleted: its next request is answered 401."""
+    """Delete a token, so that the next request with it is rejected with status 401."""
     await request.organization.tokens.delete(request.path_parameters["token"])
     request.add_notice(f"The token {request.path_parameters['token']} was revoked.")
     return request.redirect(TOKENS)
 
 
-async def _page(request: PortalRequest, error: NotFoundError | None = None) -> web.Response:
-    found = sorted(
+async def _render(request: PortalRequest, error: NotFoundError | None = None) -> web.Response:
+    newest_first = sorted(
         await request.organization.tokens.all(), key=lambda token: token.created, reverse=True
     )
     repositories = await request.organization.repositories()
@@ -46,14 +47,14 @@ async def _page(request: PortalRequest, error: NotFoundError | None = None) -> w
         "tokens.html",
         status=200 if error is None else 404,
         error=None if error is None else str(error),
-        paging=paginate(found, request.query),
+        pagination=paginate(newest_first, request.query),
         repositories=[each.name for each in repositories],
-        chosen=request.form.get("repository") or request.query.get("repository", ""),
+        selected=request.form.get("repository") or request.query.get("repository", ""),
     )
 
 
 ROUTES = (
-    Route("GET", TOKENS, show),
+    Route("GET", TOKENS, show_list),
     Route("POST", TOKENS, create),
     Route("POST", TOKENS + "/{token}/revoke", revoke),
 )

@@ -1,4 +1,4 @@
-"""Files uploaded in the browser, by the rules that hold for every upload."""
+"""Uploads in the browser, with the same checks as every other upload."""
 
 from dataclasses import dataclass
 
@@ -16,76 +16,74 @@ from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 MAX_FILES = 20
-"""A small file stays in memory until it is published, so there is an end to their number."""
+"""The limit of files in one form: small files stay in memory until they are published."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     filename: str
-    refusal: CloudRepoServerError | None
+    error: CloudRepoServerError | None = None
 
 
 async def show(request: PortalRequest) -> web.Response:
-    """The form."""
-    return _form(request, await request.repository())
+    """Show the form."""
+    return _render(request, await request.repository())
 
 
 async def upload(request: PortalRequest) -> web.Response:
-    """Each file published or refused on its own, once all have arrived."""
+    """Publish the files of a form; one that is rejected does not affect the others."""
     repository = await request.repository()
-    received: list[StagedFile] = []
+    staged: list[StagedFile] = []
     outcomes: list[_Outcome] = []
     try:
-        await _receive(request, repository, received)
-        while received:
-            outcomes.append(await _publish(request, repository, received.pop(0)))
+        await _receive(request, repository, staged)
+        while staged:
+            outcomes.append(await _publish(request, repository, staged.pop(0)))
     except (InvalidError, TooLargeError) as error:
-        return _form(request, repository, status=status_of(error), error=str(error))
+        return _render(request, repository, status=status_of(error), error=str(error))
     finally:
-        for incoming in received:
-            incoming.discard()
+        for file in staged:
+            file.discard()
     if not outcomes:
-        return _form(request, repository, status=400, error="Choose a file first.")
-    return await _tell(request, repository, outcomes)
+        return _render(request, repository, status=400, error="No file selected: choose a file.")
+    return await _respond(request, repository, outcomes)
 
 
 async def _receive(
-    request: PortalRequest, repository: Repository, received: list[StagedFile]
+    request: PortalRequest, repository: Repository, staged: list[StagedFile]
 ) -> None:
     form = Form()
 
-    def begin_file(part: MultipartSegment) -> StagedFile | None:
-        # The token stands before the files, so that nothing of a stranger's form is stored.
+    def start_file(part: MultipartSegment) -> StagedFile | None:
+        # The token comes before the files, so that a forged form cannot store anything.
         request.require_form_token(form.one(TOKEN_FIELD))
         if not part.filename:
-            # What a browser sends where no file was chosen.
+            # Browsers send an empty part if no file was selected.
             return None
-        if len(received) == MAX_FILES:
-            raise InvalidError(f"Upload at most {MAX_FILES} files at once.")
-        received.append(repository.receive(part.filename, digests={}))
-        return received[-1]
+        if len(staged) == MAX_FILES:
+            raise InvalidError(f"Too many files: upload at most {MAX_FILES} at once.")
+        staged.append(repository.receive(part.filename, digests={}))
+        return staged[-1]
 
-    await read_form(request.http, form, begin_file)
+    await read_form(request.http, form, start_file)
     request.require_form_token(form.one(TOKEN_FIELD))
 
 
-async def _publish(
-    request: PortalRequest, repository: Repository, incoming: StagedFile
-) -> _Outcome:
-    by = request.username or "admin"
+async def _publish(request: PortalRequest, repository: Repository, file: StagedFile) -> _Outcome:
+    uploader = request.username or "admin"
     try:
-        await repository.publish(incoming, DeclaredMetadata(), by=by)
+        await repository.publish(file, DeclaredMetadata(), by=uploader)
     except CloudRepoServerError as error:
-        return _Outcome(incoming.filename, error)
-    return _Outcome(incoming.filename, None)
+        return _Outcome(file.filename, error)
+    return _Outcome(file.filename)
 
 
-async def _tell(
+async def _respond(
     request: PortalRequest, repository: Repository, outcomes: list[_Outcome]
 ) -> web.Response:
-    refusals = [each.refusal for each in outcomes if each.refusal is not None]
-    if refusals:
-        return _form(request, repository, status=status_of(refusals[0]), outcomes=outcomes)
+    errors = [each.error for each in outcomes if each.error is not None]
+    if errors:
+        return _render(request, repository, status=status_of(errors[0]), outcomes=outcomes)
     names = [each.filename for each in outcomes]
     request.add_notice(
         f"{names[0]} was uploaded." if len(names) == 1 else f"{len(names)} files were uploaded."
@@ -96,7 +94,7 @@ async def _tell(
     return request.redirect(repository_path(repository.name))
 
 
-def _form(
+def _render(
     request: PortalRequest,
     repository: Repository,
     *,
@@ -111,7 +109,7 @@ def _form(
         protected=repository.document.overwrite_protection or repository.dialect.always_protected,
         error=error,
         outcomes=outcomes or [],
-        current="upload",
+        current_tab="upload",
     )
 
 

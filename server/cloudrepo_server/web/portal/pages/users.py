@@ -1,38 +1,38 @@
-"""The repository users: list, create, change, revoke."""
+"""Repository users: list, create, change and revoke."""
 
 from aiohttp import web
 
 from cloudrepo_server.domain.users import MIN_PASSPHRASE
 from cloudrepo_server.errors import ConflictError, InvalidError
 from cloudrepo_server.web.portal.forms import is_checked
-from cloudrepo_server.web.portal.paging import matching, paginate
+from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.paths import CREATE_USER, USER, USERS, user_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 
-async def show(request: PortalRequest) -> web.Response:
-    """The list."""
-    found = {each.email: each for each in await request.organization.users.all()}
-    wanted = request.query.get("q", "")
-    paging = paginate(matching(list(found), wanted), request.query, keep=["q"])
+async def show_list(request: PortalRequest) -> web.Response:
+    """Show the users."""
+    users = {each.email: each for each in await request.organization.users.all()}
+    search = request.query.get("q", "")
+    pagination = paginate(search_names(list(users), search), request.query, keep=["q"])
     return request.render(
         "users.html",
-        rows=[found[email] for email in paging.items],
-        paging=paging,
-        wanted=wanted,
-        users=len(found),
+        rows=[users[email] for email in pagination.items],
+        pagination=pagination,
+        search=search,
+        user_count=len(users),
     )
 
 
 async def show_create(request: PortalRequest) -> web.Response:
-    """The form for a new one."""
+    """Show the form for a new user."""
     return request.render(
         "create_user.html", error=None, form=request.form, min_passphrase=MIN_PASSPHRASE
     )
 
 
 async def create(request: PortalRequest) -> web.Response:
-    """A new user; where no passphrase was chosen, the generated one is shown this once."""
+    """Create a user; a generated passphrase is shown on the next page only."""
     try:
         user, generated = await request.organization.users.create(
             request.form.get("email", "").strip(),
@@ -45,54 +45,55 @@ async def create(request: PortalRequest) -> web.Response:
         request.add_notice(f"The user {user.email} was created.")
     else:
         request.add_notice(
-            f"The user {user.email} was created. This is the passphrase; it is shown only now:",
+            f"The user {user.email} was created. Copy the passphrase now: it is not shown again.",
             secret=generated,
         )
     return request.redirect(user_path(user.email))
 
 
-async def show_user(request: PortalRequest) -> web.Response:
-    """A user's settings."""
-    return await _user_page(request)
+async def show(request: PortalRequest) -> web.Response:
+    """Show a user's settings."""
+    return await _render(request)
 
 
-async def set_rights(request: PortalRequest) -> web.Response:
-    """Read only or not, from the next request on."""
+async def set_access(request: PortalRequest) -> web.Response:
+    """Switch a user between read-only and read/write access, from the next request on."""
     read_only = is_checked(request.form, "read_only")
     user = await request.organization.users.update(
         request.path_parameters["email"], read_only=read_only
     )
-    request.add_notice(f"{user.email} may now {'read only' if read_only else 'read and publish'}.")
+    access = "read-only" if read_only else "read/write"
+    request.add_notice(f"{user.email} now has {access} access.")
     return request.redirect(user_path(user.email))
 
 
 async def change_passphrase(request: PortalRequest) -> web.Response:
-    """Another passphrase, from the next request on."""
+    """Change a user's passphrase, from the next request on."""
     try:
         user = await request.organization.users.update(
             request.path_parameters["email"], passphrase=request.form.get("passphrase", "")
         )
     except InvalidError as error:
-        return await _user_page(request, error)
+        return await _render(request, error)
     request.add_notice(f"The passphrase of {user.email} was changed.")
     return request.redirect(user_path(user.email))
 
 
 async def show_revoke(request: PortalRequest) -> web.Response:
-    """The question whether to."""
+    """Show the confirmation page for revoking a user's access."""
     user = await request.organization.users.get(request.path_parameters["email"])
     return request.render("revoke_user.html", user=user)
 
 
 async def revoke(request: PortalRequest) -> web.Response:
-    """A user deleted: the next request is answered 401."""
+    """Delete a user, so that the next request with the passphrase is rejected with status 401."""
     user = await request.organization.users.get(request.path_parameters["email"])
     await request.organization.users.delete(user.email)
     request.add_notice(f"The access of {user.email} was revoked.")
     return request.redirect(USERS)
 
 
-async def _user_page(request: PortalRequest, error: InvalidError | None = None) -> web.Response:
+async def _render(request: PortalRequest, error: InvalidError | None = None) -> web.Response:
     user = await request.organization.users.get(request.path_parameters["email"])
     return request.render(
         "user.html",
@@ -104,11 +105,11 @@ async def _user_page(request: PortalRequest, error: InvalidError | None = None) 
 
 
 ROUTES = (
-    Route("GET", USERS, show),
+    Route("GET", USERS, show_list),
     Route("GET", CREATE_USER, show_create),
     Route("POST", CREATE_USER, create),
-    Route("GET", USER, show_user),
-    Route("POST", USER + "/rights", set_rights),
+    Route("GET", USER, show),
+    Route("POST", USER + "/rights", set_access),
     Route("POST", USER + "/passphrase", change_passphrase),
     Route("GET", USER + "/revoke", show_revoke),
     Route("POST", USER + "/revoke", revoke),

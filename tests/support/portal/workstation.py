@@ -1,4 +1,4 @@
-"""Somebody who copies what the portal shows, on a machine where nothing was set up before."""
+"""The machine of a user who copies what the portal shows, with no earlier configuration."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_cloudrepo._programs.result import CommandResult
 SECONDS = 240.0
 
 
-class Person:
-    """A home, a project's folder, and a virtual environment that is active."""
+class Workstation:
+    """A home folder, a project folder, an active virtual environment, and a shell."""
 
     def __init__(self, folder: Path, passphrase: str, package: str, app_data: Path) -> None:
         self.home, self.project, self.venv = folder / "home", folder / "project", folder / "venv"
@@ -26,7 +26,7 @@ class Person:
         self._app_data = app_data
 
     def make_venv(self) -> None:
-        """Make the virtual environment, with pip in it."""
+        """Create the virtual environment, with pip in it."""
         run(
             [
                 *(sys.executable, "-m", "virtualenv", "--no-periodic-update", "--no-download"),
@@ -37,18 +37,18 @@ class Person:
         )
 
     def write(self, file: str, text: str) -> None:
-        """Save a file where the portal says that it belongs."""
+        """Append a text to a file at the path that the portal shows."""
         path = self.home / file[2:] if file.startswith("~/") else self.project / file
         path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.exists() else ""
-        path.write_text(before + self._filled_in(text), encoding="utf-8")
+        path.write_text(before + self._replace_placeholders(text), encoding="utf-8")
 
-    def type(self, commands: str, *, check: bool = True, path: Path | None = None) -> CommandResult:
-        """Paste commands into a shell; `path` is where a further program is found."""
+    def run(self, commands: str, *, check: bool = True, path: Path | None = None) -> CommandResult:
+        """Run commands in a shell; `path` is a further folder of its PATH."""
         bash = shutil.which("bash")
         assert bash is not None, "these tests need bash"
         result = run(
-            [bash, "-euc", self._filled_in(commands)],
+            [bash, "-euc", self._replace_placeholders(commands)],
             environ=self._environ(path),
             cwd=self.project,
             timeout=SECONDS,
@@ -58,15 +58,15 @@ class Person:
         assert result.ok or not check, result.output
         return result
 
-    def _filled_in(self, text: str) -> str:
+    def _replace_placeholders(self, text: str) -> str:
         return text.replace(PASSPHRASE, self._passphrase).replace(PACKAGE, self._package)
 
     def _environ(self, path: Path | None = None) -> dict[str, str]:
         folders = [self.venv / "bin", Path(sys.executable).parent, Path("/usr/bin"), Path("/bin")]
-        trusted = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "SYSTEMROOT")
+        # The certificate authorities of the machine are no configuration of a package index.
+        certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "SYSTEMROOT")
         return {
-            # Whom the machine trusts is nothing that somebody sets up for an index.
-            **{name: os.environ[name] for name in trusted if name in os.environ},
+            **{name: os.environ[name] for name in certificates if name in os.environ},
             "HOME": str(self.home),
             "PATH": os.pathsep.join(map(str, ([] if path is None else [path]) + folders)),
             "VIRTUAL_ENV": str(self.venv),
