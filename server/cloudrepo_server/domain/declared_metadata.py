@@ -1,4 +1,4 @@
-"""What an upload form says of its file, held against the file's name."""
+"""The metadata that an upload form declares about its file."""
 
 from collections.abc import Mapping
 
@@ -18,23 +18,24 @@ _UNKNOWN = ("", "UNKNOWN")
 
 
 class DeclaredMetadata(msgspec.Struct, frozen=True):
-    """What an upload form says of its file; what is empty there is None here."""
+    """The fields of an upload form that are checked; None for a field that is empty."""
 
     name: str | None = None
     version: str | None = None
     filetype: str | None = None
     digests: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """The digests by the names of the form's fields."""
     attestations: str | None = None
 
-    def distribution_name(self, filename: str, dialect: Dialect) -> DistributionName:
-        """What the file's name says, with which this agrees.
+    def resolve_name(self, filename: str, dialect: Dialect) -> DistributionName:
+        """Return the project, version and type of the file, which its name and the form state.
 
         Raises:
-            InvalidError: it does not, or no distribution has such a name.
+            InvalidError: the file name is not valid, or the form contradicts it.
         """
         project = None if self.name is None else check_project_name(self.name)
         if dialect.accepts_any_file:
-            return _unread_name(filename, project)
+            return _name_of_any_file(filename, project)
         name = parse_filename(filename, project=project)
         if project is not None and project != name.project:
             raise InvalidError(f"{filename} is not a file of the project {self.name}.")
@@ -47,7 +48,7 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
         return name
 
 
-def _unread_name(filename: str, project: str | None) -> DistributionName:
+def _name_of_any_file(filename: str, project: str | None) -> DistributionName:
     try:
         name = parse_filename(filename, project=project)
     except InvalidError:

@@ -1,49 +1,50 @@
-"""Whether a file may come under a name: here overwrite protection is decided."""
-
-import msgspec
+"""Overwrite protection: the rule that decides whether an upload may use a file name."""
 
 from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.specs.dialect import get_dialect
 
-_CLOSED = ("archived", "quarantined")
+_CLOSED_STATUSES = ("archived", "quarantined")
 
 
-class UploadTarget(msgspec.Struct, frozen=True):
-    """A file that is to be published, and by whom."""
-
-    filename: str
-    sha256: str
-    by: str
-
-
-def decide(
-    repository: RepositoryDocument, project: ProjectDocument | None, target: UploadTarget
+def check_overwrite_protection(
+    repository: RepositoryDocument,
+    project: ProjectDocument | None,
+    *,
+    filename: str,
+    sha256: str,
+    uploader: str,
 ) -> File | None:
-    """The file that is there already, where that is the answer; None where this one may come.
+    """Decide whether a file with this name and content may be published.
+
+    Returns:
+        None if it may be published, as a new file or in place of the existing one; or the existing
+        file, if it is identical and the dialect accepts identical uploads without a change.
 
     Raises:
-        FileExistsInRepositoryError: the name is taken and stays so.
-        ForbiddenError: the project takes no files.
+        FileExistsInRepositoryError: the name belongs to another file, which may not be replaced.
+        ForbiddenError: the project's status does not allow uploads.
     """
     if project is None:
         return None
-    if project.status in _CLOSED:
-        raise ForbiddenError(f"The project {project.name} is {project.status}: it takes no files.")
+    if project.status in _CLOSED_STATUSES:
+        raise ForbiddenError(
+            f"The project {project.name} is {project.status} and does not accept uploads."
+        )
     dialect = get_dialect(repository.dialect)
-    if target.filename in project.deleted and dialect.deleted_text is not None:
+    if filename in project.deleted and dialect.deleted_text is not None:
         raise FileExistsInRepositoryError(dialect.deleted_text)
-    existing = project.files.get(target.filename)
+    existing = project.files.get(filename)
     if existing is None:
         return None
-    if existing.sha256 == target.sha256 and dialect.identical_accepted:
+    if existing.sha256 == sha256 and dialect.identical_accepted:
         return existing
     if repository.overwrite_protection or dialect.always_protected:
         raise FileExistsInRepositoryError(
             dialect.exists_text.format(
-                filename=target.filename,
+                filename=filename,
                 repository=repository.name,
-                user=target.by,
+                user=uploader,
                 blake2_256=existing.blake2_256 or "unknown",
             )
         )

@@ -1,4 +1,4 @@
-"""A file as it arrives: stored and digested in one pass."""
+"""An uploaded file that is not published yet: stored and digested while it arrives."""
 
 import asyncio
 import hashlib
@@ -11,12 +11,12 @@ from typing import IO, Protocol
 from cloudrepo_server.errors import InvalidError, StagedFileLostError, TooLargeError
 from cloudrepo_server.storage import Storage
 
-# The legacy upload form's fields; all clients send hexadecimal digits.
+# The fields of the upload form, and the algorithms; all clients send hexadecimal digests.
 DIGEST_FIELDS = {"sha256_digest": "sha256", "md5_digest": "md5", "blake2_256_digest": "blake2_256"}
 
-_INLINE = 64 << 10
-# No sweep takes what is younger.
-_YOUNG = 1.0
+_SMALL = 64 << 10
+# Garbage collection never deletes a blob that is younger than this, in seconds.
+_SAFE_AGE = 1.0
 _CHUNK = 1 << 20
 
 
@@ -26,7 +26,7 @@ class _Hash(Protocol):
 
 
 class StagedFile:
-    """The file part of an upload; nothing refers to its blob until it is published."""
+    """A blob that no document refers to yet, with digests of its content."""
 
     def __init__(
         self,
@@ -44,103 +44,105 @@ class StagedFile:
         self._writer = storage.new_blob(prefix)
         self._hashes = {name: _new_hash(name) for name in {"sha256", *digests}}
         self._finished = False
-        self._begun = monotonic()
+        self._created = monotonic()
 
     @property
     def key(self) -> str:
-        """The blob's key."""
+        """The key of the blob."""
         return self._writer.key
 
     async def write(self, data: bytes) -> None:
-        """Add bytes as they arrive.
+        """Add content.
 
         Raises:
-            TooLargeError: there are more than the repository takes.
-            StorageError: the store did not take them.
+            TooLargeError: the file is larger than the limit.
+            StorageError: the store did not accept the content.
         """
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
             raise TooLargeError(
-                f"{self.filename} is larger than this repository takes: {self._limit} bytes."
+                f"{self.filename} is too large: the limit of this repository is "
+                f"{self._limit} bytes."
             )
-        for known in self._hashes.values():
-            known.update(data)
+        for hash_ in self._hashes.values():
+            hash_.update(data)
         await self._writer.write(data)
 
     async def digest(self, name: str) -> str:
-        """A digest of all bytes, in hexadecimal digits.
+        """Return a digest of the content, in hexadecimal digits.
 
         Raises:
-            StorageError: the store did not take them, or did not give them back.
+            StorageError: the store did not accept or return the content.
         """
         if name not in self._hashes:
-            # It was asked for after the bytes had gone by.
+            # The form declared this digest after the content.
             await self.finish()
-            self._hashes[name] = await asyncio.to_thread(self._digest_again, name)
+            self._hashes[name] = await asyncio.to_thread(self._read_and_digest, name)
         return self._hashes[name].hexdigest()
 
-    async def check_digests(self, claimed: Mapping[str, str]) -> None:
-        """Compare with what the form claims, by the form's names of the digests.
+    async def check_digests(self, declared: Mapping[str, str]) -> None:
+        """Compare the content with the declared digests, by the names of the form's fields.
 
         Raises:
-            InvalidError: one differs.
+            InvalidError: a digest differs.
         """
-        for field, value in claimed.items():
+        for field, value in declared.items():
             actual = await self.digest(DIGEST_FIELDS[field])
             if not hmac.compare_digest(actual.encode(), value.strip().lower().encode()):
                 raise InvalidError(
                     f"The {field} of the form does not match {self.filename}: "
-                    f"the bytes that arrived have {actual}."
+                    f"the digest of the content is {actual}."
                 )
 
     async def finish(self) -> None:
         """Make the blob readable.
 
         Raises:
-            StorageError: the store did not take it.
+            StorageError: the store did not accept it.
         """
         if not self._finished:
             await self._writer.finish()
             self._finished = True
 
     async def require_present(self) -> None:
-        """See that no sweep took the blob, as nothing referred to it for long.
+        """Check that garbage collection has not deleted the blob of a slow upload.
 
         Raises:
-            StagedFileLostError: one did.
-            StorageError: the store did not answer.
+            StagedFileLostError: it has.
+            StorageError: the store did not respond.
         """
-        young = monotonic() - self._begun < _YOUNG
-        if self._storage.shared and not young and not await self._writer.is_complete():
+        safe = monotonic() - self._created < _SAFE_AGE
+        if self._storage.shared and not safe and not await self._writer.is_complete():
             raise StagedFileLostError(
-                f"{self.filename} took so long that its bytes were swept; nothing was changed"
+                f"the upload of {self.filename} took so long that garbage collection deleted its "
+                "content; nothing was changed, so upload it again"
             )
 
     def open(self) -> IO[bytes]:
-        """The bytes, to read from any position; blocks when they are many."""
+        """Open the content for reading; reading blocks unless the file is small."""
         small = self._writer.small
         if small is not None:
             return BytesIO(small)
         return self._storage.open(self.key, self.size)
 
     @property
-    def inline(self) -> bool:
-        """Whether the bytes are so few that reading them holds nobody up."""
-        return self.size <= _INLINE
+    def is_small(self) -> bool:
+        """Whether the content is small enough to be read in the event loop."""
+        return self.size <= _SMALL
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete the blob."""
         if self._finished:
             self._storage.delete(self.key)
         else:
             self._writer.discard()
 
-    def _digest_again(self, name: str) -> _Hash:
-        again = _new_hash(name)
-        with self.open() as opened:
-            while data := opened.read(_CHUNK):
-                again.update(data)
-        return again
+    def _read_and_digest(self, name: str) -> _Hash:
+        hash_ = _new_hash(name)
+        with self.open() as content:
+            while data := content.read(_CHUNK):
+                hash_.update(data)
+        return hash_
 
 
 def _new_hash(name: str) -> _Hash:

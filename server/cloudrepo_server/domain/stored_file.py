@@ -1,11 +1,11 @@
-"""The bytes of a published file, or of its core metadata."""
+"""The content of a published file, or of its core metadata."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 
-from cloudrepo_server.storage import SMALL_BLOB, Storage
+from cloudrepo_server.storage import SMALL, Storage
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -17,37 +17,37 @@ class StoredFile(msgspec.Struct, frozen=True):
     _key: str
 
     @property
-    def small(self) -> bool:
-        """Whether it is best taken in one piece."""
-        return self.size <= SMALL_BLOB
+    def is_small(self) -> bool:
+        """Whether it is small enough to be read into memory."""
+        return self.size <= SMALL
 
     @property
     def path(self) -> Path | None:
-        """Where it lies on the local disk, if it does."""
-        return self._storage.local_path(self._key)
+        """The path on the local disk, or None."""
+        return self._storage.path(self._key)
 
     async def url(self) -> str | None:
-        """Where anybody may take it for a while, if that is where clients are to be sent.
+        """Return a presigned URL, or None if clients are not sent to the store.
 
         Raises:
-            StorageError: the storage did not answer.
+            StorageError: the store did not respond.
         """
-        return await self._storage.presigned_url(self._key)
+        return await self._storage.url(self._key)
 
     async def read(self) -> bytes:
-        """All bytes.
+        """Return the whole content.
 
         Raises:
-            FileNotFoundError: it was removed.
-            StorageError: the storage did not answer.
+            FileNotFoundError: it was deleted.
+            StorageError: the store did not respond.
         """
         return await self._storage.get(self._key)
 
     def stream(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to `end`.
+        """Return the bytes from `start` up to, but not including, `end`.
 
         Raises:
-            FileNotFoundError: it was removed.
-            StorageError: the storage did not answer.
+            FileNotFoundError: it was deleted.
+            StorageError: the store did not respond.
         """
         return self._storage.stream(self._key, start, end)
