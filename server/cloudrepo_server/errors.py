@@ -13,6 +13,13 @@ class NotFoundError(CloudRepoServerError):
     """A repository, project, file, user or token that is not there."""
 
 
+class RepositoryNotFoundError(NotFoundError):
+    """There is no repository with this name; CloudRepo's own client looks for these words."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The repository could not be found: {name[:64]}")
+
+
 class ForbiddenError(CloudRepoServerError):
     """A known user without the right."""
 

@@ -4,6 +4,7 @@ The names and types of fields are the stored format: a change must keep old docu
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 import msgspec
 
@@ -103,6 +104,12 @@ class ProjectDocument(Document, frozen=True, kw_only=True):
     status_reason: str | None = None
     deleted: tuple[str, ...] = ()
     """The names of deleted files, if the dialect does not allow their reuse."""
+
+    def with_files(self, files: dict[str, File]) -> Self | None:
+        """Return the project with these files, or None if nothing of it needs to be stored."""
+        if not files and not self.deleted and self.status == "active":
+            return None
+        return msgspec.structs.replace(self, files=files)
 
 
 class UpstreamProject(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,12 +9,17 @@ import msgspec
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
-from cloudrepo_server.domain.repository import Repository, repository_not_found
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.sessions import Sessions
 from cloudrepo_server.domain.tokens import Tokens
 from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.domain.users import Users
-from cloudrepo_server.errors import ConflictError, InvalidError, NotFoundError
+from cloudrepo_server.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    RepositoryNotFoundError,
+)
 from cloudrepo_server.keys import REPOSITORIES, USERS, repository_key
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import RepositoryDocument
@@ -106,7 +111,7 @@ class Organization:
         """
         repository = await self.find(name)
         if repository is None:
-            raise repository_not_found(name)
+            raise RepositoryNotFoundError(name)
         return repository
 
     async def repositories(self) -> list[Repository]:
@@ -164,7 +169,7 @@ class Organization:
 
         def update(existing: RepositoryDocument | None) -> RepositoryDocument:
             if existing is None:
-                raise repository_not_found(name)
+                raise RepositoryNotFoundError(name)
             return msgspec.structs.replace(existing, **settings)
 
         await self._storage.change(repository_key(name), RepositoryDocument, update)
@@ -184,7 +189,7 @@ class Organization:
             # Another server may have replaced the repository by one with the same name.
             nonlocal deleted
             if existing is None or run not in (None, existing.run):
-                raise repository_not_found(name)
+                raise RepositoryNotFoundError(name)
             deleted = existing
 
         await self._storage.change(repository_key(name), RepositoryDocument, delete)

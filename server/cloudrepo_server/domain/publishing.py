@@ -19,7 +19,7 @@ from cloudrepo_server.domain.overwrite import check_overwrite_protection
 from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import (
     CloudRepoServerError,
-    NotFoundError,
+    RepositoryNotFoundError,
     StagedFileLostError,
     StorageError,
     UncertainError,
@@ -31,11 +31,6 @@ from cloudrepo_server.specs.dialect import Dialect, get_dialect
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, check_filename
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Storage
-
-
-def repository_not_found(name: str) -> NotFoundError:
-    """Return the error for a missing repository; CloudRepo's own client looks for its words."""
-    return NotFoundError(f"The repository could not be found: {name[:64]}")
 
 
 class Publishing:
@@ -237,7 +232,7 @@ class Publishing:
                 return existing
             if replaced is not None:
                 files[replaced.filename] = replaced
-            return with_files(existing, files)
+            return existing.with_files(files)
 
         try:
             for blob in blobs:
@@ -258,18 +253,11 @@ class Publishing:
         key = repository_key(self._repository.name)
         current = await self._storage.read(key, RepositoryDocument)
         if current is None or current.id != self._repository.id:
-            raise repository_not_found(self._repository.name)
+            raise RepositoryNotFoundError(self._repository.name)
         self._repository = current
 
     def _project_key(self, name: DistributionName) -> str:
         return project_key(self._repository.id, name.project)
-
-
-def with_files(project: ProjectDocument, files: dict[str, File]) -> ProjectDocument | None:
-    """Return a project with these files, or None if nothing of it needs to be stored."""
-    if not files and not project.deleted and project.status == "active":
-        return None
-    return msgspec.structs.replace(project, files=files)
 
 
 def _read_archive(name: DistributionName, staged: StagedFile, limits: Limits) -> ArchiveMetadata:

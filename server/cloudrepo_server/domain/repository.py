@@ -1,12 +1,12 @@
 """One repository: finds, publishes, yanks and deletes its files."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
-from cloudrepo_server.domain.publishing import Publishing, repository_not_found, with_files
+from cloudrepo_server.domain.publishing import Publishing
 from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.errors import InvalidError, NotFoundError
@@ -16,8 +16,6 @@ from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.filenames import check_project_name
 from cloudrepo_server.storage import Storage
-
-__all__ = ["STATUSES", "Repository", "repository_not_found"]
 
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 """https://packaging.python.org/specifications/project-status-markers/"""
@@ -72,15 +70,12 @@ class Repository:
         """
         # Usually the project's name is the part of the file's name before one of its hyphens.
         stems = [filename[:at] for at, sign in enumerate(filename) if sign == "-"] or [filename]
-        for names in (stems, await self.project_names()):
-            for start in range(0, len(names), _PREFETCHED_PROJECTS):
-                some = names[start : start + _PREFETCHED_PROJECTS]
-                self.prefetch(*some)
-                for name in some:
-                    project = await self.project(name)
-                    if project is not None and filename in project.files:
-                        return project, project.files[filename]
-        raise self._file_not_found(filename)
+        project = await self._find_in(stems, filename)
+        if project is None:
+            project = await self._find_in(await self.project_names(), filename)
+        if project is None:
+            raise self._file_not_found(filename)
+        return project, project.files[filename]
 
     def content(self, file: File) -> StoredFile:
         """Return the content of a file."""
@@ -147,7 +142,7 @@ class Repository:
             deleted = existing.deleted
             if self.dialect.deleted_text is not None:
                 deleted = (*deleted, filename)
-            return with_files(msgspec.structs.replace(existing, deleted=deleted), files)
+            return msgspec.structs.replace(existing, deleted=deleted).with_files(files)
 
         await self._storage.change(self._project_key(project.name), ProjectDocument, delete)
         for key in deleted_file.blobs:
@@ -178,6 +173,17 @@ class Repository:
     def project_not_found(self, name: str) -> NotFoundError:
         """Return the error for a missing project."""
         return NotFoundError(f"The project {name} was not found in the repository {self.name}.")
+
+    async def _find_in(self, names: Sequence[str], filename: str) -> ProjectDocument | None:
+        # Returns the first of these projects that has the file.
+        for start in range(0, len(names), _PREFETCHED_PROJECTS):
+            batch = names[start : start + _PREFETCHED_PROJECTS]
+            self.prefetch(*batch)
+            for name in batch:
+                project = await self.project(name)
+                if project is not None and filename in project.files:
+                    return project
+        return None
 
     async def _update(self, filename: str, **changes: str | None) -> File:
         project, changed = await self.find(filename)

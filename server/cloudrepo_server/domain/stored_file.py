@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloudrepo_server.storage import SMALL, Storage
+from cloudrepo_server.storage import SMALL_BLOB, Storage
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -19,12 +19,12 @@ class StoredFile(msgspec.Struct, frozen=True):
     @property
     def is_small(self) -> bool:
         """Whether it is small enough to be read into memory."""
-        return self.size <= SMALL
+        return self.size <= SMALL_BLOB
 
     @property
     def path(self) -> Path | None:
         """The path on the local disk, or None."""
-        return self._storage.path(self._key)
+        return self._storage.local_path(self._key)
 
     async def url(self) -> str | None:
         """Return a presigned URL, or None if clients are not sent to the store.
@@ -32,7 +32,7 @@ class StoredFile(msgspec.Struct, frozen=True):
         Raises:
             StorageError: the store did not respond.
         """
-        return await self._storage.url(self._key)
+        return await self._storage.presigned_url(self._key)
 
     async def read(self) -> bytes:
         """Return the whole content.

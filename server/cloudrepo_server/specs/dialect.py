@@ -53,6 +53,11 @@ class Dialect(msgspec.Struct, frozen=True):
     )
     """The form's fields of which one must be there."""
 
+    @property
+    def needs_blake2_256(self) -> bool:
+        """Whether the text of a rejected upload contains the BLAKE2 digest of the existing file."""
+        return "{blake2_256}" in self.exists_text
+
 
 _TABLE = (
     Dialect(name="modern"),

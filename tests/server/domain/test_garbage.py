@@ -167,16 +167,16 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
         async def publish(name: str, archive_name: str) -> None:
             repository = await organization.repository(name)
             archive = wheel(archive_name, padding=2 << 20)
-            incoming = repository.receive(archive.filename, digests={})
+            incoming = repository.stage(archive.filename, digests={})
             await incoming.write(archive.data)
             await incoming.finish()
-            await repository.publish(incoming, DeclaredMetadata(), by="somebody")
+            await repository.publish(incoming, DeclaredMetadata(), uploader="somebody")
 
         async def happening() -> AsyncIterator[None]:
             for _ in range(steps):
                 yield
             archive = wheel("under-way", padding=2 << 20)
-            under_way = old.receive(archive.filename, digests={})
+            under_way = old.stage(archive.filename, digests={})
             await under_way.write(archive.data)
             await under_way.finish()
             yield
@@ -185,7 +185,7 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
             await organization.create_repository("new")
             await publish("new", "first")
             yield
-            await old.publish(under_way, DeclaredMetadata(), by="somebody")
+            await old.publish(under_way, DeclaredMetadata(), uploader="somebody")
             await organization.tokens.create(old.document)
 
         await publish("old", "demo")

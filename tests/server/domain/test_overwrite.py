@@ -160,9 +160,9 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
 
         async def publish(archive: Archive) -> None:
             repository = await organization.repository("demo")
-            incoming = repository.receive(archive.filename, digests={})
+            incoming = repository.stage(archive.filename, digests={})
             await incoming.write(archive.data)
-            await repository.publish(incoming, DeclaredMetadata(), by="somebody")
+            await repository.publish(incoming, DeclaredMetadata(), uploader="somebody")
 
         def protect_and_read(
             name: DistributionName, opened: IO[bytes], limits: Limits

@@ -29,8 +29,9 @@ def rows(page: Page) -> list[str]:
 def test_activity_lists_requests_newest_first(browser: Browser, busy: Index) -> None:
     page = browser.get(f"/portal/repositories/{busy.name}/activity")
     assert rows(page) == ["Rejected", "Rejected", "Downloaded", "Rejected", "Uploaded"]
-    assert f"Rejected nothing 404 There is no project nothing in the repository {busy.name}. " in (
-        page.text
+    assert (
+        f"Rejected nothing 404 The project nothing was not found in the repository {busy.name}. "
+        in (page.text)
     )
     assert (
         "401 Credentials are required: the e-mail address and passphrase of "

@@ -180,7 +180,7 @@ def test_an_unknown_project_status_is_rejected_with_a_message(
     form = browser.get(path).form(f"{path}/status")
     response = browser.request("POST", form.action, data={**form.fields, "status": "lost"})
     assert response.status_code == 400
-    assert "There is no status 'lost'" in Page(response).text
+    assert "Unknown status 'lost'" in Page(response).text
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_an_archived_project_rejects_uploads_in_the_portal(browser: Browser, ind
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": "archived"})
     page = browser.upload(index.name, wheel(version="2.0"), status=403)
-    assert "The project demo is archived: it takes no files." in page.text
+    assert "The project demo is archived and does not accept uploads." in page.text
 
 
 def test_a_file_that_is_too_large_is_rejected(browser: Browser, index: Index) -> None:
@@ -75,7 +75,7 @@ def test_a_file_that_is_too_large_is_rejected(browser: Browser, index: Index) ->
         in browser.get(f"/portal/repositories/{index.name}/upload").text
     )
     page = browser.upload(index.name, wheel(padding=3 << 20), status=413)
-    assert "is larger than this repository takes: 1048576 bytes" in page.text
+    assert "is too large: the limit of this repository is 1048576 bytes" in page.text
 
 
 def test_a_form_without_a_file_is_rejected_with_a_message(browser: Browser, index: Index) -> None:

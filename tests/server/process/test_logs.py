@@ -201,7 +201,7 @@ def test_without_the_option_refusals_alone_are_told(start_server: StartServer) -
     wait_until(lambda: "/nothing/" in server.process.log, "the refusal in the log")
     _, line = server.process.log.splitlines()
     assert line.endswith(f" request_id={answer.headers['X-Request-Id']}")
-    assert f"INFO GET {index.path}/nothing/ 404 There is no project nothing" in line
+    assert f"INFO GET {index.path}/nothing/ 404 The project nothing was not found" in line
     server.close()
 
 

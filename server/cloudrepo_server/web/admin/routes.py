@@ -8,7 +8,7 @@ from msgspec import UNSET
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.errors import InvalidError, NotFoundError
+from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.connection import ConnectionApi
@@ -199,7 +199,7 @@ class AdminApi:
         name = request.match_info["project"]
         project = await repository.project(name)
         if project is None:
-            raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")
+            raise repository.project_not_found(name)
         return json_response(schemas.ProjectAnswer.of(project, repository_url(request, repository)))
 
     async def change_project(self, request: web.Request) -> web.Response:
@@ -217,7 +217,7 @@ class AdminApi:
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else parse_upload_time(time)
-        incoming = repository.receive(request.match_info["filename"], digests={})
+        incoming = repository.stage(request.match_info["filename"], digests={})
         try:
             async for chunk in body_chunks(request):
                 await incoming.write(chunk)
@@ -225,7 +225,7 @@ class AdminApi:
             incoming.discard()
             raise
         file = await repository.publish(
-            incoming, DeclaredMetadata(), by="admin", upload_time=upload_time
+            incoming, DeclaredMetadata(), uploader="admin", upload_time=upload_time
         )
         return json_response(schemas.FileAnswer.of(file))
 

@@ -49,7 +49,7 @@ async def file_response(
     if request.method == "HEAD":
         headers["Content-Length"] = str(end - start)
         return web.Response(status=status, headers=headers)
-    if content.small or whole:
+    if content.is_small or whole:
         data = await content.read()
         return web.Response(status=status, headers=headers, body=data[start:end])
     elsewhere = await content.url()

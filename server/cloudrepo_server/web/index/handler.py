@@ -4,8 +4,8 @@ from aiohttp import web
 
 from cloudrepo_server.domain.access import RepositoryUser, TokenBearer
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.domain.repository import Repository, repository_not_found
-from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import CloudRepoServerError, RepositoryNotFoundError
 from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.authentication import authenticate, prefetch
@@ -43,7 +43,7 @@ class Index:
                 return _method_not_allowed("GET, HEAD")
             return json_response({"organization": self._organization.name})
         if repository is None:
-            raise repository_not_found(target.repository)
+            raise RepositoryNotFoundError(target.repository)
         if request.method != "POST":
             self._organization.access.require_permission(principal, repository, write=False)
             return await self._read(request, repository, target, entry)
@@ -58,7 +58,7 @@ class Index:
         target = parse_index_path(path or request.rel_url.raw_path)
         repository, entry = await self._begin(request, target)
         if repository is None or not repository.document.public:
-            raise repository_not_found(target.repository)
+            raise RepositoryNotFoundError(target.repository)
         return await self._read(request, repository, target, entry)
 
     async def _begin(

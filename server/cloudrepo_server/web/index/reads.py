@@ -216,9 +216,7 @@ async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> 
 
 
 def _no_project(read: Read) -> NotFoundError:
-    return NotFoundError(
-        f"There is no project {read.target.project} in the repository {read.repository.name}."
-    )
+    return read.repository.project_not_found(read.target.project)
 
 
 def _no_file(read: Read) -> NotFoundError:

@@ -78,7 +78,7 @@ class Upload(msgspec.Struct):
             CloudRepoServerError: the upload is refused; nothing was changed.
         """
         self._published = True
-        return await self._repository.publish(self.content, self.claims, by=by)
+        return await self._repository.publish(self.content, self.claims, uploader=by)
 
     def discard(self) -> None:
         """Leave nothing behind of a file that was not published."""
@@ -195,7 +195,7 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> S
         return None
     if form.content is not None:
         raise InvalidError("The form has several files; send one a form.")
-    form.content = repository.receive(part.filename, digests=form.digests)
+    form.content = repository.stage(part.filename, digests=form.digests)
     return form.content
 
 

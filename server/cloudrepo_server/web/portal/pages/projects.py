@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import STATUSES, Repository
-from cloudrepo_server.errors import InvalidError, NotFoundError
+from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
@@ -101,7 +101,7 @@ async def _project(request: PortalRequest, repository: Repository) -> ProjectDoc
     name = request.path_parameters["project"]
     project = await repository.project(name)
     if project is None:
-        raise NotFoundError(f"There is no project {name} in the repository {repository.name}.")
+        raise repository.project_not_found(name)
     return project
 
 

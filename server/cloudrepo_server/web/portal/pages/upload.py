@@ -62,7 +62,7 @@ async def _receive(
             return None
         if len(staged) == MAX_FILES:
             raise InvalidError(f"Too many files: upload at most {MAX_FILES} at once.")
-        staged.append(repository.receive(part.filename, digests={}))
+        staged.append(repository.stage(part.filename, digests={}))
         return staged[-1]
 
     await read_form(request.http, form, start_file)
@@ -72,7 +72,7 @@ async def _receive(
 async def _publish(request: PortalRequest, repository: Repository, file: StagedFile) -> _Outcome:
     uploader = request.username or "admin"
     try:
-        await repository.publish(file, DeclaredMetadata(), by=uploader)
+        await repository.publish(file, DeclaredMetadata(), uploader=uploader)
     except CloudRepoServerError as error:
         return _Outcome(file.filename, error)
     return _Outcome(file.filename)
