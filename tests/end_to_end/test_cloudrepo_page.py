@@ -1,4 +1,4 @@
-"""What CloudRepo's page on Python repositories tells its readers to do, step by step.
+"""The steps of CloudRepo's page on Python repositories.
 
 https://cloudrepo.io/docs/python-repositories.html
 """
@@ -27,7 +27,7 @@ TWINE = (sys.executable, "-m", "twine", "upload", "dist/*", "--repository", "clo
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody at a terminal: a home of their own, and CloudRepo's page before them."""
+    """A reader of the page, with a home folder and the environment of a terminal."""
 
     repository: Repository
     environ: dict[str, str]
@@ -67,28 +67,28 @@ class Reader:
 @pytest.fixture
 def reader(cloudrepo: Repository) -> Reader:
     environ = cloudrepo.environ_for("pip")
-    # The page tells twine everything in the file and on the command line.
-    unset = [name for name in environ if name.startswith("TWINE_REPOSITORY")]
-    reader = Reader(cloudrepo, {k: v for k, v in environ.items() if k not in unset})
+    # The page configures twine in a file and on the command line only.
+    environ = {
+        name: value for name, value in environ.items() if not name.startswith("TWINE_REPOSITORY")
+    }
+    reader = Reader(cloudrepo, environ)
     reader.write_pypirc(cloudrepo.username, cloudrepo.password)
     return reader
 
 
 @pytest.fixture
 def project(cloudrepo_project: ProjectFactory) -> Project:
-    made = cloudrepo_project("example-package", "1.0", setup_py=True)
-    made.build()
-    return made
+    project = cloudrepo_project("example-package", "1.0", setup_py=True)
+    project.build()
+    return project
 
 
-def change(project: Project) -> None:
+def change_and_rebuild(project: Project) -> None:
     Path(project.folder, "example_package.py").write_text("x = 2\n", encoding="utf-8")
     project.build()
 
 
-def test_an_upload_is_at_once_in_the_index_and_in_the_portal(
-    reader: Reader, project: Project
-) -> None:
+def test_an_uploaded_file_is_listed_immediately(reader: Reader, project: Project) -> None:
     uploaded = reader.twine_upload(project)
 
     assert uploaded.ok, uploaded.output
@@ -123,7 +123,7 @@ def test_overwrites_are_allowed_while_overwrite_protection_is_disabled(
 ) -> None:
     assert reader.twine_upload(project).ok
     before = reader.get("example-package/example_package-1.0-py3-none-any.whl").content
-    change(project)
+    change_and_rebuild(project)
 
     again = reader.twine_upload(project)
 
@@ -141,7 +141,7 @@ def test_overwrites_are_rejected_while_overwrite_protection_is_enabled(
     before = reader.get("example-package/example_package-1.0-py3-none-any.whl").content
     page = reader.get("example-package/").text
     reader.repository.overwrite_protection = True
-    change(project)
+    change_and_rebuild(project)
 
     again = reader.twine_upload(project)
 
@@ -157,12 +157,12 @@ def test_the_admin_user_cannot_use_the_repository(
     username, password = cloudrepo_server.admin_username, cloudrepo_server.admin_password
     reader.write_pypirc(username, password)
 
-    refused = reader.twine_upload(project)
+    rejected = reader.twine_upload(project)
 
-    assert not refused.ok
-    assert "401" in refused.output
-    assert "admin user" in " ".join(refused.output.split())
-    answer = requests.get(reader.repository.url, auth=(username, password), timeout=30)
-    assert answer.status_code == 401
-    assert "Basic realm=" in answer.headers["WWW-Authenticate"]
+    assert not rejected.ok
+    assert "401" in rejected.output
+    assert "admin user" in " ".join(rejected.output.split())
+    response = requests.get(reader.repository.url, auth=(username, password), timeout=30)
+    assert response.status_code == 401
+    assert "Basic realm=" in response.headers["WWW-Authenticate"]
     assert reader.repository.files("example-package") == []

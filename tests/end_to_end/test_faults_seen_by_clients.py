@@ -1,4 +1,4 @@
-"""Each kind of fault, as pip and uv meet it when they install, twine and uv when they publish."""
+"""The effect of each fault on installs with pip and uv, and on uploads with twine and uv."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ UV = ("uv",) if shutil.which("uv") else (sys.executable, "-m", "uv")
 
 @dataclass(frozen=True)
 class Client:
-    """A program, told to try once."""
+    """An installer or publisher that does not retry failed requests."""
 
     name: str
     repository: Repository
     folder: Path
 
     def install(self, requirement: str) -> CommandResult:
-        start = (sys.executable, "-m", "pip") if self.name == "pip" else (*UV, "pip")
+        pip = (sys.executable, "-m", "pip") if self.name == "pip" else (*UV, "pip")
         target = self.folder / "target"
-        return self._run(self.name, [*start, "install", "--target", target, requirement])
+        return self._run(self.name, [*pip, "install", "--target", target, requirement])
 
     def publish(self, package: Path) -> CommandResult:
         if self.name == "twine":
@@ -73,7 +73,7 @@ def publisher(request: pytest.FixtureRequest, cloudrepo: Repository, tmp_path: P
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
-def test_an_install_fails_and_succeeds_when_the_fault_is_gone(
+def test_an_install_fails_with_the_fault_and_succeeds_without_it(
     installer: Client, cloudrepo_package: PackageFactory, kind: str, details: dict[str, Any]
 ) -> None:
     repository = installer.repository
@@ -81,10 +81,10 @@ def test_an_install_fails_and_succeeds_when_the_fault_is_gone(
 
     with repository.fault(kind, **details) as fault:
         failed = installer.install("demo")
-        struck = fault.struck
+        affected_requests = fault.struck
 
     assert not failed.ok, failed.output
-    assert struck >= 1
+    assert affected_requests >= 1
     assert installer.install("demo").ok
 
 
@@ -93,7 +93,7 @@ def test_an_install_fails_and_succeeds_when_the_fault_is_gone(
     [("latency", {"seconds": 0.05}), ("drip", {"bytes_per_second": 20_000})],
     ids=["latency", "drip"],
 )
-def test_a_slow_repository_is_still_a_repository(
+def test_an_install_from_a_slow_repository_succeeds(
     installer: Client, cloudrepo_package: PackageFactory, kind: str, details: dict[str, Any]
 ) -> None:
     repository = installer.repository
@@ -106,7 +106,7 @@ def test_a_slow_repository_is_still_a_repository(
     assert fault.struck >= 2
 
 
-def test_a_stale_page_hides_what_was_just_published(
+def test_a_stale_page_hides_a_new_release(
     installer: Client, cloudrepo_package: PackageFactory
 ) -> None:
     repository = installer.repository
@@ -119,7 +119,7 @@ def test_a_stale_page_hides_what_was_just_published(
     assert installer.install("demo==2.0").ok
 
 
-def test_credentials_that_expired_are_refused_once(
+def test_a_single_401_response_does_not_break_later_installs(
     installer: Client, cloudrepo_package: PackageFactory
 ) -> None:
     repository = installer.repository
@@ -144,7 +144,7 @@ def test_credentials_that_expired_are_refused_once(
     ],
     ids=["403", "503", "reset-before", "reset-during", "reset-after", "stored-then-error"],
 )
-def test_an_upload_fails_stored_or_not(
+def test_an_upload_fails_whether_or_not_the_file_was_stored(
     publisher: Client,
     cloudrepo_package: PackageFactory,
     kind: str,
@@ -162,7 +162,7 @@ def test_an_upload_fails_stored_or_not(
     assert repository.files("demo") == ([package.name] if stored else [])
 
 
-def test_twine_recovers_from_errors_that_pass(
+def test_twine_recovers_from_temporary_errors(
     cloudrepo: Repository, cloudrepo_package: PackageFactory
 ) -> None:
     with cloudrepo.fault("status", status=503, times=4) as fault:

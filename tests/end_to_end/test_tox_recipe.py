@@ -1,4 +1,4 @@
-"""The recipe for tox that the documents give, followed to the letter."""
+"""The commands and files of the how-to page for tox."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "tox-matrix.md"
 
 
 def block(language: str) -> str:
-    (found,) = blocks(PAGE, language)
-    return found.text
+    (only_block,) = blocks(PAGE, language)
+    return only_block.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the recipe is written for a POSIX shell")
@@ -27,14 +27,14 @@ def test_every_environment_installs_what_was_uploaded(
 ) -> None:
     project = cloudrepo_project("demo", "1.0")
     Path(project.folder, "tox.ini").write_text(block("ini"), encoding="utf-8")
-    # A terminal that knows of no index: the guard alone is this test's, the index is the recipe's.
+    # The test provides only the network guard; the recipe itself must configure the index.
     environ = cloudrepo.environ_for("flit")
     del environ["TWINE_REPOSITORY"]
     programs = Path(sys.executable).parent
     environ["PATH"] = f"{programs}:{environ['PATH']}"
 
-    ended = subprocess.run(
-        ["sh", "-c", block("console")],  # noqa: S607 (as the reader types it)
+    completed = subprocess.run(
+        ["sh", "-c", block("console")],  # noqa: S607 (the reader's own shell)
         cwd=project.folder,
         env=environ,
         stdout=subprocess.PIPE,
@@ -44,7 +44,7 @@ def test_every_environment_installs_what_was_uploaded(
         check=False,
     )
 
-    assert ended.returncode == 0, ended.stdout
+    assert completed.returncode == 0, completed.stdout
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    assert re.search(rf"{python}: OK", ended.stdout), ended.stdout
-    assert re.search(rf"\.tox/{python}/lib/.*/demo\.py", ended.stdout), ended.stdout
+    assert re.search(rf"{python}: OK", completed.stdout), completed.stdout
+    assert re.search(rf"\.tox/{python}/lib/.*/demo\.py", completed.stdout), completed.stdout

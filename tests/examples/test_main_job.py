@@ -1,4 +1,4 @@
-"""The main job: a test builds a package, uploads it with twine and installs it with pip."""
+"""Build a package, upload it with twine and install it with pip."""
 
 import pytest
 
@@ -9,7 +9,9 @@ def test_uploaded_package_can_be_installed(cloudrepo, cloudrepo_project, cloudre
     assert cloudrepo_venv.version("demo") == "1.0"
 
 
-def test_a_release_cannot_be_replaced_under_protection(cloudrepo_factory, cloudrepo_project):
+def test_a_release_cannot_be_replaced_with_overwrite_protection(
+    cloudrepo_factory, cloudrepo_project
+):
     repository = cloudrepo_factory(overwrite_protection=True)
     repository.upload(*cloudrepo_project("demo", "1.0").build())
     changed = cloudrepo_project("demo", "1.0", files={"demo.py": "x = 2\n"}).build()
@@ -19,7 +21,9 @@ def test_a_release_cannot_be_replaced_under_protection(cloudrepo_factory, cloudr
 
 
 @pytest.mark.cloudrepo(overwrite_protection=False)
-def test_a_release_can_be_replaced_without_it(cloudrepo, cloudrepo_project, cloudrepo_venv):
+def test_a_release_can_be_replaced_without_overwrite_protection(
+    cloudrepo, cloudrepo_project, cloudrepo_venv
+):
     for value in ("1", "2"):
         cloudrepo.upload(
             *cloudrepo_project("demo", "1.0", files={"demo.py": f"x = {value}\n"}).build()

@@ -1,4 +1,4 @@
-"""Real distributions: taken from PyPI, uploaded with twine, installed with this index alone."""
+"""Real distributions from PyPI: uploaded with twine, and installed from the repository only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 600.0
 
-# Pure and platform wheels, names with dots, underscores and capitals; with all that they need.
+# Pure and platform wheels, and names with dots, underscores and capitals. Dependencies are added.
 WHEELS = (
     "requests==2.32.3",
     "Jinja2==3.1.4",
@@ -31,7 +31,8 @@ WHEELS = (
     "backports.tarfile==1.2.0",
     "Flask==3.0.3",
 )
-# Old and new: setup.py alone, a name with capitals, no metadata of 2.2, and hatchling's and flit's.
+# Old and new sdists: with only a setup.py, with capitals in the name, with metadata older than 2.2,
+# and built by hatchling and flit.
 SDISTS = (
     "six==1.16.0",
     "MarkupSafe==1.1.1",
@@ -42,17 +43,17 @@ SDISTS = (
     "tomli==2.0.2",
     "requests==2.31.0",
 )
-# What the sdists are built with.
-TOOLS = ("setuptools<81", "wheel", "flit-core<4")
+# The build backends of the sdists.
+BUILD_BACKENDS = ("setuptools<81", "wheel", "flit-core<4")
 
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The files, kept for later runs where PYTEST_CLOUDREPO_DISTRIBUTIONS names a folder."""
-    kept = os.environ.get("PYTEST_CLOUDREPO_DISTRIBUTIONS")
-    folder = Path(kept) if kept else tmp_path_factory.mktemp("distributions")
+    """The downloaded files. PYTEST_CLOUDREPO_DISTRIBUTIONS can name a folder that keeps them."""
+    chosen = os.environ.get("PYTEST_CLOUDREPO_DISTRIBUTIONS")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("distributions")
     download(folder, *WHEELS, "--only-binary=:all:")
-    # pip builds an sdist's metadata before it keeps it, with the tools that the sdist asks for.
+    # pip builds the metadata of each sdist, for which it installs the sdist's build requirements.
     download(folder, *SDISTS, "--no-binary=" + ",".join(map(name_of, SDISTS)), "--no-deps")
     return sorted(folder.iterdir())
 
@@ -62,7 +63,7 @@ def name_of(requirement: str) -> str:
 
 
 def download(folder: Path, *arguments: str) -> None:
-    # With the machine's own pip configuration: this is an install of ours, not of a user's test.
+    # With the pip configuration of this machine, because the files come from the public index.
     command.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder, *arguments],
         environ=os.environ,
@@ -79,7 +80,7 @@ def project_names(files: Sequence[Path]) -> set[str]:
     }
 
 
-def test_real_distributions_go_in_with_twine_and_come_out_with_pip(
+def test_pip_installs_real_distributions_that_twine_uploaded(
     cloudrepo: Repository, cloudrepo_venv: VirtualEnv, distributions: list[Path]
 ) -> None:
     assert len(distributions) >= 20
@@ -89,23 +90,23 @@ def test_real_distributions_go_in_with_twine_and_come_out_with_pip(
     for name in project_names(distributions):
         expected = {file.name for file in distributions if name in project_names([file])}
         assert set(cloudrepo.files(name)) == expected
-    wanted = [name_of(requirement) for requirement in WHEELS]
-    cloudrepo_venv.install(*wanted, index=cloudrepo)
+    names = [name_of(requirement) for requirement in WHEELS]
+    cloudrepo_venv.install(*names, index=cloudrepo)
     for requirement in WHEELS:
         name, _, version = requirement.partition("==")
         assert cloudrepo_venv.version(name) == version
     check = cloudrepo_venv.run("-m", "pip", "check")
     assert "No broken requirements found" in check.output
     downloaded = {request.project for request in cloudrepo.requests.downloads()}
-    assert downloaded >= {canonicalize_name(name) for name in wanted}
+    assert downloaded >= {canonicalize_name(name) for name in names}
 
 
-def test_an_sdist_is_installed_as_it_came(
+def test_pip_builds_and_installs_real_sdists(
     cloudrepo: Repository, cloudrepo_venv: VirtualEnv, distributions: list[Path]
 ) -> None:
     sdists = [file for file in distributions if file.name.startswith(("six-", "tomli-"))]
-    folder = sdists[0].parent.parent / "tools"
-    download(folder, *TOOLS, "--only-binary=:all:")
+    folder = sdists[0].parent.parent / "build-backends"
+    download(folder, *BUILD_BACKENDS, "--only-binary=:all:")
     cloudrepo.upload(*sdists, *folder.iterdir())
 
     cloudrepo_venv.install("six", "tomli", "--no-binary=six,tomli", index=cloudrepo)
