@@ -3,12 +3,13 @@
 from importlib.util import find_spec
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.storage import Storage
+from cloudrepo_server.web.ops.access_log import AccessLog
+from cloudrepo_server.web.ops.exchange import Observer
 
 
 def require_prometheus() -> None:
@@ -32,23 +33,15 @@ class Watching:
         log_format: LogFormat | None,
         metrics: bool,
     ) -> None:
-        self.middleware: Middleware | None = None
+        self.observers: list[Observer] = []
         self.routes: list[web.RouteDef] = []
         self.tells_refusals = log_format is not None
-        if log_format is None and not metrics:
-            return
-        # Imported where it is asked for, so that the server of a test starts sooner.
-        from cloudrepo_server.web.ops.exchange import Observer, watched_by
-
-        observers: list[Observer] = []
         if log_format is not None:
-            from cloudrepo_server.web.ops.access_log import RequestLog
-
-            observers.append(RequestLog())
+            self.observers.append(AccessLog())
         if metrics:
+            # Imported only if requested, so that the server of a test starts sooner.
             from cloudrepo_server.web.ops.metrics import METRICS, Metrics, MetricsPage
 
             counted = Metrics(storage.counts)
-            observers.append(counted)
+            self.observers.append(counted)
             self.routes.append(web.get(METRICS, MetricsPage(organization, counted).answer))
-        self.middleware = watched_by(observers)

@@ -11,7 +11,19 @@ MAX_ENTRIES = 10_000
 MAX_FORM_VALUE = 1024
 
 
-class Entry(msgspec.Struct):
+class RequestDetails(msgspec.Struct):
+    """What the handlers found out about a request."""
+
+    user: str | None = None
+    project: str | None = None
+    filename: str | None = None
+    form: msgspec.Raw | None = None
+    """The form's fields, encoded as JSON: this takes a fifth of the memory."""
+    bytes_sent: int = 0
+    """The size of the response's body, as far as it was sent."""
+
+
+class Entry(RequestDetails, kw_only=True):
     """One request and its response.
 
     The entry is added when the request arrives. It is complete when `status` is set, which happens
@@ -23,15 +35,9 @@ class Entry(msgspec.Struct):
     user_agent: str
     arrived: float = msgspec.field(default_factory=time)
     """Seconds since the epoch."""
-    project: str | None = None
-    filename: str | None = None
-    user: str | None = None
     status: int | None = None
     reason: str = ""
-    bytes_sent: int = 0
     seconds: float = 0.0
-    form: msgspec.Raw | None = None
-    """The form's fields, encoded as JSON: this takes a fifth of the memory."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as the admin API returns it."""

@@ -62,7 +62,7 @@ class TestkitRegistry:
     def record_blocked_request(self, repository_id: str, method: str, url: str) -> Entry:
         """Record that a subprocess of a test was kept from another host; return the entry."""
         host = urlsplit(url if "://" in url else f"//{url}").hostname
-        entry = Entry(method, url, "", status=403)
+        entry = Entry(method=method, path=url, user_agent="", status=403)
         entry.reason = f"{host} may not be reached from this test"
         self.record(repository_id, entry)
         return entry

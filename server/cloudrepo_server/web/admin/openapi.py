@@ -1,16 +1,16 @@
 """The admin API as a table: what routes are made from, and the OpenAPI document."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.web.admin.schemas import ErrorAnswer
+from cloudrepo_server.web.http.middleware import with_middlewares
 
 Schemas = list[tuple[Any, dict[str, Any]]]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _REFERENCE = "#/components/schemas/{name}"
 _BINARY = {"type": "string", "format": "binary"}
@@ -30,11 +30,11 @@ class Operation(msgspec.Struct, frozen=True):
     takes_file: bool = False
     query: dict[str, Any] = msgspec.field(default_factory=dict)
 
-    @property
-    def route(self) -> web.RouteDef:
-        """The operation as a route."""
+    def route(self, *middlewares: Middleware) -> web.RouteDef:
+        """Return the operation's route, with its handler wrapped in the middlewares."""
         # A placeholder takes all but a slash: an e-mail address may hold braces.
-        return web.route(self.method, self.path.replace("}", ":[^/]+}"), self.handler)
+        path = self.path.replace("}", ":[^/]+}")
+        return web.route(self.method, path, with_middlewares(self.handler, *middlewares))
 
 
 def openapi_document(operations: list[Operation], *, version: str) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.web.admin import schemas
+from cloudrepo_server.web.admin.access import require_admin
 from cloudrepo_server.web.admin.connection import ConnectionApi
 from cloudrepo_server.web.admin.faults import FaultApi
 from cloudrepo_server.web.admin.impersonations import ImpersonationApi
 from cloudrepo_server.web.admin.openapi import Operation, openapi_document
 from cloudrepo_server.web.admin.sweep import SweepApi
-from cloudrepo_server.web.http.authentication import authenticate
 from cloudrepo_server.web.http.request_body import body_chunks, read_json
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import json_response
@@ -46,9 +46,12 @@ class AdminApi:
         ]
 
     def routes(self) -> list[web.RouteDef]:
-        """The admin API's routes."""
-        described = web.get(OPENAPI_PATH, self.describe)
-        return [described, *(operation.route for operation in self._operations)]
+        """Return the admin API's routes. All require the admin, except for the OpenAPI document."""
+        admin_only = require_admin(self._organization)
+        return [
+            web.get(OPENAPI_PATH, self.describe),
+            *(operation.route(admin_only) for operation in self._operations),
+        ]
 
     def _repository_operations(self) -> list[Operation]:
         s, file, project = schemas, _REPOSITORY + "/files/{filename}", _REPOSITORY + "/projects"
@@ -139,18 +142,6 @@ class AdminApi:
             ),
             Operation("DELETE", "/api/tokens/{id}", self.delete_token, None, status=gone),
         ]
-
-    async def require_admin(self, request: web.Request) -> None:
-        """Let the request pass.
-
-        Raises:
-            UnauthenticatedError: nobody asks.
-            ForbiddenError: somebody else asks.
-        """
-        admin = self._organization.access.require_admin(
-            await authenticate(request, self._organization)
-        )
-        state_of(request).user = admin.name
 
     async def describe(self, _: web.Request) -> web.Response:
         """The API's OpenAPI document."""

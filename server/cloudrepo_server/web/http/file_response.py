@@ -1,17 +1,17 @@
-"""A published file, or a part of it, as an answer."""
+"""Responses with a stored file, or a range of it."""
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from aiohttp import web
 
 from cloudrepo_server.domain.stored_file import StoredFile
-from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.web.http.streamed_response import StreamedResponse
 
-# A name may come to hold other bytes, so a client asks each time and is told 304.
+# A file may be replaced under the same name, so clients must revalidate their copies.
 _HEADERS = {
     "Accept-Ranges": "bytes",
     "Cache-Control": "no-cache",
@@ -22,50 +22,46 @@ _CHUNK = 1 << 18
 
 
 async def file_response(
-    request: web.BaseRequest,
-    content: StoredFile,
-    entry: Entry,
-    *,
-    whole: bool = False,
-    further: Mapping[str, str] | None = None,
+    request: web.BaseRequest, file: StoredFile, *, headers: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
-    """The bytes, the range of it that was asked for, or that nothing changed.
+    """Return the response with a file: all of it, the requested range, or 304 Not Modified.
 
-    `whole` gives them as one body, which is not sent yet. `further` are headers to add.
+    Args:
+        request: its headers say which range is requested and what the client has already.
+        file: the file.
+        headers: headers to add.
 
     Raises:
-        FileNotFoundError: they are gone; nothing was answered yet.
+        FileNotFoundError: the file was deleted.
+        StorageError: the storage failed.
     """
-    headers = {**_HEADERS, **(further or {}), "ETag": f'"{content.sha256}"'}
-    if not_modified(request, content.sha256):
-        return web.Response(status=304, headers=headers)
-    start, end, status = _range(request, content.size, content.sha256)
+    sent = {**_HEADERS, **(headers or {}), "ETag": f'"{file.sha256}"'}
+    if not_modified(request, file.sha256):
+        return web.Response(status=304, headers=sent)
+    start, end, status = _range(request, file.size, file.sha256)
     if status == web.HTTPRequestRangeNotSatisfiable.status_code:
         return web.Response(
-            status=status, headers={**headers, "Content-Range": f"bytes */{content.size}"}
+            status=status, headers={**sent, "Content-Range": f"bytes */{file.size}"}
         )
     if status == web.HTTPPartialContent.status_code:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
+        sent["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
     if request.method == "HEAD":
-        headers["Content-Length"] = str(end - start)
-        return web.Response(status=status, headers=headers)
-    if content.is_small or whole:
-        data = await content.read()
-        return web.Response(status=status, headers=headers, body=data[start:end])
-    elsewhere = await content.url()
-    if elsewhere is not None:
-        # Its URL opens it to whoever has it, for a while: nobody is to keep it.
-        return web.Response(
-            status=307, headers={"Location": elsewhere, "Cache-Control": "no-store"}
-        )
-    headers["Content-Length"] = str(end - start)
-    answer = web.StreamResponse(status=status, headers=headers)
-    await _send(request, answer, content, start=start, end=end, entry=entry)
-    return answer
+        sent["Content-Length"] = str(end - start)
+        return web.Response(status=status, headers=sent)
+    if file.is_small:
+        data = await file.read()
+        return web.Response(status=status, headers=sent, body=data[start:end])
+    url = await file.url()
+    if url is not None:
+        # Anyone who has the presigned URL can download the file, so no cache may keep it.
+        return web.Response(status=307, headers={"Location": url, "Cache-Control": "no-store"})
+    sent["Content-Length"] = str(end - start)
+    chunks = _read_path(file.path, start, end) if file.path else file.stream(start, end)
+    return await StreamedResponse.open(status, sent, chunks)
 
 
 def not_modified(request: web.BaseRequest, tag: str) -> bool:
-    """Whether the client has what that entity tag stands for (RFC 9110, 13.1.2)."""
+    """Return whether the client has the content with this entity tag (RFC 9110, 13.1.2)."""
     known = request.if_none_match
     if known is None:
         return False
@@ -73,61 +69,31 @@ def not_modified(request: web.BaseRequest, tag: str) -> bool:
 
 
 def _range(request: web.BaseRequest, size: int, sha256: str) -> tuple[int, int, int]:
-    whole = 0, size, 200
-    asked = request.headers.get("Range")
+    whole_file = 0, size, 200
+    requested = request.headers.get("Range")
     condition = request.headers.get("If-Range")
-    if asked is None or (condition is not None and condition != f'"{sha256}"'):
-        return whole
+    if requested is None or (condition is not None and condition != f'"{sha256}"'):
+        return whole_file
     try:
         span = request.http_range
     except ValueError:
-        # Several ranges, another unit or nonsense: the whole file (RFC 9110, 14.2).
-        return whole
+        # Several ranges, another unit or a syntax error: send the whole file (RFC 9110, 14.2).
+        return whole_file
     start = 0 if span.start is None else span.start
     if start < 0:
         start = max(0, size + start)
-    elif asked.replace(" ", "").endswith("=-0"):
+    elif requested.replace(" ", "").endswith("=-0"):
         start = size
     end = size if span.stop is None else min(span.stop, size)
     return (0, 0, 416) if start >= size else (start, end, 206)
 
 
-async def _send(
-    request: web.BaseRequest,
-    answer: web.StreamResponse,
-    content: StoredFile,
-    *,
-    start: int,
-    end: int,
-    entry: Entry,
-) -> None:
-    path = content.path
-    if path is None:
-        chunks = content.stream(start, end)
-        first = await anext(chunks)
-        await _begin(request, answer, entry)
-        await _write(answer, first, entry)
-        async for chunk in chunks:
-            await _write(answer, chunk, entry)
-    else:
-        with contextlib.closing(await asyncio.to_thread(_open_at, path, start)) as file:
-            await _begin(request, answer, entry)
-            left = end - start
-            while left and (chunk := await asyncio.to_thread(file.read, min(_CHUNK, left))):
-                left -= len(chunk)
-                await _write(answer, chunk, entry)
-    await answer.write_eof()
-
-
-async def _begin(request: web.BaseRequest, answer: web.StreamResponse, entry: Entry) -> None:
-    entry.status = answer.status
-    entry.reason = answer.reason
-    await answer.prepare(request)
-
-
-async def _write(answer: web.StreamResponse, chunk: bytes, entry: Entry) -> None:
-    entry.bytes_sent += len(chunk)
-    await answer.write(chunk)
+async def _read_path(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
+    with contextlib.closing(await asyncio.to_thread(_open_at, path, start)) as file:
+        left = end - start
+        while left and (chunk := await asyncio.to_thread(file.read, min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
 
 
 def _open_at(path: Path, start: int) -> IO[bytes]:

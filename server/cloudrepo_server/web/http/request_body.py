@@ -1,4 +1,4 @@
-"""A request's small body, read whole."""
+"""Reads request bodies, with a timeout and a size limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,57 +8,67 @@ import msgspec
 from aiohttp import web
 
 from cloudrepo_server.errors import InvalidError, StalledError, TooLargeError
-from cloudrepo_server.web.http.request_state import LIMITS
+from cloudrepo_server.web.http.expect import send_continue
+from cloudrepo_server.web.http.request_state import LIMITS, state_of
 
 MAX_BODY = 1 << 20
+"""The maximum size of a JSON body, in bytes."""
 
 B = TypeVar("B")
 
 
 async def body_chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """The body's bytes as they come.
+    """Yield the body in chunks as they arrive.
+
+    If the client waits for `100 Continue`, send it first.
 
     Raises:
-        StalledError: none came for long.
+        StalledError: the client sent nothing for too long.
     """
+    state = state_of(request)
+    if state.awaits_continue:
+        state.awaits_continue = False
+        await send_continue(request)
     seconds = request.app[LIMITS].stall_seconds
     while True:
-        # What is there already needs no clock.
+        # Data that has already arrived needs no timeout.
         chunk = request.content.read_nowait()
         try:
             if not chunk:
                 async with asyncio.timeout(seconds):
                     chunk = await request.content.readany()
         except TimeoutError:
-            raise StalledError(f"Nothing more of the body came for {seconds:g} seconds.") from None
+            raise StalledError(
+                f"The upload timed out: no data arrived for {seconds:g} seconds."
+            ) from None
         if not chunk:
             return
         yield chunk
 
 
 async def read_bytes(request: web.Request) -> bytes:
-    """The body's bytes.
+    """Return the whole body.
 
     Raises:
-        TooLargeError: they are more than any body of the API needs.
+        TooLargeError: the body is larger than `MAX_BODY`.
     """
     body = bytearray()
     async for chunk in body_chunks(request):
         body += chunk
         if len(body) > MAX_BODY:
-            raise TooLargeError(f"The body has more than {MAX_BODY} bytes.")
+            raise TooLargeError(f"The request body is larger than {MAX_BODY} bytes.")
     return bytes(body)
 
 
 async def read_json(request: web.Request, type_: type[B]) -> B:
-    """The body as its type.
+    """Return the JSON body, decoded to a type.
 
     Raises:
-        InvalidError: it is not JSON, or not of that type.
-        TooLargeError: it is too long.
+        InvalidError: the body is not JSON, or does not match the type.
+        TooLargeError: the body is larger than `MAX_BODY`.
     """
     body = await read_bytes(request)
     try:
         return msgspec.json.decode(body, type=type_)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidError(f"The body cannot be used: {error}.") from error
+        raise InvalidError(f"The request body is invalid: {error}.") from error

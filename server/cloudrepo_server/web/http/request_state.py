@@ -1,71 +1,108 @@
-"""What is noted with a request, for others who see it later, and the id by which it is told."""
+"""The state of a request: its id, and what the middlewares and handlers found out about it."""
 
 import itertools
 import os
 import string
+from time import monotonic
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.domain.access import Principal
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.limits import Limits
+from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.specs.dialect import Dialect
-from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.testkit.journal import RequestDetails
+from cloudrepo_server.web.http.expect import is_waiting_to_send
+from cloudrepo_server.web.http.paths import IndexPath
 
 LIMITS = web.AppKey("limits", Limits)
 """The application's limits."""
 
 _STATE = "state"
-_SANE = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
-_LONGEST = 128
+_SERVER = "cloudrepo-server"
+_ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
+_MAX_ID_LENGTH = 128
 _SCHEMES = ("http", "https")
 _PROCESS = os.urandom(4).hex()
 _numbers = itertools.count(1)
 
 
 class RequestState(msgspec.Struct):
-    """What is known of a request so far."""
+    """What is known about a request so far."""
 
     request_id: str
-    scheme: str | None = None
-    """What a proxy says of how it was reached, where it is believed."""
     awaits_continue: bool = False
-    """Whether its client waits with the body until its credentials are good."""
+    """Whether the client waits for `100 Continue` before it sends the body."""
+    scheme: str | None = None
+    """The scheme that a trusted proxy in front of this server reported, if any."""
+    impersonated_path: str | None = None
+    """The path on this server that a request to an impersonated host stands for."""
     principal: Principal | None = None
-    """Who asks, where that was settled before any login was read."""
-    user: str | None = None
-    """Who asks, where no journal says it."""
-    is_upload: bool = False
-    """Whether it asks for a file to be published."""
+    """The authenticated user, if known before any credentials were read."""
+    index_path: IndexPath | None = None
+    """The parsed path of a request to a repository."""
+    repository: Repository | None = None
     dialect: Dialect | None = None
-    journal_entry: Entry | None = None
+    is_upload: bool = False
+    """Whether the request would publish a file."""
+    details: RequestDetails = msgspec.field(default_factory=RequestDetails)
+    """The user, project and file that the handlers found, for the journal and the access log."""
     error: CloudRepoServerError | None = None
-    """The error that was answered."""
+    """The error that the response reports."""
+    response_started: bool = False
+    """Whether the status line was sent, so that no other response is possible."""
+    started: float = msgspec.field(default_factory=monotonic)
 
 
-def create_request_state(request: web.BaseRequest) -> RequestState:
-    """What will be known of a request that just came."""
-    state = request[_STATE] = RequestState(_request_id(request))
-    return state
+def create_request_state(*, behind_proxy: bool) -> Middleware:
+    """Return the middleware that gives each request its id and its state.
+
+    Args:
+        behind_proxy: trust the header `X-Forwarded-Proto`.
+    """
+
+    @web.middleware
+    async def request_state(request: web.Request, handler: Handler) -> web.StreamResponse:
+        state = RequestState(_request_id(request), awaits_continue=is_waiting_to_send(request))
+        if behind_proxy:
+            state.scheme = _forwarded_scheme(request)
+        request[_STATE] = state
+        return await handler(request)
+
+    return request_state
+
+
+async def add_server_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the server's name and the request id to a response that is about to be sent."""
+    state = state_of(request)
+    state.response_started = True
+    response.headers["Server"] = _SERVER
+    response.headers["X-Request-Id"] = state.request_id
 
 
 def state_of(request: web.BaseRequest) -> RequestState:
-    """What is known of a request."""
+    """Return the state of a request."""
     state: RequestState = request[_STATE]
     return state
 
 
-def accept_forwarded_scheme(request: web.BaseRequest) -> None:
-    """Note how the proxy in front says that it was reached."""
+def log_fields(request: web.BaseRequest) -> dict[str, dict[str, str]]:
+    """Return the `extra` of a log record about a request: its id."""
+    return {FIELDS: {"request_id": state_of(request).request_id}}
+
+
+def _forwarded_scheme(request: web.BaseRequest) -> str | None:
     scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
-    if scheme in _SCHEMES:
-        state_of(request).scheme = scheme
+    return scheme if scheme in _SCHEMES else None
 
 
 def _request_id(request: web.BaseRequest) -> str:
-    # Its own where that is fit to be shown.
+    # The client's own id, if it is short and safe to log.
     given = request.headers.get("X-Request-Id")
-    if given and len(given) <= _LONGEST and _SANE.issuperset(given):
+    if given and len(given) <= _MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(given):
         return given
     return f"{_PROCESS}{next(_numbers):08x}"

@@ -2,6 +2,7 @@
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from cloudrepo_server.domain.access import Principal, TokenBearer
@@ -9,12 +10,11 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.impersonation.proxy import Tunnel
+from cloudrepo_server.web.impersonation.proxy import Proxy, Tunnel
 from cloudrepo_server.web.impersonation.pypi_json import (
     project_json_response,
     read_project_json_path,
 )
-from cloudrepo_server.web.index.handler import Index
 
 _READS = ("GET", "HEAD")
 
@@ -23,7 +23,8 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
     """Answers for the hosts that repositories stand for."""
 
     organization: Organization
-    index: Index
+    handle_private: Handler
+    handle_public: Handler
 
     async def handle(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
         """The answer of the repository that the URL belongs to.
@@ -50,14 +51,28 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
             repository = await self.organization.repository(who.repository)
             origin = str(URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port))
             return await project_json_response(repository, *wanted, origin=origin)
-        for base, handle in ((PRIVATE, self.index.private), (PUBLIC, self.index.public)):
+        for base, handle in ((PRIVATE, self.handle_private), (PUBLIC, self.handle_public)):
             own = f"{base}/{who.repository}"
             if path == own or path.startswith(own + "/"):
-                return await handle(request, path)
+                return await handle(request)
         below = who.relative_path(*where, path)
         if below is None:
             raise NotFoundError(f"{tunnel.host} has nothing at {path[:200]}.")
-        return await self.index.private(request, f"{PRIVATE}/{who.repository}{below}")
+        state_of(request).impersonated_path = f"{PRIVATE}/{who.repository}{below}"
+        return await self.handle_private(request)
+
+
+def serve_impersonated_hosts(proxy: Proxy, impersonated: ImpersonationHandler) -> Middleware:
+    """Return the middleware that handles the requests which came through the proxy."""
+
+    @web.middleware
+    async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
+        tunnel = proxy.tunnel(request)
+        if tunnel is None:
+            return await handler(request)
+        return await impersonated.handle(request, tunnel)
+
+    return serve
 
 
 def _reader(tunnel: Tunnel) -> Principal:

@@ -43,7 +43,7 @@ class Page:
         return self._gzipped
 
 
-class Pages:
+class PageCache:
     """Pages by what they were made from; the key names every input, so none is ever stale."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Another index as an upstream: its pages read, its files passed on."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ from cloudrepo_server.models import RemoteFile, UpstreamProject
 from cloudrepo_server.specs.filenames import parse_filename
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 from cloudrepo_server.specs.timestamps import now
-from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.web.http.streamed_response import StreamedResponse
 
 _ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
 _CONNECT_SECONDS = 10.0
@@ -48,46 +49,34 @@ class Remote:
     def get(
         self, url: URL | str, *, headers: dict[str, str]
     ) -> "aiohttp.client._RequestContextManager":
-        """A response to a GET; its bytes are those that were sent, never decompressed."""
+        """Send a GET request."""
         if self._session is None:
-            limits = aiohttp.ClientTimeout(
+            timeout = aiohttp.ClientTimeout(
                 total=None, connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
             )
-            self._session = aiohttp.ClientSession(timeout=limits, auto_decompress=True)
+            self._session = aiohttp.ClientSession(timeout=timeout)
         return self._session.get(url, headers=headers)
 
-    async def pass_on(
-        self, request: web.Request, url: str, entry: Entry, *, whole: bool = False
-    ) -> web.StreamResponse:
-        """A file of another index, as it comes; `whole` gives it as one body, not sent yet.
+    async def forward(self, request: web.Request, url: str) -> web.StreamResponse:
+        """Return the response with a file of another index, which is not sent yet.
 
         Raises:
-            UpstreamError: the other index did not answer.
-            ConnectionResetError: it stopped in the middle of its answer.
+            UpstreamError: the other index did not respond.
         """
-        asked = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
-        asked["Accept-Encoding"] = "identity"
-        answer: web.StreamResponse | None = None
+        headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
+        # The file's own content, since its digest and ranges are those of the content.
+        headers["Accept-Encoding"] = "identity"
         try:
-            async with self.get(url, headers=asked) as response:
-                headers = {
-                    name: value for name in _PASSED_BACK if (value := response.headers.get(name))
-                }
-                if whole or request.method == "HEAD":
-                    body = await response.read() if whole else None
-                    return web.Response(status=response.status, headers=headers, body=body)
-                answer = web.StreamResponse(status=response.status, headers=headers)
-                entry.status, entry.reason = answer.status, answer.reason or ""
-                await answer.prepare(request)
-                async for chunk in response.content.iter_chunked(_CHUNK):
-                    entry.bytes_sent += len(chunk)
-                    await answer.write(chunk)
-                await answer.write_eof()
-                return answer
+            response = await self.get(url, headers=headers)
+            headers = {
+                name: value for name in _PASSED_BACK if (value := response.headers.get(name))
+            }
+            if request.method == "HEAD":
+                response.release()
+                return web.Response(status=response.status, headers=headers)
+            return await StreamedResponse.open(response.status, headers, _chunks(response))
         except (aiohttp.ClientError, TimeoutError) as error:
-            if answer is not None and answer.prepared:
-                raise ConnectionResetError("the upstream stopped") from error
-            raise UpstreamError(f"The upstream of {entry.filename} did not answer.") from error
+            raise _unavailable(url) from error
 
 
 class RemoteIndex:
@@ -159,6 +148,19 @@ class RemoteIndex:
             metadata_url=None if digest is None else f"{url}.metadata",
             yanked=(yanked if isinstance(yanked, str) else "") if yanked is not False else None,
         )
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async with response:
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                yield chunk
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise _unavailable(response.url) from error
+
+
+def _unavailable(url: URL | str) -> UpstreamError:
+    return UpstreamError(f"The upstream of {URL(url).name} did not respond.")
 
 
 def _version(filename: str) -> str | None:

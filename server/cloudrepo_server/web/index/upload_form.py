@@ -16,7 +16,7 @@ from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.models import File
 from cloudrepo_server.specs.provenance import read_attestations
-from cloudrepo_server.testkit.journal import Entry, encode_form
+from cloudrepo_server.testkit.journal import encode_form
 from cloudrepo_server.web.http.request_body import body_chunks
 from cloudrepo_server.web.http.request_state import LIMITS, state_of
 
@@ -86,9 +86,7 @@ class Upload(msgspec.Struct):
             self.content.discard()
 
 
-async def receive_upload(
-    request: web.Request, repository: Repository, entry: Entry
-) -> Upload | None:
+async def receive_upload(request: web.Request, repository: Repository) -> Upload | None:
     """Read an upload's form; None where it asks for nothing to be stored.
 
     Raises:
@@ -98,7 +96,8 @@ async def receive_upload(
     upload: Upload | None = None
     try:
         await read_form(request, form, lambda part: _begin_file(part, repository, form))
-        entry.form = encode_form(form.fields)
+        details = state_of(request).details
+        details.form = encode_form(form.fields)
         action = form.one(":action")
         if action == "submit":
             # `twine register` and distutils' `register`: there is nothing to do before an upload.
@@ -111,8 +110,8 @@ async def receive_upload(
         if form.content is None:
             raise InvalidError("The form has no file: it needs a part named content.")
         upload = Upload(form.content, claims, repository)
-        entry.filename = form.content.filename
-        entry.project = canonicalize_name(claims.name or "")
+        details.filename = form.content.filename
+        details.project = canonicalize_name(claims.name or "")
         return upload
     finally:
         if form.content is not None and upload is None:
@@ -200,11 +199,7 @@ def _begin_file(part: MultipartSegment, repository: Repository, form: Form) -> S
 
 
 async def read_body(request: web.Request) -> AsyncIterator[bytes]:
-    """The body as it arrives; a client that waits with it is told to go on."""
-    state = state_of(request)
-    if state.awaits_continue:
-        state.awaits_continue = False
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    """The body as it arrives."""
     bare: bool | None = None
     async for chunk in body_chunks(request):
         # distutils' `register` ends its lines with LF alone. It sends no file for this to spoil.

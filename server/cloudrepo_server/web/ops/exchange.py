@@ -1,4 +1,4 @@
-"""What those see who watch the server: each request with its answer, once it was sent."""
+"""The middleware that reports each request and its response to the access log and the metrics."""
 
 import contextlib
 from collections.abc import Sequence
@@ -13,16 +13,13 @@ from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
 
-# As nginx has it, since no status was sent.
-CLIENT_GONE = 499
+CLIENT_DISCONNECTED = 499
+"""The status of a request whose response could not be sent, as nginx logs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and what was answered; `refusal` is the rule that it broke, where one did.
-
-    The bytes are those of the body received, and of all that was sent.
-    """
+    """A request and its response. The sizes are those of the bodies."""
 
     request_id: str
     method: str
@@ -32,10 +29,10 @@ class Exchange:
     project: str | None
     filename: str | None
     user: str | None
-    upload: bool
+    is_upload: bool
     status: int
     reason: str
-    refusal: type[CloudRepoServerError] | None
+    error: type[CloudRepoServerError] | None
     bytes_received: int
     bytes_sent: int
     seconds: float
@@ -43,84 +40,82 @@ class Exchange:
 
 
 class Observer(Protocol):
-    """Is told of every request."""
+    """Receives a report of every request."""
 
-    def begun(self) -> None:
-        """Note that a request came."""
+    def request_started(self) -> None:
+        """Note that a request arrived."""
 
-    def ended(self, exchange: Exchange) -> None:
-        """Note what was answered, or that its client has gone."""
+    def request_finished(self, exchange: Exchange) -> None:
+        """Note the response, or that the client disconnected before it was sent."""
 
 
-def watched_by(observers: Sequence[Observer]) -> Middleware:
-    """What tells the observers; it stands around all else that answers pass through."""
+def observe_requests(observers: Sequence[Observer]) -> Middleware:
+    """Return the middleware that reports each request to the observers, once it is complete.
+
+    It sends the response itself, so that it knows how long that took and how many bytes were sent.
+    """
 
     @web.middleware
-    async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = monotonic()
-        response: web.StreamResponse | None = None
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        sent: web.StreamResponse | None = None
         for observer in observers:
-            observer.begun()
+            observer.request_started()
         try:
-            answer = await handler(request)
-            # aiohttp ends an answer that lost its client without a word.
+            response = await handler(request)
+            # aiohttp, too, ignores that the client disconnected.
             with contextlib.suppress(ConnectionError):
-                await answer.prepare(request)
-                await answer.write_eof()
-                response = answer
-            return answer
+                await response.prepare(request)
+                await response.write_eof()
+                sent = response
+            return response
         finally:
-            exchange = _exchange(request, response, seconds=monotonic() - started)
+            exchange = _exchange(request, sent)
             for observer in observers:
-                observer.ended(exchange)
+                observer.request_finished(exchange)
 
-    return watch
+    return observe
 
 
-def _exchange(
-    request: web.Request, response: web.StreamResponse | None, *, seconds: float
-) -> Exchange:
+def _exchange(request: web.Request, response: web.StreamResponse | None) -> Exchange:
     state = state_of(request)
-    entry, refusal = state.journal_entry, state.error
+    details = state.details
     return Exchange(
         request_id=state.request_id,
         method=request.method,
         path=request.rel_url.raw_path,
         route=_route(request),
         repository=_repository(request),
-        project=None if entry is None else entry.project,
-        filename=(entry and entry.filename) or request.match_info.get("filename"),
-        user=(entry and entry.user) or state.user,
-        upload=state.is_upload,
-        status=CLIENT_GONE if response is None else response.status,
-        reason="The client has gone." if response is None else response.reason or "",
-        refusal=None if refusal is None else type(refusal),
+        project=details.project,
+        filename=details.filename or request.match_info.get("filename"),
+        user=details.user,
+        is_upload=state.is_upload,
+        status=CLIENT_DISCONNECTED if response is None else response.status,
+        reason="The client disconnected." if response is None else response.reason or "",
+        error=None if state.error is None else type(state.error),
         bytes_received=request.content.total_bytes,
-        bytes_sent=response.body_length if response else entry.bytes_sent if entry else 0,
-        seconds=seconds,
+        bytes_sent=details.bytes_sent if response is None else response.body_length,
+        seconds=monotonic() - state.started,
         user_agent=request.headers.get("User-Agent", ""),
     )
 
 
 def _repository(request: web.Request) -> str | None:
-    entry = state_of(request).journal_entry
-    if entry is None:
+    path = state_of(request).index_path
+    if path is None:
         return request.match_info.get("name")
-    below: str = entry.path.removeprefix(PUBLIC).removeprefix(PRIVATE)
-    return below.strip("/").partition("/")[0] or None
+    return path.repository or None
 
 
 def _route(request: web.Request) -> str:
-    """The kind of URL, of which there are few, whatever is asked for."""
+    # There are only a few routes, whatever clients request.
     resource = request.match_info.route.resource
     if resource is None:
         return "other"
-    route = resource.canonical.removesuffix("{below}")
-    entry = state_of(request).journal_entry
-    if entry is None:
-        return route
-    base = PUBLIC if route.startswith(PUBLIC) else PRIVATE
-    below = ("/{repository}", "/{project}", "/{filename}")
-    names = (_repository(request), entry.project, entry.filename)
+    state = state_of(request)
+    if state.index_path is None:
+        return resource.canonical.removesuffix("{below}")
+    base = PUBLIC if state.index_path.public else PRIVATE
+    placeholders = ("/{repository}", "/{project}", "/{filename}")
+    names = (state.index_path.repository, state.details.project, state.details.filename)
     depth = 1 if request.method == "POST" else sum(1 for name in names if name)
-    return base + "".join(below[:depth])
+    return base + "".join(placeholders[:depth])

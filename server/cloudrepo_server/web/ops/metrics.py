@@ -33,7 +33,7 @@ from cloudrepo_server.errors import (
     UnauthenticatedError,
 )
 from cloudrepo_server.web.http.authentication import authenticate
-from cloudrepo_server.web.ops.exchange import CLIENT_GONE, Exchange
+from cloudrepo_server.web.ops.exchange import CLIENT_DISCONNECTED, Exchange
 
 METRICS = "/metrics"
 
@@ -96,11 +96,11 @@ class Metrics:
             registry=registry,
         )
 
-    def begun(self) -> None:
+    def request_started(self) -> None:
         """Count a request in."""
         self._in_flight.inc()
 
-    def ended(self, exchange: Exchange) -> None:
+    def request_finished(self, exchange: Exchange) -> None:
         """Count it out, by what was answered."""
         self._in_flight.dec()
         method = exchange.method if exchange.method in _METHODS else "other"
@@ -109,7 +109,7 @@ class Metrics:
         self._received.labels(exchange.route).inc(exchange.bytes_received)
         self._sent.labels(exchange.route).inc(exchange.bytes_sent)
         # A form may ask for nothing to be stored.
-        if exchange.upload and (exchange.filename or exchange.status >= _REFUSED):
+        if exchange.is_upload and (exchange.filename or exchange.status >= _REFUSED):
             self._uploads.labels(_outcome(exchange)).inc()
 
 
@@ -153,9 +153,9 @@ class _StorageCollector(Collector):
 def _outcome(exchange: Exchange) -> str:
     if exchange.status < _REFUSED:
         return "accepted"
-    if exchange.status == CLIENT_GONE:
+    if exchange.status == CLIENT_DISCONNECTED:
         return "client gone"
-    refusal = exchange.refusal
+    refusal = exchange.error
     if refusal is None:
         return "failed"
     return next((name for kind, name in _OUTCOMES if issubclass(refusal, kind)), "failed")

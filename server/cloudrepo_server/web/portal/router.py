@@ -90,7 +90,7 @@ class PortalRouter:
             if session_id is not None:
                 request.username = await sessions.username(session_id)
             if request.username is not None:
-                state_of(http).user = request.username
+                state_of(http).details.user = request.username
             match = await self._router.resolve(http)
             if match.http_exception is not None:
                 raise match.http_exception

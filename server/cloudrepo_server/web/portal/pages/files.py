@@ -5,8 +5,8 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.file_response import file_response
+from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
@@ -17,18 +17,17 @@ async def download(request: PortalRequest) -> web.StreamResponse:
     """Return a file's content, since the admin user cannot download from the repository itself."""
     repository, _, file = await _find(request)
     http = request.http
-    # The journal records requests of the repository's clients, so this entry is discarded.
-    discarded = Entry(method=http.method, path=http.path, user_agent="")
     headers = {
         "Content-Disposition": f'attachment; filename="{file.filename}"',
         "X-Content-Type-Options": "nosniff",
     }
     try:
-        return await file_response(http, repository.content(file), discarded, further=headers)
+        response = await file_response(http, repository.content(file), headers=headers)
     except FileNotFoundError:
         raise NotFoundError(
             f"{file.filename} was not found: it has just been replaced. Try again."
         ) from None
+    return await send_if_streamed(http, response)
 
 
 async def yank(request: PortalRequest) -> web.Response:

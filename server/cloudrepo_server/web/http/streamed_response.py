@@ -1,0 +1,62 @@
+"""Responses whose bodies are read while they are sent."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Self, cast
+
+from aiohttp import web
+
+from cloudrepo_server.web.http.request_state import state_of
+
+
+class StreamedResponse(web.StreamResponse):
+    """A response whose body is read in chunks while it is sent.
+
+    Nothing is sent before `send`, so a caller may still read the body and change it.
+    """
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str], chunks: AsyncGenerator[bytes, None]
+    ) -> None:
+        super().__init__(status=status, headers=headers)
+        self._chunks = chunks
+        self._first = b""
+
+    @classmethod
+    async def open(
+        cls, status: int, headers: Mapping[str, str], chunks: AsyncIterator[bytes]
+    ) -> Self:
+        """Return the response once its first chunk was read.
+
+        An error that occurs before the first chunk is raised here, where another response is still
+        possible.
+        """
+        response = cls(status, headers, cast("AsyncGenerator[bytes, None]", chunks))
+        response._first = await anext(chunks, b"")
+        return response
+
+    async def read(self) -> bytes:
+        """Return the whole body; the response cannot be sent afterwards."""
+        return b"".join([self._first, *[chunk async for chunk in self._chunks]])
+
+    async def send(self, request: web.BaseRequest) -> None:
+        """Send the response, and count its bytes in the request's details."""
+        details = state_of(request).details
+        try:
+            await self.prepare(request)
+            details.bytes_sent += len(self._first)
+            await self.write(self._first)
+            async for chunk in self._chunks:
+                details.bytes_sent += len(chunk)
+                await self.write(chunk)
+            await self.write_eof()
+        finally:
+            await self._chunks.aclose()
+
+
+async def send_if_streamed(
+    request: web.BaseRequest, response: web.StreamResponse
+) -> web.StreamResponse:
+    """Send a streamed response; leave sending any other response to aiohttp."""
+    if isinstance(response, StreamedResponse):
+        await response.send(request)
+    return response

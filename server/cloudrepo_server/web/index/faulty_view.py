@@ -1,0 +1,76 @@
+"""The faults in what a request reads: stale pages, wrong digests, missing core metadata."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.upstream import Upstreams
+from cloudrepo_server.models import ListedFile, Project, ProjectDocument, RemoteFile
+from cloudrepo_server.testkit import faults as kinds
+from cloudrepo_server.testkit.faults import InstalledFault
+from cloudrepo_server.web.index.view import RepositoryView
+
+_FILE_FAULTS = (kinds.WrongHash, kinds.WrongMetadataHash, kinds.MissingMetadata)
+_WRONG_DIGEST = "0" * 64
+
+
+class FaultyView(RepositoryView):
+    """A view of a repository that the faults of one request change."""
+
+    __slots__ = ("_faults",)
+
+    def __init__(
+        self, repository: Repository, upstreams: Upstreams, faults: Iterable[InstalledFault]
+    ) -> None:
+        super().__init__(repository, upstreams)
+        self._faults = faults
+
+    async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:
+        """Return a project as the faults show it."""
+        project = await super().project(name, local_project)
+        for fault in self._faults:
+            specification = fault.specification
+            if isinstance(specification, kinds.StalePage):
+                project = fault.snapshot.get(name)
+            elif project is not None and isinstance(specification, _FILE_FAULTS):
+                project = _with_changed_files(project, fault)
+        return project
+
+    async def project_names(self) -> list[str]:
+        """Return the names of the projects as the faults show them."""
+        stale = self._stale_page()
+        return await super().project_names() if stale is None else sorted(stale.snapshot)
+
+    async def listing_revision(self) -> str:
+        """Return a revision of its own for a stale listing: it is cached by its revision."""
+        stale = self._stale_page()
+        return await super().listing_revision() if stale is None else f"stale {stale.id}"
+
+    def _stale_page(self) -> InstalledFault | None:
+        for fault in self._faults:
+            if isinstance(fault.specification, kinds.StalePage):
+                return fault
+        return None
+
+
+def _with_changed_files(project: Project, fault: InstalledFault) -> Project:
+    # Pages are cached by the project's revision, so a faulty page needs a revision of its own.
+    return msgspec.structs.replace(
+        project,
+        files={name: _changed(file, fault) for name, file in project.files.items()},
+        revision=f"{project.revision} {fault.id}",
+    )
+
+
+def _changed(file: ListedFile, fault: InstalledFault) -> ListedFile:
+    match fault.specification:
+        case kinds.WrongHash():
+            return msgspec.structs.replace(file, sha256=_WRONG_DIGEST)
+        case kinds.WrongMetadataHash() if file.metadata_sha256 is not None:
+            return msgspec.structs.replace(file, metadata_sha256=_WRONG_DIGEST)
+        case kinds.MissingMetadata() if isinstance(file, RemoteFile):
+            return msgspec.structs.replace(file, metadata_url=None)
+        case kinds.MissingMetadata():
+            return msgspec.structs.replace(file, metadata_blob=None)
+    return file

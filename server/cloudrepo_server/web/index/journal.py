@@ -1,0 +1,66 @@
+"""The middleware that writes the journal: one entry for each request to a repository."""
+
+from time import monotonic
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.testkit.registry import TestkitRegistry
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.index.faulty_response import ConnectionResetByFaultError
+from cloudrepo_server.web.index.resolve import resolved
+
+
+def write_journal(testkit: TestkitRegistry) -> Middleware:
+    """Return the middleware that adds each request to the journal of its repository.
+
+    The entry is added when the request arrives, as the `details` of the request's state. Handlers
+    fill in the details; `complete_journal_entry` adds the response just before it is sent.
+    """
+
+    @web.middleware
+    async def journal(request: web.Request, handler: Handler) -> web.StreamResponse:
+        path, repository = resolved(request)
+        entry = Entry(
+            method=request.method,
+            path=path.path,
+            user_agent=_printable(request.headers.get("User-Agent", "")),
+        )
+        state = state_of(request)
+        state.details = entry
+        if repository is not None:
+            testkit.record(repository.document.id, entry)
+        try:
+            response = await handler(request)
+        except ConnectionResetByFaultError as error:
+            entry.status = entry.status or 0
+            entry.reason = str(error)
+            raise
+        if response.prepared:
+            # The body was streamed, which took longer than the response's first line.
+            entry.seconds = monotonic() - state.started
+        return response
+
+    return journal
+
+
+async def complete_journal_entry(request: web.Request, response: web.StreamResponse) -> None:
+    """Complete the entry of a request with a response that is about to be sent.
+
+    A client that has received its response therefore finds it in the journal.
+    """
+    state = state_of(request)
+    entry = state.details
+    if not isinstance(entry, Entry):
+        return
+    if isinstance(response, web.Response) and request.method != "HEAD":
+        entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0
+    entry.seconds = monotonic() - state.started
+    entry.reason = response.reason or ""
+    entry.status = response.status
+
+
+def _printable(header: str) -> str:
+    # Headers may contain any bytes; JSON can only represent valid Unicode.
+    return header.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,0 +1,62 @@
+"""What a path below a repository's URL names: the root page, a project's page, or a file."""
+
+from typing import Literal
+
+import msgspec
+
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
+from cloudrepo_server.web.http.paths import IndexPath
+
+METADATA_SUFFIX = ".metadata"
+
+_MAX_PARTS = 2
+
+
+class ReadTarget(msgspec.Struct, frozen=True):
+    """The resource that a read request names, whether it exists or not.
+
+    `local_project` is the project as it is in the repository itself, without its upstreams.
+    """
+
+    base: str
+    kind: Literal["root", "page", "file", "metadata"]
+    project: str = ""
+    filename: str = ""
+    local_project: ProjectDocument | None = None
+
+
+async def find_read_target(repository: Repository, path: IndexPath) -> ReadTarget:
+    """Return the resource that a path names.
+
+    Raises:
+        NotFoundError: no resource can have this path.
+    """
+    parts = path.parts
+    below_simple = bool(parts) and parts[0] in repository.dialect.simple_prefixes
+    if below_simple and not await _is_file_of_simple(repository, parts):
+        parts = parts[1:]
+    if not parts:
+        return ReadTarget(path.base, "root")
+    if len(parts) > _MAX_PARTS:
+        raise NotFoundError(f"There is nothing at this path in the repository {repository.name}.")
+    project = await repository.project(parts[0])
+    name = parts[0] if project is None else project.name
+    if len(parts) == 1:
+        return ReadTarget(path.base, "page", name, local_project=project)
+    filename = parts[1]
+    if path.slash:
+        raise NotFoundError(f"The URL of a file does not end in a slash: {filename}")
+    kind: Literal["file", "metadata"] = "metadata" if filename.endswith(METADATA_SUFFIX) else "file"
+    return ReadTarget(path.base, kind, name, filename, project)
+
+
+async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> bool:
+    # `/simple/X` is the page of X, unless the project named "simple" has a file X.
+    if parts[0] != "simple" or len(parts) != _MAX_PARTS:
+        return False
+    project = await repository.project("simple")
+    filename = parts[1].removesuffix(METADATA_SUFFIX).removesuffix(PROVENANCE_SUFFIX)
+    return project is not None and filename in project.files

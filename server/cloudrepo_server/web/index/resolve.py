@@ -1,0 +1,42 @@
+"""Finds the repository that a request is for."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.web.http.authentication import prefetch
+from cloudrepo_server.web.http.paths import IndexPath, parse_index_path
+from cloudrepo_server.web.http.request_state import state_of
+
+
+def resolve_repository(organization: Organization) -> Middleware:
+    """Return the middleware that parses the path and finds the repository, for `resolved`.
+
+    A request through an impersonated host is for the path that it stands for.
+    """
+
+    @web.middleware
+    async def resolve(request: web.Request, handler: Handler) -> web.StreamResponse:
+        state = state_of(request)
+        path = parse_index_path(state.impersonated_path or request.rel_url.raw_path)
+        state.index_path = path
+        if organization.shared:
+            prefetch(request, organization, path)
+        state.repository = await organization.find(path.repository)
+        if state.repository is not None:
+            state.dialect = state.repository.dialect
+        return await handler(request)
+
+    return resolve
+
+
+def resolved(request: web.BaseRequest) -> tuple[IndexPath, Repository | None]:
+    """Return the path and the repository that `resolve_repository` found.
+
+    The repository is None if no repository has the name in the path.
+    """
+    state = state_of(request)
+    if state.index_path is None:
+        raise LookupError("the route of this request lacks the middleware resolve_repository")
+    return state.index_path, state.repository

@@ -1,0 +1,69 @@
+"""What a read request sees of a repository."""
+
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.stored_file import StoredFile
+from cloudrepo_server.domain.upstream import Upstreams
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.models import File, Project, ProjectDocument
+from cloudrepo_server.specs.dialect import Dialect
+
+
+class RepositoryView:
+    """A repository together with its upstreams, as one request reads it.
+
+    Readers get everything from a view. A test's faults change what it returns (`FaultyView`).
+    """
+
+    __slots__ = ("_repository", "_upstreams")
+
+    def __init__(self, repository: Repository, upstreams: Upstreams) -> None:
+        self._repository = repository
+        self._upstreams = upstreams
+
+    @property
+    def id(self) -> str:
+        """The repository's id, which no other repository ever has."""
+        return self._repository.document.id
+
+    @property
+    def name(self) -> str:
+        """The repository's name."""
+        return self._repository.name
+
+    @property
+    def dialect(self) -> Dialect:
+        """The registry that the repository imitates."""
+        return self._repository.dialect
+
+    async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:
+        """Return a project with the files of the upstreams, or None.
+
+        Args:
+            name: the project's name.
+            local_project: the project as it is in the repository itself.
+        """
+        return await self._upstreams.project(self._repository, name, local=local_project)
+
+    async def read_project_again(self, name: str) -> Project | None:
+        """Return a project with changes that were made during this request."""
+        return await self.project(name, await self._repository.project(name))
+
+    def project_not_found(self, name: str) -> NotFoundError:
+        """Return the error for a project that does not exist."""
+        return self._repository.project_not_found(name)
+
+    async def project_names(self) -> list[str]:
+        """Return the normalized names of all projects, sorted."""
+        return await self._upstreams.project_names(self._repository)
+
+    async def listing_revision(self) -> str:
+        """Return a string that changes whenever `project_names` changes."""
+        return await self._upstreams.listing_revision(self._repository)
+
+    def file(self, file: File) -> StoredFile:
+        """Return the content of a file."""
+        return self._repository.content(file)
+
+    async def metadata(self, file: File) -> StoredFile:
+        """Return the core metadata of a file."""
+        return await self._repository.metadata(file)
