@@ -1,4 +1,4 @@
-"""How the documentation is built: `tox -e docs`."""
+"""Sphinx's configuration; `tox -e docs` builds the documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from docs import tables
 
-# So that what modules import for annotations alone is there when those are read.
+# Imports the names that modules import under TYPE_CHECKING, which their annotations use.
 os.environ["SPHINX_AUTODOC_RELOAD_MODULES"] = "1"
 
 project = "pytest-cloudrepo"
@@ -28,10 +28,10 @@ extensions = [
 html_theme = "furo"
 html_title = project
 html_show_copyright = False
-# A line of code has up to 100 characters, as in this project's own files.
+# A smaller font for code, whose lines have up to 100 characters.
 _SMALL = {"code-font-size": "var(--font-size--small--3)"}
 html_theme_options = {"light_css_variables": _SMALL}
-# Docstrings write code as Markdown does.
+# In docstrings, `single backticks` mean code, as in Markdown.
 default_role = "code"
 
 myst_enable_extensions = ["substitution"]
@@ -48,6 +48,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
 
-# Every name of this project's own has to lead somewhere; others' documentation is elsewhere.
+# Warn about references to unknown names of this project; other projects' names are not resolved.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!pytest_cloudrepo\b).*|.*\.Environment")]
