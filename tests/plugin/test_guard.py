@@ -1,4 +1,4 @@
-"""What keeps a test's programs from other hosts where the server's proxy is of no use."""
+"""The network guard of subprocesses if the server's proxy cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo import Repository
 
-ASKS = """
+REQUEST_URLS = """
 import sys, urllib.error, urllib.request
 for url in sys.argv[1:]:
     try:
@@ -29,36 +29,36 @@ for url in sys.argv[1:]:
 """
 
 
-HOME = "http://index.example"
+SERVER_URL = "http://index.example"
 
 
-def out_of_reach(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 (the API's)
-    # Its port is mapped to nowhere, as a container's is.
+def unreachable_proxy(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 (the signature of the API)
+    # Nothing listens on this port, as if a container did not publish the port.
     return {"id": "1", "proxy": "http://1:secret@127.0.0.1:9", "ca": None}
 
 
-def shares_its_store(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 (likewise)
+def no_proxy(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 (the signature of the API)
     raise ServerError("An impersonation belongs to one server.", status=409)
 
 
-@pytest.mark.parametrize("call", [out_of_reach, shares_its_store])
-def test_programs_reach_the_server_and_no_other_host(
+@pytest.mark.parametrize("call", [unreachable_proxy, no_proxy])
+def test_subprocesses_reach_the_server_and_no_other_host(
     cloudrepo: Repository,
     tmp_path: Path,
-    call: Any,  # noqa: ANN401 (a function of any kind)
+    call: Any,  # noqa: ANN401 (any function)
 ) -> None:
     environ = {**cloudrepo.environ, **NetworkGuard(call, cloudrepo.url, tmp_path).variables()}
-    asked = [sys.executable, "-c", ASKS, cloudrepo.url, "http://other.example/"]
-    ended = subprocess.run(
-        asked, env=environ, capture_output=True, text=True, check=True, timeout=60
+    arguments = [sys.executable, "-c", REQUEST_URLS, cloudrepo.url, "http://other.example/"]
+    completed = subprocess.run(
+        arguments, env=environ, capture_output=True, text=True, check=True, timeout=60
     )
-    assert ended.stdout.split() == ["401", "ConnectionRefusedError"], ended
+    assert completed.stdout.split() == ["401", "ConnectionRefusedError"], completed
 
 
-@pytest.mark.parametrize("call", [out_of_reach, shares_its_store])
-def test_the_servers_host_and_those_allowed_are_reached_directly(
+@pytest.mark.parametrize("call", [unreachable_proxy, no_proxy])
+def test_no_proxy_variables_list_the_servers_host_and_allowed_hosts(
     tmp_path: Path,
-    call: Any,  # noqa: ANN401 (a function of any kind)
+    call: Any,  # noqa: ANN401 (any function)
 ) -> None:
     guard = NetworkGuard(call, "https://index.example:8443/repositories/x", tmp_path)
     guard.allow("b.example")
@@ -67,19 +67,19 @@ def test_the_servers_host_and_those_allowed_are_reached_directly(
     assert variables["NO_PROXY"].split(",")[-2:] == ["index.example", "b.example"]
 
 
-def test_who_needs_the_proxy_is_told_that_there_is_none(tmp_path: Path) -> None:
+def test_impersonation_without_a_proxy_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         NoProxyError, match=r"cannot connect to the index server.s proxy at 127\.0\.0\.1, port 9"
     ):
-        NetworkGuard(out_of_reach, HOME, tmp_path).impersonate("http://other.example/")
+        NetworkGuard(unreachable_proxy, SERVER_URL, tmp_path).impersonate("http://other.example/")
     with pytest.raises(NoProxyError, match="belongs to one server"):
-        NetworkGuard(shares_its_store, HOME, tmp_path).impersonate("http://other.example/")
+        NetworkGuard(no_proxy, SERVER_URL, tmp_path).impersonate("http://other.example/")
 
 
-def test_other_refusals_are_told_as_they_are(tmp_path: Path) -> None:
-    def refuses(*_: str, **__: object) -> None:
+def test_other_errors_of_the_server_are_raised_unchanged(tmp_path: Path) -> None:
+    def reject(*_: str, **__: object) -> None:
         raise ServerError("That is no URL.", status=400)
 
     with pytest.raises(ServerError, match="That is no URL") as raised:
-        NetworkGuard(refuses, HOME, tmp_path).variables()
+        NetworkGuard(reject, SERVER_URL, tmp_path).variables()
     assert not isinstance(raised.value, NoProxyError)

@@ -1,4 +1,4 @@
-"""Many runs at once against one server that outlives them all (`--cloudrepo-url`)."""
+"""Many concurrent pytest sessions that share one existing server (`--cloudrepo-url`)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LOGIN = {
     "CLOUDREPO_ADMIN_PASSWORD": "an-admin-password",
 }
 
-# The same in every run, so that they would meet if they could.
-WORKS = """
+# Every session uses the same names, so that sessions that are not isolated would conflict.
+SHORT_TESTS = """
 import pytest
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def shared(cloudrepo_server):
     return cloudrepo_server.create_repository()
 
 @pytest.mark.parametrize("number", range(6))
-def test_works(cloudrepo, cloudrepo_factory, cloudrepo_package, shared, number):
+def test_repositories_are_isolated(cloudrepo, cloudrepo_factory, cloudrepo_package, shared, number):
     other = cloudrepo_factory(overwrite_protection=True)
     assert cloudrepo.files("demo") == other.files("demo") == []
     cloudrepo.publish(cloudrepo_package("demo", f"{number}.0"))
@@ -46,7 +46,7 @@ def test_works(cloudrepo, cloudrepo_factory, cloudrepo_package, shared, number):
     assert len(cloudrepo.requests) == 0
 """
 
-HOLDS = """
+BLOCKED_TESTS = """
 import pathlib, time
 import pytest
 
@@ -58,7 +58,7 @@ def test_NAME(cloudrepo, cloudrepo_server, cloudrepo_package, number):
     cloudrepo_server.create_user(f"NAME-{number}@example.org")
     (HERE / f"NAME-{number}").touch()
     deadline = time.monotonic() + 120
-    while not (HERE / "go-on").exists():
+    while not (HERE / "continue").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     cloudrepo.publish(cloudrepo_package("demo", "1.0"))
@@ -66,19 +66,21 @@ def test_NAME(cloudrepo, cloudrepo_server, cloudrepo_package, number):
 
 
 @dataclass(frozen=True, slots=True)
-class Staging:
-    """A server for all runs."""
+class SharedServer:
+    """A server that all sessions of a test use."""
 
     url: str
 
     def api(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 (JSON)
         auth = (LOGIN["CLOUDREPO_ADMIN_USERNAME"], LOGIN["CLOUDREPO_ADMIN_PASSWORD"])
-        answer = requests.request(method, f"{self.url}/api{path}", auth=auth, json=json, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
+        response = requests.request(
+            method, f"{self.url}/api{path}", auth=auth, json=json, timeout=60
+        )
+        response.raise_for_status()
+        return response.json()
 
-    def made(self) -> dict[str, str]:
-        """When each repository and each user was made."""
+    def creation_times(self) -> dict[str, str]:
+        """Return the creation time of each repository and each user, by name."""
         repositories = self.api("GET", "/repositories")["repositories"]
         users = self.api("GET", "/users")["users"]
         return {
@@ -88,33 +90,36 @@ class Staging:
 
 
 @pytest.fixture
-def staging(tmp_path: Path, suite: Suite) -> Iterator[Staging]:
+def shared_server(tmp_path: Path, suite: Suite) -> Iterator[SharedServer]:
     state = tmp_path / "state.json"
     serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
     serve += ["--data", str(tmp_path / "data"), "--owner-pid", str(os.getpid())]
-    with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as it:
+    with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as process:
         suite.wait_for(state.exists, "the server")
-        yield Staging(json.loads(state.read_text(encoding="utf-8"))["url"])
-        psutil.Process(it.pid).terminate()
+        yield SharedServer(json.loads(state.read_text(encoding="utf-8"))["url"])
+        psutil.Process(process.pid).terminate()
 
 
-def seconds_since(moment: str) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+def seconds_since(time: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds()
 
 
 @posix
-def test_a_run_that_is_killed_leaves_what_a_sweep_by_age_removes(
-    suite: Suite, staging: Staging
+def test_a_sweep_removes_the_leftovers_of_a_killed_session_only(
+    suite: Suite, shared_server: SharedServer
 ) -> None:
     suite.write(
-        test_works=WORKS,
-        test_killed=HOLDS.replace("NAME", "killed"),
-        test_long=HOLDS.replace("NAME", "long"),
+        test_short=SHORT_TESTS,
+        test_killed=BLOCKED_TESTS.replace("NAME", "killed"),
+        test_long=BLOCKED_TESTS.replace("NAME", "long"),
     )
-    use = f"--cloudrepo-url={staging.url}"
+    use_server = f"--cloudrepo-url={shared_server.url}"
 
-    killed = suite.start(use, "-n2", "test_killed.py", environ=LOGIN)
-    others = [suite.start(use, n, "test_works.py", environ=LOGIN) for n in ("-n0", "-n2", "-n0")]
+    killed = suite.start(use_server, "-n2", "test_killed.py", environ=LOGIN)
+    others = [
+        suite.start(use_server, workers, "test_short.py", environ=LOGIN)
+        for workers in ("-n0", "-n2", "-n0")
+    ]
     suite.wait_until_exists("killed-0")
     suite.wait_until_exists("killed-1")
     killed.signal("SIGKILL", whole_group=True)
@@ -122,44 +127,48 @@ def test_a_run_that_is_killed_leaves_what_a_sweep_by_age_removes(
     for other in others:
         outcome = other.wait()
         assert outcome.counts() == {"passed": 6}, outcome
-    left = staging.made()
-    assert len(left) == 10
-    assert {name.removeprefix("test_").partition("-")[0] for name in left} == {"killed"}
+    leftovers = shared_server.creation_times()
+    assert len(leftovers) == 10
+    assert {name.removeprefix("test_").partition("-")[0] for name in leftovers} == {"killed"}
 
-    long = suite.start(use, "-n2", "test_long.py", environ=LOGIN)
+    long = suite.start(use_server, "-n2", "test_long.py", environ=LOGIN)
     suite.wait_until_exists("long-0")
     suite.wait_until_exists("long-1")
-    in_use = {name: moment for name, moment in staging.made().items() if name not in left}
-    assert len(in_use) == len(left)
-    between = seconds_since(max(left.values())) / 2 + seconds_since(min(in_use.values())) / 2
-    swept = staging.api("POST", "/sweep", {"runs_older_than": between})
+    in_use = {
+        name: time for name, time in shared_server.creation_times().items() if name not in leftovers
+    }
+    assert len(in_use) == len(leftovers)
+    # An age between the two sessions.
+    age = seconds_since(max(leftovers.values())) / 2 + seconds_since(min(in_use.values())) / 2
+    swept = shared_server.api("POST", "/sweep", {"runs_older_than": age})
     assert swept == {"runs": 1, "repositories": 4, "users": 6}
-    assert staging.made() == in_use
+    assert shared_server.creation_times() == in_use
 
-    (suite.folder / "go-on").touch()
+    (suite.folder / "continue").touch()
     outcome = long.wait()
     assert outcome.counts() == {"passed": 2}, outcome
-    assert staging.made() == {}
+    assert shared_server.creation_times() == {}
 
 
-def test_a_run_of_another_kind_is_told_apart(suite: Suite, staging: Staging) -> None:
-    """All that one run makes, in whichever worker, bears one name."""
+def test_all_workers_of_a_session_use_the_name_of_the_session(
+    suite: Suite, shared_server: SharedServer
+) -> None:
     suite.write(
         test_it="""
 import json, os, pathlib
 
-def runs(server):
-    return [one["run"] for one in server._api.call("GET", "repositories")["repositories"]]
+def session_names(server):
+    return [each["run"] for each in server._api.call("GET", "repositories")["repositories"]]
 
 def test_one(cloudrepo, cloudrepo_server):
-    pathlib.Path(f"run-{os.getpid()}").write_text(json.dumps(runs(cloudrepo_server)))
+    pathlib.Path(f"run-{os.getpid()}").write_text(json.dumps(session_names(cloudrepo_server)))
 
 test_two = test_one
 """
     )
     for workers in ("-n2", "-n0"):
-        outcome = suite.run(f"--cloudrepo-url={staging.url}", workers, environ=LOGIN)
+        outcome = suite.run(f"--cloudrepo-url={shared_server.url}", workers, environ=LOGIN)
         assert outcome.counts() == {"passed": 2}, outcome
-    told = [set(json.loads(text)) for text in suite.read("run-*")]
-    assert len(set().union(*told)) == 2
-    assert all(name.startswith("cloudrepo-") for name in set().union(*told))
+    names = set().union(*(json.loads(text) for text in suite.read("run-*")))
+    assert len(names) == 2
+    assert all(name.startswith("cloudrepo-") for name in names)

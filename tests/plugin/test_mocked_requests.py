@@ -1,4 +1,4 @@
-"""Test suites that have requests, sockets or programs replaced while they use the fixtures."""
+"""Test suites that use the fixtures while requests or sockets are mocked."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ if TYPE_CHECKING:
     from pytest_cloudrepo import PackageFactory, Repository
     from tests.support.inner_sessions import Suite
 
-ELSEWHERE = "http://elsewhere.invalid/"
+MOCKED_URL = "http://mocked.invalid/"
 
 
-def by_responses() -> AbstractContextManager[object]:
+def with_responses() -> AbstractContextManager[object]:
     mocked = responses.RequestsMock()
-    mocked.get(ELSEWHERE, body="mocked")
+    mocked.get(MOCKED_URL, body="mocked")
     return mocked
 
 
-def by_requests_mock() -> AbstractContextManager[object]:
+def with_requests_mock() -> AbstractContextManager[object]:
     mocked = requests_mock.Mocker()
-    mocked.get(ELSEWHERE, text="mocked")
+    mocked.get(MOCKED_URL, text="mocked")
     return mocked
 
 
-def by_hand() -> AbstractContextManager[object]:
+def with_mock_patch() -> AbstractContextManager[object]:
     return mock.patch("requests.Session.request", return_value=mock.Mock(text="mocked"))
 
 
-@pytest.mark.parametrize("mocked", [by_responses, by_requests_mock, by_hand])
-def test_the_fixtures_reach_the_server_while_requests_is_mocked(
+@pytest.mark.parametrize("mocked", [with_responses, with_requests_mock, with_mock_patch])
+def test_the_fixtures_work_while_requests_is_mocked(
     cloudrepo: Repository,
     cloudrepo_package: PackageFactory,
     mocked: Callable[[], AbstractContextManager[object]],
 ) -> None:
     with mocked():
-        assert requests.get(ELSEWHERE, timeout=10).text == "mocked"
+        assert requests.get(MOCKED_URL, timeout=10).text == "mocked"
         cloudrepo.publish(cloudrepo_package("demo", "1.0"))
         cloudrepo.upload(cloudrepo_package("demo", "2.0"))
         assert cloudrepo.versions("demo") == ["1.0", "2.0"]
 
 
-def test_a_cassette_of_vcrpys_holds_nothing_of_the_fixtures(
+def test_vcrpy_does_not_record_the_requests_of_the_fixtures(
     cloudrepo: Repository, cloudrepo_package: PackageFactory, tmp_path: Path
 ) -> None:
     cassette = tmp_path / "cassette.yaml"
     with vcr.use_cassette(cassette):
         requests.get(cloudrepo.url, timeout=10)
-        # More than one at a time, so that a connection is made while it is recording.
-        cloudrepo._api.close()  # noqa: SLF001 - no test would close it
+        # Close the connections, so that new ones are opened while vcrpy records.
+        cloudrepo._api.close()  # noqa: SLF001 (not part of the public API)
         cloudrepo.publish(cloudrepo_package("demo", "1.0"))
-    recorded = cassette.read_text(encoding="utf-8")
-    assert cloudrepo.name in recorded
-    assert "/api/" not in recorded
+    recording = cassette.read_text(encoding="utf-8")
+    assert cloudrepo.name in recording
+    assert "/api/" not in recording
 
 
-def test_a_report_that_cannot_be_made_does_not_end_the_run(suite: Suite) -> None:
+def test_a_failure_report_that_raises_does_not_abort_the_session(suite: Suite) -> None:
     suite.write(
         test_it="""
 import socket

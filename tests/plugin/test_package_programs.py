@@ -9,7 +9,7 @@ import pytest
 
 from pytest_cloudrepo._programs import command
 from tests.support.built_archives import members
-from tests.support.pythons import of_another_python
+from tests.support.pythons import venv_of_another_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +142,7 @@ def test_an_sdist_builds_the_wheel_that_would_have_been_written(
 def test_another_python_builds_the_sdist(
     cloudrepo_package: PackageFactory, cloudrepo_venv_factory: VirtualEnvFactory
 ) -> None:
-    venv = of_another_python(cloudrepo_venv_factory)
+    venv = venv_of_another_python(cloudrepo_venv_factory)
     venv.install(cloudrepo_package("demo", "1.0", **WORDS, sdist=True), "--no-deps")
     assert script(venv, "run-it") == "inner\n"
 

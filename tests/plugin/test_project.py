@@ -14,7 +14,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo.project import Project
 from tests.support.built_archives import check_record, installed, members, metadata
-from tests.support.pythons import of_another_python
+from tests.support.pythons import venv_of_another_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,7 +201,7 @@ def test_uv_runs_a_project_as_it_does_others(
 def test_another_python_builds_the_sdist(
     cloudrepo_project: ProjectFactory, cloudrepo_venv_factory: VirtualEnvFactory
 ) -> None:
-    other_venv = of_another_python(cloudrepo_venv_factory)
+    other_venv = venv_of_another_python(cloudrepo_venv_factory)
     (sdist,) = cloudrepo_project("demo", "1.0").build(wheel=False)
     other_venv.install(sdist)
     assert other_venv.version("demo") == "1.0"

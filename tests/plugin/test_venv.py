@@ -15,14 +15,14 @@ from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.result import CommandError, CommandTimeout
 from pytest_cloudrepo.errors import CloudRepoError
 from pytest_cloudrepo.venv import VirtualEnv
-from tests.support.pythons import of_another_python
+from tests.support.pythons import venv_of_another_python
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
     from pytest_cloudrepo.repository import Repository
 
 INSTALLERS: Final[tuple[Literal["pip", "uv"], ...]] = ("pip", "uv")
-BY_EACH = pytest.mark.parametrize("installer", INSTALLERS)
+EACH_INSTALLER = pytest.mark.parametrize("installer", INSTALLERS)
 
 
 @pytest.fixture
@@ -31,29 +31,29 @@ def wheel(cloudrepo_project: ProjectFactory) -> Path:
     return wheel
 
 
-def test_there_is_pip_in_an_environment_and_nothing_else(cloudrepo_venv: VirtualEnv) -> None:
+def test_a_new_environment_contains_only_pip(cloudrepo_venv: VirtualEnv) -> None:
     listed = cloudrepo_venv.run("-m", "pip", "list", "--format=json").stdout
     assert [project["name"] for project in json.loads(listed)] == ["pip"]
 
 
-def test_an_environment_is_one(cloudrepo_venv: VirtualEnv) -> None:
+def test_an_environment_is_isolated_from_its_base_python(cloudrepo_venv: VirtualEnv) -> None:
     script = "import sys; print(sys.prefix, sys.prefix != sys.base_prefix, sys.version_info[:2])"
     assert cloudrepo_venv.run("-c", script).stdout == (
         f"{cloudrepo_venv.folder} True {sys.version_info[:2]}\n"
     )
 
 
-def test_its_programs_are_its_own(cloudrepo_venv: VirtualEnv) -> None:
+def test_programs_on_the_path_belong_to_the_environment(cloudrepo_venv: VirtualEnv) -> None:
     pip = shutil.which("pip", path=cloudrepo_venv.environ["PATH"])
     assert pip is not None
     assert Path(pip).parent == cloudrepo_venv.scripts
-    done = subprocess.run(
+    completed = subprocess.run(
         [pip, "--version"], env=cloudrepo_venv.environ, capture_output=True, text=True, check=True
     )
-    assert str(cloudrepo_venv.folder) in done.stdout
+    assert str(cloudrepo_venv.folder) in completed.stdout
 
 
-@BY_EACH
+@EACH_INSTALLER
 def test_a_file_is_installed_without_an_index(
     cloudrepo_venv: VirtualEnv, wheel: Path, installer: Literal["pip", "uv"]
 ) -> None:
@@ -61,12 +61,12 @@ def test_a_file_is_installed_without_an_index(
     cloudrepo_venv.install(wheel, installer=installer)
     assert cloudrepo_venv.version("demo") == "1.0"
     assert cloudrepo_venv.version("DEMO") == "1.0"
-    for noticed in ("demo-x", "dem"):
-        assert cloudrepo_venv.version(noticed) is None
+    for similar_name in ("demo-x", "dem"):
+        assert cloudrepo_venv.version(similar_name) is None
     assert cloudrepo_venv.run("-c", "import demo; print(demo.__version__)").stdout == "1.0\n"
 
 
-@BY_EACH
+@EACH_INSTALLER
 def test_a_project_is_installed_from_a_repository(
     cloudrepo: Repository,
     cloudrepo_venv: VirtualEnv,
@@ -79,7 +79,7 @@ def test_a_project_is_installed_from_a_repository(
     assert cloudrepo.password not in repr(result)
 
 
-@BY_EACH
+@EACH_INSTALLER
 def test_a_project_is_installed_from_a_url(
     cloudrepo: Repository,
     cloudrepo_venv: VirtualEnv,
@@ -91,8 +91,8 @@ def test_a_project_is_installed_from_a_url(
     assert cloudrepo_venv.version("demo") == "1.0"
 
 
-@BY_EACH
-def test_a_version_is_the_one_that_is_there_now(
+@EACH_INSTALLER
+def test_version_returns_the_currently_installed_version(
     cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
 ) -> None:
     for version in ("1.0", "2.0"):
@@ -103,8 +103,8 @@ def test_a_version_is_the_one_that_is_there_now(
     assert cloudrepo_venv.version("de-mo-x") is None
 
 
-@BY_EACH
-def test_several_indexes_are_asked(
+@EACH_INSTALLER
+def test_a_project_and_its_dependencies_can_come_from_several_indexes(
     cloudrepo_factory: RepositoryFactory,
     cloudrepo_project: ProjectFactory,
     cloudrepo_venv: VirtualEnv,
@@ -120,7 +120,7 @@ def test_several_indexes_are_asked(
     ]
 
 
-def test_uv_takes_a_project_from_the_first_index_that_has_it_and_pip_the_best(
+def test_uv_prefers_the_first_index_and_pip_the_best_version(
     cloudrepo_factory: RepositoryFactory,
     cloudrepo_project: ProjectFactory,
     cloudrepo_venv_factory: VirtualEnvFactory,
@@ -128,16 +128,16 @@ def test_uv_takes_a_project_from_the_first_index_that_has_it_and_pip_the_best(
     first, second = cloudrepo_factory(), cloudrepo_factory()
     first.publish(*cloudrepo_project("demo", "1.0").build(sdist=False))
     second.publish(*cloudrepo_project("demo", "9.0").build(sdist=False))
-    found = {}
+    versions = {}
     for installer in INSTALLERS:
         venv = cloudrepo_venv_factory()
         venv.install("demo", index=[first, second], installer=installer)
-        found[installer] = venv.version("demo")
-    assert found == {"pip": "9.0", "uv": "1.0"}
+        versions[installer] = venv.version("demo")
+    assert versions == {"pip": "9.0", "uv": "1.0"}
 
 
-@BY_EACH
-def test_a_failure_shows_what_the_server_said_and_no_password(
+@EACH_INSTALLER
+def test_a_failure_shows_the_servers_responses_and_no_password(
     cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
 ) -> None:
     with pytest.raises(CommandError) as caught:
@@ -148,8 +148,8 @@ def test_a_failure_shows_what_the_server_said_and_no_password(
     assert cloudrepo.password not in f"{caught.value} {caught.value!r}"
 
 
-@BY_EACH
-def test_a_password_is_not_shown_by_a_build_that_shows_its_environment(
+@EACH_INSTALLER
+def test_a_password_is_masked_if_a_build_prints_its_environment(
     cloudrepo: Repository,
     cloudrepo_project: ProjectFactory,
     cloudrepo_venv: VirtualEnv,
@@ -164,8 +164,8 @@ def test_a_password_is_not_shown_by_a_build_that_shows_its_environment(
     assert cloudrepo.password not in str(caught.value)
 
 
-@BY_EACH
-def test_without_check_a_failure_is_a_result(
+@EACH_INSTALLER
+def test_a_failure_is_returned_if_check_is_false(
     cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
 ) -> None:
     result = cloudrepo_venv.install("absent", index=cloudrepo, installer=installer, check=False)
@@ -173,15 +173,15 @@ def test_without_check_a_failure_is_a_result(
     assert "absent" in result.output
 
 
-@BY_EACH
-def test_credentials_are_not_among_the_arguments(
+@EACH_INSTALLER
+def test_credentials_are_not_passed_as_arguments(
     cloudrepo: Repository, cloudrepo_venv: VirtualEnv, installer: Literal["pip", "uv"]
 ) -> None:
     result = cloudrepo_venv.install("absent", index=cloudrepo, installer=installer, check=False)
     assert not any("://" in argument or "***" in argument for argument in result.args)
 
 
-def test_options_go_to_the_installer(
+def test_options_are_passed_to_the_installer(
     cloudrepo: Repository, cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv
 ) -> None:
     cloudrepo.publish(*cloudrepo_project("demo", "2.0b1").build(sdist=False))
@@ -192,7 +192,7 @@ def test_options_go_to_the_installer(
     assert cloudrepo_venv.version("demo") == "2.0b1"
 
 
-def test_an_environment_can_be_without_pip(
+def test_an_environment_can_be_created_without_pip(
     cloudrepo_venv_factory: VirtualEnvFactory, wheel: Path
 ) -> None:
     venv = cloudrepo_venv_factory(pip=False)
@@ -203,12 +203,12 @@ def test_an_environment_can_be_without_pip(
     assert venv.version("demo") == "1.0"
 
 
-def test_an_installer_that_is_not_known_is_named(cloudrepo_venv: VirtualEnv) -> None:
+def test_an_unknown_installer_is_rejected(cloudrepo_venv: VirtualEnv) -> None:
     with pytest.raises(ValueError, match="'pip' or 'uv', not 'conda'"):
-        cloudrepo_venv.install("demo", installer="conda")  # type: ignore[arg-type]  # on purpose
+        cloudrepo_venv.install("demo", installer="conda")  # type: ignore[arg-type]  # the mistake under test
 
 
-def test_uv_that_is_not_there_is_named(
+def test_a_missing_uv_is_reported(
     cloudrepo_venv: VirtualEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
@@ -217,33 +217,35 @@ def test_uv_that_is_not_there_is_named(
         cloudrepo_venv.install("demo", installer="uv")
 
 
-def test_another_python_is_found_by_its_version(
+def test_a_python_can_be_selected_by_version(
     cloudrepo_venv_factory: VirtualEnvFactory, wheel: Path
 ) -> None:
-    venv = of_another_python(cloudrepo_venv_factory)
+    venv = venv_of_another_python(cloudrepo_venv_factory)
     version = venv.run("-c", "import sys; print(sys.version_info[:2])").stdout
     assert version != f"{sys.version_info[:2]}\n"
     venv.install(wheel)
     assert venv.version("demo") == "1.0"
 
 
-def test_a_python_is_found_by_its_path(cloudrepo_venv_factory: VirtualEnvFactory) -> None:
+def test_a_python_can_be_selected_by_path(cloudrepo_venv_factory: VirtualEnvFactory) -> None:
     venv = cloudrepo_venv_factory(python=Path(sys.executable))
     script = "import sys; print(sys.base_prefix)"
     assert venv.run("-c", script).stdout == f"{sys.base_prefix}\n"
 
 
 @pytest.mark.parametrize("python", ["3.99", "no/such/python"])
-def test_a_python_that_is_not_there_is_told_with_those_that_are(
+def test_a_missing_python_is_reported_with_the_available_ones(
     cloudrepo_venv_factory: VirtualEnvFactory, python: str
 ) -> None:
-    this = ".".join(map(str, sys.version_info[:3]))
-    with pytest.raises(CloudRepoError, match=f"no Python '{python}' here; those found .*{this}"):
+    this_version = ".".join(map(str, sys.version_info[:3]))
+    with pytest.raises(
+        CloudRepoError, match=f"no Python '{python}' here; those found .*{this_version}"
+    ):
         cloudrepo_venv_factory(python=python)
 
 
-@BY_EACH
-def test_what_is_done_to_one_environment_is_not_seen_in_another(
+@EACH_INSTALLER
+def test_changes_to_one_environment_do_not_affect_others(
     cloudrepo_venv_factory: VirtualEnvFactory,
     cloudrepo_project: ProjectFactory,
     installer: Literal["pip", "uv"],
@@ -251,11 +253,11 @@ def test_what_is_done_to_one_environment_is_not_seen_in_another(
     before = cloudrepo_venv_factory()
     version = before.version("pip")
     changed = cloudrepo_venv_factory()
-    # Installers replace pip, and so write where the environments share files.
-    false_pip = cloudrepo_project(
+    # The environments share the files of pip, which an installer replaces here.
+    fake_pip = cloudrepo_project(
         "pip", "99.0", files={"pip/__init__.py": "x = 1\n", "pip/_internal/__init__.py": ""}
     )
-    changed.install(*false_pip.build(sdist=False), installer=installer)
+    changed.install(*fake_pip.build(sdist=False), installer=installer)
     assert changed.version("pip") == "99.0"
     assert changed.run("-c", "import pip; print(pip.x)").stdout == "1\n"
     for other in (before, cloudrepo_venv_factory()):
@@ -263,15 +265,15 @@ def test_what_is_done_to_one_environment_is_not_seen_in_another(
         assert other.run("-m", "pip", "--version").ok
 
 
-def test_a_program_runs_in_the_environments_folder_unless_told_otherwise(
+def test_a_program_runs_in_the_environments_folder_by_default(
     cloudrepo_venv: VirtualEnv, tmp_path: Path
 ) -> None:
-    where = ("-c", "import os; print(os.getcwd())")
-    assert cloudrepo_venv.run(*where).stdout == f"{cloudrepo_venv.folder}\n"
-    assert cloudrepo_venv.run(*where, cwd=tmp_path).stdout == f"{tmp_path}\n"
+    print_folder = ("-c", "import os; print(os.getcwd())")
+    assert cloudrepo_venv.run(*print_folder).stdout == f"{cloudrepo_venv.folder}\n"
+    assert cloudrepo_venv.run(*print_folder, cwd=tmp_path).stdout == f"{tmp_path}\n"
 
 
-def test_a_path_means_the_same_wherever_the_program_runs(
+def test_relative_paths_are_relative_to_the_tests_working_folder(
     cloudrepo_venv: VirtualEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheel: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -282,19 +284,19 @@ def test_a_path_means_the_same_wherever_the_program_runs(
     assert cloudrepo_venv.version("demo") == "1.0"
 
 
-def test_a_failing_program_is_an_error_or_a_result(cloudrepo_venv: VirtualEnv) -> None:
+def test_a_failing_program_raises_unless_check_is_false(cloudrepo_venv: VirtualEnv) -> None:
     with pytest.raises(CommandError, match="the reason"):
         cloudrepo_venv.run("-c", "raise SystemExit('the reason')")
     assert cloudrepo_venv.run("-c", "raise SystemExit(3)", check=False).returncode == 3
 
 
-def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+def test_a_program_is_stopped_after_its_timeout(tmp_path: Path) -> None:
     environment = Environment(tmp_path / "environment")
     app_data = tmp_path / "app-data"
-    made = VirtualEnv(
+    patient = VirtualEnv(
         tmp_path / "first", pip=False, environment=environment, app_data=app_data, timeout=60
     )
-    assert made.run("-c", "").ok
+    assert patient.run("-c", "").ok
     impatient = VirtualEnv(
         tmp_path / "second", pip=False, environment=environment, app_data=app_data, timeout=0.5
     )
@@ -302,7 +304,7 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         impatient.run("-c", "import time; time.sleep(300)")
 
 
-def test_environments_can_be_made_at_the_same_time_anywhere(tmp_path: Path) -> None:
+def test_environments_can_be_created_concurrently_in_folders_with_any_name(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
@@ -315,7 +317,7 @@ venv = VirtualEnv(
 print(venv.run("-m", "pip", "--version").stdout)
 """
     folder = tmp_path / ("é ü " * 20)
-    started = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-c", script, str(folder), name],
             stdout=subprocess.PIPE,
@@ -324,7 +326,7 @@ print(venv.run("-m", "pip", "--version").stdout)
         )
         for name in ("one", "two")
     ]
-    for name, process in zip(("one", "two"), started, strict=True):
+    for name, process in zip(("one", "two"), processes, strict=True):
         output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         assert str(folder / name) in output

@@ -1,4 +1,4 @@
-"""What pages of Markdown hold."""
+"""Reading the code blocks and tables of Markdown pages."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What stands after the fence may be a directive of MyST's, such as `{note}`.
+# After the opening fence there is a language, or a directive of MyST such as `{note}`.
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ROW = re.compile(r"^\| (.*) \|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: what stands after its fence, and its text."""
+    """A fenced block: its language or directive, and its text."""
 
     language: str
     text: str
 
 
 def blocks(page: Path, language: str | None = None) -> list[Block]:
-    """A page's fenced blocks, of this language if one is given."""
-    found = [Block(*match) for match in FENCED.findall(page.read_text("utf-8"))]
-    return [block for block in found if language in {None, block.language}]
+    """Return the fenced blocks of a page, or only those of one language."""
+    all_blocks = [Block(*match) for match in FENCED.findall(page.read_text("utf-8"))]
+    return [block for block in all_blocks if language in {None, block.language}]
 
 
 def rows(page: Path) -> list[list[str]]:
-    """The rows of a page's tables, cell by cell, titles and rules among them."""
+    """Return the cells of all table rows of a page, including header rows and separator rows."""
     return [re.split(r"\s*\|\s*", row) for row in ROW.findall(page.read_text("utf-8"))]

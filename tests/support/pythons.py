@@ -1,4 +1,4 @@
-"""What the tests of more than one module need."""
+"""The Pythons on this machine, for tests that need a second one."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.factories import VirtualEnvFactory
     from pytest_cloudrepo.venv import VirtualEnv
 
-RELEASES = range(10, 16)
+MINOR_VERSIONS = range(10, 16)
 
 
-def of_another_python(factory: VirtualEnvFactory) -> VirtualEnv:
-    """An environment of a Python that is not the one that runs the tests."""
-    for release in RELEASES:
-        if release != sys.version_info.minor:
+def venv_of_another_python(factory: VirtualEnvFactory) -> VirtualEnv:
+    """Return a virtual environment of a Python other than the one that runs the tests.
+
+    Skips the test if this machine has no other Python.
+    """
+    for minor in MINOR_VERSIONS:
+        if minor != sys.version_info.minor:
             try:
-                return factory(python=f"3.{release}")
+                return factory(python=f"3.{minor}")
             except CloudRepoError:
                 continue
-    pytest.skip("there is no other Python here")
+    pytest.skip("no other Python is installed")
