@@ -1,80 +1,80 @@
-"""What can be refused, in words for people; the web floor gives each its status."""
+"""The errors of the server, with texts for people; the web layer maps each class to a status."""
 
 
 class CloudRepoServerError(Exception):
-    """The base of all that this server says no to; its text is one sentence for a person."""
+    """The base class of all errors of this server."""
 
 
 class InvalidError(CloudRepoServerError):
-    """Something that was sent is wrong."""
+    """A request or a setting is not valid."""
 
 
 class NotFoundError(CloudRepoServerError):
-    """A repository, project, file, user or token that is not there."""
+    """A repository, project, file, user or token does not exist."""
 
 
 class RepositoryNotFoundError(NotFoundError):
-    """There is no repository with this name; CloudRepo's own client looks for these words."""
+    """A repository does not exist; CloudRepo's own client looks for the words of this error."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The repository could not be found: {name[:64]}")
 
 
 class ForbiddenError(CloudRepoServerError):
-    """A known user without the right."""
+    """The user is known but does not have the permission."""
 
 
 class UnauthenticatedError(CloudRepoServerError):
-    """Nobody, a wrong passphrase, or a login that is of no use here."""
+    """The credentials are missing, wrong, or not valid for this URL."""
 
 
 class ConflictError(CloudRepoServerError):
-    """A name that is taken."""
+    """A name is already in use."""
 
 
 class FileExistsInRepositoryError(CloudRepoServerError):
-    """A file name that is taken, where the repository or its dialect lets it stay so."""
+    """A file with this name exists, and overwrite protection or the dialect keeps it."""
 
 
 class TooLargeError(CloudRepoServerError):
-    """More bytes than a stated limit."""
+    """A request or a part of it is larger than a limit."""
 
 
 class StalledError(CloudRepoServerError):
-    """A client that stopped sending in the middle."""
+    """The client stopped sending before the end of its request."""
 
 
 class BusyError(CloudRepoServerError):
-    """More requests at once than are served."""
+    """The server already handles its maximum number of requests."""
 
 
 class StorageError(CloudRepoServerError):
-    """The storage failed; what was there is still there."""
+    """The store failed; nothing was changed."""
 
 
 class StorageFullError(StorageError):
-    """The storage has no room left; what was there is still there."""
+    """The store has no space left; nothing was changed."""
 
 
 class UncertainError(StorageError):
-    """The storage did not say whether it took a change; what was there may be as it was, or not."""
+    """The store did not respond to a change, which it may have applied or not."""
 
 
 class StagedFileLostError(StorageError):
-    """What was stored was removed before anything referred to it."""
+    """The content of an upload was deleted before the file became visible."""
 
 
 class UpstreamError(CloudRepoServerError):
-    """Another index, to which a repository falls through, did not answer as an index does."""
+    """Another index, which is an upstream of a repository, did not respond or is not an index."""
 
 
 class ListenError(CloudRepoServerError):
-    """An address or port that cannot be listened on."""
+    """The server cannot listen on an address or port."""
 
 
 class ExclusiveStorageRequiredError(CloudRepoServerError):
-    """What only a server can do that has its store for itself."""
+    """An operation needs a server that does not share its store."""
 
 
 class StorageInUseError(CloudRepoServerError):
-    """Another server owns the folder."""
+    """Another server uses the data folder."""

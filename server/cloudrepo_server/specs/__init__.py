@@ -1,1 +1,1 @@
-"""The packaging specifications and the registries' dialects, as pure functions."""
+"""The packaging specifications and the dialects of registries, as pure functions."""

@@ -1,4 +1,4 @@
-"""A distribution's archive, read and checked."""
+"""The archives of distributions: wheels and sdists."""
 
 import contextlib
 import gzip
@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
-from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, same_version, shown
+from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, quote, same_version
 
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
@@ -24,42 +24,42 @@ MAX_DIRECTORY = 64 << 20
 
 _MAX_OTHER_HEADERS = 1 << 20
 
-# 2.0 was withdrawn (PEP 426), yet wheels of many years have it.
+# 2.0 was withdrawn (PEP 426), but many existing wheels have it.
 _METADATA_VERSIONS = frozenset(
     {"1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6"}
 )
-# From 2.2 an sdist says which of its fields a build may change (PEP 643).
+# Since 2.2 an sdist lists the fields that a build may change (PEP 643).
 _RELIABLE_SDIST = (2, 2)
 _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 _END_OF_ZIP64_DIRECTORY = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
-# As the email package tells a header from what follows all headers.
+# The headers, as the email package separates them from the body.
 _HEADERS = re.compile(rb"(?:[!-9;-~]*:.*\n?|[ \t].*\n?)*+")
-_WANTED = re.compile(
+_NEEDED = re.compile(
     rb"^(?:Metadata-Version|Name|Version|Requires-Python):.*(?:\n[ \t].*)*+",
     re.IGNORECASE | re.MULTILINE,
 )
-_MAX_WANTED = 16
+_MAX_NEEDED = 16
 
 
 def read_archive(
     name: DistributionName, archive: IO[bytes], limits: Limits | None = None
 ) -> ArchiveMetadata:
-    """What the archive says, after a check that it can be read and is what its name says.
+    """Return the metadata in an archive, after checking that they match the file name.
 
     Raises:
-        InvalidError: it cannot be read, or is another project's or version's.
+        InvalidError: it cannot be read, or belongs to another project or version.
     """
-    most = (limits or Limits()).metadata_bytes
-    with _unreadable(name.filename):
+    limit = (limits or Limits()).metadata_bytes
+    with _invalid_if_unreadable(name.filename):
         if name.filetype == "bdist_wheel":
-            return _read_wheel(name, archive, most)
+            return _read_wheel(name, archive, limit)
         if name.filename.endswith(".zip"):
-            return _read_zip_sdist(name, archive, most)
-        return _read_tar_sdist(name, archive, most)
+            return _read_zip_sdist(name, archive, limit)
+        return _read_tar_sdist(name, archive, limit)
 
 
-def _read_wheel(name: DistributionName, archive: IO[bytes], most: int) -> ArchiveMetadata:
+def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
     with _open_zip(name, archive) as wheel:
         found = [
             info
@@ -71,60 +71,62 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], most: int) -> Archiv
                 f"{name.filename} has {len(found) or 'no'} .dist-info/METADATA files; "
                 "a wheel has exactly one."
             )
-        metadata = _read_member(name, wheel, found[0], most)
+        metadata = _read_member(name, wheel, found[0], limit)
     fields = _fields(metadata)
     version = fields.get("version", "")
     if canonicalize_name(fields.get("name", "")) != name.project:
         raise InvalidError(
-            f"{name.filename} holds the metadata of {shown(fields.get('name', ''))}."
+            f"{name.filename} contains the metadata of {quote(fields.get('name', ''))}."
         )
     if not same_version(version, name.version):
-        raise InvalidError(f"{name.filename} holds the metadata of version {shown(version)}.")
+        raise InvalidError(f"{name.filename} contains the metadata of version {quote(version)}.")
     metadata_version = fields.get("metadata_version", "")
     if metadata_version not in _METADATA_VERSIONS:
         raise InvalidError(
-            f"{name.filename} has metadata version {shown(metadata_version)}; "
-            f"known are {', '.join(sorted(_METADATA_VERSIONS))}."
+            f"{name.filename} has the unknown metadata version {quote(metadata_version)}; "
+            f"use one of {', '.join(sorted(_METADATA_VERSIONS))}."
         )
     return ArchiveMetadata(metadata, fields.get("requires_python"))
 
 
-def _read_zip_sdist(name: DistributionName, archive: IO[bytes], most: int) -> ArchiveMetadata:
+def _read_zip_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
     with _open_zip(name, archive) as sdist:
         for info in sdist.infolist():
             if _is_pkg_info(info.filename):
-                return _sdist_contents(_read_member(name, sdist, info, most))
+                return _sdist_contents(_read_member(name, sdist, info, limit))
     return ArchiveMetadata(None, None)
 
 
-def _read_tar_sdist(name: DistributionName, archive: IO[bytes], most: int) -> ArchiveMetadata:
+def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
     contents = ArchiveMetadata(None, None)
     unpacked = 0
     with (
-        _BoundedGzip(archive, most + _MAX_OTHER_HEADERS) as unzipped,
+        _BoundedGzip(archive, limit + _MAX_OTHER_HEADERS) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r:") as sdist,
     ):
         for number, member in enumerate(sdist):
             unpacked += member.size
             if number >= MAX_MEMBERS or unpacked > MAX_UNPACKED:
-                raise InvalidError(f"{name.filename} unpacks to more than is allowed.")
+                raise InvalidError(
+                    f"{name.filename} has too many members or is too large when unpacked."
+                )
             if member.isfile() and _is_pkg_info(member.name):
-                if member.size > most:
-                    raise InvalidError(f"{name.filename} has a PKG-INFO of more than {most} bytes.")
+                if member.size > limit:
+                    raise InvalidError(f"{name.filename} has a PKG-INFO larger than {limit} bytes.")
                 extracted = sdist.extractfile(member)
                 if extracted is not None:
                     contents = _sdist_contents(extracted.read())
-            # tarfile keeps every header it has read for as long as the archive is open.
-            sdist.members.clear()  # type: ignore[attr-defined] # typeshed has it not
+            # tarfile keeps every header in memory until the archive is closed.
+            sdist.members.clear()  # type: ignore[attr-defined] # missing in typeshed
             sdist.pax_headers = {}
-            unzipped.left = most + _MAX_OTHER_HEADERS
+            unzipped.left = limit + _MAX_OTHER_HEADERS
     return contents
 
 
 class _BoundedGzip(gzip.GzipFile):
-    """An archive of which only `left` bytes more may be read; what is skipped does not count.
+    """A gzip file of which at most `left` more bytes can be read; skipped bytes do not count.
 
-    A few bytes can claim a header of gigabytes, which tarfile would read whole.
+    A few bytes can declare a header of gigabytes, which tarfile would read into memory.
     """
 
     def __init__(self, archive: IO[bytes], left: int) -> None:
@@ -158,7 +160,7 @@ def _open_zip(name: DistributionName, archive: IO[bytes]) -> zipfile.ZipFile:
 
 
 def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
-    # zipfile makes an object of each member, and an archive may claim millions.
+    # zipfile creates an object for each member, and an archive may declare millions.
     size = archive.seek(0, 2)
     archive.seek(max(0, size - _END_OF_DIRECTORY.size - 65535))
     tail = archive.read()
@@ -167,10 +169,10 @@ def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
         raise zipfile.BadZipFile("File is not a zip file")
     _, _, _, _, members, directory, _, _ = _END_OF_DIRECTORY.unpack_from(tail, at)
     if tail[at - _LOCATOR.size : at].startswith(b"PK\x06\x07"):
-        # Of an archive with the fields of zip64, zipfile believes those alone.
+        # zipfile uses only the fields of zip64 if there are any.
         members, directory = _read_zip64_directory(archive, tail[at - _LOCATOR.size : at])
     if members > MAX_MEMBERS or directory > MAX_DIRECTORY:
-        raise InvalidError(f"{name.filename} has more members than is allowed.")
+        raise InvalidError(f"{name.filename} has too many members.")
 
 
 def _read_zip64_directory(archive: IO[bytes], locator: bytes) -> tuple[int, int]:
@@ -183,24 +185,24 @@ def _read_zip64_directory(archive: IO[bytes], locator: bytes) -> tuple[int, int]
 
 
 def _read_member(
-    name: DistributionName, archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int
+    name: DistributionName, archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int
 ) -> bytes:
     with archive.open(info) as member:
-        data = member.read(most + 1)
-    if len(data) > most:
-        raise InvalidError(f"{name.filename} has metadata of more than {most} bytes.")
+        data = member.read(limit + 1)
+    if len(data) > limit:
+        raise InvalidError(f"{name.filename} has metadata larger than {limit} bytes.")
     return data
 
 
 def _fields(metadata: bytes) -> dict[str, str]:
-    # Imported at the first upload: it brings the email package, which no page needs.
+    # Imported at the first upload, because it imports the email package, which nothing else needs.
     from packaging.metadata import parse_email
 
-    # Only what is looked at below is parsed: a wheel of a few kilobytes may hold a million headers.
+    # Parses only the needed fields: a wheel of a few kilobytes may contain a million headers.
     headers = _HEADERS.match(metadata)
-    wanted = _WANTED.finditer(metadata, 0, headers.end() if headers else 0)
-    few = b"\n".join(found[0] for found in itertools.islice(wanted, _MAX_WANTED))
-    raw, _ = parse_email(few)
+    needed = _NEEDED.finditer(metadata, 0, headers.end() if headers else 0)
+    selected = b"\n".join(found[0] for found in itertools.islice(needed, _MAX_NEEDED))
+    raw, _ = parse_email(selected)
     return {
         key: " ".join(value.split())
         for key in ("metadata_version", "name", "version", "requires_python")
@@ -209,8 +211,8 @@ def _fields(metadata: bytes) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _unreadable(filename: str) -> Iterator[None]:
-    # Whatever a library says of hostile bytes, the sender is told that they cannot be read.
+def _invalid_if_unreadable(filename: str) -> Iterator[None]:
+    # The libraries raise all of these for corrupt archives.
     try:
         yield
     except (
@@ -227,4 +229,4 @@ def _unreadable(filename: str) -> Iterator[None]:
         RuntimeError,
         ValueError,
     ) as error:
-        raise InvalidError(f"{filename} is not a readable archive: {shown(str(error))}") from error
+        raise InvalidError(f"{filename} is not a readable archive: {quote(str(error))}") from error

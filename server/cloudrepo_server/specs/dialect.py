@@ -1,8 +1,16 @@
-"""How a repository answers where registries differ: one table, a row a registry.
+"""Dialects: how a repository behaves where registries differ.
 
-Where a cell is from stands beside it: `cloudrepo` is what is publicly known of the live service
-(its own client and what others' artifacts show), `warehouse` PyPI's own source code, a link a
-thread in which the answer was seen. What no source tells is as in `modern`.
+`_TABLE` has one row for each dialect. To add a dialect:
+
+1. Add a row to `_TABLE`. State only what differs from `modern`, and state the source of each value
+   in a comment. Leave undocumented behaviour as in `modern`.
+2. Add its name and its behaviour to `tests/server/index/test_dialects.py`.
+
+The admin API, the portal and the tables of the documentation are derived from `_TABLE`.
+
+The sources: for `cloudrepo`, what is publicly known of the live service (its own client, and lock
+files that others made from it); for `pypi`, the source code of warehouse; for the others, reports
+of the behaviour, which the comments link to.
 """
 
 import msgspec
@@ -19,39 +27,44 @@ REQUIRES_PYTHON, YANKED, CORE_METADATA, STATUS, PROVENANCE = ATTRIBUTES = (
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """One registry's answers."""
+    """The behaviour of one registry."""
 
     name: str
+    summary: str
+    """A sentence for the portal."""
     exists_status: int = 409
-    """The refusal of other bytes under a name that stays taken."""
+    """The status of the response to an upload that would replace an existing file."""
     exists_text: str = "File already exists: {filename} (overwrite protection is on)"
-    """Its words, by which clients know it; the fields are those of `Repository._decide`."""
+    """The text of that response, which clients recognize.
+
+    `check_overwrite_protection` in `domain/overwrite.py` fills in the fields.
+    """
     exists_in_reason: bool = True
-    """Whether its words stand in the reason phrase too, which is all that some clients show."""
+    """Whether that text is the reason phrase too, which is all that some clients show."""
     always_protected: bool = False
-    """Whether names stay taken without overwrite protection too."""
+    """Whether files cannot be replaced even if overwrite protection is off."""
     identical_accepted: bool = False
-    """Whether identical bytes under a taken name are answered 200, with nothing changed."""
+    """Whether an upload that is identical to the existing file is accepted without a change."""
     deleted_text: str | None = None
-    """The refusal of a deleted file's name used again; None allows it."""
+    """The text of the response to an upload under the name of a deleted file; None accepts it."""
     too_large_status: int = 413
-    """The refusal of a file over the limit."""
+    """The status of the response to an upload that is too large."""
     json_version: str | None = "1.4"
-    """The version of the simple API's JSON form; None where pages are HTML alone."""
+    """The version of the simple API's JSON pages; None if there are only HTML pages."""
     shows_hashes: bool = True
-    """Whether pages tell digests."""
+    """Whether pages contain digests."""
     attributes: frozenset[str] = frozenset(ATTRIBUTES)
-    """What pages tell of a file or project beyond its name, and what belongs to it is served."""
+    """The optional properties of files and projects that pages contain, of `ATTRIBUTES`."""
     accepts_any_file: bool = False
-    """Whether files of any kind are taken unread: the name's characters alone count."""
+    """Whether any file is accepted without reading it; only the characters of its name count."""
     empty_project_status: int = 404
-    """The page of a project whose files are all gone: 404, or 200 for an empty page."""
+    """The status of the page of a project without files: 404, or 200 with an empty page."""
     simple_prefixes: tuple[str, ...] = ("simple",)
-    """Below which first segments of a path the simple API is too."""
+    """The first path segments below which the simple API is served too."""
     required_digests: frozenset[str] = frozenset(
         {"sha256_digest", "md5_digest", "blake2_256_digest"}
     )
-    """The form's fields of which one must be there."""
+    """The digest fields of an upload form, of which at least one is required."""
 
     @property
     def needs_blake2_256(self) -> bool:
@@ -60,20 +73,25 @@ class Dialect(msgspec.Struct, frozen=True):
 
 
 _TABLE = (
-    Dialect(name="modern"),
+    Dialect(
+        name="modern",
+        summary="What current clients expect: hashes, metadata files, JSON and yanking.",
+    ),
     Dialect(
         name="cloudrepo",
-        # No lock file made from it has hashes, sizes or upload times.
+        summary="Like CloudRepo: plain HTML pages, no hashes, files of any type.",
+        # Lock files made from CloudRepo contain no hashes, sizes or upload times.
         json_version=None,
         shows_hashes=False,
         attributes=frozenset(),
-        # Its client names the file's characters as the one rule.
+        # Its client checks nothing but the characters of the file name.
         accepts_any_file=True,
         required_digests=frozenset({"sha256_digest", "md5_digest"}),
     ),
     Dialect(
         name="pypi",
-        # All of warehouse.
+        summary="Like PyPI: a file name can never be reused.",
+        # All from the source code of warehouse.
         exists_status=400,
         exists_text="File already exists ('{filename}', with blake2_256 hash '{blake2_256}').",
         always_protected=True,
@@ -87,18 +105,20 @@ _TABLE = (
     ),
     Dialect(
         name="devpi",
-        # https://github.com/devpi/devpi/issues/1018 has no metadata files; its JSON is 1.0.
+        summary="Like devpi: an older JSON format, no metadata files.",
+        # https://github.com/devpi/devpi/issues/1018: no metadata files; its JSON is 1.0.
         exists_text="{filename} already exists in non-volatile index",
         identical_accepted=True,
         json_version="1.0",
         attributes=frozenset({REQUIRES_PYTHON}),
-        # Where hatch looks for what is there already, at every host but PyPI's.
+        # hatch looks for existing files here, on every host but PyPI's.
         simple_prefixes=("simple", "+simple"),
     ),
     Dialect(
         name="pypiserver",
-        # https://github.com/pypa/twine/issues/681 shows status and reason,
-        # https://github.com/pypiserver/pypiserver/issues/508 and 555 what its pages leave out.
+        summary="Like pypiserver: plain HTML pages, files of any type.",
+        # https://github.com/pypa/twine/issues/681: status and reason.
+        # https://github.com/pypiserver/pypiserver/issues/508 and 555: what its pages lack.
         exists_text="Package '{filename}' already exists!",
         exists_in_reason=False,
         json_version=None,
@@ -107,7 +127,8 @@ _TABLE = (
     ),
     Dialect(
         name="gitlab",
-        # https://github.com/pypa/twine/issues/697, for identical bytes too:
+        summary="Like GitLab: HTML pages; a rejected overwrite has status 400.",
+        # https://github.com/pypa/twine/issues/697, for identical content too:
         # https://github.com/astral-sh/uv/pull/8531
         exists_status=400,
         exists_text="Validation failed: File name has already been taken",
@@ -117,6 +138,7 @@ _TABLE = (
     ),
     Dialect(
         name="nexus",
+        summary="Like Sonatype Nexus: HTML pages; a rejected overwrite has status 400.",
         # https://github.com/pypa/twine/issues/693, no metadata files:
         # https://github.com/sonatype/nexus-public/issues/296
         exists_status=400,
@@ -127,6 +149,7 @@ _TABLE = (
     ),
     Dialect(
         name="artifactory",
+        summary="Like Artifactory: HTML pages; a rejected overwrite has status 403.",
         # https://github.com/pypa/twine/pull/363 and https://github.com/conan-io/conan/issues/6193
         exists_status=403,
         exists_text=(
@@ -143,13 +166,13 @@ DIALECTS = {dialect.name: dialect for dialect in _TABLE}
 
 
 def get_dialect(name: str) -> Dialect:
-    """The dialect of that name.
+    """Return the dialect with this name.
 
     Raises:
-        InvalidError: there is none.
+        InvalidError: there is no such dialect.
     """
     try:
         return DIALECTS[name]
     except KeyError:
-        known = ", ".join(DIALECTS)
-        raise InvalidError(f"There is no dialect {name!r}; there are: {known}.") from None
+        names = ", ".join(DIALECTS)
+        raise InvalidError(f"Unknown dialect {name!r}; the dialects are: {names}.") from None

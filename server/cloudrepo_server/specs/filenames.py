@@ -1,4 +1,4 @@
-"""A distribution's file name, read and checked."""
+"""The file names of distributions."""
 
 import re
 from functools import lru_cache
@@ -22,14 +22,14 @@ MAX_FILENAME = 255
 
 # https://packaging.python.org/specifications/name-normalization/
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
-# The characters that CloudRepo's own client says the service takes.
+# The characters that CloudRepo's own client allows.
 _FILENAME = re.compile(r"[A-Za-z0-9+._!-]+", re.ASCII)
-_REMEMBERED = 1024
-_ENDINGS = (".whl", ".tar.gz", ".zip")
+_CACHED_NAMES = 1024
+_EXTENSIONS = (".whl", ".tar.gz", ".zip")
 
 
 class DistributionName(msgspec.Struct, frozen=True):
-    """What a file name says: a normalized project, a version and a kind."""
+    """The parts of a file name: the normalized project name, the version and the file type."""
 
     filename: str
     project: str
@@ -38,26 +38,29 @@ class DistributionName(msgspec.Struct, frozen=True):
 
 
 class ArchiveMetadata(msgspec.Struct, frozen=True):
-    """What an archive says; `metadata` are its core metadata where they can be relied on."""
+    """The metadata in an archive.
+
+    `metadata` is None if the archive has no core metadata, or unreliable ones (PEP 643).
+    """
 
     metadata: bytes | None
     requires_python: str | None
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED_NAMES)
 def check_project_name(name: str) -> str:
-    """The normalized form of a project's name.
+    """Return the normalized form of a project name.
 
     Raises:
-        InvalidError: it is not a name as the packaging specifications have it.
+        InvalidError: the name is not valid according to the packaging specifications.
     """
     if len(name) > MAX_FILENAME or _NAME.fullmatch(name) is None:
-        raise InvalidError(f"{shown(name)} is not a valid project name.")
+        raise InvalidError(f"{quote(name)} is not a valid project name.")
     return canonicalize_name(name)
 
 
 def check_filename(filename: str) -> None:
-    """Refuse a file name that no distribution has.
+    """Check the length and the characters of a file name.
 
     Raises:
         InvalidError: it is too long or has other characters.
@@ -66,42 +69,50 @@ def check_filename(filename: str) -> None:
         raise InvalidError(f"The file name is longer than {MAX_FILENAME} characters.")
     if _FILENAME.fullmatch(filename) is None or filename.startswith("."):
         raise InvalidError(
-            f"{shown(filename)} is not a valid file name: "
+            f"{quote(filename)} is not a valid file name: "
             "use ASCII letters, digits and . _ - + ! only."
         )
 
 
 def parse_filename(filename: str, *, project: str | None = None) -> DistributionName:
-    """What the file name says; `project`, where known, settles where an old sdist's version begins.
+    """Return the parts of the file name of a wheel or an sdist.
+
+    In the name of an old sdist, more than one hyphen may separate the project from the version;
+    `project`, if known, decides which one does.
 
     Raises:
-        InvalidError: it is not the name of a wheel or an sdist.
+        InvalidError: it is not the file name of a wheel or an sdist.
     """
     check_filename(filename)
-    if not filename.endswith(_ENDINGS):
+    if not filename.endswith(_EXTENSIONS):
         raise InvalidError(
-            f"{filename} has no known file extension: use one of {', '.join(_ENDINGS)}."
+            f"{filename} has no known file extension: use one of {', '.join(_EXTENSIONS)}."
         )
     try:
         if filename.endswith(".whl"):
             name, version, _, _ = parse_wheel_filename(filename)
             return DistributionName(filename, name, str(version), "bdist_wheel")
         if project is not None:
-            settled = _split_sdist(filename, project)
-            if settled is not None:
-                return settled
+            split = _split_sdist(filename, project)
+            if split is not None:
+                return split
         name, version = parse_sdist_filename(filename)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
         raise InvalidError(f"{filename} is not a valid file name: {error}") from None
     return DistributionName(filename, check_project_name(name), str(version), "sdist")
 
 
-def same_version(one: str, other: str) -> bool:
-    """Whether two spellings mean one version (PEP 440)."""
+def same_version(first: str, second: str) -> bool:
+    """Return whether two spellings denote the same version (PEP 440)."""
     try:
-        return Version(one) == Version(other)
+        return Version(first) == Version(second)
     except InvalidVersion:
-        return one == other
+        return first == second
+
+
+def quote(text: str) -> str:
+    """Return text from a client for an error message: truncated, without control characters."""
+    return repr(text if len(text) <= MAX_FILENAME else text[:MAX_FILENAME] + "...")
 
 
 def _split_sdist(filename: str, project: str) -> DistributionName | None:
@@ -114,8 +125,3 @@ def _split_sdist(filename: str, project: str) -> DistributionName | None:
             except InvalidVersion:
                 continue
     return None
-
-
-def shown(text: str) -> str:
-    """What somebody sent, short enough for an answer and clear of all that does not print."""
-    return repr(text if len(text) <= MAX_FILENAME else text[:MAX_FILENAME] + "...")

@@ -1,4 +1,4 @@
-"""Attestations that came with an upload, and the provenance made of them (PEP 740)."""
+"""Attestations of an upload, and the provenance object made of them (PEP 740)."""
 
 import msgspec
 
@@ -8,9 +8,9 @@ PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
 
 
 def read_attestations(text: str | None) -> str | None:
-    """The form's attestations, where they are what the specification calls attestations.
+    """Return the attestations of an upload form, or None if they are not valid.
 
-    Whatever else a client sends in that field is no reason to refuse its file.
+    Invalid attestations are ignored; they are no reason to reject the file.
     """
     if text is None:
         return None
@@ -22,7 +22,7 @@ def read_attestations(text: str | None) -> str | None:
 
 
 def provenance_json(attestations: str) -> bytes:
-    """The provenance object of a file; who published it is not verified, and it says so."""
+    """Return the provenance object of a file; it states that the publisher was not verified."""
     bundle = {
         "publisher": {"kind": "unverified", "claims": None},
         "attestations": msgspec.Raw(attestations.encode()),

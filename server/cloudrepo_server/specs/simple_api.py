@@ -1,4 +1,4 @@
-"""The simple API's pages, HTML and JSON, as bytes.
+"""The pages of the simple API, in HTML and JSON.
 
 https://packaging.python.org/specifications/simple-repository-api/
 """
@@ -30,15 +30,15 @@ _FIRST_VERSION = "1.0"
 
 
 def root_html(names: Iterable[str], *, base: str) -> bytes:
-    """The list of projects below the path `base`."""
+    """Return the HTML list of projects; their URLs are below the path `base`."""
     links = "".join(
         f'<a href="{escape(_project_path(base, name))}/">{escape(name)}</a><br>\n' for name in names
     )
-    return _document("Simple index", links).encode()
+    return _html_document("Simple index", links).encode()
 
 
 def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
-    """The list of projects."""
+    """Return the JSON list of projects."""
     return msgspec.json.encode(
         {
             "meta": {"api-version": dialect.json_version},
@@ -50,9 +50,18 @@ def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
 def project_html(
     project: Project, *, base: str, dialect: Dialect, origin: str | None = None
 ) -> bytes:
-    """A project's page, its files below the path `base`; `origin` is where provenance is read."""
-    folder = _file_folder(base, project.name)
-    links = "".join(_link(file, folder, dialect, origin) for file in listed(project, dialect))
+    """Return the HTML page of a project.
+
+    Args:
+        project: the project.
+        base: the path below which its files are.
+        dialect: the registry to imitate.
+        origin: the scheme and host of provenance URLs; None leaves them out.
+    """
+    folder = _project_folder(base, project.name)
+    links = "".join(
+        _link(file, folder, dialect, origin) for file in _listed_files(project, dialect)
+    )
     head = ""
     if STATUS in dialect.attributes and project.status != "active":
         head = f'<meta name="pypi:project-status" content="{escape(project.status)}">\n'
@@ -61,19 +70,19 @@ def project_html(
                 '<meta name="pypi:project-status-reason" '
                 f'content="{escape(project.status_reason)}">\n'
             )
-    return _document(f"Links for {escape(project.name)}", links, head=head).encode()
+    return _html_document(f"Links for {escape(project.name)}", links, head=head).encode()
 
 
 def project_json(
     project: Project, *, base: str, dialect: Dialect, origin: str | None = None
 ) -> bytes:
-    """A project's page, its files below the path `base`; `origin` is where provenance is read."""
-    folder = _file_folder(base, project.name)
-    files = listed(project, dialect)
+    """Return the JSON page of a project; the arguments are those of `project_html`."""
+    folder = _project_folder(base, project.name)
+    files = _listed_files(project, dialect)
     page: dict[str, object] = {
         "meta": {"api-version": dialect.json_version},
         "name": project.name,
-        "files": [_entry(file, folder, dialect, origin) for file in files],
+        "files": [_json_file(file, folder, dialect, origin) for file in files],
     }
     if dialect.json_version != _FIRST_VERSION:
         page["versions"] = sort_versions({file.version for file in files if file.version})
@@ -85,29 +94,29 @@ def project_json(
     return msgspec.json.encode(page)
 
 
-def listed(project: Project, dialect: Dialect) -> list[ListedFile]:
-    """The files that a project's page offers, by name; of a quarantined one none (PEP 792)."""
+def sort_versions(versions: Iterable[str]) -> list[str]:
+    """Return the versions in ascending order; those that are not valid (PEP 440) come first."""
+    return sorted(versions, key=_version_key)
+
+
+def file_path(base: str, project: str, filename: str) -> str:
+    """Return the percent-encoded path of a file's URL."""
+    return _project_folder(base, project) + quote(filename)
+
+
+def _listed_files(project: Project, dialect: Dialect) -> list[ListedFile]:
+    # A quarantined project lists no files (PEP 792).
     if STATUS in dialect.attributes and project.status == "quarantined":
         return []
     return [project.files[filename] for filename in sorted(project.files)]
 
 
-def sort_versions(versions: Iterable[str]) -> list[str]:
-    """The versions, lowest first; what is no PEP 440 version comes before all that are."""
-    return sorted(versions, key=_version_key)
-
-
-def file_path(base: str, project: str, filename: str) -> str:
-    """The path of a file's URL, percent-encoded."""
-    return _file_folder(base, project) + quote(filename)
-
-
 def _project_path(base: str, name: str) -> str:
-    # A project called "simple" would stand where the index has its other root.
+    # `base/simple` is the root of the index too, so a project named "simple" needs another path.
     return f"{base}/simple/simple" if name == "simple" else f"{base}/{name}"
 
 
-def _file_folder(base: str, project: str) -> str:
+def _project_folder(base: str, project: str) -> str:
     return _project_path(base, project) + "/"
 
 
@@ -118,8 +127,8 @@ def _version_key(version: str) -> tuple[bool, Version | str]:
         return (False, version)
 
 
-def _document(title: str, body: str, *, head: str = "") -> str:
-    # PEP 833 froze the HTML form at 1.4.
+def _html_document(title: str, body: str, *, head: str = "") -> str:
+    # PEP 833 froze the HTML format at version 1.4.
     return (
         "<!DOCTYPE html>\n"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -130,27 +139,27 @@ def _document(title: str, body: str, *, head: str = "") -> str:
 
 def _link(file: ListedFile, folder: str, dialect: Dialect, origin: str | None) -> str:
     href = folder + quote(file.filename)
-    told = dialect.attributes
+    shown = dialect.attributes
     attributes = ""
-    if REQUIRES_PYTHON in told and file.requires_python is not None:
+    if REQUIRES_PYTHON in shown and file.requires_python is not None:
         attributes += f' data-requires-python="{escape(file.requires_python)}"'
-    if YANKED in told and file.yanked is not None:
+    if YANKED in shown and file.yanked is not None:
         attributes += f' data-yanked="{escape(file.yanked)}"'
-    if CORE_METADATA in told and file.metadata_sha256 is not None:
+    if CORE_METADATA in shown and file.metadata_sha256 is not None:
         digest = f"sha256={file.metadata_sha256}"
-        # PEP 714: the second name is what clients of before 2023 read.
+        # PEP 714: clients older than 2023 read the second name.
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
-    if PROVENANCE in told and origin is not None and file.attestations is not None:
+    if PROVENANCE in shown and origin is not None and file.attestations is not None:
         attributes += f' data-provenance="{escape(origin + href + PROVENANCE_SUFFIX)}"'
     if dialect.shows_hashes:
         href += f"#sha256={file.sha256}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
-def _entry(
+def _json_file(
     file: ListedFile, folder: str, dialect: Dialect, origin: str | None
 ) -> dict[str, object]:
-    told = dialect.attributes
+    shown = dialect.attributes
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": folder + quote(file.filename),
@@ -158,15 +167,15 @@ def _entry(
     }
     if dialect.json_version != _FIRST_VERSION:
         entry |= {"size": file.size, "upload-time": file.upload_time}
-    if YANKED in told:
+    if YANKED in shown:
         entry["yanked"] = (file.yanked or True) if file.yanked is not None else False
-    if REQUIRES_PYTHON in told and file.requires_python is not None:
+    if REQUIRES_PYTHON in shown and file.requires_python is not None:
         entry["requires-python"] = file.requires_python
-    if CORE_METADATA in told:
-        # Not under its old name too, which is why PEP 714 has a new one: pip 22.3 to 23.1 fails.
-        # https://github.com/pypa/pip/issues/12042
+    if CORE_METADATA in shown:
+        # Not under the old name as well: pip 22.3 to 23.1 fails if that is in JSON, which is why
+        # PEP 714 introduced a new one. https://github.com/pypa/pip/issues/12042
         digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
         entry["core-metadata"] = digests
-    if PROVENANCE in told and origin is not None and file.attestations is not None:
+    if PROVENANCE in shown and origin is not None and file.attestations is not None:
         entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE_SUFFIX
     return entry

@@ -1,4 +1,4 @@
-"""Times as the simple API writes them."""
+"""Timestamps in the format of the simple API."""
 
 import re
 from datetime import UTC, datetime
@@ -10,27 +10,29 @@ _UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASC
 
 
 def now() -> str:
-    """This moment, UTC, to the microsecond."""
-    return _written(datetime.now(UTC))
+    """Return the current time in UTC, to the microsecond."""
+    return _format(datetime.now(UTC))
 
 
 def parse_upload_time(text: str) -> str:
-    """An upload time as it is stored.
+    """Return an upload time in the format in which it is stored.
 
     Raises:
-        InvalidError: it is not a time, or not in UTC.
+        InvalidError: it is not a timestamp with a time zone.
     """
     try:
         if _UPLOAD_TIME.fullmatch(text) is not None:
-            return _written(datetime.fromisoformat(text))
+            return _format(datetime.fromisoformat(text))
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
-            return _written(moment)
+            return _format(moment)
     except (ValueError, OverflowError):
         pass
-    raise InvalidError(f"{text[:64]!r} is not a time with a zone, such as 2026-01-31T12:00:00Z.")
+    raise InvalidError(
+        f"{text[:64]!r} is not a timestamp with a time zone, such as 2026-01-31T12:00:00Z."
+    )
 
 
-def _written(moment: datetime) -> str:
-    # Not by strftime, whose years have four digits on some systems only.
+def _format(moment: datetime) -> str:
+    # Not strftime, which does not pad the year to four digits on every system.
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

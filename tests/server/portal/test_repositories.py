@@ -65,7 +65,7 @@ def test_default_settings_are_those_of_the_admin_api(browser: Browser) -> None:
         ("max_file_size", "-1", "Invalid maximum file size '-1': enter a whole number"),
         ("max_file_size", "9" * 40, "Invalid maximum file size"),
         ("unit", "feet", "Unknown unit 'feet': use one of bytes, KiB, MiB, GiB."),
-        ("dialect", "klingon", "There is no dialect 'klingon'"),
+        ("dialect", "klingon", "Unknown dialect 'klingon'"),
     ],
 )
 def test_an_invalid_form_keeps_its_values_and_shows_the_error(

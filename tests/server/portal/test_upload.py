@@ -55,7 +55,7 @@ def test_an_upload_replaces_an_existing_file_without_overwrite_protection(
 
 def test_an_invalid_distribution_is_rejected_with_a_message(browser: Browser, index: Index) -> None:
     page = browser.upload(index.name, wheel().named("demo-2.0-py3-none-any.whl"), status=400)
-    assert "holds the metadata of version" in page.text
+    assert "contains the metadata of version" in page.text
     page = browser.upload(index.name, wheel().named("notes.txt"), status=400)
     assert "notes.txt has no known file extension" in page.text
     assert index.get("/demo/").status_code == 404

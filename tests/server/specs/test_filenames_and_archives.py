@@ -328,7 +328,7 @@ def test_a_zip_of_more_than_is_allowed_is_refused_before_it_is_read(
         few = end_of_directory(1, len(directory_entry()))
         end = end_of_zip64_directory(members, len(entries)) + few
     monkeypatch.setattr(archives, limit, 100 if limit == "MAX_MEMBERS" else len(entries) - 1)
-    with pytest.raises(InvalidError, match="more members than is allowed"):
+    with pytest.raises(InvalidError, match="too many members"):
         read_archive(WHEEL, io.BytesIO(entries + end))
     monkeypatch.undo()
     with pytest.raises(InvalidError, match=r"has no \.dist-info/METADATA files"):
@@ -351,7 +351,7 @@ def test_a_tar_of_more_than_is_allowed_is_refused(
     allowed = gzipped(repeat=(tar_header(tarfile.REGTYPE, 0), 100))
     assert read_archive(SDIST, io.BytesIO(allowed)).metadata is None
     more = gzipped(repeat=(tar_header(tarfile.REGTYPE, 1) + bytes(512), 101))
-    with pytest.raises(InvalidError, match="unpacks to more than is allowed"):
+    with pytest.raises(InvalidError, match="too large when unpacked"):
         read_archive(SDIST, io.BytesIO(more))
 
 
@@ -372,7 +372,7 @@ def test_a_million_headers_do_no_harm(headers: bytes) -> None:
 
 def test_a_field_that_is_there_a_million_times_is_none() -> None:
     metadata = METADATA + b"Name: demo\n" * 200_000
-    with pytest.raises(InvalidError, match="holds the metadata of ''"):
+    with pytest.raises(InvalidError, match="contains the metadata of ''"):
         read_archive(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
 
 

@@ -17,16 +17,6 @@ from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _MAX_SIZE_DIGITS = len(str(1 << 50))
-_DIALECTS = {
-    "modern": "What current clients expect: hashes, metadata files, JSON and yanking.",
-    "cloudrepo": "Like CloudRepo: plain HTML pages, no hashes, files of any type.",
-    "pypi": "Like PyPI: a file name can never be reused.",
-    "devpi": "Like devpi: an older JSON format, no metadata files.",
-    "pypiserver": "Like pypiserver: plain HTML pages, files of any type.",
-    "gitlab": "Like GitLab: HTML pages; a rejected overwrite has status 400.",
-    "nexus": "Like Sonatype Nexus: HTML pages; a rejected overwrite has status 400.",
-    "artifactory": "Like Artifactory: HTML pages; a rejected overwrite has status 403.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +33,7 @@ def setting_choices() -> SettingChoices:
     """Return the choices in the settings form."""
     return SettingChoices(
         units=tuple(_UNITS),
-        dialects={name: _DIALECTS[name] for name in DIALECTS},
+        dialects={name: dialect.summary for name, dialect in DIALECTS.items()},
         always_protected=tuple(
             name for name, dialect in DIALECTS.items() if dialect.always_protected
         ),
