@@ -1,6 +1,6 @@
-"""A pytest plugin that gives a test a private Python index of its own.
+"""A pytest plugin that gives each test its own empty, private package index.
 
-The names below are for annotations in tests; the objects come from the fixtures.
+Use the names below for annotations in tests. The objects come from the fixtures.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
+    from pytest_cloudrepo._programs.secret import Secret
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.credentials import RepositoryUser, Token
     from pytest_cloudrepo.errors import (
@@ -47,6 +48,7 @@ __all__ = [
     "Request",
     "Scenario",
     "ScenarioError",
+    "Secret",
     "Server",
     "ServerError",
     "Token",
@@ -73,6 +75,7 @@ _MODULES = {
     "Request": "journal",
     "Scenario": "scenario",
     "ScenarioError": "errors",
+    "Secret": "_programs.secret",
     "Server": "client",
     "ServerError": "errors",
     "Token": "credentials",
@@ -82,8 +85,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    # Imported when asked for: pytest imports this package at every start, in every project that
-    # has the plugin, and requests alone would cost each of them a tenth of a second.
+    # Modules are imported at the first use of a name. pytest imports this package in every project
+    # in which the plugin is installed, and the import of requests alone takes a tenth of a second.
     try:
         module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
     except KeyError:

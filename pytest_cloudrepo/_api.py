@@ -1,4 +1,4 @@
-"""The admin API of an index server, over HTTP."""
+"""An HTTP client for the admin API of an index server."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_TIMEOUT = 5.0
-ANSWER_TIMEOUT = 60.0
+READ_TIMEOUT = 60.0
 
 
 class Api:
-    """Calls of one server's admin API, over connections that stay open."""
+    """A client for the admin API of one server. It keeps its connections open."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
         self._session = _Session()
-        # The user's proxies and netrc are not meant for this server.
+        # The user's proxies and netrc file are not for this server,
         self._session.trust_env = False
-        # But whom they trust is: a server may stand behind a company's own authority.
+        # but the user's CA bundle is: the server may have a certificate of a company's authority.
         self._session.verify = user_ca_bundle() or True
-        self._session.auth = _Login(username, password)
+        self._session.auth = _BasicAuth(username, password)
 
     def __repr__(self) -> str:
         return f"<Api of {self.url}>"
@@ -43,40 +43,41 @@ class Api:
         *path: str,
         json: Mapping[str, Any] | None = None,
         body: IO[bytes] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
-        """The answer's JSON, or None where it has no body.
+        """Send a request, and return the response's JSON, or None if its body is empty.
 
         Args:
-            method: GET, POST, PUT, PATCH or DELETE.
-            path: the segments below `/api`, not yet percent-encoded.
-            json: what to send, or
-            body: a file to send as it is.
-            query: the URL's query.
+            method: the HTTP method.
+            path: the segments of the path below `/api`, not percent-encoded.
+            json: the request's body as JSON.
+            body: a file to send as the request's body.
+            query: the query parameters.
 
         Raises:
-            ServerError: the server said no, in its own words, or did not answer.
+            ServerError: the server rejected the request or did not respond. The message is the
+                server's own if there is one.
         """
         __tracebackhide__ = True
         url = "/".join([self.url, "api", *(quote(segment, safe="") for segment in path)])
         try:
-            answer = self._session.request(
+            response = self._session.request(
                 method,
                 url,
                 json=json,
                 data=body,
                 params=query,
-                timeout=(CONNECT_TIMEOUT, ANSWER_TIMEOUT),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            # Without its context: the frames below hold the login.
+            # The context is dropped because its stack frames contain the login.
             raise ServerError(
-                f"the index server at {self.url} does not answer: {_root_cause(error)}"
+                f"the index server at {self.url} did not respond: {_root_cause(error)}"
             ) from None
-        if answer.status_code >= requests.codes.bad_request:
-            raise ServerError(_sentence(answer), status=answer.status_code)
-        return answer.json() if answer.content else None
+        if response.status_code >= requests.codes.bad_request:
+            raise ServerError(_error_message(response), status=response.status_code)
+        return response.json() if response.content else None
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,17 +95,17 @@ class _HTTPSPool(HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     send = HTTPAdapter.send
 
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - requests'
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as in requests
         super().init_poolmanager(*arguments, **options)
         pools = {"http": _HTTPPool, "https": _HTTPSPool}
         self.poolmanager.pool_classes_by_scheme = pools
 
 
 class _Session(requests.Session):
-    """A session of requests whose traffic is real while a test has requests mocked.
+    """A session that sends real requests even while a test mocks `requests`.
 
-    responses, requests-mock, vcrpy and tests of their own replace members of requests' and
-    urllib3's classes. These classes have their own, from before.
+    responses, requests-mock, vcrpy and users' own mocks replace attributes of the classes of
+    requests and urllib3. The subclasses here have their own references to the original attributes.
     """
 
     request = requests.Session.request
@@ -117,23 +118,23 @@ class _Session(requests.Session):
             self.mount(scheme, _Adapter())
 
 
-class _Login(AuthBase):
-    """HTTP Basic in UTF-8 (requests would take Latin-1), with nothing in its repr."""
+class _BasicAuth(AuthBase):
+    """HTTP Basic authentication, encoded in UTF-8 (requests uses Latin-1), without a `repr`."""
 
     def __init__(self, username: str, password: str) -> None:
-        pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-        self._header = Secret(f"Basic {pair}")
+        credentials = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+        self._header = Secret(f"Basic {credentials}")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._header
         return request
 
 
-def _sentence(answer: requests.Response) -> str:
+def _error_message(response: requests.Response) -> str:
     try:
-        return str(answer.json()["error"])
+        return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return f"{answer.status_code} {answer.reason}"
+        return f"{response.status_code} {response.reason}"
 
 
 def _root_cause(error: BaseException) -> str:

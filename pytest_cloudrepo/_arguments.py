@@ -1,4 +1,4 @@
-"""What methods that take any number of arguments are given by mistake, and what to say of it."""
+"""Checks of variadic arguments, with messages that explain the usual mistakes."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def files(paths: Sequence[str | Path]) -> list[Path]:
-    """Give files' paths.
+def check_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the paths of files.
 
     Raises:
-        TypeError: one is something else.
-        ValueError: there are none, as where a pattern matched nothing.
+        TypeError: an argument is not a path.
+        ValueError: there are no arguments, for example because a pattern matched nothing.
     """
     __tracebackhide__ = True
     if not paths:
-        raise ValueError("no file was given; if a pattern was to find them, it found none")
+        raise ValueError("no file was given; if you used a pattern, it matched no file")
     for path in paths:
         if hasattr(path, "build"):
-            raise TypeError(f"{path!r} is no file; give what it builds: *project.build()")
-        _one_by_one(path, "a file")
+            raise TypeError(f"{path!r} is not a file; pass the files it builds: *project.build()")
+        _require_single(path, "a file")
     return list(map(Path, paths))
 
 
-def program(arguments: Sequence[object]) -> None:
-    """Refuse what is no program with its arguments.
+def check_command(arguments: Sequence[object]) -> None:
+    """Check a program and its arguments.
 
     Raises:
-        TypeError: one is something else.
-        ValueError: there is none.
+        TypeError: an argument is a list or another collection.
+        ValueError: there are no arguments.
     """
     __tracebackhide__ = True
     if not arguments:
         raise ValueError("no program was given")
-    for one in arguments:
-        _one_by_one(one, "an argument")
+    for argument in arguments:
+        _require_single(argument, "an argument")
 
 
-def host(name: str) -> str:
-    """Give a host's name where it is one.
+def check_host(name: str) -> str:
+    """Return the name of a host.
 
     Raises:
         ValueError: it is a URL, or has a port.
@@ -51,15 +51,15 @@ def host(name: str) -> str:
     __tracebackhide__ = True
     if "/" in name or name.count(":") == 1:
         raise ValueError(
-            f"{name!r} is no host, such as 'index.example.com', without scheme or port"
+            f"{name!r} is not a host name; use one like 'index.example.com', "
+            "without scheme and port"
         )
     return name
 
 
-def _one_by_one(argument: object, what: str) -> None:
+def _require_single(argument: object, expected: str) -> None:
     __tracebackhide__ = True
-    many = isinstance(argument, Iterable) and not isinstance(argument, str | bytes | os.PathLike)
-    if many:
+    if isinstance(argument, Iterable) and not isinstance(argument, str | bytes | os.PathLike):
         raise TypeError(
-            f"{argument!r} is not {what}, but several: put a star before it, as in *paths"
+            f"{argument!r} is not {expected}, but a collection: unpack it with a star, as in *paths"
         )

@@ -1,4 +1,4 @@
-"""The options and ini keys: registered, and read."""
+"""The plugin's command-line options and ini keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line and the ini file say."""
+    """The values of the command-line options and ini keys."""
 
     keep: bool
     url: str | None
@@ -18,56 +18,62 @@ class Options:
     command_timeout: float
 
 
-def register(parser: pytest.Parser) -> None:
-    """Register the options and ini keys."""
-    group = parser.getgroup("cloudrepo", "a private Python index for a test")
+def add_options(parser: pytest.Parser) -> None:
+    """Register the command-line options and ini keys."""
+    group = parser.getgroup("cloudrepo", "private package indexes for tests")
     group.addoption(
         "--cloudrepo-keep",
         action="store_true",
-        help="leave the index server running, and say at the end where it is and how to stop it",
+        help="keep the index server running after the tests; the summary shows its URL, its admin "
+        "login and how to stop it",
     )
     group.addoption(
         "--cloudrepo-url",
         metavar="URL",
-        help="use this running cloudrepo-server and start none; its admin login is taken from "
-        "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD",
+        help="use the cloudrepo-server at this URL instead of starting one; set "
+        "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD to its admin login",
     )
     parser.addini(
         "cloudrepo_overwrite_protection",
-        "whether repositories have overwrite protection where the test does not say",
+        "whether repositories reject uploads that would replace an existing file, unless the test "
+        "sets overwrite_protection itself",
         type="bool",
         default=False,
     )
     parser.addini(
         "cloudrepo_startup_timeout",
-        "seconds that the index server may take to start",
+        "seconds to wait for the index server to start",
         type="float",
         default=30.0,
     )
     parser.addini(
         "cloudrepo_command_timeout",
-        "seconds that a program may take that a fixture runs (twine, pip, build, virtualenv)",
+        "seconds after which a program that a fixture runs (twine, pip, build, virtualenv) is "
+        "stopped",
         type="float",
         default=120.0,
     )
 
 
-def read(config: pytest.Config) -> Options:
-    """What they say.
+def read_options(config: pytest.Config) -> Options:
+    """Return the values of the options and ini keys.
 
     Raises:
-        pytest.UsageError: one is no use.
+        pytest.UsageError: a value is invalid.
     """
     url = config.getoption("cloudrepo_url")
-    if url is not None and "@" in url:  # it would be shown, in the header for one
+    # Credentials are rejected first, since every later message shows the URL.
+    if url is not None and "@" in url:
         raise pytest.UsageError(
-            "--cloudrepo-url takes no login: set CLOUDREPO_ADMIN_USERNAME and "
-            "CLOUDREPO_ADMIN_PASSWORD"
+            "--cloudrepo-url must not contain credentials: set CLOUDREPO_ADMIN_USERNAME and "
+            "CLOUDREPO_ADMIN_PASSWORD instead"
         )
     if url is not None and not url.startswith(("http://", "https://")):
-        raise pytest.UsageError(f"--cloudrepo-url takes an http or https URL, not {url!r}")
+        raise pytest.UsageError(f"--cloudrepo-url must be an http or https URL, not {url!r}")
     if url is not None and "/repositories" in url:
-        raise pytest.UsageError(f"--cloudrepo-url takes a server's URL, not a repository's: {url}")
+        raise pytest.UsageError(
+            f"--cloudrepo-url must be the URL of a server, not of a repository: {url}"
+        )
     options = Options(
         keep=config.getoption("cloudrepo_keep"),
         url=url,
@@ -77,7 +83,7 @@ def read(config: pytest.Config) -> Options:
     )
     if options.keep and options.url:
         raise pytest.UsageError(
-            "--cloudrepo-keep is for a server that the run starts; --cloudrepo-url starts none"
+            "--cloudrepo-keep cannot be combined with --cloudrepo-url, which starts no server"
         )
     return options
 
@@ -85,8 +91,8 @@ def read(config: pytest.Config) -> Options:
 def _seconds(config: pytest.Config, key: str) -> float:
     try:
         seconds: float = config.getini(key)
-    except (ValueError, pytest.UsageError) as error:  # pytest's own words do not name the key
-        raise pytest.UsageError(f"the ini key {key} takes a number of seconds: {error}") from None
+    except (ValueError, pytest.UsageError) as error:  # pytest's own message lacks the key
+        raise pytest.UsageError(f"the ini key {key} must be a number of seconds: {error}") from None
     if seconds <= 0:
-        raise pytest.UsageError(f"the ini key {key} must be more than 0 seconds")
+        raise pytest.UsageError(f"the ini key {key} must be greater than 0")
     return seconds

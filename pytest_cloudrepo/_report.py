@@ -1,4 +1,4 @@
-"""What a failed test's report says of the test's repositories."""
+"""The sections that the plugin adds to the report of a failed test."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ LOG_LINES = 30
 CONFLICT = 409
 
 
-def sections(
+def report_sections(
     repositories: Iterable[Repository], folder: RunFolder | None
 ) -> Iterator[tuple[str, str]]:
-    """A title and a text for each repository.
+    """Yield a title and a text for each repository.
 
     Args:
-        repositories: the test's.
-        folder: where the server's log is, if this run started it.
+        repositories: the repositories of the test.
+        folder: the folder with the server's log, if this pytest session started the server.
     """
     for repository in repositories:
         title = f"cloudrepo: requests to {repository.name}"
         try:
             journal = repository.requests
         except ServerError as error:
-            if error.status == CONFLICT:  # the server shares its store, and keeps no journal
+            if error.status == CONFLICT:  # a server with shared storage keeps no journal
                 continue
-            log = "" if folder is None else _log_of(repository.name, folder.log())
+            log = "" if folder is None else _relevant_log(repository.name, folder.log())
             yield title, f"{error}\n{log}".rstrip()
-        except Exception as error:  # noqa: BLE001 - the test has sockets or more replaced; an
-            # error here would end the whole run.
-            yield title, f"What they were cannot be said: {error!r}"
+        except Exception as error:  # noqa: BLE001 - the test may have replaced sockets or more,
+            # and an exception in this hook would end the whole pytest session.
+            yield title, f"The requests cannot be shown: {error!r}"
         else:
             path = urlsplit(repository.url).path
-            table = journal.table(below=path, user=repository.username)
-            yield title, table or "No request arrived."
+            table = journal.table(path_prefix=path, default_user=repository.username)
+            yield title, table or "No requests."
 
 
-def _log_of(name: str, log: str) -> str:
-    """The end of the server's log, without what is about other repositories only."""
+def _relevant_log(name: str, log: str) -> str:
+    """Return the end of the server's log, without lines about other repositories."""
     own = re.compile(rf"/repositories/{re.escape(name)}(?![\w-])")
     lines = [line for line in log.splitlines() if "/repositories/" not in line or own.search(line)]
     if not lines:
         return ""
-    return "\n".join(["The server's last words:", *lines[-LOG_LINES:]])
+    return "\n".join(["The end of the server's log:", *lines[-LOG_LINES:]])

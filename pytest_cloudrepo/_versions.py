@@ -1,4 +1,4 @@
-"""Versions in their order."""
+"""The order of versions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def in_order(versions: Iterable[str]) -> list[str]:
-    """Sort versions; those that are none, as a dialect may take files of any name, come first."""
-    return sorted(versions, key=_key)
+def sort_versions(versions: Iterable[str]) -> list[str]:
+    """Return the versions in ascending order; invalid ones, which some dialects allow, first."""
+    return sorted(versions, key=_sort_key)
 
 
-def _key(version: str) -> tuple[bool, Version, str]:
+def _sort_key(version: str) -> tuple[bool, Version, str]:
     try:
         return True, Version(version), version
     except InvalidVersion:

@@ -1,4 +1,4 @@
-"""The index server, as a test sees it."""
+"""The index server as tests see it: create and delete repositories, users and tokens."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from pytest_cloudrepo import settings as repository_settings
 from pytest_cloudrepo._api import Api
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.credentials import RepositoryUser, Token
 from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.repository import Repository
-from pytest_cloudrepo.settings import RepositorySettings, checked
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from pytest_cloudrepo.settings import RepositorySettings
+
 COMMAND_TIMEOUT = 120.0
-# Of a repository's name, which has at most 32 characters: 21, a hyphen, and two for each byte.
-READABLE = 21
-RANDOM = 5
+# A repository's name has at most 32 characters: this many from the name of the test, a hyphen, and
+# two hexadecimal digits for each random byte.
+NAME_STEM_LENGTH = 21
+RANDOM_BYTES = 5
 
 
 class Server:
-    """An index server, as its admin user sees it."""
+    """An index server, with the rights of its admin user."""
 
     def __init__(
         self,
@@ -39,52 +42,55 @@ class Server:
         command_timeout: float = COMMAND_TIMEOUT,
         run: str | None = None,
     ) -> None:
-        """Describe a server that runs.
+        """Describe a running server.
 
         Args:
-            url: where it answers.
-            username: the admin user's.
-            password: likewise.
-            folder: below it the programs that repositories run get their homes and caches.
-            command_timeout: how many seconds such a program may take.
-            run: whose repositories and users these are; if the run is killed, the server can tell
-                by it what was left.
+            url: the server's URL.
+            username: the admin user's name.
+            password: the admin user's password.
+            folder: the folder for the home folders and caches of the repositories' subprocesses.
+            command_timeout: the seconds after which such a subprocess is stopped.
+            run: the name of the pytest session. The server stores it with each new repository and
+                user, to identify the leftovers of killed sessions.
         """
         self.url = url.rstrip("/")
-        """Where it answers; the Admin Portal is there too."""
+        """The server's URL, which is also the URL of the Admin Portal."""
         self.admin_username = username
-        """The admin user's name."""
+        """The admin user's name, for the portal and the admin API."""
         self.admin_password = Secret(password)
-        """The admin user's password."""
+        """The admin user's password, for the portal and the admin API."""
         self._api = Api(self.url, username, password)
         self._folder = folder
         self._command_timeout = command_timeout
         self._run = run
-        self._made: list[Repository | RepositoryUser] = []
+        self._created: list[Repository | RepositoryUser] = []
 
     def __repr__(self) -> str:
         return f"<Server {self.url}>"
 
     def check(self) -> None:
-        """Make sure that it answers, and lets this admin user in.
+        """Check that the server responds and accepts the admin login.
 
         Raises:
-            ServerError: it does not, or is another kind of server.
+            ServerError: it does not respond, rejects the login, or is not a cloudrepo-server.
         """
         __tracebackhide__ = True
-        name = unique("nothing")
+        name = unique_name("nothing")
         try:
             self._api.call("GET", "repositories", name)
         except ServerError as error:
             if error.status is None:
                 raise
             if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-                said = f"the index server at {self.url} refuses {self.admin_username!r}"
+                problem = (
+                    f"the index server at {self.url} rejected the admin login of "
+                    f"{self.admin_username!r}"
+                )
             elif error.status == HTTPStatus.NOT_FOUND and name in str(error):
                 return
             else:
-                said = f"what answers at {self.url} is no index server"
-            raise ServerError(f"{said}: {error}", status=error.status) from None
+                problem = f"the server at {self.url} is not a cloudrepo-server"
+            raise ServerError(f"{problem}: {error}", status=error.status) from None
 
     def create_repository(
         self,
@@ -94,39 +100,37 @@ class Server:
         environment: Environment | None = None,
         **settings: Unpack[RepositorySettings],
     ) -> Repository:
-        """Give a new, empty repository.
+        """Create an empty repository, and return it.
 
         Args:
-            name: 1 to 32 of `a-z`, `0-9`, `_` and `-`; a new one if left out.
-            user: whose login it has; a read/write user of its own if left out.
-            environment: in which its programs run; one of its own if left out.
-            settings: its settings.
+            name: 1 to 32 characters of `a-z`, `0-9`, `_` and `-`. By default a new, unique name.
+            user: the user whose credentials the repository's subprocesses have. By default a new
+                read/write user.
+            environment: the environment of the repository's subprocesses. By default a new one.
+            settings: the repository's settings.
 
         Raises:
-            ServerError: the name is taken or a setting is wrong.
+            TypeError: a setting is unknown, or has the wrong type.
+            ServerError: the name is taken, or the server rejected a setting's value.
         """
         __tracebackhide__ = True
-        sent = checked(settings)
-        sent |= {"name": name or unique("repository"), "run": self._run}
-        if "upstream" in settings:
-            sent["upstream"] = [
-                one if isinstance(one, str) else one.name for one in settings["upstream"]
-            ]
-        made = self._api.call("POST", "repositories", json=sent)
-        user = user or self.create_user(f"{made['name']}@example.com")
+        body = repository_settings.to_json(settings)
+        body |= {"name": name or unique_name("repository"), "run": self._run}
+        created = self._api.call("POST", "repositories", json=body)
+        user = user or self.create_user(f"{created['name']}@example.com")
         repository = Repository(
             self._api,
-            made["name"],
-            made["url"],
+            created["name"],
+            created["url"],
             user,
-            environment=environment or Environment(self._folder / made["name"]),
+            environment=environment or Environment(self._folder / created["name"]),
             command_timeout=self._command_timeout,
         )
-        self._made.append(repository)
+        self._created.append(repository)
         return repository
 
     def delete_repository(self, repository: Repository) -> None:
-        """Remove a repository and all that is in it."""
+        """Delete a repository and all its files."""
         __tracebackhide__ = True
         self._api.call("DELETE", "repositories", repository.name)
 
@@ -137,71 +141,71 @@ class Server:
         passphrase: str | None = None,
         read_only: bool = False,
     ) -> RepositoryUser:
-        """Give a new repository user.
+        """Create a repository user, and return it.
 
         Args:
-            email: a new one under example.com if left out.
-            passphrase: at least 8 characters; the server makes one if left out.
-            read_only: whether the user's uploads are refused.
+            email: the user's e-mail address. By default a new, unique address at example.com.
+            passphrase: at least 8 characters. By default the server generates a passphrase.
+            read_only: whether the server rejects the user's uploads.
 
         Raises:
-            ServerError: the address is taken or the passphrase too short.
+            ServerError: the e-mail address is taken or invalid, or the passphrase is too short.
         """
         __tracebackhide__ = True
-        sent: dict[str, Any] = {
-            "email": email or f"{unique('user')}@example.com",
+        body: dict[str, Any] = {
+            "email": email or f"{unique_name('user')}@example.com",
             "read_only": read_only,
             "run": self._run,
         }
         if passphrase is not None:
-            sent["passphrase"] = Secret(passphrase)
-        made = self._api.call("POST", "users", json=sent)
-        secret = passphrase if passphrase is not None else made["passphrase"]
-        user = RepositoryUser(made["email"], Secret(secret), made["read_only"])
-        self._made.append(user)
+            body["passphrase"] = Secret(passphrase)
+        created = self._api.call("POST", "users", json=body)
+        secret = passphrase if passphrase is not None else created["passphrase"]
+        user = RepositoryUser(created["email"], Secret(secret), created["read_only"])
+        self._created.append(user)
         return user
 
     def delete_user(self, user: RepositoryUser | Token) -> None:
-        """Revoke a user's access, or a token, at once."""
+        """Delete a user or a token; its credentials are invalid from the next request on."""
         __tracebackhide__ = True
         path = ("tokens", user.id) if isinstance(user, Token) else ("users", user.email)
         self._api.call("DELETE", *path)
 
     def create_token(self, repository: Repository, *, read_only: bool = False) -> Token:
-        """Give a new token of a repository; `Repository.as_user` lets programs log in with it.
+        """Create a token for one repository, and return it. Use it with `Repository.as_user`.
 
         Args:
-            repository: the one that it opens.
-            read_only: whether its uploads are refused.
+            repository: the repository for which the token is valid.
+            read_only: whether the server rejects uploads with the token.
         """
         __tracebackhide__ = True
-        sent = {"repository": repository.name, "read_only": read_only}
-        made = self._api.call("POST", "tokens", json=sent)
-        return Token(made["id"], Secret(made["token"]), made["read_only"])
+        body = {"repository": repository.name, "read_only": read_only}
+        created = self._api.call("POST", "tokens", json=body)
+        return Token(created["id"], Secret(created["token"]), created["read_only"])
 
     def discard(self, repository: Repository) -> None:
-        """Remove a repository and its user, as far as they are there and the server answers."""
+        """Delete a repository and its user; ignore errors, such as one that is already deleted."""
         self._discard(repository, repository.user)
 
     def discard_all(self) -> None:
-        """Remove likewise all repositories and users that were created through this object."""
-        self._discard(*self._made)
+        """Delete all repositories and users that this object created; ignore errors."""
+        self._discard(*self._created)
 
-    def _discard(self, *made: Repository | RepositoryUser | Token) -> None:
-        for one in made:
+    def _discard(self, *objects: Repository | RepositoryUser | Token) -> None:
+        for each in objects:
             with contextlib.suppress(ServerError):
-                if isinstance(one, Repository):
-                    self.delete_repository(one)
+                if isinstance(each, Repository):
+                    self.delete_repository(each)
                 else:
-                    self.delete_user(one)
-        self._made = [one for one in self._made if one not in made]
+                    self.delete_user(each)
+        self._created = [each for each in self._created if each not in objects]
 
     def close(self) -> None:
-        """Close the connections; the server stays."""
+        """Close the connections to the server; the server keeps running."""
         self._api.close()
 
 
-def unique(stem: str) -> str:
-    """A repository's name that nobody else has, and that says what it is for."""
-    words = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-")[:READABLE].rstrip("-")
-    return f"{words}-{os.urandom(RANDOM).hex()}".lstrip("-")
+def unique_name(stem: str) -> str:
+    """Return a new name for a repository that begins with `stem`, as far as names allow it."""
+    words = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-")[:NAME_STEM_LENGTH].rstrip("-")
+    return f"{words}-{os.urandom(RANDOM_BYTES).hex()}".lstrip("-")

@@ -8,62 +8,63 @@ from dataclasses import dataclass, field
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import CloudRepoError
 
+ADMIN_LOGIN_VARIABLES = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
+
 
 @dataclass(frozen=True, slots=True)
 class RepositoryUser:
-    """Somebody who may read, and unless read only also publish, in every repository."""
+    """A user who can read every repository, and upload to them unless read only."""
 
     email: str
-    """The user's name."""
+    """The user's e-mail address, which is also the user name."""
     passphrase: Secret = field(repr=False)
-    """What the user logs in with; its `repr` hides it."""
+    """The user's passphrase; the user's `repr` does not show it."""
     read_only: bool = False
-    """Whether uploads are refused."""
+    """Whether the server rejects the user's uploads."""
 
     @property
     def username(self) -> str:
-        """The e-mail address, which is what the tools call a user name."""
+        """The user name for tools such as pip and twine: the e-mail address."""
         return self.email
 
     @property
     def password(self) -> Secret:
-        """The passphrase, which is what the tools call a password."""
+        """The password for tools such as pip and twine: the passphrase."""
         return self.passphrase
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What opens one repository, in the place of a user's name and passphrase."""
+    """A credential for one repository, used instead of a user name and a passphrase."""
 
     id: str
-    """What the admin API calls it."""
+    """The token's identifier in the admin API."""
     token: Secret = field(repr=False)
-    """What programs log in with; its `repr` hides it."""
+    """The token itself; the object's `repr` does not show it."""
     read_only: bool = False
-    """Whether uploads are refused."""
+    """Whether the server rejects uploads with the token."""
 
     @property
     def username(self) -> str:
-        """The name that the tools are told beside a token; any other does as well."""
+        """The user name to give together with a token; the server ignores it."""
         return "__token__"
 
     @property
     def password(self) -> Secret:
-        """The token, which is what the tools call a password."""
+        """The password for tools such as pip and twine: the token."""
         return self.token
 
 
 def login_from_environment() -> tuple[str, Secret]:
-    """The admin user of a server that somebody else started.
+    """Return the admin login of an existing server, from the environment variables.
 
     Raises:
         CloudRepoError: the variables are not set.
     """
-    names = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
-    missing = [name for name in names if not os.environ.get(name)]
+    missing = [name for name in ADMIN_LOGIN_VARIABLES if not os.environ.get(name)]
     if missing:
         raise CloudRepoError(
-            f"--cloudrepo-url needs the server's admin login: set {' and '.join(missing)}"
+            f"--cloudrepo-url requires the server's admin login: set {' and '.join(missing)}"
         )
-    username, password = (os.environ[name] for name in names)
+    username, password = (os.environ[name] for name in ADMIN_LOGIN_VARIABLES)
     return username, Secret(password)

@@ -1,29 +1,87 @@
-"""What the fixtures that make more than one of a thing give, for annotations."""
+"""The factories: the values of the fixtures that create any number of objects for a test.
+
+`PackageFactory` is in `package.py`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from itertools import count
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
+    from pytest_cloudrepo._programs.environment import Environment
+    from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.settings import RepositorySettings
     from pytest_cloudrepo.venv import VirtualEnv
 
 
-class RepositoryFactory(Protocol):
-    """What `cloudrepo_factory` gives."""
+class RepositoryFactory:
+    """Creates repositories; the value of the fixture `cloudrepo_factory`."""
+
+    def __init__(
+        self,
+        server: Server,
+        environment: Environment,
+        *,
+        test_name: str,
+        overwrite_protection: bool,
+    ) -> None:
+        """Prepare the factory.
+
+        Args:
+            server: the server on which it creates repositories.
+            environment: the environment of the repositories' subprocesses.
+            test_name: the name of the test, with which the names of its repositories begin.
+            overwrite_protection: the default for this setting.
+        """
+        self.repositories: list[Repository] = []
+        self._server = server
+        self._environment = environment
+        self._test_name = test_name
+        self._overwrite_protection = overwrite_protection
 
     def __call__(self, **settings: Unpack[RepositorySettings]) -> Repository:
-        """A new and empty repository with a user of its own."""
+        """Create an empty repository with a user of its own, and return it.
+
+        Args:
+            settings: the repository's settings.
+
+        Raises:
+            TypeError: a setting is unknown, or has the wrong type.
+            ServerError: the server rejected a setting's value.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.client import unique_name  # imports requests
+
+        settings.setdefault("overwrite_protection", self._overwrite_protection)
+        repository = self._server.create_repository(
+            unique_name(self._test_name), environment=self._environment, **settings
+        )
+        self.repositories.append(repository)
+        return repository
 
 
-class ProjectFactory(Protocol):
-    """What `cloudrepo_project` gives."""
+class ProjectFactory:
+    """Creates source trees; the value of the fixture `cloudrepo_project`."""
+
+    def __init__(self, folder: Path, environment: Environment, *, command_timeout: float) -> None:
+        """Prepare the factory.
+
+        Args:
+            folder: the folder for the source trees.
+            environment: the environment of the builds.
+            command_timeout: the seconds after which a build is stopped.
+        """
+        self._folder = folder
+        self._environment = environment
+        self._command_timeout = command_timeout
+        self._numbers = count()
 
     def __call__(
         self,
@@ -34,11 +92,74 @@ class ProjectFactory(Protocol):
         requires: Sequence[str] = (),
         setup_py: bool = False,
     ) -> Project:
-        """A new source tree."""
+        """Write the source tree of a project, and return the project.
+
+        Args:
+            name: the project's name, normalized or not.
+            version: the project's version.
+            files: additional files, or replacements, by relative path. Without a module or package
+                of the project's name among them, the project has a module with `__version__`.
+            requires: the project's dependencies.
+            setup_py: whether setuptools builds the project, from a `setup.py`. By default the
+                project contains a build backend of its own.
+
+        Raises:
+            PackageError: the name, the version, a dependency or a path is invalid.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.project import Project  # not every test builds a project
+
+        return Project(
+            self._folder / f"project-{next(self._numbers)}",
+            name,
+            version,
+            files=files,
+            requires=requires,
+            setup_py=setup_py,
+            environ=self._environment.scrubbed(),
+            timeout=self._command_timeout,
+        )
 
 
-class VirtualEnvFactory(Protocol):
-    """What `cloudrepo_venv_factory` gives."""
+class VirtualEnvFactory:
+    """Creates virtual environments; the value of the fixture `cloudrepo_venv_factory`."""
+
+    def __init__(
+        self, folder: Path, environment: Environment, *, app_data: Path, command_timeout: float
+    ) -> None:
+        """Prepare the factory.
+
+        Args:
+            folder: the folder for the virtual environments.
+            environment: the environment variables of their programs.
+            app_data: the folder for the templates that all virtual environments are copied from.
+            command_timeout: the seconds after which a program of an environment is stopped.
+        """
+        self._folder = folder
+        self._environment = environment
+        self._app_data = app_data
+        self._command_timeout = command_timeout
+        self._numbers = count()
 
     def __call__(self, *, python: str | Path | None = None, pip: bool = True) -> VirtualEnv:
-        """A new virtual environment."""
+        """Create a virtual environment, and return it.
+
+        Args:
+            python: a version such as `3.12`, or the path of an interpreter. By default the Python
+                that runs the tests.
+            pip: whether to install pip into the environment.
+
+        Raises:
+            CloudRepoError: no such Python is installed.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.venv import VirtualEnv  # not every test creates one
+
+        return VirtualEnv(
+            self._folder / f"venv-{next(self._numbers)}",
+            python=python,
+            pip=pip,
+            environment=self._environment,
+            app_data=self._app_data,
+            timeout=self._command_timeout,
+        )

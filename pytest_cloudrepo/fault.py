@@ -1,7 +1,8 @@
-"""A failure that a test asked a repository to produce."""
+"""Faults: failures that a test makes a repository produce."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pytest_cloudrepo.errors import ServerError
@@ -12,17 +13,14 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-_NOT_FOUND = 404
-
-
 class Fault:
-    """A fault of a repository; leaving it as a context manager removes it."""
+    """A fault of a repository. As a context manager, it removes itself at the end of the block."""
 
     def __init__(self, kind: str, fault_id: str, call: Callable[..., Any]) -> None:
         self.kind = kind
-        """What happens."""
+        """The kind of fault, such as `status`."""
         self.id = fault_id
-        """What the admin API calls it."""
+        """The fault's identifier in the admin API."""
         self._call = call
         self._struck = 0
         self._removed = False
@@ -32,7 +30,7 @@ class Fault:
 
     @property
     def struck(self) -> int:
-        """How often it struck until now, or until it was removed."""
+        """The number of requests that the fault has affected."""
         __tracebackhide__ = True
         if not self._removed:
             for fault in self._call("GET", "faults")["faults"]:
@@ -41,16 +39,16 @@ class Fault:
         return self._struck
 
     def remove(self) -> None:
-        """Let it strike no more; to remove it again does nothing."""
+        """Remove the fault from the repository. Removing it again has no effect."""
         __tracebackhide__ = True
         if self._removed:
             return
-        _ = self.struck
+        _ = self.struck  # remembers the number, which the server forgets
         self._removed = True
         try:
             self._call("DELETE", "faults", self.id)
         except ServerError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     def __enter__(self) -> Self:
@@ -65,6 +63,6 @@ class Fault:
         self.remove()
 
 
-def describe(kind: str, **details: object) -> dict[str, Any]:
-    """A fault as the admin API takes it; what is None is left out."""
+def fault_to_json(kind: str, **details: object) -> dict[str, Any]:
+    """Return a fault as the admin API expects it, without the details that are None."""
     return {"kind": kind} | {name: value for name, value in details.items() if value is not None}

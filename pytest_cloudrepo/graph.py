@@ -1,4 +1,4 @@
-"""Projects that depend on each other, as data."""
+"""Dependency graphs: projects, their versions and their requirements, as data."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from pytest_cloudrepo.package import Distribution
 
 
 class ReleaseDetails(TypedDict, total=False):
-    """A release of a graph; what is left out is as `cloudrepo_package` has it."""
+    """The details of a release in a dependency graph; `cloudrepo_package` has the same defaults."""
 
     requires: Sequence[str]
-    """What it depends on."""
+    """The dependencies."""
     requires_python: str | None
-    """The Pythons that it is for."""
+    """The supported Python versions."""
     extras: Mapping[str, Sequence[str]] | None
-    """What each of its extras depends on."""
+    """The dependencies of each extra."""
     files: Mapping[str, str | bytes] | None
-    """What it installs."""
+    """The contents of the installed files, by relative path."""
     entry_points: Mapping[str, Mapping[str, str]] | None
-    """Its entry points, by group."""
+    """The entry points, by group."""
     metadata_version: str
-    """The version of its metadata."""
+    """The version of the core metadata."""
     summary: str
-    """What it is, in one line."""
+    """A description of one line."""
     wheel: bool
-    """Whether it has a wheel; it has."""
+    """Whether the release has a wheel. Default: True."""
     sdist: bool
-    """Whether it has an sdist; it has none."""
+    """Whether the release has an sdist. Default: False."""
     tags: Sequence[str]
-    """A wheel for each of these."""
+    """Compatibility tags; the release has one wheel for each of them."""
     build_tag: str | None
-    """The wheels' build tag."""
+    """The build tag of the wheels."""
     yanked: bool | str
-    """Whether its files are yanked, or why."""
+    """Whether the release's files are yanked; a string is the reason."""
     upload_time: datetime | str | None
-    """When the index is to say that its files came."""
+    """The upload time that the index shows for the release's files."""
 
 
 Graph: TypeAlias = Mapping[str, Mapping[str, Sequence[str] | ReleaseDetails]]
-"""Projects, their versions, and of each version what it requires, or more than that."""
+"""The requirements, or the `ReleaseDetails`, of each version of each project."""
 
-_KNOWN: Final = frozenset(ReleaseDetails.__annotations__)
-_OF_RELEASE: Final = _KNOWN & {field.name for field in fields(Release)}
+_KEYS: Final = frozenset(ReleaseDetails.__annotations__)
+_RELEASE_KEYS: Final = _KEYS & {field.name for field in fields(Release)}
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A file, and what the index is to say about it."""
+    """A distribution to add to a repository, and its properties there."""
 
     distribution: Distribution
     yanked: bool | str
@@ -63,27 +63,28 @@ class Publication:
 
 
 def publications(graph: Graph) -> list[Publication]:
-    """Give the files of a graph's releases.
+    """Return the distributions of all releases of a graph.
 
     Raises:
-        PackageError: A release is not valid; the message names it.
+        PackageError: a release is invalid; the message names it.
     """
-    made: dict[str, Publication] = {}
+    found: dict[str, Publication] = {}
     for project, versions in validation.mapped(graph, "a graph").items():
-        for version, described in validation.mapped(versions, f"the project {project!r}").items():
-            for one in _of_release(project, version, described):
-                filename = one.distribution.filename
-                if filename in made:
-                    raise PackageError(f"{project} {version}: there is already a file {filename}")
-                made[filename] = one
-    return list(made.values())
+        releases = validation.mapped(versions, f"the value for the project {project!r}")
+        for version, description in releases.items():
+            for publication in _release_publications(project, version, description):
+                filename = publication.distribution.filename
+                if filename in found:
+                    raise PackageError(f"{project} {version}: the file {filename} already exists")
+                found[filename] = publication
+    return list(found.values())
 
 
-def _of_release(project: str, version: str, described: object) -> list[Publication]:
+def _release_publications(project: str, version: str, description: object) -> list[Publication]:
     try:
-        details = _details(described)
+        details = _details(description)
         release = Release(
-            project, version, **{name: details[name] for name in details.keys() & _OF_RELEASE}
+            project, version, **{name: details[name] for name in details.keys() & _RELEASE_KEYS}
         )
         yanked, upload_time = _yanked(details), _upload_time(details)
         return [
@@ -94,30 +95,30 @@ def _of_release(project: str, version: str, described: object) -> list[Publicati
         raise PackageError(f"{project} {version}: {error}") from None
 
 
-def _details(described: object) -> dict[str, Any]:
-    if not isinstance(described, Mapping):
-        return {"requires": validation.listed(described, "what a release requires")}
-    unknown = [name for name in described if name not in _KNOWN]
+def _details(description: object) -> dict[str, Any]:
+    if not isinstance(description, Mapping):
+        return {"requires": validation.listed(description, "requires")}
+    unknown = [key for key in description if key not in _KEYS]
     if unknown:
         raise PackageError(
-            f"{', '.join(map(repr, unknown))} cannot be said of a release; "
-            f"there are {', '.join(sorted(_KNOWN))}"
+            f"unknown release key {', '.join(map(repr, unknown))}; "
+            f"the keys are {', '.join(sorted(_KEYS))}"
         )
-    return dict(described)
+    return dict(description)
 
 
 def _distributions(release: Release, details: Mapping[str, Any]) -> Iterator[Distribution]:
     has_wheel, has_sdist = _flag(details, "wheel", default=True), _flag(details, "sdist")
     if not (has_wheel or has_sdist):
-        raise PackageError("a release has a wheel, an sdist or both")
+        raise PackageError("a release must have a wheel, an sdist or both")
     if has_wheel:
-        tags = validation.listed(details.get("tags", [package.ANY]), "tags")
+        tags = validation.listed(details.get("tags", [package.UNIVERSAL_TAG]), "tags")
         if not tags:
-            raise PackageError("a release with a wheel has at least one tag, or says none")
+            raise PackageError("tags must not be empty for a release with a wheel")
         for tag in tags:
             yield package.write_wheel(release, tags=[tag], build_tag=details.get("build_tag"))
     elif details.keys() & {"tags", "build_tag"}:
-        raise PackageError("tags and a build tag are a wheel's, and this release has none")
+        raise PackageError("tags and build_tag apply to wheels only, and this release has no wheel")
     if has_sdist:
         yield package.write_sdist(release)
 
@@ -126,7 +127,7 @@ def _yanked(details: Mapping[str, Any]) -> bool | str:
     yanked = details.get("yanked", False)
     if isinstance(yanked, bool | str):
         return yanked
-    raise PackageError(f"yanked is True, False or a reason, not {yanked!r}")
+    raise PackageError(f"yanked must be True, False or a reason, not {yanked!r}")
 
 
 def _upload_time(details: Mapping[str, Any]) -> str | None:
@@ -138,4 +139,4 @@ def _flag(details: Mapping[str, Any], name: str, *, default: bool = False) -> bo
     flag = details.get(name, default)
     if isinstance(flag, bool):
         return flag
-    raise PackageError(f"{name} is True or False, not {flag!r}")
+    raise PackageError(f"{name} must be True or False, not {flag!r}")

@@ -1,4 +1,4 @@
-"""What a repository was asked and what it answered."""
+"""The journal: the requests that a repository received, with their responses."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-SHOWN = 50
+TABLE_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """One request that a repository answered."""
+    """A request to a repository, and the server's response."""
 
     method: str
-    """GET, HEAD or POST."""
+    """GET, HEAD or POST; CONNECT for an https connection to another host."""
     path: str
-    """What it asked for; a URL where it tried to reach another host."""
+    """The path of the URL; the whole URL of a request to another host."""
     project: str | None
-    """The project's normalized name, where it is about one."""
+    """The normalized name of the requested project, if any."""
     filename: str | None
-    """The file's name, where it asks for a file or brings one."""
+    """The name of the requested or uploaded file, if any."""
     user: str | None
-    """The user's e-mail address; None where nobody logged in, or in vain."""
+    """The user's e-mail address; None without valid credentials."""
     user_agent: str
-    """What the program says of itself."""
+    """The User-Agent header."""
     status: int
-    """The answer's status code."""
+    """The status code of the response."""
     reason: str
-    """The answer's reason phrase, which says why where it is a no."""
+    """The reason phrase of the response, which explains why a request was rejected."""
     bytes_sent: int
-    """The size of the answer's body."""
+    """The size of the response body, in bytes."""
     seconds: float
-    """How long the answer took."""
+    """The time from the request until the end of the response, in seconds."""
     form: Mapping[str, Any] | None
-    """An upload's fields, each with all its values, but for the file and what is secret."""
+    """The form fields of an upload, each with a list of values, without the file and secrets."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Request:
-        """The request that an entry of the server's journal describes."""
+        """Return the request that an entry of the server's journal describes."""
         return cls(**{field.name: entry[field.name] for field in fields(cls)})
 
     @property
     def refused(self) -> bool:
-        """Whether the answer was a no."""
+        """Whether the request was rejected: its status code is 400 or higher."""
         return self.status >= HTTPStatus.BAD_REQUEST
 
     def __repr__(self) -> str:
@@ -54,23 +54,27 @@ class Request:
 
     def __str__(self) -> str:
         name = self.filename or self.project
-        what = f" {name}" if name and name not in self.path else ""
-        return f"{self.method} {self.path}{what}: {self.status} {self.reason}"
+        subject = f" {name}" if name and name not in self.path else ""
+        return f"{self.method} {self.path}{subject}: {self.status} {self.reason}"
 
 
 class Journal(list[Request]):
-    """The requests that a repository answered, oldest first, as they were when it was asked."""
+    """A list of the requests to a repository, oldest first, at the time when it was read."""
 
-    def __init__(self, requests: Iterable[Request], forget: Callable[[], None]) -> None:
+    def __init__(self, requests: Iterable[Request], clear: Callable[[], None]) -> None:
         super().__init__(requests)
-        self._forget = forget
+        self._clear = clear
 
     def uploads(self) -> list[Request]:
-        """Those that brought a file, refused or not."""
+        """Return the requests that uploaded a file, accepted or rejected."""
         return [request for request in self if request.method == "POST"]
 
     def downloads(self, project: str | None = None) -> list[Request]:
-        """Those that asked for a file, of this project if one is given, answered or not."""
+        """Return the requests for a file, successful or not.
+
+        Args:
+            project: the project to which the files belong; by default any project.
+        """
         return [
             request
             for request in self
@@ -81,26 +85,26 @@ class Journal(list[Request]):
         ]
 
     def clear(self) -> None:
-        """Forget all requests, here and in the repository."""
-        self._forget()
+        """Remove all requests from this list and from the server's journal."""
+        self._clear()
         super().clear()
 
-    def table(self, *, below: str = "", user: str | None = None) -> str:
-        """The newest requests, one a line: what was asked, by whom, and the answer.
+    def table(self, *, path_prefix: str = "", default_user: str | None = None) -> str:
+        """Return the newest requests as a table, one request per line.
 
         Args:
-            below: the part of the paths that need not be said.
-            user: likewise the user.
+            path_prefix: the beginning of the paths, which the table leaves out.
+            default_user: the user whose name the table leaves out.
         """
-        shown = self[-SHOWN:]
+        shown = self[-TABLE_ROWS:]
         rows = [
             (
                 request.method,
-                request.path.removeprefix(below) or "/",
+                request.path.removeprefix(path_prefix) or "/",
                 ""
                 if request.filename is None or request.filename in request.path
                 else request.filename,
-                "" if request.user == user else request.user or "nobody",
+                "" if request.user == default_user else request.user or "unauthenticated",
                 request.user_agent.partition(" ")[0],
                 f"{request.status} {request.reason}",
             )
@@ -113,12 +117,12 @@ class Journal(list[Request]):
             for row in zip(*columns, strict=True)
         ]
         if len(self) > len(shown):
-            lines.insert(0, f"({len(self) - len(shown)} earlier requests)")
+            lines.insert(0, f"({len(self) - len(shown)} earlier requests are not shown)")
         return "\n".join(lines)
 
 
 def normalized(project: str) -> str:
-    """A project's name as the index uses it."""
+    """Return the normalized name of a project."""
     from packaging.utils import canonicalize_name  # few tests name a project
 
     return canonicalize_name(project)

@@ -1,4 +1,4 @@
-"""Wheels and sdists, written without a build."""
+"""`PackageFactory`, which writes wheels and sdists without running a build."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pytest_cloudrepo._distributions import build_backend, build_system, validat
 from pytest_cloudrepo._distributions.release import METADATA_VERSION, Release
 from pytest_cloudrepo.errors import PackageError
 
-ANY: Final = "py3-none-any"
+UNIVERSAL_TAG: Final = "py3-none-any"
 
-# Of an sdist's files, what is not to be installed but says how.
-_ABOUT_SDIST: Final = frozenset({"PKG-INFO", "pyproject.toml", "setup.py", "setup.cfg"})
+# Files that belong into the root folder of an sdist, and are not installed.
+_SDIST_ROOT_FILES: Final = frozenset({"PKG-INFO", "pyproject.toml", "setup.py", "setup.cfg"})
 
-_LONGEST_FILENAME: Final = 255
+_MAX_FILENAME_LENGTH: Final = 255
 # https://packaging.python.org/specifications/binary-distribution-format/
 _TAG: Final = re.compile(r"\w+(\.\w+)*-\w+(\.\w+)*-\w+(\.\w+)*", re.ASCII)
 _BUILD_TAG: Final = re.compile(r"\d[\w.]*", re.ASCII)
@@ -26,13 +26,13 @@ _BUILD_TAG: Final = re.compile(r"\d[\w.]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A file of a release."""
+    """A wheel or an sdist in memory."""
 
     filename: str
     content: bytes = field(repr=False)
 
     def save(self, folder: Path) -> Path:
-        """Put it into a folder, and give its path."""
+        """Write the file into a folder, and return its path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.filename
         path.write_bytes(self.content)
@@ -40,16 +40,21 @@ class Distribution:
 
 
 class PackageFactory:
-    """What `cloudrepo_package` gives."""
+    """Writes wheels and sdists; the value of the fixture `cloudrepo_package`."""
 
     def __init__(self, folder: Path) -> None:
+        """Prepare the factory.
+
+        Args:
+            folder: the folder for the files.
+        """
         self._folder = folder
         self._numbers = count()
 
     def __repr__(self) -> str:
         return f"<PackageFactory {self._folder}>"
 
-    def __call__(  # noqa: PLR0913 - what can be said of a package, each by its own name
+    def __call__(  # noqa: PLR0913 - the properties of a package are keyword arguments
         self,
         name: str,
         version: str,
@@ -59,33 +64,36 @@ class PackageFactory:
         extras: Mapping[str, Sequence[str]] | None = None,
         files: Mapping[str, str | bytes] | None = None,
         entry_points: Mapping[str, Mapping[str, str]] | None = None,
-        tags: Sequence[str] = (ANY,),
+        tags: Sequence[str] = (UNIVERSAL_TAG,),
         build_tag: str | None = None,
         metadata_version: str = METADATA_VERSION,
         sdist: bool = False,
     ) -> Path:
-        """Write a wheel, or an sdist instead, and give its path.
+        """Write a wheel or an sdist, and return its path.
 
-        The same arguments give the same bytes.
+        The same arguments produce identical files.
 
         Args:
-            name: The project's name, as people write it.
-            version: Its version.
-            requires: What it depends on.
-            requires_python: The Pythons that it is for; any if not given.
-            extras: What each extra depends on, as in `{"test": ["pytest"]}`.
-            files: What it installs: relative paths and their content. Without a package of the
-                project's name among them, there is a module of that name, which has `__version__`.
-                Of a wheel, what lies in its .dist-info folder can be replaced too; of an sdist,
-                PKG-INFO, pyproject.toml, setup.py and setup.cfg.
-            entry_points: By group, as in `{"console_scripts": {"demo": "demo:main"}}`.
-            tags: What a wheel is for; several of them where one file name can say so.
-            build_tag: What tells a wheel from another of the same release.
-            metadata_version: The version of its metadata, from 1.0 to 2.6.
-            sdist: Whether it is an sdist; it builds without network.
+            name: the project's name, normalized or not.
+            version: the project's version.
+            requires: the dependencies.
+            requires_python: the supported Python versions, such as `>=3.9`. By default all.
+            extras: the dependencies of each extra, as in `{"test": ["pytest"]}`.
+            files: the contents of the installed files, by relative path. Without a package of the
+                project's name among them, a module of that name with `__version__` is added. Files
+                in a wheel's .dist-info folder can be replaced too; and in an sdist PKG-INFO,
+                pyproject.toml, setup.py and setup.cfg.
+            entry_points: the entry points by group, as in
+                `{"console_scripts": {"demo": "demo:main"}}`.
+            tags: the wheel's compatibility tags. Several are possible if one file name can express
+                them.
+            build_tag: the wheel's build tag, which begins with a digit.
+            metadata_version: the version of the core metadata, from 1.0 to 2.6.
+            sdist: whether to write an sdist instead of a wheel. It can be built without network
+                access.
 
         Raises:
-            PackageError: It cannot be such a package.
+            PackageError: an argument is invalid.
         """
         __tracebackhide__ = True
         release = Release(
@@ -99,47 +107,52 @@ class PackageFactory:
             metadata_version=metadata_version,
         )
         if not sdist:
-            made = write_wheel(release, tags=tags, build_tag=build_tag)
-        elif list(tags) != [ANY] or build_tag is not None:
-            raise PackageError("an sdist has neither tags nor a build tag")
+            distribution = write_wheel(release, tags=tags, build_tag=build_tag)
+        elif list(tags) != [UNIVERSAL_TAG] or build_tag is not None:
+            raise PackageError("tags and build_tag apply to wheels only, not to an sdist")
         else:
-            made = write_sdist(release)
-        return made.save(self._folder / str(next(self._numbers)))
+            distribution = write_sdist(release)
+        return distribution.save(self._folder / str(next(self._numbers)))
 
 
 def write_wheel(
-    release: Release, *, tags: Sequence[str] = (ANY,), build_tag: str | None = None
+    release: Release, *, tags: Sequence[str] = (UNIVERSAL_TAG,), build_tag: str | None = None
 ) -> Distribution:
-    """Give a release's wheel; the same release gives the same bytes.
+    """Return the wheel of a release. The same arguments produce identical wheels.
 
     Args:
-        release: The release.
-        tags: What it is for, such as `cp311-cp311-win_amd64` or `py2.py3-none-any`; several of
-            them have to differ in such a way that one file name can say so.
-        build_tag: What tells it from another wheel of the release; it begins with a digit.
+        release: the release.
+        tags: compatibility tags, such as `cp311-cp311-win_amd64` or `py2.py3-none-any`. Several are
+            possible if one file name can express them.
+        build_tag: the build tag, which begins with a digit.
 
     Raises:
-        PackageError: The release or a tag is not valid.
+        PackageError: the release or a tag is invalid.
     """
-    each = _single_tags(tags)
-    parts = [release.stem, *([_checked_build_tag(build_tag)] if build_tag else []), _compress(each)]
-    about = {"METADATA": release.core_metadata()}
+    single_tags = _single_tags(tags)
+    parts = [
+        release.stem,
+        *([_checked_build_tag(build_tag)] if build_tag else []),
+        _compressed_tag(single_tags),
+    ]
+    dist_info = {"METADATA": release.core_metadata()}
     if entry_points := release.entry_points_file():
-        about[build_backend.ENTRY_POINTS] = entry_points
-    packed = build_backend.pack_wheel(
-        release.stem, release.installed(), about, tags=each, build_tag=build_tag
+        dist_info[build_backend.ENTRY_POINTS] = entry_points
+    content = build_backend.pack_wheel(
+        release.stem, release.installed(), dist_info, tags=single_tags, build_tag=build_tag
     )
-    return _distribution(f"{'-'.join(parts)}.whl", packed)
+    return _distribution(f"{'-'.join(parts)}.whl", content)
 
 
 def write_sdist(release: Release) -> Distribution:
-    """Give a release's sdist, which builds itself; the same release gives the same bytes.
+    """Return the sdist of a release. The same release produces identical sdists.
 
-    Of its files, PKG-INFO, pyproject.toml, setup.py and setup.cfg lie at its top, and replace what
-    would be there; the others are what a wheel built from it installs.
+    The sdist contains its own build backend. Of the release's files, PKG-INFO, pyproject.toml,
+    setup.py and setup.cfg replace the generated ones in the root folder. The other files are
+    installed by a wheel that is built from the sdist.
 
     Raises:
-        PackageError: The release is not valid.
+        PackageError: the release is invalid.
     """
     contents = {
         "PKG-INFO": release.core_metadata(),
@@ -149,36 +162,39 @@ def write_sdist(release: Release) -> Distribution:
     if entry_points := release.entry_points_file():
         contents[f"{build_system.FOLDER}/{build_backend.ENTRY_POINTS}"] = entry_points
     for path, content in release.installed().items():
-        contents[path if path in _ABOUT_SDIST else f"src/{path}"] = content
+        contents[path if path in _SDIST_ROOT_FILES else f"src/{path}"] = content
     return _distribution(f"{release.stem}.tar.gz", build_backend.pack_sdist(release.stem, contents))
 
 
 def _distribution(filename: str, content: bytes) -> Distribution:
-    if len(filename) > _LONGEST_FILENAME:
-        raise PackageError(f"the file name would be longer than {_LONGEST_FILENAME}: {filename}")
+    if len(filename) > _MAX_FILENAME_LENGTH:
+        raise PackageError(f"file name longer than {_MAX_FILENAME_LENGTH} characters: {filename}")
     return Distribution(filename, content)
 
 
 def _single_tags(tags: object) -> list[str]:
-    """Give the tags with each compressed set taken apart."""
+    """Return the tags, with each compressed tag set expanded."""
     single: list[str] = []
     for tag in validation.listed(tags, "tags"):
         if not isinstance(tag, str) or not _TAG.fullmatch(tag):
-            raise PackageError(f"a wheel's tag has three parts, as {ANY!r} has, unlike {tag!r}")
+            raise PackageError(
+                f"invalid wheel tag {tag!r}: use three parts, as in {UNIVERSAL_TAG!r}"
+            )
         sets = (part.split(".") for part in tag.split("-"))
         single += ("-".join(parts) for parts in product(*sets))
     if not single:
-        raise PackageError(f"a wheel has at least one tag, such as {ANY!r}")
+        raise PackageError(f"a wheel must have at least one tag, such as {UNIVERSAL_TAG!r}")
     return list(dict.fromkeys(single))
 
 
-def _compress(tags: list[str]) -> str:
-    """Give the compressed tag set that stands for just these tags in a file name."""
+def _compressed_tag(tags: list[str]) -> str:
+    """Return the compressed tag set that expands to exactly these tags."""
     columns = zip(*(tag.split("-") for tag in tags), strict=True)
     parts = [list(dict.fromkeys(column)) for column in columns]
     if {"-".join(chosen) for chosen in product(*parts)} != set(tags):
         raise PackageError(
-            f"no file name says just {', '.join(tags)}: write a wheel for each of them"
+            f"one file name cannot express exactly the tags {', '.join(tags)}: "
+            "write a wheel for each of them"
         )
     return "-".join(".".join(part) for part in parts)
 
@@ -186,4 +202,4 @@ def _compress(tags: list[str]) -> str:
 def _checked_build_tag(build_tag: object) -> str:
     if isinstance(build_tag, str) and _BUILD_TAG.fullmatch(build_tag):
         return build_tag
-    raise PackageError(f"a build tag is a text that begins with a digit, unlike {build_tag!r}")
+    raise PackageError(f"invalid build tag {build_tag!r}: use a string that begins with a digit")

@@ -1,151 +1,145 @@
-"""The pytest plugin: hooks, options, the marker and the fixtures; translation only, no logic."""
+"""The pytest plugin: its hooks, options, marker and fixtures.
+
+This module only connects pytest with the rest of the package. pytest imports it in every project
+in which the plugin is installed. So it imports what a fixture needs only when a test uses the
+fixture.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_cloudrepo._options import Options, read, register
+from pytest_cloudrepo import settings
+from pytest_cloudrepo._options import Options, add_options, read_options
 from pytest_cloudrepo._programs.secret import Secret
-from pytest_cloudrepo._server import process
+from pytest_cloudrepo._server.process import RunServer, stop_command
 from pytest_cloudrepo.errors import CloudRepoError
-from pytest_cloudrepo.settings import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator
     from pathlib import Path
-    from typing import Unpack
 
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
     from pytest_cloudrepo.package import PackageFactory
-    from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
-    from pytest_cloudrepo.settings import RepositorySettings
     from pytest_cloudrepo.venv import VirtualEnv
 
-MARKER = (
-    "cloudrepo(*, overwrite_protection=False, dialect='modern', ...): the settings of the test's "
-    "`cloudrepo` repository; the closest marker wins."
-)
-
-
 OPTIONS = pytest.StashKey[Options]()
-RUN = pytest.StashKey[process.Run]()
+RUN_SERVER = pytest.StashKey[RunServer]()
 REPOSITORIES = pytest.StashKey["list[Repository]"]()
 FAILED = pytest.StashKey[bool]()
+
+# Options that deselect tests after they were collected.
+SELECTING_OPTIONS = ("keyword", "markexpr", "deselect", "lf")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the options and ini keys."""
-    register(parser)
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, read the options, and name the run or learn its name."""
-    config.addinivalue_line("markers", MARKER)
-    config.stash[OPTIONS] = read(config)
-    shared = getattr(config, "workerinput", {}).get("cloudrepo")
-    config.stash[RUN] = process.Run.inherited(shared) if shared else process.Run.new()
+    """Register the marker, read the options, and describe the session's server."""
+    config.addinivalue_line("markers", settings.MARKER)
+    options = config.stash[OPTIONS] = read_options(config)
+    config.stash[RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
 
 
-@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be absent
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may not be installed
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's WorkerController
-    """Tell a worker which run it belongs to."""
-    run = node.config.stash[RUN]
-    process.join(run, node.config)
-    node.workerinput["cloudrepo"] = run.shared()
+    """Tell a pytest-xdist worker which server its session has."""
+    run_server = node.config.stash[RUN_SERVER]
+    run_server.attach()
+    node.workerinput["cloudrepo"] = run_server.worker_input()
 
 
-@pytest.hookimpl(trylast=True)  # after pytest-xdist has ended its workers
+@pytest.hookimpl(trylast=True)  # after pytest-xdist has stopped its workers
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the run's server."""
-    run = config.stash.get(RUN, None)
-    # Not in a worker, nor in a copy of this process that a test forked and let go.
-    if run is not None and run.owner == os.getpid():
-        process.end(run, keep=config.stash[OPTIONS].keep)
+    """Stop the session's server."""
+    run_server = config.stash.get(RUN_SERVER, None)
+    if run_server is not None:
+        run_server.stop()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Start the server while the rest is collected, unless this test may be deselected yet."""
-    selecting = ("keyword", "markexpr", "deselect", "lf")
-    if _asks(item) and not any(item.config.getoption(name, None) for name in selecting):
-        _foresee(item.config)
+    """Start the server during collection, unless the test may still be deselected."""
+    config = item.config
+    if _needs_server(item) and not any(config.getoption(name, None) for name in SELECTING_OPTIONS):
+        _prestart(config)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the server if a selected test will ask for it."""
-    if any(map(_asks, session.items)):
-        _foresee(session.config)
+    """Start the server if a selected test needs it."""
+    if any(map(_needs_server, session.items)):
+        _prestart(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what is configured."""
+    """Show the options that are set."""
     options = config.stash[OPTIONS]
-    said = []
+    parts = []
     if options.url:
-        said.append(f"server {options.url}")
+        parts.append(f"server {options.url}")
     if options.keep:
-        said.append("the server stays after the run")
+        parts.append("the server keeps running after the tests")
     if options.overwrite_protection:
-        said.append("overwrite protection on (ini)")
-    if not said and config.get_verbosity() > 0:
-        said.append("a server of this run's own, started for the first test that asks for it")
-    return f"cloudrepo: {', '.join(said)}" if said else None
+        parts.append("overwrite protection on (ini)")
+    if not parts and config.get_verbosity() > 0:
+        parts.append("one index server for this session, started for the first test that needs it")
+    return f"cloudrepo: {', '.join(parts)}" if parts else None
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say where the server that stays is."""
-    folder = config.stash[RUN].folder
-    if not config.stash[OPTIONS].keep or folder is None:
+    """Show the URL and the admin login of a server that keeps running, and how to stop it."""
+    state = config.stash[RUN_SERVER].kept()
+    if state is None:
         return
-    state = folder.state()
-    if state is None or folder.server() is None:
-        return
-    terminalreporter.section("cloudrepo: the server stays")
+    terminalreporter.section("cloudrepo: the index server keeps running")
     terminalreporter.line(f"URL: {state.url}")
     terminalreporter.line(f"admin login: {state.username} {state.password}")
-    terminalreporter.line(f"to stop it: {process.stop_command(state.pid)}")
+    terminalreporter.line(f"to stop it: {stop_command(state.pid)}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker that says what no repository can be told."""
+    """Fail a test whose marker is invalid."""
     marker = item.get_closest_marker("cloudrepo")
     if marker is None:
         return
     if marker.args:
         pytest.fail("the marker cloudrepo takes keyword arguments only", pytrace=False)
     try:
-        checked(marker.kwargs)
+        settings.check(marker.kwargs)
     except TypeError as error:
-        pytest.fail(f"the marker cloudrepo: {error}", pytrace=False)
+        pytest.fail(f"invalid marker cloudrepo: {error}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show, where a test failed, what its repositories were asked and answered."""
+    """Add the requests to a failed test's repositories to the test's report."""
     report = yield
     if report.failed:
         item.stash[FAILED] = True
         repositories = item.stash.get(REPOSITORIES, [])
         if repositories:
-            from pytest_cloudrepo._report import sections  # imports requests
+            from pytest_cloudrepo._report import report_sections  # imports requests
 
-            report.sections.extend(sections(repositories, item.config.stash[RUN].folder))
+            folder = item.config.stash[RUN_SERVER].folder
+            report.sections.extend(report_sections(repositories, folder))
     return report
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Compare secrets without pytest's own explanation, which shows texts and their differences."""
+    """Explain a failed comparison of secrets without showing them, as pytest itself would."""
     if isinstance(left, Secret) or isinstance(right, Secret):
         return [f"{left!r} {op} {right!r}"]
     return None
@@ -155,10 +149,10 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 def cloudrepo_server(
     request: pytest.FixtureRequest, _cloudrepo_folders: Iterator[Path]
 ) -> Iterator[Server]:
-    """The run's index server: one for all tests, in all xdist workers."""
+    """The index server of the pytest session, shared by all tests and pytest-xdist workers."""
     options = request.config.stash[OPTIONS]
     try:
-        server = _server(request.config, options, next(_cloudrepo_folders))
+        server = _connect(request.config, options, next(_cloudrepo_folders))
     except CloudRepoError as error:
         raise pytest.fail.Exception(f"cloudrepo: {error}", pytrace=False) from None
     yield server
@@ -169,7 +163,7 @@ def cloudrepo_server(
 
 @pytest.fixture
 def cloudrepo(request: pytest.FixtureRequest, cloudrepo_factory: RepositoryFactory) -> Repository:
-    """A new, empty repository of this test's own, with a login, as the marker says."""
+    """A new, empty, private repository with credentials; the marker gives its settings."""
     __tracebackhide__ = True
     marker = request.node.get_closest_marker("cloudrepo")
     return cloudrepo_factory(**(marker.kwargs if marker else {}))
@@ -181,24 +175,20 @@ def cloudrepo_factory(
     cloudrepo_server: Server,
     _cloudrepo_environment: Environment,
 ) -> Iterator[RepositoryFactory]:
-    """Makes repositories as `cloudrepo` is one, with the settings that the call gives."""
-    from pytest_cloudrepo.client import unique  # imports requests
+    """Creates further repositories, with the settings of each call."""
+    from pytest_cloudrepo.factories import RepositoryFactory
 
     options = request.config.stash[OPTIONS]
-    made = request.node.stash.setdefault(REPOSITORIES, [])
-
-    def factory(**settings: Unpack[RepositorySettings]) -> Repository:
-        __tracebackhide__ = True
-        settings.setdefault("overwrite_protection", options.overwrite_protection)
-        repository = cloudrepo_server.create_repository(
-            unique(request.node.name), environment=_cloudrepo_environment, **settings
-        )
-        made.append(repository)
-        return repository
-
+    factory = RepositoryFactory(
+        cloudrepo_server,
+        _cloudrepo_environment,
+        test_name=request.node.name,
+        overwrite_protection=options.overwrite_protection,
+    )
+    request.node.stash[REPOSITORIES] = factory.repositories
     yield factory
     if options.url:
-        for repository in made:
+        for repository in factory.repositories:
             cloudrepo_server.discard(repository)
 
 
@@ -206,45 +196,24 @@ def cloudrepo_factory(
 def cloudrepo_project(
     request: pytest.FixtureRequest, _cloudrepo_folder: Path, _cloudrepo_environment: Environment
 ) -> ProjectFactory:
-    """Makes source trees, which `build` builds."""
-    from pytest_cloudrepo.project import Project as Made  # only where it is used
+    """Creates source trees that `build` can build."""
+    from pytest_cloudrepo.factories import ProjectFactory
 
-    numbers = count()
-
-    def factory(
-        name: str,
-        version: str,
-        *,
-        files: Mapping[str, str | bytes] | None = None,
-        requires: Sequence[str] = (),
-        setup_py: bool = False,
-    ) -> Project:
-        __tracebackhide__ = True
-        return Made(
-            _cloudrepo_folder / f"project-{next(numbers)}",
-            name,
-            version,
-            files=files,
-            requires=requires,
-            setup_py=setup_py,
-            environ=_cloudrepo_environment.scrubbed(),
-            timeout=request.config.stash[OPTIONS].command_timeout,
-        )
-
-    return factory
+    timeout = request.config.stash[OPTIONS].command_timeout
+    return ProjectFactory(_cloudrepo_folder, _cloudrepo_environment, command_timeout=timeout)
 
 
 @pytest.fixture
 def cloudrepo_package(_cloudrepo_folder: Path) -> PackageFactory:
-    """Writes wheels and sdists without a build."""
-    from pytest_cloudrepo.package import PackageFactory as Made
+    """Writes wheels and sdists in milliseconds, without running a build."""
+    from pytest_cloudrepo.package import PackageFactory
 
-    return Made(_cloudrepo_folder / "packages")
+    return PackageFactory(_cloudrepo_folder / "packages")
 
 
 @pytest.fixture
 def cloudrepo_venv(cloudrepo_venv_factory: VirtualEnvFactory) -> VirtualEnv:
-    """A virtual environment of this test's own."""
+    """A new virtual environment with pip."""
     __tracebackhide__ = True
     return cloudrepo_venv_factory()
 
@@ -256,28 +225,20 @@ def cloudrepo_venv_factory(
     _cloudrepo_environment: Environment,
     _cloudrepo_app_data: Path,
 ) -> VirtualEnvFactory:
-    """Makes virtual environments, of this or another Python, with or without pip."""
-    from pytest_cloudrepo.venv import VirtualEnv as Made  # only where it is used
+    """Creates virtual environments, of any installed Python, with or without pip."""
+    from pytest_cloudrepo.factories import VirtualEnvFactory
 
-    numbers = count()
-
-    def factory(*, python: str | Path | None = None, pip: bool = True) -> VirtualEnv:
-        __tracebackhide__ = True
-        return Made(
-            _cloudrepo_folder / f"venv-{next(numbers)}",
-            python=python,
-            pip=pip,
-            environment=_cloudrepo_environment,
-            app_data=_cloudrepo_app_data,
-            timeout=request.config.stash[OPTIONS].command_timeout,
-        )
-
-    return factory
+    return VirtualEnvFactory(
+        _cloudrepo_folder,
+        _cloudrepo_environment,
+        app_data=_cloudrepo_app_data,
+        command_timeout=request.config.stash[OPTIONS].command_timeout,
+    )
 
 
 @pytest.fixture(scope="session")
 def _cloudrepo_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for each test in turn, not made yet: many tests need none."""
+    """Paths of folders, one for each test; they do not exist yet, as many tests need none."""
     folder = tmp_path_factory.mktemp("cloudrepo")
     return (folder / str(number) for number in count())
 
@@ -286,7 +247,7 @@ def _cloudrepo_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 def _cloudrepo_folder(
     request: pytest.FixtureRequest, _cloudrepo_folders: Iterator[Path]
 ) -> Iterator[Path]:
-    """The test's own folder for what the fixtures make; it stays where the test failed."""
+    """The folder for the files of the test's fixtures; it is kept if the test fails."""
     folder = next(_cloudrepo_folders)
     yield folder
     if folder.exists() and not request.node.stash.get(FAILED, False):
@@ -295,52 +256,52 @@ def _cloudrepo_folder(
 
 @pytest.fixture
 def _cloudrepo_environment(_cloudrepo_folder: Path) -> Environment:
-    """What the test's programs see of the machine."""
-    from pytest_cloudrepo._programs.environment import Environment as Made
+    """The environment variables of the test's subprocesses."""
+    from pytest_cloudrepo._programs.environment import Environment
 
-    return Made(_cloudrepo_folder / "environment")
+    return Environment(_cloudrepo_folder / "environment")
 
 
 @pytest.fixture(scope="session")
 def _cloudrepo_app_data(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Where virtualenv keeps what all environments of the run are made from."""
+    """The folder for the templates that all virtual environments are copied from."""
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
-        folder = folder.parent  # the one folder that all workers of a run share
+        folder = folder.parent  # the folder that all pytest-xdist workers share
     return folder / "cloudrepo-virtualenv"
 
 
-def _asks(item: pytest.Item) -> bool:
+def _needs_server(item: pytest.Item) -> bool:
     return "cloudrepo_server" in getattr(item, "fixturenames", ())
 
 
-def _foresee(config: pytest.Config) -> None:
-    options = config.stash[OPTIONS]
-    if not options.url and not config.getoption("collectonly"):
-        process.foresee(config.stash[RUN], config, keep=options.keep)
+def _prestart(config: pytest.Config) -> None:
+    if not config.stash[OPTIONS].url and not config.getoption("collectonly"):
+        config.stash[RUN_SERVER].prestart()
 
 
-def _server(config: pytest.Config, options: Options, folder: Path) -> Server:
+def _connect(config: pytest.Config, options: Options, folder: Path) -> Server:
+    run_server = config.stash[RUN_SERVER]
+    if not options.url:
+        run_server.start()
+    # Imported while the server starts, because the import of requests takes as long.
+    from pytest_cloudrepo.client import Server
+
     if options.url:
-        from pytest_cloudrepo.client import Server  # imports requests
         from pytest_cloudrepo.credentials import login_from_environment
 
         url, login = options.url, login_from_environment()
     else:
-        run_folder = process.begin(config.stash[RUN], config, keep=options.keep)
-        # While the server starts, since the import takes as long.
-        from pytest_cloudrepo.client import Server  # imports requests
-
-        state = process.wait_until_ready(run_folder, options.startup_timeout)
+        state = run_server.wait_until_ready(options.startup_timeout)
         url, login = state.url, (state.username, state.password)
     server = Server(
         url,
         *login,
         folder=folder,
         command_timeout=options.command_timeout,
-        run=config.stash[RUN].name,
+        run=run_server.name,
     )
     if options.url:
         server.check()

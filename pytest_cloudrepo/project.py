@@ -1,4 +1,4 @@
-"""A source tree that `build` builds."""
+"""Source trees of projects, which `build` can build."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUMMARY: Final = "A project made for a test"
 
 
 class Project:
-    """A source tree on disk, with a build backend that needs no network."""
+    """The source tree of a project, with a build backend that needs no network access."""
 
     def __init__(
         self,
@@ -33,30 +33,30 @@ class Project:
         environ: Mapping[str, str],
         timeout: float,
     ) -> None:
-        """Write the tree.
+        """Write the source tree.
 
         Args:
-            folder: Where; it must not be there yet.
-            name: The project's name, as people write it.
-            version: Its version.
-            files: More files, or others: relative paths and their content. Without any, there is
-                one module, named as the project is, which has `__version__`.
-            requires: What it depends on.
-            setup_py: Whether it is built by setuptools, from a setup.py, and not by a backend of
-                its own.
-            environ: The environment that it is built in.
-            timeout: The seconds that a build may take.
+            folder: the project's folder, which must not exist.
+            name: the project's name, normalized or not.
+            version: the project's version.
+            files: additional files, or replacements, by relative path. Without a module or package
+                of the project's name among them, the project has a module with `__version__`.
+            requires: the project's dependencies.
+            setup_py: whether setuptools builds the project, from a `setup.py`. By default the
+                project contains a build backend of its own.
+            environ: the environment variables of builds.
+            timeout: the seconds after which a build is stopped.
 
         Raises:
-            PackageError: The name, version, a requirement or a path is not a valid one.
+            PackageError: the name, the version, a dependency or a path is invalid.
         """
         self.folder = folder
-        """Where the tree is."""
+        """The project's folder, which belongs to the test."""
         self.name = validation.project_name(name)
-        """The project's name, as it was given."""
+        """The project's name, not normalized."""
         self.version = validation.project_version(version)
-        """Its version, normalized."""
-        self._requires = [str(one) for one in validation.requirements(requires)]
+        """The project's version, normalized."""
+        self._requires = [str(each) for each in validation.requirements(requires)]
         self._environ = environ
         self._timeout = timeout
         tree = validation.project_files(files)
@@ -71,35 +71,39 @@ class Project:
 
     @property
     def module(self) -> str:
-        """The name that it is imported by."""
+        """The name of the project's default module."""
         return validation.module_name(self.name)
 
     def build(self, *, sdist: bool = True, wheel: bool = True) -> list[Path]:
-        """Build the tree as it is now, with the program `build`, into its folder `dist`.
+        """Build the project with the program `build`, into its folder `dist`.
 
-        What was built before is replaced. Unchanged sources give the same bytes again, except for
-        the sdist of a setup.py project, in which setuptools notes the time.
+        Files of an earlier build are removed. Unchanged sources produce identical files, except for
+        the sdist of a project with `setup.py`, in which setuptools stores the time.
+
+        Args:
+            sdist: whether to build an sdist.
+            wheel: whether to build a wheel.
 
         Returns:
-            The sdist, then the wheel.
+            The paths of the sdist and the wheel, in this order.
 
         Raises:
-            CommandError: The build failed.
-            CommandTimeout: The build took too long.
-            ValueError: Neither sdist nor wheel is asked for.
+            CommandError: the build failed.
+            CommandTimeout: the build timed out.
+            ValueError: both `sdist` and `wheel` are False.
         """
         __tracebackhide__ = True
         if not (sdist or wheel):
-            raise ValueError("a build makes an sdist, a wheel or both: one of them must be True")
+            raise ValueError("sdist and wheel are both False: at least one of them must be True")
         dist = self.folder / "dist"
-        # setuptools would take from build/ what has since gone from the tree.
+        # setuptools would copy files from build/ that were deleted from the sources.
         for old in (dist, self.folder / "build", *self.folder.glob("*.egg-info")):
             if old.is_dir():
                 shutil.rmtree(old)
-        # For both, `build` is given neither option: it makes the wheel from the sdist then.
+        # Without an option, `build` builds the wheel from the sdist.
         options = [] if sdist and wheel else ["--sdist" if sdist else "--wheel"]
         if not self._has_own_pyproject:
-            # What the backend requires is there, and asking it costs time.
+            # The backends need nothing that is not installed, and the check takes time.
             options.append("--skip-dependency-check")
         command.run(
             [

@@ -1,4 +1,4 @@
-"""Scenarios in packse's format: packages, what is asked of them, and what a resolver is to find."""
+"""Scenarios for resolvers, in packse's format: packages, a request, and the expected result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_cloudrepo._distributions import validation
 from pytest_cloudrepo.errors import PackageError, ScenarioError
 from pytest_cloudrepo.graph import Graph, ReleaseDetails, publications
 
-# packse's defaults.
+# The defaults of packse.
 PYTHON: Final = "3.12"
 REQUIRES_PYTHON: Final = ">=3.12"
 
@@ -24,27 +24,29 @@ _Section = TypeVar("_Section")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a resolver is to find."""
+    """The result that a resolver should have."""
 
     satisfiable: bool
-    """Whether there is a solution."""
+    """Whether a solution exists."""
     packages: dict[str, str] = field(default_factory=dict)
-    """The versions of the solution, by project."""
+    """The versions in the solution, by project."""
     explanation: str | None = None
-    """Why there is none."""
+    """Why no solution exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioEnvironment:
-    """The Pythons that are to be there."""
+    """The Python versions for the resolver."""
 
     python: str = PYTHON
+    """The version of the installed Python."""
     additional_python: tuple[str, ...] = ()
+    """Further installed versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolverOptions:
-    """How a resolver is to be asked."""
+    """Options for the resolver."""
 
     python: str | None = None
     prereleases: bool = False
@@ -57,23 +59,24 @@ class ResolverOptions:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario, whose packages are in a repository under the names that its file gives them."""
+    """A scenario: its packages are in a repository, with the names that its file gives them."""
 
     name: str
-    """What its file calls it."""
+    """The scenario's name."""
     root: tuple[str, ...]
-    """The requirements that are asked for."""
+    """The requirements to resolve."""
     expected: Expected
-    """What a resolver is to find."""
+    """The result that a resolver should have."""
     environment: ScenarioEnvironment
-    """The Pythons that are to be there."""
+    """The Python versions for the resolver."""
     resolver_options: ResolverOptions
-    """How a resolver is to be asked."""
+    """Options for the resolver."""
     description: str | None
-    """What it shows."""
+    """A description of the scenario."""
     requires_python: str | None
-    """The Pythons that those who ask are for."""
+    """The Python versions that the resolved project supports."""
     packages: Graph = field(repr=False)
+    """The packages, as a dependency graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class _File:
     environment: dict[str, Any] = field(default_factory=dict)
     resolver_options: dict[str, Any] = field(default_factory=dict)
     description: str | None = None
-    # Which of its own templates packse is to build with; here nothing is built.
+    # The name of packse's template for builds, which is ignored here.
     template: str = "package"
 
 
@@ -113,15 +116,15 @@ class _Version:
 
 
 def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
-    """Give a file's scenario.
+    """Return the scenario in a file.
 
     Raises:
-        ScenarioError: The file cannot be read, or does not hold such a scenario; the message
-            names the file and the place in it.
+        ScenarioError: the file cannot be read or is invalid, or has no such scenario. The message
+            has the path of the file and the position in it.
     """
     try:
         scenario = _scenario(_chosen(_read(path), name))
-        # What is wrong with a release is found when its files are written.
+        # Writing the distributions finds invalid releases.
         publications(scenario.packages)
     except PackageError as error:
         raise ScenarioError(f"{path}: {error}") from None
@@ -131,25 +134,29 @@ def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
 def _read(path: Path) -> object:
     loaders = {".toml": tomllib.loads, ".json": json.loads}
     if path.suffix not in loaders:
-        raise ScenarioError(f"a scenario's file ends with {' or '.join(loaders)}")
+        raise ScenarioError(f"the file name must end with {' or '.join(loaders)}")
     try:
         return loaders[path.suffix](path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ScenarioError(f"cannot be read: {error.strerror}") from None
-    except ValueError as error:  # neither TOML nor JSON, or not even text
+        raise ScenarioError(f"the file cannot be read: {error.strerror}") from None
+    except ValueError as error:  # invalid TOML, JSON or UTF-8
         raise ScenarioError(str(error)) from None
 
 
 def _chosen(document: object, name: str | None) -> object:
-    """Give the document's scenario; a JSON file may hold a list of them."""
+    """Return one scenario of a document. A JSON file may contain a list of scenarios."""
     documents = document if isinstance(document, list) else [document]
     if name is None and len(documents) == 1:
         return documents[0]
-    named = {one.get("name"): one for one in documents if isinstance(one, dict)}
+    named = {each.get("name"): each for each in documents if isinstance(each, dict)}
     if name in named:
         return named[name]
-    problem = f"has no scenario {name!r}" if name else "has not one scenario: say which"
-    raise ScenarioError(f"{problem}; there are {', '.join(map(str, named)) or 'none'}")
+    problem = (
+        f"scenario {name!r} not found"
+        if name
+        else f"the file contains {len(documents)} scenarios: choose one by its name"
+    )
+    raise ScenarioError(f"{problem}; the names are {', '.join(map(str, named)) or '(none)'}")
 
 
 def _scenario(document: object) -> Scenario:
@@ -194,16 +201,16 @@ def _details(version: _Version) -> ReleaseDetails:
 
 
 def _section(kind: type[_Section], document: object, where: str) -> _Section:
-    """Give a part of the document, which has these keys and no others."""
+    """Convert a section of the document to a dataclass, whose fields are the only valid keys."""
     place = f"{where}: " if where else ""
     if not isinstance(document, Mapping):
-        raise ScenarioError(f"{place}a table is expected, not {document!r}")
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type] # all of them are dataclasses
+        raise ScenarioError(f"{place}expected a table, not {document!r}")
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type] # all of them are dataclasses
     unknown = [key for key in document if key not in known]
     if unknown:
         raise ScenarioError(
             f"{place}unknown key {', '.join(map(repr, unknown))}; "
-            f"there are {', '.join(sorted(known))}"
+            f"the keys are {', '.join(sorted(known))}"
         )
     try:
         return msgspec.convert(document, kind)

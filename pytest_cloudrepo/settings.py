@@ -1,4 +1,4 @@
-"""What a test can say about a repository that it asks for."""
+"""The settings of a repository: the one list for the marker, `cloudrepo_factory` and `Server`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class NamedRepository(Protocol):
-    """An object that names a repository, such as a `Repository`."""
+    """An object with the name of a repository, such as a `Repository`."""
 
     @property
     def name(self) -> str:
@@ -18,45 +18,73 @@ class NamedRepository(Protocol):
 
 
 class RepositorySettings(TypedDict, total=False):
-    """The settings of a new repository; what is left out keeps the server's default."""
+    """The settings of a new repository. A setting that is left out has its default."""
 
     overwrite_protection: bool
-    """Whether other bytes under an existing file name are refused."""
+    """Whether to reject uploads that would replace an existing file. Default: False."""
     public: bool
-    """Whether anybody may read it, below `/public/repositories`."""
+    """Whether everybody may read it, at `/public/repositories`. Default: False."""
     dialect: str
-    """How it answers where registries differ."""
+    """The registry to imitate where registries differ. Default: `modern`."""
     max_file_size: int | None
-    """The largest file that it takes, in bytes."""
+    """The size of the largest file that can be uploaded, in bytes. Default: None, no limit."""
     upstream: Sequence[NamedRepository | str]
-    """Repositories that it falls through to, themselves or by name."""
+    """Repositories, or URLs of other indexes, to search for projects too. Default: none."""
     upstream_strategy: Literal["first-match", "best-version"]
-    """Which of them gives a project's files."""
+    """Whether a project's files come from the first index that has the project, or from all."""
 
 
-_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
-    "overwrite_protection": ((bool,), "True or False"),
-    "public": ((bool,), "True or False"),
-    "dialect": ((str,), "a text, such as 'pypi'"),
-    "max_file_size": ((int, NoneType), "a number of bytes, or None"),
-    "upstream": ((list, tuple), "a list of repositories and URLs, such as [repository]"),
-    "upstream_strategy": ((str,), "'first-match' or 'best-version'"),
+# For each setting: its default (as `pytest --markers` shows it), its types, and the expected value
+# in the words of an error message.
+_SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
+    "overwrite_protection": (False, (bool,), "True or False"),
+    "public": (False, (bool,), "True or False"),
+    "dialect": ("modern", (str,), "a string, such as 'pypi'"),
+    "max_file_size": (None, (int, NoneType), "a number of bytes, or None"),
+    "upstream": (
+        (),
+        (list, tuple),
+        "a list of repositories and index URLs, such as [repository]",
+    ),
+    "upstream_strategy": ("first-match", (str,), "'first-match' or 'best-version'"),
 }
 
+MARKER: Final = (
+    "cloudrepo(*, {}): the settings of the test's `cloudrepo` repository; of several markers, only "
+    "the closest one applies."
+).format(", ".join(f"{name}={default!r}" for name, (default, _, _) in _SETTINGS.items()))
 
-def checked(settings: Mapping[str, object]) -> dict[str, Any]:
-    """Give the settings.
+
+def check(settings: Mapping[str, object]) -> None:
+    """Check the names and types of settings.
 
     Raises:
-        TypeError: one is none, or not of its type.
+        TypeError: a setting is unknown, or has the wrong type.
     """
     __tracebackhide__ = True
-    unknown = [name for name in settings if name not in _TYPES]
+    unknown = [name for name in settings if name not in _SETTINGS]
     if unknown:
-        known = ", ".join(sorted(_TYPES))
-        raise TypeError(f"unknown setting {', '.join(map(repr, unknown))}; there are {known}")
+        raise TypeError(
+            f"unknown setting {', '.join(map(repr, unknown))}; "
+            f"the settings are {', '.join(sorted(_SETTINGS))}"
+        )
     for name, value in settings.items():
-        types, words = _TYPES[name]
+        _, types, expected = _SETTINGS[name]
         if not isinstance(value, types):
-            raise TypeError(f"{name} is {words}, not {value!r}")
-    return dict(settings)
+            raise TypeError(f"{name} must be {expected}, not {value!r}")
+
+
+def to_json(settings: RepositorySettings) -> dict[str, Any]:
+    """Return the settings as the admin API expects them.
+
+    Raises:
+        TypeError: a setting is unknown, or has the wrong type.
+    """
+    __tracebackhide__ = True
+    check(settings)
+    body: dict[str, Any] = dict(settings)
+    if "upstream" in settings:
+        body["upstream"] = [
+            index if isinstance(index, str) else index.name for index in settings["upstream"]
+        ]
+    return body

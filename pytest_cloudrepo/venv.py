@@ -1,4 +1,4 @@
-"""A virtual environment that installs from a repository."""
+"""Virtual environments that install packages from a repository."""
 
 from __future__ import annotations
 
@@ -28,22 +28,26 @@ if TYPE_CHECKING:
 
 
 class Index(Protocol):
-    """What packages are installed from: a `Repository`, or what is like one."""
+    """A package index to install from, such as a `Repository`."""
 
     @property
     def connection(self) -> Connection:
-        """Where it is, and the credentials that open it."""
+        """The index's URL and credentials."""
 
     @property
     def guard(self) -> Mapping[str, str]:
-        """The variables that keep a program from every other host."""
+        """The environment variables that block every other host."""
 
-    def explain(self) -> str:
-        """What the server refused, for people to read; empty if it refused nothing."""
+    @property
+    def last_request(self) -> int | None:
+        """The number of the newest request to the index; None if it is unknown."""
+
+    def explain(self, *, since: int | None) -> str:
+        """Return the requests rejected after request number `since`, one per line."""
 
 
 class VirtualEnv:
-    """A virtual environment of its own, in which nothing of the user's is seen."""
+    """A virtual environment whose programs do not see your own configuration of tools."""
 
     def __init__(
         self,
@@ -55,22 +59,22 @@ class VirtualEnv:
         app_data: Path,
         timeout: float,
     ) -> None:
-        """Make the environment.
+        """Create the environment.
 
         Args:
-            folder: Where; it must not be there yet.
-            python: A version such as `3.12`, or a path; this Python if not given.
-            pip: Whether pip is in it.
-            environment: What its programs see of the machine.
-            app_data: A folder for what environments have in common, which may be shared.
-            timeout: The seconds that each of its programs may take.
+            folder: the environment's folder, which must not exist.
+            python: a version such as `3.12`, or the path of an interpreter. By default this Python.
+            pip: whether to install pip.
+            environment: the environment variables of its programs.
+            app_data: a folder for templates, which several environments may share.
+            timeout: the seconds after which each of its programs is stopped.
 
         Raises:
-            CloudRepoError: There is no such Python.
+            CloudRepoError: no such Python is installed.
         """
         __tracebackhide__ = True
         self.folder = folder
-        """Where it is."""
+        """The environment's folder."""
         self._environment = environment
         self._has_pip = pip
         self._timeout = timeout
@@ -89,17 +93,17 @@ class VirtualEnv:
 
     @property
     def scripts(self) -> Path:
-        """The folder of its programs."""
+        """The folder of the environment's programs."""
         return self.folder / ("Scripts" if sys.platform == "win32" else "bin")
 
     @property
     def python(self) -> Path:
-        """Its Python."""
+        """The path of the environment's Python."""
         return self.scripts / ("python.exe" if sys.platform == "win32" else "python")
 
     @property
     def environ(self) -> dict[str, str]:
-        """The complete environment of its programs, as if it had been activated."""
+        """The complete environment variables of its programs, as after activating it."""
         environ = self._environment.scrubbed()
         path = os.pathsep.join(filter(None, [str(self.scripts), environ.get("PATH")]))
         return environ | {"PATH": path, "VIRTUAL_ENV": str(self.folder)}
@@ -111,32 +115,35 @@ class VirtualEnv:
         installer: Literal["pip", "uv"] = "pip",
         check: bool = True,
     ) -> CommandResult:
-        """Install from these indexes, and from no other.
+        """Install packages from the given indexes, and from no other index.
 
         Args:
-            requirements: Requirements, the paths of files, and the installer's own options.
-            index: A repository, an index's URL, or several of them; without any, only files can
-                be installed.
-            installer: pip, the environment's own; or uv, which is sought on the PATH.
-            check: Whether a failure raises.
+            requirements: requirements, paths of files, and options of the installer.
+            index: a repository, the URL of an index, or a list of these. Without an index, only
+                files can be installed.
+            installer: `pip`, the environment's own, or `uv`, which must be installed elsewhere.
+            check: whether to raise an exception if the installation fails.
 
         Raises:
-            CommandError: The installation failed; it shows the output and what the server said.
-            CommandTimeout: It took too long.
-            CloudRepoError: The installer is not there.
+            CommandError: the installation failed; the message has the installer's output and the
+                requests that the server rejected meanwhile.
+            CommandTimeout: the installation timed out.
+            CloudRepoError: the installer is not installed.
         """
         __tracebackhide__ = True
         indexes = _listed(index)
-        urls = [_url(one) for one in indexes]
+        repositories = [each for each in indexes if not isinstance(each, str)]
+        urls = [_url(each) for each in indexes]
         environ = self.environ
         if urls:
             environ |= {
                 name: Secret(value) for name, value in clients.index_variables(urls).items()
             }
-        environ |= next((one.guard for one in indexes if not isinstance(one, str)), {})
+        environ |= next((each.guard for each in repositories), {})
+        last_requests = [each.last_request for each in repositories] if check else []
         result = command.run(
             [*self._installer(installer), *map(_absolute, requirements)],
-            # The folder may lie below a project whose settings uv would take.
+            # Otherwise uv would use the settings of a project in a parent folder.
             environ={**environ, "UV_NO_CONFIG": "1"},
             cwd=self.folder,
             timeout=self._timeout,
@@ -144,8 +151,11 @@ class VirtualEnv:
             secrets=[_password(url) for url in urls],
         )
         if check and not result.ok:
-            said = (one.explain() for one in indexes if not isinstance(one, str))
-            raise CommandError(result, server_said="\n".join(filter(None, said)))
+            rejected = [
+                repository.explain(since=last_request)
+                for repository, last_request in zip(repositories, last_requests, strict=True)
+            ]
+            raise CommandError(result, rejected_requests="\n".join(filter(None, rejected)))
         return result
 
     def run(
@@ -154,14 +164,14 @@ class VirtualEnv:
         """Run the environment's Python with these arguments.
 
         Args:
-            arguments: What follows `python`: `"-c", "..."`, `"-m", "pip", ...`, or a script.
-            check: Whether an exit status other than 0 raises.
-            cwd: The folder to run in; the environment's own if not given, so that nothing is
-                imported from where the tests are.
+            arguments: the arguments after `python`: `"-c", "..."`, `"-m", "pip", ...`, or a script.
+            check: whether to raise an exception if the exit status is not 0.
+            cwd: the working directory. By default the environment's folder, so that nothing is
+                imported from the folder of the tests.
 
         Raises:
-            CommandError: The program failed.
-            CommandTimeout: It took too long.
+            CommandError: the program failed.
+            CommandTimeout: the program timed out.
         """
         __tracebackhide__ = True
         return command.run(
@@ -173,7 +183,7 @@ class VirtualEnv:
         )
 
     def version(self, name: str) -> str | None:
-        """Give the version of a project that is installed, or None if it is not."""
+        """Return the version of an installed project, or None if it is not installed."""
         libraries = "Lib" if sys.platform == "win32" else "lib/*"
         path = [str(folder) for folder in self.folder.glob(f"{libraries}/site-packages")]
         MetadataPathFinder().invalidate_caches()  # a class method only from Python 3.13 on
@@ -184,17 +194,17 @@ class VirtualEnv:
         if installer == "pip":
             if not self._has_pip:
                 raise CloudRepoError(
-                    "this environment was made without pip; it can be filled with installer='uv'"
+                    "this environment has no pip: use installer='uv', or create it with pip=True"
                 )
             return [self.python, "-m", "pip", "install"]
         if installer != "uv":
-            raise ValueError(f"an installer is 'pip' or 'uv', not {installer!r}")
+            raise ValueError(f"installer must be 'pip' or 'uv', not {installer!r}")
         if shutil.which("uv"):
             uv = ["uv"]
         elif find_spec("uv"):
             uv = [sys.executable, "-m", "uv"]
         else:
-            raise CloudRepoError("uv is not installed: put it on the PATH, or use installer='pip'")
+            raise CloudRepoError("uv is not installed: install it, or use installer='pip'")
         return [*uv, "pip", "install", "--python", self.python]
 
 
@@ -210,7 +220,7 @@ def _url(index: Index | str) -> Secret:
     if isinstance(index, str):
         return Secret(index)
     if not hasattr(index, "connection"):
-        raise TypeError(f"an index is a repository or a URL, not {index!r}")
+        raise TypeError(f"index must be a repository or a URL, not {index!r}")
     return Secret(index.connection.index_url)
 
 

@@ -1,1 +1,1 @@
-"""Wheels and sdists without a build."""
+"""Wheels and sdists, written without running a build."""

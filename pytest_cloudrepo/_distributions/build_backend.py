@@ -1,7 +1,7 @@
-"""The build backend (PEP 517) that a generated project carries, so that it builds without network.
+"""The build backend (PEP 517) of generated projects, which builds without network access.
 
-A copy of this file lies in the project and in its sdist, where any Python from 3.7 on builds it: it
-imports the standard library only, and no newer part of it than has to be.
+Generated projects and their sdists contain a copy of this file. Sdists are built by any Python from
+3.7 on, so this module only uses those parts of the standard library that Python 3.7 has.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# The first moment that a zip file can tell.
+METADATA_VERSION = "2.4"
+
+# The earliest time that a zip file can store: 1 January 1980.
 EARLIEST = 315532800
 
-# What lies in a source tree and is not of it: of the tree's own folder, and of every folder.
+# Files and folders that are not sources: in the root folder, and in every folder.
 NOT_SOURCES = re.compile(r"dist|build|\..*")
 LEFTOVERS = re.compile(r"__pycache__|.*\.egg-info|.*\.pyc")
 
-# What lies in a source tree, not below src, and is not to be installed.
+# Modules and packages in the root folder that are not installed.
 NOT_MODULES = re.compile(
     r"_.*backend|setup\.py|conftest\.py|noxfile\.py|tests?|docs?|examples?|benchmarks?|scripts?"
 )
 
-# Beside this file, in an sdist that was not built from a pyproject.toml.
+# A file next to this one, in sdists that `cloudrepo_package` writes.
 ENTRY_POINTS = "entry_points.txt"
 
 
@@ -44,7 +46,7 @@ def build_sdist(
     sdist_directory: str,
     config_settings: Mapping[str, Any] | None = None,  # noqa: ARG001 - PEP 517's signature
 ) -> str:
-    """Write the sdist, and give its file name."""
+    """Write the sdist, and return its file name."""
     metadata = _metadata()
     stem = _stem(metadata)
     contents = {path.as_posix(): path.read_bytes() for path in _sources(Path())}
@@ -59,7 +61,7 @@ def build_wheel(
     config_settings: Mapping[str, Any] | None = None,  # noqa: ARG001 - PEP 517's signature
     metadata_directory: str | None = None,  # noqa: ARG001 - likewise
 ) -> str:
-    """Write the wheel, and give its file name."""
+    """Write the wheel, and return its file name."""
     return _write_wheel(wheel_directory, dict(_installed()))
 
 
@@ -68,8 +70,8 @@ def build_editable(
     config_settings: Mapping[str, Any] | None = None,  # noqa: ARG001 - PEP 660's signature
     metadata_directory: str | None = None,  # noqa: ARG001 - likewise
 ) -> str:
-    """Write the wheel that lets the source tree be imported, and give its file name."""
-    # Before Python 3.13, site reads it as the locale says.
+    """Write the wheel of an editable installation, and return its file name."""
+    # Before Python 3.13 the site module reads .pth files in the encoding of the locale.
     encoding = (
         "utf-8" if sys.version_info >= (3, 13) else locale.getpreferredencoding(do_setlocale=False)
     )
@@ -78,7 +80,13 @@ def build_editable(
 
 
 def pack_sdist(stem: str, contents: Mapping[str, bytes], *, epoch: int = EARLIEST) -> bytes:
-    """Give an sdist with these contents, by their paths in it."""
+    """Return the content of an sdist.
+
+    Args:
+        stem: the sdist's folder, NAME-VERSION.
+        contents: the contents of its files, by path in that folder.
+        epoch: the modification time of the files.
+    """
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in sorted(contents.items()):
@@ -96,26 +104,35 @@ def pack_sdist(stem: str, contents: Mapping[str, bytes], *, epoch: int = EARLIES
 def pack_wheel(
     stem: str,
     installed: Mapping[str, bytes],
-    about: Mapping[str, bytes],
+    dist_info: Mapping[str, bytes],
     *,
     tags: Sequence[str] = ("py3-none-any",),
     build_tag: str | None = None,
     epoch: int = EARLIEST,
 ) -> bytes:
-    """Give a wheel that installs this, with this about it in its .dist-info folder."""
+    """Return the content of a wheel.
+
+    Args:
+        stem: the beginning of its .dist-info folder, NAME-VERSION.
+        installed: the contents of the installed files, by path.
+        dist_info: the contents of the files in its .dist-info folder, by name.
+        tags: its compatibility tags.
+        build_tag: its build tag, if it has one.
+        epoch: the modification time of the files.
+    """
     info = f"{stem}.dist-info"
-    contents = {f"{info}/{name}": content for name, content in about.items()}
+    contents = {f"{info}/{name}": content for name, content in dist_info.items()}
     contents[f"{info}/WHEEL"] = _wheel_file(tags, build_tag)
-    # What is installed may be meant to replace what is said about it.
+    # A test can replace the files of .dist-info on purpose.
     contents.update(installed)
     contents.setdefault(f"{info}/RECORD", _record(contents, f"{info}/RECORD"))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as wheel:
-        # The .dist-info folder comes last, as the specification recommends.
+        # The specification recommends .dist-info as the last folder of the archive.
         for name in sorted(contents, key=lambda name: (name.startswith(f"{info}/"), name)):
             member = zipfile.ZipInfo(name, time.gmtime(epoch)[:6])
             member.compress_type = zipfile.ZIP_DEFLATED
-            member.create_system = 3  # so that the wheel is the same whatever the system
+            member.create_system = 3  # the same on all systems, for identical wheels
             member.external_attr = 0o100644 << 16
             wheel.writestr(member, contents[name])
     return packed.getvalue()
@@ -124,12 +141,12 @@ def pack_wheel(
 def _write_wheel(folder: str, installed: Mapping[str, bytes]) -> str:
     metadata = _metadata()
     stem = _stem(metadata)
-    about = {"METADATA": metadata.encode()}
+    dist_info = {"METADATA": metadata.encode()}
     entry_points = Path(__file__).with_name(ENTRY_POINTS)
     if entry_points.is_file():
-        about[ENTRY_POINTS] = entry_points.read_bytes()
+        dist_info[ENTRY_POINTS] = entry_points.read_bytes()
     filename = f"{stem}-py3-none-any.whl"
-    Path(folder, filename).write_bytes(pack_wheel(stem, installed, about, epoch=_epoch()))
+    Path(folder, filename).write_bytes(pack_wheel(stem, installed, dist_info, epoch=_epoch()))
     return filename
 
 
@@ -155,14 +172,14 @@ def _record(contents: Mapping[str, bytes], itself: str) -> bytes:
 
 
 def _metadata() -> str:
-    """Give the core metadata: an sdist's own, or a source tree's, from its pyproject.toml."""
+    """Return the core metadata: the PKG-INFO of an sdist, or else that of pyproject.toml."""
     if Path("PKG-INFO").is_file():
         return Path("PKG-INFO").read_text(encoding="utf-8")
-    import tomllib  # older Pythons, which lack it, build from sdists
+    import tomllib  # not in Python 3.7 to 3.10, which build sdists only
 
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [
-        "Metadata-Version: 2.4",
+        f"Metadata-Version: {METADATA_VERSION}",
         f"Name: {project['name']}",
         f"Version: {project['version']}",
         f"Summary: {project['description']}",
@@ -173,7 +190,7 @@ def _metadata() -> str:
 
 
 def _stem(metadata: str) -> str:
-    """Give what the file names begin with."""
+    """Return the beginning of the file names, NAME-VERSION."""
     fields = metadata.split("\n\n", 1)[0].splitlines()
     headers = dict(line.split(": ", 1) for line in fields if ": " in line)
     name = re.sub(r"[-_.]+", "_", headers["Name"]).lower()
@@ -193,10 +210,10 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 def _installed() -> Iterator[tuple[str, bytes]]:
-    """Give what the wheel installs.
+    """Yield the path and content of each file that the wheel installs.
 
-    All that is in src; where there is no such folder, the modules, and the packages with all that
-    is in them.
+    These are all files in `src`. Without such a folder they are the modules of the root folder, and
+    all files of its packages.
     """
     root = _root()
     paths = list(_sources(Path()))
@@ -214,7 +231,7 @@ def _installed() -> Iterator[tuple[str, bytes]]:
 
 
 def _root() -> Path:
-    """Give the folder below which the modules lie."""
+    """Return the folder that contains the modules."""
     return Path("src") if Path("src").is_dir() else Path()
 
 

@@ -1,4 +1,4 @@
-"""How a generated project says that it brings its own build backend."""
+"""The `[build-system]` table and the backend file of a generated project."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ backend-path = ["{FOLDER}"]
 
 @cache
 def backend() -> bytes:
-    """Give the backend's own file."""
+    """Return the content of the backend's file."""
     return Path(build_backend.__file__).read_bytes()

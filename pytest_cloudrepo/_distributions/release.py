@@ -1,4 +1,4 @@
-"""A release of a project: what is said about it, and what it installs."""
+"""A release of a project: its metadata and the files that it installs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from pytest_cloudrepo._distributions import validation
+from pytest_cloudrepo._distributions import build_backend, validation
 from pytest_cloudrepo.errors import PackageError
 
-METADATA_VERSION: Final = "2.4"
+METADATA_VERSION: Final = build_backend.METADATA_VERSION
 SUMMARY: Final = "A package made for a test"
 
-# 2.0 was withdrawn (PEP 426), yet wheels of many years have it.
+# Version 2.0 was withdrawn (PEP 426), but many older wheels have it.
 METADATA_VERSIONS: Final = ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6")
 
 # https://packaging.python.org/specifications/core-metadata/
-_SINCE: Final = {"requires": "1.2", "requires_python": "1.2", "extras": "2.0"}
+_FIRST_METADATA_VERSION: Final = {"requires": "1.2", "requires_python": "1.2", "extras": "2.0"}
 
 # https://packaging.python.org/specifications/entry-points/
 _ENTRY_POINT_WORD: Final = re.compile(r"[\w.-]+", re.ASCII)
@@ -34,7 +34,7 @@ _SCRIPTS: Final = frozenset({"console_scripts", "gui_scripts"})
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release, from which its wheels and its sdist are written."""
+    """The description of a release, from which its wheels and its sdist are written."""
 
     name: str
     version: str
@@ -49,19 +49,19 @@ class Release:
 
     @property
     def stem(self) -> str:
-        """What its file names begin with: its name and version, as the specifications have them.
+        """The beginning of the release's file names: its normalized name and version.
 
         Raises:
-            PackageError: One of them is not valid.
+            PackageError: the name or the version is invalid.
         """
         name = canonicalize_name(validation.project_name(self.name)).replace("-", "_")
         return f"{name}-{validation.project_version(self.version)}"
 
     def core_metadata(self) -> bytes:
-        """Give what METADATA and PKG-INFO say.
+        """Return the core metadata, the content of METADATA and PKG-INFO.
 
         Raises:
-            PackageError: A field is not valid, or the metadata version does not have it.
+            PackageError: a field is invalid, or does not exist in the metadata version.
         """
         self._check_metadata_version()
         fields = {
@@ -69,7 +69,7 @@ class Release:
             "Name": [validation.project_name(self.name)],
             "Version": [validation.project_version(self.version)],
             "Summary": [validation.one_line(self.summary, "the summary")],
-            # As a header, since the body is the description from 2.1 on only.
+            # As a header: before metadata version 2.1 the body is not the description.
             "Description": [self.summary],
         }
         if self._is_at_least("2.1"):
@@ -88,10 +88,10 @@ class Release:
         ).encode()
 
     def entry_points_file(self) -> bytes:
-        """Give what entry_points.txt says; nothing where there are no entry points.
+        """Return the content of entry_points.txt, which is empty without entry points.
 
         Raises:
-            PackageError: A group, a name or an object reference is not valid.
+            PackageError: a group, a name or an object reference is invalid.
         """
         return "\n".join(
             f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in members)
@@ -99,12 +99,12 @@ class Release:
         ).encode()
 
     def installed(self) -> dict[str, bytes]:
-        """Give what it installs, by path.
+        """Return the contents of the installed files by path.
 
-        Without a package of the project's name among its files, that is also a module of that name.
+        If the files have no package with the project's name, a module of that name is added.
 
         Raises:
-            PackageError: A file's path is not valid.
+            PackageError: a file's path is invalid.
         """
         files = validation.project_files(self.files)
         module = validation.module_name(self.name)
@@ -116,7 +116,7 @@ class Release:
 
     def _module(self, name: str) -> bytes:
         text = f'__version__ = "{validation.project_version(self.version)}"\n'
-        # So that an entry point that leads here can be run.
+        # An entry point that refers to this module can then be run.
         for function in self._functions(name):
             text += f'\n\ndef {function}():\n    print("{self.name}", __version__)\n'
         return text.encode()
@@ -130,29 +130,31 @@ class Release:
     def _check_metadata_version(self) -> None:
         if self.metadata_version not in METADATA_VERSIONS:
             raise PackageError(
-                f"{self.metadata_version!r} is no metadata version; "
-                f"there are {', '.join(METADATA_VERSIONS)}"
+                f"invalid metadata version {self.metadata_version!r}; "
+                f"the versions are {', '.join(METADATA_VERSIONS)}"
             )
-        for option, since in _SINCE.items():
-            if getattr(self, option) and not self._is_at_least(since):
+        for option, first in _FIRST_METADATA_VERSION.items():
+            if getattr(self, option) and not self._is_at_least(first):
                 raise PackageError(
-                    f"{option} needs metadata version {since} or later, not {self.metadata_version}"
+                    f"{option} requires metadata version {first} or later, "
+                    f"not {self.metadata_version}"
                 )
 
     def _is_at_least(self, version: str) -> bool:
         return METADATA_VERSIONS.index(self.metadata_version) >= METADATA_VERSIONS.index(version)
 
     def _checked_extras(self) -> dict[str, list[str]]:
-        """Give what each extra requires, with the marker that says so."""
+        """Return the requirements of each extra, with the extra's environment marker."""
         extras: dict[str, list[str]] = {}
         for extra, texts in validation.mapped(self.extras or {}, "extras").items():
             name = validation.extra_name(extra)
             if self._is_at_least("2.3"):  # PEP 685
                 name = canonicalize_name(name)
             if name in extras:
-                raise PackageError(f"there are two extras of the name {name!r}")
+                raise PackageError(f"duplicate extra {name!r}")
             extras[name] = [
-                _for_extra(one, name) for one in validation.requirements(texts, f"extra {extra!r}")
+                _for_extra(each, name)
+                for each in validation.requirements(texts, f"extra {extra!r}")
             ]
         return extras
 
@@ -160,10 +162,12 @@ class Release:
         groups = validation.mapped(self.entry_points or {}, "entry_points")
         return [
             (
-                _entry_point_word(group, "an entry points' group"),
+                _entry_point_word(group, "entry point group"),
                 [
-                    (_entry_point_word(name, "an entry point's name"), _reference(group, value))
-                    for name, value in validation.mapped(members, f"the group {group!r}").items()
+                    (_entry_point_word(name, "entry point name"), _reference(group, value))
+                    for name, value in validation.mapped(
+                        members, f"the entry point group {group!r}"
+                    ).items()
                 ],
             )
             for group, members in groups.items()
@@ -177,7 +181,9 @@ def _specifiers(text: object) -> str:
             return validation.one_line(text.strip(), "requires_python")
     except InvalidSpecifier:
         pass
-    raise PackageError(f"requires_python is a version specifier, such as '>=3.9', not {text!r}")
+    raise PackageError(
+        f"requires_python must be a version specifier, such as '>=3.9', not {text!r}"
+    )
 
 
 def _for_extra(requirement: Requirement, extra: str) -> str:
@@ -185,18 +191,18 @@ def _for_extra(requirement: Requirement, extra: str) -> str:
     if requirement.marker is not None:
         marker = f"({requirement.marker}) and {marker}"
         requirement.marker = None
-    # A URL would not end before a semicolon that follows it at once.
+    # A URL ends at a space; a semicolon right after it would belong to it.
     return f"{requirement}{' ' if requirement.url else ''}; {marker}"
 
 
 def _entry_point_word(word: object, what: str) -> str:
     if isinstance(word, str) and _ENTRY_POINT_WORD.fullmatch(word):
         return word
-    raise PackageError(f"{what} has letters, digits, '_', '.' and '-', unlike {word!r}")
+    raise PackageError(f"invalid {what} {word!r}: use letters, digits, '_', '.' and '-'")
 
 
 def _reference(group: object, value: object) -> str:
     match = _OBJECT_REFERENCE.fullmatch(value) if isinstance(value, str) else None
     if match and (match["object"] or group not in _SCRIPTS):
         return match.string
-    raise PackageError(f"an entry point leads to 'module:object', unlike {value!r} in {group!r}")
+    raise PackageError(f"invalid entry point {value!r} in group {group!r}: use 'module:object'")

@@ -1,4 +1,4 @@
-"""When the index is to say that a file came."""
+"""Upload times of files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from pytest_cloudrepo.errors import PackageError
 
 
 def iso_format(moment: object) -> str:
-    """Give a time in the ISO 8601 that the server takes."""
+    """Return a time in ISO 8601, as the admin API expects it.
+
+    Raises:
+        PackageError: it is not a time, or has no time zone.
+    """
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError:
-            raise PackageError(f"upload_time is a time of ISO 8601, unlike {moment!r}") from None
+            raise PackageError(f"upload_time must be an ISO 8601 time, not {moment!r}") from None
     if not isinstance(moment, datetime):
-        raise PackageError(f"upload_time is a datetime or a text of ISO 8601, not {moment!r}")
+        raise PackageError(f"upload_time must be a datetime or an ISO 8601 string, not {moment!r}")
     if moment.tzinfo is None:
-        raise PackageError(f"upload_time needs a time zone, such as datetime.UTC: {moment}")
+        raise PackageError(f"upload_time must have a time zone, such as datetime.UTC: {moment}")
     return moment.isoformat()

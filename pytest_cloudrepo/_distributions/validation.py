@@ -1,4 +1,4 @@
-"""What a project's name, version, requirements and files have to be."""
+"""Checks of a project's name, version, requirements and files."""
 
 from __future__ import annotations
 
@@ -14,81 +14,83 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_cloudrepo.errors import PackageError
 
-# What is one line to the one program is two to another, and what UTF-8 has no bytes for.
+# Line separators, other control characters, and surrogates, which UTF-8 cannot encode.
 _NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
 
 def project_name(name: object) -> str:
-    """Give the name, as it is spelled, where it is one."""
+    """Return a valid project name unchanged."""
     try:
-        # A check of packaging's before 26 lets a line's end and some letters beyond ASCII pass.
+        # packaging before version 26 accepts a trailing newline and some non-ASCII letters.
         if isinstance(name, str) and name.isascii() and name == name.strip():
             canonicalize_name(name, validate=True)
             return name
     except InvalidName:
         pass
     raise PackageError(
-        f"{name!r} is no project name: letters, digits, '.', '_' and '-', the first and last "
-        "of them a letter or digit"
+        f"invalid project name {name!r}: use letters, digits, '.', '_' and '-', and begin and end "
+        "with a letter or digit"
     )
 
 
 def project_version(version: object) -> str:
-    """Give the version in its normalized spelling."""
+    """Return a valid version in its normalized form."""
     try:
         if isinstance(version, str):
             return str(Version(version))
     except InvalidVersion:
         pass
-    raise PackageError(f"{version!r} is no version, such as '1.0' or '2.1rc1'")
+    raise PackageError(f"invalid version {version!r}: use a version such as '1.0' or '2.1rc1'")
 
 
 def requirement(text: object) -> Requirement:
-    """Give the requirement."""
+    """Return the parsed requirement."""
     try:
         return Requirement(one_line(text, "a requirement"))
     except InvalidRequirement as error:
-        # Below the first line stands a drawing of the place.
+        # The following lines repeat the requirement and mark the position in it.
         reason = str(error).partition("\n")[0]
-        raise PackageError(f"{text!r} is no requirement: {reason}") from None
+        raise PackageError(f"invalid requirement {text!r}: {reason}") from None
 
 
 def requirements(texts: object, what: str = "requires") -> list[Requirement]:
-    """Give the requirements of a list."""
+    """Return the parsed requirements of a list."""
     return [requirement(text) for text in listed(texts, what)]
 
 
 def extra_name(name: object) -> str:
-    """Give the extra's name, as it is spelled, where it is one."""
+    """Return a valid name of an extra unchanged."""
     try:
         return project_name(name)
     except PackageError:
-        raise PackageError(f"{name!r} is no name of an extra, such as 'test'") from None
+        raise PackageError(
+            f"invalid name of an extra {name!r}: use a name such as 'test'"
+        ) from None
 
 
 def one_line(text: object, what: str) -> str:
-    """Give a text that metadata can hold in one line."""
+    """Return a string that fits into one line of metadata."""
     if isinstance(text, str) and not _NOT_IN_A_LINE.search(text):
         return text
-    raise PackageError(f"{what} is a text of one line, unlike {text!r}")
+    raise PackageError(f"{what} must be a string of one line, not {text!r}")
 
 
 def listed(texts: object, what: str) -> list[Any]:
-    """Give a list's members; a text is not taken for the list of its characters."""
+    """Return the items of a list. A string is not accepted as a list of its characters."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
-        raise PackageError(f"{what} is a list, such as ['...'], not {texts!r}")
+        raise PackageError(f"{what} must be a list, such as ['...'], not {texts!r}")
     return list(texts)
 
 
 def mapped(mapping: object, what: str) -> dict[Any, Any]:
-    """Give a mapping's members."""
+    """Return the items of a mapping."""
     if not isinstance(mapping, Mapping):
-        raise PackageError(f"{what} is a mapping, such as {{'...': ...}}, not {mapping!r}")
+        raise PackageError(f"{what} must be a mapping, such as {{'...': ...}}, not {mapping!r}")
     return dict(mapping)
 
 
 def project_files(files: object) -> dict[PurePosixPath, bytes]:
-    """Give a project's files, by their paths."""
+    """Return the contents of a project's files by path."""
     if files is None:
         return {}
     return {
@@ -98,28 +100,30 @@ def project_files(files: object) -> dict[PurePosixPath, bytes]:
 
 
 def module_name(project: str) -> str:
-    """Give the name of the module that a project has unless it says otherwise."""
+    """Return the default module name of a project."""
     name = canonicalize_name(project).replace("-", "_")
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"_{name}"
 
 
 def _relative_path(path: object) -> PurePosixPath:
-    named = one_line(path, "a file's path")
-    if "\\" in named or not PurePosixPath(named).name:
-        raise PackageError(f"a project's files are named as 'folder/file.py' is, unlike {path!r}")
-    checked = PurePosixPath(named)
-    if checked.is_absolute() or PureWindowsPath(named).drive or ".." in checked.parts:
-        raise PackageError(f"a project's files are named relative to it, unlike {path!r}")
-    return checked
+    text = one_line(path, "a file's path")
+    relative = PurePosixPath(text)
+    if "\\" in text or not relative.name:
+        raise PackageError(f"invalid path {path!r}: use slashes, as in 'folder/file.py'")
+    if relative.is_absolute() or PureWindowsPath(text).drive or ".." in relative.parts:
+        raise PackageError(
+            f"invalid path {path!r}: use a path relative to the project's folder, without '..'"
+        )
+    return relative
 
 
 def _content(path: object, content: object) -> bytes:
     if isinstance(content, bytes):
         return content
     if not isinstance(content, str):
-        raise PackageError(f"a file's content is text or bytes; that of {path!r} is {content!r}")
+        raise PackageError(f"the content of {path!r} must be a string or bytes, not {content!r}")
     try:
-        # Text goes out as it is: Windows' line ends would make another distribution of it.
+        # Newlines are not converted: with Windows newlines the distribution would differ.
         return content.encode()
     except UnicodeEncodeError as error:
-        raise PackageError(f"the text of {path!r} is not UTF-8: {error}") from None
+        raise PackageError(f"the content of {path!r} cannot be encoded as UTF-8: {error}") from None

@@ -1,1 +1,1 @@
-"""The one place that starts subprocesses."""
+"""The subprocesses of a test: how they start, their environment, and what they can reach."""

@@ -1,4 +1,4 @@
-"""The one place that starts a program."""
+"""Run a program to its end. This is the only module that starts subprocesses of a test."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ from urllib.parse import quote, unquote, urlsplit
 
 import psutil
 
-from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout, plain
+from pytest_cloudrepo._programs.result import (
+    CommandError,
+    CommandResult,
+    CommandTimeout,
+    plain_text,
+)
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A URL's password; it may hold a raw @, as the user's e-mail address before it does.
+# The password in a URL. It may contain an unencoded @, and so may the user name before it.
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^\s/:]*:)[^\s/]*(?=@)")
 
 
@@ -41,39 +46,40 @@ def run(
     check: bool = True,
     secrets: Sequence[str] = (),
 ) -> CommandResult:
-    """Run a program to its end, with nothing to read from.
+    """Run a program to its end, with an empty standard input, and return its result.
 
     Args:
-        arguments: The program and its arguments; a name without a folder is sought on the PATH.
-        environ: The complete environment.
-        cwd: The folder that it runs in; the current one if not given.
-        timeout: Seconds after which the program and all that it started are ended.
-        check: Whether an exit status other than 0 is an error.
-        secrets: What is masked in the result and in every error, however it is encoded there.
+        arguments: the program and its arguments. A program without a folder is searched on the
+            PATH of `environ`.
+        environ: the complete environment of the program.
+        cwd: the program's working directory. By default the present one.
+        timeout: the seconds after which the program and all its descendants are stopped.
+        check: whether to raise an exception if the exit status is not 0.
+        secrets: texts to mask in the result and in errors, also in encoded form.
 
     Raises:
-        CommandError: The program failed.
-        CommandTimeout: The program took too long.
-        CloudRepoError: The program could not be started.
+        CommandError: the program failed.
+        CommandTimeout: the program timed out.
+        CloudRepoError: the program could not be started.
     """
     __tracebackhide__ = True
-    # Kept as they are, as one may be a string that hides itself in a traceback.
-    words = [one if isinstance(one, str) else str(one) for one in arguments]
+    # A string is not converted: it may be a `Secret`, which a traceback does not show.
+    words = [word if isinstance(word, str) else str(word) for word in arguments]
     secrets = [*secrets, *map(_secret_of, filter(_is_secret, words))]
-    # Files, not pipes: a program that leaves a daemon behind would keep a pipe open.
+    # Files instead of pipes: a daemon that the program leaves behind would keep a pipe open.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
         process = _start(words, environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
-        in_time = _wait(process, timeout)
+        exited_in_time = _wait(process, timeout)
         result = CommandResult(
             args=tuple(_PASSWORD_IN_URL.sub(r"\1***", mask(word, secrets)) for word in words),
             returncode=process.returncode,
             stdout=mask(_read(stdout), secrets),
             stderr=mask(_read(stderr), secrets),
         )
-    if not in_time:
+    if not exited_in_time:
         raise CommandTimeout(
-            f"{shlex.join(result.args)} did not end within {timeout:g} seconds and was stopped\n"
-            f"{plain(result.output).strip() or '(it had printed nothing)'}"
+            f"{shlex.join(result.args)} timed out after {timeout:g} seconds and was stopped\n"
+            f"{plain_text(result.output).strip() or '(no output)'}"
         )
     if check and not result.ok:
         raise CommandError(result)
@@ -81,7 +87,7 @@ def run(
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:
-    """Give the text with the secrets in it replaced by `***`, however they are encoded there."""
+    """Return the text with each secret replaced by `***`, also where the secret is encoded."""
     pattern = _pattern(tuple(secrets))
     return pattern.sub("***", text) if pattern else text
 
@@ -95,50 +101,50 @@ def _start(
     stderr: IO[bytes],
 ) -> subprocess.Popen[bytes]:
     program, *rest = words
-    if os.path.dirname(program):  # noqa: PTH120 - Path("./x") forgets that it names a folder
-        found: str | None = program
+    if os.path.dirname(program):  # noqa: PTH120 - Path("./x") drops the folder
+        executable: str | None = program
     else:
-        # Windows itself would look on this process's PATH, and for .exe alone.
-        found = shutil.which(program, path=environ.get("PATH", os.defpath))
-    if found is None:
-        hint = "; its arguments are given one by one" if " " in program else ""
-        raise CloudRepoError(f"there is no program called {program!r} on the PATH{hint}")
+        # Windows itself would search the PATH of this process, and for .exe files only.
+        executable = shutil.which(program, path=environ.get("PATH", os.defpath))
+    if executable is None:
+        hint = "; pass the program and its arguments as separate strings" if " " in program else ""
+        raise CloudRepoError(f"program {program!r} not found on the PATH{hint}")
     try:
-        return subprocess.Popen(  # noqa: S603 - running what the test names is its purpose
-            [found, *rest],
+        return subprocess.Popen(  # noqa: S603 - the test chooses the program
+            [executable, *rest],
             env=dict(environ),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            # A group of its own, so that all of it can be ended. Not so on Windows: there the
-            # tree is found without it, and Ctrl-C must reach the program, as it cannot
-            # interrupt this process's waiting.
+            # In a process group of its own, the program can be stopped with all its descendants.
+            # On Windows they are found without a group. There Ctrl-C must reach the program,
+            # because Ctrl-C cannot interrupt `process.wait()`.
             start_new_session=sys.platform != "win32",
         )
     except (OSError, ValueError) as error:
         if cwd is not None and not Path(cwd).is_dir():
-            raise CloudRepoError(f"cannot run {program} in {cwd}: no such folder") from None
+            raise CloudRepoError(f"cannot start {program} in {cwd}: no such folder") from None
         reason = getattr(error, "strerror", None) or error
         raise CloudRepoError(f"cannot start {program}: {reason}") from None
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
-    """Wait until the program has ended; say whether it did so by itself."""
+    """Wait until the program exits; return False if it timed out and was stopped."""
     expired = threading.Event()
 
-    def expire() -> None:
+    def stop() -> None:
         expired.set()
-        _end(process)
+        _kill_tree(process)
 
-    # Waiting without a time-out, as waiting with one polls at growing intervals of up to 50 ms.
-    timer = threading.Timer(timeout, expire)
+    # `process.wait` with a timeout polls, at intervals of up to 50 ms. Without one it does not.
+    timer = threading.Timer(timeout, stop)
     timer.daemon = True
     timer.start()
     try:
         process.wait()
     except BaseException:
-        _end(process)
+        _kill_tree(process)
         process.wait()
         raise
     finally:
@@ -146,19 +152,19 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
     return not expired.is_set()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all that it started."""
-    family: list[psutil.Process] = []
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program and all its descendants."""
+    descendants: list[psutil.Process] = []
     with suppress(psutil.Error):
-        family = psutil.Process(process.pid).children(recursive=True)
+        descendants = psutil.Process(process.pid).children(recursive=True)
     if sys.platform != "win32":
-        # A process whose parent has gone is in the tree no more, but still in the group.
+        # A descendant whose parent exited is not found by psutil, but is still in the group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
-    for member in family:
+    for descendant in descendants:
         with suppress(psutil.Error):
-            member.kill()
+            descendant.kill()
 
 
 def _is_secret(word: str) -> bool:
@@ -166,7 +172,7 @@ def _is_secret(word: str) -> bool:
 
 
 def _secret_of(word: str) -> str:
-    """Give the password of a secret URL, or else all of it."""
+    """Return the password of a URL with one, or else the whole word."""
     return unquote(urlsplit(word).password or word)
 
 
@@ -177,16 +183,16 @@ def _read(file: IO[bytes]) -> str:
 
 @lru_cache(maxsize=64)
 def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
-    # Longest first, lest one that begins another leaves the other's end to be read.
+    # Longest first: a secret may be the beginning of another one, whose rest must be masked too.
     ordered = sorted(filter(None, secrets), key=len, reverse=True)
     spelled = ("".join(_spellings(character) for character in secret) for secret in ordered)
     return re.compile("|".join(spelled)) if ordered else None
 
 
 def _spellings(character: str) -> str:
-    """Give the pattern of a character as URLs, JSON, HTML, Python and shells spell it.
+    """Return a pattern for one character as URLs, JSON, HTML, Python and shells encode it.
 
-    Character by character, as each program has its own idea of which to encode.
+    Programs differ in which characters of a text they encode, so each character has a pattern.
     """
     encoded = quote(character, safe="")
     spellings = {

@@ -1,4 +1,4 @@
-"""How a program ended, and the errors for programs that failed."""
+"""The result of a subprocess, and the exceptions for one that failed."""
 
 from __future__ import annotations
 
@@ -9,58 +9,64 @@ from typing import Final
 
 from pytest_cloudrepo.errors import CloudRepoError
 
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ESCAPE_SEQUENCE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a program ended, and what it printed."""
+    """The exit status and output of a program."""
 
     args: tuple[str, ...]
-    """The program and its arguments."""
+    """The program and its arguments, with passwords masked."""
     returncode: int
-    """Its exit status; less than 0 where a signal ended it."""
+    """The exit status; negative if a signal ended the program."""
     stdout: str
-    """What it printed to its standard output, with passwords masked."""
+    """The standard output, with passwords masked."""
     stderr: str
-    """Likewise to its standard error."""
+    """The standard error output, with passwords masked."""
 
     @property
     def output(self) -> str:
-        """All that it printed, its standard output first and then its standard error."""
+        """The whole output: standard output, then standard error."""
         return self.stdout + self.stderr
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with exit status 0."""
+        """Whether the program exited with status 0."""
         return self.returncode == 0
 
 
 class CommandError(CloudRepoError):
-    """A program ended with an exit status other than 0."""
+    """A program exited with a status other than 0.
 
-    def __init__(self, result: CommandResult, *, server_said: str = "") -> None:
+    Attributes:
+        result: the program's exit status and output.
+        rejected_requests: the requests that the server rejected while the program ran, one per
+            line; empty if there were none.
+    """
+
+    def __init__(self, result: CommandResult, *, rejected_requests: str = "") -> None:
         super().__init__(result)
         self.result = result
-        self.server_said = server_said
+        self.rejected_requests = rejected_requests
 
     def __str__(self) -> str:
-        """Show the command, how it ended, its output and what the server said meanwhile."""
+        """Return the command, its status, its output and the requests that the server rejected."""
         status = self.result.returncode
-        ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        end = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
         parts = [
-            f"{shlex.join(self.result.args)} {ended}",
-            plain(self.result.output).strip() or "(it printed nothing)",
+            f"{shlex.join(self.result.args)} {end}",
+            plain_text(self.result.output).strip() or "(no output)",
         ]
-        if self.server_said:
-            parts.append(f"The server said: {self.server_said}")
+        if self.rejected_requests:
+            parts.append(f"The server rejected:\n{self.rejected_requests}")
         return "\n".join(parts)
 
 
-def plain(output: str) -> str:
-    """Give what a terminal would show; twine colours and pads its lines whatever it is told."""
-    return "\n".join(_ESCAPES.sub("", line).rstrip() for line in output.split("\n"))
+class CommandTimeout(CloudRepoError):  # noqa: N818 - named after subprocess.TimeoutExpired
+    """A program timed out, and was stopped with all processes that it had started."""
 
 
-class CommandTimeout(CloudRepoError):  # noqa: N818 - named as subprocess.TimeoutExpired is
-    """A program did not end in time, and was ended with all that it had started."""
+def plain_text(output: str) -> str:
+    """Return the output without colours and padding; twine writes them even if told not to."""
+    return "\n".join(_ESCAPE_SEQUENCE.sub("", line).rstrip() for line in output.split("\n"))

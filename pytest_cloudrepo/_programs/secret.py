@@ -1,10 +1,14 @@
-"""Text that programs use and people do not see."""
+"""Strings that subprocesses can use but reports do not show."""
 
 from __future__ import annotations
 
 
 class Secret(str):
-    """A string that neither a traceback nor `--showlocals` nor a failed assertion shows."""
+    """A string whose `repr` is `'***'`.
+
+    So tracebacks, `--showlocals` and failed assertions do not show it. Otherwise it is an ordinary
+    string: `str()`, formatting and printing show it.
+    """
 
     __slots__ = ()
 
@@ -13,7 +17,7 @@ class Secret(str):
 
 
 def hide(environ: dict[str, str], *secrets: str) -> dict[str, str]:
-    """ENVIRON, with each value that holds one of the secrets made a `Secret`."""
+    """Return a copy of `environ` in which each value that contains a secret is a `Secret`."""
     return {
         name: Secret(value) if any(secret in value for secret in secrets) else value
         for name, value in environ.items()

@@ -1,4 +1,4 @@
-"""Virtual environments fast: one is made by virtualenv, and the others are its copies."""
+"""Create virtual environments quickly: virtualenv creates one template, which is then copied."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
-from packaging.version import Version
 
 from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._versions import sort_versions
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A script's first lines, which find the Python beside it wherever it lies: to the shell an exec,
-# to Python a string.
+# The first lines of a script that runs with the Python in its own folder, wherever that folder is.
+# The shell sees an `exec`; Python sees a string.
 _RELOCATABLE: Final = b"""\
 #!/bin/sh
 '''exec' "$(dirname -- "$0")/python" "$0" "$@"
@@ -37,33 +37,33 @@ def create(
     app_data: Path,
     timeout: float,
 ) -> None:
-    """Make a virtual environment.
+    """Create a virtual environment.
 
     Args:
-        folder: Where; it must not be there yet.
-        python: A version such as `3.12`, or a path; this Python if not given.
-        pip: Whether pip is in it.
-        environ: The environment that virtualenv runs in.
-        app_data: A folder for what environments have in common, which lasts and may be shared.
-        timeout: The seconds that virtualenv may take.
+        folder: the environment's folder, which must not exist.
+        python: a version such as `3.12`, or the path of an interpreter. By default this Python.
+        pip: whether to install pip.
+        environ: the environment variables for virtualenv.
+        app_data: a permanent folder for the templates, which several sessions may share.
+        timeout: the seconds after which virtualenv is stopped.
 
     Raises:
-        CloudRepoError: There is no such Python.
+        CloudRepoError: no such Python is installed.
         CommandError: virtualenv failed.
-        CommandTimeout: virtualenv took too long.
+        CommandTimeout: virtualenv timed out.
     """
     interpreter = Path(sys.executable) if python is None else _find(str(python), app_data)
-    maker = _Maker(interpreter, pip, environ, app_data, timeout)
+    templates = _Templates(interpreter, pip, environ, app_data, timeout)
     if sys.platform == "win32":
-        # Its scripts are programs that hold the path of their environment.
-        maker.virtualenv(folder)
+        # Scripts are executables that contain the path of their environment, so a copy fails.
+        templates.virtualenv(folder)
     else:
-        shutil.copytree(maker.template(), folder, symlinks=True, copy_function=_link)
+        shutil.copytree(templates.template(), folder, symlinks=True, copy_function=_link)
 
 
 @dataclass(frozen=True, slots=True)
-class _Maker:
-    """What virtualenv makes environments of one kind with."""
+class _Templates:
+    """The templates of environments with the same Python, with or without pip."""
 
     interpreter: Path
     pip: bool
@@ -72,7 +72,7 @@ class _Maker:
     timeout: float
 
     def template(self) -> Path:
-        """Give the environment that others are copied from, made now if it is the first."""
+        """Return the folder of the template; create the template if it does not exist."""
         template = self.app_data / "templates" / self._key()
         template.parent.mkdir(parents=True, exist_ok=True)
         if template.is_dir():
@@ -88,6 +88,7 @@ class _Maker:
         return template
 
     def virtualenv(self, folder: Path) -> None:
+        """Create an environment with virtualenv itself."""
         self._run(
             *(sys.executable, "-P", "-m", "virtualenv", "--quiet"),
             *("--python", self.interpreter, "--app-data", self.app_data),
@@ -96,7 +97,7 @@ class _Maker:
         )
 
     def _compile(self, folder: Path) -> None:
-        # Without it, pip's first run in each environment would do it, and take twice as long.
+        # Otherwise the first run of pip in each copy compiles pip, and takes twice as long.
         self._run(folder / "bin" / "python", "-m", "compileall", "-q", folder / "lib", check=False)
 
     def _run(self, *arguments: str | Path, check: bool = True) -> None:
@@ -114,14 +115,14 @@ class _Maker:
 
 
 def _find(python: str, app_data: Path) -> Path:
-    from python_discovery import (  # slow, and seldom needed
+    from python_discovery import (  # slow, and rarely needed
         DiskCache,
         get_interpreter,
         iter_interpreters,
     )
 
-    # The user's own environment, as it says where other Pythons are; and pyenv finds those that it
-    # has put away only where it is told to use them.
+    # Other Pythons are found with the user's own environment variables. pyenv hides versions that
+    # are not selected, so all of them are selected.
     environ = dict(os.environ)
     if "PYENV_ROOT" in environ:
         versions = Path(environ["PYENV_ROOT"], "versions")
@@ -129,21 +130,21 @@ def _find(python: str, app_data: Path) -> Path:
     cache = DiskCache(app_data)
     found = get_interpreter(python, cache=cache, env=environ)
     if found is None:
-        there = {one.version_str for one in iter_interpreters(cache=cache, env=environ)}
+        installed = {each.version_str for each in iter_interpreters(cache=cache, env=environ)}
         raise CloudRepoError(
-            f"there is no Python {python!r} here; those found are "
-            + ", ".join(sorted(there, key=Version))
+            f"Python {python!r} not found; the installed Pythons are "
+            f"{', '.join(sort_versions(installed))}"
         )
     return Path(found.system_executable or found.executable)
 
 
 def _relocate(scripts: Path) -> None:
-    """Let an environment's scripts find its Python wherever they are copied to."""
+    """Make scripts run with the Python in their own folder, so that they can be copied."""
     for script in scripts.iterdir():
         source = b"" if script.is_symlink() else script.read_bytes()
         if not source.startswith(b"#!"):
             continue
-        # distlib's own beginning is one line, or three where the path is long or has blanks.
+        # distlib writes one line, or three lines if the path is long or contains spaces.
         first, _, rest = source.partition(b"\n")
         if first == b"#!/bin/sh":
             rest = rest.split(b"\n", 2)[2]
@@ -151,8 +152,8 @@ def _relocate(scripts: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    # Programs replace the files of an environment, they do not write into them: uv's cache relies
-    # on the same.
+    # Hard links are safe: installers replace files and do not change them. uv's cache relies on the
+    # same.
     try:
         os.link(source, target)
     except OSError:

@@ -1,1 +1,5 @@
-"""One index server per pytest session; the only code that knows pytest-xprocess."""
+"""One index server per pytest session. Only this folder knows pytest-xprocess.
+
+`process.py` starts the server through pytest-xprocess; `run_folder.py` reads the files in which
+pytest-xprocess stores the server's process id and output.
+"""

@@ -1,12 +1,12 @@
-"""One server a run: started by the first process that asks, stopped by the run's controller.
+"""The index server of one pytest session: start it once, wait until it is ready, stop it.
 
-The controller names the run. The first xdist worker (or the controller, where there are none) that
-needs the server starts it through pytest-xprocess; all wait for the state file that the server
-writes when it can answer. The server watches the controller and leaves when it is gone, so that
-no way of ending a run leaves one behind. Each run has a name of its own: pytest-xprocess, made to
-reuse processes between runs, never finds one to reuse.
+A run is one pytest session: a controller process and, with pytest-xdist, its workers. The
+controller gives the run a name. The first process whose test needs the server starts it through
+pytest-xprocess. Every process waits for the state file, which the server writes when it is ready.
 
-This is the only module that knows pytest-xprocess.
+The controller stops the server at the end of the session. The server also watches the controller's
+process and exits when that process has gone, so no server outlives a killed session. Each run has
+a name of its own, because pytest-xprocess would otherwise reuse the process of another session.
 """
 
 from __future__ import annotations
@@ -22,83 +22,201 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_cloudrepo._server.run_folder import RunFolder, ServerState, is_alive, new_name, sweep
+from pytest_cloudrepo._server.run_folder import (
+    RunFolder,
+    ServerState,
+    is_running,
+    new_run_name,
+    remove_abandoned_folders,
+)
 from pytest_cloudrepo.errors import CloudRepoError, ServerError
 
 if TYPE_CHECKING:
     import psutil
     import pytest
 
-POLL = 0.005
+POLL_INTERVAL = 0.005
 STOP_TIMEOUT = 5.0
 
 
-class Run:
-    """A test run, as each of its processes knows it."""
+class RunServer:
+    """The index server of one pytest session, as one process of that session sees it."""
 
-    def __init__(self, name: str, owner: int) -> None:
+    def __init__(self, config: pytest.Config, *, name: str, owner_pid: int, keep: bool) -> None:
+        """Describe the server, without starting it.
+
+        Args:
+            config: pytest's configuration in this process.
+            name: the name of the run, which is the same in all processes of the session.
+            owner_pid: the process id of the controller.
+            keep: whether the server keeps running after the session.
+        """
         self.name = name
-        self.owner = owner
         self.folder: RunFolder | None = None
-        self.failure: CloudRepoError | None = None
-        """Why no server could be started, where that was tried before a test asked for it."""
+        self._config = config
+        self._owner_pid = owner_pid
+        self._keep = keep
+        self._prestart_error: CloudRepoError | None = None
 
     @classmethod
-    def new(cls) -> Run:
-        """A run whose controller is this process."""
-        return cls(new_name(), os.getpid())
+    def for_process(cls, config: pytest.Config, *, keep: bool) -> RunServer:
+        """Return the server of the session that this process, controller or worker, belongs to."""
+        from_controller = getattr(config, "workerinput", {}).get("cloudrepo")
+        if from_controller is None:
+            return cls(config, name=new_run_name(), owner_pid=os.getpid(), keep=keep)
+        return cls(config, **from_controller, keep=keep)
 
-    @classmethod
-    def inherited(cls, shared: dict[str, Any]) -> Run:
-        """The run that this xdist worker belongs to, from what its controller shared."""
-        return cls(shared["name"], shared["owner"])
-
-    def shared(self) -> dict[str, Any]:
-        """What a worker must know; plain values, since they go through a pipe."""
-        return {"name": self.name, "owner": self.owner}
+    def worker_input(self) -> dict[str, str | int]:
+        """Return what the controller sends to each pytest-xdist worker."""
+        return {"name": self.name, "owner_pid": self._owner_pid}
 
     def __repr__(self) -> str:
-        return f"<Run {self.name!r} of process {self.owner}>"
+        return f"<RunServer {self.name!r} of process {self._owner_pid}>"
 
+    def attach(self) -> RunFolder:
+        """Determine the run's folder, without creating it."""
+        if self.folder is None:
+            self.folder = RunFolder(_parent_folder(self._config) / self.name)
+        return self.folder
 
-def join(run: Run, config: pytest.Config) -> None:
-    """Tell RUN its folder, without making it."""
-    run.folder = RunFolder(_parent(config) / run.name)
+    def prestart(self) -> None:
+        """Start the server before a test requests it.
 
+        An error is kept, and raised by `start` when a test requests the server.
+        """
+        if self.folder is None and self._prestart_error is None:
+            try:
+                self.start()
+            except CloudRepoError as error:
+                self._prestart_error = error
 
-def foresee(run: Run, config: pytest.Config, *, keep: bool) -> None:
-    """Start the run's server before a test asks for it; a failure is that test's to hear of."""
-    if run.folder is None and run.failure is None:
+    def start(self) -> None:
+        """Start the server unless a process of the session already did; do not wait for it.
+
+        Raises:
+            CloudRepoError: the server cannot be started, now or earlier by `prestart`.
+        """
+        if self._prestart_error is not None:
+            raise self._prestart_error
+        folder = self.attach()
         try:
-            begin(run, config, keep=keep)
-        except CloudRepoError as error:
-            run.failure = error
+            if folder.claim(self._owner_pid):
+                self._launch(folder)
+                remove_abandoned_folders(folder.path.parent)
+        except OSError as error:
+            raise CloudRepoError(f"cannot start the index server: {error}") from None
+
+    def wait_until_ready(self, timeout: float) -> ServerState:
+        """Wait for the server's state file, and return its content.
+
+        Raises:
+            ServerError: the server exited, or was not ready after `timeout` seconds.
+        """
+        folder = self.attach()
+        deadline = time.monotonic() + timeout
+        while True:
+            # Look at the process before the state file: a server may become ready and then exit
+            # between the two. In the other order that would look like an exit during startup.
+            pid, process = folder.pid(), folder.server_process()
+            state = folder.state()
+            if state is not None:
+                return state
+            if pid is not None and process is None:
+                output = folder.log().strip() or "(none)"
+                raise ServerError(f"the index server exited during startup. Its output: {output}")
+            if not folder.path.is_dir():
+                raise ServerError(
+                    f"the folder {folder.path} was removed while the index server started, for "
+                    "example by `pytest --cache-clear` in another session; run the tests again"
+                )
+            if time.monotonic() > deadline:
+                output = folder.log().strip() or "(none)"
+                raise ServerError(
+                    f"the index server was not ready within {timeout:g} s; increase the ini key "
+                    f"cloudrepo_startup_timeout if this machine is slow. Its output: {output}"
+                )
+            time.sleep(POLL_INTERVAL)
+
+    def kept(self) -> ServerState | None:
+        """Return the state of the server that keeps running after the session, if there is one."""
+        if not self._keep or self.folder is None or self.folder.server_process() is None:
+            return None
+        return self.folder.state()
+
+    def stop(self) -> None:
+        """Stop the server and remove the run's folder, if this process is the controller.
+
+        A worker does nothing, and neither does a process that a test forked from the controller.
+        """
+        if self._owner_pid != os.getpid():
+            return
+        if self.folder is None or not self.folder.path.is_dir():
+            return
+        process = self.folder.server_process()
+        if process is not None:
+            if self._keep:
+                return
+            _terminate(process)
+        self.folder.remove()
+
+    def _launch(self, folder: RunFolder) -> None:
+        import py  # only sessions that use the server need these two
+        from xprocess import ProcessStarter, XProcess
+
+        command: list[str | int | Path] = [sys.executable, "-m", "cloudrepo_server", "serve"]
+        command += ["--state-file", folder.state_file]
+        # At the end of the session nobody waits for the responses to open requests.
+        command += ["--grace", 0]
+        if not self._keep:
+            command += ["--owner-pid", self._owner_pid]
+            for owned in (folder.path, folder.scratch):
+                command += ["--owner-folder", owned]
+
+        class Starter(ProcessStarter):  # type: ignore[misc] # pytest-xprocess has no types
+            args = command
+            env = _server_environment(folder)
+            popen_kwargs = _popen_options()
+
+            def wait(self, log_file: object) -> bool:  # noqa: ARG002 - the base class's signature
+                # `wait_until_ready` waits instead. pytest-xprocess would poll every 0.1 s, and
+                # would not notice that the server exited.
+                return True
+
+        # pytest-xprocess requires a py.path object; pytest installs `py`.
+        root = py.path.local(folder.path.parent)  # noqa: PTH124 - required by pytest-xprocess
+        xprocess = XProcess(self._config, root, log=logging.getLogger(__name__))
+        xprocess.ensure(self.name, Starter, persist_logs=False)
+        resources = xprocess.resources[-1]
+        # pytest-xprocess would keep the log file open and read it after each test, for a section
+        # of the test report that it never adds.
+        self._config.__dict__.get("_extlogfiles", {}).pop(self.name, None)
+        for handle in resources.fhandles:
+            handle.close()
+        # The server outlives this Popen object: `stop` finds the server by its process id, in
+        # whichever process of the session started it. A return code keeps Popen from warning.
+        resources.popen.returncode = 0
 
 
-def begin(run: Run, config: pytest.Config, *, keep: bool) -> RunFolder:
-    """Start the run's server unless another process of the run did; do not wait for it.
-
-    Args:
-        run: the run.
-        config: pytest's.
-        keep: whether the server outlives the run.
-    """
-    if run.failure is not None:
-        raise run.failure
-    join(run, config)
-    assert run.folder is not None  # noqa: S101 - tells mypy
-    try:
-        if run.folder.claim(run.owner):
-            _launch(run, run.folder, config, keep=keep)
-            sweep(run.folder.path.parent)
-    except OSError as error:
-        raise CloudRepoError(f"no server could be started: {error}") from None
-    return run.folder
+def wait_for_exit(process: psutil.Process, timeout: float) -> bool:
+    """Return whether the process exited within `timeout` seconds."""
+    # psutil's own wait treats a zombie as running. Where the init process reaps no children (in
+    # some containers) it would wait until its timeout.
+    deadline = time.monotonic() + timeout
+    while is_running(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_INTERVAL)
+    return True
 
 
-def _parent(config: pytest.Config) -> Path:
-    """Where runs have their folders: pytest's cache, or else the folder of temporary files."""
-    # `-p no:cacheprovider`, or a checkout that is mounted for reading alone.
+def stop_command(pid: int) -> str:
+    """Return the shell command that stops the server with this process id."""
+    return f"taskkill /F /PID {pid}" if sys.platform == "win32" else f"kill {pid}"
+
+
+def _parent_folder(config: pytest.Config) -> Path:
+    """Return the folder that contains the run folders: in pytest's cache if it is writable."""
+    # The cache is absent with `-p no:cacheprovider`, and read-only in a read-only checkout.
     if config.pluginmanager.hasplugin("cacheprovider"):
         with contextlib.suppress(OSError):
             cache = Path(config.cache.mkdir(".xprocess"))
@@ -107,135 +225,39 @@ def _parent(config: pytest.Config) -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _launch(run: Run, folder: RunFolder, config: pytest.Config, *, keep: bool) -> None:
-    import py  # only runs that use it pay
-    from xprocess import ProcessStarter, XProcess
-
-    command = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", folder.state_file]
-    # What a test left in flight is of no use to anybody when the run ends.
-    command += ["--grace", 0]
-    if not keep:
-        command += ["--owner-pid", run.owner]
-        for own in (folder.path, folder.scratch):
-            command += ["--owner-folder", own]
-
-    class Starter(ProcessStarter):  # type: ignore[misc] # pytest-xprocess publishes no types
-        args = command
-        env = _environment(folder)
-        popen_kwargs = _popen_options()
-
-        def wait(self, log_file: object) -> bool:  # noqa: ARG002 - the base class's signature
-            # `wait_until_ready` waits, in this process as in all others; pytest-xprocess would
-            # look every 0.1 s, and would not notice a server that dies.
-            return True
-
-    # pytest brings the kind of path that pytest-xprocess wants.
-    root = py.path.local(folder.path.parent)  # noqa: PTH124 - what it wants
-    xprocess = XProcess(config, root, log=logging.getLogger(__name__))
-    xprocess.ensure(run.name, Starter, persist_logs=False)
-    resources = xprocess.resources[-1]
-    # pytest-xprocess keeps the log open, and reads it after each test, for a report that it then
-    # does not make (it takes pluggy's result for the report).
-    config.__dict__.get("_extlogfiles", {}).pop(run.name, None)
-    for handle in resources.fhandles:
-        handle.close()
-    # The server outlives this object on purpose: `stop` finds it by its process id, whichever
-    # process of the run started it. Without this, Popen warns of a leak.
-    resources.popen.returncode = 0
-
-
-def _environment(folder: RunFolder) -> dict[str, str]:
-    """The server's: this process's, but for what is meant for other programs."""
-    meant_for_others = {
-        "CLOUDREPO_ADMIN_USERNAME",  # the login of a real server (`--cloudrepo-url`)
+def _server_environment(folder: RunFolder) -> dict[str, str]:
+    """Return this process's environment without the variables that are not for this server."""
+    excluded = {
+        "CLOUDREPO_ADMIN_USERNAME",  # the login of another server, for `--cloudrepo-url`
         "CLOUDREPO_ADMIN_PASSWORD",
-        "PYTHONINSPECT",  # would keep the server from ending
-        "PYTHONWARNINGS",  # strictness that the user's own code asked for
+        "PYTHONINSPECT",  # would start a prompt instead of exiting
+        "PYTHONWARNINGS",  # applies to the user's own code
     }
-    environ = {name: value for name, value in os.environ.items() if name not in meant_for_others}
+    environ = {name: value for name, value in os.environ.items() if name not in excluded}
     return {**environ, "TMPDIR": str(folder.scratch)}
 
 
 def _popen_options() -> dict[str, Any]:
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL}
     if sys.platform == "win32":
-        # Elsewhere pytest-xprocess does this: a Ctrl-C in the terminal ends the run, which then
-        # ends the server.
+        # Ctrl-C in the terminal must reach pytest only, which then stops the server. On other
+        # systems pytest-xprocess starts a new process group itself.
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     return options
 
 
-def wait_until_ready(folder: RunFolder, timeout: float) -> ServerState:
-    """What the server says of itself, as soon as it can answer.
-
-    Raises:
-        ServerError: it ended, with its own words, or took longer than TIMEOUT seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        # In this order: a server that says something and ends between two looks is not missed.
-        pid, server = folder.pid(), folder.server()
-        state = folder.state()
-        if state is not None:
-            return state
-        if pid is not None and server is None:
-            words = folder.log().strip() or "It printed nothing."
-            raise ServerError(f"the index server ended while it started. {words}")
-        if not folder.path.is_dir():
-            raise ServerError(
-                f"the run's folder {folder.path} was removed while the index server started "
-                "(by `pytest --cache-clear` in another run?)"
-            )
-        if time.monotonic() > deadline:
-            words = folder.log().strip() or "nothing"
-            raise ServerError(
-                f"the index server did not answer within {timeout:g} s (ini key "
-                f"cloudrepo_startup_timeout). It printed: {words}"
-            )
-        time.sleep(POLL)
-
-
-def end(run: Run, *, keep: bool) -> None:
-    """Stop the run's server and remove the run's folder, in the controller, where there are any."""
-    if run.folder is None or not run.folder.path.is_dir():
-        return
-    server = run.folder.server()
-    if keep and server is not None:
-        return
-    if server is not None:
-        _stop(server)
-    run.folder.remove()
-
-
-def _stop(server: psutil.Process) -> None:
-    import psutil  # only runs that use the server pay for it
+def _terminate(process: psutil.Process) -> None:
+    import psutil  # only sessions that use the server need it
 
     with contextlib.suppress(psutil.NoSuchProcess):
         if sys.platform == "win32":
-            # terminate() there gives a program no chance to tidy up.
-            server.send_signal(signal.CTRL_BREAK_EVENT)
+            # On Windows terminate() kills the process at once, without a graceful shutdown.
+            process.send_signal(signal.CTRL_BREAK_EVENT)
         else:
-            server.terminate()
-        if not wait_for_end(server, STOP_TIMEOUT):
-            server.kill()
-            wait_for_end(server, STOP_TIMEOUT)
-        # A child of this process stays a zombie until it is waited for.
+            process.terminate()
+        if not wait_for_exit(process, STOP_TIMEOUT):
+            process.kill()
+            wait_for_exit(process, STOP_TIMEOUT)
+        # A child of this process stays a zombie until its parent waits for it.
         with contextlib.suppress(psutil.TimeoutExpired):
-            server.wait(0)
-
-
-def wait_for_end(server: psutil.Process, timeout: float) -> bool:
-    """Return whether the server ended within `timeout` seconds."""
-    # psutil's own wait counts a zombie as running: under an init process that reaps nothing (a
-    # container without one) it would wait for ever.
-    deadline = time.monotonic() + timeout
-    while is_alive(server):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL)
-    return True
-
-
-def stop_command(pid: int) -> str:
-    """What a person types to stop the server with this process id."""
-    return f"taskkill /F /PID {pid}" if sys.platform == "win32" else f"kill {pid}"
+            process.wait(0)

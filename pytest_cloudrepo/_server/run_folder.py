@@ -1,4 +1,8 @@
-"""The folder of one test run: whose it is, what its server says, and when it may go."""
+"""The folder of one pytest session: its owner, the server's state and its process.
+
+pytest-xprocess writes two files into it: `xprocess.PID` with the server's process id, and
+`xprocess.log` with the server's output.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,19 @@ if TYPE_CHECKING:
     import psutil
 
 NAME_BYTES = 6
-_STARTING_SECONDS = 1.0
-_PAUSE = 0.005
-NAMES = "cloudrepo-" + "[0-9a-f]" * 2 * NAME_BYTES
+FOLDER_PATTERN = "cloudrepo-" + "[0-9a-f]" * 2 * NAME_BYTES
+_COMMAND_LINE_TIMEOUT = 1.0
+_POLL_INTERVAL = 0.005
 
 
-def new_name() -> str:
-    """A name for a run, as `NAMES` matches it."""
+def new_run_name() -> str:
+    """Return a new, unique name for a pytest session; `FOLDER_PATTERN` matches it."""
     return f"cloudrepo-{os.urandom(NAME_BYTES).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What a server that can answer says of itself."""
+    """The content of the state file, which the server writes when it is ready."""
 
     url: str
     pid: int
@@ -41,35 +45,37 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder that a run's processes share, on one machine."""
+    """The folder that the processes of one pytest session share."""
 
     path: Path
 
     @property
     def scratch(self) -> Path:
-        """Where the server puts its temporary files.
+        """The folder for the server's temporary files.
 
-        It is not in the folder itself: pytest's cache may be on a slow disk, and another run's
-        `--cache-clear` empties it. It has the run's name, so that whoever removes the folder finds
-        it, even where the server was killed.
+        It is not inside `path`: pytest's cache may be on a slow disk, and `pytest --cache-clear` in
+        another session empties it. It has the run's name, so a later session can find and remove it
+        after the server was killed.
         """
         return Path(tempfile.gettempdir()) / f"{self.path.name}-files"
 
     @property
     def state_file(self) -> Path:
-        """Where the server says that it can answer."""
+        """The path of the server's state file."""
         return self.path / "server.json"
 
     @property
     def owner_file(self) -> Path:
-        """Where it says whose run this is."""
+        """The path of the file that identifies the session's controller process."""
         return self.path / "owner.json"
 
-    def claim(self, owner: int) -> bool:
-        """Whether the caller is the first process of the run to ask: that one starts the server.
+    def claim(self, owner_pid: int) -> bool:
+        """Create the folder, and return whether this process is the first of the session to do so.
+
+        The first process has to start the server.
 
         Args:
-            owner: the process whose end is the end of the run.
+            owner_pid: the process id of the session's controller.
         """
         self.path.mkdir(mode=0o700, exist_ok=True)
         try:
@@ -77,12 +83,12 @@ class RunFolder:
         except FileExistsError:
             return False
         with file:
-            json.dump({"pid": owner, "machine": _machine()}, file)
+            json.dump({"pid": owner_pid, "machine": _machine()}, file)
         self.scratch.mkdir(mode=0o700)
         return True
 
     def state(self) -> ServerState | None:
-        """What the server says, or None while it says nothing."""
+        """Return the content of the state file, or None if the server is not ready yet."""
         try:
             content = json.loads(self.state_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -93,42 +99,43 @@ class RunFolder:
         )
 
     def pid(self) -> int | None:
-        """The process that pytest-xprocess started here, or None before that."""
+        """Return the process id of the server, or None if no server was started."""
         # The file is empty for a moment while pytest-xprocess writes it.
         with contextlib.suppress(FileNotFoundError, ValueError):
             return int((self.path / "xprocess.PID").read_text(encoding="utf-8"))
         return None
 
-    def server(self) -> psutil.Process | None:
-        """The run's server while it runs.
+    def server_process(self) -> psutil.Process | None:
+        """Return the server's process, or None if it does not run.
 
-        A process id alone proves nothing, since another program may have got it meanwhile; the
-        state file's path on the command line does.
+        Another program may have received the same process id after the server exited. So the
+        process's command line must contain the path of this folder's state file.
         """
-        import psutil  # only runs that use the server pay for it
+        import psutil  # only sessions that use the server need it
 
         pid = self.pid()
         if pid is None:
             return None
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            if is_alive(process) and str(self.state_file) in _words(process):
+            if is_running(process) and str(self.state_file) in _command_line(process):
                 return process
         return None
 
     def log(self) -> str:
-        """What the server has printed."""
+        """Return the server's output so far."""
         try:
             return (self.path / "xprocess.log").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
     def is_abandoned(self) -> bool:
-        """Whether neither the run nor its server can still be there; False where that is open.
+        """Return whether the session and its server have both ended; False if that is unknown.
 
-        A process id says nothing about another machine's or container's processes.
+        It is unknown for the sessions of another machine or container, whose process ids have no
+        meaning here.
         """
-        import psutil  # only runs that use the server pay for it
+        import psutil  # only sessions that use the server need it
 
         try:
             owner = json.loads(self.owner_file.read_text(encoding="utf-8"))
@@ -138,31 +145,34 @@ class RunFolder:
         if machine != _machine():
             return False
         try:
-            if is_alive(psutil.Process(pid)):
+            if is_running(psutil.Process(pid)):
                 return False
         except psutil.NoSuchProcess:
             pass
         except psutil.Error:
             return False
-        return self.server() is None
+        return self.server_process() is None
 
     def remove(self) -> None:
-        """Remove all of it; what another program holds open stays for a later run's sweep."""
+        """Remove the folder and its scratch folder.
+
+        Files that another program holds open remain; a later session removes them.
+        """
         shutil.rmtree(self.scratch, ignore_errors=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def sweep(parent: Path) -> None:
-    """Remove the folders that killed runs left in PARENT."""
-    for path in parent.glob(NAMES):
+def remove_abandoned_folders(parent: Path) -> None:
+    """Remove the folders that killed sessions left in `parent`."""
+    for path in parent.glob(FOLDER_PATTERN):
         folder = RunFolder(path)
         if folder.is_abandoned():
             folder.remove()
 
 
-def is_alive(process: psutil.Process) -> bool:
-    """Whether the process runs; one that ended and was not reaped yet does not."""
-    import psutil  # only runs that use the server pay for it
+def is_running(process: psutil.Process) -> bool:
+    """Return whether the process runs; a zombie does not."""
+    import psutil  # only sessions that use the server need it
 
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -170,20 +180,20 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def _words(process: psutil.Process) -> list[str]:
-    # For a moment after the start of a program Linux says that it has none.
-    deadline = time.monotonic() + _STARTING_SECONDS
-    words = process.cmdline()
-    while not words and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
-        words = process.cmdline()
-    return words
+def _command_line(process: psutil.Process) -> list[str]:
+    # On Linux the command line of a process is empty for a moment after the process started.
+    deadline = time.monotonic() + _COMMAND_LINE_TIMEOUT
+    arguments = process.cmdline()
+    while not arguments and time.monotonic() < deadline:
+        time.sleep(_POLL_INTERVAL)
+        arguments = process.cmdline()
+    return arguments
 
 
 def _machine() -> str:
-    """A name for all processes that share this one's process ids."""
+    """Return an identifier of the machine or container in which process ids are unique."""
     try:
-        namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - it is text, not a path
-    except OSError:  # only Linux has containers' own process ids
+        namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - the target is not a path
+    except OSError:  # only Linux has process id namespaces
         namespace = ""
     return f"{platform.node()} {namespace}".strip()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.index import Server
-from tests.support.inner_sessions import Run, Suite
+from tests.support.inner_sessions import InnerSession, Suite
 from tests.support.object_stores.engines import ADMIN
 from tests.support.object_stores.sweep import Sweep
 
@@ -77,7 +77,7 @@ def seconds_since(moment: str) -> float:
 def test_runs_do_not_meet_and_what_a_killed_one_left_goes_by_age(
     one: Server, other: Server, suite: Suite, sweep: Sweep
 ) -> None:
-    def start(module: str, server: Server) -> Run:
+    def start(module: str, server: Server) -> InnerSession:
         return suite.start(
             f"--cloudrepo-url={server.url}", "-n2", f"test_{module}.py", environ=ADMIN
         )

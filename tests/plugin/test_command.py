@@ -81,14 +81,14 @@ def test_a_failure_shows_command_status_and_output() -> None:
         python("-c", "import sys; print('out'); sys.exit('what was wrong')")
     shown = str(caught.value)
     assert sys.executable in shown
-    assert "ended with status 1" in shown
+    assert "exited with status 1" in shown
     assert "out\nwhat was wrong" in shown
     assert caught.value.result.returncode == 1
 
 
-def test_a_failure_shows_what_the_server_said() -> None:
+def test_a_failure_shows_what_the_rejected_requests() -> None:
     result = CommandResult(("twine",), 1, "HTTPError", "")
-    shown = str(CommandError(result, server_said="409 File already exists"))
+    shown = str(CommandError(result, rejected_requests="409 File already exists"))
     assert "HTTPError" in shown
     assert "409 File already exists" in shown
 
@@ -164,7 +164,7 @@ def test_a_time_out_ends_all_that_the_program_started(tmp_path: Path, *, own_ses
     parent = PARENT.replace("])", f"], start_new_session={own_session})")
     assert parent != PARENT
     script = f"{parent}\nprint('so far', flush=True)\ntime.sleep({LONG})"
-    with pytest.raises(CommandTimeout, match=r"(?s)did not end within 2 seconds.*so far"):
+    with pytest.raises(CommandTimeout, match=r"(?s)timed out after 2 seconds.*so far"):
         python("-c", script, tmp_path / "pid", timeout=2)
     child = int((tmp_path / "pid").read_text())
     wait_for(lambda: not is_running(child), "the child to be ended")

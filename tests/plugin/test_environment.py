@@ -345,7 +345,7 @@ def test_only_the_tool_that_is_named_is_pointed(environment: Environment, tool: 
 
 
 def test_every_tool_is_pointed(environment: Environment) -> None:
-    everything = environment.everything(CONNECTION)
+    everything = environment.for_all_tools(CONNECTION)
     for tool in clients.TOOLS:
         assert clients.variables(tool, CONNECTION).items() <= everything.items()
 

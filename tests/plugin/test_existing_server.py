@@ -1,4 +1,4 @@
-"""A server that stays after the run, and one that was there before it."""
+"""A server that keeps running after the session, and one that was started before it."""
 
 from __future__ import annotations
 
@@ -33,39 +33,39 @@ LOGIN = {
 
 class TestKeep:
     @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-    def test_the_server_stays_until_it_is_stopped(self, suite: Suite, workers: str) -> None:
+    def test_the_server_keeps_running_until_it_is_stopped(self, suite: Suite, workers: str) -> None:
         suite.write(test_it=USES + USES.replace("uses", "also_uses"))
-        # What is in the environment is a real server's login, not that of the run's own.
+        # The variables are for `--cloudrepo-url`; the session's own server ignores them.
         outcome = suite.run("--cloudrepo-keep", workers, environ=LOGIN)
         assert outcome.counts() == {"passed": 2}, outcome
-        said = dict(
+        shown = dict(
             re.findall(r"^(URL|admin login|to stop it): (.+)$", outcome.output, re.MULTILINE)
         )
-        username, password = said["admin login"].split()
+        username, password = shown["admin login"].split()
         assert username != LOGIN["CLOUDREPO_ADMIN_USERNAME"]
-        answer = requests.get(
-            f"{said['URL']}/api/repositories", auth=(username, password), timeout=10
+        response = requests.get(
+            f"{shown['URL']}/api/repositories", auth=(username, password), timeout=10
         )
-        names = [repository["name"] for repository in answer.json()["repositories"]]
+        names = [repository["name"] for repository in response.json()["repositories"]]
         assert sorted(name.rpartition("-")[0] for name in names) == [
             "test_also_uses_it",
             "test_uses_it",
         ]
         (server,) = suite.servers()
-        # The next run leaves it alone.
+        # The next session does not stop it.
         assert suite.run().status == 0
         assert suite.servers() == [server]
-        subprocess.run(shlex.split(said["to stop it"]), check=True)
+        subprocess.run(shlex.split(shown["to stop it"]), check=True)
         server.wait(60)
-        # The run after that removes what is left of it.
+        # The session after that removes its folders.
         assert suite.run().status == 0
-        assert suite.left() == []
+        assert suite.leftovers() == []
 
-    def test_a_run_that_used_no_server_leaves_none(self, suite: Suite) -> None:
+    def test_no_server_is_kept_if_none_was_used(self, suite: Suite) -> None:
         suite.write(test_it="def test_nothing(): pass\n")
         outcome = suite.run("--cloudrepo-keep")
         assert "to stop it" not in outcome.output
-        assert suite.left() == []
+        assert suite.leftovers() == []
 
 
 class TestUrl:
@@ -74,21 +74,25 @@ class TestUrl:
         state = tmp_path / "state.json"
         serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
         serve += ["--owner-pid", str(os.getpid())]
-        with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as it:
+        with subprocess.Popen(
+            serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL
+        ) as server:
             suite.wait_for(state.exists, "the server")
             yield json.loads(state.read_text(encoding="utf-8"))["url"]
-            psutil.Process(it.pid).terminate()
+            psutil.Process(server.pid).terminate()
 
     @staticmethod
     def names(url: str, kind: str) -> list[str]:
-        # As bytes, since requests takes Latin-1 for what is not.
+        # Encoded here, because requests would encode strings in Latin-1.
         username, password = (value.encode() for value in LOGIN.values())
         login = HTTPBasicAuth(username, password)
-        answer = requests.get(f"{url}/api/{kind}", auth=login, timeout=10)
-        return [one.get("name") or one["email"] for one in answer.json()[kind]]
+        response = requests.get(f"{url}/api/{kind}", auth=login, timeout=10)
+        return [each.get("name") or each["email"] for each in response.json()[kind]]
 
     @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-    def test_it_is_used_and_left_as_it_was(self, suite: Suite, url: str, workers: str) -> None:
+    def test_it_is_used_and_everything_created_on_it_is_deleted(
+        self, suite: Suite, url: str, workers: str
+    ) -> None:
         suite.write(
             test_it="""
 import pytest
@@ -116,11 +120,11 @@ def test_deletes_its_own(cloudrepo, cloudrepo_server):
         assert outcome.counts() == {"passed": 5, "failed": 1}, outcome
         assert f"cloudrepo: server {url}" in outcome.output
         assert "GET  /demo/" in outcome.output
-        assert suite.left() == []
+        assert suite.leftovers() == []
         assert self.names(url, "repositories") == []
         assert self.names(url, "users") == []
 
-    def test_the_login_is_asked_for(self, suite: Suite) -> None:
+    def test_a_missing_login_is_an_error_that_names_the_variables(self, suite: Suite) -> None:
         suite.write(test_it=USES)
         environ = dict.fromkeys(LOGIN, "")
         outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=environ)
@@ -128,25 +132,28 @@ def test_deletes_its_own(cloudrepo, cloudrepo_server):
         assert "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD" in outcome.output
         assert "Traceback" not in outcome.output
 
-    def test_a_wrong_login_is_said(self, suite: Suite, url: str) -> None:
+    def test_a_rejected_login_is_an_error_without_the_password(
+        self, suite: Suite, url: str
+    ) -> None:
         suite.write(test_it=USES)
         outcome = suite.run(
             f"--cloudrepo-url={url}",
             environ={**LOGIN, "CLOUDREPO_ADMIN_PASSWORD": "wrong-password"},
         )
         assert outcome.counts() == {"errors": 1}, outcome
-        assert f"cloudrepo: the index server at {url} refuses 'Ädmin@example.com'" in outcome.output
+        rejected = "rejected the admin login of 'Ädmin@example.com'"
+        assert f"cloudrepo: the index server at {url} {rejected}" in outcome.output
         assert "wrong-password" not in outcome.output
         assert "Traceback" not in outcome.output
 
-    def test_a_server_that_is_not_there_is_said(self, suite: Suite) -> None:
+    def test_an_unreachable_server_is_an_error_with_its_url(self, suite: Suite) -> None:
         suite.write(test_it=USES)
         outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=LOGIN)
         assert outcome.counts() == {"errors": 1}, outcome
-        assert "the index server at http://127.0.0.1:1 does not answer" in outcome.output
+        assert "the index server at http://127.0.0.1:1 did not respond" in outcome.output
         assert "Traceback" not in outcome.output
 
-    def test_a_server_of_another_kind_is_said(self, suite: Suite) -> None:
+    def test_a_server_of_another_kind_is_an_error(self, suite: Suite) -> None:
         suite.write(test_it=USES)
         other = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
         Thread(target=other.handle_request, daemon=True).start()
@@ -156,19 +163,19 @@ def test_deletes_its_own(cloudrepo, cloudrepo_server):
         finally:
             other.server_close()
         assert outcome.counts() == {"errors": 1}, outcome
-        assert f"cloudrepo: what answers at {url} is no index server: 501" in outcome.output
+        assert f"cloudrepo: the server at {url} is not a cloudrepo-server: 501" in outcome.output
 
 
-# A name that programs would not reach by themselves, as they do this machine's usual one.
-ELSEWHERE = "127.0.0.2"
+# An address that is not in NO_PROXY, unlike this machine's usual one.
+OTHER_ADDRESS = "127.0.0.2"
 
-WORKS = """
+UPLOADS_AND_INSTALLS = """
 def test_works(cloudrepo, cloudrepo_package, cloudrepo_venv):
     cloudrepo.upload(cloudrepo_package("demo", "1.0"))
     cloudrepo_venv.install("demo", index=cloudrepo)
     assert cloudrepo_venv.version("demo") == "1.0"
-    asks = "import urllib.request; urllib.request.urlopen('http://other.example/')"
-    assert not cloudrepo.run("python", "-c", asks, check=False).ok
+    program = "import urllib.request; urllib.request.urlopen('http://other.example/')"
+    assert not cloudrepo.run("python", "-c", program, check=False).ok
     assert cloudrepo.requests[-1].path == "http://other.example/"
 """
 
@@ -177,24 +184,26 @@ class TestRemote:
     @pytest.fixture
     def state(self, tmp_path: Path, suite: Suite) -> Iterator[dict[str, str]]:
         try:
-            socket.create_server((ELSEWHERE, 0)).close()
+            socket.create_server((OTHER_ADDRESS, 0)).close()
         except OSError:
-            pytest.skip(f"this system has no {ELSEWHERE}")
+            pytest.skip(f"this system has no address {OTHER_ADDRESS}")
         state = tmp_path / "state.json"
         serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
-        serve += ["--host", ELSEWHERE, "--tls", str(tmp_path / "ca.pem")]
+        serve += ["--host", OTHER_ADDRESS, "--tls", str(tmp_path / "ca.pem")]
         serve += ["--owner-pid", str(os.getpid())]
-        with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as it:
+        with subprocess.Popen(
+            serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL
+        ) as server:
             suite.wait_for(state.exists, "the server")
             yield json.loads(state.read_text(encoding="utf-8"))
-            psutil.Process(it.pid).terminate()
+            psutil.Process(server.pid).terminate()
 
     @pytest.mark.parametrize("url", ["url", "tls_url"])
     def test_programs_reach_a_server_on_another_host(
         self, suite: Suite, state: dict[str, str], url: str
     ) -> None:
-        suite.write(test_it=WORKS)
-        # As it is where a company has an authority of its own.
+        suite.write(test_it=UPLOADS_AND_INSTALLS)
+        # As in a company with its own certificate authority.
         trust = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), state["ca"])
         outcome = suite.run(f"--cloudrepo-url={state[url]}", environ={**LOGIN, **trust})
         assert outcome.counts() == {"passed": 1}, outcome

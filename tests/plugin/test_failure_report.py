@@ -1,4 +1,4 @@
-"""What a failed test's report says of its repositories, and what it does not say."""
+"""The report of a failed test lists the requests to its repositories, and hides passwords."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cloudrepo._report import sections
+from pytest_cloudrepo._report import report_sections
 from pytest_cloudrepo._server.run_folder import RunFolder
 from pytest_cloudrepo.errors import ServerError
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from tests.support.inner_sessions import Suite
 
-ASKS = """
+SENDS_REQUESTS = """
 import requests
 
 def get(repository, path):
     requests.get(repository.index_url + path, headers={"User-Agent": "me/1"}, timeout=10)
 
-def test_asks(cloudrepo, cloudrepo_factory):
+def test_sends(cloudrepo, cloudrepo_factory):
     get(cloudrepo, "/demo/demo-1.0.tar.gz")
     requests.get(cloudrepo.url + "/", headers={"User-Agent": "me/1"}, timeout=10)
     other = cloudrepo_factory()
@@ -31,31 +31,33 @@ def test_asks(cloudrepo, cloudrepo_factory):
 def test_passes(cloudrepo):
     get(cloudrepo, "/quiet/")
 
-def test_asks_too(cloudrepo):
+def test_also_sends(cloudrepo):
     get(cloudrepo, "/loud/")
     assert 0
 """
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_failed_test_shows_what_its_repositories_were_asked(suite: Suite, workers: str) -> None:
-    suite.write(test_it=ASKS)
+def test_a_failed_test_shows_the_requests_to_its_repositories(suite: Suite, workers: str) -> None:
+    suite.write(test_it=SENDS_REQUESTS)
     outcome = suite.run(workers)
     assert outcome.counts() == {"passed": 1, "failed": 2}, outcome
     found = re.findall(
         r"-+ cloudrepo: requests to (test_\w+)-\w+ -+\n((?:(?![-=_]{3}).*\n)*)", outcome.output
     )
-    said = {name: text for name, text in found if "No request" not in text}
-    assert re.search(r"GET  /demo/demo-1.0.tar.gz +me/1  404 \S+", said["test_asks"])
-    assert re.search(r"GET  / +nobody  me/1  401 \S+", said["test_asks"])
-    assert "/loud/" not in said["test_asks"]
-    assert "/loud/" in said["test_asks_too"]
-    assert [name for name, text in found if text == "No request arrived.\n"] == ["test_asks"]
+    section_of = {name: text for name, text in found if "No requests" not in text}
+    assert re.search(r"GET  /demo/demo-1.0.tar.gz +me/1  404 \S+", section_of["test_sends"])
+    assert re.search(r"GET  / +unauthenticated  me/1  401 \S+", section_of["test_sends"])
+    assert "/loud/" not in section_of["test_sends"]
+    assert "/loud/" in section_of["test_also_sends"]
+    assert [name for name, text in found if text == "No requests.\n"] == ["test_sends"]
     assert "/quiet/" not in outcome.output
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_server_that_died_leaves_its_last_words(suite: Suite, workers: str) -> None:
+def test_a_test_whose_server_died_shows_the_end_of_the_servers_log(
+    suite: Suite, workers: str
+) -> None:
     suite.write(
         test_it="""
 import pathlib
@@ -79,20 +81,20 @@ def test_dies(cloudrepo, cloudrepo_server, request):
     )
     outcome = suite.run(workers)
     assert outcome.counts() == {"failed": 1}, outcome
-    assert re.search(r"ServerError: the index server at \S+ does not answer: \S+", outcome.output)
+    assert re.search(r"ServerError: the index server at \S+ did not respond: \S+", outcome.output)
     section = outcome.output.partition("cloudrepo: requests to")[2]
-    assert "The server's last words:" in section
+    assert "The end of the server's log:" in section
     assert re.search(r"/repositories/test_dies-\w+/demo/ 404", section)
     assert "/secret/" not in section
 
 
-def test_of_a_long_log_only_the_end_is_shown(tmp_path: Path) -> None:
+def test_only_the_end_of_a_long_log_is_shown(tmp_path: Path) -> None:
     class Gone:
         name = "mine"
 
         @property
         def requests(self) -> object:
-            raise ServerError("the server has gone")
+            raise ServerError("the server did not respond")
 
     (tmp_path / "xprocess.log").write_text(
         "".join(
@@ -102,10 +104,10 @@ def test_of_a_long_log_only_the_end_is_shown(tmp_path: Path) -> None:
         + "Segmentation fault\n",
         encoding="utf-8",
     )
-    ((title, text),) = sections([Gone()], RunFolder(tmp_path))  # type: ignore[list-item] # enough
+    ((title, text),) = report_sections([Gone()], RunFolder(tmp_path))  # type: ignore[list-item]
     assert title == "cloudrepo: requests to mine"
     lines = text.splitlines()
-    assert lines[:2] == ["the server has gone", "The server's last words:"]
+    assert lines[:2] == ["the server did not respond", "The end of the server's log:"]
     assert lines[-2:] == ["GET /repositories/mine/99", "Segmentation fault"]
     assert len(lines) == 32
     assert "mine-too" not in text

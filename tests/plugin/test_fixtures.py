@@ -1,4 +1,4 @@
-"""What the fixtures give, and what the marker and the ini file say about it."""
+"""The fixtures, and the effect of the marker, the ini keys and the options on them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_repository_is_named_after_its_test(cloudrepo: Repository, word: str) 
     assert cloudrepo.username == f"{cloudrepo.name}@example.com"
 
 
-def test_two_repositories_share_neither_name_nor_login(
+def test_two_repositories_have_different_names_and_credentials(
     cloudrepo: Repository, cloudrepo_factory: RepositoryFactory
 ) -> None:
     other = cloudrepo_factory()
@@ -46,7 +46,7 @@ def test_two_repositories_share_neither_name_nor_login(
     assert other.password != cloudrepo.password
 
 
-def test_the_server_is_the_repositories_server(
+def test_the_repository_is_on_the_server_of_the_session(
     cloudrepo: Repository, cloudrepo_server: Server
 ) -> None:
     assert cloudrepo.url.startswith(f"{cloudrepo_server.url}/repositories/")
@@ -54,14 +54,14 @@ def test_the_server_is_the_repositories_server(
 
 @pytest.mark.cloudrepo(overwrite_protection=True)
 class TestMarker:
-    def test_it_says_what_the_repository_is_like(self, cloudrepo: Repository) -> None:
+    def test_it_sets_the_settings_of_the_repository(self, cloudrepo: Repository) -> None:
         assert cloudrepo.overwrite_protection
 
     @pytest.mark.cloudrepo(overwrite_protection=False)
-    def test_the_closest_one_wins(self, cloudrepo: Repository) -> None:
+    def test_the_closest_marker_applies(self, cloudrepo: Repository) -> None:
         assert not cloudrepo.overwrite_protection
 
-    def test_it_says_nothing_of_further_repositories(
+    def test_it_does_not_apply_to_further_repositories(
         self, cloudrepo_factory: RepositoryFactory
     ) -> None:
         assert not cloudrepo_factory().overwrite_protection
@@ -72,12 +72,14 @@ def test_without_a_marker_overwriting_is_allowed(cloudrepo: Repository) -> None:
     assert not cloudrepo.overwrite_protection
 
 
-def test_a_setting_that_is_none_is_refused_by_name(cloudrepo_factory: RepositoryFactory) -> None:
-    with pytest.raises(TypeError, match=r"'overwrit'; there are dialect, .*overwrite_protection"):
-        cloudrepo_factory(overwrit=True)  # type: ignore[call-arg] # the mistake that is tested
+def test_an_unknown_setting_is_rejected(cloudrepo_factory: RepositoryFactory) -> None:
+    with pytest.raises(
+        TypeError, match=r"'overwrit'; the settings are dialect, .*overwrite_protection"
+    ):
+        cloudrepo_factory(overwrit=True)  # type: ignore[call-arg] # tests the error
 
 
-def test_a_marker_that_is_wrong_is_an_error_at_setup(suite: Suite) -> None:
+def test_an_invalid_marker_is_an_error_at_setup(suite: Suite) -> None:
     suite.write(
         test_it="""
 import pytest
@@ -97,15 +99,16 @@ def test_type(cloudrepo): pass
     )
     outcome = suite.run("--strict-markers")
     assert outcome.counts() == {"errors": 4}, outcome
-    assert "unknown setting 'overwrite_protektion'; there are" in outcome.output
+    assert "unknown setting 'overwrite_protektion'; the settings are" in outcome.output
     assert "keyword arguments only" in outcome.output
     assert "klingon" in outcome.output
     assert (
-        "the marker cloudrepo: overwrite_protection is True or False, not 'yes'" in outcome.output
+        "invalid marker cloudrepo: overwrite_protection must be True or False, not 'yes'"
+        in outcome.output
     )
 
 
-def test_the_ini_file_says_what_repositories_are_like_otherwise(suite: Suite) -> None:
+def test_the_ini_key_is_the_default_for_overwrite_protection(suite: Suite) -> None:
     (suite.folder / "pytest.ini").write_text(
         "[pytest]\ncloudrepo_overwrite_protection = true\n", encoding="utf-8"
     )
@@ -128,7 +131,7 @@ def test_marker(cloudrepo):
     assert "cloudrepo: overwrite protection on" in outcome.output
 
 
-def test_a_command_that_takes_too_long_is_stopped(suite: Suite) -> None:
+def test_a_program_that_times_out_is_stopped(suite: Suite) -> None:
     suite.write(
         test_it="""
 import pytest
@@ -144,33 +147,39 @@ def test_it(cloudrepo):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["-o", "cloudrepo_startup_timeout=soon"], "cloudrepo_startup_timeout"),
-        (["-o", "cloudrepo_command_timeout=0"], "cloudrepo_command_timeout must be more than 0"),
-        (["--cloudrepo-url=example.com"], "--cloudrepo-url takes an http or https URL"),
-        (["--cloudrepo-url=http://127.0.0.1:1/repositories/x"], "not a repository's: http"),
-        (["--cloudrepo-url=http://me:secret@127.0.0.1:1"], "--cloudrepo-url takes no login"),
-        (["--cloudrepo-url=http://127.0.0.1:1", "--cloudrepo-keep"], "--cloudrepo-keep"),
+        (["-o", "cloudrepo_command_timeout=0"], "cloudrepo_command_timeout must be greater than 0"),
+        (["--cloudrepo-url=example.com"], "--cloudrepo-url must be an http or https URL"),
+        (["--cloudrepo-url=http://127.0.0.1:1/repositories/x"], "not of a repository: http"),
+        (
+            ["--cloudrepo-url=http://me:secret@127.0.0.1:1"],
+            "--cloudrepo-url must not contain credentials",
+        ),
+        (
+            ["--cloudrepo-url=http://127.0.0.1:1", "--cloudrepo-keep"],
+            "--cloudrepo-keep cannot be combined",
+        ),
     ],
 )
-def test_an_option_that_is_wrong_is_a_usage_error(
-    suite: Suite, arguments: list[str], said: str
+def test_an_invalid_option_is_a_usage_error(
+    suite: Suite, arguments: list[str], message: str
 ) -> None:
     outcome = suite.run(*arguments)
     assert outcome.status == pytest.ExitCode.USAGE_ERROR, outcome
-    assert said in outcome.output
+    assert message in outcome.output
     assert "Traceback" not in outcome.output
     assert "secret" not in outcome.output
 
 
-def test_the_header_says_nothing_where_nothing_is_configured(suite: Suite) -> None:
+def test_the_header_has_no_line_unless_an_option_is_set_or_verbose(suite: Suite) -> None:
     suite.write(test_it="def test_nothing(): pass\n")
     assert "cloudrepo:" not in suite.run().output
-    assert "cloudrepo: a server of this run's own" in suite.run("-v").output
+    assert "cloudrepo: one index server for this session" in suite.run("-v").output
 
 
-def test_a_package_goes_all_the_way(
+def test_a_built_package_can_be_uploaded_and_installed(
     cloudrepo: Repository, cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv
 ) -> None:
     cloudrepo.upload(*cloudrepo_project("demo", "1.0").build())
@@ -181,7 +190,7 @@ def test_a_package_goes_all_the_way(
     ]
 
 
-def test_environments_and_projects_of_one_test_are_apart(
+def test_environments_and_projects_of_one_test_have_their_own_folders(
     cloudrepo_venv: VirtualEnv,
     cloudrepo_venv_factory: VirtualEnvFactory,
     cloudrepo_project: ProjectFactory,
@@ -191,7 +200,7 @@ def test_environments_and_projects_of_one_test_are_apart(
     assert first.build(sdist=False) != second.build(sdist=False)
 
 
-def test_the_folders_of_a_test_go_when_it_has_passed_and_stay_when_not(suite: Suite) -> None:
+def test_the_folders_of_a_test_are_deleted_unless_it_failed(suite: Suite) -> None:
     suite.write(
         test_it="""
 def test_passes(cloudrepo, cloudrepo_project): cloudrepo_project("demo", "1.0")

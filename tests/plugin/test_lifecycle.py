@@ -1,7 +1,4 @@
-"""One server a run, whatever pytest-xprocess and pytest-xdist do.
-
-`row` names a row of what breaks with pytest-xprocess alone.
-"""
+"""A pytest session has exactly one server and stops it at its end, in any pytest-xdist mode."""
 
 from __future__ import annotations
 
@@ -17,14 +14,14 @@ import psutil
 import pytest
 
 import pytest_cloudrepo
-from pytest_cloudrepo._server.process import wait_for_end
-from tests.support.inner_sessions import DIES, USES
+from pytest_cloudrepo._server.process import wait_for_exit
+from tests.support.inner_sessions import EXITS_AT_STARTUP, USES
 
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
 
-# Tests that say which server they saw, and do not end before all workers have one.
-SEEN = """
+# Tests that store the URL of their server, and wait until all workers have a server.
+STORES_URL = """
 import pathlib, time
 import pytest, requests
 
@@ -32,18 +29,19 @@ HERE = pathlib.Path(__file__).parent
 
 @pytest.mark.parametrize("number", range({count}))
 def test_server(cloudrepo_server, number):
-    (HERE / f"seen-{{number}}").write_text(cloudrepo_server.url)
+    (HERE / f"url-{{number}}").write_text(cloudrepo_server.url)
     deadline = time.monotonic() + 60
-    while len(list(HERE.glob("seen-*"))) < {count}:
+    while len(list(HERE.glob("url-*"))) < {count}:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
-    runs = list((HERE / ".pytest_cache/d/.xprocess").iterdir())
-    (HERE / f"runs-{{number}}").write_text(str(len(runs)))
+    folders = list((HERE / ".pytest_cache/d/.xprocess").iterdir())
+    (HERE / f"folders-{{number}}").write_text(str(len(folders)))
 """
 
 
-HANGS = """
+# A `sitecustomize` module that makes the index server hang during startup.
+HANGS_AT_STARTUP = """
 import sys, threading
 if "cloudrepo_server" in sys.orig_argv:
     print("looking for the disk", flush=True)
@@ -54,18 +52,18 @@ if "cloudrepo_server" in sys.orig_argv:
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [(("-n4",), 4), (("-n2", "--dist", "each"), 1), (("-p", "no:xdist"), 1)],
-    ids=["row 1, 2: four workers", "each", "without xdist"],
+    ids=["four workers", "each", "without xdist"],
 )
-def test_a_run_has_one_server(suite: Suite, arguments: tuple[str, ...], count: int) -> None:
-    suite.write(test_it=SEEN.format(count=count))
+def test_a_session_has_one_server(suite: Suite, arguments: tuple[str, ...], count: int) -> None:
+    suite.write(test_it=STORES_URL.format(count=count))
     outcome = suite.run("-q", *arguments)
     assert outcome.status == 0, outcome
-    assert len(set(suite.read("seen-*"))) == 1
-    assert set(suite.read("runs-*")) == {"1"}
+    assert len(set(suite.read("url-*"))) == 1
+    assert set(suite.read("folders-*")) == {"1"}
     suite.expect_nothing_left()
 
 
-def test_row_3_the_first_worker_that_ends_leaves_the_server_to_the_others(suite: Suite) -> None:
+def test_the_server_runs_until_the_last_worker_has_ended(suite: Suite) -> None:
     suite.write(
         conftest="""
 import os, pathlib
@@ -96,32 +94,34 @@ def test_server(cloudrepo_server, number, worker_id):
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_row_4_a_server_that_dies_at_start_fails_the_tests_in_its_own_words(
+def test_a_server_that_exits_during_startup_fails_the_tests_with_its_output(
     suite: Suite, workers: str
 ) -> None:
-    suite.write(sitecustomize=DIES, test_it=USES + USES.replace("uses", "also_uses"))
-    # Were the death not noticed, this would wait ten minutes, longer than the run is given.
+    suite.write(sitecustomize=EXITS_AT_STARTUP, test_it=USES + USES.replace("uses", "also_uses"))
+    # If the exit went unnoticed, the session would wait for ten minutes, and this test would fail.
     outcome = suite.run(
         workers, "-o", "cloudrepo_startup_timeout=600", environ={"PYTHONPATH": str(suite.folder)}
     )
     assert outcome.counts() == {"errors": 2}, outcome
-    assert "the index server ended while it started. the disk is on fire" in outcome.output
+    assert (
+        "the index server exited during startup. Its output: the disk is on fire" in outcome.output
+    )
     assert "Traceback" not in outcome.output
     suite.expect_nothing_left()
 
 
-def test_a_server_that_never_answers_is_given_up_and_stopped(suite: Suite) -> None:
-    suite.write(sitecustomize=HANGS, test_it=USES)
+def test_a_server_that_is_not_ready_in_time_is_stopped(suite: Suite) -> None:
+    suite.write(sitecustomize=HANGS_AT_STARTUP, test_it=USES)
     outcome = suite.run(
         "-o", "cloudrepo_startup_timeout=0.5", environ={"PYTHONPATH": str(suite.folder)}
     )
     assert outcome.counts() == {"errors": 1}, outcome
-    assert "did not answer within 0.5 s" in outcome.output
+    assert "the index server was not ready within 0.5 s" in outcome.output
     assert "looking for the disk" in outcome.output
     suite.expect_nothing_left()
 
 
-def test_row_6_pytest_xprocess_reads_no_log_of_ours(suite: Suite) -> None:
+def test_pytest_xprocess_does_not_read_the_servers_log_after_each_test(suite: Suite) -> None:
     suite.write(
         test_it=USES
         + """
@@ -133,14 +133,14 @@ def test_after_it(request):
     assert outcome.counts() == {"passed": 2}, outcome
 
 
-def test_row_7_no_log_grows_from_run_to_run(suite: Suite) -> None:
+def test_the_servers_log_is_deleted_with_each_session(suite: Suite) -> None:
     suite.write(test_it=USES)
     for _ in range(2):
         assert suite.run().status == 0
         assert suite.run_folders() == []
 
 
-def test_row_8_a_recycled_process_id_is_nobodys_server(suite: Suite) -> None:
+def test_a_process_that_reuses_the_servers_process_id_is_not_killed(suite: Suite) -> None:
     suite.write(
         test_it="""
 import pathlib, subprocess, sys, time
@@ -152,14 +152,14 @@ def test_recycled(cloudrepo_server, request):
     server = psutil.Process(int(pid_file.read_text()))
     server.kill()
     server.wait(60)
-    reads = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-    bystander = subprocess.Popen(reads, stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    bystander = subprocess.Popen(command, stdin=subprocess.PIPE)
     pid_file.write_text(str(bystander.pid))
-    bystander.returncode = 0  # it outlives this test
+    bystander.returncode = 0  # keeps Popen from warning, as the process outlives this test
     request.config.bystander = bystander
 """
     )
-    # The bystander ends with the inner pytest, from which it reads.
+    # The bystander exits with the inner pytest, from which it reads.
     suite.write(
         conftest="""
 import pathlib, psutil, pytest
@@ -176,14 +176,14 @@ def pytest_unconfigure(config):
     suite.expect_nothing_left()
 
 
-def test_row_8_xkill_finds_nothing_of_ours(suite: Suite) -> None:
+def test_xkill_finds_no_server_of_the_plugin(suite: Suite) -> None:
     suite.write(test_it=USES)
     assert suite.run().status == 0
     outcome = suite.run("--xkill")
     assert "cloudrepo" not in outcome.output
 
 
-def test_row_9_another_runs_cache_clear_costs_a_run_nothing(suite: Suite) -> None:
+def test_a_cache_clear_by_another_session_does_not_affect_a_session(suite: Suite) -> None:
     suite.write(
         test_it="""
 import pathlib, time
@@ -200,21 +200,19 @@ def test_meanwhile(cloudrepo, cloudrepo_factory):
     assert cloudrepo_factory().files("demo") == []
 """
     )
-    run = suite.start()
+    session = suite.start()
     suite.wait_until_exists("ready")
     assert suite.run("--cache-clear", "--collect-only").status == 0
     assert suite.run_folders() == []
     (suite.folder / "cleared").touch()
-    outcome = run.wait()
+    outcome = session.wait()
     assert outcome.status == 0, outcome
     suite.expect_nothing_left()
 
 
 @pytest.mark.parametrize("plugin", ["cacheprovider", "legacypath"])
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_row_10_no_other_plugin_of_pytests_is_needed(
-    suite: Suite, plugin: str, workers: str
-) -> None:
+def test_pytests_own_plugins_may_be_disabled(suite: Suite, plugin: str, workers: str) -> None:
     suite.write(test_it=USES)
     outcome = suite.run(workers, "-p", f"no:{plugin}")
     assert outcome.counts() == {"passed": 1}, outcome
@@ -222,14 +220,14 @@ def test_row_10_no_other_plugin_of_pytests_is_needed(
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_cache_that_cannot_be_written_costs_a_run_nothing(suite: Suite, workers: str) -> None:
+def test_a_cache_that_is_not_writable_does_not_affect_a_session(suite: Suite, workers: str) -> None:
     suite.write(test_it=USES, not_a_folder="")
     outcome = suite.run(workers, "-o", "cache_dir=not_a_folder.py")
     assert outcome.counts().get("passed") == 1, outcome
     suite.expect_nothing_left()
 
 
-def test_row_11_two_runs_in_one_folder_have_a_server_each(suite: Suite) -> None:
+def test_two_sessions_in_one_folder_have_a_server_each(suite: Suite) -> None:
     suite.write(
         test_it="""
 import os, pathlib, time
@@ -238,8 +236,8 @@ import requests
 HERE = pathlib.Path(__file__).parent
 
 def test_both(cloudrepo_server):
-    (HERE / f"url-{os.environ['RUN']}").write_text(cloudrepo_server.url)
-    if os.environ["RUN"] == "second":
+    (HERE / f"url-{os.environ['SESSION']}").write_text(cloudrepo_server.url)
+    if os.environ["SESSION"] == "second":
         deadline = time.monotonic() + 60
         while not (HERE / "first-ended").exists():
             assert time.monotonic() < deadline
@@ -247,9 +245,9 @@ def test_both(cloudrepo_server):
     assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
 """
     )
-    second = suite.start(environ={"RUN": "second"})
+    second = suite.start(environ={"SESSION": "second"})
     suite.wait_until_exists("url-second")
-    assert suite.run(environ={"RUN": "first"}).status == 0
+    assert suite.run(environ={"SESSION": "first"}).status == 0
     assert len(suite.servers()) == 1
     (suite.folder / "first-ended").touch()
     outcome = second.wait()
@@ -259,7 +257,7 @@ def test_both(cloudrepo_server):
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_row_12_nothing_warns(suite: Suite, workers: str) -> None:
+def test_a_session_emits_no_warnings(suite: Suite, workers: str) -> None:
     suite.write(test_it=USES + USES.replace("uses", "also_uses"))
     outcome = suite.run(
         workers, "-W", "error", python=("-X", "dev", "-W", "always::ResourceWarning")
@@ -270,17 +268,17 @@ def test_row_12_nothing_warns(suite: Suite, workers: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
-def test_row_13_a_zombie_counts_as_ended() -> None:
+def test_a_zombie_counts_as_exited() -> None:
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(zombie.pid)
     while process.status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)  # between two looks; pytest-timeout or the user ends what never ends
-    # What waits for the process id to vanish would give up after a minute, and say so.
-    assert wait_for_end(process, timeout=60)
+        time.sleep(0.01)  # polls the state of the process
+    # A wait for the end of the process id would time out after a minute.
+    assert wait_for_exit(process, timeout=60)
     zombie.wait()
 
 
-def test_row_16_one_module_knows_pytest_xprocess_and_two_of_its_names() -> None:
+def test_only_one_module_imports_pytest_xprocess_and_only_two_of_its_names() -> None:
     imported = []
     for module in Path(pytest_cloudrepo.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
@@ -295,7 +293,7 @@ def test_row_16_one_module_knows_pytest_xprocess_and_two_of_its_names() -> None:
     ]
 
 
-def test_a_worker_that_crashes_leaves_the_server_to_the_others(suite: Suite) -> None:
+def test_a_crash_of_a_worker_does_not_affect_the_other_workers(suite: Suite) -> None:
     suite.write(
         test_it="""
 import os, pathlib
@@ -306,17 +304,17 @@ def test_server(cloudrepo_server, number):
     here = pathlib.Path(__file__).parent
     if number == 0:
         os._exit(1)
-    (here / f"seen-{number}").write_text(cloudrepo_server.url)
+    (here / f"url-{number}").write_text(cloudrepo_server.url)
     assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
 """
     )
     outcome = suite.run("-n2")
     assert outcome.counts() == {"passed": 5, "failed": 1}, outcome
-    assert len(set(suite.read("seen-*"))) == 1
+    assert len(set(suite.read("url-*"))) == 1
     suite.expect_nothing_left()
 
 
-def test_a_run_that_asks_for_no_server_starts_none(suite: Suite) -> None:
+def test_a_session_that_needs_no_server_starts_none(suite: Suite) -> None:
     suite.write(test_it="def test_nothing(): pass\n")
     assert suite.run().status == 0
     assert suite.run_folders() == []
@@ -324,7 +322,7 @@ def test_a_run_that_asks_for_no_server_starts_none(suite: Suite) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
-def test_what_a_killed_run_and_its_killed_server_left_goes_with_the_next_run(suite: Suite) -> None:
+def test_the_next_session_removes_the_folders_of_a_killed_session_and_server(suite: Suite) -> None:
     suite.write(
         test_it="""
 import pathlib, time
@@ -334,15 +332,15 @@ def test_hangs(cloudrepo):
     time.sleep(600)
 """
     )
-    run = suite.start()
+    session = suite.start()
     suite.wait_until_exists("ready")
     (server,) = suite.servers()
-    server.suspend()  # it cannot tidy up any more
-    run.signal("SIGKILL", whole_group=True)
-    run.wait()
+    server.suspend()  # so that it cannot clean up
+    session.signal("SIGKILL", whole_group=True)
+    session.wait()
     server.kill()
     suite.wait_for(lambda: not suite.servers(), "the end of the server")
-    assert suite.left()
+    assert suite.leftovers()
     suite.write(test_it=USES)
     assert suite.run().status == 0
     suite.expect_nothing_left()

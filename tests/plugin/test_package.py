@@ -157,7 +157,9 @@ def test_a_repository_takes_every_metadata_version(
 def test_a_field_that_a_metadata_version_lacks_is_refused(
     cloudrepo_package: PackageFactory, version: str, field: dict[str, Any], since: str
 ) -> None:
-    with pytest.raises(PackageError, match=f"{next(iter(field))} needs metadata version {since}"):
+    with pytest.raises(
+        PackageError, match=f"{next(iter(field))} requires metadata version {since}"
+    ):
         cloudrepo_package("demo", "1.0", metadata_version=version, **field)
 
 
@@ -292,42 +294,45 @@ def test_a_wheel_may_have_a_build_tag(cloudrepo_package: PackageFactory) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"name": "-demo"}, "'-demo' is no project name"),
-        ({"name": "demo\n"}, "is no project name"),
-        ({"name": "\u212aelvin"}, "is no project name"),
-        ({"version": "one"}, "'one' is no version"),
-        ({"version": 1.0}, "1.0 is no version"),
-        ({"requires": "other"}, "requires is a list"),
-        ({"requires": ["other>"]}, "'other>' is no requirement"),
-        ({"requires": ['other; os_name == "a\nb"']}, "a requirement is a text of one line"),
-        ({"requires": [1]}, "a requirement is a text of one line, unlike 1"),
+        ({"name": "-demo"}, "invalid project name '-demo'"),
+        ({"name": "demo\n"}, "invalid project name"),
+        ({"name": "\u212aelvin"}, "invalid project name"),
+        ({"version": "one"}, "invalid version 'one'"),
+        ({"version": 1.0}, "invalid version 1.0"),
+        ({"requires": "other"}, "requires must be a list"),
+        ({"requires": ["other>"]}, "invalid requirement 'other>'"),
+        ({"requires": ['other; os_name == "a\nb"']}, "a requirement must be a string of one line"),
+        ({"requires": [1]}, "a requirement must be a string of one line, not 1"),
         ({"requires_python": "3"}, "not '3'"),
         ({"requires_python": ">=3\nX: y"}, "requires_python"),
-        ({"extras": ["test"]}, "extras is a mapping"),
-        ({"extras": {"test": "pytest"}}, "extra 'test' is a list"),
-        ({"extras": {"te st": []}}, "'te st' is no name of an extra"),
-        ({"extras": {"a_b": [], "a-b": []}}, "two extras of the name 'a-b'"),
+        ({"extras": ["test"]}, "extras must be a mapping"),
+        ({"extras": {"test": "pytest"}}, "extra 'test' must be a list"),
+        ({"extras": {"te st": []}}, "invalid name of an extra 'te st'"),
+        ({"extras": {"a_b": [], "a-b": []}}, "duplicate extra 'a-b'"),
         ({"files": {"../x.py": ""}}, "relative"),
         ({"files": {"C:/x.py": ""}}, "relative"),
         ({"files": {"a\\b.py": ""}}, "'folder/file.py'"),
         ({"files": {"": ""}}, "'folder/file.py'"),
         ({"files": {"a\nb": ""}}, "one line"),
-        ({"files": {"a.py": None}}, "content is text or bytes"),
-        ({"files": {"a.py": "\ud800"}}, "not UTF-8"),
-        ({"entry_points": {"console_scripts": ["demo"]}}, "'console_scripts' is a mapping"),
+        ({"files": {"a.py": None}}, "must be a string or bytes"),
+        ({"files": {"a.py": "\ud800"}}, "cannot be encoded as UTF-8"),
+        ({"entry_points": {"console_scripts": ["demo"]}}, "'console_scripts' must be a mapping"),
         ({"entry_points": {"console_scripts": {"demo": "demo"}}}, "'module:object'"),
-        ({"entry_points": {"console_scripts": {"../demo": "demo:main"}}}, "unlike '../demo'"),
+        (
+            {"entry_points": {"console_scripts": {"../demo": "demo:main"}}},
+            "invalid entry point name '../demo'",
+        ),
         ({"entry_points": {"a\nb": {}}}, "group"),
         ({"entry_points": {"group": {"name": "demo:main\n"}}}, "'module:object'"),
         ({"tags": []}, "at least one tag"),
-        ({"tags": "py3-none-any"}, "tags is a list"),
+        ({"tags": "py3-none-any"}, "tags must be a list"),
         ({"tags": ["py3-any"]}, "three parts"),
         ({"tags": ["cp311-cp311-any", "cp312-cp312-any"]}, "a wheel for each"),
         ({"build_tag": "b1"}, "begins with a digit"),
         ({"build_tag": "1-1"}, "begins with a digit"),
-        ({"metadata_version": "3.0"}, "'3.0' is no metadata version; there are 1.0, "),
-        ({"sdist": True, "build_tag": "1"}, "neither tags nor"),
-        ({"sdist": True, "tags": ["cp311-none-any"]}, "neither tags nor"),
+        ({"metadata_version": "3.0"}, "invalid metadata version '3.0'; the versions are 1.0, "),
+        ({"sdist": True, "build_tag": "1"}, "apply to wheels only"),
+        ({"sdist": True, "tags": ["cp311-none-any"]}, "apply to wheels only"),
         ({"name": "d" * 260}, "longer than 255"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The server starts while tests are collected, so that no test waits for it."""
+"""The server starts while tests are collected, so that the first test waits less for it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.inner_sessions import DIES, USES
+from tests.support.inner_sessions import EXITS_AT_STARTUP, USES
 
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
 
-# A module that is collected after the first, and only when the server says that it can answer.
+# A module whose import waits until the server is ready. It is collected after the first module.
 WAITS = """
 import pathlib, time
 
@@ -25,8 +25,8 @@ def test_nothing():
     pass
 """
 
-# Says at the end of collection, and of the run, whether a server was started.
-TELLS = """
+# Prints at the end of the collection whether a server was started.
+PRINTS_STARTED = """
 import pathlib
 
 def started(session):
@@ -37,17 +37,18 @@ def pytest_runtestloop(session):
 """
 
 
-def test_the_server_starts_with_the_first_test_that_will_ask_for_it(suite: Suite) -> None:
+def test_the_server_starts_when_the_first_test_that_needs_it_is_collected(suite: Suite) -> None:
     suite.write(test_a=USES, test_b=WAITS)
     outcome = suite.run("-q")
     assert outcome.counts() == {"passed": 2}, outcome
     suite.expect_nothing_left()
 
 
-FULL = """
+# Makes the creation of the run's folder fail.
+DISK_FULL = """
 from pytest_cloudrepo._server.run_folder import RunFolder
 
-def claim(self, owner):
+def claim(self, owner_pid):
     raise OSError(28, "No space left on device")
 
 RunFolder.claim = claim
@@ -65,30 +66,30 @@ RunFolder.claim = claim
     ],
     ids=str,
 )
-def test_it_starts_for_selected_tests_alone(
+def test_it_starts_only_if_a_selected_test_needs_it(
     suite: Suite, arguments: tuple[str, ...], *, started: bool
 ) -> None:
-    suite.write(conftest=TELLS, test_a=USES, test_b="def test_nothing(): pass")
+    suite.write(conftest=PRINTS_STARTED, test_a=USES, test_b="def test_nothing(): pass")
     outcome = suite.run("-q", "-s", *arguments)
     assert f"started before the tests: {started}" in outcome.output
     suite.expect_nothing_left()
 
 
-def test_it_does_not_start_for_a_look_at_the_tests(suite: Suite) -> None:
+def test_it_does_not_start_with_collect_only(suite: Suite) -> None:
     suite.write(test_a=USES)
     assert suite.run("--collect-only").status == 0
     assert list(suite.folder.glob(".pytest_cache/d/.xprocess/*")) == []
 
 
-def test_a_start_that_fails_is_the_tests_to_hear_of(suite: Suite) -> None:
-    suite.write(sitecustomize=DIES, test_a=USES, test_b="def test_nothing(): pass")
+def test_an_exit_during_startup_fails_only_the_tests_that_need_the_server(suite: Suite) -> None:
+    suite.write(sitecustomize=EXITS_AT_STARTUP, test_a=USES, test_b="def test_nothing(): pass")
     outcome = suite.run("-q", environ={"PYTHONPATH": str(suite.folder)})
     assert outcome.counts() == {"passed": 1, "errors": 1}, outcome
     assert "the disk is on fire" in outcome.output
 
 
-def test_a_start_that_is_refused_is_too(suite: Suite) -> None:
-    suite.write(conftest=FULL, test_a=USES, test_b="def test_nothing(): pass")
+def test_a_server_that_cannot_be_started_fails_only_the_tests_that_need_it(suite: Suite) -> None:
+    suite.write(conftest=DISK_FULL, test_a=USES, test_b="def test_nothing(): pass")
     outcome = suite.run("-q")
     assert outcome.counts() == {"passed": 1, "errors": 1}, outcome
-    assert "no server could be started: [Errno 28] No space left on device" in outcome.output
+    assert "cannot start the index server: [Errno 28] No space left on device" in outcome.output

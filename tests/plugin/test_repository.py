@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from pytest_cloudrepo import CommandError, ServerError
+from pytest_cloudrepo._api import Api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,7 +166,7 @@ def test_upload_runs_twine(cloudrepo: Repository, wheel: WheelFactory) -> None:
 
 
 @pytest.mark.cloudrepo(overwrite_protection=True)
-def test_a_refused_upload_shows_what_twine_and_the_server_said(
+def test_a_rejected_upload_shows_twines_output_and_the_rejected_requests(
     cloudrepo: Repository, wheel: WheelFactory
 ) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
@@ -177,8 +178,8 @@ def test_a_refused_upload_shows_what_twine_and_the_server_said(
     with pytest.raises(CommandError) as refusal:
         cloudrepo.upload(changed)
     assert "HTTPError" in str(refusal.value)
-    assert refusal.value.server_said.count("409") == 1
-    assert "already exists" in refusal.value.server_said
+    assert refusal.value.rejected_requests.count("409") == 1
+    assert "already exists" in refusal.value.rejected_requests
     assert WHEEL in cloudrepo.explain()
 
 
@@ -187,7 +188,7 @@ def test_an_upload_that_never_reached_the_server_has_nothing_from_it(
 ) -> None:
     with pytest.raises(CommandError, match=r"missing\.whl") as refusal:
         cloudrepo.upload(tmp_path / "missing.whl")
-    assert refusal.value.server_said == ""
+    assert refusal.value.rejected_requests == ""
     assert cloudrepo.explain() == ""
 
 
@@ -199,7 +200,7 @@ def test_another_users_login(
     assert requests.get(as_reader.index_url + "/", timeout=10).status_code == 200
     with pytest.raises(CommandError) as refusal:
         as_reader.upload(wheel("demo", "1.0"))
-    assert "403" in refusal.value.server_said
+    assert "403" in refusal.value.rejected_requests
     assert cloudrepo.files("demo") == []
     assert (as_reader.username, as_reader.name) == (reader.email, cloudrepo.name)
     assert cloudrepo.username != reader.email
@@ -290,22 +291,26 @@ def test_run_tells_what_the_server_refused(cloudrepo: Repository, wheel: WheelFa
     command = ("twine", "upload", wheel("demo", "1.0", content="x = 2"))
     with pytest.raises(CommandError) as refusal:
         cloudrepo.run(*command)
-    assert "409 File already exists" in refusal.value.server_said
+    assert "409 File already exists" in refusal.value.rejected_requests
     assert not cloudrepo.run(*command, check=False).ok
 
 
 def test_a_server_without_a_journal_takes_uploads_too(
     cloudrepo: Repository, wheel: WheelFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: Repository) -> None:
-        raise ServerError("This server shares its store, and keeps no journal.", status=409)
+    call = Api.call
 
-    monkeypatch.setattr(type(cloudrepo), "requests", property(refuse))
+    def call_without_journal(api: Api, method: str, *path: str, **options: Any) -> Any:  # noqa: ANN401 - as Api.call
+        if path[-1] == "requests":
+            raise ServerError("This server shares its store, and keeps no journal.", status=409)
+        return call(api, method, *path, **options)
+
+    monkeypatch.setattr(Api, "call", call_without_journal)
     cloudrepo.upload(wheel("demo", "1.0"))
     cloudrepo.overwrite_protection = True
     with pytest.raises(CommandError) as refusal:
         cloudrepo.upload(wheel("demo", "1.0", content="x = 2"))
-    assert refusal.value.server_said == ""
+    assert refusal.value.rejected_requests == ""
     assert "File already exists" in str(refusal.value)
 
 

@@ -146,17 +146,17 @@ def test_there_is_a_wheel_for_each_tag(cloudrepo: Repository) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[root]", "colour = 1\n[root]", "unknown key 'colour'; there are description, envir"),
-        ('requires = ["app"]', 'requirs = ["app"]', "root: unknown key 'requirs'; there are"),
+        ("[root]", "colour = 1\n[root]", "unknown key 'colour'; the keys are description, en"),
+        ('requires = ["app"]', 'requirs = ["app"]', "root: unknown key 'requirs'; the keys are"),
         ("satisfiable = true", "", "expected: Object missing required field `satisfiable`"),
         ("satisfiable = true", "satisfiable = 1", "expected: Expected `bool`, got `int`"),
         ('requires = ["other"]', "yankd = true", "packages.app.1.0: unknown key 'yankd'"),
         ('requires = ["other"]', "yanked = 'x'", "packages.app.1.0: Expected `bool`, got `str`"),
-        ('requires = ["other"]', "requires = ['b<']", "app 1.0: 'b<' is no requirement"),
-        ('requires = ["other"]', "wheel_tags = ['x']", "app 1.0: a wheel's tag has three parts"),
-        ('requires = ["app"]', 'requires = ["app>"]', "'app>' is no requirement"),
+        ('requires = ["other"]', "requires = ['b<']", "app 1.0: invalid requirement 'b<'"),
+        ('requires = ["other"]', "wheel_tags = ['x']", "app 1.0: invalid wheel tag 'x'"),
+        ('requires = ["app"]', 'requires = ["app>"]', "invalid requirement 'app>'"),
         ("app.versions", "app.variants", "packages.app: unknown key 'variants'"),
-        ('"1.0"', '"one"', "app one: 'one' is no version"),
+        ('"1.0"', '"one"', "app one: invalid version 'one'"),
         ('name = "minimal"', "", "Object missing required field `name`"),
         ('name = "minimal"', 'name = "minimal"\nexpected = 1', "Cannot"),
         ("[root]", "[root", "at line 3"),
@@ -179,9 +179,12 @@ def test_a_file_that_is_wrong_is_named_with_the_place(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[]", "there are none"),
-        ('[{"name": "a"}, {"name": "b"}]', "has not one scenario: say which; there are a, b"),
-        ("[1]", "a table is expected, not 1"),
+        ("[]", "the names are (none)"),
+        (
+            '[{"name": "a"}, {"name": "b"}]',
+            "contains 2 scenarios: choose one by its name; the names are a, b",
+        ),
+        ("[1]", "expected a table, not 1"),
         ('{"name": "a", "root": [], "expected": {}}', "Expected `object`, got `array`"),
         ("{", "line 1"),
     ],
@@ -196,7 +199,9 @@ def test_a_json_file_that_is_wrong_is_named_too(tmp_path: Path, content: str, sa
 
 def test_a_scenario_that_a_file_does_not_hold_is_refused() -> None:
     names = [one["name"] for one in json.loads((SCENARIOS / "many.json").read_text("utf-8"))]
-    with pytest.raises(ScenarioError, match=f"no scenario 'x'; there are {', '.join(names)}"):
+    with pytest.raises(
+        ScenarioError, match=f"scenario 'x' not found; the names are {', '.join(names)}"
+    ):
         read_scenario(SCENARIOS / "many.json", name="x")
 
 
@@ -204,7 +209,7 @@ def test_a_scenario_that_a_file_does_not_hold_is_refused() -> None:
     ("name", "said"),
     [
         ("missing.toml", "cannot be read: No such file"),
-        ("some.yaml", "ends with .toml or .json"),
+        ("some.yaml", "end with .toml or .json"),
         ("bytes.toml", "utf-8"),
     ],
 )

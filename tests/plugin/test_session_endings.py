@@ -1,4 +1,4 @@
-"""Whatever ends a run, no server and no temporary folder outlives it by more than 3 seconds."""
+"""However a pytest session ends, its server and temporary folders are gone 3 seconds later."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
 
 posix = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows knows neither process groups nor these signals"
+    sys.platform == "win32", reason="Windows has neither process groups nor these signals"
 )
 
-# Two tests, so that each of two workers is in one.
+# Two tests, so that each of two workers runs one of them.
 HANGS = """
 import pathlib, time
 import pytest
@@ -27,18 +27,18 @@ def test_hangs(cloudrepo, number):
     time.sleep(600)
 """
 
-ENDS_ITSELF = {
+ENDINGS = {
     "normal": ((), "def test_it(cloudrepo): pass", 0),
     "failing": ((), "def test_it(cloudrepo): assert not cloudrepo", 1),
     "first failure": (
         ("-x",),
         "def test_it(cloudrepo): assert not cloudrepo\ndef test_other(cloudrepo): pass",
-        None,  # xdist and pytest do not agree on it
+        None,  # the status differs between pytest and pytest-xdist
     ),
     "pytest.exit": (
         (),
         "import pytest\ndef test_it(cloudrepo): pytest.exit('enough', returncode=7)",
-        None,  # likewise
+        None,  # as above
     ),
     "internal error": (
         ("-p", "breaks"),
@@ -57,19 +57,21 @@ WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
 
 
 @WORKERS
-@pytest.mark.parametrize("ending", ENDS_ITSELF)
-def test_a_run_that_ends_by_itself(suite: Suite, ending: str, workers: str) -> None:
-    arguments, text, status = ENDS_ITSELF[ending]
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_session_that_ends_by_itself_leaves_nothing(
+    suite: Suite, ending: str, workers: str
+) -> None:
+    arguments, text, status = ENDINGS[ending]
     suite.write(test_it=text, breaks=BREAKS)
     outcome = suite.run(workers, *arguments, environ={"PYTHONPATH": str(suite.folder)})
-    # At once: the controller stops the server, which need not find out that it is alone.
-    assert suite.left() == []
+    # Without waiting: the controller stops the server itself.
+    assert suite.leftovers() == []
     if status is not None:
         assert outcome.status == status, outcome
 
 
 @posix
-def test_a_copy_of_the_process_that_ends_the_run_ends_no_server(suite: Suite) -> None:
+def test_a_forked_copy_of_pytest_does_not_stop_the_server(suite: Suite) -> None:
     suite.write(
         test_it="""
 import os, sys
@@ -77,7 +79,7 @@ import os, sys
 def test_forks(cloudrepo):
     child = os.fork()
     if not child:
-        sys.exit("as a program would, and so on through pytest to its end")
+        sys.exit("unwinds through pytest, which ends as at the end of a session")
     os.waitpid(child, 0)
     assert cloudrepo.files("demo") == []
 
@@ -94,25 +96,29 @@ def test_goes_on(cloudrepo):
 @WORKERS
 @pytest.mark.parametrize("whole_group", [True, False], ids=["group", "controller"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_run_that_is_ended(suite: Suite, name: str, workers: str, *, whole_group: bool) -> None:
+def test_a_session_that_is_killed_leaves_nothing(
+    suite: Suite, name: str, workers: str, *, whole_group: bool
+) -> None:
     suite.write(test_it=HANGS)
-    run = suite.start(workers)
+    session = suite.start(workers)
     suite.wait_until_exists("ready-0")
     if workers == "-n2":
         suite.wait_until_exists("ready-1")
     assert len(suite.servers()) == 1
-    run.signal(name, whole_group=whole_group)
-    outcome = run.wait()
+    session.signal(name, whole_group=whole_group)
+    outcome = session.wait()
     suite.expect_nothing_left()
     if name == "SIGINT":
         assert outcome.status == pytest.ExitCode.INTERRUPTED, outcome
-        # Row 5: what pytest-xprocess's own clean-up ends with.
+        # The clean-up of pytest-xprocess itself raises this exception.
         assert "TypeError" not in outcome.output
 
 
 @posix
 @WORKERS
-def test_a_run_that_is_interrupted_while_the_server_starts(suite: Suite, workers: str) -> None:
+def test_a_session_that_is_interrupted_while_the_server_starts_leaves_nothing(
+    suite: Suite, workers: str
+) -> None:
     suite.write(
         test_it="def test_it(cloudrepo): pass",
         sitecustomize="""
@@ -122,9 +128,9 @@ if "cloudrepo_server" in sys.orig_argv:
     threading.Event().wait()
 """,
     )
-    run = suite.start(workers, environ={"PYTHONPATH": str(suite.folder)})
+    session = suite.start(workers, environ={"PYTHONPATH": str(suite.folder)})
     suite.wait_until_exists("starting")
-    run.signal("SIGINT", whole_group=True)
-    outcome = run.wait()
+    session.signal("SIGINT", whole_group=True)
+    outcome = session.wait()
     suite.expect_nothing_left()
     assert outcome.status == pytest.ExitCode.INTERRUPTED, outcome

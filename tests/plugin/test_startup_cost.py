@@ -1,4 +1,4 @@
-"""A project that has the plugin and does not use it pays next to nothing."""
+"""A project that has the plugin installed but does not use it starts as fast as without it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
 
-COSTLY = {"aiohttp", "build", "cloudrepo_server", "msgspec", "obstore", "requests", "twine"}
-COSTLY |= {"urllib3", "virtualenv", "uvloop", "psutil", "xprocess"}
+SLOW_IMPORTS = {"aiohttp", "build", "cloudrepo_server", "msgspec", "obstore", "requests", "twine"}
+SLOW_IMPORTS |= {"urllib3", "virtualenv", "uvloop", "psutil", "xprocess"}
 
 
 @pytest.mark.parametrize("arguments", [("--collect-only",), ("-n1",)], ids=" ".join)
-def test_the_plugin_imports_nothing_costly_before_it_is_used(
+def test_the_plugin_imports_nothing_slow_before_it_is_used(
     suite: Suite, arguments: tuple[str, ...]
 ) -> None:
     suite.write(
@@ -23,27 +23,27 @@ def test_the_plugin_imports_nothing_costly_before_it_is_used(
 import sys
 
 def test_nothing():
-    assert {COSTLY} & {{name.partition(".")[0] for name in sys.modules}} == set()
+    assert {SLOW_IMPORTS} & {{name.partition(".")[0] for name in sys.modules}} == set()
 """
     )
-    # pytest-xprocess imports itself and psutil at every start; without it, it shows who else does.
+    # pytest-xprocess's own plugin imports psutil at every start, which would hide other imports.
     suite.plugins.remove("xprocess")
     outcome = suite.run(*arguments, python=("-X", "importtime"))
     assert outcome.status == 0, outcome
     imported = set(re.findall(r"^import time:.*\| +(\w+)", outcome.output, re.MULTILINE))
     assert "pytest_cloudrepo" in imported
-    assert imported & COSTLY == set()
+    assert imported & SLOW_IMPORTS == set()
 
 
-def test_a_test_that_uses_the_plugin_imports_no_program(suite: Suite) -> None:
+def test_a_test_that_uses_the_plugin_does_not_import_the_tools(suite: Suite) -> None:
     suite.write(
         test_it="""
 import sys
 
 def test_uses_it(cloudrepo, cloudrepo_project, cloudrepo_venv):
     cloudrepo.upload(*cloudrepo_project("demo", "1.0").build(sdist=False))
-    programs = {"aiohttp", "build", "obstore", "pip", "twine", "virtualenv"}
-    assert programs & {name.partition(".")[0] for name in sys.modules} == set()
+    tools = {"aiohttp", "build", "obstore", "pip", "twine", "virtualenv"}
+    assert tools & {name.partition(".")[0] for name in sys.modules} == set()
 """
     )
     outcome = suite.run()

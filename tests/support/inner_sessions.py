@@ -1,4 +1,4 @@
-"""Other people's test suites: pytest runs of their own that use the plugin."""
+"""Inner pytest sessions: test suites in temporary folders that use the plugin as users do."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-GENEROUS = 60.0
+GENEROUS_TIMEOUT = 60.0
+CLEAN_UP_TIMEOUT = 3.0  # what the plugin promises
+POLL_INTERVAL = 0.02
 
+# A test that needs the server.
 USES = """
 def test_uses_it(cloudrepo):
     assert cloudrepo.files("demo") == []
 """
 
-# Python loads a module of this name at its start, also in the index server.
-DIES = """
+# A `sitecustomize` module, which Python imports at startup: it makes the index server exit at once.
+EXITS_AT_STARTUP = """
 import os, sys
 if "cloudrepo_server" in sys.orig_argv:
     print("the disk is on fire", file=sys.stderr, flush=True)
@@ -36,18 +39,19 @@ if "cloudrepo_server" in sys.orig_argv:
 
 
 class Suite:
-    """A folder of tests, and the pytest runs in it."""
+    """A folder of tests, and the pytest sessions in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # A temporary folder of the suite's own shows whatever is left in it.
+        # With a temporary folder of its own, a test can see which files are left in it.
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
-        # Others that are installed here may cost the inner runs a second each.
+        # Without other installed plugins, some of which slow down the start by a second.
         self.plugins = ["xdist", "xprocess", "cloudrepo"]
-        self._runs: list[Run] = []
+        self._sessions: list[InnerSession] = []
 
     def write(self, **modules: str) -> None:
+        """Write Python modules, by name."""
         for name, text in modules.items():
             (self.folder / f"{name}.py").write_text(text, encoding="utf-8")
 
@@ -56,26 +60,28 @@ class Suite:
         *arguments: str,
         python: tuple[str, ...] = (),
         environ: Mapping[str, str] | None = None,
-    ) -> Run:
-        """Start pytest, in a process group of its own, as a terminal does."""
-        # Where tox says that it runs the tests, pytest has its cache there, and not in the suite.
+    ) -> InnerSession:
+        """Start pytest in a process group of its own, as a terminal does."""
+        # With tox's variables, pytest would put its cache into tox's folder.
         outer = ("PYTEST_", "TOX_")
-        keep = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(outer)
+        }
         plugins = [f"-p{name}" for name in self.plugins]
-        run = Run(
+        session = InnerSession(
             [sys.executable, *python, "-m", "pytest", *plugins, *arguments],
             folder=self.folder,
             environ={
-                **keep,
+                **environment,
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 "TMPDIR": str(self.temporary),
                 "COLUMNS": "200",
                 **(environ or {}),
             },
-            output=self.folder / f"output-{len(self._runs)}.txt",
+            output=self.folder / f"output-{len(self._sessions)}.txt",
         )
-        self._runs.append(run)
-        return run
+        self._sessions.append(session)
+        return session
 
     def run(
         self,
@@ -83,68 +89,78 @@ class Suite:
         python: tuple[str, ...] = (),
         environ: Mapping[str, str] | None = None,
     ) -> Outcome:
+        """Run pytest to its end."""
         return self.start(*arguments, python=python, environ=environ).wait()
 
     @staticmethod
-    def wait_for(condition: Callable[[], object], what: str, *, seconds: float = GENEROUS) -> None:
+    def wait_for(
+        condition: Callable[[], object], what: str, *, seconds: float = GENEROUS_TIMEOUT
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 pytest.fail(f"waited {seconds:g} s for {what}", pytrace=False)
-            time.sleep(0.02)  # between two looks at the condition
+            time.sleep(POLL_INTERVAL)
 
     def wait_until_exists(self, name: str) -> None:
+        """Wait until an inner test has created a file."""
         self.wait_for((self.folder / name).exists, f"{name} from the inner tests")
 
     def read(self, pattern: str) -> list[str]:
+        """Return the contents of the files that match a pattern, sorted by name."""
         return [path.read_text(encoding="utf-8") for path in sorted(self.folder.glob(pattern))]
 
     def servers(self) -> list[psutil.Process]:
-        """The index servers that runs of this suite started and that run now."""
+        """Return the running index servers that sessions of this suite started."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                words = process.cmdline()
-                if "cloudrepo_server" in words and str(self.folder) in " ".join(words):
+                arguments = process.cmdline()
+                command = " ".join(arguments)
+                if "cloudrepo_server" in arguments and str(self.folder) in command:
                     found.append(process)
         return found
 
     def run_folders(self) -> list[Path]:
-        """What runs keep in pytest's cache."""
+        """Return the folders of sessions in pytest's cache."""
         return list((self.folder / ".pytest_cache/d/.xprocess").glob("*"))
 
     def temporary_folders(self) -> list[Path]:
-        """What is in the temporary folder, but for pytest's own."""
+        """Return the contents of the temporary folder, without pytest's own folders."""
         return [path for path in self.temporary.iterdir() if not path.name.startswith("pytest-of")]
 
-    def left(self) -> list[object]:
+    def leftovers(self) -> list[object]:
+        """Return the servers and folders of sessions that still exist."""
         return [*self.servers(), *self.run_folders(), *self.temporary_folders()]
 
     def expect_nothing_left(self) -> None:
-        deadline = time.monotonic() + 3.0  # what the plugin promises
-        while left := self.left():
+        """Fail the test unless all leftovers are gone soon."""
+        deadline = time.monotonic() + CLEAN_UP_TIMEOUT
+        while leftovers := self.leftovers():
             if time.monotonic() > deadline:
-                pytest.fail(f"still there 3 s after the run: {left}", pytrace=False)
-            time.sleep(0.02)  # between two looks
+                message = f"still there {CLEAN_UP_TIMEOUT:g} s after the session: {leftovers}"
+                pytest.fail(message, pytrace=False)
+            time.sleep(POLL_INTERVAL)
 
     def close(self) -> None:
-        for run in self._runs:
-            run.kill()
+        """Kill everything that still runs."""
+        for session in self._sessions:
+            session.kill()
         for server in self.servers():
             with contextlib.suppress(psutil.Error):
                 server.kill()
 
 
-class Run:
-    """A pytest run that may still be going on."""
+class InnerSession:
+    """A pytest session that may still be running."""
 
     def __init__(
         self, command: list[str], *, folder: Path, environ: dict[str, str], output: Path
     ) -> None:
         self._output = output
-        # Where this process was started to ignore Ctrl-C (in the background, by nohup), the run
-        # would ignore it too.
-        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        # A process inherits that SIGINT is ignored, for example from nohup. Then the inner session
+        # would ignore Ctrl-C too.
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with output.open("w", encoding="utf-8") as file:
                 self._process = subprocess.Popen(
@@ -157,11 +173,11 @@ class Run:
                     start_new_session=sys.platform != "win32",
                 )
         finally:
-            signal.signal(signal.SIGINT, ours)
+            signal.signal(signal.SIGINT, previous)
 
     def wait(self) -> Outcome:
-        """Wait for the controller alone: its workers may take longer."""
-        status = self._process.wait(timeout=2 * GENEROUS)
+        """Wait for the controller process; workers of pytest-xdist may run longer."""
+        status = self._process.wait(timeout=2 * GENEROUS_TIMEOUT)
         return Outcome(status, self._output.read_text(encoding="utf-8", errors="replace"))
 
     def signal(self, name: str, *, whole_group: bool) -> None:
@@ -173,7 +189,7 @@ class Run:
 
     def kill(self) -> None:
         if sys.platform != "win32":
-            # Also the workers whose controller is gone.
+            # The group includes workers whose controller has exited.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
@@ -181,7 +197,7 @@ class Run:
 
 
 class Outcome:
-    """How an inner run ended."""
+    """The exit status and output of an inner session."""
 
     def __init__(self, status: int, output: str) -> None:
         self.status = status
@@ -191,7 +207,7 @@ class Outcome:
         return f"exit status {self.status}\n{self.output}"
 
     def counts(self) -> dict[str, int]:
-        """The summary's numbers: passed, failed, errors."""
+        """Return the numbers in pytest's summary: passed, failed, errors."""
         *_, summary = re.findall(
             r"^=* ?((?:\d+ \w+(?:, )?)+) in [\d.]+s", self.output, re.MULTILINE
         )
@@ -201,6 +217,7 @@ class Outcome:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Iterator[Suite]:
+    """An empty test suite."""
     folder = tmp_path / "suite"
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
@@ -210,12 +227,14 @@ def suite(tmp_path: Path) -> Iterator[Suite]:
 
 
 class WheelFactory(Protocol):
+    """The value of the fixture `wheel`."""
+
     def __call__(self, name: str, version: str, *, content: str = "") -> Path: ...
 
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> WheelFactory:
-    """Writes a valid wheel in a moment; the fixtures' own way is to build one."""
+    """Writes small valid wheels, independently of the fixtures of the plugin."""
 
     def write(name: str, version: str, *, content: str = "") -> Path:
         path = tmp_path / f"{name}-{version}-py3-none-any.whl"

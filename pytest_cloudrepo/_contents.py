@@ -1,0 +1,250 @@
+"""The part of `Repository` that uses the admin API: settings, files, the journal and faults."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from pytest_cloudrepo import _arguments, settings
+from pytest_cloudrepo._distributions.upload_time import iso_format
+from pytest_cloudrepo.errors import ServerError
+from pytest_cloudrepo.fault import Fault, fault_to_json
+from pytest_cloudrepo.journal import Journal, Request
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_cloudrepo._api import Api
+    from pytest_cloudrepo.graph import Graph
+    from pytest_cloudrepo.scenario import Scenario
+
+EXPLAINED_REQUESTS = 10
+
+
+class RepositoryContents:
+    """A repository on a server, as the admin API sees it."""
+
+    __slots__ = ("_api", "name", "url")
+
+    def __init__(self, api: Api, name: str, url: str) -> None:
+        self.name = name
+        """The repository's name on the server."""
+        self.url = url
+        """The repository's URL, without credentials."""
+        self._api = api
+
+    def __repr__(self) -> str:
+        return f"<Repository {self.name!r} at {self.url}>"
+
+    @property
+    def overwrite_protection(self) -> bool:
+        """Whether uploads that would replace an existing file are rejected.
+
+        You can change it at any time: `cloudrepo.overwrite_protection = True`.
+        """
+        __tracebackhide__ = True
+        return bool(self._call("GET")["overwrite_protection"])
+
+    @overwrite_protection.setter
+    def overwrite_protection(self, protected: bool) -> None:
+        __tracebackhide__ = True
+        self._call("PATCH", json=settings.to_json({"overwrite_protection": protected}))
+
+    def publish(self, *paths: str | Path, upload_time: datetime | str | None = None) -> None:
+        """Add files through the admin API, in milliseconds.
+
+        The same rules apply as to an upload, overwrite protection included.
+
+        Args:
+            paths: the files.
+            upload_time: the upload time that the index shows, with a time zone; a string must be
+                in ISO 8601. By default the present time.
+
+        Raises:
+            ServerError: the server rejected a file. The files before it were added.
+        """
+        __tracebackhide__ = True
+        time = None if upload_time is None else iso_format(upload_time)
+        for path in _arguments.check_files(paths):
+            with path.open("rb") as file:
+                self._put(path.name, file, time)
+
+    def publish_all(self, graph: Graph) -> None:
+        """Create the distributions of a dependency graph, and add them as `publish` does.
+
+        Args:
+            graph: the requirements of each version of each project, as in
+                `{"a": {"1.0": ["b<2"]}, "b": {"1.0": []}}`. Instead of a list of requirements, a
+                release can have a mapping with more details: see `ReleaseDetails`.
+
+        Raises:
+            PackageError: a release is invalid; the message names it. No file was added.
+            ServerError: the server rejected a file. The files before it were added.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.graph import publications  # few tests need it
+
+        for publication in publications(graph):
+            filename = publication.distribution.filename
+            content = BytesIO(publication.distribution.content)
+            self._put(filename, content, publication.upload_time)
+            if publication.yanked is not False:
+                self.yank(filename, "" if publication.yanked is True else publication.yanked)
+
+    def load_scenario(self, path: str | Path, *, name: str | None = None) -> Scenario:
+        """Add the packages of a packse scenario to the repository, and return the scenario.
+
+        Args:
+            path: the scenario's file, TOML or JSON.
+            name: the name of the scenario, if the file contains several.
+
+        Raises:
+            ScenarioError: the file or one of its releases is invalid.
+            ServerError: the server rejected a file. The files before it were added.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.scenario import read_scenario  # few tests need it
+
+        scenario = read_scenario(Path(path), name=name)
+        self.publish_all(scenario.packages)
+        return scenario
+
+    def files(self, project: str) -> list[str]:
+        """Return the sorted names of a project's files; an empty list if there is no project."""
+        __tracebackhide__ = True
+        return sorted(file["filename"] for file in self._files(project))
+
+    def versions(self, project: str) -> list[str]:
+        """Return a project's versions in ascending order; an empty list if there is no project."""
+        __tracebackhide__ = True
+        from pytest_cloudrepo._versions import sort_versions  # few tests need it
+
+        files = self._files(project)
+        return sort_versions({file["version"] for file in files if file["version"] is not None})
+
+    def yank(self, filename: str, reason: str = "") -> None:
+        """Yank a file: installers ignore it unless its exact version is requested."""
+        __tracebackhide__ = True
+        self._call("PATCH", "files", filename, json={"yanked": reason or True})
+
+    def unyank(self, filename: str) -> None:
+        """Make a yanked file available again."""
+        __tracebackhide__ = True
+        self._call("PATCH", "files", filename, json={"yanked": False})
+
+    def delete(self, filename: str) -> None:
+        """Delete a file."""
+        __tracebackhide__ = True
+        self._call("DELETE", "files", filename)
+
+    def set_status(
+        self,
+        project: str,
+        status: Literal["active", "archived", "quarantined", "deprecated"],
+        reason: str | None = None,
+    ) -> None:
+        """Set a project's status marker (PEP 792)."""
+        __tracebackhide__ = True
+        self._call("PATCH", "projects", project, json={"status": status, "reason": reason})
+
+    @property
+    def requests(self) -> Journal:
+        """The requests that the repository received so far, with their responses."""
+        __tracebackhide__ = True
+        entries = self._call("GET", "requests")["requests"]
+        return Journal(map(Request.from_json, entries), lambda: self._call("DELETE", "requests"))
+
+    @property
+    def last_request(self) -> int | None:
+        """The number of the newest request to the repository; pass it to `explain`.
+
+        Requests are numbered from 1. It is 0 before the first request, and None if the server keeps
+        no journal or does not respond.
+        """
+        try:
+            number: int = self._call("GET", "requests", query={"limit": 0})["last"]
+        except ServerError:
+            return None
+        return number
+
+    def explain(self, *, since: int | None = 0) -> str:
+        """Return the newest rejected requests, one per line; an empty string if there are none.
+
+        Args:
+            since: only return requests after the one with this number, a value of `last_request`.
+        """
+        if since is None:
+            return ""
+        try:
+            entries = self._call("GET", "requests", query={"after": since})["requests"]
+        except ServerError:  # the server keeps no journal, or does not respond
+            return ""
+        rejected = [request for request in map(Request.from_json, entries) if request.refused]
+        return "\n".join(map(str, rejected[-EXPLAINED_REQUESTS:]))
+
+    def fault(
+        self,
+        kind: str,
+        *,
+        times: int | None = None,
+        every: int = 1,
+        method: str | None = None,
+        path: str = "*",
+        project: str | None = None,
+        user: str | None = None,
+        **details: object,
+    ) -> Fault:
+        """Make requests to the repository fail, until the fault is removed.
+
+        A fault affects the requests that match `method`, `path`, `project` and `user`. Calls of the
+        admin API, such as `publish`, are never affected.
+
+        Args:
+            kind: `status`, `latency`, `drip`, `reset`, `truncate`, `corrupt`, `wrong-hash`,
+                `wrong-metadata-hash`, `missing-metadata`, `stale-page` or `stored-then-error`.
+            times: the largest number of requests to affect. By default there is no limit.
+            every: affect only every n-th matching request.
+            method: GET, HEAD or POST. By default any method.
+            path: a glob pattern for the path below the repository's URL.
+            project: the name of a project. By default any project.
+            user: the e-mail address of a user. By default any user.
+            details: the options of the kind: `status`, `reason`, `headers`, `seconds`,
+                `bytes_per_second`, `when`, `keep`.
+
+        Raises:
+            ServerError: the kind is unknown, or a detail is invalid.
+        """
+        __tracebackhide__ = True
+        body = fault_to_json(
+            kind,
+            times=times,
+            every=every,
+            method=method,
+            path=path,
+            project=project,
+            user=user,
+            **details,
+        )
+        return Fault(kind, self._call("POST", "faults", json=body)["id"], self._call)
+
+    def _put(self, filename: str, body: IO[bytes], upload_time: str | None) -> None:
+        __tracebackhide__ = True
+        query = {"upload_time": upload_time} if upload_time else None
+        self._call("PUT", "files", filename, body=body, query=query)
+
+    def _files(self, project: str) -> list[dict[str, Any]]:
+        __tracebackhide__ = True
+        try:
+            files: list[dict[str, Any]] = self._call("GET", "projects", project)["files"]
+        except ServerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._call("GET")  # raises if the repository itself does not exist
+            return []
+        return files
+
+    def _call(self, method: str, *path: str, **options: Any) -> Any:  # noqa: ANN401 - as Api.call
+        __tracebackhide__ = True
+        return self._api.call(method, "repositories", self.name, *path, **options)
