@@ -9,7 +9,7 @@ from cloudrepo_server.web.admin import schemas
 from cloudrepo_server.web.admin.openapi import Operation
 from cloudrepo_server.web.http.request_body import read_json
 from cloudrepo_server.web.http.responses import json_response
-from cloudrepo_server.web.impersonation.certificates import Authority
+from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
 _IMPERSONATIONS = "/api/repositories/{name}/impersonations"
@@ -50,7 +50,9 @@ class ImpersonationApi:
         body = await read_json(request, schemas.NewImpersonation)
         impersonations = self._organization.testkit.impersonations
         certificate = None
-        if Authority.is_installed() or any(url.startswith("https:") for url in body.urls):
+        if CertificateAuthority.is_installed() or any(
+            url.startswith("https:") for url in body.urls
+        ):
             certificate = (await self._proxy.authority()).pem
         made = impersonations.add(
             repository.name, repository.document.id, urls=body.urls, allow=body.allow

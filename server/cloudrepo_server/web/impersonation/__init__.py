@@ -1,1 +1,1 @@
-"""The proxy that serves repositories under other hosts' URLs."""
+"""Impersonation: a proxy that serves repositories under the URLs of other hosts."""

@@ -1,4 +1,4 @@
-"""A throwaway certificate authority, for the same server over https and by other names."""
+"""A throwaway certificate authority, for HTTPS on loopback and for impersonated hosts."""
 
 import ssl
 from importlib.util import find_spec
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from cloudrepo_server.errors import InvalidError
 
-HOSTS = ("127.0.0.1", "::1", "localhost")
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
-class Authority:
-    """Certificates for any host, signed by an authority that lives as long as the server.
+class CertificateAuthority:
+    """A certificate authority that exists as long as the server.
 
     Raises:
         InvalidError: the extra `tls` is not installed.
@@ -18,28 +18,30 @@ class Authority:
 
     def __init__(self) -> None:
         try:
-            # An optional extra: most runs need no TLS.
+            # Imported here because it belongs to an extra, and most servers need no TLS.
             import trustme
         except ImportError:
-            raise InvalidError("TLS needs trustme: install pytest-cloudrepo[tls].") from None
+            raise InvalidError(
+                "HTTPS requires trustme: run pip install 'pytest-cloudrepo[tls]'."
+            ) from None
         self._authority = trustme.CA()
 
     @staticmethod
     def is_installed() -> bool:
-        """Whether the extra `tls` is there."""
+        """Return whether the extra `tls` is installed."""
         return find_spec("trustme") is not None
 
     @property
     def pem(self) -> str:
-        """What clients must trust."""
+        """The CA certificate, which clients must trust."""
         return self._authority.cert_pem.bytes().decode()
 
     def write(self, path: Path) -> None:
-        """Write what clients must trust."""
+        """Write the CA certificate to a file."""
         path.write_text(self.pem)
 
     def context(self, *hosts: str) -> ssl.SSLContext:
-        """What a listener needs to be these hosts."""
+        """Return a server's TLS context with a new certificate for these hosts."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._authority.issue_cert(*hosts).configure_cert(context)
         return context

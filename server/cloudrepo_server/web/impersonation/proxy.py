@@ -1,97 +1,86 @@
-"""A listener through which programs reach hosts that a repository stands for, and no other.
+"""The proxy through which a test's subprocesses reach impersonated hosts, and allowed real ones.
 
-Its credentials name an impersonation, so the programs of parallel tests do not meet.
+Each impersonation has credentials for the proxy, which keep the subprocesses of parallel tests
+apart.
 """
 
-from __future__ import annotations
-
 import asyncio
-import base64
-import binascii
 import contextlib
 import ssl
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-import msgspec
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.web.http.responses import reason_phrase
-from cloudrepo_server.web.impersonation.certificates import Authority
-
-if TYPE_CHECKING:
-    # Imported when the first program comes, which in most runs is never.
-    import h11
+from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
+from cloudrepo_server.web.impersonation.proxy_request import ProxyRequest, parse_proxy_request
+from cloudrepo_server.web.impersonation.tunnel import Stream, Tunnel, open_stream, relay
 
 _HEAD_SECONDS = 10.0
 _CONNECT_SECONDS = 10.0
-_WHO_ASKS = 407
 _MAX_HEAD = 64 << 10
-_CHUNK = 64 << 10
 _END_OF_HEAD = b"\r\n\r\n"
-
-
-class Tunnel(msgspec.Struct, frozen=True):
-    """Where a connection that came through the proxy believes to be."""
-
-    impersonation: Impersonation
-    scheme: str
-    host: str
-    port: int
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_CHALLENGE = 'Proxy-Authenticate: Basic realm="cloudrepo"\r\n'
 
 
 class Proxy:
-    """Takes CONNECT and plain requests, and passes them to this server or to a host let through."""
+    """A listener that forwards each connection to this server or to an allowed real host."""
 
     def __init__(self, organization: Organization) -> None:
         self._testkit = organization.testkit
         self._tunnels: dict[int, Tunnel] = {}
-        self._authority: Authority | None = None
+        """The tunnels to this server, by the client port of the connection to it."""
+        self._authority: CertificateAuthority | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._server: asyncio.Server | None = None
-        self._home: tuple[str, int] = ("", 0)
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._server_address: tuple[str, int] = ("", 0)
+        self._connections: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens: host and port.
+        """The host and port on which the proxy listens.
 
         Raises:
-            InvalidError: it does not.
+            InvalidError: the proxy does not listen.
         """
         if self._server is None:
             raise InvalidError("This server has no proxy.")
         host, port = self._server.sockets[0].getsockname()[:2]
         return str(host), int(port)
 
-    async def authority(self) -> Authority:
-        """What signs the certificates of all hosts; the first call takes a moment.
+    async def authority(self) -> CertificateAuthority:
+        """Return the authority that signs certificates, and create it at the first call.
 
         Raises:
-            InvalidError: TLS is not installed.
+            InvalidError: the extra `tls` is not installed.
         """
         if self._authority is None:
-            self._authority = await asyncio.to_thread(Authority)
+            # In a thread because the creation of keys is slow.
+            self._authority = await asyncio.to_thread(CertificateAuthority)
         return self._authority
 
-    async def listen(self, host: str, *, home: tuple[str, int]) -> None:
-        """Listen; `home` is where this server answers HTTP."""
-        self._home = home
+    async def listen(self, host: str, *, server_address: tuple[str, int]) -> None:
+        """Listen on a free port.
+
+        Args:
+            host: the host name or IP address to listen on.
+            server_address: the host and port at which this server accepts HTTP requests.
+        """
+        self._server_address = server_address
         self._server = await asyncio.start_server(self._accept, host, 0, limit=_MAX_HEAD)
 
     async def close(self) -> None:
-        """Stop listening and end every tunnel."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
-        for task in self._at_work:
-            task.cancel()
-        await asyncio.gather(*self._at_work, return_exceptions=True)
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     def tunnel(self, request: web.BaseRequest) -> Tunnel | None:
-        """The tunnel that a request came through, or None."""
+        """Return the tunnel through which a request arrived, or None if it arrived directly."""
         if not self._tunnels or request.transport is None:
             return None
         peer = request.transport.get_extra_info("peername")
@@ -100,79 +89,64 @@ class Proxy:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._at_work.add(task)
-            task.add_done_callback(self._at_work.discard)
-        # Whatever a program does with its side of a tunnel is no concern of the server's.
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        client = Stream(reader, writer)
+        # A connection that a client breaks is not an error of the server.
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError):
             try:
                 async with asyncio.timeout(_HEAD_SECONDS):
                     head = await reader.readuntil(_END_OF_HEAD)
             except asyncio.LimitOverrunError:
-                await _refuse(writer, 431, f"The head of a request has at most {_MAX_HEAD} bytes")
+                await _reject(
+                    client, 431, f"The head of the request is longer than {_MAX_HEAD} bytes"
+                )
             else:
-                await self._answer(head, reader, writer)
-        writer.close()
+                await self._handle(head, client)
+        client.close()
 
-    async def _answer(
-        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _handle(self, head: bytes, client: Stream) -> None:
         try:
-            request = _read_head(head)
-            scheme, host, port = _destination(request)
-        except (TypeError, ValueError):
-            await _refuse(writer, 400, "This is not a request to a proxy")
+            request = parse_proxy_request(head)
+        except ValueError:
+            await _reject(client, 400, "This is not a request to a proxy")
             return
-        impersonation = self._impersonation(request)
-        if impersonation is None:
-            await _refuse(writer, _WHO_ASKS, "The proxy's credentials are wrong")
-            return
-        if impersonation.allows(host):
-            await _let_through(request, head, host, port, reader, writer)
-            return
-        tunnel = Tunnel(impersonation, scheme, host, port)
-        if request.method != b"CONNECT":
-            await self._come_home(tunnel, head, reader, writer)
-            return
-        if not Authority.is_installed():
-            # Nothing can be said inside the tunnel; what is allowed needs no certificate of ours.
-            self._testkit.record_blocked_request(
-                impersonation.repository_id, "CONNECT", f"{host}:{port}"
-            )
-            await _refuse(writer, 403, f"{host} may not be reached from this test")
-            return
-        context = await self._context(host)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await writer.drain()
-        await writer.start_tls(context)
-        await self._come_home(tunnel, b"", reader, writer)
-
-    async def _come_home(
-        self,
-        tunnel: Tunnel,
-        first: bytes,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        home_reader, home_writer = await asyncio.open_connection(*self._home)
-        port = home_writer.get_extra_info("sockname")[1]
-        self._tunnels[port] = tunnel
-        try:
-            home_writer.write(first)
-            await _join(reader, writer, home_reader, home_writer)
-        finally:
-            del self._tunnels[port]
-            home_writer.close()
-
-    def _impersonation(self, request: h11.Request) -> Impersonation | None:
-        header = dict(request.headers).get(b"proxy-authorization", b"")
-        scheme, _, encoded = header.partition(b" ")
-        try:
-            name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        return (
-            self._testkit.impersonations.find(name, secret) if scheme.lower() == b"basic" else None
+        impersonation = (
+            self._testkit.impersonations.find(*request.credentials) if request.credentials else None
         )
+        if impersonation is None:
+            await _reject(client, 407, "The credentials for the proxy are wrong", _CHALLENGE)
+            return
+        if impersonation.allows(request.host):
+            await _forward_to_real_host(request, client)
+            return
+        tunnel = Tunnel(impersonation, request.scheme, request.host, request.port)
+        if not request.is_connect:
+            await self._forward_to_this_server(tunnel, client, request.head)
+        elif CertificateAuthority.is_installed():
+            context = await self._context(request.host)
+            await client.send(_ESTABLISHED)
+            await client.writer.start_tls(context)
+            await self._forward_to_this_server(tunnel, client)
+        else:
+            # Without a certificate the host cannot be impersonated, only blocked.
+            entry = self._testkit.record_blocked_request(
+                impersonation.repository_id, "CONNECT", f"{request.host}:{request.port}"
+            )
+            await _reject(client, 403, entry.reason)
+
+    async def _forward_to_this_server(
+        self, tunnel: Tunnel, client: Stream, head: bytes = b""
+    ) -> None:
+        server = await open_stream(*self._server_address)
+        client_port = server.writer.get_extra_info("sockname")[1]
+        self._tunnels[client_port] = tunnel
+        try:
+            server.writer.write(head)
+            await relay(client, server)
+        finally:
+            del self._tunnels[client_port]
+            server.close()
 
     async def _context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:
@@ -180,92 +154,25 @@ class Proxy:
         return self._contexts[host]
 
 
-def _read_head(head: bytes) -> h11.Request:
-    import h11
-
-    connection = h11.Connection(h11.SERVER)
-    connection.receive_data(head)
-    try:
-        event = connection.next_event()
-    except h11.RemoteProtocolError as error:
-        raise ValueError("not HTTP") from error
-    if not isinstance(event, h11.Request):
-        raise TypeError("a head is a request")
-    return event
-
-
-def _destination(request: h11.Request) -> tuple[str, str, int]:
-    target = request.target.decode("ascii")
-    if request.method == b"CONNECT":
-        parts = urlsplit(f"//{target}")
-        scheme, port = "https", parts.port or 443
-    else:
-        parts = urlsplit(target)
-        scheme, port = parts.scheme, parts.port or 80
-    if not parts.hostname or scheme not in ("http", "https"):
-        raise ValueError("no host")
-    return scheme, parts.hostname.lower(), port
-
-
-async def _let_through(
-    request: h11.Request,
-    head: bytes,
-    host: str,
-    port: int,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-) -> None:
+async def _forward_to_real_host(request: ProxyRequest, client: Stream) -> None:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            far_reader, far_writer = await asyncio.open_connection(host, port)
+            upstream = await open_stream(request.host, request.port)
     except (OSError, TimeoutError):
-        await _refuse(writer, 502, f"{host} cannot be reached")
+        await _reject(client, 502, f"Cannot connect to {request.host}, port {request.port}")
         return
     try:
-        if request.method == b"CONNECT":
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await writer.drain()
+        if request.is_connect:
+            await client.send(_ESTABLISHED)
         else:
-            far_writer.write(_without_credentials(head))
-        await _join(reader, writer, far_reader, far_writer)
+            upstream.writer.write(request.head_without_credentials)
+        await relay(client, upstream)
     finally:
-        far_writer.close()
+        upstream.close()
 
 
-def _without_credentials(head: bytes) -> bytes:
-    lines = head.split(b"\r\n")
-    return b"\r\n".join(line for line in lines if not line.lower().startswith(b"proxy-"))
-
-
-async def _join(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    far_reader: asyncio.StreamReader,
-    far_writer: asyncio.StreamWriter,
-) -> None:
-    # When one side has ended, the other has nobody to talk to.
-    ways = {
-        asyncio.ensure_future(_pump(reader, far_writer)),
-        asyncio.ensure_future(_pump(far_reader, writer)),
-    }
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_CHUNK):
-        writer.write(data)
-        await writer.drain()
-
-
-async def _refuse(writer: asyncio.StreamWriter, status: int, reason: str) -> None:
-    challenge = 'Proxy-Authenticate: Basic realm="cloudrepo"\r\n' if status == _WHO_ASKS else ""
-    writer.write(
-        f"HTTP/1.1 {status} {reason_phrase(reason)}\r\n{challenge}"
+async def _reject(client: Stream, status: int, reason: str, headers: str = "") -> None:
+    await client.send(
+        f"HTTP/1.1 {status} {reason_phrase(reason)}\r\n{headers}"
         "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
     )
-    await writer.drain()

@@ -1,6 +1,6 @@
-"""PyPI's JSON page of a project, which some tools read where a repository stands for that host.
+"""PyPI's JSON API for a project, which some tools read when a repository impersonates PyPI.
 
-It is PyPI's own API and no standard.
+The API is PyPI's own, not a standard.
 """
 
 import re
@@ -15,7 +15,7 @@ from cloudrepo_server.web.http.paths import PRIVATE
 from cloudrepo_server.web.http.responses import json_response
 
 _PATH = re.compile(r"/pypi/(?P<project>[^/]+)(/(?P<version>[^/]+))?/json/?")
-_TEXTS = (
+_TEXT_FIELDS = (
     "summary",
     "description",
     "description_content_type",
@@ -29,19 +29,25 @@ _TEXTS = (
     "download_url",
     "requires_python",
 )
-_LISTS = ("classifiers", "requires_dist", "provides_extra")
+_LIST_FIELDS = ("classifiers", "requires_dist", "provides_extra")
 
 
-def read_project_json_path(path: str) -> tuple[str, str | None] | None:
-    """The project and version whose JSON page a path is, or None."""
-    found = _PATH.fullmatch(path)
-    return None if found is None else (found["project"], found["version"])
+def parse_project_json_path(path: str) -> tuple[str, str | None] | None:
+    """Return the project and the version that a path of the JSON API names, or None."""
+    match = _PATH.fullmatch(path)
+    return None if match is None else (match["project"], match["version"])
 
 
 async def project_json_response(
     repository: Repository, name: str, version: str | None, *, origin: str
 ) -> web.Response:
-    """The page of a project, or of one of its versions, as seen at `origin`.
+    """Return the JSON of a project, or of one of its versions.
+
+    Args:
+        repository: the repository that has the project.
+        name: the name of the project.
+        version: a version; None means the latest one, with the list of all releases.
+        origin: the scheme, host and port with which the URLs of files begin.
 
     Raises:
         NotFoundError: the repository has no such project or version.
@@ -50,21 +56,21 @@ async def project_json_response(
     versions = _versions(project)
     if project is None or not versions or (version is not None and version not in versions):
         raise repository.project_not_found(name)
-    shown = version or sort_versions(versions)[-1]
+    selected = version or sort_versions(versions)[-1]
     base = f"{origin}{PRIVATE}/{repository.name}"
     releases = {
-        each: [_file(file, file_path(base, project.name, file.filename)) for file in files]
-        for each, files in versions.items()
+        number: [_file(file, file_path(base, project.name, file.filename)) for file in files]
+        for number, files in versions.items()
     }
-    page: dict[str, Any] = {
-        "info": await _info(repository, project, shown, versions[shown]),
+    document: dict[str, Any] = {
+        "info": await _info(repository, project, selected, versions[selected]),
         "last_serial": 0,
-        "urls": releases[shown],
+        "urls": releases[selected],
         "vulnerabilities": [],
     }
     if version is None:
-        page["releases"] = releases
-    return json_response(page)
+        document["releases"] = releases
+    return json_response(document)
 
 
 def _versions(project: ProjectDocument | None) -> dict[str, list[File]]:
@@ -77,21 +83,21 @@ def _versions(project: ProjectDocument | None) -> dict[str, list[File]]:
 async def _info(
     repository: Repository, project: ProjectDocument, version: str, files: list[File]
 ) -> dict[str, Any]:
-    # Imported where a page of this kind is asked for, which is rare.
+    # Imported here because few servers receive a request to the JSON API.
     from packaging.metadata import parse_email
 
     raw: dict[str, Any] = {}
-    described = next((file for file in files if file.metadata_blob is not None), None)
-    if described is not None:
-        content = await repository.metadata(described)
+    with_metadata = next((file for file in files if file.metadata_blob is not None), None)
+    if with_metadata is not None:
+        content = await repository.metadata(with_metadata)
         raw = dict(parse_email(await content.read())[0])
     name = str(raw.get("name") or project.name)
     yanked = [file.yanked for file in files if file.yanked is not None]
     return {
         "name": name,
         "version": version,
-        **{key: raw.get(key) for key in _TEXTS},
-        **{key: raw.get(key) or None for key in _LISTS},
+        **{key: raw.get(key) for key in _TEXT_FIELDS},
+        **{key: raw.get(key) or None for key in _LIST_FIELDS},
         "keywords": ",".join(raw.get("keywords") or []),
         "project_urls": raw.get("project_urls") or None,
         "package_url": None,
@@ -101,14 +107,14 @@ async def _info(
 
 
 def _file(file: File, url: str) -> dict[str, Any]:
-    wheel = file.filename.endswith(".whl")
+    is_wheel = file.filename.endswith(".whl")
     digests = {"sha256": file.sha256}
     if file.blake2_256 is not None:
         digests["blake2b_256"] = file.blake2_256
     return {
         "filename": file.filename,
-        "packagetype": "bdist_wheel" if wheel else "sdist",
-        "python_version": _python_tag(file.filename) if wheel else "source",
+        "packagetype": "bdist_wheel" if is_wheel else "sdist",
+        "python_version": _python_tag(file.filename) if is_wheel else "source",
         "digests": digests,
         "size": file.size,
         "upload_time": file.upload_time.partition(".")[0],
