@@ -1,1 +1,1 @@
-"""What answers HTTP as a CloudRepo organization does; it knows nothing of pytest."""
+"""An HTTP server that behaves as a CloudRepo organization does; independent of pytest."""

@@ -1,4 +1,4 @@
-"""`python -m cloudrepo_server` is the command `cloudrepo-server`."""
+"""The module that `python -m cloudrepo_server` runs; the same as the command `cloudrepo-server`."""
 
 from cloudrepo_server.cli import main
 

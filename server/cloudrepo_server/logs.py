@@ -1,4 +1,4 @@
-"""The log: one line a record, as text or JSON, without what is secret."""
+"""The log: one line for each record, as text or JSON, with secrets redacted."""
 
 import logging
 import re
@@ -12,33 +12,33 @@ import msgspec
 log = logging.getLogger("cloudrepo_server")
 
 FIELDS = "fields"
-"""The name under which a record is given further fields, as `extra={FIELDS: {...}}`."""
+"""The key under which `extra` holds the fields of a record: `extra={FIELDS: {...}}`."""
 
 LogFormat = Literal["text", "json"]
 
-_HIDDEN = r"\1***"
+_REDACTED = r"\1***"
 _SECRETS = (
-    # A login in a URL, also in one that is quoted in a path.
+    # The credentials in a URL, also in a percent-encoded one.
     r"(?ia)(:(?://|%2f%2f))[^\s/\"'\\]+(?=@|%40)",
     r"(?a)(cloudrepo\.[0-9a-z]+\.)[\w-]+",
     r"(?ia)(authorization\W+\w+\s+)[^\s\"'\\]+",
-    # What signs the URLs of object stores.
+    # The signatures in presigned URLs of object stores.
     r"(?ia)([?&](?:sig|[\w-]*(?:signature|credential|security-token))=)[^\s&\"'\\]+",
 )
-_PLAIN = r"[!#-<>-~]+"
+_NO_QUOTES_NEEDED = r"[!#-<>-~]+"
 
 
-def begin(log_format: LogFormat | None = None) -> None:
-    """Write this process's log to the standard error stream, as text if nothing else is said."""
+def configure(log_format: LogFormat | None = None) -> None:
+    """Write the log of this process to standard error, by default as text."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # aiohttp would print a traceback for every client that does not speak HTTP.
+    # aiohttp would log a traceback for every request that is not valid HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
-def announce(text: str, *, log_format: LogFormat | None, warning: bool = False) -> None:
-    """Tell whoever started this process something; as a record, where all lines are records."""
+def print_message(text: str, *, log_format: LogFormat | None, warning: bool = False) -> None:
+    """Print a message for the user who started this process; as a record if the log is JSON."""
     if log_format == "json":
         log.log(logging.WARNING if warning else logging.INFO, text)
     elif warning:
@@ -48,31 +48,31 @@ def announce(text: str, *, log_format: LogFormat | None, warning: bool = False) 
 
 
 def redacted(text: str) -> str:
-    """The text without logins in URLs, tokens, Authorization headers and signatures."""
+    """Return the text with credentials, tokens, Authorization headers and signatures hidden."""
     for secret in _SECRETS:
-        # Compiled with the first line, which in most runs of tests is never written.
-        text = re.sub(secret, _HIDDEN, text)
+        # Compiled when the first record is logged, because most servers log none.
+        text = re.sub(secret, _REDACTED, text)
     return text
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message, and the fields as `name=value`."""
+    """A formatter for text: time, level, message, and the fields as `name=value`."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s%(shown)s")
+        super().__init__("%(asctime)s %(levelname)s %(message)s%(fields_text)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, and its traceback where it has one."""
-        shown = (f" {name}={_quoted(value)}" for name, value in _fields(record).items())
-        record.shown = "".join(shown)
+        """Return the record as one line, followed by its traceback if it has one."""
+        pairs = (f" {name}={_quoted(value)}" for name, value in _fields(record).items())
+        record.fields_text = "".join(pairs)
         return redacted(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """Each record as one JSON object a line: `time`, `level`, `message` and the fields."""
+    """A formatter for JSON: an object with `time`, `level`, `message` and the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
+        """Return the record as one line."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
@@ -94,10 +94,10 @@ def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
 
 
 def _text(text: str) -> str:
-    # Headers may hold bytes that are no UTF-8, which come as lone surrogates.
+    # Bytes in headers that are not UTF-8 arrive as lone surrogates, which cannot be encoded.
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return text if re.fullmatch(_PLAIN, text) else msgspec.json.encode(text).decode()
+    return text if re.fullmatch(_NO_QUOTES_NEEDED, text) else msgspec.json.encode(text).decode()

@@ -104,4 +104,4 @@ def test_the_admin_login_has_to_be_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["http", "file", "memory", "ftp"])
 def test_another_scheme_is_refused(tmp_path: Path, scheme: str) -> None:
     line = refused(tmp_path, f"{scheme}://bucket/prefix", **ADMIN)
-    assert re.search(rf"{scheme}:// is no store that can be shared: use s3://, gs://, az://", line)
+    assert re.search(rf"{scheme}:// is not a supported object store: use s3://, gs://, az://", line)

@@ -1,56 +1,112 @@
-"""One command's life beside a server of its own."""
+"""The command `cloudrepo-server run`: run another command with a new package index."""
 
+from __future__ import annotations
+
+import argparse
 import asyncio
+import logging
 import os
 import secrets
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cloudrepo_server import clients
-from cloudrepo_server.clients import Connection
-from cloudrepo_server.process.server import Answering, Settings, answering
+from cloudrepo_server.cli.event_loop import run_in_event_loop
 
-# As shells have it.
-_NOT_STARTED = 127
-_KILLED = 128
+if TYPE_CHECKING:
+    from cloudrepo_server.clients import Connection
+    from cloudrepo_server.process.server import RunningServer
+
+# The exit statuses that shells use.
+_NOT_FOUND = 127
+_KILLED_BY_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """What `cloudrepo-server run` was told."""
-
+class _Command:
     arguments: Sequence[str]
-    repository: str = "default"
-    overwrite_protection: bool = False
+    repository: str
+    overwrite_protection: bool
 
 
-async def run(command: Command, settings: Settings) -> int:
-    """Run a command with every tool pointed at a new repository; the command's exit status.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `run`."""
+    add = parser.add_argument
+    add(
+        "--repository",
+        default="default",
+        metavar="NAME",
+        help="name of the repository (default: default)",
+    )
+    add(
+        "--overwrite-protection",
+        action="store_true",
+        help="reject uploads that would replace an existing file",
+    )
+    add(
+        "command",
+        nargs="+",
+        metavar="-- COMMAND",
+        help="the command to run, with its arguments",
+    )
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the command that the arguments name, and return its exit status.
 
     Raises:
-        CloudRepoServerError: the repository cannot be made.
+        CloudRepoServerError: the server cannot start, or the name of the repository is not valid.
     """
-    async with answering(settings) as server:
-        connection = await _connect(server, command)
+    # The output belongs to the command: the server logs errors only.
+    logging.getLogger().setLevel(logging.ERROR)
+    command = _Command(
+        parsed.command,
+        repository=parsed.repository,
+        overwrite_protection=parsed.overwrite_protection,
+    )
+    return run_in_event_loop(_run_with_server(command))
+
+
+async def _run_with_server(command: _Command) -> int:
+    # Imported here because the parser does not need the HTTP server.
+    from cloudrepo_server.process.server import running_server
+    from cloudrepo_server.process.settings import ServerSettings
+
+    async with running_server(ServerSettings()) as server:
+        connection = await _create_repository(server, command)
         try:
             process = await asyncio.create_subprocess_exec(
-                *command.arguments, env=environment(connection)
+                *command.arguments, env=_environment(connection)
             )
         except OSError as error:
             print(
                 f"cloudrepo-server: cannot start {command.arguments[0]}: {error.strerror}",
                 file=sys.stderr,
             )
-            return _NOT_STARTED
-        _pass_on_signals(process)
+            return _NOT_FOUND
+        _forward_signals(process)
         status = await process.wait()
-    return status if status >= 0 else _KILLED - status
+    return status if status >= 0 else _KILLED_BY_SIGNAL - status
 
 
-def environment(connection: Connection) -> dict[str, str]:
-    """This process's environment with every tool pointed at the repository."""
+async def _create_repository(server: RunningServer, command: _Command) -> Connection:
+    from cloudrepo_server.clients import Connection
+
+    repository = await server.organization.create_repository(
+        command.repository, overwrite_protection=command.overwrite_protection
+    )
+    email = f"{secrets.token_hex(4)}@example.com"
+    _, passphrase = await server.organization.users.create(email)
+    url = f"{server.url}/repositories/{repository.name}"
+    return Connection(url, repository.name, email, passphrase or "")
+
+
+def _environment(connection: Connection) -> dict[str, str]:
+    """Return this process's environment, with every tool configured for the repository."""
+    from cloudrepo_server import clients
+
     environ = dict(os.environ)
     for tool in clients.TOOLS:
         environ |= clients.variables(tool, connection)
@@ -61,28 +117,18 @@ def environment(connection: Connection) -> dict[str, str]:
     }
 
 
-async def _connect(server: Answering, command: Command) -> Connection:
-    repository = await server.organization.create_repository(
-        command.repository, overwrite_protection=command.overwrite_protection
-    )
-    email = f"{secrets.token_hex(4)}@example.com"
-    _, passphrase = await server.organization.users.create(email)
-    url = f"{server.url}/repositories/{repository.name}"
-    return Connection(url, repository.name, email, passphrase or "")
-
-
-def _pass_on_signals(process: asyncio.subprocess.Process) -> None:
+def _forward_signals(process: asyncio.subprocess.Process) -> None:
     loop = asyncio.get_running_loop()
 
     def terminate() -> None:
         if process.returncode is None:
             process.terminate()
 
-    def leave() -> None:
-        """A terminal's Ctrl-C reaches the command by itself; how that ends is for it to say."""
+    def ignore() -> None:
+        """Leave Ctrl-C to the command, which receives it from the terminal too."""
 
-    for number, act in ((signal.SIGTERM, terminate), (signal.SIGINT, leave)):
+    for number, handler in ((signal.SIGTERM, terminate), (signal.SIGINT, ignore)):
         try:
-            loop.add_signal_handler(number, act)
+            loop.add_signal_handler(number, handler)
         except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_, act=act: loop.call_soon_threadsafe(act))
+            signal.signal(number, lambda *_, act=handler: loop.call_soon_threadsafe(act))

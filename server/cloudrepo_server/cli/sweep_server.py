@@ -1,4 +1,4 @@
-"""`cloudrepo-server sweep`: asks a server that runs to remove what was left."""
+"""Sweeping through a running server: one request to its admin API."""
 
 import base64
 import urllib.error
@@ -13,14 +13,21 @@ from cloudrepo_server.errors import InvalidError
 _TIMEOUT_SECONDS = 300.0
 
 
-def sweep_server(url: str, login: tuple[str, str], *, runs_older_than: float) -> StaleRunsReport:
-    """Let the server at `url` remove what test runs left, and say how much that was.
+def sweep_server(
+    url: str, credentials: tuple[str, str], *, runs_older_than: float
+) -> StaleRunsReport:
+    """Make a server delete the leftovers of killed pytest sessions.
+
+    Args:
+        url: the URL of the server.
+        credentials: the user name and password of its admin user.
+        runs_older_than: the age in seconds of a session whose leftovers are deleted.
 
     Raises:
-        InvalidError: it refused, or is not there.
+        InvalidError: the server rejected the request, or did not respond.
     """
-    pair = ":".join(login).encode()
-    request = urllib.request.Request(  # noqa: S310 (the scheme was seen to)
+    pair = ":".join(credentials).encode()
+    request = urllib.request.Request(  # noqa: S310 (the parser accepts http and https only)
         f"{url.rstrip('/')}/api/sweep",
         data=msgspec.json.encode({"runs_older_than": runs_older_than}),
         headers={
@@ -30,12 +37,16 @@ def sweep_server(url: str, login: tuple[str, str], *, runs_older_than: float) ->
         method="POST",
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return msgspec.json.decode(answer.read(), type=StaleRunsReport)
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310
+            return msgspec.json.decode(response.read(), type=StaleRunsReport)
     except urllib.error.HTTPError as error:
         with error:
-            raise InvalidError(f"{url} answered {error.code} {error.reason}") from None
+            raise InvalidError(
+                f"{url} rejected the request to sweep: {error.code} {error.reason}"
+            ) from None
     except urllib.error.URLError as error:
-        raise InvalidError(f"{url} does not answer: {error.reason}") from None
+        raise InvalidError(f"cannot connect to {url}: {error.reason}") from None
     except (OSError, HTTPException, msgspec.MsgspecError) as error:
-        raise InvalidError(f"{url} does not answer as a cloudrepo-server does: {error}") from None
+        raise InvalidError(
+            f"{url} sent a response that is not of a cloudrepo-server: {error}"
+        ) from None

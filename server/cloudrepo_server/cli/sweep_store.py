@@ -1,56 +1,53 @@
-"""`cloudrepo-server sweep --data`: removes from a store itself what was left there."""
+"""Sweeping in a store itself, with no server in between."""
 
 import secrets
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from cloudrepo_server.domain.garbage import collect_garbage
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.stale_runs import delete_stale_runs
-from cloudrepo_server.process.server import open_storage
+from cloudrepo_server.process.storage import open_storage
 
-_LONG = 6 * 60 * 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSweep:
-    """What `cloudrepo-server sweep --data` was told."""
-
-    data: Path | str
-    older_than: float
-    grace: float
-    runs_older_than: float | None = None
+_LONG_UPLOAD = 6 * 60 * 60.0
 
 
-async def sweep_store(told: StoreSweep) -> int:
-    """Remove what nothing refers to, and say how much that was; the exit status.
+async def sweep_store(
+    data: Path | str, *, older_than: float, grace: float, runs_older_than: float | None
+) -> int:
+    """Delete garbage from a store, print how much there was, and return the exit status.
+
+    Args:
+        data: a folder, or the URL of an object store.
+        older_than: the minimum age in seconds of a blob that is deleted.
+        grace: the seconds for which clients can still download a file that they have seen listed.
+        runs_older_than: the age in seconds of a pytest session whose leftovers are deleted first.
 
     Raises:
-        CloudRepoServerError: the store cannot be used, or did not answer.
+        CloudRepoServerError: the store cannot be used, or did not respond.
     """
-    storage = await open_storage(told.data)
+    storage = await open_storage(data)
     organization = Organization(
         "sweep", storage, admin_username="", admin_password=secrets.token_urlsafe()
     )
     try:
-        if storage.shared and told.older_than < _LONG:
+        if storage.shared and older_than < _LONG_UPLOAD:
             print(
-                f"WARNING: an upload that takes longer than {told.older_than:g} seconds "
-                "loses its bytes.",
+                f"WARNING: an upload that takes longer than {older_than:g} seconds will fail, "
+                "because the sweep deletes its blobs: use a longer --older-than.",
                 file=sys.stderr,
             )
-        if told.runs_older_than is not None:
-            runs = await delete_stale_runs(organization, older_than=told.runs_older_than)
+        if runs_older_than is not None:
+            runs = await delete_stale_runs(organization, older_than=runs_older_than)
             print(f"Removed {runs}.")
-        swept = await collect_garbage(storage, older_than=told.older_than, grace=told.grace)
+        garbage = await collect_garbage(storage, older_than=older_than, grace=grace)
     finally:
         await organization.close()
-    print(f"Removed {swept}.")
-    if swept.unreadable:
+    print(f"Removed {garbage}.")
+    if garbage.unreadable:
         print(
-            "cloudrepo-server: left alone, as a document cannot be read: "
-            f"{', '.join(swept.unreadable)}",
+            "cloudrepo-server: not swept, because a document cannot be read: "
+            f"{', '.join(garbage.unreadable)}",
             file=sys.stderr,
         )
-    return 1 if swept.unreadable else 0
+    return 1 if garbage.unreadable else 0

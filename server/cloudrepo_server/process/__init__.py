@@ -1,1 +1,1 @@
-"""One server's life: start-up, listeners, graceful shutdown, logging and metrics."""
+"""One server process: start, listeners, graceful shutdown, logging and metrics."""

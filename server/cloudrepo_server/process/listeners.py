@@ -1,4 +1,4 @@
-"""Where a server listens, until nobody is let in any more."""
+"""The sockets on which a server listens."""
 
 import asyncio
 import socket
@@ -8,68 +8,88 @@ from collections.abc import Iterator
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-BACKLOG = 1024
+from cloudrepo_server.errors import ListenError
+
+_BACKLOG = 1024
 
 
 class Listeners:
-    """The sockets on which an application is reached."""
+    """The listening sockets of an application, some of them with TLS."""
 
     def __init__(self, runner: web.AppRunner) -> None:
         self._runner = runner
-        self._listening: list[tuple[socket.socket, ssl.SSLContext | None]] = []
+        self._sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
 
     @property
     def connections(self) -> list[RequestHandler]:
-        """Those who were let in and have not gone."""
+        """The open connections."""
         return [] if self._runner.server is None else self._runner.server.connections
 
-    async def add(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
-        """Let clients in by a socket, under TLS where there is a context for it."""
+    async def listen(self, host: str, port: int = 0, context: ssl.SSLContext | None = None) -> str:
+        """Listen on an address, and return the URL of the server there.
+
+        Args:
+            host: a host name or an IP address.
+            port: the port; 0 means a free port.
+            context: the TLS context for HTTPS; None means HTTP.
+
+        Raises:
+            ListenError: the address cannot be used.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         listener.settimeout(0)
-        site = web.SockSite(self._runner, listener, ssl_context=context, backlog=BACKLOG)
+        site = web.SockSite(self._runner, listener, ssl_context=context, backlog=_BACKLOG)
         await site.start()
-        self._listening.append((listener, context))
+        self._sockets.append((listener, context))
+        scheme = "http" if context is None else "https"
+        url_host = f"[{host}]" if family == socket.AF_INET6 else host
+        return f"{scheme}://{url_host}:{listener.getsockname()[1]}"
 
     async def close(self) -> None:
-        """Let nobody in any more, but those who are waiting at the door.
+        """Stop accepting connections, after draining the accept backlog.
 
-        What a closed socket had not accepted is reset by the system: a load balancer that has sent
-        an upload by then will not send it again.
+        When a listening socket is closed, the system resets the connections of its backlog. A load
+        balancer that has sent an upload on such a connection would not send it again.
         """
-        waiting = list(self._waiting())
+        backlog = list(self._accept_backlog())
         for site in self._runner.sites:
             await site.stop()
-        self._listening.clear()
+        self._sockets.clear()
         server = self._runner.server
-        for accepted, context in waiting:
+        for connection, context in backlog:
             if server is None:
-                accepted.close()
+                connection.close()
             else:
-                await _let_in(server, accepted, context)
+                await _serve_connection(server, connection, context)
 
     def close_idle(self) -> None:
-        """Close the connections on which nothing was asked that is not answered."""
+        """Close the connections that have no request in flight."""
         for connection in self.connections:
-            # As aiohttp itself tells who waits for a request; it has no other word for it.
+            # Private to aiohttp, which has no public way to find a connection that is waiting for
+            # a request.
             waiter = getattr(connection, "_waiter", None)
             if waiter is not None and not waiter.done():
                 connection.force_close()
 
-    def _waiting(self) -> Iterator[tuple[socket.socket, ssl.SSLContext | None]]:
-        for listener, context in self._listening:
+    def _accept_backlog(self) -> Iterator[tuple[socket.socket, ssl.SSLContext | None]]:
+        for listener, context in self._sockets:
             while True:
                 try:
-                    accepted, _ = listener.accept()
-                except OSError:  # nobody is left
+                    connection, _ = listener.accept()
+                except OSError:  # the backlog is empty
                     break
-                yield accepted, context
+                yield connection, context
 
 
-async def _let_in(
-    server: web.Server, accepted: socket.socket, context: ssl.SSLContext | None
+async def _serve_connection(
+    server: web.Server, connection: socket.socket, context: ssl.SSLContext | None
 ) -> None:
     loop = asyncio.get_running_loop()
     try:
-        await loop.connect_accepted_socket(server, accepted, ssl=context)
-    except OSError:  # gone already, or not who TLS is for
-        accepted.close()
+        await loop.connect_accepted_socket(server, connection, ssl=context)
+    except OSError:  # the client has disconnected, or the TLS handshake failed
+        connection.close()

@@ -1,6 +1,7 @@
-"""Who watches a server, where somebody is asked to: the log of all requests, and the metrics."""
+"""The optional observers of a server's requests: the access log and the metrics."""
 
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -13,35 +14,36 @@ from cloudrepo_server.web.ops.exchange import Observer
 
 
 def require_prometheus() -> None:
-    """Return if there can be metrics.
+    """Check that the extra `metrics` is installed.
 
     Raises:
-        InvalidError: the extra `metrics` is not installed.
+        InvalidError: it is not.
     """
     if find_spec("prometheus_client") is None:
-        raise InvalidError("--metrics needs prometheus-client: install pytest-cloudrepo[metrics].")
+        raise InvalidError(
+            "--metrics requires prometheus-client: run pip install 'pytest-cloudrepo[metrics]'"
+        )
 
 
-class Watching:
-    """What sees every request and its answer, if anything does, and where it is asked for it."""
+class Observability(NamedTuple):
+    """The observers that are enabled, and the routes that they need."""
 
-    def __init__(
-        self,
-        organization: Organization,
-        storage: Storage,
-        *,
-        log_format: LogFormat | None,
-        metrics: bool,
-    ) -> None:
-        self.observers: list[Observer] = []
-        self.routes: list[web.RouteDef] = []
-        self.tells_refusals = log_format is not None
-        if log_format is not None:
-            self.observers.append(AccessLog())
-        if metrics:
-            # Imported only if requested, so that the server of a test starts sooner.
-            from cloudrepo_server.web.ops.metrics import METRICS, Metrics, MetricsPage
+    observers: list[Observer]
+    routes: list[web.RouteDef]
 
-            counted = Metrics(storage.counts)
-            self.observers.append(counted)
-            self.routes.append(web.get(METRICS, MetricsPage(organization, counted).answer))
+
+def create_observability(
+    organization: Organization, storage: Storage, *, log_format: LogFormat | None, metrics: bool
+) -> Observability:
+    """Create the access log if it has a format, and the metrics if they are enabled."""
+    enabled = Observability([], [])
+    if log_format is not None:
+        enabled.observers.append(AccessLog())
+    if metrics:
+        # Imported here because prometheus-client belongs to an extra.
+        from cloudrepo_server.web.ops.metrics import METRICS, Metrics, MetricsPage
+
+        collected = Metrics(storage.counts)
+        enabled.observers.append(collected)
+        enabled.routes.append(web.get(METRICS, MetricsPage(organization, collected).answer))
+    return enabled

@@ -1,15 +1,10 @@
-"""One server's life: from a free port to the last answer."""
+"""One server from its start to its last response."""
 
 import asyncio
 import contextlib
-import json
-import os
-import secrets
 import shutil
-import socket
-import ssl
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,78 +14,45 @@ from aiohttp import web
 
 from cloudrepo_server import logs
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.errors import ListenError
-from cloudrepo_server.limits import Limits
-from cloudrepo_server.logs import LogFormat
-from cloudrepo_server.process.listeners import BACKLOG, Listeners
-from cloudrepo_server.process.observability import Watching, require_prometheus
-from cloudrepo_server.process.shutdown import Ending, finish
-from cloudrepo_server.storage import Storage
-from cloudrepo_server.storage.local import LocalStorage
+from cloudrepo_server.process.listeners import Listeners
+from cloudrepo_server.process.observability import create_observability, require_prometheus
+from cloudrepo_server.process.settings import ServerSettings
+from cloudrepo_server.process.shutdown import Shutdown, finish_requests
+from cloudrepo_server.process.state_file import server_state, write_state_file
+from cloudrepo_server.process.storage import open_storage
 from cloudrepo_server.web.app import create_application
 from cloudrepo_server.web.http.idle_timeout import IdleTimeout
 from cloudrepo_server.web.http.in_flight import InFlightRequests
-from cloudrepo_server.web.impersonation.certificates import HOSTS
+from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
-# For what does not end by itself, once to wait for it and once to cancel it.
-_CUT_SECONDS = 0.5
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (looked up, not listened on)
+# aiohttp waits so long for handlers, and again so long after it has cancelled them.
+_CANCEL_SECONDS = 0.5
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a key, not an address to bind)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What `cloudrepo-server serve` was told."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    data: Path | str | None = None
-    """A folder, or the URL of an object store that several servers share."""
-    presigned: bool = False
-    """Whether clients are sent to that store for large files."""
-    organization: str = "example"
-    state_file: Path | None = None
-    owner_pid: int | None = None
-    owner_folders: Sequence[Path] = ()
-    tls: Path | None = None
-    drain: float = 0.0
-    """Seconds for which a server that was told to end takes requests still, ready for none."""
-    grace: float = 0.0
-    """Seconds that what is in flight then has to be finished."""
-    log_format: LogFormat | None = None
-    """How every request is logged; only what is refused is, where nothing is said."""
-    behind_proxy: bool = False
-    """Whether X-Forwarded-Proto is believed."""
-    metrics: bool = False
-    """Whether Prometheus is told of them all."""
-    limits: Limits = field(default_factory=Limits)
-    tell_login: bool = False
-    """Whether to print the admin user's login, which nobody could know otherwise."""
-    admin_username: str = "admin@example.com"
-    admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """A server that answers: its organization, and what its state file says."""
+class RunningServer:
+    """A server that accepts requests."""
 
     organization: Organization
     state: dict[str, Any] = field(repr=False)
+    """The content of its state file."""
     listeners: Listeners
     in_flight: InFlightRequests
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The URL of the server."""
         return str(self.state["url"])
 
 
 @contextlib.asynccontextmanager
-async def answering(settings: Settings) -> AsyncIterator[Answering]:
-    """Answer as long as the context lasts; what is in flight at its end is cut.
+async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServer]:
+    """Run a server for the duration of the context; abort requests in flight at its end.
 
     Raises:
-        CloudRepoServerError: the data folder cannot be used, or the port not listened on.
+        CloudRepoServerError: the data folder or the port cannot be used.
         OSError: the state file cannot be written.
     """
     if settings.metrics:
@@ -104,139 +66,97 @@ async def answering(settings: Settings) -> AsyncIterator[Answering]:
         limits=settings.limits,
     )
     proxy = Proxy(organization)
-    watching = Watching(
+    in_flight = InFlightRequests()
+    observability = create_observability(
         organization, storage, log_format=settings.log_format, metrics=settings.metrics
     )
-    in_flight = InFlightRequests()
+    application = create_application(
+        organization,
+        proxy,
+        in_flight,
+        observers=observability.observers,
+        routes=observability.routes,
+        logs_rejections=settings.log_format is None,
+        behind_proxy=settings.behind_proxy,
+    )
     runner = web.AppRunner(
-        create_application(
-            organization,
-            proxy,
-            in_flight,
-            observers=watching.observers,
-            routes=watching.routes,
-            logs_rejections=not watching.tells_refusals,
-            behind_proxy=settings.behind_proxy,
-        ),
+        application,
         access_log=None,
-        shutdown_timeout=_CUT_SECONDS,
+        shutdown_timeout=_CANCEL_SECONDS,
         keepalive_timeout=settings.limits.stall_seconds,
         max_line_size=settings.limits.header_bytes,
         max_field_size=settings.limits.header_bytes,
     )
     listeners = Listeners(runner)
     idle_timeout = IdleTimeout(in_flight, settings.limits.stall_seconds)
-    watch = asyncio.ensure_future(idle_timeout.run(lambda: listeners.connections))
+    idle_check = asyncio.ensure_future(idle_timeout.run(lambda: listeners.connections))
     try:
         await runner.setup()
-        url = await _listen(listeners, settings.host, settings.port)
+        url = await listeners.listen(settings.host, settings.port)
         if not storage.shared:
-            await proxy.listen(settings.host, home=_address(url))
-        state = _state(settings, url)
+            await proxy.listen(settings.host, server_address=_local_address(url))
+        state = server_state(settings, url)
         if settings.tls is not None:
-            authority = await proxy.authority()
-            authority.write(settings.tls)
-            context = authority.context(settings.host, *HOSTS)
-            state["tls_url"] = await _listen(listeners, settings.host, 0, context)
+            state["tls_url"] = await _listen_with_tls(listeners, proxy, settings.host, settings.tls)
             state["ca"] = str(settings.tls.absolute())
         if settings.state_file is not None:
-            _write_state(settings.state_file, state)
+            write_state_file(settings.state_file, state)
         if isinstance(settings.data, Path):
-            # Who owned the folder before may have been killed.
+            # The previous server of this folder may have been killed.
             organization.start_garbage_collection()
-        yield Answering(organization, state, listeners, in_flight)
+        yield RunningServer(organization, state, listeners, in_flight)
     finally:
-        watch.cancel()
+        idle_check.cancel()
         await proxy.close()
         await runner.cleanup()
         await organization.close()
 
 
-async def serve(settings: Settings) -> None:
-    """Answer until a signal comes or the owner is gone.
+async def serve(settings: ServerSettings) -> None:
+    """Run a server until a signal arrives or the owner process ends.
 
     Raises:
-        CloudRepoServerError: the data folder cannot be used, or the port not listened on.
+        CloudRepoServerError: the data folder or the port cannot be used.
         OSError: the state file cannot be written.
     """
-    ending, owner_gone = Ending(), threading.Event()
-    ending.ask_on_signals()
-    async with answering(settings) as server:
-        logs.announce(
+    shutdown, owner_ended = Shutdown(), threading.Event()
+    shutdown.request_on_signals()
+    async with running_server(settings) as server:
+        logs.print_message(
             f"Serving the organization {settings.organization} at {server.url}",
             log_format=settings.log_format,
         )
-        if settings.tell_login:
+        if settings.print_credentials:
             print(
-                f"Admin login, made for this start: {settings.admin_username} "
-                f"{settings.admin_password}",
+                "Admin user and password, generated for this server: "
+                f"{settings.admin_username} {settings.admin_password}",
                 flush=True,
             )
         if settings.owner_pid is not None:
-            ending.ask_when_gone(settings.owner_pid, owner_gone)
-        await ending.asked.wait()
-        await finish(
-            server.listeners, server.in_flight, ending, drain=settings.drain, grace=settings.grace
+            shutdown.request_when_process_ends(settings.owner_pid, owner_ended)
+        await shutdown.requested.wait()
+        await finish_requests(
+            server.listeners,
+            server.in_flight,
+            shutdown,
+            drain=settings.drain,
+            grace=settings.grace,
         )
-    if owner_gone.is_set():
+    if owner_ended.is_set():
         for folder in settings.owner_folders:
-            # Windows keeps what a program has open, such as this one's log.
+            # Windows does not delete open files, such as this server's log.
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def open_storage(data: Path | str | None, *, presigned: bool = False) -> Storage:
-    """The store that `--data` names: a folder, an object store's URL, or a temporary folder.
-
-    Raises:
-        CloudRepoServerError: it cannot be used.
-    """
-    if data is None:
-        return LocalStorage.in_temporary_folder()
-    if isinstance(data, Path):
-        return LocalStorage.in_folder(data)
-    # Imported for this store alone, so that others start sooner.
-    from cloudrepo_server.storage.connect import open_shared
-
-    return await open_shared(data, presigned=presigned)
+async def _listen_with_tls(listeners: Listeners, proxy: Proxy, host: str, ca_file: Path) -> str:
+    """Listen for HTTPS, write the CA certificate, and return the URL."""
+    authority = await proxy.authority()
+    authority.write(ca_file)
+    return await listeners.listen(host, context=authority.context(host, *LOOPBACK_HOSTS))
 
 
-async def _listen(
-    listeners: Listeners, host: str, port: int, context: ssl.SSLContext | None = None
-) -> str:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
-    await listeners.add(listener, context)
-    scheme = "http" if context is None else "https"
-    shown = f"[{host}]" if family == socket.AF_INET6 else host
-    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
-
-
-def _address(url: str) -> tuple[str, int]:
+def _local_address(url: str) -> tuple[str, int]:
+    """Return the address at which this process itself reaches the server."""
     parts = urlsplit(url)
-    # What listens everywhere is reached at home by its loopback address.
-    return _LOOPBACK.get(parts.hostname or "", parts.hostname or ""), parts.port or 0
-
-
-def _state(settings: Settings, url: str) -> dict[str, Any]:
-    return {
-        "url": url,
-        "pid": os.getpid(),
-        "organization": settings.organization,
-        "admin": {"username": settings.admin_username, "password": settings.admin_password},
-    }
-
-
-def _write_state(path: Path, state: dict[str, Any]) -> None:
-    # Whoever waits for the file sees all of it or none of it, and nobody else reads the password.
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(state, file)
-        new.replace(path)
-    except OSError:
-        new.unlink()
-        raise
+    host = parts.hostname or ""
+    return _LOOPBACK_OF.get(host, host), parts.port or 0

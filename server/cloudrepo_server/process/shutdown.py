@@ -1,4 +1,4 @@
-"""How a server ends: what asks for it, and what is finished first."""
+"""Graceful shutdown: what requests it, and how the requests in flight are finished."""
 
 import asyncio
 import contextlib
@@ -14,92 +14,109 @@ from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 log = logging.getLogger("cloudrepo_server")
 
-_WATCH_SECONDS = 0.25
-# For what is on the way to a server that stops listening.
-_LAST_SECONDS = 0.1
-# Windows has no SIGTERM from outside; what stops a server there sends CTRL_BREAK.
+_OWNER_POLL_SECONDS = 0.25
+# Time for requests that clients have sent already, on connections that look idle.
+_ARRIVAL_SECONDS = 0.1
+# Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK.
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
 ]
 
 
-class Ending:
-    """Whether the server was asked to end, and whether it was asked again, which means at once."""
+class Shutdown:
+    """Whether this process was asked to shut down, and whether to do so immediately.
+
+    Attributes:
+        requested: set when the server shall stop.
+        immediate: set when the server shall not wait for requests in flight.
+    """
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.at_once = asyncio.Event()
+        self.requested = asyncio.Event()
+        self.immediate = asyncio.Event()
 
-    def ask(self) -> None:
-        """Ask for the end; whoever asks again will not wait for what is in flight."""
-        (self.at_once if self.asked.is_set() else self.asked).set()
+    def request(self) -> None:
+        """Request a graceful shutdown; the second call requests an immediate one."""
+        (self.immediate if self.requested.is_set() else self.requested).set()
 
-    def ask_at_once(self) -> None:
-        """Ask for the end on behalf of somebody who is gone."""
-        self.at_once.set()
-        self.asked.set()
+    def request_immediate(self) -> None:
+        """Request an immediate shutdown."""
+        self.immediate.set()
+        self.requested.set()
 
-    def ask_on_signals(self) -> None:
-        """Ask when this process is told to end."""
+    def request_on_signals(self) -> None:
+        """Request a shutdown for each signal to stop that this process receives."""
         loop = asyncio.get_running_loop()
 
-        def by_handler(_signal: int, _frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self.ask)
+        def handle(_signal: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.request)
 
         for number in _SIGNALS:
             try:
-                loop.add_signal_handler(number, self.ask)
+                loop.add_signal_handler(number, self.request)
             except NotImplementedError:  # Windows
-                signal.signal(number, by_handler)
+                signal.signal(number, handle)
 
-    def ask_when_gone(self, owner_pid: int, gone: threading.Event) -> None:
-        """Ask when that process is gone, and set `gone`."""
+    def request_when_process_ends(self, owner_pid: int, ended: threading.Event) -> None:
+        """Request an immediate shutdown when a process ends, and set `ended` then."""
         loop = asyncio.get_running_loop()
 
-        def watch() -> None:
-            # Imported when the server is ready, since it takes a while.
+        def wait() -> None:
+            # Imported in this thread because the import is slow.
             import psutil
 
             try:
                 owner = psutil.Process(owner_pid)
-                # is_running compares the start time, so a recycled pid is nobody's owner.
+                # is_running compares start times, so a reused process id is not the owner.
                 while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
-                    gone.wait(_WATCH_SECONDS)
-                gone.set()
+                    ended.wait(_OWNER_POLL_SECONDS)
+                ended.set()
             except psutil.NoSuchProcess:
-                gone.set()
+                ended.set()
             except psutil.AccessDenied:
-                print(f"cannot watch the process {owner_pid}", file=sys.stderr)
-            loop.call_soon_threadsafe(self.ask_at_once)
+                print(
+                    f"cloudrepo-server: cannot monitor the owner process {owner_pid}: "
+                    "permission denied; stopping",
+                    file=sys.stderr,
+                )
+            loop.call_soon_threadsafe(self.request_immediate)
 
-        threading.Thread(target=watch, name="owner", daemon=True).start()
+        threading.Thread(target=wait, name="owner", daemon=True).start()
 
 
-async def finish(
-    listeners: Listeners, in_flight: InFlightRequests, ending: Ending, *, drain: float, grace: float
+async def finish_requests(
+    listeners: Listeners,
+    in_flight: InFlightRequests,
+    shutdown: Shutdown,
+    *,
+    drain: float,
+    grace: float,
 ) -> None:
-    """Take requests for `drain` seconds more, then finish those in flight, in `grace` seconds.
+    """Stop accepting requests after `drain` seconds, and give the others `grace` to finish.
 
-    aiohttp's own shutdown waits for handlers, but stops reading: an upload could not end well.
+    An immediate shutdown ends both periods. aiohttp has a graceful shutdown too, but it stops
+    reading, so that an upload in flight would fail.
     """
     in_flight.stopping = True
-    await _within(drain, ending.at_once.wait())
+    await _wait_at_most(drain, shutdown.immediate.wait())
     await listeners.close()
-    # What was accepted by now, or was sent on a kept connection, begins to be answered.
-    await _within(min(grace, _LAST_SECONDS), ending.at_once.wait())
+    # The handlers of requests that have arrived start before idle connections are closed.
+    await _wait_at_most(min(grace, _ARRIVAL_SECONDS), shutdown.immediate.wait())
     listeners.close_idle()
-    quiet = asyncio.ensure_future(in_flight.wait_until_none())
-    hurry = asyncio.ensure_future(ending.at_once.wait())
+    finished = asyncio.ensure_future(in_flight.wait_until_none())
+    immediate = asyncio.ensure_future(shutdown.immediate.wait())
     try:
-        await asyncio.wait({quiet, hurry}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {finished, immediate}, timeout=grace, return_when=asyncio.FIRST_COMPLETED
+        )
     finally:
-        quiet.cancel()
-        hurry.cancel()
+        finished.cancel()
+        immediate.cancel()
     if in_flight:
-        log.warning("%d requests in flight were cut", len(in_flight))
+        log.warning("%d requests in flight were aborted", len(in_flight))
 
 
-async def _within(seconds: float, condition: Awaitable[object]) -> None:
+async def _wait_at_most(seconds: float, condition: Awaitable[object]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await condition

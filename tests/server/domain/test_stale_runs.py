@@ -117,11 +117,23 @@ def test_the_command_asks_the_server(own_server: Server) -> None:
 @pytest.mark.parametrize(
     ("arguments", "login", "words"),
     [
-        (("--runs-older-than", "1d"), None, "answered 401 The user name or passphrase is wrong."),
+        (
+            ("--runs-older-than", "1d"),
+            None,
+            "rejected the request to sweep: 401 The user name or passphrase is wrong.",
+        ),
         (("--runs-older-than", "1d"), ("", ""), "set CLOUDREPO_ADMIN_USERNAME and"),
-        (("--runs-older-than", "day"), None, "'day' is not an age: give such as 45s, 90m, 12h, 2d"),
+        (
+            ("--runs-older-than", "day"),
+            None,
+            "'day' is not an age: use a number and a unit, such as 45s",
+        ),
         (("--runs-older-than", "1d", "--url", "x.example"), None, "not an http or https URL"),
-        (("--runs-older-than", "1d", "--url", "http://127.0.0.1:1"), None, "does not answer: "),
+        (
+            ("--runs-older-than", "1d", "--url", "http://127.0.0.1:1"),
+            None,
+            "cannot connect to http://127.0.0.1:1: ",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
@@ -148,5 +160,5 @@ def test_a_stranger_is_told_apart(answer: bytes) -> None:
         url = f"http://127.0.0.1:{stranger.server_port}"
         ended = sweep("--url", url, "--runs-older-than", "1d", login=("admin", "a-password"))
     assert ended.returncode == 1
-    assert f"{url} does not answer as a cloudrepo-server does" in ended.stderr
+    assert f"{url} sent a response that is not of a cloudrepo-server: " in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -171,6 +171,8 @@ def test_no_secret_is_told(logging_server: Server, log_format: str) -> None:
 @pytest.mark.parametrize("log_format", READERS)
 def test_nobody_writes_lines_of_his_own(logging_server: Server, log_format: str) -> None:
     agent = 'x" status=200\t\x85é\xff'
+    # The state file is there before the first line of the log.
+    wait_until(lambda: "Serving" in logging_server.process.log, "the first line of the log")
     before = len(logging_server.process.log.splitlines())
     asked = request("GET /nothing HTTP/1.1", {"User-Agent": agent})
     answer = exchange(logging_server.url, asked)

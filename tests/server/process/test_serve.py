@@ -153,7 +153,7 @@ def test_open_connections_and_uploads_do_not_keep_it(start_server: StartServer) 
         assert process.stop() == 0
     assert list(process.temporary.iterdir()) == []
     assert "Traceback" not in process.log
-    assert "1 requests in flight were cut" in process.log
+    assert "1 requests in flight were aborted" in process.log
     server.close()
 
 

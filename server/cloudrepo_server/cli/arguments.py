@@ -1,0 +1,105 @@
+"""Types of arguments: each function checks the text of one argument and returns its value.
+
+Each raises `argparse.ArgumentTypeError` if the text is not valid.
+"""
+
+import argparse
+import contextlib
+from pathlib import Path
+
+_LAST_PORT = 65535
+_LAST_PID = (1 << 31) - 1
+_MAX_SECONDS = 86_400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MAX_AGE_DIGITS = 9
+_MAX_INTEGER_DIGITS = 15
+
+
+def data_location(text: str) -> Path | str:
+    """Return the path of a folder, or the URL of an object store."""
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Path(text)
+    # Imported here because most servers have no object store.
+    from cloudrepo_server.storage import SHARED_SCHEMES
+
+    if scheme not in SHARED_SCHEMES:
+        supported = ", ".join(f"{each}://" for each in SHARED_SCHEMES)
+        raise argparse.ArgumentTypeError(
+            f"{scheme}:// is not a supported object store: use {supported}, or the path of a folder"
+        )
+    return text
+
+
+def port(text: str) -> int:
+    """Return a port number; 0 means a free port."""
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port number: use an integer from 0 to {_LAST_PORT}"
+        )
+    return int(text)
+
+
+def positive_integer(text: str) -> int:
+    """Return an integer above 0."""
+    if not text.isdecimal() or len(text) > _MAX_INTEGER_DIGITS or int(text) == 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a positive integer of at most {_MAX_INTEGER_DIGITS} digits"
+        )
+    return int(text)
+
+
+def process_id(text: str) -> int:
+    """Return a process id."""
+    if not text.isdecimal() or not 0 < int(text) <= _LAST_PID:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a process id")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds, at most a day."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (number := float(text)) <= _MAX_SECONDS:
+            return number
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a valid number of seconds: use a number from 0 to {_MAX_SECONDS}"
+    )
+
+
+def positive_seconds(text: str) -> float:
+    """Return a number of seconds above 0, at most a day."""
+    number = seconds(text)
+    if not number:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} would disconnect every client at once: use a number above 0"
+        )
+    return number
+
+
+def age(text: str) -> float:
+    """Return an age in seconds, from a text such as `90m`."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or len(number) > _MAX_AGE_DIGITS or unit not in _UNITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an age: use a number and a unit, such as 45s, 90m, 12h or 2d"
+        )
+    return float(int(number) * _UNITS[unit])
+
+
+def server_url(text: str) -> str:
+    """Return the URL of a server; credentials in the URL are rejected."""
+    if not text.startswith(("http://", "https://")) or "@" in text:
+        # The message does not quote the text, which may contain a password.
+        raise argparse.ArgumentTypeError(
+            "not an http or https URL without credentials, such as http://index.example:8080"
+        )
+    return text
+
+
+def printable_name(text: str) -> str:
+    """Return a name that can be part of a header and of a line in the log."""
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid name: use one line of printable characters"
+        )
+    return text

@@ -1,0 +1,87 @@
+"""The command `cloudrepo-server sweep`: delete leftovers, through a server or in a store."""
+
+import argparse
+import os
+
+from cloudrepo_server.cli import arguments
+from cloudrepo_server.cli.event_loop import run_in_event_loop
+from cloudrepo_server.errors import InvalidError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sweep`."""
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument(
+        "--url",
+        type=arguments.server_url,
+        help="sweep through the running server at this URL, with the admin credentials of "
+        "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD",
+    )
+    target.add_argument(
+        "--data",
+        type=arguments.data_location,
+        metavar="DIR|URL",
+        help="sweep this folder, which no server may be using, or this shared object store",
+    )
+    parser.add_argument(
+        "--runs-older-than",
+        type=arguments.age,
+        metavar="AGE",
+        help="delete the repositories and users of pytest sessions that created or changed none "
+        "for so long, such as 90m, 12h or 2d; required with --url",
+    )
+    parser.add_argument(
+        "--older-than",
+        type=arguments.age,
+        default=86_400.0,
+        metavar="AGE",
+        help="with --data: keep files younger than this; "
+        "must be longer than any upload takes (default: 1d)",
+    )
+    parser.add_argument(
+        "--grace",
+        type=arguments.age,
+        default=60.0,
+        metavar="AGE",
+        help="with --data: how long a listed file stays downloadable after it was replaced "
+        "or deleted (default: 60s)",
+    )
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Delete leftovers, print how many there were, and return the exit status.
+
+    Raises:
+        CloudRepoServerError: the server or the store cannot be used.
+    """
+    # Imported here because each needs much that the other one and the parser do not.
+    if parsed.data is not None:
+        from cloudrepo_server.cli.sweep_store import sweep_store
+
+        return run_in_event_loop(
+            sweep_store(
+                parsed.data,
+                older_than=parsed.older_than,
+                grace=parsed.grace,
+                runs_older_than=parsed.runs_older_than,
+            )
+        )
+    from cloudrepo_server.cli.sweep_server import sweep_server
+
+    if parsed.runs_older_than is None:
+        raise InvalidError("--url requires --runs-older-than AGE, such as 12h")
+    credentials = _admin_credentials()
+    report = sweep_server(parsed.url, credentials, runs_older_than=parsed.runs_older_than)
+    print(f"Removed {report}.")
+    return 0
+
+
+def _admin_credentials() -> tuple[str, str]:
+    username = os.environ.get("CLOUDREPO_ADMIN_USERNAME")
+    password = os.environ.get("CLOUDREPO_ADMIN_PASSWORD")
+    if not username or not password:
+        raise InvalidError(
+            "the admin credentials are missing: "
+            "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD"
+        )
+    return username, password

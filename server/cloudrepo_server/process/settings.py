@@ -1,0 +1,42 @@
+"""The settings of one server process."""
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudrepo_server.limits import Limits
+from cloudrepo_server.logs import LogFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The options of `cloudrepo-server serve`, and the admin credentials."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """The port to listen on; 0 means a free port."""
+    data: Path | str | None = None
+    """A folder, the URL of a shared object store, or None for a temporary folder."""
+    presigned: bool = False
+    """Whether downloads of large files are redirected to the shared object store."""
+    organization: str = "example"
+    state_file: Path | None = None
+    owner_pid: int | None = None
+    owner_folders: tuple[Path, ...] = ()
+    tls: Path | None = None
+    """The file to write the CA certificate to; None means no HTTPS."""
+    drain: float = 0.0
+    """The seconds in which a stopping server still accepts requests, while not ready."""
+    grace: float = 0.0
+    """The seconds that requests in flight then have to finish."""
+    log_format: LogFormat | None = None
+    """The format in which every request is logged; None logs rejected requests only, as text."""
+    behind_proxy: bool = False
+    """Whether the header X-Forwarded-Proto is trusted."""
+    metrics: bool = False
+    """Whether Prometheus metrics are served."""
+    limits: Limits = field(default_factory=Limits)
+    print_credentials: bool = False
+    """Whether to print the admin credentials, because no file or variable has them."""
+    admin_username: str = "admin@example.com"
+    admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)

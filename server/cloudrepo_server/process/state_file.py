@@ -1,0 +1,36 @@
+"""The state file: tells the process that started a server its URL and admin credentials."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cloudrepo_server.process.settings import ServerSettings
+
+
+def server_state(settings: ServerSettings, url: str) -> dict[str, Any]:
+    """Return the content of the state file of this process."""
+    return {
+        "url": url,
+        "pid": os.getpid(),
+        "organization": settings.organization,
+        "admin": {"username": settings.admin_username, "password": settings.admin_password},
+    }
+
+
+def write_state_file(path: Path, state: dict[str, Any]) -> None:
+    """Write the state file atomically, readable by its owner only.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(state, file)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink()
+        raise
