@@ -59,7 +59,7 @@ class Request:
 
 
 class Journal(list[Request]):
-    """A list of the requests to a repository, oldest first, at the time when it was read."""
+    """The requests to a repository, oldest first: a list that does not change by itself."""
 
     def __init__(self, requests: Iterable[Request], clear: Callable[[], None]) -> None:
         super().__init__(requests)

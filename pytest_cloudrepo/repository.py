@@ -101,13 +101,13 @@ class Repository(RepositoryContents):
         cwd: str | Path | None = None,
         check: bool = True,
     ) -> CommandResult:
-        """Run a program in which every packaging tool uses this repository and no other index.
+        """Run a program with variables that make all tools use this repository and no other index.
 
         Args:
             arguments: the program and its arguments. Programs that are installed in the same
                 environment as the tests come first on the `PATH`.
-            environ: the program's complete environment. By default the property `environ`.
-            cwd: the program's working directory. By default the present one.
+            environ: all environment variables of the program. By default those of `environ`.
+            cwd: the program's working directory. By default that of the pytest process.
             check: whether to raise an exception if the exit status is not 0.
 
         Raises:
@@ -124,11 +124,17 @@ class Repository(RepositoryContents):
 
     @property
     def environ(self) -> dict[str, str]:
-        """A complete environment in which every tool uses this repository and no other index."""
+        """The environment variables with which every tool uses this repository and no other index.
+
+        They are complete: the variables of the pytest process, without your own configuration of
+        packaging tools. Pass them to `subprocess.run` as `env`.
+        """
         return self._hidden(self._environment.for_all_tools(self.connection) | self.guard)
 
     def environ_for(self, tool: str, *, retries: int | None = None) -> dict[str, str]:
-        """Return a complete environment in which only this tool uses this repository.
+        """Return environment variables with which only one tool uses this repository.
+
+        They are complete, as those of `environ`. No other tool has an index or credentials.
 
         Args:
             tool: pip, uv, twine, poetry, pdm, hatch, flit or tox.
@@ -142,10 +148,10 @@ class Repository(RepositoryContents):
 
     @property
     def guard(self) -> dict[str, str]:
-        """The variables of the network guard, which blocks every host but this server's.
+        """The environment variables that block every host but this server's.
 
-        Hosts that you allowed with `allow_hosts` are not blocked. The journal lists each blocked
-        request, and so does the report of a failed test.
+        `environ` and `environ_for` contain them. Hosts that you allow with `allow_hosts` are not
+        blocked. The journal lists blocked requests, and so does the report of a failed test.
         """
         __tracebackhide__ = True
         return self._network_guard.variables()
@@ -163,14 +169,18 @@ class Repository(RepositoryContents):
         self._network_guard.allow(*map(_arguments.check_host, hosts))
 
     def impersonate(self, *urls: str) -> dict[str, str]:
-        """Return a complete environment in which requests for these URLs reach this repository.
+        """Return environment variables with which requests for these URLs reach this repository.
 
-        In it the tools have this repository's credentials and keep their own default index. Unless
-        a URL is one of a CloudRepo repository, everybody can read below it, and PyPI's JSON pages
-        of projects exist too.
+        They are complete, as those of `environ`. The tools have this repository's credentials, and
+        use their own default index. If a URL is not that of a CloudRepo repository, reading needs
+        no credentials there, and projects also have JSON pages as on PyPI.
+
+        Args:
+            urls: the URLs of indexes or repositories, such as `https://pypi.org/simple/`.
 
         Raises:
-            ServerError: a URL is invalid, or the extra `tls` is not installed.
+            ServerError: a URL is invalid, the extra `tls` is not installed, or the server has no
+                proxy that can be reached.
         """
         __tracebackhide__ = True
         environ = self._environment.with_credentials(self.connection)
