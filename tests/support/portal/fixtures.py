@@ -17,6 +17,7 @@ from tests.support.portal.workstation import Workstation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import Playwright
 
 SWITCHES = [
     # In a container, root has no sandbox, and there is no graphics card.
@@ -63,12 +64,12 @@ def workstation(index: Index, tmp_path: Path, app_data: Path) -> Workstation:
     return workstation
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    """A real browser. A missing Chromium is an error: these tests run only on request."""
-    # Only the environment of the browser tests has it.
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+def launch_chromium(playwright: Playwright, *switches: str) -> Chromium:
+    """Start Chromium with additional switches.
 
+    Raises:
+        FileNotFoundError: Chromium is not installed. The tests run only on request, so they fail.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
     program = os.environ.get("CLOUDREPO_CHROMIUM") or next(
         filter(None, map(shutil.which, names)), ""
@@ -78,10 +79,25 @@ def chromium() -> Iterator[Chromium]:
             "Chromium was not found on the PATH: install it (`apt-get install chromium` on "
             "Debian), or set CLOUDREPO_CHROMIUM to its path"
         )
+    return playwright.chromium.launch(executable_path=program, args=[*SWITCHES, *switches])
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The library that controls Chromium."""
+    # Only the environment of the browser tests has it.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Chromium]:
+    """A real browser."""
+    browser = launch_chromium(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

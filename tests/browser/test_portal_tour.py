@@ -1,0 +1,79 @@
+"""The pictures of the portal tour, docs/portal-tour.md.
+
+This command takes them anew:
+
+    CLOUDREPO_SCREENSHOTS=docs/images/portal tox -e portal -- -k portal_tour
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.portal.fixtures import launch_chromium
+from tests.support.portal.tour import (
+    ADMIN,
+    ADMIN_PASSWORD,
+    DESKTOP,
+    PICTURES,
+    SIGN_IN,
+    Picture,
+    example_server,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Playwright
+
+ORIGIN = "http://127.0.0.1:8080"
+"""The origin in the pictures, whatever the port of the server."""
+
+_REPLACE_RANDOM_VALUES = """
+for (const secret of document.querySelectorAll(".secret code"))
+  secret.textContent = "example-secret-0123456789";
+document.querySelectorAll("[aria-label=Tokens] code.name").forEach(
+  (code, number) => code.textContent = `${"0123456789abcde"}${number}`
+);
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path, playwright: Playwright) -> Iterator[Page]:
+    with example_server(tmp_path / "server") as server:
+        port = server.url.rpartition(":")[2]
+        rule = f"MAP {ORIGIN.partition('//')[2]} 127.0.0.1:{port}"
+        browser = launch_chromium(playwright, f"--host-resolver-rules={rule}")
+        context = browser.new_context(viewport={"width": DESKTOP, "height": 600})
+        context.set_default_timeout(20_000)
+        yield context.new_page()
+        browser.close()
+
+
+def take(page: Page, picture: Picture, folder: Path) -> None:
+    """Take a picture of a page from its top to the end of its content."""
+    page.set_viewport_size({"width": picture.width, "height": 600})
+    page.goto(ORIGIN + picture.path)
+    if picture.prepare is not None:
+        picture.prepare(page)
+    page.get_by_text(picture.text).first.wait_for()
+    page.evaluate(_REPLACE_RANDOM_VALUES)
+    assert page.evaluate("document.documentElement.scrollWidth") == picture.width
+    content = page.locator("main > :last-child").bounding_box()
+    assert content is not None
+    height = min(content["y"] + content["height"] + 24, picture.max_height)
+    page.set_viewport_size({"width": picture.width, "height": round(height)})
+    page.screenshot(path=folder / f"{picture.name}.png", animations="disabled")
+
+
+def test_the_pictures_of_the_portal_tour(page: Page, tmp_path: Path) -> None:
+    folder = Path(os.environ.get("CLOUDREPO_SCREENSHOTS") or tmp_path)
+    take(page, SIGN_IN, folder)
+    page.get_by_label("E-mail").fill(ADMIN)
+    page.get_by_label("Password").fill(ADMIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    for picture in PICTURES:
+        take(page, picture, folder)

@@ -1,0 +1,182 @@
+"""The example organization of the portal tour, and the pictures of it in the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.archives import Archive, core_metadata, sdist, wheel
+from tests.support.index import Index, Server
+from tests.support.process import ServerProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+DESKTOP, PHONE = 1040, 390
+ADMIN, ADMIN_PASSWORD = "admin@acme.example", "a password for the tour"
+PUBLISHER, DEVELOPER, READER = (
+    f"{name}@acme.example" for name in ("release-bot", "ada.lovelace", "deploy")
+)
+PASSPHRASE = "a passphrase for the tour"
+
+README = """\
+# weather-station
+
+Read temperature, wind and rain from a **weather station**.
+
+```python
+from weather_station import Station
+
+with Station("/dev/ttyUSB0") as station:
+    print(station.temperature)
+```
+
+| Model | Temperature | Wind | Rain |
+|-------|-------------|------|------|
+| WS-1  | yes         | no   | no   |
+| WS-2  | yes         | yes  | yes  |
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a page: where it is, how wide it is, and what it must show."""
+
+    name: str
+    path: str
+    text: str
+    width: int = DESKTOP
+    max_height: int = 760
+    prepare: Callable[[Page], None] | None = None
+
+
+def _reject_an_upload(page: Page) -> None:
+    changed = _wheel("weather-station", "1.1.0", padding=10_000)
+    page.get_by_label("Files").set_input_files(
+        {"name": changed.filename, "mimeType": "application/zip", "buffer": changed.data}
+    )
+    page.get_by_role("button", name="Upload", exact=True).click()
+
+
+def _create_user(page: Page) -> None:
+    page.get_by_label("E-mail").fill("grace.hopper@acme.example")
+    page.get_by_role("button", name="Create user").click()
+
+
+def _create_token(page: Page) -> None:
+    page.get_by_label("Repository").select_option("releases")
+    page.get_by_role("button", name="Create token").click()
+
+
+_RELEASES = "/portal/repositories/releases"
+
+SIGN_IN = Picture("sign-in", "/portal/sign-in", "Only the admin user can sign in")
+PICTURES = (
+    Picture("repositories", "/portal/", "Latest uploads"),
+    Picture("repositories-phone", "/portal/", "Latest uploads", width=PHONE),
+    Picture("repository", _RELEASES, "weather-station"),
+    Picture("project", f"{_RELEASES}/projects/weather-station", "README of 1.1.0", max_height=880),
+    Picture(
+        "project-phone",
+        f"{_RELEASES}/projects/weather-station",
+        "README of 1.1.0",
+        width=PHONE,
+    ),
+    Picture("upload", f"{_RELEASES}/upload", "1 file rejected", prepare=_reject_an_upload),
+    Picture("connection-settings", f"{_RELEASES}/connection?user={PUBLISHER}", "YOUR-PASSPHRASE"),
+    Picture("repository-settings", f"{_RELEASES}/settings", "Overwrite Protection", max_height=652),
+    Picture("users", "/portal/users", "Read Only"),
+    Picture("create-user", "/portal/create-user", "not shown again", prepare=_create_user),
+    Picture("tokens", "/portal/tokens", "not shown again", prepare=_create_token),
+    Picture("activity", "/portal/activity", "overwrite protection is on", max_height=600),
+)
+"""The pictures that need a sign-in, in the order in which they are taken."""
+
+
+@contextmanager
+def example_server(folder: Path) -> Iterator[Server]:
+    """Run a server with the example organization."""
+    environ = {"CLOUDREPO_ADMIN_USERNAME": ADMIN, "CLOUDREPO_ADMIN_PASSWORD": ADMIN_PASSWORD}
+    process = ServerProcess(folder, "--organization", "acme", environ=environ)
+    try:
+        server = Server(process)
+        _fill(server)
+        yield server
+        server.close()
+    finally:
+        process.stop()
+
+
+def _fill(server: Server) -> None:
+    server.done("POST", "/repositories", {"name": "releases", "overwrite_protection": True})
+    server.done("POST", "/repositories", {"name": "nightly"})
+    server.done("POST", "/repositories", {"name": "like-pypi", "dialect": "pypi"})
+    server.done("POST", "/repositories", {"name": "open-source", "public": True})
+    for email in (PUBLISHER, DEVELOPER):
+        server.user(email=email, passphrase=PASSPHRASE)
+    server.user(email=READER, passphrase=PASSPHRASE, read_only=True)
+    server.done("POST", "/tokens", {"repository": "nightly", "read_only": True})
+
+    releases = Index(server, "releases", PUBLISHER, PASSPHRASE)
+    developer = {
+        name: Index(server, name, DEVELOPER, PASSPHRASE)
+        for name in ("like-pypi", "open-source", "nightly")
+    }
+    _publish(developer["open-source"], _wheel("weather-plot", "0.4"), days=30)
+    _publish(developer["like-pypi"], _wheel("weather-station", "2.0.0rc1"), days=2)
+    _publish(releases, _wheel("rain-gauge", "0.9.2"), days=210)
+    _publish(releases, _wheel("wind-models", "2024.6"), days=95)
+    _publish(releases, _wheel("barometer", "3.2"), days=400)
+    _publish(releases, _wheel("weather-station", "1.0.0"), days=120)
+    _publish(releases, _sdist("weather-station", "1.0.0"), days=120)
+    _publish(releases, _wheel("weather-station", "1.1.0"), days=9)
+    _publish(releases, _sdist("weather-station", "1.1.0"), days=9)
+    _publish(releases, _wheel("weather-station", "2.0.0rc1"))
+    yanked = _wheel("weather-station", "1.0.0").filename
+    releases.done("PATCH", f"/files/{yanked}", {"yanked": "Reports temperatures in Kelvin."})
+    releases.done(
+        "PATCH",
+        "/projects/barometer",
+        {"status": "deprecated", "reason": "Use weather-station instead."},
+    )
+    _publish(developer["nightly"], _wheel("weather-station", "2.0.0.dev41"))
+
+    reader = Index(server, "releases", READER, PASSPHRASE)
+    installed = _wheel("weather-station", "1.1.0")
+    reader.get("/weather-station/")
+    reader.get(f"/weather-station/{installed.filename}")
+    reader.upload(_wheel("weather-station", "1.2.0"))
+    reader.request("GET", "/", auth=None)
+    releases.upload(_wheel("weather-station", "1.1.0", padding=10_000))
+
+
+def _publish(index: Index, archive: Archive, *, days: int = 0) -> None:
+    index.publish(archive)
+    if days:
+        uploaded = datetime.now(UTC) - timedelta(days=days, hours=1)
+        index.done(
+            "PATCH",
+            f"/files/{archive.filename}",
+            {"upload_time": f"{uploaded:%Y-%m-%dT%H:%M:%S.%fZ}"},
+        )
+
+
+def _metadata(name: str, version: str) -> bytes:
+    more = ""
+    if name == "weather-station":
+        more = (
+            f"Summary: Read a weather station\nDescription-Content-Type: text/markdown\n\n{README}"
+        )
+    return core_metadata(name, version, requires_python=">=3.11", more=more)
+
+
+def _wheel(name: str, version: str, *, padding: int = 48_000) -> Archive:
+    return wheel(name, version, metadata=_metadata(name, version), padding=padding)
+
+
+def _sdist(name: str, version: str) -> Archive:
+    return sdist(name, version, metadata=_metadata(name, version))
