@@ -21,7 +21,7 @@ def require_prometheus() -> None:
     """
     if find_spec("prometheus_client") is None:
         raise InvalidError(
-            "--metrics requires prometheus-client: run pip install 'pytest-cloudrepo[metrics]'"
+            "--metrics requires prometheus-client: install pytest-cloudrepo[metrics]"
         )
 
 

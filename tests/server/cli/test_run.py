@@ -1,4 +1,4 @@
-"""`cloudrepo-server run`: a command with every tool pointed at an index of its own."""
+"""`cloudrepo-server run`: runs a command with every tool configured to use a new index."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.archives import wheel
 
 RUN = (sys.executable, "-m", "cloudrepo_server", "run")
 PYTHON = ("--", sys.executable, "-c")
-SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
-# What a server of an earlier test, or a user, may have left in this process's environment.
+PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+# Without the variables of the user or of another server.
 ENVIRON = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
 
 
@@ -29,18 +29,18 @@ def run(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize("status", [0, 7])
-def test_it_ends_with_the_commands_status(status: int) -> None:
+def test_exits_with_the_status_of_the_command(status: int) -> None:
     assert run(code=f"raise SystemExit({status})").returncode == status
 
 
-def test_what_the_command_prints_is_all_that_is_printed() -> None:
-    ended = run(code="import sys; print('out'); print('err', file=sys.stderr)")
+def test_prints_only_the_output_of_the_command() -> None:
+    result = run(code="import sys; print('out'); print('err', file=sys.stderr)")
 
-    assert (ended.stdout, ended.stderr) == ("out\n", "err\n")
+    assert (result.stdout, result.stderr) == ("out\n", "err\n")
 
 
-def test_the_command_is_told_where_and_as_whom() -> None:
-    environ = json.loads(run("--repository", "mine", code=SHOW).stdout)
+def test_the_environment_of_the_command_has_the_url_and_the_credentials() -> None:
+    environ = json.loads(run("--repository", "mine", code=PRINT_ENVIRONMENT).stdout)
 
     assert environ["CLOUDREPO_URL"].endswith("/repositories/mine")
     assert environ["CLOUDREPO_USERNAME"].endswith("@example.com")
@@ -49,15 +49,17 @@ def test_the_command_is_told_where_and_as_whom() -> None:
     assert environ["UV_PUBLISH_URL"] == environ["CLOUDREPO_URL"]
 
 
-def test_the_server_is_gone_when_the_command_has_ended() -> None:
-    environ = json.loads(run(code=SHOW).stdout)
+def test_the_server_stops_when_the_command_ends() -> None:
+    environ = json.loads(run(code=PRINT_ENVIRONMENT).stdout)
 
     with pytest.raises(requests.ConnectionError):
         requests.get(environ["CLOUDREPO_URL"], timeout=10)
 
 
 @pytest.mark.parametrize("protected", [False, True])
-def test_overwrite_protection_is_as_asked_for(tmp_path: Path, *, protected: bool) -> None:
+def test_overwrite_protection_is_off_unless_the_option_enables_it(
+    tmp_path: Path, *, protected: bool
+) -> None:
     first, second = wheel("demo", "1.0"), wheel("demo", "1.0", module="x = 2\n")
     upload = [sys.executable, "-m", "twine", "upload", "--disable-progress-bar"]
     commands = []
@@ -68,30 +70,30 @@ def test_overwrite_protection_is_as_asked_for(tmp_path: Path, *, protected: bool
         commands.append([*upload, str(folder / archive.filename)])
     code = f"import subprocess; print([subprocess.call(c) for c in {commands!r}])"
 
-    ended = run(*(["--overwrite-protection"] if protected else []), code=code)
+    result = run(*(["--overwrite-protection"] if protected else []), code=code)
 
-    assert ended.stdout.splitlines()[-1] == f"[0, {int(protected)}]", ended.stdout
-    assert ("already exists" in ended.stdout) is protected
-
-
-def test_a_program_that_is_not_there_is_one_clear_line() -> None:
-    ended = run("--", "no-such-program")
-
-    assert ended.returncode == 127
-    assert ended.stderr.startswith("cloudrepo-server: cannot start no-such-program: ")
+    assert result.stdout.splitlines()[-1] == f"[0, {int(protected)}]", result.stdout
+    assert ("already exists" in result.stdout) is protected
 
 
-def test_a_wrong_name_is_one_clear_line() -> None:
-    ended = run("--repository", "No Name", code="")
+def test_a_command_that_cannot_start_is_reported_in_one_line() -> None:
+    result = run("--", "no-such-program")
 
-    assert ended.returncode == 1
-    assert "'No Name' is not a valid repository name" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 127
+    assert result.stderr.startswith("cloudrepo-server: cannot start no-such-program: ")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a program without asking it")
+def test_an_invalid_repository_name_is_reported_in_one_line() -> None:
+    result = run("--repository", "No Name", code="")
+
+    assert result.returncode == 1
+    assert "'No Name' is not a valid repository name" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_the_commands_to_answer(number: signal.Signals) -> None:
+def test_the_command_decides_what_a_signal_does(number: signal.Signals) -> None:
     code = (
         "import signal, sys, time\n"
         f"signal.signal({int(number)}, lambda *_: sys.exit(5))\n"
@@ -104,7 +106,7 @@ def test_a_signal_is_the_commands_to_answer(number: signal.Signals) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
 
-        # A terminal sends Ctrl-C to all of the group; a supervisor's SIGTERM goes to one process.
+        # A terminal sends Ctrl-C to the whole process group, a supervisor SIGTERM to one process.
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:

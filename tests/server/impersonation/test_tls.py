@@ -1,4 +1,4 @@
-"""`--tls`: the same server over https, and provenance, which only an https URL may tell."""
+"""`--tls`: the same server over HTTPS, and provenance, which only pages over HTTPS have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
-    """A server that answers https too."""
+    """Return a server that listens for HTTP and HTTPS."""
     process = ServerProcess(tmp_path_factory.mktemp("secure"), "--tls", authority)
     server = Server(process)
     server.session.verify = str(authority)
@@ -47,7 +47,7 @@ def over_https(index: Index, below: str, **headers: str) -> requests.Response:
     return index.server.session.get(url, headers=headers, auth=index.auth, timeout=SECONDS)
 
 
-def test_the_state_file_says_where_and_whom_to_trust(secure: Server, authority: Path) -> None:
+def test_the_state_file_has_the_https_url_and_the_ca_file(secure: Server, authority: Path) -> None:
     state = secure.process.state()
     assert urlsplit(state["tls_url"]).scheme == "https"
     assert state["tls_url"].startswith("https://127.0.0.1:")
@@ -55,7 +55,7 @@ def test_the_state_file_says_where_and_whom_to_trust(secure: Server, authority: 
     assert "PRIVATE KEY" not in authority.read_text()
 
 
-def test_both_addresses_answer_alike(index: Index) -> None:
+def test_responses_over_http_and_https_are_equal(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     for below in ("/", "/demo/", f"/demo/{archive.filename}"):
@@ -64,7 +64,7 @@ def test_both_addresses_answer_alike(index: Index) -> None:
         assert plain.content == secured.content
 
 
-def test_nobody_trusts_it_by_accident(index: Index) -> None:
+def test_clients_that_do_not_trust_the_ca_cannot_connect(index: Index) -> None:
     url = index.server.process.state()["tls_url"]
     with requests.Session() as session:
         session.trust_env = False
@@ -72,7 +72,7 @@ def test_nobody_trusts_it_by_accident(index: Index) -> None:
             session.get(url + "/healthz", timeout=SECONDS)
 
 
-def test_provenance_is_told_over_https_alone(index: Index) -> None:
+def test_only_pages_over_https_have_provenance(index: Index) -> None:
     attested, plain = wheel(), wheel(version="2.0")
     assert index.upload(attested, attestations=ATTESTATIONS).status_code == 200
     index.publish(plain)
@@ -85,11 +85,12 @@ def test_provenance_is_told_over_https_alone(index: Index) -> None:
     assert html.count(f'data-provenance="{url}"') == html.count("data-provenance") == 1
     assert all(file.get("provenance") is None for file in index.files().values())
     assert "data-provenance" not in index.html()
-    answer = over_https(index, urlsplit(url).path.removeprefix(index.path))
-    assert answer.headers["Content-Type"] == "application/vnd.pypi.integrity.v1+json"
-    told = answer.json()
-    assert told["version"] == 1
-    assert told["attestation_bundles"][0]["attestations"][0]["envelope"] == {"statement": "e30="}
+    response = over_https(index, urlsplit(url).path.removeprefix(index.path))
+    assert response.headers["Content-Type"] == "application/vnd.pypi.integrity.v1+json"
+    provenance = response.json()
+    assert provenance["version"] == 1
+    attestation = provenance["attestation_bundles"][0]["attestations"][0]
+    assert attestation["envelope"] == {"statement": "e30="}
     missing = urlsplit(url).path.replace(attested.filename, plain.filename)
     assert over_https(index, missing.removeprefix(index.path)).status_code == 404
 
@@ -101,18 +102,18 @@ def test_a_replaced_file_has_the_provenance_of_the_new_upload(index: Index) -> N
 
 
 @pytest.mark.parametrize("host", ["a b", "[", "a/b", "a:99999", ""])
-def test_a_host_header_that_is_none_is_no_failure(index: Index, host: str) -> None:
+def test_an_invalid_host_header_is_not_a_server_error(index: Index, host: str) -> None:
     index.upload(wheel(), attestations=ATTESTATIONS)
     assert over_https(index, "/demo/", Host=host).status_code < 500
 
 
 @pytest.mark.parametrize("client", ["pip", "uv"])
-def test_programs_that_trust_it_install_from_it(
+def test_tools_that_trust_the_ca_install_over_https(
     index: Index, tmp_path: Path, authority: Path, client: str
 ) -> None:
     index.publish(wheel())
     environ = Environment(tmp_path / "environment").scrubbed()
-    # What the machine trusts counts more than PIP_CERT in older releases of pip.
+    # Older releases of pip prefer the system's CA certificates to PIP_CERT.
     trust = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
     environ |= dict.fromkeys(trust, str(authority))
     secured = index.server.process.state()["tls_url"]
@@ -132,7 +133,7 @@ def test_programs_that_trust_it_install_from_it(
     assert (tmp_path / "target" / "demo.py").exists()
 
 
-def test_what_is_not_tls_is_no_failure(index: Index) -> None:
+def test_a_connection_without_tls_does_not_stop_the_server(index: Index) -> None:
     parts = urlsplit(index.server.process.state()["tls_url"])
     with requests.Session() as session:
         session.trust_env = False

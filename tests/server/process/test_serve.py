@@ -1,4 +1,4 @@
-"""`cloudrepo-server serve`: how it starts, what it says, and how it ends."""
+"""`cloudrepo-server serve`: its start, its output and its end."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 FOREVER = "import sys; sys.stdin.read()"
 
 
-def answers(url: str) -> bool:
+def is_healthy(url: str) -> bool:
     with requests.Session() as session:
         session.trust_env = False
         return session.get(url + "/healthz", timeout=10).ok
 
 
-def assert_one_line(process: ServerProcess, *words: str) -> None:
-    """It ended at once and said why in one line, without a traceback."""
+def assert_fails_with_one_line(process: ServerProcess, *words: str) -> None:
+    """Check that the server failed, and printed the reason in one line without a traceback."""
     assert process.wait() not in (0, None)
     (line,) = process.log.splitlines()
     assert line.startswith("cloudrepo-server: ")
@@ -47,7 +47,7 @@ def assert_one_line(process: ServerProcess, *words: str) -> None:
 
 @pytest.fixture
 def owner() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that lives until the test ends it."""
+    """A process that runs until the test kills it."""
     with subprocess.Popen([sys.executable, "-c", FOREVER], stdin=subprocess.PIPE) as process:
         yield process
         process.kill()
@@ -58,7 +58,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_the_state_file_says_where_it_is_and_who_may_manage_it(start_server: StartServer) -> None:
+def test_the_state_file_has_the_url_and_the_admin_credentials(start_server: StartServer) -> None:
     process = start_server("--organization", "acme")
     state = process.state()
     assert set(state) >= {"url", "pid", "organization", "admin"}
@@ -67,21 +67,21 @@ def test_the_state_file_says_where_it_is_and_who_may_manage_it(start_server: Sta
     assert state["url"].startswith("http://127.0.0.1:")
     server = Server(process)
     assert server.api("GET", "/repositories").status_code == 200
-    refused = server.request("GET", "/repositories/")
-    assert 'realm="acme"' in refused.headers["WWW-Authenticate"]
+    rejected = server.request("GET", "/repositories/")
+    assert 'realm="acme"' in rejected.headers["WWW-Authenticate"]
     assert state["url"] in process.log
     assert state["admin"]["password"] not in process.log
     server.close()
 
 
 @posix
-def test_the_state_file_is_its_owners_alone(start_server: StartServer) -> None:
+def test_only_its_owner_can_read_the_state_file(start_server: StartServer) -> None:
     process = start_server()
     process.state()
     assert stat.S_IMODE(process.state_file.stat().st_mode) == 0o600
 
 
-def test_the_state_file_is_never_there_in_part(tmp_path: Path, start_server: StartServer) -> None:
+def test_the_state_file_is_replaced_atomically(tmp_path: Path, start_server: StartServer) -> None:
     folder = tmp_path / "again"
     folder.mkdir()
     old = {"url": "http://127.0.0.1:1", "padding": "x" * 10_000}
@@ -89,15 +89,15 @@ def test_the_state_file_is_never_there_in_part(tmp_path: Path, start_server: Sta
     process = start_server(name="again")
 
     def new() -> bool:
-        # Whatever is there at any moment is whole.
+        # Parsing fails if the file is incomplete at any moment.
         return bool(json.loads(process.state_file.read_text())["url"] != old["url"])
 
     wait_until(new, "the new state file")
     assert [path.name for path in folder.glob("state*")] == ["state.json"]
-    assert answers(process.state()["url"])
+    assert is_healthy(process.state()["url"])
 
 
-def test_the_admin_login_is_what_the_environment_says(start_server: StartServer) -> None:
+def test_the_environment_sets_the_admin_credentials(start_server: StartServer) -> None:
     environ = {
         "CLOUDREPO_ADMIN_USERNAME": "boss@example.com",
         "CLOUDREPO_ADMIN_PASSWORD": "pâss:w/rd%",
@@ -110,7 +110,7 @@ def test_the_admin_login_is_what_the_environment_says(start_server: StartServer)
     server.close()
 
 
-def test_the_admin_password_is_another_each_time(start_server: StartServer) -> None:
+def test_each_server_generates_another_admin_password(start_server: StartServer) -> None:
     environ = {"CLOUDREPO_ADMIN_USERNAME": "", "CLOUDREPO_ADMIN_PASSWORD": ""}
     first, second = (start_server(environ=environ).state()["admin"] for _ in range(2))
     assert first["username"] == second["username"] != ""
@@ -120,7 +120,7 @@ def test_the_admin_password_is_another_each_time(start_server: StartServer) -> N
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 @posix
-def test_a_signal_ends_it_with_0_and_without_a_trace(start_server: StartServer, how: str) -> None:
+def test_a_signal_stops_the_server_and_leaves_no_files(start_server: StartServer, how: str) -> None:
     process = start_server()
     process.state()
     assert len(list(process.temporary.iterdir())) == 1
@@ -131,7 +131,7 @@ def test_a_signal_ends_it_with_0_and_without_a_trace(start_server: StartServer, 
 
 
 @posix
-def test_its_folder_is_its_owners_alone(start_server: StartServer) -> None:
+def test_only_its_owner_can_read_the_temporary_folder(start_server: StartServer) -> None:
     process = start_server()
     process.state()
     (folder,) = process.temporary.iterdir()
@@ -139,7 +139,7 @@ def test_its_folder_is_its_owners_alone(start_server: StartServer) -> None:
 
 
 @posix
-def test_open_connections_and_uploads_do_not_keep_it(start_server: StartServer) -> None:
+def test_open_connections_and_uploads_do_not_delay_the_end(start_server: StartServer) -> None:
     process = start_server("--grace", "0")
     server = Server(process)
     index = server.repository()
@@ -157,13 +157,13 @@ def test_open_connections_and_uploads_do_not_keep_it(start_server: StartServer) 
     server.close()
 
 
-def test_it_leaves_when_its_owner_is_gone(
+def test_the_server_stops_when_its_owner_process_ends(
     start_server: StartServer, owner: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "of the owner"
+    folder = tmp_path / "owner folder"
     (folder / "inner").mkdir(parents=True)
     process = start_server("--owner-pid", str(owner.pid), "--owner-folder", folder)
-    assert answers(process.state()["url"])
+    assert is_healthy(process.state()["url"])
     owner.kill()
     owner.wait()
     assert process.wait() == 0
@@ -171,10 +171,10 @@ def test_it_leaves_when_its_owner_is_gone(
     assert not folder.exists()
 
 
-def test_the_owners_folder_stays_while_the_owner_lives(
+def test_the_owner_folder_is_kept_while_the_owner_process_runs(
     start_server: StartServer, owner: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "of the owner"
+    folder = tmp_path / "owner folder"
     folder.mkdir()
     process = start_server("--owner-pid", str(owner.pid), "--owner-folder", folder)
     process.state()
@@ -183,16 +183,18 @@ def test_the_owners_folder_stays_while_the_owner_lives(
 
 
 @posix
-def test_an_owner_that_is_a_zombie_is_gone(
+def test_a_zombie_counts_as_an_ended_owner_process(
     start_server: StartServer, owner: subprocess.Popen[bytes]
 ) -> None:
     process = start_server("--owner-pid", str(owner.pid))
     process.state()
-    owner.send_signal(signal.SIGKILL)  # and nobody waits for it
+    owner.send_signal(signal.SIGKILL)  # without a wait, so that it stays a zombie
     assert process.wait() == 0
 
 
-def test_an_owner_that_never_was_ends_it_at_once(start_server: StartServer) -> None:
+def test_the_server_stops_at_once_if_its_owner_process_does_not_exist(
+    start_server: StartServer,
+) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     process = start_server("--owner-pid", str(ended.pid))
@@ -200,29 +202,29 @@ def test_an_owner_that_never_was_ends_it_at_once(start_server: StartServer) -> N
     assert list(process.temporary.iterdir()) == []
 
 
-def test_the_test_process_itself_may_own_it(start_server: StartServer) -> None:
+def test_the_test_process_can_own_a_server(start_server: StartServer) -> None:
     process = start_server("--owner-pid", str(os.getpid()))
-    assert answers(process.state()["url"])
+    assert is_healthy(process.state()["url"])
 
 
-def test_it_warns_of_an_address_that_others_reach(start_server: StartServer) -> None:
-    process = start_server("--host", "0.0.0.0")  # noqa: S104 (what is warned of)
-    assert answers(process.state()["url"].replace("0.0.0.0", "127.0.0.1"))  # noqa: S104
+def test_warns_about_an_address_that_is_not_loopback(start_server: StartServer) -> None:
+    process = start_server("--host", "0.0.0.0")  # noqa: S104 (the subject of this test)
+    assert is_healthy(process.state()["url"].replace("0.0.0.0", "127.0.0.1"))  # noqa: S104
     assert "WARNING: 0.0.0.0 is not a loopback address" in process.log
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
-def test_it_does_not_warn_of_loopback(start_server: StartServer, host: str) -> None:
-    if host == "::1" and not ipv6():
+def test_does_not_warn_about_a_loopback_address(start_server: StartServer, host: str) -> None:
+    if host == "::1" and not has_ipv6():
         pytest.skip("this machine has no IPv6 loopback")
     process = start_server("--host", host)
     url = process.state()["url"]
     assert url.startswith("http://[::1]:" if host == "::1" else f"http://{host}:")
-    assert answers(url)
+    assert is_healthy(url)
     assert "WARNING" not in process.log
 
 
-def ipv6() -> bool:
+def has_ipv6() -> bool:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -230,15 +232,15 @@ def ipv6() -> bool:
     return True
 
 
-def test_it_listens_where_it_is_told(start_server: StartServer) -> None:
+def test_listens_on_the_given_port(start_server: StartServer) -> None:
     port = free_port()
     assert start_server("--port", str(port)).state()["url"] == f"http://127.0.0.1:{port}"
 
 
-def test_a_port_in_use_is_one_line(start_server: StartServer) -> None:
+def test_a_port_in_use_is_reported_in_one_line(start_server: StartServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        assert_one_line(start_server("--port", port), "in use", port)
+        assert_fails_with_one_line(start_server("--port", port), "in use", port)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +252,7 @@ def test_a_port_in_use_is_one_line(start_server: StartServer) -> None:
         ("--state-file", "{folder}", ["{folder}"]),
     ],
 )
-def test_what_cannot_be_used_is_one_line(
+def test_an_unusable_value_is_reported_in_one_line(
     start_server: StartServer, tmp_path: Path, option: str, value: str, words: list[str]
 ) -> None:
     file, folder = tmp_path / "file", tmp_path / "folder"
@@ -258,7 +260,7 @@ def test_what_cannot_be_used_is_one_line(
     folder.mkdir()
     names = {"file": str(file), "folder": str(folder)}
     process = start_server(option, value.format(**names))
-    assert_one_line(process, *(word.format(**names) for word in words))
+    assert_fails_with_one_line(process, *(word.format(**names) for word in words))
     assert list(folder.iterdir()) == []
     assert [path.name for path in tmp_path.glob("folder*")] == ["folder"]
 
@@ -282,7 +284,7 @@ def test_what_cannot_be_used_is_one_line(
         (["more"], ["more"]),
     ],
 )
-def test_a_bad_argument_is_named(
+def test_an_invalid_argument_is_named(
     arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -295,16 +297,16 @@ def test_a_bad_argument_is_named(
 
 
 @pytest.mark.parametrize("name", ['the "quoted" \\ one', "Ärger & Söhne", "a" * 200])
-def test_any_name_of_an_organization_is_a_realm(start_server: StartServer, name: str) -> None:
+def test_any_organization_name_is_a_valid_realm(start_server: StartServer, name: str) -> None:
     server = Server(start_server("--organization", name))
     assert server.organization == name
-    answer = server.request("GET", "/repositories/")
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+    response = server.request("GET", "/repositories/")
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
     server.close()
 
 
-def test_without_a_command_it_says_how_it_is_used() -> None:
+def test_help_and_a_missing_command_print_the_usage() -> None:
     for arguments in ([], ["--help"], ["serve", "--help"]):
         shown = subprocess.run(
             [sys.executable, "-m", "cloudrepo_server", *arguments],
@@ -318,7 +320,7 @@ def test_without_a_command_it_says_how_it_is_used() -> None:
         assert "Traceback" not in shown.stderr
 
 
-def test_what_is_not_http_makes_no_noise(own_server: Server) -> None:
+def test_invalid_http_is_not_logged(own_server: Server) -> None:
     for data in (
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"nonsense\r\n\r\n",
@@ -331,10 +333,10 @@ def test_what_is_not_http_makes_no_noise(own_server: Server) -> None:
             while connection.read_line():
                 pass
     assert own_server.process.log.count("\n") == 1
-    assert answers(own_server.url)
+    assert is_healthy(own_server.url)
 
 
-def test_a_login_that_nobody_could_know_is_told() -> None:
+def test_generated_credentials_are_printed_without_a_state_file() -> None:
     serve = [sys.executable, "-m", "cloudrepo_server", "serve"]
     environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=environ) as process:
@@ -342,14 +344,14 @@ def test_a_login_that_nobody_could_know_is_told() -> None:
         url = process.stdout.readline().split()[-1]
         *_, username, password = process.stdout.readline().split()
 
-        answer = requests.get(f"{url}/api/repositories", auth=(username, password), timeout=30)
+        response = requests.get(f"{url}/api/repositories", auth=(username, password), timeout=30)
 
         process.terminate()
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("options", "said", "scheme"),
+    ("options", "forwarded", "scheme"),
     [
         (["--behind-proxy"], "https", "https"),
         (["--behind-proxy"], "HTTPS, http", "https"),
@@ -358,15 +360,18 @@ def test_a_login_that_nobody_could_know_is_told() -> None:
         ([], "https", "http"),
     ],
 )
-def test_a_proxy_in_front_is_believed_where_it_is_told_to(
-    start_server: StartServer, options: list[str], said: str, scheme: str
+def test_the_forwarded_scheme_is_trusted_only_behind_a_proxy(
+    start_server: StartServer, options: list[str], forwarded: str, scheme: str
 ) -> None:
     server = Server(start_server(*options))
     server.repository("demo")
-    path, headers = "/repositories/demo", {"X-Forwarded-Proto": said, "Host": "index.example.com"}
-    told = server.request("GET", f"/api{path}", auth=server.admin, headers=headers).json()
-    assert told["url"] == f"{scheme}://index.example.com{path}"
-    # A browser gives a secure cookie back over https alone.
+    path, headers = (
+        "/repositories/demo",
+        {"X-Forwarded-Proto": forwarded, "Host": "index.example.com"},
+    )
+    repository = server.request("GET", f"/api{path}", auth=server.admin, headers=headers).json()
+    assert repository["url"] == f"{scheme}://index.example.com{path}"
+    # A browser returns a secure cookie over https only.
     form = server.request("GET", "/portal/sign-in", headers=headers)
     assert ("Secure" in form.headers["Set-Cookie"]) is (scheme == "https")
     server.close()

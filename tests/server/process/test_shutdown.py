@@ -1,4 +1,4 @@
-"""A server that is told to end: what it finishes, what it refuses, and what it cuts."""
+"""Graceful shutdown: which requests a stopping server finishes, rejects and aborts."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 
-# Half of it is more than the first part, which is the first that the store sees.
+# Half of this file is more than the server keeps in memory, so that half an upload is stored.
 LARGE = wheel(padding=12 << 20)
 
 
 def begin_upload(connection: Connection, index: Index, folder: Path) -> bytes:
-    """Send half of an upload; what is left of it."""
+    """Send the first half of an upload, and return the second half."""
     form = encode(fields(LARGE))
     headers = {**index.authorization, "Content-Type": form.content_type}
     whole = request(f"POST {index.path} HTTP/1.1", headers, form.body)
     half = len(whole) // 2
     connection.send(whole[:half])
-    # It is in the server's hands when it is stored in part.
-    wait_until(lambda: staged(folder) != [], "the first part of the upload")
+    wait_until(lambda: staged(folder) != [], "the first half of the upload to be stored")
     return whole[half:]
 
 
@@ -48,7 +47,9 @@ def listens(url: str) -> bool:
     return True
 
 
-def test_an_upload_in_flight_is_finished(start_server: StartServer, tmp_path: Path) -> None:
+def test_an_upload_in_flight_is_finished_before_the_server_stops(
+    start_server: StartServer, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     process = start_server("--data", data, name="first")
     server = Server(process)
@@ -63,9 +64,9 @@ def test_an_upload_in_flight_is_finished(start_server: StartServer, tmp_path: Pa
         assert idle.closed_by_server()
         wait_until(lambda: not listens(server.url), "the server to stop listening")
         busy.send(rest)
-        answer = busy.read_response()
-        assert answer.status == 200, answer
-        assert answer.headers["Connection"] == "close"
+        response = busy.read_response()
+        assert response.status == 200, response
+        assert response.headers["Connection"] == "close"
     assert process.wait() == 0
     assert "aborted" not in process.log
     server.close()
@@ -75,7 +76,9 @@ def test_an_upload_in_flight_is_finished(start_server: StartServer, tmp_path: Pa
     again.close()
 
 
-def test_a_second_signal_ends_it_at_once(start_server: StartServer, tmp_path: Path) -> None:
+def test_a_second_signal_stops_the_server_at_once(
+    start_server: StartServer, tmp_path: Path
+) -> None:
     process = start_server("--grace", "3600", "--data", tmp_path / "data")
     server = Server(process)
     index = server.repository()
@@ -92,7 +95,7 @@ def test_a_second_signal_ends_it_at_once(start_server: StartServer, tmp_path: Pa
     server.close()
 
 
-def test_what_is_in_flight_has_so_long_and_no_longer(
+def test_requests_that_exceed_the_grace_period_are_aborted(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     process = start_server("--grace", "0.2")
@@ -105,28 +108,28 @@ def test_what_is_in_flight_has_so_long_and_no_longer(
     server.close()
 
 
-def test_a_load_balancer_is_told_before_it_stops_listening(start_server: StartServer) -> None:
+def test_readyz_returns_503_during_the_drain_period(start_server: StartServer) -> None:
     process = start_server("--drain", "3600")
     server = Server(process)
     index = server.repository()
     process.process.send_signal(signal.SIGTERM)
-    ask = request("GET /readyz HTTP/1.1")
-    wait_until(lambda: exchange(server.url, ask).status == 503, "/readyz to be refused")
-    answer = exchange(server.url, ask)
-    assert answer.reason == "The server is stopping."
-    assert answer.headers["Connection"] == "close"
+    ready = request("GET /readyz HTTP/1.1")
+    wait_until(lambda: exchange(server.url, ready).status == 503, "/readyz to return 503")
+    response = exchange(server.url, ready)
+    assert response.reason == "The server is stopping."
+    assert response.headers["Connection"] == "close"
     assert exchange(server.url, request("GET /healthz HTTP/1.1")).status == 200
-    # Whoever was not told yet is served, and asked to connect elsewhere next time.
+    # Requests of clients that do not know yet are served.
     assert index.upload(wheel()).status_code == 200
     process.process.send_signal(signal.SIGTERM)
     assert process.wait() == 0
     server.close()
 
 
-def test_nobody_is_turned_away_at_the_door(start_server: StartServer) -> None:
+def test_connections_in_the_accept_backlog_are_served(start_server: StartServer) -> None:
     process = start_server()
     url = process.state()["url"]
-    # As if it was busy for a moment: the system lets in whom the server has not seen yet.
+    # While the server is suspended, the system accepts connections into the backlog.
     process.process.send_signal(signal.SIGSTOP)
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(connect(url)) for _ in range(50)]
@@ -134,6 +137,6 @@ def test_nobody_is_turned_away_at_the_door(start_server: StartServer) -> None:
             connection.send(request("GET /healthz HTTP/1.1"))
         process.process.send_signal(signal.SIGTERM)
         process.process.send_signal(signal.SIGCONT)
-        answers = [connection.read_response() for connection in waiting]
-    assert {answer.status for answer in answers} == {200}
+        responses = [connection.read_response() for connection in waiting]
+    assert {response.status for response in responses} == {200}
     assert process.wait() == 0

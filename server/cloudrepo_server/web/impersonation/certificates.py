@@ -21,9 +21,7 @@ class CertificateAuthority:
             # Imported here because it belongs to an extra, and most servers need no TLS.
             import trustme
         except ImportError:
-            raise InvalidError(
-                "HTTPS requires trustme: run pip install 'pytest-cloudrepo[tls]'."
-            ) from None
+            raise InvalidError("HTTPS requires trustme: install pytest-cloudrepo[tls].") from None
         self._authority = trustme.CA()
 
     @staticmethod
