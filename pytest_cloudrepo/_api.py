@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import requests
@@ -17,6 +17,9 @@ from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Json: TypeAlias = Any
+"""A decoded JSON document."""
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
@@ -44,7 +47,7 @@ class Api:
         json: Mapping[str, Any] | None = None,
         body: IO[bytes] | None = None,
         query: Mapping[str, str | int] | None = None,
-    ) -> Any:  # noqa: ANN401 - JSON
+    ) -> Json:
         """Send a request, and return the response's JSON, or None if its body is empty.
 
         Args:

@@ -16,7 +16,7 @@ from pytest_cloudrepo.journal import Journal, Request
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pytest_cloudrepo._api import Api
+    from pytest_cloudrepo._api import Api, Json
     from pytest_cloudrepo.graph import Graph
     from pytest_cloudrepo.scenario import Scenario
 
@@ -245,6 +245,6 @@ class RepositoryContents:
             return []
         return files
 
-    def _call(self, method: str, *path: str, **options: Any) -> Any:  # noqa: ANN401 - as Api.call
+    def _call(self, method: str, *path: str, **options: Any) -> Json:  # noqa: ANN401 - as Api.call
         __tracebackhide__ = True
         return self._api.call(method, "repositories", self.name, *path, **options)

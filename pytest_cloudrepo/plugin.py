@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +22,7 @@ from pytest_cloudrepo.errors import CloudRepoError
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+    from typing import Protocol
 
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.client import Server
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.venv import VirtualEnv
+
+    class WorkerController(Protocol):
+        """pytest-xdist's class of this name, which has no type annotations."""
+
+        config: pytest.Config
+        workerinput: dict[str, object]
+
 
 OPTIONS = pytest.StashKey[Options]()
 RUN_SERVER = pytest.StashKey[RunServer]()
@@ -52,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may not be installed
-def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist's WorkerController
+def pytest_configure_node(node: WorkerController) -> None:
     """Tell a pytest-xdist worker which server its session has."""
     run_server = node.config.stash[RUN_SERVER]
     run_server.attach()

@@ -103,7 +103,7 @@ class Project:
         # Without an option, `build` builds the wheel from the sdist.
         options = [] if sdist and wheel else ["--sdist" if sdist else "--wheel"]
         if not self._has_own_pyproject:
-            # The backends need nothing that is not installed, and the check takes time.
+            # Everything that the backends need is installed, and the check takes time.
             options.append("--skip-dependency-check")
         command.run(
             [

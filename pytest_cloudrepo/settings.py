@@ -36,7 +36,7 @@ class RepositorySettings(TypedDict, total=False):
 
 # For each setting: its default (as `pytest --markers` shows it), its types, and the expected value
 # in the words of an error message.
-_SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
+SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
     "overwrite_protection": (False, (bool,), "True or False"),
     "public": (False, (bool,), "True or False"),
     "dialect": ("modern", (str,), "a string, such as 'pypi'"),
@@ -52,7 +52,7 @@ _SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
 MARKER: Final = (
     "cloudrepo(*, {}): the settings of the test's `cloudrepo` repository; of several markers, only "
     "the closest one applies."
-).format(", ".join(f"{name}={default!r}" for name, (default, _, _) in _SETTINGS.items()))
+).format(", ".join(f"{name}={default!r}" for name, (default, _, _) in SETTINGS.items()))
 
 
 def check(settings: Mapping[str, object]) -> None:
@@ -62,14 +62,14 @@ def check(settings: Mapping[str, object]) -> None:
         TypeError: a setting is unknown, or has the wrong type.
     """
     __tracebackhide__ = True
-    unknown = [name for name in settings if name not in _SETTINGS]
+    unknown = [name for name in settings if name not in SETTINGS]
     if unknown:
         raise TypeError(
             f"unknown setting {', '.join(map(repr, unknown))}; "
-            f"the settings are {', '.join(sorted(_SETTINGS))}"
+            f"the settings are {', '.join(sorted(SETTINGS))}"
         )
     for name, value in settings.items():
-        _, types, expected = _SETTINGS[name]
+        _, types, expected = SETTINGS[name]
         if not isinstance(value, types):
             raise TypeError(f"{name} must be {expected}, not {value!r}")
 

@@ -59,7 +59,7 @@ def build_sdist(
 def build_wheel(
     wheel_directory: str,
     config_settings: Mapping[str, Any] | None = None,  # noqa: ARG001 - PEP 517's signature
-    metadata_directory: str | None = None,  # noqa: ARG001 - likewise
+    metadata_directory: str | None = None,  # noqa: ARG001 - as above
 ) -> str:
     """Write the wheel, and return its file name."""
     return _write_wheel(wheel_directory, dict(_installed()))
@@ -68,7 +68,7 @@ def build_wheel(
 def build_editable(
     wheel_directory: str,
     config_settings: Mapping[str, Any] | None = None,  # noqa: ARG001 - PEP 660's signature
-    metadata_directory: str | None = None,  # noqa: ARG001 - likewise
+    metadata_directory: str | None = None,  # noqa: ARG001 - as above
 ) -> str:
     """Write the wheel of an editable installation, and return its file name."""
     # Before Python 3.13 the site module reads .pth files in the encoding of the locale.

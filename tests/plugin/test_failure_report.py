@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
+from pytest_cloudrepo import CommandError
 from pytest_cloudrepo._report import report_sections
 from pytest_cloudrepo._server.run_folder import RunFolder
 from pytest_cloudrepo.errors import ServerError
@@ -14,6 +16,7 @@ from pytest_cloudrepo.errors import ServerError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_cloudrepo import PackageFactory, Repository, VirtualEnv
     from tests.support.inner_sessions import Suite
 
 SENDS_REQUESTS = """
@@ -111,6 +114,42 @@ def test_only_the_end_of_a_long_log_is_shown(tmp_path: Path) -> None:
     assert lines[-2:] == ["GET /repositories/mine/99", "Segmentation fault"]
     assert len(lines) == 32
     assert "mine-too" not in text
+
+
+@pytest.mark.cloudrepo(overwrite_protection=True)
+def test_a_failed_program_lists_only_the_requests_rejected_since_it_started(
+    cloudrepo: Repository, cloudrepo_package: PackageFactory, cloudrepo_venv: VirtualEnv
+) -> None:
+    def send_rejected_request() -> None:
+        assert not requests.get(f"{cloudrepo.index_url}/before/", timeout=10).ok
+
+    cloudrepo.publish(cloudrepo_package("demo", "1.0"))
+    send_rejected_request()
+    with pytest.raises(CommandError) as upload:
+        cloudrepo.upload(cloudrepo_package("demo", "1.0", requires=["other"]))
+    (rejected,) = upload.value.rejected_requests.splitlines()
+    assert "409 File already exists" in rejected
+    send_rejected_request()
+    with pytest.raises(CommandError) as install:
+        cloudrepo_venv.install("missing", index=cloudrepo)
+    rejected = install.value.rejected_requests
+    assert "/missing/" in rejected
+    assert "before" not in rejected
+    assert "409" not in rejected
+    assert "before" in cloudrepo.explain()
+
+
+def test_rejected_requests_are_found_after_the_journal_was_cleared(cloudrepo: Repository) -> None:
+    assert cloudrepo.last_request == 0
+    requests.get(f"{cloudrepo.index_url}/first/", timeout=10)
+    last_request = cloudrepo.last_request
+    assert last_request == 1
+    cloudrepo.requests.clear()
+    assert cloudrepo.last_request == last_request
+    requests.get(f"{cloudrepo.index_url}/second/", timeout=10)
+    assert "/second/" in cloudrepo.explain(since=last_request)
+    assert cloudrepo.explain(since=cloudrepo.last_request) == ""
+    assert cloudrepo.explain(since=None) == ""
 
 
 SECRETS = """
