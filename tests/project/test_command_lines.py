@@ -1,4 +1,4 @@
-"""The command lines and variables that the documents show are those that there are."""
+"""The commands, options and variables in the README and the documentation exist."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ VARIABLE = re.compile(r"\bCLOUDREPO_[A-Z_]+")
 OPTION = re.compile(r"(?<![\w-])--cloudrepo-[a-z-]+")
 
 
-def texts() -> list[tuple[str, str]]:
-    """What is shown as code, its continued lines joined, and whose page it is."""
+def code_blocks() -> list[tuple[str, str]]:
+    """Return the page name and the text of each block; continued lines are joined."""
     return [
         (page.name, re.sub(r"\\\n\s*", " ", block.text))
         for page in PAGES
@@ -31,42 +31,44 @@ def texts() -> list[tuple[str, str]]:
 
 COMMANDS = [
     pytest.param(command, id=f"{name}:{command[:40]}")
-    for name, text in texts()
+    for name, text in code_blocks()
     for command in COMMAND.findall(text)
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_line_is_understood(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_server_accepts_each_command_line(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = shlex.split(command, comments=True)
-    # Read whole, and not begun: what is wrong after all else is told last.
-    at = arguments.index("--") if "--" in arguments else len(arguments)
+    # An unknown option keeps the command from starting; argparse reports it last.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
     with pytest.raises(SystemExit):
-        main([*arguments[:at], "--nothing", *arguments[at:]])
-    assert capsys.readouterr().err.endswith("error: unrecognized arguments: --nothing\n")
+        main([*arguments[:end], "--unknown", *arguments[end:]])
+    assert capsys.readouterr().err.endswith("error: unrecognized arguments: --unknown\n")
 
 
-def test_there_are_some() -> None:
+def test_the_pages_show_commands() -> None:
     assert len(COMMANDS) >= 5
 
 
-def test_every_variable_is_one_that_is_read() -> None:
+def test_the_code_reads_every_variable_that_the_pages_name() -> None:
     source = "".join(
         path.read_text("utf-8")
         for folder in ("pytest_cloudrepo", "server", "tests", "deploy")
         for path in (PROJECT / folder).rglob("*.py")
     )
     read = set(VARIABLE.findall(source)) | {"CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD"}
-    # What programs printed is theirs.
-    told = [page for page in PAGES if page.name != "clients.md"]
-    pages = [*told, *(path for path in (PROJECT / "deploy").iterdir() if path.is_file())]
+    # This page shows the output of other programs.
+    own_pages = [page for page in PAGES if page.name != "clients.md"]
+    pages = [*own_pages, *(path for path in (PROJECT / "deploy").iterdir() if path.is_file())]
     shown = {name for page in pages for name in VARIABLE.findall(page.read_text("utf-8"))}
     assert shown <= read
 
 
-def test_every_option_of_pytest_is_registered(pytestconfig: pytest.Config) -> None:
+def test_pytest_knows_every_option_that_the_pages_name(pytestconfig: pytest.Config) -> None:
     shown = {option for page in PAGES for option in OPTION.findall(page.read_text("utf-8"))}
     assert shown
     for option in shown:
-        # It is ours, so that its value is known by its name.
+        # An option that no plugin registered raises ValueError.
         pytestconfig.getoption(option.removeprefix("--").replace("-", "_"))

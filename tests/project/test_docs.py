@@ -1,4 +1,4 @@
-"""What the documents list is what there is."""
+"""The tables of the documentation are complete: fixtures, settings, faults, commands, names."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CODE = re.compile(r"`([\w-]+)[^`]*`")
 
 
 def listed(page: str, column: int = 0) -> list[str]:
-    """What stands as code in a column of a page's tables."""
+    """Return the code in a column of a page's tables."""
     return [name for row in rows(DOCS / page) for name in CODE.findall(row[column])]
 
 
 def test_each_fixture_has_a_page_with_its_scope(pytester: pytest.Pytester) -> None:
-    told = pytester.runpytest_subprocess("--fixtures", "-q").stdout.str()
-    scopes = {name: scope or "function" for name, scope in FIXTURES.findall(told)}
+    output = pytester.runpytest_subprocess("--fixtures", "-q").stdout.str()
+    scopes = {name: scope or "function" for name, scope in FIXTURES.findall(output)}
     assert scopes.keys() == {path.stem for path in (DOCS / "fixtures").glob("cloudrepo*.md")}
     overview = rows(DOCS / "fixtures" / "index.md")
     for name, scope in scopes.items():
@@ -39,35 +39,35 @@ def test_each_fixture_has_a_page_with_its_scope(pytester: pytest.Pytester) -> No
         assert [row[1] for row in overview if row[0] == f"[`{name}`]({name}.md)"] == [scope]
 
 
-def test_each_page_of_a_fixture_begins_with_an_example_of_it() -> None:
+def test_each_fixtures_page_begins_with_an_example() -> None:
     for page in (DOCS / "fixtures").glob("cloudrepo*.md"):
         assert re.search(rf"\b{page.stem}\b", blocks(page)[0].text), page.name
         assert blocks(page)[0].language == "python"
 
 
-def test_each_kind_of_fault_is_listed_with_what_it_takes() -> None:
+def test_each_kind_of_fault_is_listed_with_its_parameters() -> None:
     shared = set(Fault.__struct_fields__)
     described = {
         kind.__struct_config__.tag: set(kind.__struct_fields__) - shared
         for kind in get_args(FaultSpecification)
     }
     table = [row for row in rows(DOCS / "reference" / "faults.md") if len(row) == 3]
-    told = {CODE.findall(row[0])[0]: row[1] for row in table if row[0].startswith("`")}
-    assert told.keys() == described.keys() | shared
+    documented = {CODE.findall(row[0])[0]: row[1] for row in table if row[0].startswith("`")}
+    assert documented.keys() == described.keys() | shared
     for kind, details in described.items():
-        assert set(CODE.findall(told[kind])) >= details, kind
+        assert set(CODE.findall(documented[kind])) >= details, kind
 
 
-def test_each_setting_key_and_option_is_listed(pytester: pytest.Pytester) -> None:
+def test_each_setting_ini_key_and_option_is_listed(pytester: pytest.Pytester) -> None:
     names = set(listed("reference/settings.md"))
     assert names >= RepositorySettings.__annotations__.keys()
-    told = pytester.runpytest_subprocess("--help").stdout.str()
-    registered = set(re.findall(r"^ +(cloudrepo_\w+|--cloudrepo-[\w-]+)", told, re.MULTILINE))
+    output = pytester.runpytest_subprocess("--help").stdout.str()
+    registered = set(re.findall(r"^ +(cloudrepo_\w+|--cloudrepo-[\w-]+)", output, re.MULTILINE))
     assert len(registered) >= 5
     assert names >= registered
 
 
-def test_each_public_name_is_described_somewhere() -> None:
+def test_each_public_name_has_reference_documentation() -> None:
     pages = "".join(page.read_text("utf-8") for page in DOCS.rglob("*.md"))
     described = re.findall(
         r"\.\. auto\w+:: pytest_cloudrepo\.(?:graph\.)?(\w+)$", pages, re.MULTILINE
@@ -75,7 +75,7 @@ def test_each_public_name_is_described_somewhere() -> None:
     assert sorted(described) == pytest_cloudrepo.__all__
 
 
-def test_each_case_is_shown() -> None:
+def test_each_test_from_other_projects_is_shown() -> None:
     shown = [
         (re.findall(r"cases/(\w+)\.py", block.language)[0], block.text.split()[1])
         for block in blocks(DOCS / "cases.md")
@@ -90,14 +90,14 @@ def test_each_case_is_shown() -> None:
     assert sorted(shown) == sorted(cases)
 
 
-def test_each_command_of_the_server_is_described() -> None:
-    told = subprocess.run(
+def test_each_command_of_the_server_has_a_section() -> None:
+    completed = subprocess.run(
         [sys.executable, "-m", "cloudrepo_server", "--help"],
         check=True,
         capture_output=True,
         text=True,
     )
-    commands = re.findall(r"^    (\w+)  ", told.stdout, re.MULTILINE)
+    commands = re.findall(r"^    (\w+)  ", completed.stdout, re.MULTILINE)
     page = (DOCS / "reference" / "command-line.md").read_text("utf-8")
     assert {"serve", "run"} <= set(commands)
     assert sorted(re.findall(r"^   :path: (\w+)$", page, re.MULTILINE)) == sorted(commands)

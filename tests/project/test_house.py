@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows."""
+"""Rules of CONTRIBUTING.md that no linter checks."""
 
 import ast
 import re
@@ -9,10 +9,11 @@ PACKAGES = ["pytest_cloudrepo", "server", "benchmarks"]
 FOLDERS = [*PACKAGES, "tests", "docs", ".ci"]
 KINDS = {".py", ".md", ".toml", ".ini", ".html", ".css", ".js", ".json", ".txt", ""}
 REGISTRIES = re.compile(r"pypi\.(org|python\.org)|pythonhosted\.|npmjs\.|debian\.org")
-LONGEST = 400
+MAX_LINES = 400
 
 
 def files() -> dict[str, str]:
+    """Return the text of each of the project's own files, by its path."""
     found = [path for folder in FOLDERS for path in (PROJECT / folder).rglob("*")]
     return {
         path.relative_to(PROJECT).as_posix(): path.read_text("utf-8", "replace")
@@ -21,17 +22,17 @@ def files() -> dict[str, str]:
     }
 
 
-def test_every_module_is_short_enough_to_be_read() -> None:
+def test_no_module_is_longer_than_the_limit() -> None:
     modules = {
         name: len(text.splitlines())
         for name, text in files().items()
         if name.endswith(".py") and name.startswith(tuple(PACKAGES))
     }
     assert modules
-    assert {name: lines for name, lines in modules.items() if lines > LONGEST} == {}
+    assert {name: lines for name, lines in modules.items() if lines > MAX_LINES} == {}
 
 
-def test_no_file_names_a_registry() -> None:
+def test_no_file_contains_the_host_name_of_a_registry() -> None:
     assert [name for name, text in files().items() if REGISTRIES.search(text)] == []
 
 

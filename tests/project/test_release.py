@@ -1,4 +1,4 @@
-"""The sdist and the wheel hold what they should, and nothing else."""
+"""The sdist and the wheel contain the right files, metadata and entry points."""
 
 import re
 import shutil
@@ -19,13 +19,13 @@ PACKAGES = {"pytest_cloudrepo": "pytest_cloudrepo", "server/cloudrepo_server": "
 STEM = "pytest_cloudrepo-" + loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
 
 pytestmark = pytest.mark.skipif(
-    not (PROJECT / ".git").exists(), reason="git says which files belong to the project"
+    not (PROJECT / ".git").exists(), reason="git lists the files of the project"
 )
 
 
 @pytest.fixture(scope="module")
 def tracked() -> set[str]:
-    """The names of the project's files."""
+    """The paths of the project's files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 (wherever git is)
         cwd=PROJECT,
@@ -33,13 +33,13 @@ def tracked() -> set[str]:
         capture_output=True,
         text=True,
     )
-    # A file that is deleted and not yet committed is listed too.
+    # git also lists a deleted file whose deletion is not committed yet.
     return {name for name in listed.stdout.split("\0") if name and (PROJECT / name).exists()}
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
-    """A folder with the sdist and the wheel, both built from the project's files alone."""
+    """A folder with the sdist and the wheel, built from a copy of the tracked files."""
     source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for name in tracked:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,18 +58,20 @@ def wheel(built: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def test_nothing_else_is_built(built: Path) -> None:
+def test_an_sdist_and_a_wheel_are_built(built: Path) -> None:
     names = {path.name for path in built.iterdir()}
     assert names == {f"{STEM}.tar.gz", f"{STEM}-py3-none-any.whl"}
 
 
-def test_the_sdist_is_the_checkout(built: Path, tracked: set[str]) -> None:
+def test_the_sdist_contains_every_tracked_file(built: Path, tracked: set[str]) -> None:
     with tarfile.open(built / f"{STEM}.tar.gz") as archive:
         names = {member.name for member in archive.getmembers() if not member.isdir()}
     assert names == {f"{STEM}/{name}" for name in tracked | {"PKG-INFO"}}
 
 
-def test_the_wheel_is_the_two_packages(wheel: zipfile.ZipFile, tracked: set[str]) -> None:
+def test_the_wheel_contains_the_two_packages_and_nothing_else(
+    wheel: zipfile.ZipFile, tracked: set[str]
+) -> None:
     packaged = {
         name.replace(folder, package, 1)
         for name in tracked
@@ -80,17 +82,17 @@ def test_the_wheel_is_the_two_packages(wheel: zipfile.ZipFile, tracked: set[str]
     assert set(wheel.namelist()) == packaged | {f"{STEM}.dist-info/{name}" for name in about}
 
 
-def test_the_wheel_puts_two_names_into_site_packages(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_installs_two_top_level_packages(wheel: zipfile.ZipFile) -> None:
     top = {PurePosixPath(name).parts[0] for name in wheel.namelist()}
     assert top == {"pytest_cloudrepo", "cloudrepo_server", f"{STEM}.dist-info"}
 
 
 @pytest.mark.parametrize("package", PACKAGES.values())
-def test_the_packages_say_that_they_are_typed(wheel: zipfile.ZipFile, package: str) -> None:
+def test_each_package_is_marked_as_typed(wheel: zipfile.ZipFile, package: str) -> None:
     assert f"{package}/py.typed" in wheel.namelist()
 
 
-def test_entry_points(wheel: zipfile.ZipFile) -> None:
+def test_the_entry_points_are_the_command_and_the_plugin(wheel: zipfile.ZipFile) -> None:
     parser = ConfigParser(delimiters=["="])
     parser.read_string(wheel.read(f"{STEM}.dist-info/entry_points.txt").decode())
     assert {name: dict(parser[name]) for name in parser.sections()} == {
@@ -99,7 +101,7 @@ def test_entry_points(wheel: zipfile.ZipFile) -> None:
     }
 
 
-def test_metadata(wheel: zipfile.ZipFile) -> None:
+def test_the_metadata(wheel: zipfile.ZipFile) -> None:
     about = HeaderParser().parsestr(wheel.read(f"{STEM}.dist-info/METADATA").decode())
     assert about["Name"] == "pytest-cloudrepo"
     assert about["Requires-Python"] == ">=3.11"

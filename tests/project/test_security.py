@@ -1,4 +1,4 @@
-"""SECURITY.md: every promise is held by a test that there is."""
+"""SECURITY.md names an existing test for every promise."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import ast
 import re
 from pathlib import Path
 
-HOME = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[2]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def promises() -> list[str]:
-    """The rows of the table of promises, without its head."""
-    text = (HOME / "SECURITY.md").read_text(encoding="utf-8")
+    """Return the rows of the table of promises, without its header."""
+    text = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
     section = text.partition("## What is promised")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")]
     return rows[2:]
 
 
-def names_in(path: Path) -> set[str]:
+def names_of_tests_in(path: Path) -> set[str]:
+    """Return the names of the tests in a module."""
     parsed = ast.parse(path.read_text(encoding="utf-8"))
     return {
-        each.name
-        for each in ast.walk(parsed)
-        if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")
+        node.name
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }
 
 
-def test_every_promise_names_a_test_that_there_is() -> None:
+def test_every_promise_names_an_existing_test() -> None:
     assert len(promises()) > 10
     for row in promises():
         named = NAMED.findall(row)
-        assert named, f"no test holds: {row}"
+        assert named, f"no test is named for: {row}"
         for path, name in named:
-            assert (HOME / path).is_file(), row
-            assert name in names_in(HOME / path), f"{path} has no {name}"
+            assert (PROJECT / path).is_file(), row
+            assert name in names_of_tests_in(PROJECT / path), f"{path} has no {name}"
