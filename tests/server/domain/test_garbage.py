@@ -1,4 +1,4 @@
-"""What a killed server left is removed at the next start; what is referred to never is."""
+"""Garbage collection: deletes what a killed server left, and nothing that is referenced."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.support.wait import wait_until
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A data folder, and the repository of a server that ran on it."""
+class DataFolder:
+    """A data folder, and the repository of a server that used it."""
 
     data: Path
     start_server: StartServer
@@ -34,8 +34,8 @@ class Kept:
     id: str
 
     @contextmanager
-    def again(self) -> Iterator[Index]:
-        """The repository on a server that is started once more."""
+    def restart(self) -> Iterator[Index]:
+        """Start a server on the folder and yield its repository."""
         server = Server(self.start_server("--data", self.data))
         try:
             yield Index(server, self.index.name, self.index.username, self.index.password)
@@ -47,21 +47,21 @@ class Kept:
     def store(self) -> Path:
         return self.data / "store"
 
-    def leave(self, *keys: str) -> list[Path]:
-        """Put there what a killed server would leave."""
-        left = [self.store / key for key in keys]
-        for path in left:
+    def add_garbage(self, *keys: str) -> list[Path]:
+        """Create files that a killed server could leave."""
+        garbage = [self.store / key for key in keys]
+        for path in garbage:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"left behind")
-        return left
+            path.write_bytes(b"garbage")
+        return garbage
 
     def files(self) -> set[Path]:
         return {path for path in self.store.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
-def kept(tmp_path: Path, start_server: StartServer) -> Kept:
-    data = tmp_path / "kept"
+def data_folder(tmp_path: Path, start_server: StartServer) -> DataFolder:
+    data = tmp_path / "data"
     server = Server(start_server("--data", data))
     index = server.repository()
     index.publish(wheel(), wheel("big", padding=2 << 20))
@@ -69,31 +69,29 @@ def kept(tmp_path: Path, start_server: StartServer) -> Kept:
     server.close()
     assert server.process.stop() == 0
     (document,) = (data / "store" / "repositories").iterdir()
-    return Kept(data, start_server, index, json.loads(document.read_bytes())["id"])
+    return DataFolder(data, start_server, index, json.loads(document.read_bytes())["id"])
 
 
-def unfinished(folder: Path) -> list[Path]:
+def partial_files(folder: Path) -> list[Path]:
     return list(folder.rglob("*#*"))
 
 
-def gone(paths: list[Path]) -> None:
-    wait_until(
-        lambda: not any(path.exists() for path in paths), "what was left behind to be removed"
-    )
+def wait_until_deleted(paths: list[Path]) -> None:
+    wait_until(lambda: not any(path.exists() for path in paths), "garbage to be deleted")
 
 
-def test_what_nothing_refers_to_goes_and_all_else_stays(kept: Kept) -> None:
-    before = kept.files()
-    left = kept.leave(
-        f"blobs/{kept.id}/" + "0" * 32,
-        f"blobs/{kept.id}/" + "1" * 32 + "#1",
-        f"projects/{kept.id}/p-demo.json#12",
+def test_only_unreferenced_objects_are_deleted(data_folder: DataFolder) -> None:
+    before = data_folder.files()
+    garbage = data_folder.add_garbage(
+        f"blobs/{data_folder.id}/" + "0" * 32,
+        f"blobs/{data_folder.id}/" + "1" * 32 + "#1",
+        f"projects/{data_folder.id}/p-demo.json#12",
         "repositories/@demo.json#1",
         "blobs/0123456789abcdef/" + "0" * 32,
         "projects/0123456789abcdef/p-demo.json",
     )
-    with kept.again() as index:
-        gone(left)
+    with data_folder.restart() as index:
+        wait_until_deleted(garbage)
         for archive in (wheel(), wheel("big", padding=2 << 20), wheel("other")):
             project = archive.filename.partition("-")[0]
             assert index.get(f"/{project}/{archive.filename}").content == archive.data
@@ -103,63 +101,65 @@ def test_what_nothing_refers_to_goes_and_all_else_stays(kept: Kept) -> None:
             "Garbage collection deleted what a killed server left: 1 blobs, 1 deleted repositories"
             in log
         )
-    assert kept.files() == before
-    assert not (kept.store / "blobs" / "0123456789abcdef").exists()
+    assert data_folder.files() == before
+    assert not (data_folder.store / "blobs" / "0123456789abcdef").exists()
 
 
-def test_a_token_goes_with_its_repository_though_the_server_was_killed_between(kept: Kept) -> None:
-    with kept.again() as index:
+def test_the_token_of_a_deleted_repository_is_deleted(data_folder: DataFolder) -> None:
+    with data_folder.restart() as index:
         index.server.done("POST", "/tokens", {"repository": index.name})
-        (token,) = (kept.store / "tokens").iterdir()
+        (token,) = (data_folder.store / "tokens").iterdir()
     document = json.loads(token.read_bytes())
     orphan = token.with_name("orphan.json")
     orphan.write_text(json.dumps({**document, "id": "orphan", "repository_id": "no-more"}))
-    with kept.again() as index:
-        gone([orphan])
+    with data_folder.restart() as index:
+        wait_until_deleted([orphan])
         assert [each["id"] for each in index.server.done("GET", "/tokens")["tokens"]] == [
             document["id"]
         ]
 
 
 @pytest.mark.parametrize("damaged", ["projects/*/p-other.json", "repositories/*.json"])
-def test_nothing_goes_from_where_a_document_cannot_be_read(kept: Kept, damaged: str) -> None:
-    (document,) = kept.store.glob(damaged)
+def test_nothing_is_deleted_from_a_repository_with_an_unreadable_document(
+    data_folder: DataFolder, damaged: str
+) -> None:
+    (document,) = data_folder.store.glob(damaged)
     whole = document.read_bytes()
     document.write_bytes(whole[:-1])
-    before = kept.files()
-    (left,) = kept.leave(f"blobs/{kept.id}/" + "0" * 32)
-    with kept.again() as index:
+    before = data_folder.files()
+    (garbage,) = data_folder.add_garbage(f"blobs/{data_folder.id}/" + "0" * 32)
+    with data_folder.restart() as index:
         wait_until(
             lambda: "a document cannot be read" in index.server.process.log,
-            "the log to say what was left alone",
+            "the log to name the skipped repository",
         )
-    assert kept.files() == before | {left}
+    assert data_folder.files() == before | {garbage}
     document.write_bytes(whole)
-    with kept.again():
-        gone([left])
+    with data_folder.restart():
+        wait_until_deleted([garbage])
 
 
-class Interrupted(LocalStorage):
-    """A store in which something happens while it is listed."""
+class InterruptedStorage(LocalStorage):
+    """A store that runs the next step of a test before and after each batch of a listing."""
 
-    def happens(self, what: AsyncIterator[None]) -> Self:
-        self.what = what
+    def interrupt_with(self, steps: AsyncIterator[None]) -> Self:
+        self.steps = steps
         return self
 
     async def list_objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
-        await anext(self.what, None)
+        await anext(self.steps, None)
         async for batch in super().list_objects(prefix):
-            await anext(self.what, None)
+            await anext(self.steps, None)
             yield batch
-        await anext(self.what, None)
+        await anext(self.steps, None)
 
 
 @pytest.mark.parametrize("steps", range(9))
-def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
-    """However far the sweep is when an upload begins, and when it becomes visible."""
+def test_files_that_are_published_meanwhile_are_kept(tmp_path: Path, steps: int) -> None:
+    """An upload starts and becomes visible at every possible moment of a garbage collection."""
 
-    async def story() -> None:
-        storage = Interrupted.in_folder(tmp_path)
+    async def scenario() -> None:
+        storage = InterruptedStorage.in_folder(tmp_path)
         organization = Organization("example", storage, admin_username="a", admin_password="b")
         await organization.create_repository("old")
         old = await organization.repository("old")
@@ -167,34 +167,34 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
         async def publish(name: str, archive_name: str) -> None:
             repository = await organization.repository(name)
             archive = wheel(archive_name, padding=2 << 20)
-            incoming = repository.stage(archive.filename, digests={})
-            await incoming.write(archive.data)
-            await incoming.finish()
-            await repository.publish(incoming, DeclaredMetadata(), uploader="somebody")
+            staged = repository.stage(archive.filename, digests={})
+            await staged.write(archive.data)
+            await staged.finish()
+            await repository.publish(staged, DeclaredMetadata(), uploader="somebody")
 
-        async def happening() -> AsyncIterator[None]:
+        async def uploads() -> AsyncIterator[None]:
             for _ in range(steps):
                 yield
-            archive = wheel("under-way", padding=2 << 20)
-            under_way = old.stage(archive.filename, digests={})
-            await under_way.write(archive.data)
-            await under_way.finish()
+            archive = wheel("slow", padding=2 << 20)
+            slow_upload = old.stage(archive.filename, digests={})
+            await slow_upload.write(archive.data)
+            await slow_upload.finish()
             yield
             await publish("old", "later")
             yield
             await organization.create_repository("new")
             await publish("new", "first")
             yield
-            await old.publish(under_way, DeclaredMetadata(), uploader="somebody")
+            await old.publish(slow_upload, DeclaredMetadata(), uploader="somebody")
             await organization.tokens.create(old.document)
 
         await publish("old", "demo")
-        happens = happening()
-        storage.happens(happens)
+        remaining = uploads()
+        storage.interrupt_with(remaining)
         await collect_garbage(storage)
-        async for _ in happens:
+        async for _ in remaining:
             pass
-        for name, projects in (("old", ["demo", "later", "under-way"]), ("new", ["first"])):
+        for name, projects in (("old", ["demo", "later", "slow"]), ("new", ["first"])):
             repository = await organization.repository(name)
             assert await repository.project_names() == projects
             for each in projects:
@@ -208,18 +208,18 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, steps: int) -> None:
         assert len(await organization.tokens.all()) == 1
         await organization.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_large_upload_under_way_is_no_leftover(tmp_path: Path) -> None:
-    async def story() -> None:
+def test_the_partial_file_of_a_running_upload_is_kept(tmp_path: Path) -> None:
+    async def scenario() -> None:
         storage = LocalStorage.in_folder(tmp_path)
         blob = storage.new_blob("blobs/some/")
         await blob.write(bytes(12 << 20))
-        assert unfinished(tmp_path), "nothing is written before its end any more"
+        assert partial_files(tmp_path), "large blobs are no longer written while they arrive"
         assert await storage.delete_partial_files() == 0
         await blob.finish()
         assert storage.open(blob.key, 12 << 20).read() == bytes(12 << 20)
         await storage.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""Overwrite protection: what it refuses, what it lets through; a refusal leaves no trace."""
+"""Overwrite protection: rejects uploads that would replace an existing file, and no others."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from tests.support.index import Index
 from tests.support.raw import connect, request
 from tests.support.wait import wait_until
 
-AT_ONCE = 20
+CONCURRENT = 20
 
 
 def variants(count: int, *, padding: int = 0) -> list[Archive]:
-    """Files of one name, each with bytes of its own."""
+    """Return files with the same name and different content."""
     return [wheel(module=f"x = {number}\n", padding=padding) for number in range(count)]
 
 
-def upload_at_once(index: Index, archives: list[Archive]) -> list[int]:
-    """The statuses of uploads that begin together, each on a connection of its own."""
-    together = threading.Barrier(len(archives))
+def upload_concurrently(index: Index, archives: list[Archive]) -> list[int]:
+    """Upload on several connections at the same time; return the statuses."""
+    barrier = threading.Barrier(len(archives))
 
     def upload(archive: Archive) -> int:
         form = encode(fields(archive))
@@ -40,7 +40,7 @@ def upload_at_once(index: Index, archives: list[Archive]) -> list[int]:
         whole = request(f"POST {index.path} HTTP/1.1", headers, form.body)
         with connect(index.url) as connection:
             connection.send(whole[:-1])
-            together.wait()
+            barrier.wait()
             connection.send(whole[-1:])
             return connection.read_response().status
 
@@ -49,7 +49,7 @@ def upload_at_once(index: Index, archives: list[Archive]) -> list[int]:
 
 
 @pytest.mark.parametrize("padding", [0, 2 << 20])
-def test_without_protection_the_last_upload_counts(index: Index, padding: int) -> None:
+def test_without_protection_each_upload_replaces_the_file(index: Index, padding: int) -> None:
     for archive in variants(3, padding=padding):
         assert index.upload(archive).status_code == 200
         assert index.file(archive).content == archive.data
@@ -58,34 +58,34 @@ def test_without_protection_the_last_upload_counts(index: Index, padding: int) -
 
 
 @pytest.mark.parametrize("padding", [0, 2 << 20])
-def test_with_protection_the_first_upload_counts(protected: Index, padding: int) -> None:
+def test_with_protection_the_first_file_stays(protected: Index, padding: int) -> None:
     first, *others = variants(3, padding=padding)
     protected.publish(first)
     for archive in (*others, first):
-        answer = protected.upload(archive)
-        assert answer.status_code == 409
-        assert f"already exists: {archive.filename}" in answer.reason
+        response = protected.upload(archive)
+        assert response.status_code == 409
+        assert f"already exists: {archive.filename}" in response.reason
     assert protected.file(first).content == first.data
 
 
-def test_protection_is_of_file_names_and_not_of_versions(protected: Index) -> None:
+def test_protection_compares_file_names_not_versions(protected: Index) -> None:
     protected.publish(wheel(), sdist(), wheel(version="2.0"), sdist(ending=".zip"))
     other_tag = wheel(filename="demo-1.0-py2.py3-none-any.whl")
     assert protected.upload(other_tag).status_code == 200
     assert len(protected.files()) == 5
 
 
-def test_the_name_is_taken_within_its_project_whatever_the_spelling(protected: Index) -> None:
+def test_protection_ignores_the_spelling_of_the_project(protected: Index) -> None:
     archive = wheel("foo_bar")
     protected.publish(archive)
     for name in ("Foo.Bar", "foo-bar", "FOO_BAR"):
         assert protected.upload(archive, name=name).status_code == 409
-    # Another spelling is another file name.
+    # A different spelling is a different file name.
     other = archive.named("Foo_Bar-1.0-py3-none-any.whl")
     assert protected.upload(other, name="foo-bar").status_code == 200
 
 
-def test_protection_is_switched_in_the_middle(index: Index) -> None:
+def test_switching_protection_affects_the_next_upload(index: Index) -> None:
     first, second, third, fourth = variants(4)
     statuses = [index.upload(first).status_code, index.upload(second).status_code]
     index.set(overwrite_protection=True)
@@ -98,7 +98,7 @@ def test_protection_is_switched_in_the_middle(index: Index) -> None:
 
 @pytest.mark.parametrize("protection", [True, False])
 @pytest.mark.parametrize("padding", [0, 2 << 20])
-def test_what_counts_is_the_setting_when_the_upload_ends(
+def test_the_setting_at_the_end_of_an_upload_decides(
     index: Index, padding: int, *, protection: bool
 ) -> None:
     first, second = variants(2, padding=padding)
@@ -109,7 +109,7 @@ def test_what_counts_is_the_setting_when_the_upload_ends(
     whole = request(f"POST {index.path} HTTP/1.1", headers, form.body)
     with connect(index.url) as connection:
         connection.send(whole[:-100])
-        # An answer on another connection shows that the server has turned to this one before.
+        # A response on another connection shows that the server has read this one before.
         index.get("/")
         index.set(overwrite_protection=protection)
         connection.send(whole[-100:])
@@ -118,41 +118,43 @@ def test_what_counts_is_the_setting_when_the_upload_ends(
 
 
 @pytest.mark.parametrize("padding", [0, 1 << 20])
-def test_of_many_at_once_one_wins_under_protection(protected: Index, padding: int) -> None:
-    archives = variants(AT_ONCE, padding=padding)
+def test_exactly_one_concurrent_upload_succeeds_under_protection(
+    protected: Index, padding: int
+) -> None:
+    archives = variants(CONCURRENT, padding=padding)
     before = protected.server.blobs()
-    statuses = upload_at_once(protected, archives)
-    assert sorted(statuses) == [200] + [409] * (AT_ONCE - 1)
-    winner = archives[statuses.index(200)]
-    assert protected.file(winner).content == winner.data
-    assert protected.files()[winner.filename]["hashes"] == {"sha256": winner.sha256}
+    statuses = upload_concurrently(protected, archives)
+    assert sorted(statuses) == [200] + [409] * (CONCURRENT - 1)
+    published = archives[statuses.index(200)]
+    assert protected.file(published).content == published.data
+    assert protected.files()[published.filename]["hashes"] == {"sha256": published.sha256}
     wait_until(
         lambda: len(protected.server.blobs() - before) == 2,
-        "the losers' bytes to be gone: a wheel and its metadata stay",
+        "the content of rejected uploads to be deleted: one wheel and its metadata stay",
     )
 
 
-def test_of_many_at_once_all_are_accepted_without_protection(index: Index) -> None:
-    archives = variants(AT_ONCE)
-    assert upload_at_once(index, archives) == [200] * AT_ONCE
+def test_all_concurrent_uploads_succeed_without_protection(index: Index) -> None:
+    archives = variants(CONCURRENT)
+    assert upload_concurrently(index, archives) == [200] * CONCURRENT
     served = index.file(archives[0]).content
     assert served in {archive.data for archive in archives}
     digest = index.files()[archives[0].filename]["hashes"]["sha256"]
     assert digest == Archive("", served).sha256
 
 
-def test_many_files_of_one_project_at_once_are_all_there(protected: Index) -> None:
-    archives = [wheel(version=f"{number}.0") for number in range(AT_ONCE)]
-    assert upload_at_once(protected, archives) == [200] * AT_ONCE
+def test_concurrent_uploads_of_different_files_all_succeed(protected: Index) -> None:
+    archives = [wheel(version=f"{number}.0") for number in range(CONCURRENT)]
+    assert upload_concurrently(protected, archives) == [200] * CONCURRENT
     assert set(protected.files()) == {archive.filename for archive in archives}
 
 
-def test_what_counts_is_the_setting_when_the_file_becomes_visible(
+def test_the_setting_when_the_file_becomes_visible_decides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not even the time that it takes to read an archive lets a file slip through."""
+    """Protection that is switched on while the archive is read applies to the upload."""
 
-    async def story() -> None:
+    async def scenario() -> None:
         organization = Organization(
             "example", LocalStorage.in_memory(), admin_username="a", admin_password="b"
         )
@@ -160,28 +162,28 @@ def test_what_counts_is_the_setting_when_the_file_becomes_visible(
 
         async def publish(archive: Archive) -> None:
             repository = await organization.repository("demo")
-            incoming = repository.stage(archive.filename, digests={})
-            await incoming.write(archive.data)
-            await repository.publish(incoming, DeclaredMetadata(), uploader="somebody")
+            staged = repository.stage(archive.filename, digests={})
+            await staged.write(archive.data)
+            await repository.publish(staged, DeclaredMetadata(), uploader="somebody")
 
-        def protect_and_read(
+        def switch_on_and_read(
             name: DistributionName, opened: IO[bytes], limits: Limits
         ) -> ArchiveMetadata:
-            protect = organization.update_repository("demo", overwrite_protection=True)
-            asyncio.run_coroutine_threadsafe(protect, loop).result()
+            change = organization.update_repository("demo", overwrite_protection=True)
+            asyncio.run_coroutine_threadsafe(change, loop).result()
             return read_archive(name, opened, limits)
 
         await organization.create_repository("demo")
         first, second = variants(2, padding=1 << 20)
         await publish(first)
-        monkeypatch.setattr("cloudrepo_server.specs.archives.read_archive", protect_and_read)
+        monkeypatch.setattr("cloudrepo_server.specs.archives.read_archive", switch_on_and_read)
         with pytest.raises(FileExistsInRepositoryError, match="already exists"):
             await publish(second)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_an_upload_into_a_repository_that_is_deleted_meanwhile_is_404(index: Index) -> None:
+def test_an_upload_is_404_if_its_repository_is_deleted_meanwhile(index: Index) -> None:
     form = encode(fields(wheel(padding=2 << 20)))
     headers = {**index.authorization, "Content-Type": form.content_type}
     whole = request(f"POST {index.path} HTTP/1.1", headers, form.body)
@@ -189,7 +191,7 @@ def test_an_upload_into_a_repository_that_is_deleted_meanwhile_is_404(index: Ind
         connection.send(whole[:-100])
         index.get("/")
         index.done("DELETE")
-        again = index.server.repository(index.name)
+        new = index.server.repository(index.name)
         connection.send(whole[-100:])
         assert connection.read_response().status == 404
-    assert again.json("/")["projects"] == []
+    assert new.json("/")["projects"] == []

@@ -1,4 +1,4 @@
-"""What killed test runs left is removed by age, over the API and by `cloudrepo-server sweep`."""
+"""The repositories and users of killed test runs are deleted by age: admin API and `sweep`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ DAY = 86_400.0
 LONG_AGO = 1_577_836_800
 
 
-def made(server: Server) -> set[str]:
-    """The names of all repositories and users."""
+def list_names(server: Server) -> set[str]:
+    """Return the names of all repositories and users."""
     repositories = server.done("GET", "/repositories")["repositories"]
     users = server.done("GET", "/users")["users"]
     return {each["name"] for each in repositories} | {each["email"] for each in users}
 
 
-def make(server: Server, name: str, run: str | None) -> set[str]:
-    """A repository and a user, as a run has them; their names."""
+def create(server: Server, name: str, run: str | None) -> set[str]:
+    """Create a repository and a user of a test run; return their names."""
     index = server.repository(name, run=run)
     email, _ = server.user(email=f"{name}@example.com", run=run)
     server.done("DELETE", f"/users/{index.username}")
@@ -47,39 +47,39 @@ def sweep(*arguments: str, login: tuple[str, str]) -> subprocess.CompletedProces
     )
 
 
-def age(folder: Path, names: set[str]) -> None:
-    """Let these be made long ago."""
+def make_old(folder: Path, names: set[str]) -> None:
+    """Change the time at which these documents were written to long ago."""
     for path in folder.rglob("*.json"):
         document = json.loads(path.read_text("utf-8"))
         if names & {document.get("email"), document.get("name")}:
             os.utime(path, (LONG_AGO, LONG_AGO))
 
 
-def test_what_old_runs_made_goes_and_all_else_stays(
+def test_only_repositories_and_users_of_stale_runs_are_deleted(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
     process = start_server("--data", data, name="first")
     server = Server(process)
-    gone = make(server, "killed-1", "killed") | make(server, "killed-2", "killed")
+    stale = create(server, "killed-1", "killed") | create(server, "killed-2", "killed")
     index = Index(server, "killed-1", *server.user(email="of-nobody@example.com"))
     index.publish(wheel())
     server.done("POST", "/tokens", {"repository": "killed-1"})
-    kept = make(server, "by-hand", None) | make(server, "young", "young")
-    # A run goes on while it makes things; what it made at first is in use.
-    kept |= make(server, "long-first", "long") | make(server, "long-last", "long")
+    kept = create(server, "by-hand", None) | create(server, "young", "young")
+    # A run that still creates repositories is alive, so its first ones are kept too.
+    kept |= create(server, "long-first", "long") | create(server, "long-last", "long")
     kept.add("of-nobody@example.com")
     server.close()
     assert process.stop() == 0
     old = ("by-hand", "long-first")
-    age(data, gone | set(old) | {f"{name}@example.com" for name in old})
+    make_old(data, stale | set(old) | {f"{name}@example.com" for name in old})
 
     process = start_server("--data", data, name="second")
     server = Server(process)
-    assert made(server) == gone | kept
-    swept = server.done("POST", "/sweep", {"runs_older_than": DAY})
-    assert swept == {"runs": 1, "repositories": 2, "users": 2}
-    assert made(server) == kept
+    assert list_names(server) == stale | kept
+    report = server.done("POST", "/sweep", {"runs_older_than": DAY})
+    assert report == {"runs": 1, "repositories": 2, "users": 2}
+    assert list_names(server) == kept
     assert server.done("GET", "/tokens")["tokens"] == []
     assert server.keeps_nothing_beyond(set())
     assert server.done("POST", "/sweep", {"runs_older_than": DAY})["runs"] == 0
@@ -88,8 +88,8 @@ def test_what_old_runs_made_goes_and_all_else_stays(
     server.close()
 
 
-def test_it_is_told_whose_each_is(own_server: Server) -> None:
-    make(own_server, "demo", "cloudrepo-0123")
+def test_repositories_and_users_keep_the_run_that_created_them(own_server: Server) -> None:
+    create(own_server, "demo", "cloudrepo-0123")
     assert own_server.done("GET", "/repositories/demo")["run"] == "cloudrepo-0123"
     (user,) = own_server.done("GET", "/users")["users"]
     assert user["run"] == "cloudrepo-0123"
@@ -98,20 +98,20 @@ def test_it_is_told_whose_each_is(own_server: Server) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"runs_older_than": -1}, {"runs_older_than": "1d"}, []])
-def test_an_age_is_needed(server: Server, body: object) -> None:
+def test_a_sweep_requires_an_age(server: Server, body: object) -> None:
     assert server.api("POST", "/sweep", body).status_code == 400
 
 
-def test_the_command_asks_the_server(own_server: Server) -> None:
-    make(own_server, "demo", "a-run")
-    ended = sweep(
+def test_the_sweep_command_uses_the_admin_api(own_server: Server) -> None:
+    create(own_server, "demo", "a-run")
+    result = sweep(
         *("--url", own_server.url + "/", "--runs-older-than", "1d"), login=own_server.admin
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "Removed 0 repositories and 0 users of 0 stale test runs.\n"
-    ended = sweep("--url", own_server.url, "--runs-older-than", "0s", login=own_server.admin)
-    assert ended.stdout == "Removed 1 repositories and 1 users of 1 stale test runs.\n"
-    assert made(own_server) == set()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "Removed 0 repositories and 0 users of 0 stale test runs.\n"
+    result = sweep("--url", own_server.url, "--runs-older-than", "0s", login=own_server.admin)
+    assert result.stdout == "Removed 1 repositories and 1 users of 1 stale test runs.\n"
+    assert list_names(own_server) == set()
 
 
 @pytest.mark.parametrize(
@@ -136,29 +136,29 @@ def test_the_command_asks_the_server(own_server: Server) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(
+def test_a_failed_sweep_prints_one_line(
     server: Server, arguments: tuple[str, ...], login: tuple[str, str] | None, words: str
 ) -> None:
-    ended = sweep("--url", server.url, *arguments, login=login or ("admin", "wrong-password"))
-    assert ended.returncode != 0
-    assert words in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert "wrong-password" not in ended.stderr
+    result = sweep("--url", server.url, *arguments, login=login or ("admin", "wrong-password"))
+    assert result.returncode != 0
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "wrong-password" not in result.stderr
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\n\r\n<html>", b"nonsense\r\n", b""])
-def test_a_stranger_is_told_apart(answer: bytes) -> None:
+@pytest.mark.parametrize("response", [b"HTTP/1.1 200 OK\r\n\r\n<html>", b"nonsense\r\n", b""])
+def test_another_kind_of_server_is_recognized(response: bytes) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.wfile.write(answer)
+            self.wfile.write(response)
 
         def log_message(self, format: str, *values: object) -> None:  # noqa: A002 (its own name)
-            """Say nothing."""
+            """Print nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as stranger:
-        Thread(target=stranger.handle_request, daemon=True).start()
-        url = f"http://127.0.0.1:{stranger.server_port}"
-        ended = sweep("--url", url, "--runs-older-than", "1d", login=("admin", "a-password"))
-    assert ended.returncode == 1
-    assert f"{url} sent a response that is not of a cloudrepo-server: " in ended.stderr
-    assert "Traceback" not in ended.stderr
+    with HTTPServer(("127.0.0.1", 0), Handler) as other:
+        Thread(target=other.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        result = sweep("--url", url, "--runs-older-than", "1d", login=("admin", "a-password"))
+    assert result.returncode == 1
+    assert f"{url} sent a response that is not of a cloudrepo-server: " in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""Tokens: each stands for one repository, with the rights that it was made with."""
+"""Tokens: each is valid for one repository, with the permission that it was created with."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
 
 
-def make(index: Index, *, read_only: bool = False) -> dict[str, Any]:
+def create(index: Index, *, read_only: bool = False) -> dict[str, Any]:
     body = {"repository": index.name, "read_only": read_only}
-    made: dict[str, Any] = index.server.done("POST", "/tokens", body)
-    return made
+    token: dict[str, Any] = index.server.done("POST", "/tokens", body)
+    return token
 
 
 def bearer(token: str) -> dict[str, Any]:
@@ -25,120 +25,120 @@ def basic(token: str, username: str = "cloudrepo") -> dict[str, Any]:
     return {"auth": (username, token)}
 
 
-def test_a_token_is_told_once(index: Index) -> None:
-    made = make(index)
-    assert (made["repository"], made["read_only"]) == (index.name, False)
+def test_a_token_is_returned_once(index: Index) -> None:
+    created = create(index)
+    assert (created["repository"], created["read_only"]) == (index.name, False)
     listed = {token["id"]: token for token in index.server.done("GET", "/tokens")["tokens"]}
-    assert "token" not in listed[made["id"]]
-    assert listed[made["id"]]["repository"] == index.name
+    assert "token" not in listed[created["id"]]
+    assert listed[created["id"]]["repository"] == index.name
 
 
 @pytest.mark.parametrize("username", ["cloudrepo", "", "__token__", "anybody@example.com", "Ä"])
-def test_a_token_is_a_basic_password_with_any_user_name(index: Index, username: str) -> None:
-    token = make(index)["token"]
+def test_a_token_is_accepted_as_the_password_of_any_user_name(index: Index, username: str) -> None:
+    token = create(index)["token"]
     assert index.request("GET", "/", **basic(token, username)).status_code == 200
     archive = wheel()
-    answer = index.send(encode(fields(archive)), **basic(token, username))
-    assert answer.status_code == 200
+    response = index.send(encode(fields(archive)), **basic(token, username))
+    assert response.status_code == 200
     assert index.request("GET", "/demo/", **basic(token, username)).status_code == 200
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-def test_a_token_is_a_bearer(index: Index, scheme: str) -> None:
-    headers = {"Authorization": f"{scheme} {make(index)['token']}"}
+def test_a_token_is_accepted_as_a_bearer_token(index: Index, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {create(index)['token']}"}
     assert index.request("GET", "/", auth=None, headers=headers).status_code == 200
     assert index.send(encode(fields(wheel())), auth=None, headers=headers).status_code == 200
 
 
-def test_a_token_with_the_name_of_a_user_is_a_token(index: Index) -> None:
-    token = make(index, read_only=True)["token"]
-    answer = index.send(encode(fields(wheel())), **basic(token, index.username))
-    assert answer.status_code == 403
+def test_a_token_keeps_its_own_permission_under_the_name_of_a_user(index: Index) -> None:
+    token = create(index, read_only=True)["token"]
+    response = index.send(encode(fields(wheel())), **basic(token, index.username))
+    assert response.status_code == 403
 
 
-def test_a_read_only_token_may_not_publish(index: Index) -> None:
-    token = make(index, read_only=True)["token"]
+def test_a_read_only_token_cannot_publish(index: Index) -> None:
+    token = create(index, read_only=True)["token"]
     for login in (basic(token), bearer(token)):
         assert index.request("GET", "/", **login).status_code == 200
-        answer = index.send(encode(fields(wheel())), **login)
-        assert answer.status_code == 403
-        assert "read only" in answer.json()["error"]
+        response = index.send(encode(fields(wheel())), **login)
+        assert response.status_code == 403
+        assert "read only" in response.json()["error"]
     assert index.json("/")["projects"] == []
 
 
-def test_a_token_reaches_its_own_repository_alone(index: Index) -> None:
-    token, other = make(index)["token"], index.server.repository()
+def test_a_token_is_valid_for_one_repository_only(index: Index) -> None:
+    token, other = create(index)["token"], index.server.repository()
     for login in (basic(token), bearer(token)):
         assert other.request("GET", "/", **login).status_code == 403
         assert other.request("GET", "/demo/x.whl", **login).status_code == 403
-        answer = other.send(encode(fields(wheel())), **login)
-        assert answer.status_code == 403
-        assert other.name in answer.json()["error"]
+        response = other.send(encode(fields(wheel())), **login)
+        assert response.status_code == 403
+        assert other.name in response.json()["error"]
         assert index.server.request("GET", "/repositories/", **login).status_code == 200
         assert index.server.request("GET", "/repositories/nowhere/", **login).status_code == 404
 
 
-def test_a_token_is_no_login_for_the_api(index: Index) -> None:
-    login = bearer(make(index)["token"])
+def test_a_token_is_not_valid_for_the_admin_api(index: Index) -> None:
+    login = bearer(create(index)["token"])
     assert index.server.request("GET", "/api/tokens", **login).status_code == 403
 
 
-def test_a_deleted_token_is_nothing_at_once(index: Index) -> None:
-    made, kept = make(index), make(index)
-    assert index.server.api("DELETE", f"/tokens/{made['id']}").status_code == 204
-    for login in (basic(made["token"]), bearer(made["token"])):
-        answer = index.request("GET", "/", **login)
-        assert answer.status_code == 401
-        assert "WWW-Authenticate" in answer.headers
+def test_a_revoked_token_is_rejected_at_the_next_request(index: Index) -> None:
+    created, kept = create(index), create(index)
+    assert index.server.api("DELETE", f"/tokens/{created['id']}").status_code == 204
+    for login in (basic(created["token"]), bearer(created["token"])):
+        response = index.request("GET", "/", **login)
+        assert response.status_code == 401
+        assert "WWW-Authenticate" in response.headers
     assert index.request("GET", "/", **bearer(kept["token"])).status_code == 200
-    assert index.server.api("DELETE", f"/tokens/{made['id']}").status_code == 404
+    assert index.server.api("DELETE", f"/tokens/{created['id']}").status_code == 404
 
 
-def test_a_token_ends_with_its_repository(index: Index) -> None:
-    made = make(index)
+def test_deleting_a_repository_revokes_its_tokens(index: Index) -> None:
+    created = create(index)
     index.done("DELETE")
-    again = index.server.repository(index.name)
-    assert again.request("GET", "/", **bearer(made["token"])).status_code == 401
+    new = index.server.repository(index.name)
+    assert new.request("GET", "/", **bearer(created["token"])).status_code == 401
     listed = {token["id"] for token in index.server.done("GET", "/tokens")["tokens"]}
-    assert made["id"] not in listed
+    assert created["id"] not in listed
 
 
-def test_a_spoilt_token_is_401(index: Index) -> None:
-    made = make(index)
-    token, other = made["token"], make(index)["token"]
+def test_a_corrupted_token_is_rejected(index: Index) -> None:
+    created = create(index)
+    token, other = created["token"], create(index)["token"]
     secret = token.rpartition(".")[2]
-    for spoilt in (
+    for corrupted in (
         token[:-1],
         token + "x",
         token.upper(),
-        token.replace(made["id"], "0" * 16),
+        token.replace(created["id"], "0" * 16),
         other.rpartition(".")[0] + "." + secret,
-        f"cloudrepo.{made['id']}.",
+        f"cloudrepo.{created['id']}.",
         "cloudrepo.../../users/x.y",
         f"cloudrepo.{'0' * 2000}.{secret}",
     ):
-        assert index.request("GET", "/", **bearer(spoilt)).status_code == 401
-        assert index.request("GET", "/", **basic(spoilt)).status_code == 401
+        assert index.request("GET", "/", **bearer(corrupted)).status_code == 401
+        assert index.request("GET", "/", **basic(corrupted)).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
     [({"repository": "nowhere"}, 404), ({}, 400), ({"repository": 1}, 400), ({"repo": "x"}, 400)],
 )
-def test_a_token_for_nothing_is_refused(
+def test_a_token_for_an_unknown_repository_is_rejected(
     server: Server, body: dict[str, object], status: int
 ) -> None:
     assert server.api("POST", "/tokens", body).status_code == status
 
 
 @pytest.mark.parametrize("token_id", ["nothing", "..%2Fusers", "%2e%2e", "a.b", "é", "0" * 2000])
-def test_a_token_that_is_not_there(server: Server, token_id: str) -> None:
+def test_revoking_an_unknown_token_is_not_found(server: Server, token_id: str) -> None:
     assert server.api("DELETE", f"/tokens/{token_id}").status_code == 404
 
 
-def test_the_journal_names_the_token_and_not_its_secret(index: Index) -> None:
-    made = make(index)
-    index.request("GET", "/", **bearer(made["token"]))
+def test_the_journal_contains_the_id_of_a_token_but_not_its_secret(index: Index) -> None:
+    created = create(index)
+    index.request("GET", "/", **bearer(created["token"]))
     entry = index.journal()[-1]
-    assert made["id"] in entry["user"]
-    assert made["token"].rpartition(".")[2] not in str(entry)
+    assert created["id"] in entry["user"]
+    assert created["token"].rpartition(".")[2] not in str(entry)

@@ -1,4 +1,4 @@
-"""Repository users: who they are, what they may do, and that changes take effect at once."""
+"""Repository users: their permissions, and changes that take effect at the next request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.index import Index, Server
 
 
 def status(index: Index, auth: tuple[str, str]) -> int:
-    """How a read is answered."""
+    """Return the status of a read."""
     return index.request("GET", "/", auth=auth).status_code
 
 
@@ -21,11 +21,11 @@ def path(email: str) -> str:
     return "/users/" + quote(email, safe="")
 
 
-def test_a_user_without_a_passphrase_is_given_one_once(index: Index) -> None:
+def test_a_generated_passphrase_is_returned_once(index: Index) -> None:
     server = index.server
-    answer = server.api("POST", "/users", {"email": "given@example.com"})
-    assert answer.status_code == 201
-    body = answer.json()
+    response = server.api("POST", "/users", {"email": "given@example.com"})
+    assert response.status_code == 201
+    body = response.json()
     assert (body["email"], body["read_only"]) == ("given@example.com", False)
     assert len(body["passphrase"]) >= 24
     assert status(index, ("given@example.com", body["passphrase"])) == 200
@@ -33,7 +33,7 @@ def test_a_user_without_a_passphrase_is_given_one_once(index: Index) -> None:
     assert "passphrase" not in listed["given@example.com"]
 
 
-def test_a_user_with_a_passphrase_is_not_told_it(index: Index) -> None:
+def test_a_chosen_passphrase_is_not_returned(index: Index) -> None:
     given = {"email": "chosen@example.com", "passphrase": "12345678", "read_only": True}
     body = index.server.done("POST", "/users", given)
     assert "passphrase" not in body
@@ -41,7 +41,7 @@ def test_a_user_with_a_passphrase_is_not_told_it(index: Index) -> None:
     assert status(index, ("chosen@example.com", "12345678")) == 200
 
 
-def test_users_are_listed_by_address(own_server: Server) -> None:
+def test_users_are_sorted_by_email_address(own_server: Server) -> None:
     for name in ("c", "a", "b"):
         own_server.user(email=f"{name}@example.com", read_only=name == "a")
     users = own_server.done("GET", "/users")["users"]
@@ -52,16 +52,16 @@ def test_users_are_listed_by_address(own_server: Server) -> None:
     ]
 
 
-@pytest.mark.parametrize("again", ["taken@example.com", "Taken@Example.com"])
-def test_an_address_is_taken_once_in_any_case(server: Server, again: str) -> None:
+@pytest.mark.parametrize("same", ["taken@example.com", "Taken@Example.com"])
+def test_an_email_address_is_unique_without_regard_to_case(server: Server, same: str) -> None:
     server.api("POST", "/users", {"email": "taken@example.com"})
-    answer = server.api("POST", "/users", {"email": again})
-    assert answer.status_code == 409
-    assert "taken@example.com" in answer.json()["error"]
+    response = server.api("POST", "/users", {"email": same})
+    assert response.status_code == 409
+    assert "taken@example.com" in response.json()["error"]
 
 
 @pytest.mark.parametrize("email", ["a/b%2F+é@c.de", '"a b"@c.de', '"a@b"@c.de'])
-def test_an_address_may_be_a_rare_one(server: Server, email: str) -> None:
+def test_unusual_email_addresses_are_accepted(server: Server, email: str) -> None:
     assert server.user(email=email, read_only=True)
     assert server.done("PATCH", path(email), {"read_only": False})["email"] == email
     server.done("DELETE", path(email))
@@ -75,32 +75,36 @@ def test_an_address_may_be_a_rare_one(server: Server, email: str) -> None:
         *('"a:b"@c.de', "a/b", "a@b/c", "x" * 300 + "@example.com"),
     ],
 )
-def test_what_is_no_address_is_refused(server: Server, email: str) -> None:
-    answer = server.api("POST", "/users", {"email": email})
-    assert answer.status_code == 400
-    assert "e-mail address" in answer.json()["error"]
+def test_an_invalid_email_address_is_rejected(server: Server, email: str) -> None:
+    response = server.api("POST", "/users", {"email": email})
+    assert response.status_code == 400
+    assert "e-mail address" in response.json()["error"]
 
 
 @pytest.mark.parametrize("passphrase", ["", "1234567", "ééééééé", "x" * 1025])
-def test_a_passphrase_has_at_least_eight_characters(server: Server, passphrase: str) -> None:
+def test_a_passphrase_that_is_too_short_or_too_long_is_rejected(
+    server: Server, passphrase: str
+) -> None:
     given = {"email": "short@example.com", "passphrase": passphrase}
-    answer = server.api("POST", "/users", given)
-    assert answer.status_code == 400
-    assert "8" in answer.json()["error"]
-    assert not passphrase or passphrase not in answer.text
+    response = server.api("POST", "/users", given)
+    assert response.status_code == 400
+    assert "8" in response.json()["error"]
+    assert not passphrase or passphrase not in response.text
     email, _ = server.user()
     assert server.api("PATCH", path(email), {"passphrase": passphrase}).status_code == 400
 
 
 @pytest.mark.parametrize("passphrase", ["12345678", "éééééééé", "x" * 1024])
-def test_eight_characters_are_enough(index: Index, passphrase: str) -> None:
+def test_passphrases_of_8_to_1024_characters_are_accepted(index: Index, passphrase: str) -> None:
     assert status(index, index.server.user(passphrase=passphrase)) == 200
 
 
 @pytest.mark.parametrize(
     "email", ["a{b}@example.com", "a%40b@example.com", "a%b@example.com", "ü@example.com", "a+b@c"]
 )
-def test_any_address_can_be_changed_and_deleted(index: Index, email: str) -> None:
+def test_a_user_with_an_unusual_address_can_be_changed_and_deleted(
+    index: Index, email: str
+) -> None:
     auth = index.server.user(email=email)
     assert status(index, auth) == 200
     assert index.server.done("PATCH", path(email), {"read_only": True})["read_only"] is True
@@ -108,14 +112,14 @@ def test_any_address_can_be_changed_and_deleted(index: Index, email: str) -> Non
     assert status(index, auth) == 401
 
 
-def test_a_user_reaches_every_repository_and_not_the_api(index: Index) -> None:
+def test_a_user_may_use_every_repository_but_not_the_admin_api(index: Index) -> None:
     other = index.server.repository()
     assert status(other, index.auth) == 200
     assert other.send(encode(fields(wheel())), auth=index.auth).status_code == 200
     assert index.server.request("GET", "/api/users", auth=index.auth).status_code == 403
 
 
-def test_read_only_takes_effect_at_once_and_back(index: Index) -> None:
+def test_a_changed_permission_takes_effect_at_the_next_request(index: Index) -> None:
     index.publish(wheel())
     server = index.server
     server.done("PATCH", path(index.username), {"read_only": True})
@@ -125,7 +129,7 @@ def test_read_only_takes_effect_at_once_and_back(index: Index) -> None:
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
-def test_a_new_passphrase_takes_effect_at_once(index: Index) -> None:
+def test_a_new_passphrase_takes_effect_at_the_next_request(index: Index) -> None:
     old, new = index.auth, (index.username, "another-passphrase")
     assert (status(index, old), status(index, new)) == (200, 401)
     changed = index.server.done("PATCH", path(index.username), {"passphrase": new[1]})
@@ -133,44 +137,44 @@ def test_a_new_passphrase_takes_effect_at_once(index: Index) -> None:
     assert (status(index, old), status(index, new)) == (401, 200)
 
 
-def test_a_deleted_user_is_nobody_at_once(index: Index) -> None:
+def test_a_deleted_user_is_rejected_at_the_next_request(index: Index) -> None:
     reader = index.server.user(read_only=True)
     assert status(index, reader) == 200
     assert index.server.api("DELETE", path(reader[0])).status_code == 204
     assert status(index, reader) == 401
-    again = index.server.user(email=reader[0])
-    assert (status(index, reader), status(index, again)) == (401, 200)
+    new = index.server.user(email=reader[0])
+    assert (status(index, reader), status(index, new)) == (401, 200)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_a_user_that_is_not_there(server: Server, method: str) -> None:
-    answer = server.api(method, path("nobody@example.com"), {"read_only": True})
-    assert answer.status_code == 404
-    assert "nobody@example.com" in answer.json()["error"]
+def test_an_unknown_user_is_not_found(server: Server, method: str) -> None:
+    response = server.api(method, path("nobody@example.com"), {"read_only": True})
+    assert response.status_code == 404
+    assert "nobody@example.com" in response.json()["error"]
 
 
 @pytest.mark.parametrize(
     "body", [{"read_only": "yes"}, {"email": "b@example.com"}, {"admin": True}]
 )
-def test_a_bad_change_is_refused(index: Index, body: dict[str, object]) -> None:
+def test_an_invalid_change_is_rejected(index: Index, body: dict[str, object]) -> None:
     assert index.server.api("PATCH", path(index.username), body).status_code == 400
     assert status(index, index.auth) == 200
 
 
-def test_of_many_at_once_one_user_is_made(server: Server) -> None:
+def test_exactly_one_of_several_concurrent_creations_succeeds(server: Server) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(
+        responses = list(
             pool.map(
                 lambda _: server.api("POST", "/users", {"email": "race@example.com"}), range(8)
             )
         )
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 7
 
 
-def test_wrong_passphrases_keep_nobody_else_waiting(index: Index) -> None:
+def test_wrong_passphrases_do_not_delay_other_users(index: Index) -> None:
     slow, _ = index.server.user(passphrase="a-chosen-passphrase")
     with ThreadPoolExecutor(8) as pool:
-        tries = [pool.submit(status, index, (slow, f"wrong-{n}")) for n in range(16)]
+        attempts = [pool.submit(status, index, (slow, f"wrong-{n}")) for n in range(16)]
         for _ in range(5):
             assert status(index, index.auth) == 200
-        assert {each.result() for each in tries} == {401}
+        assert {each.result() for each in attempts} == {401}

@@ -1,4 +1,4 @@
-"""Many clients at once: one of them wins where one can, and no change is lost where all can."""
+"""Concurrent requests: exactly one of several conflicting ones succeeds, and no change is lost."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ from tests.support.index import Index, Server
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
 
-MANY = 50
-SOME = 16
-LAST = 100
+UPLOADS = 50
+CLIENTS = 16
+HELD_BACK = 100
 
 T = TypeVar("T")
 
 
-def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
-    """What each gives, all of them begun at the same moment."""
-    ready = threading.Barrier(len(works))
+def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Call all functions at the same time; return their results."""
+    ready = threading.Barrier(len(calls))
 
-    def begin(work: Callable[[], T]) -> T:
+    def start(call: Callable[[], T]) -> T:
         ready.wait()
-        return work()
+        return call()
 
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(begin, works))
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(start, calls))
 
 
 def api(server: Server, method: str, path: str, json: object = None) -> Answer:
-    """Ask the admin API on a connection of its own."""
+    """Send a request to the admin API on a connection of its own."""
     with Asking(server.url) as asking:
         return asking.ask(method, "/api" + path, login=server.admin, json=json)
 
 
-def statuses(answers: Sequence[Answer]) -> Counter[int]:
-    return Counter(answer.status for answer in answers)
+def statuses(responses: Sequence[Answer]) -> Counter[int]:
+    return Counter(response.status for response in responses)
 
 
 @pytest.mark.parametrize("padding", [0, 2 << 20])
-def test_of_fifty_uploads_of_one_name_one_is_taken(
+def test_exactly_one_of_fifty_uploads_of_one_name_succeeds(
     tmp_path: Path, start_server: StartServer, padding: int
 ) -> None:
     data = tmp_path / "data"
     server = Server(start_server("--data", data))
     index = server.repository(overwrite_protection=True)
     whole = wheel(padding=padding).data
-    # A wheel may have bytes before it.
-    archives = [Archive(wheel().filename, b"%03d" % each + whole) for each in range(MANY)]
+    # A zip file may have a prefix, which makes each wheel different.
+    archives = [Archive(wheel().filename, b"%03d" % each + whole) for each in range(UPLOADS)]
     with ExitStack() as open_:
         connections = [open_.enter_context(connect(index.url, seconds=120)) for _ in archives]
         ends = []
@@ -67,24 +67,26 @@ def test_of_fifty_uploads_of_one_name_one_is_taken(
             form = encode(fields(archive))
             headers = {**index.authorization, "Content-Type": form.content_type}
             sent = request(f"POST {index.path} HTTP/1.1", headers, form.body)
-            connection.send(sent[:-LAST])
-            ends.append(sent[-LAST:])
-        # Every one of them has been seen, and none whole.
+            connection.send(sent[:-HELD_BACK])
+            ends.append(sent[-HELD_BACK:])
+        # The server has begun to read every upload, and none is complete.
         for connection, end in zip(connections, ends, strict=True):
             connection.send(end)
-        answers = [connection.read_response() for connection in connections]
-    assert Counter(answer.status for answer in answers) == {200: 1, 409: MANY - 1}
-    assert all("already exists" in each.reason for each in answers if each.status == 409)
-    (winner,) = (
-        archive for archive, answer in zip(archives, answers, strict=True) if answer.status == 200
+        responses = [connection.read_response() for connection in connections]
+    assert Counter(response.status for response in responses) == {200: 1, 409: UPLOADS - 1}
+    assert all("already exists" in each.reason for each in responses if each.status == 409)
+    (published,) = (
+        archive
+        for archive, response in zip(archives, responses, strict=True)
+        if response.status == 200
     )
-    assert index.file(winner).content == winner.data
-    assert index.files()[winner.filename]["hashes"] == {"sha256": winner.sha256}
+    assert index.file(published).content == published.data
+    assert index.files()[published.filename]["hashes"] == {"sha256": published.sha256}
     wait_for_blobs(2, data)
     server.close()
 
 
-def test_of_many_changes_of_settings_none_is_lost(index: Index) -> None:
+def test_no_concurrent_change_of_settings_is_lost(index: Index) -> None:
     path = f"/repositories/{index.name}"
     for size in range(5):
         wanted = {
@@ -97,13 +99,13 @@ def test_of_many_changes_of_settings_none_is_lost(index: Index) -> None:
         changes = [
             partial(api, index.server, "PATCH", path, {key: value}) for key, value in wanted.items()
         ]
-        assert statuses(at_once(changes)) == {200: len(wanted)}
+        assert statuses(run_concurrently(changes)) == {200: len(wanted)}
         settings = index.done("GET")
         assert {key: settings[key] for key in wanted} == wanted
 
 
-def test_of_many_changes_of_a_user_none_is_lost(index: Index) -> None:
-    """A new passphrase is hashed for long, while others change what else there is."""
+def test_no_concurrent_change_of_a_user_is_lost(index: Index) -> None:
+    """Hashing a passphrase takes long; the permission changes in the meantime."""
     path = f"/users/{index.username}"
     for read_only in (True, False, True):
         passphrase = f"another passphrase, {read_only}"
@@ -111,15 +113,15 @@ def test_of_many_changes_of_a_user_none_is_lost(index: Index) -> None:
             partial(api, index.server, "PATCH", path, {"passphrase": passphrase}),
             partial(api, index.server, "PATCH", path, {"read_only": read_only}),
         ]
-        assert statuses(at_once(changes)) == {200: 2}
+        assert statuses(run_concurrently(changes)) == {200: 2}
         login = (index.username, passphrase)
         assert index.request("GET", "/", auth=login).status_code == 200
-        told = {each["email"]: each for each in index.server.done("GET", "/users")["users"]}
-        assert told[index.username]["read_only"] is read_only
+        listed = {each["email"]: each for each in index.server.done("GET", "/users")["users"]}
+        assert listed[index.username]["read_only"] is read_only
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "won", "lost"),
+    ("method", "path", "body", "success", "conflict"),
     [
         ("POST", "/repositories", {"name": "contested"}, 201, 409),
         ("DELETE", "/repositories/contested", None, 204, 404),
@@ -127,37 +129,37 @@ def test_of_many_changes_of_a_user_none_is_lost(index: Index) -> None:
         ("DELETE", "/users/contested@example.com", None, 204, 404),
     ],
 )
-def test_what_can_be_made_or_deleted_once_is(
-    server: Server, method: str, path: str, body: dict[str, str] | None, won: int, lost: int
+def test_exactly_one_concurrent_creation_or_deletion_succeeds(
+    server: Server, method: str, path: str, body: dict[str, str] | None, success: int, conflict: int
 ) -> None:
     if method == "DELETE":
         name = path.rpartition("/")[2]
-        made = {"email": name} if "@" in name else {"name": name}
-        api(server, "POST", path.rpartition("/")[0], made)
-    asked = [partial(api, server, method, path, body)] * SOME
-    assert statuses(at_once(asked)) == {won: 1, lost: SOME - 1}
+        created = {"email": name} if "@" in name else {"name": name}
+        api(server, "POST", path.rpartition("/")[0], created)
+    requests = [partial(api, server, method, path, body)] * CLIENTS
+    assert statuses(run_concurrently(requests)) == {success: 1, conflict: CLIENTS - 1}
 
 
-def test_tokens_are_all_made_and_each_is_revoked_once(index: Index) -> None:
+def test_all_tokens_are_created_and_each_is_revoked_once(index: Index) -> None:
     server = index.server
     make = partial(api, server, "POST", "/tokens", {"repository": index.name})
-    made = at_once([make] * SOME)
-    assert statuses(made) == {201: SOME}
-    tokens = {answer.json()["id"]: answer.json()["token"] for answer in made}
-    assert len(tokens) == SOME
+    created = run_concurrently([make] * CLIENTS)
+    assert statuses(created) == {201: CLIENTS}
+    tokens = {response.json()["id"]: response.json()["token"] for response in created}
+    assert len(tokens) == CLIENTS
     known = {each["id"] for each in server.done("GET", "/tokens")["tokens"]}
     assert set(tokens) <= known
-    revoked = list(tokens)[: SOME // 2]
+    revoked = list(tokens)[: CLIENTS // 2]
     deletions = [partial(api, server, "DELETE", f"/tokens/{each}") for each in revoked] * 2
-    assert statuses(at_once(deletions)) == {204: len(revoked), 404: len(revoked)}
+    assert statuses(run_concurrently(deletions)) == {204: len(revoked), 404: len(revoked)}
     for each, token in tokens.items():
         status = index.request("GET", "/", auth=("any", token)).status_code
         assert status == (401 if each in revoked else 200)
 
 
-def test_of_many_yanks_uploads_and_deletions_in_one_project_none_is_lost(index: Index) -> None:
+def test_no_concurrent_yank_upload_or_deletion_in_one_project_is_lost(index: Index) -> None:
     yanked, deleted, new = (
-        [wheel(version=f"{major}.{minor}") for minor in range(SOME)] for major in range(3)
+        [wheel(version=f"{major}.{minor}") for minor in range(CLIENTS)] for major in range(3)
     )
     index.publish(*yanked, *deleted)
     files = f"/repositories/{index.name}/files"
@@ -168,30 +170,30 @@ def test_of_many_yanks_uploads_and_deletions_in_one_project_none_is_lost(index: 
             headers = {"Content-Type": form.content_type}
             return asking.ask("POST", index.path, login=index.auth, body=form.body, headers=headers)
 
-    works = [
-        work
-        for one, other, third in zip(yanked, deleted, new, strict=True)
-        for work in (
+    calls = [
+        call
+        for yank, delete, upload_ in zip(yanked, deleted, new, strict=True)
+        for call in (
             partial(
-                api, index.server, "PATCH", f"{files}/{one.filename}", {"yanked": one.filename}
+                api, index.server, "PATCH", f"{files}/{yank.filename}", {"yanked": yank.filename}
             ),
-            partial(api, index.server, "DELETE", f"{files}/{other.filename}"),
-            partial(upload, third),
+            partial(api, index.server, "DELETE", f"{files}/{delete.filename}"),
+            partial(upload, upload_),
         )
     ]
-    assert statuses(at_once(works)) == {200: 2 * SOME, 204: SOME}
+    assert statuses(run_concurrently(calls)) == {200: 2 * CLIENTS, 204: CLIENTS}
     found = index.files()
     assert set(found) == {archive.filename for archive in (*yanked, *new)}
     assert [found[each.filename]["yanked"] for each in yanked] == [each.filename for each in yanked]
     assert not any(found[each.filename].get("yanked") for each in new)
 
 
-def test_uploads_into_a_repository_that_is_deleted_leave_nothing(
+def test_uploads_to_a_repository_that_is_deleted_leave_nothing(
     tmp_path: Path, start_server: StartServer
 ) -> None:
     data = tmp_path / "data"
     server = Server(start_server("--data", data))
-    for turn in range(5):
+    for attempt in range(5):
         index = server.repository("contested")
 
         def upload(number: int, index: Index = index) -> int:
@@ -199,17 +201,17 @@ def test_uploads_into_a_repository_that_is_deleted_leave_nothing(
             form = encode(fields(archive))
             headers = {"Content-Type": form.content_type}
             with Asking(server.url) as asking:
-                answer = asking.ask(
+                response = asking.ask(
                     "POST", index.path, login=index.auth, body=form.body, headers=headers
                 )
-                return answer.status
+                return response.status
 
         def delete() -> int:
             return api(server, "DELETE", "/repositories/contested").status
 
-        works: list[Callable[[], int]] = [partial(upload, number) for number in range(6)]
-        found = at_once([*works[:3], delete, *works[3:]])
-        assert set(found) <= {200, 204, 404}, (turn, found)
+        calls: list[Callable[[], int]] = [partial(upload, number) for number in range(6)]
+        found = run_concurrently([*calls[:3], delete, *calls[3:]])
+        assert set(found) <= {200, 204, 404}, (attempt, found)
         assert found[3] == 204
         assert server.repository("contested").json("/")["projects"] == []
         assert api(server, "DELETE", "/repositories/contested").status == 204

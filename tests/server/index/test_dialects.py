@@ -1,4 +1,4 @@
-"""Dialects: each cell of the table shows in an answer."""
+"""Dialects: each value of the table changes a response."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ ALL = sorted(DIALECTS)
 
 
 @pytest.fixture(params=ALL)
-def spoken(server: Server, request: pytest.FixtureRequest) -> tuple[Index, str]:
-    """A repository of each dialect, and the dialect's name."""
+def repository(server: Server, request: pytest.FixtureRequest) -> tuple[Index, str]:
+    """A repository of each dialect, and the name of the dialect."""
     return server.repository(dialect=request.param), request.param
 
 
-def least_form(archive: Archive) -> list[Field]:
-    """What CloudRepo's own client sends."""
+def minimal_form(archive: Archive) -> list[Field]:
+    """Return the form that CloudRepo's own client sends."""
     content = File(archive.filename, archive.data)
     return [("name", "Demo"), ("sha256_digest", archive.sha256), ("content", content)]
 
 
-def test_the_dialects_are_these() -> None:
+def test_the_table_has_these_dialects() -> None:
     assert set(ALL) == {
         *("modern", "cloudrepo", "pypi", "devpi", "pypiserver", "gitlab", "nexus", "artifactory")
     }
 
 
-def test_every_row_but_the_first_differs_from_it() -> None:
+def test_every_dialect_differs_from_modern() -> None:
     modern = DIALECTS["modern"]
     assert modern == Dialect(name="modern", summary=modern.summary)
     for dialect in DIALECTS.values():
@@ -59,39 +59,41 @@ def test_every_row_but_the_first_differs_from_it() -> None:
         ("artifactory", 403, "overwrite artifact"),
     ],
 )
-def test_the_refusal_of_an_overwrite(server: Server, dialect: str, status: int, words: str) -> None:
+def test_the_response_to_a_rejected_overwrite(
+    server: Server, dialect: str, status: int, words: str
+) -> None:
     index = server.repository(dialect=dialect, overwrite_protection=True)
     first = wheel()
     index.publish(first)
-    answer = index.upload(wheel(module="x = 2\n"))
-    assert answer.status_code == status
-    assert words in answer.json()["error"]
-    assert (words in answer.reason) == DIALECTS[dialect].exists_in_reason
+    response = index.upload(wheel(module="x = 2\n"))
+    assert response.status_code == status
+    assert words in response.json()["error"]
+    assert (words in response.reason) == DIALECTS[dialect].exists_in_reason
     assert index.get(f"/demo/{first.filename}").content == first.data
 
 
-def test_pypi_tells_the_digest_of_the_file_that_is_there(server: Server) -> None:
+def test_pypi_states_the_digest_of_the_existing_file(server: Server) -> None:
     index = server.repository(dialect="pypi")
     index.publish(wheel())
     assert wheel().blake2_256 in index.upload(wheel(module="x = 2\n")).reason
 
 
-def test_only_pypi_protects_without_being_asked(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_only_pypi_protects_files_without_the_setting(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     index.publish(wheel())
     status = index.upload(wheel(module="x = 2\n")).status_code
     assert status == (400 if dialect == "pypi" else 200)
 
 
-def test_identical_bytes_under_protection(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_identical_content_under_protection(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     index.set(overwrite_protection=True)
     index.publish(wheel())
     accepted = index.upload(wheel()).status_code == 200
     assert accepted == (dialect in {"pypi", "devpi"})
 
 
-def test_identical_bytes_that_are_accepted_leave_the_file_as_it_is(server: Server) -> None:
+def test_an_accepted_identical_upload_changes_nothing(server: Server) -> None:
     index = server.repository(dialect="pypi")
     index.publish(wheel())
     before, blobs = index.done("GET", "/projects/demo"), server.blobs()
@@ -100,21 +102,21 @@ def test_identical_bytes_that_are_accepted_leave_the_file_as_it_is(server: Serve
     assert server.keeps_nothing_beyond(blobs)
 
 
-def test_a_deleted_name_used_again(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_reusing_the_name_of_a_deleted_file(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     index.set(overwrite_protection=True)
     archive = wheel()
     index.publish(archive, wheel(version="2.0"))
     index.done("DELETE", f"/files/{archive.filename}")
-    answer = index.upload(wheel(module="x = 2\n"))
+    response = index.upload(wheel(module="x = 2\n"))
     if dialect == "pypi":
-        assert answer.status_code == 400
-        assert "previously used by a file that has since been deleted" in answer.reason
+        assert response.status_code == 400
+        assert "previously used by a file that has since been deleted" in response.reason
     else:
-        assert answer.status_code == 200
+        assert response.status_code == 200
 
 
-def test_pypi_remembers_a_deleted_name_when_its_project_is_empty(server: Server) -> None:
+def test_pypi_remembers_deleted_names_of_an_empty_project(server: Server) -> None:
     index = server.repository(dialect="pypi")
     archive = wheel()
     index.publish(archive)
@@ -123,64 +125,64 @@ def test_pypi_remembers_a_deleted_name_when_its_project_is_empty(server: Server)
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
-def test_a_project_whose_files_are_gone(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_the_page_of_a_project_without_files(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = wheel()
     index.publish(archive)
     index.done("DELETE", f"/files/{archive.filename}")
-    answer = index.get("/demo/")
-    assert answer.status_code == (200 if dialect == "pypi" else 404)
+    response = index.get("/demo/")
+    assert response.status_code == (200 if dialect == "pypi" else 404)
 
 
-def test_a_file_over_the_limit(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_the_response_to_a_file_that_is_too_large(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     index.set(max_file_size=10)
     assert index.upload(wheel()).status_code == (400 if dialect == "pypi" else 413)
 
 
-def test_json_or_html_alone(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_json_pages_or_html_pages_only(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     index.publish(wheel())
     for below in ("/", "/demo/"):
-        answer = index.get(below, Accept=JSON)
-        assert answer.status_code == 200
+        response = index.get(below, Accept=JSON)
+        assert response.status_code == 200
         if dialect in HTML_ONLY:
-            assert answer.headers["Content-Type"].startswith("text/html")
-            # What no simple API client can want is no reason to refuse a page either.
+            assert response.headers["Content-Type"].startswith("text/html")
+            # An Accept header that names neither does not prevent the page.
             assert index.get(below, Accept="image/png").status_code == 200
         else:
             version = "1.0" if dialect == "devpi" else "1.4"
-            assert answer.json()["meta"] == {"api-version": version}
+            assert response.json()["meta"] == {"api-version": version}
 
 
-def test_digests_on_pages(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_whether_pages_contain_digests(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = wheel()
     index.publish(archive)
-    told = f"#sha256={archive.sha256}" in index.html()
-    assert told == (dialect != "cloudrepo") == ("#" in index.html())
+    shown = f"#sha256={archive.sha256}" in index.html()
+    assert shown == (dialect != "cloudrepo") == ("#" in index.html())
 
 
-def test_attributes_on_pages(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_which_attributes_pages_contain(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = wheel(requires_python=">=3.8")
     index.publish(archive)
     index.done("PATCH", f"/files/{archive.filename}", {"yanked": "broken"})
     index.done("PATCH", "/projects/demo", {"status": "deprecated", "reason": "old"})
     names = ("data-requires-python", "data-yanked", "data-core-metadata", "pypi:project-status")
-    told = {name for name in names if name in index.html()}
+    shown = {name for name in names if name in index.html()}
     if dialect in {"modern", "pypi"}:
-        assert told == set(names)
+        assert shown == set(names)
     elif dialect in {"cloudrepo", "pypiserver"}:
-        assert told == set()
+        assert shown == set()
     else:
-        assert told == {"data-requires-python"}
+        assert shown == {"data-requires-python"}
 
 
-def test_metadata_files_are_served_where_pages_tell_of_them(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_metadata_files_are_served_if_pages_announce_them(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = wheel()
-    # It comes while the repository speaks another dialect, so that its metadata were read.
+    # Published in another dialect, so that its metadata are stored.
     index.set(dialect="modern")
     index.publish(archive)
     index.set(dialect=dialect)
@@ -189,48 +191,50 @@ def test_metadata_files_are_served_where_pages_tell_of_them(spoken: tuple[Index,
     assert ("core-metadata" in index.html()) == (status == 200)
 
 
-def test_a_quarantine_shows_where_pages_tell_of_it(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_a_quarantined_project_lists_no_files_if_pages_show_statuses(
+    repository: tuple[Index, str],
+) -> None:
+    index, dialect = repository
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": "quarantined"})
     assert ("<a " in index.html()) == (dialect not in {"modern", "pypi"})
     assert index.upload(wheel(version="2.0")).status_code == 403
 
 
-def test_files_of_any_kind(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_whether_files_of_any_type_are_accepted(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = Archive("installer_1.0.exe", b"MZ")
-    answer = index.post(least_form(archive))
+    response = index.post(minimal_form(archive))
     if dialect in {"cloudrepo", "pypiserver"}:
-        assert answer.status_code == 200
+        assert response.status_code == 200
         assert index.get(f"/demo/{archive.filename}").content == archive.data
         assert f">{archive.filename}</a>" in index.html()
     else:
-        assert answer.status_code == 400
+        assert response.status_code == 400
         assert index.get("/demo/").status_code == 404
 
 
-def test_any_kind_is_not_any_name(server: Server) -> None:
+def test_files_of_any_type_still_need_a_valid_name(server: Server) -> None:
     index = server.repository(dialect="cloudrepo")
     for filename in ("a b.exe", "../x", "é.whl", "", "a/b.whl"):
-        assert index.post(least_form(Archive(filename, b"x"))).status_code == 400
+        assert index.post(minimal_form(Archive(filename, b"x"))).status_code == 400
     assert "<a " not in index.html("/")
 
 
-def test_which_digests_are_enough(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_which_digests_a_form_needs(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = wheel()
-    answer = index.upload(archive, sha256_digest=None, blake2_256_digest=archive.blake2_256)
-    assert answer.status_code == (400 if dialect == "cloudrepo" else 200)
+    response = index.upload(archive, sha256_digest=None, blake2_256_digest=archive.blake2_256)
+    assert response.status_code == (400 if dialect == "cloudrepo" else 200)
     assert index.upload(archive, sha256_digest=None, md5_digest=archive.md5).status_code == 200
 
 
-def test_a_digest_that_differs_is_refused_in_each(spoken: tuple[Index, str]) -> None:
-    index, _ = spoken
+def test_every_dialect_rejects_a_wrong_digest(repository: tuple[Index, str]) -> None:
+    index, _ = repository
     assert index.upload(wheel(), sha256_digest="0" * 64).status_code == 400
 
 
-def test_a_dialect_is_switched_in_the_middle(index: Index) -> None:
+def test_switching_the_dialect_affects_the_next_request(index: Index) -> None:
     archive = wheel(requires_python=">=3.8")
     index.publish(archive)
     pages: dict[str, str] = {}
@@ -245,8 +249,8 @@ def test_a_dialect_is_switched_in_the_middle(index: Index) -> None:
     assert tags["devpi"] == ["data-requires-python"]
 
 
-def test_the_simple_api_of_devpi_is_at_a_path_of_its_own_too(spoken: tuple[Index, str]) -> None:
-    index, dialect = spoken
+def test_devpi_serves_the_simple_api_below_plus_simple_too(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
     archive = wheel()
     index.publish(archive)
     for root in ("/+simple/", "/%2Bsimple/"):

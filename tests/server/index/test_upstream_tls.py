@@ -1,4 +1,4 @@
-"""Whom the server trusts when it asks an upstream over https."""
+"""The certificates that the server trusts when an upstream uses https."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ DEMO = wheel("demo", "1.0")
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_an_upstream_is_trusted_as_the_machine_trusts_it(
+def test_an_https_upstream_needs_a_trusted_certificate(
     start_server: StartServer, tmp_path: Path, *, trusted: bool
 ) -> None:
     authority = tmp_path / "authority.pem"
     upstream = start_server("--tls", authority, name="upstream")
-    with contextlib.closing(Server(upstream)) as there:
-        base = there.repository(public=True)
+    with contextlib.closing(Server(upstream)) as upstream_server:
+        base = upstream_server.repository(public=True)
         base.publish(DEMO)
-    trusting = {"SSL_CERT_FILE": str(authority)} if trusted else {}
-    with contextlib.closing(Server(start_server(environ=trusting))) as here:
+    environ = {"SSL_CERT_FILE": str(authority)} if trusted else {}
+    with contextlib.closing(Server(start_server(environ=environ))) as server:
         url = f"{upstream.state()['tls_url']}/public/repositories/{base.name}"
-        mine = here.repository(upstream=[url])
+        repository = server.repository(upstream=[url])
         if trusted:
-            assert mine.file(DEMO).content == DEMO.data
+            assert repository.file(DEMO).content == DEMO.data
         else:
-            assert mine.get("/demo/").status_code == 502
+            assert repository.get("/demo/").status_code == 502

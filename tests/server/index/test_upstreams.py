@@ -1,4 +1,4 @@
-"""Repositories that fall through to others, of this server or anywhere."""
+"""Upstreams: repositories that also offer the projects of other repositories and indexes."""
 
 from __future__ import annotations
 
@@ -15,138 +15,140 @@ def base(server: Server) -> Index:
     return server.repository()
 
 
-def test_a_project_that_is_not_there_comes_from_upstream(server: Server, base: Index) -> None:
+def test_a_missing_project_comes_from_the_upstream(server: Server, base: Index) -> None:
     base.publish(OLD)
-    mine = server.repository(upstream=[base.name])
+    repository = server.repository(upstream=[base.name])
 
-    assert mine.files()[OLD.filename]["url"].startswith(f"/repositories/{mine.name}/")
-    assert mine.file(OLD).content == OLD.data
-    assert mine.get(f"/demo/{OLD.filename}.metadata").content == OLD.metadata
-    assert ">demo<" in mine.html("/")
-    assert mine.api("GET", "/projects").json() == {"projects": []}
+    assert repository.files()[OLD.filename]["url"].startswith(f"/repositories/{repository.name}/")
+    assert repository.file(OLD).content == OLD.data
+    assert repository.get(f"/demo/{OLD.filename}.metadata").content == OLD.metadata
+    assert ">demo<" in repository.html("/")
+    assert repository.api("GET", "/projects").json() == {"projects": []}
 
 
-def test_first_match_takes_one_repository_for_a_project(server: Server, base: Index) -> None:
+def test_first_match_offers_the_files_of_one_repository(server: Server, base: Index) -> None:
     base.publish(NEW)
-    mine = server.repository(upstream=[base.name])
-    mine.publish(OLD)
+    repository = server.repository(upstream=[base.name])
+    repository.publish(OLD)
 
-    assert list(mine.files()) == [OLD.filename]
-    assert mine.get(f"/demo/{NEW.filename}").status_code == 404
+    assert list(repository.files()) == [OLD.filename]
+    assert repository.get(f"/demo/{NEW.filename}").status_code == 404
 
 
-def test_best_version_takes_all_repositories_together(server: Server, base: Index) -> None:
+def test_best_version_offers_the_files_of_all_repositories(server: Server, base: Index) -> None:
     base.publish(NEW, sdist("demo", "1.0"))
-    mine = server.repository(upstream=[base.name], upstream_strategy="best-version")
-    mine.publish(OLD)
+    repository = server.repository(upstream=[base.name], upstream_strategy="best-version")
+    repository.publish(OLD)
 
-    assert set(mine.files()) == {OLD.filename, NEW.filename, "demo-1.0.tar.gz"}
-    assert mine.json()["versions"] == ["1.0", "2.0"]
+    assert set(repository.files()) == {OLD.filename, NEW.filename, "demo-1.0.tar.gz"}
+    assert repository.json()["versions"] == ["1.0", "2.0"]
 
 
-def test_its_own_file_goes_before_one_of_the_same_name(server: Server, base: Index) -> None:
+def test_a_local_file_hides_an_upstream_file_with_the_same_name(
+    server: Server, base: Index
+) -> None:
     other = wheel("demo", "1.0", module="x = 2\n")
     base.publish(other)
-    mine = server.repository(upstream=[base.name], upstream_strategy="best-version")
-    mine.publish(OLD)
+    repository = server.repository(upstream=[base.name], upstream_strategy="best-version")
+    repository.publish(OLD)
 
-    assert mine.file(OLD).content == OLD.data
+    assert repository.file(OLD).content == OLD.data
 
 
-def test_a_page_follows_what_upstream_publishes_and_deletes(server: Server, base: Index) -> None:
-    mine = server.repository(upstream=[base.name])
-    assert mine.get("/demo/").status_code == 404
+def test_a_page_shows_what_the_upstream_publishes_and_deletes(server: Server, base: Index) -> None:
+    repository = server.repository(upstream=[base.name])
+    assert repository.get("/demo/").status_code == 404
     base.publish(OLD)
-    assert list(mine.files()) == [OLD.filename]
+    assert list(repository.files()) == [OLD.filename]
     base.publish(NEW)
-    assert len(mine.files()) == 2
+    assert len(repository.files()) == 2
     base.done("DELETE", f"/files/{OLD.filename}")
     base.done("DELETE", f"/files/{NEW.filename}")
-    assert mine.get("/demo/").status_code == 404
+    assert repository.get("/demo/").status_code == 404
 
 
-def test_an_upload_stays_in_the_repository_that_it_was_sent_to(server: Server, base: Index) -> None:
-    mine = server.repository(upstream=[base.name])
-    mine.publish(OLD)
+def test_an_upload_is_stored_in_the_repository_only(server: Server, base: Index) -> None:
+    repository = server.repository(upstream=[base.name])
+    repository.publish(OLD)
 
     assert base.get("/demo/").status_code == 404
 
 
-@pytest.mark.parametrize("far", [False, True])
-def test_a_circle_is_refused(server: Server, base: Index, *, far: bool) -> None:
+@pytest.mark.parametrize("indirect", [False, True])
+def test_a_cycle_of_upstreams_is_rejected(server: Server, base: Index, *, indirect: bool) -> None:
     last = base
-    if far:
+    if indirect:
         last = server.repository(upstream=[base.name])
-    mine = server.repository(upstream=[last.name])
+    repository = server.repository(upstream=[last.name])
 
-    answer = base.api("PATCH", json={"upstream": [mine.name]})
+    response = base.api("PATCH", json={"upstream": [repository.name]})
 
-    assert answer.status_code == 400
-    assert "leads back" in answer.json()["error"]
+    assert response.status_code == 400
+    assert "leads back" in response.json()["error"]
     assert base.api("PATCH", json={"upstream": [base.name]}).status_code == 400
 
 
-def test_an_upstream_must_be_there(server: Server) -> None:
-    answer = server.api("POST", "/repositories", {"name": "lost", "upstream": ["nowhere"]})
+def test_an_unknown_upstream_is_rejected(server: Server) -> None:
+    response = server.api("POST", "/repositories", {"name": "lost", "upstream": ["nowhere"]})
 
-    assert answer.status_code == 400
-    assert "nowhere" in answer.json()["error"]
+    assert response.status_code == 400
+    assert "nowhere" in response.json()["error"]
     for wrong in ("http://", "https://[", "ftp://example.com/"):
         json = {"name": "lost", "upstream": [wrong]}
         assert server.api("POST", "/repositories", json).status_code == 400
 
 
-def test_an_upstream_that_was_deleted_is_passed_over(server: Server, base: Index) -> None:
-    mine = server.repository(upstream=[base.name])
+def test_a_deleted_upstream_is_ignored(server: Server, base: Index) -> None:
+    repository = server.repository(upstream=[base.name])
     base.done("DELETE")
 
-    assert mine.get("/demo/").status_code == 404
-    assert mine.get("/").status_code == 200
+    assert repository.get("/demo/").status_code == 404
+    assert repository.get("/").status_code == 200
 
 
-class TestRemote:
-    """Another index by its URL; here it is this very server."""
+class TestOtherIndex:
+    """An upstream that is the URL of another index; here it is the same server."""
 
     @pytest.fixture(params=["modern", "cloudrepo"])
-    def far(self, server: Server, request: pytest.FixtureRequest) -> Index:
+    def other(self, server: Server, request: pytest.FixtureRequest) -> Index:
         index = server.repository(dialect=request.param)
         index.publish(OLD)
         return index
 
-    def test_its_files_come_through_this_repository(self, server: Server, far: Index) -> None:
-        mine = server.repository(upstream=[far.index_url])
+    def test_files_are_passed_through_the_repository(self, server: Server, other: Index) -> None:
+        repository = server.repository(upstream=[other.index_url])
 
-        file = mine.files()[OLD.filename]
-        whole = mine.linked(file["url"])
-        part = mine.get(f"/demo/{OLD.filename}", Range="bytes=0-9")
+        file = repository.files()[OLD.filename]
+        whole = repository.linked(file["url"])
+        part = repository.get(f"/demo/{OLD.filename}", Range="bytes=0-9")
 
-        assert file["url"].startswith(f"/repositories/{mine.name}/")
+        assert file["url"].startswith(f"/repositories/{repository.name}/")
         assert whole.content == OLD.data
         assert (part.status_code, part.content) == (206, OLD.data[:10])
-        assert mine.request("HEAD", f"/demo/{OLD.filename}").headers["Content-Length"] == str(
+        assert repository.request("HEAD", f"/demo/{OLD.filename}").headers["Content-Length"] == str(
             len(OLD.data)
         )
-        assert mine.get("/other/").status_code == 404
+        assert repository.get("/other/").status_code == 404
 
-    def test_its_metadata_comes_too(self, server: Server) -> None:
-        far = server.repository()
-        far.publish(OLD)
-        mine = server.repository(upstream=[far.index_url])
+    def test_metadata_are_passed_through_the_repository(self, server: Server) -> None:
+        other = server.repository()
+        other.publish(OLD)
+        repository = server.repository(upstream=[other.index_url])
 
-        assert mine.get(f"/demo/{OLD.filename}.metadata").content == OLD.metadata
+        assert repository.get(f"/demo/{OLD.filename}.metadata").content == OLD.metadata
 
-    def test_its_password_is_shown_to_nobody(self, server: Server, far: Index) -> None:
-        mine = server.repository(upstream=[far.index_url])
+    def test_the_password_of_the_url_is_never_shown(self, server: Server, other: Index) -> None:
+        repository = server.repository(upstream=[other.index_url])
 
-        assert far.password not in mine.api("GET").text
-        assert far.password not in mine.get("/demo/").text
-        assert far.password not in mine.get("/demo/", Accept=JSON).text
+        assert other.password not in repository.api("GET").text
+        assert other.password not in repository.get("/demo/").text
+        assert other.password not in repository.get("/demo/", Accept=JSON).text
 
-    def test_one_that_does_not_answer_is_a_bad_gateway(self, server: Server, far: Index) -> None:
-        refused = server.repository(upstream=[far.url])
-        silent = server.repository(upstream=["http://127.0.0.1:9/simple"])
+    def test_an_upstream_that_fails_is_a_bad_gateway(self, server: Server, other: Index) -> None:
+        without_login = server.repository(upstream=[other.url])
+        unreachable = server.repository(upstream=["http://127.0.0.1:9/simple"])
 
-        for mine in (refused, silent):
-            answer = mine.get("/demo/")
-            assert answer.status_code == 502
-            assert "upstream" in answer.json()["error"]
+        for repository in (without_login, unreachable):
+            response = repository.get("/demo/")
+            assert response.status_code == 502
+            assert "upstream" in response.json()["error"]

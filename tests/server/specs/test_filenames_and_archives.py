@@ -1,4 +1,4 @@
-"""File names and archives: tables of what is read from them, and of what is refused."""
+"""File names and archives: what is read from valid ones, and which ones are rejected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_project_name_is_normalized(name: str, normalized: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "-a", "a-", ".a", "a.", "_a", "a b", "é", "a\n", "a/b", "x" * 256, "\u0130"]
 )
-def test_what_is_no_project_name_is_refused(name: str) -> None:
+def test_an_invalid_project_name_is_rejected(name: str) -> None:
     with pytest.raises(InvalidError, match="not a valid project name"):
         check_project_name(name)
 
@@ -72,7 +72,7 @@ def test_what_is_no_project_name_is_refused(name: str) -> None:
         ("demo-1.0-1.tar.gz", "demo-1-0", "1", "sdist"),
     ],
 )
-def test_a_file_name_says_project_version_and_kind(
+def test_a_file_name_contains_project_version_and_type(
     filename: str, project: str, version: str, filetype: str
 ) -> None:
     name = parse_filename(filename)
@@ -88,7 +88,7 @@ def test_a_file_name_says_project_version_and_kind(
         ("backports.ssl-match-hostname-3.7.0.1.tar.gz", "backports-ssl-match-hostname", "3.7.0.1"),
     ],
 )
-def test_a_known_project_settles_where_an_old_version_begins(
+def test_a_known_project_separates_the_name_of_an_old_sdist(
     filename: str, project: str, version: str
 ) -> None:
     name = parse_filename(filename, project=project)
@@ -105,7 +105,7 @@ def test_a_known_project_settles_where_an_old_version_begins(
         *("demo-1.0-variants.json", "demo-1.0.tar.gz.asc", "demo-1.0.tar.gz.metadata"),
     ],
 )
-def test_what_is_no_distributions_name_is_refused(filename: str) -> None:
+def test_the_name_of_another_kind_of_file_is_rejected(filename: str) -> None:
     with pytest.raises(InvalidError, match="file"):
         parse_filename(filename)
 
@@ -114,13 +114,13 @@ def test_what_is_no_distributions_name_is_refused(filename: str) -> None:
     "filename",
     ["", ".", "..", ".hidden", "a/b", "a\\b", "a b", "a\x00", "a\n", "é", "a:b", "a%b", "x" * 256],
 )
-def test_characters_that_no_file_name_has_are_refused(filename: str) -> None:
+def test_invalid_characters_of_a_file_name_are_rejected(filename: str) -> None:
     with pytest.raises(InvalidError, match="file name"):
         check_filename(filename)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         ("1.0", "1.0.0", True),
         ("1.0", "v1", True),
@@ -132,38 +132,38 @@ def test_characters_that_no_file_name_has_are_refused(filename: str) -> None:
         ("nonsense", "1.0", False),
     ],
 )
-def test_versions_are_compared_by_what_they_mean(one: str, other: str, *, same: bool) -> None:
-    assert same_version(one, other) is same
-    assert same_version(other, one) is same
+def test_spellings_of_the_same_version_are_equal(first: str, second: str, *, same: bool) -> None:
+    assert same_version(first, second) is same
+    assert same_version(second, first) is same
 
 
-def test_a_wheel_gives_its_metadata() -> None:
+def test_the_metadata_of_a_wheel_are_read() -> None:
     archive = wheel(requires_python=">=3.8, <4")
-    contents = read_archive(WHEEL, io.BytesIO(archive.data))
-    assert contents.metadata == archive.metadata
-    assert contents.requires_python == ">=3.8, <4"
+    result = read_archive(WHEEL, io.BytesIO(archive.data))
+    assert result.metadata == archive.metadata
+    assert result.requires_python == ">=3.8, <4"
 
 
 @pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
 @pytest.mark.parametrize(
     ("metadata_version", "reliable"), [("1.2", False), ("2.1", False), ("2.2", True), ("2.6", True)]
 )
-def test_an_sdist_gives_metadata_that_can_be_relied_on(
+def test_only_reliable_metadata_of_an_sdist_are_read(
     ending: str, metadata_version: str, *, reliable: bool
 ) -> None:
     archive = sdist(ending=ending, metadata_version=metadata_version, requires_python=">=3.9")
-    contents = read_archive(parse_filename(archive.filename), io.BytesIO(archive.data))
-    assert contents.metadata == (archive.metadata if reliable else None)
-    assert contents.requires_python == ">=3.9"
+    result = read_archive(parse_filename(archive.filename), io.BytesIO(archive.data))
+    assert result.metadata == (archive.metadata if reliable else None)
+    assert result.requires_python == ">=3.9"
 
 
-def test_an_sdist_without_metadata_is_an_sdist() -> None:
+def test_an_sdist_without_metadata_is_accepted() -> None:
     for name, data in ((SDIST, tarred({"demo-1.0/setup.py": b""})), (SDIST, tarred({}))):
-        contents = read_archive(name, io.BytesIO(data))
-        assert (contents.metadata, contents.requires_python) == (None, None)
+        result = read_archive(name, io.BytesIO(data))
+        assert (result.metadata, result.requires_python) == (None, None)
 
 
-def test_only_the_topmost_pkg_info_counts() -> None:
+def test_only_the_pkg_info_of_the_top_folder_is_read() -> None:
     inner = core_metadata("demo", "1.0", metadata_version="2.2", requires_python=">=9")
     data = tarred({"demo-1.0/x/PKG-INFO": inner, "PKG-INFO": inner})
     assert read_archive(SDIST, io.BytesIO(data)).metadata is None
@@ -183,34 +183,34 @@ def test_only_the_topmost_pkg_info_counts() -> None:
         (METADATA + b"no header at all\nRequires-Python: >=1\n", None),
     ],
 )
-def test_metadata_are_read_as_the_email_package_reads_them(
+def test_headers_are_parsed_like_the_email_package_does(
     metadata: bytes, requires_python: str | None
 ) -> None:
-    contents = read_archive(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
-    assert contents.metadata == metadata
-    assert contents.requires_python == requires_python
+    result = read_archive(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
+    assert result.metadata == metadata
+    assert result.requires_python == requires_python
 
 
 @pytest.mark.parametrize(
     "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_a_wheel_may_be_compressed_in_any_way(compression: int) -> None:
+def test_every_zip_compression_is_accepted(compression: int) -> None:
     data = zipped({"demo-1.0.dist-info/METADATA": METADATA}, compression=compression)
     assert read_archive(WHEEL, io.BytesIO(data)).metadata == METADATA
 
 
-def test_a_wheel_may_have_a_comment_and_bytes_before_it() -> None:
+def test_a_zip_comment_and_a_prefix_are_accepted() -> None:
     data = io.BytesIO(b"#!/usr/bin/env python\n" + wheel().data)
     with zipfile.ZipFile(data, "a") as archive:
         archive.comment = b"PK" * 1000
     assert read_archive(WHEEL, data).metadata == wheel().metadata
 
 
-# Hostile archives: small files that claim, or unpack to, far more than they are.
+# Hostile archives: small files that declare, or unpack to, very large sizes.
 
 
 def gzipped(*parts: bytes, repeat: tuple[bytes, int] = (b"", 0)) -> bytes:
-    """The parts, then a block repeated, in a gzip file that was never whole in memory."""
+    """Return a gzip file of the parts and a repeated block, which is never in memory as a whole."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     pieces = [compressor.compress(part) for part in parts]
     block, times = repeat
@@ -230,7 +230,7 @@ def huge_tar_header(kind: bytes) -> bytes:
 
 def endless_sparse_header() -> bytes:
     first = bytearray(tar_header(tarfile.GNUTYPE_SPARSE, 512))
-    first[482] = 1  # there is more
+    first[482] = 1  # an extended header follows
     first[148:156] = b" " * 8
     first[148:156] = b"%06o\x00 " % sum(first)
     more = bytearray(b"00000000001\x0000000000001\x00" * 21 + bytes(8))
@@ -310,7 +310,7 @@ HOSTILE: dict[Callable[[], bytes], DistributionName] = {
 
 
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
-def test_a_hostile_archive_is_refused(make: Callable[[], bytes]) -> None:
+def test_a_hostile_archive_is_rejected(make: Callable[[], bytes]) -> None:
     name = HOSTILE[make]
     with pytest.raises(InvalidError, match=name.filename):
         read_archive(name, io.BytesIO(make()))
@@ -318,13 +318,13 @@ def test_a_hostile_archive_is_refused(make: Callable[[], bytes]) -> None:
 
 @pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_DIRECTORY"])
 @pytest.mark.parametrize("zip64", [True, False])
-def test_a_zip_of_more_than_is_allowed_is_refused_before_it_is_read(
+def test_a_zip_with_too_many_members_is_rejected_before_they_are_read(
     limit: str, monkeypatch: pytest.MonkeyPatch, *, zip64: bool
 ) -> None:
     entries, members = directory_entry() * 101, 101
     end = end_of_directory(members, len(entries))
     if zip64:
-        # What older readers look at says that it is one of few.
+        # The fields that older readers use declare few members.
         few = end_of_directory(1, len(directory_entry()))
         end = end_of_zip64_directory(members, len(entries)) + few
     monkeypatch.setattr(archives, limit, 100 if limit == "MAX_MEMBERS" else len(entries) - 1)
@@ -338,13 +338,13 @@ def test_a_zip_of_more_than_is_allowed_is_refused_before_it_is_read(
 @pytest.mark.parametrize(
     "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
 )
-def test_a_huge_header_of_a_tar_is_refused(kind: bytes) -> None:
+def test_a_huge_tar_header_is_rejected(kind: bytes) -> None:
     with pytest.raises(InvalidError, match="a header is too large"):
         read_archive(SDIST, io.BytesIO(huge_tar_header(kind)))
 
 
 @pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_UNPACKED"])
-def test_a_tar_of_more_than_is_allowed_is_refused(
+def test_a_tar_with_too_many_or_too_large_members_is_rejected(
     limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, limit, 100)
@@ -365,18 +365,18 @@ def test_a_tar_of_more_than_is_allowed_is_refused(
     ],
     ids=["short", "distinct", "continued", "repeated"],
 )
-def test_a_million_headers_do_no_harm(headers: bytes) -> None:
-    contents = read_archive(WHEEL, io.BytesIO(wheel(metadata=METADATA + headers).data))
-    assert contents.requires_python is None
+def test_a_million_headers_are_harmless(headers: bytes) -> None:
+    result = read_archive(WHEEL, io.BytesIO(wheel(metadata=METADATA + headers).data))
+    assert result.requires_python is None
 
 
-def test_a_field_that_is_there_a_million_times_is_none() -> None:
+def test_a_field_that_is_repeated_a_million_times_is_ignored() -> None:
     metadata = METADATA + b"Name: demo\n" * 200_000
     with pytest.raises(InvalidError, match="contains the metadata of ''"):
         read_archive(WHEEL, io.BytesIO(wheel(metadata=metadata).data))
 
 
-def test_a_large_file_in_a_tar_is_passed_over() -> None:
+def test_a_large_file_in_a_tar_is_skipped() -> None:
     size = 32 * MEBIBYTE
     data = gzip.decompress(sdist(metadata_version="2.2").data)
     large = gzipped(

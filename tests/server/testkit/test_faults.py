@@ -1,4 +1,4 @@
-"""The admin API's faults: which requests they strike, and how often."""
+"""Faults: the requests for which they fire, how often, and what they do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FILE = f"/demo/{ARCHIVE.filename}"
 
 
 def install(index: Index, **fault: object) -> str:
-    made = index.done("POST", "/faults", fault)
-    assert made["struck"] == 0
-    return str(made["id"])
+    installed = index.done("POST", "/faults", fault)
+    assert installed["struck"] == 0
+    return str(installed["id"])
 
 
-def struck(index: Index) -> list[int]:
+def firings(index: Index) -> list[int]:
     return [fault["struck"] for fault in index.done("GET", "/faults")["faults"]]
 
 
@@ -31,17 +31,17 @@ def published(index: Index) -> Index:
     return index
 
 
-def test_a_status_has_the_reason_and_headers_that_were_asked_for(published: Index) -> None:
+def test_a_status_fault_has_the_requested_reason_and_headers(published: Index) -> None:
     install(published, kind="status", status=429, reason="Slow down", headers={"Retry-After": "7"})
 
-    answer = published.get("/demo/")
+    response = published.get("/demo/")
 
-    assert (answer.status_code, answer.reason) == (429, "Slow down")
-    assert answer.headers["Retry-After"] == "7"
-    assert struck(published) == [1]
+    assert (response.status_code, response.reason) == (429, "Slow down")
+    assert response.headers["Retry-After"] == "7"
+    assert firings(published) == [1]
 
 
-def test_times_counts_strikes_and_every_counts_matches(published: Index) -> None:
+def test_times_limits_firings_and_every_counts_matches(published: Index) -> None:
     install(published, kind="status", status=500, times=2, every=3)
 
     statuses = [published.get("/demo/").status_code for _ in range(10)]
@@ -50,7 +50,7 @@ def test_times_counts_strikes_and_every_counts_matches(published: Index) -> None
 
 
 @pytest.mark.parametrize(
-    ("condition", "below", "strikes"),
+    ("condition", "below", "fires"),
     [
         ({"method": "get"}, "/demo/", True),
         ({"method": "HEAD"}, "/demo/", False),
@@ -61,15 +61,15 @@ def test_times_counts_strikes_and_every_counts_matches(published: Index) -> None
         ({"project": "other"}, "/demo/", False),
     ],
 )
-def test_a_fault_strikes_what_it_was_aimed_at(
-    published: Index, condition: dict[str, str], below: str, *, strikes: bool
+def test_a_fault_fires_only_for_requests_that_match(
+    published: Index, condition: dict[str, str], below: str, *, fires: bool
 ) -> None:
     install(published, kind="status", status=418, **condition)
 
-    assert (published.get(below).status_code == 418) is strikes
+    assert (published.get(below).status_code == 418) is fires
 
 
-def test_a_fault_strikes_one_user(published: Index) -> None:
+def test_a_fault_can_match_one_user(published: Index) -> None:
     install(published, kind="status", status=418, user=published.username)
     other = published.server.user()
 
@@ -77,23 +77,23 @@ def test_a_fault_strikes_one_user(published: Index) -> None:
     assert published.request("GET", "/demo/", auth=other).status_code == 200
 
 
-def test_a_fault_acts_after_authentication(published: Index) -> None:
+def test_a_fault_fires_after_authentication(published: Index) -> None:
     install(published, kind="status", status=418)
 
     assert published.request("GET", "/demo/", auth=None).status_code == 401
-    assert struck(published) == [0]
+    assert firings(published) == [0]
 
 
-def test_the_oldest_strikes_alone_and_latency_goes_with_it(published: Index) -> None:
+def test_only_the_oldest_fault_fires_and_latency_combines_with_it(published: Index) -> None:
     install(published, kind="status", status=418)
     install(published, kind="status", status=500)
     install(published, kind="latency", seconds=0.01)
 
     assert published.get("/demo/").status_code == 418
-    assert struck(published) == [1, 0, 1]
+    assert firings(published) == [1, 0, 1]
 
 
-def test_an_upload_is_struck_by_its_project_once_the_form_is_read(index: Index) -> None:
+def test_a_fault_can_match_the_project_of_an_upload(index: Index) -> None:
     install(index, kind="status", status=500, project="demo")
 
     assert index.upload(ARCHIVE).status_code == 500
@@ -103,7 +103,7 @@ def test_an_upload_is_struck_by_its_project_once_the_form_is_read(index: Index) 
     assert index.get("/demo/").status_code == 404
 
 
-def test_an_upload_is_one_match_though_its_project_is_known_late(index: Index) -> None:
+def test_an_upload_is_counted_as_one_match(index: Index) -> None:
     install(index, kind="status", status=500, every=2)
 
     statuses = [index.upload(wheel("demo", f"{number}.0")).status_code for number in range(4)]
@@ -112,7 +112,7 @@ def test_an_upload_is_one_match_though_its_project_is_known_late(index: Index) -
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
-def test_a_reset_upload_is_stored_only_if_it_was_read_whole(index: Index, when: str) -> None:
+def test_a_reset_upload_is_stored_only_if_it_was_read_completely(index: Index, when: str) -> None:
     install(index, kind="reset", when=when, method="POST", times=1)
 
     with pytest.raises(requests.ConnectionError):
@@ -123,7 +123,7 @@ def test_a_reset_upload_is_stored_only_if_it_was_read_whole(index: Index, when: 
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
-def test_a_reset_download_breaks_off(published: Index, when: str) -> None:
+def test_a_reset_interrupts_a_download(published: Index, when: str) -> None:
     install(published, kind="reset", when=when, path="*.whl", times=1)
 
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
@@ -132,18 +132,18 @@ def test_a_reset_download_breaks_off(published: Index, when: str) -> None:
     assert published.get(FILE).content == ARCHIVE.data
 
 
-def test_a_connection_reset_after_a_download_serves_no_other_request(published: Index) -> None:
+def test_a_reset_connection_serves_no_further_request(published: Index) -> None:
     install(published, kind="reset", when="after", path="*.whl", times=1)
     login = base64.b64encode(":".join(published.auth).encode()).decode()
     host, _, port = published.server.url.removeprefix("http://").partition(":")
-    ask = f"GET {published.path}{FILE} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n\r\n"
+    get = f"GET {published.path}{FILE} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(ask.encode() * 2)
+        connection.sendall(get.encode() * 2)
 
         with pytest.raises(ConnectionResetError):
             list(iter(lambda: connection.recv(65536), b""))
 
-    assert struck(published) == [1]
+    assert firings(published) == [1]
     assert len(published.journal()) == 2
 
 
@@ -154,27 +154,27 @@ def test_a_truncated_file_ends_early(published: Index) -> None:
         published.get(FILE)
 
 
-def test_a_dripped_file_is_whole(published: Index) -> None:
+def test_a_slow_download_is_complete(published: Index) -> None:
     install(published, kind="drip", bytes_per_second=100_000)
 
     assert published.get(FILE).content == ARCHIVE.data
-    assert struck(published) == [1]
+    assert firings(published) == [1]
 
 
-def test_a_corrupt_file_has_the_length_of_the_real_one(published: Index) -> None:
+def test_a_corrupt_file_has_the_right_length(published: Index) -> None:
     install(published, kind="corrupt", times=1)
 
-    spoiled = published.get(FILE).content
+    corrupt = published.get(FILE).content
 
-    assert len(spoiled) == len(ARCHIVE.data)
-    assert spoiled != ARCHIVE.data
+    assert len(corrupt) == len(ARCHIVE.data)
+    assert corrupt != ARCHIVE.data
     assert published.get(FILE).content == ARCHIVE.data
 
 
 @pytest.mark.parametrize(
     ("kind", "key"), [("wrong-hash", "hashes"), ("wrong-metadata-hash", "core-metadata")]
 )
-def test_a_page_tells_wrong_digests_only_while_the_fault_is_there(
+def test_a_page_has_wrong_digests_while_the_fault_is_installed(
     published: Index, kind: str, key: str
 ) -> None:
     right = published.files()[ARCHIVE.filename]
@@ -188,7 +188,7 @@ def test_a_page_tells_wrong_digests_only_while_the_fault_is_there(
     assert published.files()[ARCHIVE.filename] == right
 
 
-def test_metadata_is_missing_though_the_page_tells_of_it(published: Index) -> None:
+def test_metadata_that_the_page_announces_is_missing(published: Index) -> None:
     install(published, kind="missing-metadata", times=1)
 
     assert published.files()[ARCHIVE.filename]["core-metadata"]
@@ -196,7 +196,7 @@ def test_metadata_is_missing_though_the_page_tells_of_it(published: Index) -> No
     assert published.get(FILE + ".metadata").status_code == 200
 
 
-def test_a_stale_page_shows_what_was_there_when_the_fault_was_made(published: Index) -> None:
+def test_a_stale_page_shows_the_files_at_installation(published: Index) -> None:
     install(published, kind="stale-page", times=3)
     published.publish(wheel("demo", "2.0"), wheel("later", "1.0"))
 
@@ -207,19 +207,19 @@ def test_a_stale_page_shows_what_was_there_when_the_fault_was_made(published: In
     assert ">later<" in published.html("/")
 
 
-def test_an_upload_can_be_stored_though_the_client_saw_an_error(index: Index) -> None:
+def test_an_upload_is_stored_although_the_client_receives_an_error(index: Index) -> None:
     install(index, kind="stored-then-error", status=502)
 
     assert index.upload(ARCHIVE).status_code == 502
     assert index.get(FILE).content == ARCHIVE.data
 
 
-def test_an_upload_that_is_refused_anyway_is_no_strike_of_it(protected: Index) -> None:
+def test_a_rejected_upload_does_not_count_as_a_firing(protected: Index) -> None:
     protected.publish(ARCHIVE)
     install(protected, kind="stored-then-error")
 
     assert protected.upload(wheel("demo", "1.0", module="x = 2\n")).status_code == 409
-    assert struck(protected) == [0]
+    assert firings(protected) == [0]
 
 
 @pytest.mark.parametrize(
@@ -235,20 +235,20 @@ def test_an_upload_that_is_refused_anyway_is_no_strike_of_it(protected: Index) -
         ({"kind": "corrupt", "times": 0}, "times"),
     ],
 )
-def test_a_fault_that_cannot_be_is_refused_by_name(
+def test_an_invalid_fault_is_rejected_with_the_reason(
     index: Index, fault: dict[str, object], word: str
 ) -> None:
-    answer = index.api("POST", "/faults", fault)
+    response = index.api("POST", "/faults", fault)
 
-    assert answer.status_code == 400
-    assert word in answer.json()["error"] or word == "99"
-    assert struck(index) == []
+    assert response.status_code == 400
+    assert word in response.json()["error"] or word == "99"
+    assert firings(index) == []
 
 
-def test_faults_and_journal_of_a_deleted_repository_are_gone(published: Index) -> None:
+def test_deleting_a_repository_deletes_its_faults(published: Index) -> None:
     install(published, kind="status", status=500)
     published.done("DELETE")
     published.server.done("POST", "/repositories", {"name": published.name})
 
-    assert struck(published) == []
+    assert firings(published) == []
     assert published.get("/").status_code == 200

@@ -1,4 +1,4 @@
-"""The journal: what a repository was asked, by whom, and what it answered."""
+"""The journal: the requests that a repository received, and its responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.index import Index
 from tests.support.raw import connect, exchange, request
 
 
-def test_an_upload_is_told_with_its_form(index: Index) -> None:
+def test_an_upload_is_recorded_with_its_form(index: Index) -> None:
     archive = wheel()
     index.send(
         encode(fields(archive, summary="short", description="x" * 5000)),
@@ -30,7 +30,7 @@ def test_an_upload_is_told_with_its_form(index: Index) -> None:
     assert len(entry["form"]["description"][0]) < 2000
 
 
-def test_reads_are_told_in_order_with_what_was_sent(index: Index) -> None:
+def test_reads_are_recorded_in_order_with_the_bytes_sent(index: Index) -> None:
     archive = wheel(padding=2 << 20)
     index.publish(archive)
     index.done("DELETE", "/requests")
@@ -42,11 +42,11 @@ def test_reads_are_told_in_order_with_what_was_sent(index: Index) -> None:
     index.get(path, If_None_Match=f'"{archive.sha256}"')
     index.request("HEAD", path)
     index.get("/nothing/")
-    told = [
+    recorded = [
         (entry["method"], entry["status"], entry["project"], entry["filename"], entry["bytes_sent"])
         for entry in index.journal()
     ]
-    assert told[:6] == [
+    assert recorded[:6] == [
         ("GET", 200, "demo", None, len(page.content)),
         ("GET", 200, "demo", archive.filename, len(archive.data)),
         ("GET", 206, "demo", archive.filename, 10),
@@ -54,24 +54,24 @@ def test_reads_are_told_in_order_with_what_was_sent(index: Index) -> None:
         ("GET", 304, "demo", archive.filename, 0),
         ("HEAD", 200, "demo", archive.filename, 0),
     ]
-    assert told[6][:4] == ("GET", 404, "nothing", None)
+    assert recorded[6][:4] == ("GET", 404, "nothing", None)
     assert [entry["form"] for entry in index.journal()] == [None] * 7
 
 
-def test_refusals_are_told_with_their_reason(protected: Index) -> None:
+def test_rejections_are_recorded_with_their_reason(protected: Index) -> None:
     protected.publish(wheel())
     protected.upload(wheel(module="x = 2\n"))
     protected.request("GET", "/demo/", auth=None)
     protected.request("GET", "/demo/", auth=(protected.username, "wrong-passphrase"))
-    _, refused, nobody, wrong = protected.journal()
-    assert (refused["status"], refused["user"]) == (409, protected.username)
-    assert "already exists" in refused["reason"]
-    assert refused["filename"] == wheel().filename
-    assert (nobody["status"], nobody["user"]) == (401, None)
+    _, rejected, anonymous, wrong = protected.journal()
+    assert (rejected["status"], rejected["user"]) == (409, protected.username)
+    assert "already exists" in rejected["reason"]
+    assert rejected["filename"] == wheel().filename
+    assert (anonymous["status"], anonymous["user"]) == (401, None)
     assert (wrong["status"], wrong["user"]) == (401, None)
 
 
-def test_an_entry_is_there_before_its_answer(index: Index) -> None:
+def test_an_entry_is_complete_before_the_response_arrives(index: Index) -> None:
     for number in range(1, 20):
         index.get("/")
         assert len(index.journal()) == number
@@ -85,23 +85,23 @@ def test_the_journal_is_cleared(index: Index) -> None:
     assert len(index.journal()) == 1
 
 
-def test_each_repository_has_its_own(index: Index) -> None:
+def test_each_repository_has_its_own_journal(index: Index) -> None:
     other = index.server.repository()
     other.get("/")
     assert index.journal() == []
     assert len(other.journal()) == 1
 
 
-def test_the_admin_api_is_in_no_journal(index: Index) -> None:
+def test_admin_api_requests_are_not_recorded(index: Index) -> None:
     index.done("GET")
     index.done("GET", "/projects")
     assert index.journal() == []
 
 
-def test_any_user_agent_and_form_can_be_told(index: Index) -> None:
+def test_any_user_agent_and_form_can_be_recorded(index: Index) -> None:
     headers = {**index.authorization, "User-Agent": "\xff\xfe agent"}
-    answer = exchange(index.url, request(f"GET {index.path}/ HTTP/1.1", headers))
-    assert answer.status == 200
+    response = exchange(index.url, request(f"GET {index.path}/ HTTP/1.1", headers))
+    assert response.status == 200
     odd = encode([("nämé \x01", "välue"), *fields(wheel(), summary="\x00")])
     index.send(odd)
     binary = encode([("x", File("f", b"\xff")), *fields(wheel())])
@@ -112,7 +112,7 @@ def test_any_user_agent_and_form_can_be_told(index: Index) -> None:
     assert "x" not in third["form"]
 
 
-def test_a_request_that_never_ended_is_not_told_as_answered(index: Index) -> None:
+def test_an_interrupted_request_is_not_listed(index: Index) -> None:
     form = encode(fields(wheel(padding=1 << 20)))
     headers = {**index.authorization, "Content-Type": form.content_type}
     with connect(index.url) as connection:
@@ -126,9 +126,9 @@ def test_the_journal_keeps_the_newest_requests() -> None:
     journal = Journal()
     for number in range(MAX_ENTRIES + 5):
         journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
-    told = journal.completed()
-    assert len(told) == MAX_ENTRIES
-    assert (told[0]["path"], told[-1]["path"]) == ("/5", f"/{MAX_ENTRIES + 4}")
+    recorded = journal.completed()
+    assert len(recorded) == MAX_ENTRIES
+    assert (recorded[0]["path"], recorded[-1]["path"]) == ("/5", f"/{MAX_ENTRIES + 4}")
 
 
 def test_the_admin_api_lists_the_requests_after_a_number(index: Index) -> None:
