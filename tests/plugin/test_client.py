@@ -1,4 +1,4 @@
-"""The server as its admin user sees it, and what it says when it says no."""
+"""The client of the admin API, and the errors that it raises."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory
 
 
-def test_a_name_that_is_taken_is_refused_in_the_servers_words(
+def test_an_existing_name_is_rejected_with_the_servers_message(
     cloudrepo: Repository, cloudrepo_server: Server
 ) -> None:
-    with pytest.raises(ServerError, match=cloudrepo.name) as refusal:
+    with pytest.raises(ServerError, match=cloudrepo.name) as caught:
         cloudrepo_server.create_repository(cloudrepo.name)
-    assert refusal.value.status == 409
+    assert caught.value.status == 409
 
 
-def test_a_user_has_the_passphrase_that_was_asked_for(
+def test_a_user_can_have_a_chosen_passphrase(
     cloudrepo: Repository, cloudrepo_server: Server
 ) -> None:
     user = cloudrepo_server.create_user("é@example.com", passphrase="correct: horse %/é")
@@ -42,12 +42,12 @@ def test_a_user_has_the_passphrase_that_was_asked_for(
     assert requests.get(index + "/", timeout=10).status_code == 401
 
 
-def test_a_passphrase_that_is_too_short_is_refused(cloudrepo_server: Server) -> None:
+def test_a_passphrase_that_is_too_short_is_rejected(cloudrepo_server: Server) -> None:
     with pytest.raises(ServerError, match="8"):
         cloudrepo_server.create_user(passphrase="short")
 
 
-def test_a_repository_can_have_somebody_elses_login(cloudrepo_server: Server) -> None:
+def test_a_repository_can_use_an_existing_user(cloudrepo_server: Server) -> None:
     user = cloudrepo_server.create_user(read_only=True)
     repository = cloudrepo_server.create_repository(user=user)
     assert repository.user is user
@@ -55,7 +55,7 @@ def test_a_repository_can_have_somebody_elses_login(cloudrepo_server: Server) ->
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_token_opens_one_repository_for_every_tool(
+def test_a_token_is_valid_for_one_repository(
     cloudrepo: Repository,
     cloudrepo_factory: RepositoryFactory,
     cloudrepo_package: PackageFactory,
@@ -68,34 +68,34 @@ def test_a_token_opens_one_repository_for_every_tool(
     bearer = cloudrepo.as_user(token)
     assert bearer.upload(cloudrepo_package("demo", "1.0"), check=False).ok is not read_only
     assert requests.get(bearer.index_url, timeout=10).ok
-    elsewhere = cloudrepo_factory().as_user(token)
-    assert requests.get(elsewhere.index_url, timeout=10).status_code == 403
+    other = cloudrepo_factory().as_user(token)
+    assert requests.get(other.index_url, timeout=10).status_code == 403
     cloudrepo_server.delete_user(token)
     assert requests.get(bearer.index_url, timeout=10).status_code == 401
 
 
-def test_upstream_repositories_are_given_themselves_or_by_name(
+def test_upstream_repositories_can_be_objects_or_names(
     cloudrepo: Repository, cloudrepo_factory: RepositoryFactory, cloudrepo_server: Server
 ) -> None:
     other = cloudrepo_factory()
-    made = cloudrepo_factory(upstream=[cloudrepo, other.name])
-    settings = cloudrepo_server._api.call("GET", "repositories", made.name)  # noqa: SLF001
+    repository = cloudrepo_factory(upstream=[cloudrepo, other.name])
+    settings = cloudrepo_server._api.call("GET", "repositories", repository.name)  # noqa: SLF001
     assert settings["upstream"] == [cloudrepo.name, other.name]
 
 
-def test_reprs_say_where_and_never_the_password(
+def test_reprs_show_the_url_and_no_password(
     cloudrepo: Repository, cloudrepo_server: Server
 ) -> None:
     assert repr(cloudrepo) == f"<Repository {cloudrepo.name!r} at {cloudrepo.url}>"
     assert repr(cloudrepo_server) == f"<Server {cloudrepo_server.url}>"
     user = cloudrepo.user
-    for one in (cloudrepo, cloudrepo_server, user, cloudrepo.connection, cloudrepo.environ):
-        assert cloudrepo.password not in repr(one)
+    for each in (cloudrepo, cloudrepo_server, user, cloudrepo.connection, cloudrepo.environ):
+        assert cloudrepo.password not in repr(each)
 
 
 @pytest.fixture
-def stranger() -> Iterator[str]:
-    """A server that is none of ours."""
+def other_server() -> Iterator[str]:
+    """The URL of a server that is not a cloudrepo-server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -113,11 +113,13 @@ def stranger() -> Iterator[str]:
         thread.join()
 
 
-def test_an_answer_that_is_not_ours_is_told_by_its_status(stranger: str, tmp_path: Path) -> None:
-    server = Server(stranger, "admin", "x", folder=tmp_path)
-    with pytest.raises(ServerError, match="418 I am a teapot") as refusal:
+def test_a_response_of_another_server_is_reported_by_its_status(
+    other_server: str, tmp_path: Path
+) -> None:
+    server = Server(other_server, "admin", "x", folder=tmp_path)
+    with pytest.raises(ServerError, match="418 I am a teapot") as caught:
         server.create_user()
-    assert refusal.value.status == 418
+    assert caught.value.status == 418
     server.close()
 
 
@@ -126,21 +128,21 @@ def test_the_users_proxy_and_netrc_do_not_interfere(
     cloudrepo_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("default login somebody password else\n", encoding="utf-8")
+    netrc.write_text("default login another-user password another-password\n", encoding="utf-8")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv(variable, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    made = cloudrepo_server.create_repository()
-    assert made.files("demo") == []
-    cloudrepo_server.discard(made)
+    repository = cloudrepo_server.create_repository()
+    assert repository.files("demo") == []
+    cloudrepo_server.discard(repository)
 
 
-def test_all_public_names_are_there_and_sorted() -> None:
+def test_all_public_names_exist_and_are_sorted() -> None:
     names = pytest_cloudrepo.__all__
     assert names == sorted(names)
     for name in names:
         assert hasattr(pytest_cloudrepo, name)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        pytest_cloudrepo.Nothing  # noqa: B018 - that is the test
+        pytest_cloudrepo.Nothing  # noqa: B018 (the access is the test)

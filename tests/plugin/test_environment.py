@@ -1,4 +1,4 @@
-"""What a program sees of the machine that it runs on, and where it is pointed."""
+"""The environment of subprocesses: without the user's settings, and configured for a repository."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONNECTION = clients.Connection(
     "http://127.0.0.1:9/repositories/demo", "demo", "someone@example.com", "p@s: /%#?é"
 )
 
-USERS_OWN = [
+USER_VARIABLES = [
     *("PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "UV_INDEX", "UV_PUBLISH_TOKEN"),
     *("TWINE_REPOSITORY_URL", "TWINE_PASSWORD", "POETRY_PYPI_TOKEN_PYPI", "PDM_PUBLISH_USERNAME"),
     *("HATCH_INDEX_AUTH", "FLIT_PASSWORD", "TOX_SKIP_ENV", "VIRTUALENV_PYTHON", "VIRTUAL_ENV"),
@@ -48,42 +48,42 @@ USERS_OWN = [
 ]
 
 
-class Outside(ThreadingHTTPServer):
-    """A proxy that lets nothing out, and remembers which hosts were asked for."""
+class BlockingProxy(ThreadingHTTPServer):
+    """A proxy that rejects every request and records the requested hosts."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Refusal)
-        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), RejectingHandler)
+        self.requested: list[str] = []
 
-    def given_to(self, environ: dict[str, str]) -> dict[str, str]:
-        """The environment of a program that reaches other hosts through this proxy only."""
+    def add_to(self, environ: dict[str, str]) -> dict[str, str]:
+        """Return an environment in which other hosts are reached through this proxy only."""
         url = f"http://127.0.0.1:{self.server_port}"
         names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-        quick = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
-        return environ | dict.fromkeys(names, url) | quick
+        no_retries = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
+        return environ | dict.fromkeys(names, url) | no_retries
 
 
-class Refusal(BaseHTTPRequestHandler):
-    server: Outside
+class RejectingHandler(BaseHTTPRequestHandler):
+    server: BlockingProxy
 
     def do_CONNECT(self) -> None:
-        self.server.asked.append(self.path)
+        self.server.requested.append(self.path)
         self.send_error(403)
 
     def do_GET(self) -> None:
         self.do_CONNECT()
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - likewise
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the name in the base class)
         pass
 
 
 @pytest.fixture
-def outside() -> Iterator[Outside]:
-    with Outside() as outside:
-        thread = threading.Thread(target=outside.serve_forever, kwargs={"poll_interval": 0.01})
+def blocking_proxy() -> Iterator[BlockingProxy]:
+    with BlockingProxy() as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield outside
-        outside.shutdown()
+        yield proxy
+        proxy.shutdown()
         thread.join()
 
 
@@ -94,17 +94,17 @@ def environment(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of a user whose tools are configured in every place that they know."""
+    """A home folder with an invalid configuration file at every path that a tool reads."""
     home = tmp_path / "users-home"
     etc = home / "etc"
-    broken = "[this is no configuration"
+    invalid = "[this is not valid"
     for path in (
         *(home / ".config/pip/pip.conf", home / ".pip/pip.conf", etc / "pip/pip.conf"),
         *(home / ".config/uv/uv.toml", etc / "uv/uv.toml", home / ".netrc"),
         *(home / ".pypirc", home / ".config/virtualenv/virtualenv.ini", home / ".gitconfig"),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(broken, encoding="utf-8")
+        path.write_text(invalid, encoding="utf-8")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
@@ -124,47 +124,47 @@ def twine(*arguments: str | Path) -> list[str | Path]:
     return [sys.executable, "-m", "twine", *arguments]
 
 
-@pytest.mark.parametrize("name", USERS_OWN)
-def test_a_variable_of_the_users_does_not_reach_programs(
+@pytest.mark.parametrize("name", USER_VARIABLES)
+def test_a_variable_of_the_user_is_not_passed_to_subprocesses(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv(name, "of the user's")
-    assert environment.scrubbed().get(name) != "of the user's"
+    monkeypatch.setenv(name, "value of the user")
+    assert environment.scrubbed().get(name) != "value of the user"
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "LANG"])
-def test_what_the_machine_is_stays(
+def test_a_variable_of_the_machine_is_passed_to_subprocesses(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv(name, "of the machine")
-    assert environment.scrubbed()[name] == "of the machine"
+    monkeypatch.setenv(name, "value of the machine")
+    assert environment.scrubbed()[name] == "value of the machine"
 
 
-def test_what_the_machine_has_is_found_after_what_the_program_installed(
+def test_programs_installed_by_tools_come_first_on_the_path(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join(["first", "second"]))
     scrubbed = environment.scrubbed()
-    installed, *machines = scrubbed["PATH"].split(os.pathsep)
+    installed, *machine_path = scrubbed["PATH"].split(os.pathsep)
     assert installed == str(Path(scrubbed["HOME"]) / ".local" / "bin")
-    assert machines == ["first", "second"]
+    assert machine_path == ["first", "second"]
 
 
 @pytest.mark.usefixtures("home")
-def test_the_home_is_an_empty_one(environment: Environment, tmp_path: Path) -> None:
+def test_the_home_folder_is_empty(environment: Environment, tmp_path: Path) -> None:
     script = "import pathlib; print(pathlib.Path.home())"
     home = Path(run(sys.executable, "-c", script, environ=environment.scrubbed()).stdout.strip())
     assert home.is_relative_to(tmp_path / "environment")
     assert [path for path in home.rglob("*") if path.is_file() and path.stat().st_size] == []
 
 
-def test_each_environment_has_a_home_of_its_own(tmp_path: Path) -> None:
+def test_each_environment_has_its_own_home_folder(tmp_path: Path) -> None:
     one, other = Environment(tmp_path / "one"), Environment(tmp_path / "other")
     assert one.scrubbed()["HOME"] != other.scrubbed()["HOME"]
 
 
 @pytest.mark.usefixtures("home")
-def test_pip_reads_no_configuration_but_ours(
+def test_pip_ignores_the_users_configuration(
     environment: Environment, cloudrepo_venv: VirtualEnv
 ) -> None:
     pip: list[str | Path] = [cloudrepo_venv.python, "-m", "pip", "config", "list"]
@@ -175,29 +175,29 @@ def test_pip_reads_no_configuration_but_ours(
 
 
 @pytest.mark.usefixtures("home")
-def test_uv_reads_no_configuration_but_ours(environment: Environment, tmp_path: Path) -> None:
-    for place in ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
-        others = {"XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"} - {place}
-        seen = {name: value for name, value in os.environ.items() if name not in others}
-        seen |= {"HOME": str(tmp_path)}
-        assert not run(*uv("pip", "list"), environ=seen, cwd=tmp_path).ok
+def test_uv_ignores_the_users_configuration(environment: Environment, tmp_path: Path) -> None:
+    for variable in ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
+        others = {"XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"} - {variable}
+        environ = {name: value for name, value in os.environ.items() if name not in others}
+        environ |= {"HOME": str(tmp_path)}
+        assert not run(*uv("pip", "list"), environ=environ, cwd=tmp_path).ok
     assert run(*uv("pip", "list"), environ=environment.scrubbed(), cwd=tmp_path).ok
 
 
 @pytest.mark.skipif(
-    sys.platform == "win32", reason="there uv knows one place for the machine's own"
+    sys.platform == "win32", reason="on Windows, uv reads one system-wide file only"
 )
-def test_uv_reads_no_configuration_of_the_machines(
+def test_uv_ignores_the_system_wide_configuration(
     environment: Environment, home: Path, tmp_path: Path
 ) -> None:
-    # Of the places for it, /etc the last of them, uv reads the first that has the file.
+    # uv reads only the first system-wide file that it finds, and searches /etc last.
     environ = environment.scrubbed()
     environ["XDG_CONFIG_DIRS"] += f"{os.pathsep}{home / 'etc'}"
     assert run(*uv("pip", "list"), environ=environ, cwd=tmp_path).ok
 
 
 @pytest.mark.usefixtures("home")
-def test_twine_reads_no_configuration_but_ours(
+def test_twine_ignores_the_users_configuration(
     environment: Environment, cloudrepo_project: ProjectFactory
 ) -> None:
     upload = twine("upload", *cloudrepo_project("demo", "1.0").build(sdist=False))
@@ -208,29 +208,29 @@ def test_twine_reads_no_configuration_but_ours(
 
 
 @pytest.mark.usefixtures("home")
-def test_git_reads_no_configuration_but_ours(environment: Environment, tmp_path: Path) -> None:
+def test_git_ignores_the_users_configuration(environment: Environment, tmp_path: Path) -> None:
     try:
-        theirs = run("git", "config", "--list", environ=dict(os.environ))
+        with_user_settings = run("git", "config", "--list", environ=dict(os.environ))
     except CloudRepoError:
         pytest.skip("git is not installed")
-    assert "bad config" in theirs.output
+    assert "bad config" in with_user_settings.output
     assert run("git", "config", "--list", environ=environment.scrubbed(), cwd=tmp_path).output == ""
 
 
 INSTALLERS: Final[tuple[Literal["pip", "uv"], ...]] = ("pip", "uv")
 
-# What the tools would ask the public index without.
-OPENED_BY = {
+# The variables without which a tool would use the public index.
+BLOCKING_VARIABLES = {
     "pip": {"PIP_INDEX_URL"},
     "uv": {"UV_INDEX_URL"},
     "twine": {"TWINE_REPOSITORY"},
 }
 
 
-@pytest.mark.parametrize("tool", OPENED_BY)
-def test_no_program_asks_the_public_index_unless_it_is_told_to(
+@pytest.mark.parametrize("tool", BLOCKING_VARIABLES)
+def test_no_tool_uses_the_public_index_by_default(
     environment: Environment,
-    outside: Outside,
+    blocking_proxy: BlockingProxy,
     cloudrepo_venv: VirtualEnv,
     cloudrepo_project: ProjectFactory,
     tool: str,
@@ -242,21 +242,23 @@ def test_no_program_asks_the_public_index_unless_it_is_told_to(
         "twine": twine("upload", *cloudrepo_project("demo", "1.0").build(sdist=False)),
     }
     arguments = programs[tool]
-    closed = outside.given_to(environment.scrubbed())
-    opened = {name: value for name, value in closed.items() if name not in OPENED_BY[tool]}
+    blocked = blocking_proxy.add_to(environment.scrubbed())
+    unblocked = {
+        name: value for name, value in blocked.items() if name not in BLOCKING_VARIABLES[tool]
+    }
 
-    result = run(*arguments, environ=closed)
+    result = run(*arguments, environ=blocked)
     assert not result.ok
-    assert outside.asked == []
-    # Whoever reads the output can see why.
+    assert blocking_proxy.requested == []
+    # The output shows why the tool failed.
     assert NO_REPOSITORY in result.output or "not found in the package registry" in result.output
 
-    run(*arguments, environ=opened)
-    assert outside.asked != []
+    run(*arguments, environ=unblocked)
+    assert blocking_proxy.requested != []
 
 
 @pytest.mark.parametrize("option", ["--index-url", "--default-index", "--index"])
-def test_an_index_on_uvs_command_line_counts(
+def test_an_index_on_the_command_line_of_uv_has_precedence(
     cloudrepo: Repository,
     cloudrepo_project: ProjectFactory,
     cloudrepo_venv: VirtualEnv,
@@ -270,7 +272,7 @@ def test_an_index_on_uvs_command_line_counts(
     assert cloudrepo_venv.version("demo") == "1.0"
 
 
-def test_an_index_on_pips_command_line_counts(
+def test_an_index_on_the_command_line_of_pip_has_precedence(
     cloudrepo: Repository, cloudrepo_project: ProjectFactory, cloudrepo_venv: VirtualEnv
 ) -> None:
     cloudrepo.publish(*cloudrepo_project("demo", "1.0").build(sdist=False))
@@ -278,7 +280,7 @@ def test_an_index_on_pips_command_line_counts(
     assert cloudrepo_venv.version("demo") == "1.0"
 
 
-def test_a_pypirc_in_the_home_counts(
+def test_twine_reads_a_pypirc_in_the_home_folder(
     cloudrepo: Repository, cloudrepo_project: ProjectFactory, environment: Environment
 ) -> None:
     environ = environment.scrubbed()
@@ -290,7 +292,7 @@ def test_a_pypirc_in_the_home_counts(
 
 
 @pytest.mark.usefixtures("home")
-def test_a_user_with_other_settings_notices_nothing(
+def test_the_users_settings_do_not_affect_uploads_and_installs(
     monkeypatch: pytest.MonkeyPatch,
     cloudrepo: Repository,
     cloudrepo_project: ProjectFactory,
@@ -321,9 +323,11 @@ def test_a_user_with_other_settings_notices_nothing(
         assert not failed.ok
 
 
-@pytest.mark.cloudrepo(dialect="cloudrepo")  # whose pages have no hashes to tell files apart by
+@pytest.mark.cloudrepo(
+    dialect="cloudrepo"
+)  # its pages have no hashes, by which an installer could recognize a changed file
 @pytest.mark.parametrize("installer", INSTALLERS)
-def test_a_replaced_file_does_not_come_from_a_cache(
+def test_a_replaced_file_is_not_installed_from_a_cache(
     cloudrepo: Repository,
     cloudrepo_project: ProjectFactory,
     cloudrepo_venv_factory: VirtualEnvFactory,
@@ -331,32 +335,32 @@ def test_a_replaced_file_does_not_come_from_a_cache(
 ) -> None:
     for value in ("first", "second"):
         project = cloudrepo_project("demo", "1.0", files={"demo.py": f"x = {value!r}\n"})
-        cloudrepo.publish(project.build(wheel=False)[0])  # which the installer has to build
+        cloudrepo.publish(project.build(wheel=False)[0])  # the installer has to build it
         venv = cloudrepo_venv_factory()
         venv.install("demo", index=cloudrepo, installer=installer)
         assert venv.run("-c", "import demo; print(demo.x)").stdout.strip() == value
 
 
 @pytest.mark.parametrize("tool", clients.TOOLS)
-def test_only_the_tool_that_is_named_is_pointed(environment: Environment, tool: str) -> None:
-    told = environment.for_tool(tool, CONNECTION)
-    changed = {name for name, value in told.items() if environment.scrubbed().get(name) != value}
+def test_only_the_selected_tool_is_configured(environment: Environment, tool: str) -> None:
+    environ = environment.for_tool(tool, CONNECTION)
+    changed = {name for name, value in environ.items() if environment.scrubbed().get(name) != value}
     assert changed == set(clients.variables(tool, CONNECTION))
 
 
-def test_every_tool_is_pointed(environment: Environment) -> None:
+def test_every_tool_can_be_configured_at_once(environment: Environment) -> None:
     everything = environment.for_all_tools(CONNECTION)
     for tool in clients.TOOLS:
         assert clients.variables(tool, CONNECTION).items() <= everything.items()
 
 
-def test_retries_are_set_where_they_can_be(environment: Environment) -> None:
+def test_retries_can_be_set_for_tools_that_support_it(environment: Environment) -> None:
     assert environment.for_tool("pip", CONNECTION, retries=0)["PIP_RETRIES"] == "0"
     with pytest.raises(ValueError, match="flit has no setting for its retries"):
         environment.for_tool("flit", CONNECTION, retries=0)
 
 
-def test_a_tool_that_is_not_known_is_named(environment: Environment, tmp_path: Path) -> None:
+def test_an_unknown_tool_is_rejected(environment: Environment, tmp_path: Path) -> None:
     for call in (
         lambda: environment.for_tool("easy_install", CONNECTION),
         lambda: environment.write_config("easy_install", CONNECTION, tmp_path),
@@ -366,10 +370,10 @@ def test_a_tool_that_is_not_known_is_named(environment: Environment, tmp_path: P
 
 
 @pytest.mark.parametrize("tool", [*clients.TOOLS, "netrc"])
-def test_a_configuration_file_is_for_its_owner_alone(
+def test_only_the_owner_can_read_a_configuration_file(
     environment: Environment, tmp_path: Path, tool: str
 ) -> None:
-    folder = tmp_path / "made" / "for it"
+    folder = tmp_path / "new" / "folder"
     for _ in range(2):
         path = environment.write_config(tool, CONNECTION, folder)
         text = path.read_text(encoding="utf-8")
@@ -380,7 +384,7 @@ def test_a_configuration_file_is_for_its_owner_alone(
         path.chmod(0o644)
 
 
-def test_a_program_ends_instead_of_asking(
+def test_twine_fails_instead_of_prompting_for_a_password(
     environment: Environment, cloudrepo: Repository, cloudrepo_project: ProjectFactory
 ) -> None:
     built = cloudrepo_project("demo", "1.0").build(sdist=False)
@@ -390,11 +394,11 @@ def test_a_program_ends_instead_of_asking(
     assert "Credential not found" in result.output
 
 
-def test_a_folder_of_any_name_will_do(tmp_path: Path) -> None:
+def test_the_folder_of_an_environment_can_have_any_name(tmp_path: Path) -> None:
     environ = Environment(tmp_path / "é ü # %41").scrubbed()
     script = "import pathlib; print(pathlib.Path.home().is_dir())"
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "True\n"
+    assert completed.stdout == "True\n"
     assert "%23" in environ["PIP_INDEX_URL"]

@@ -1,4 +1,4 @@
-"""Dependency graphs that are published as data."""
+"""Dependency graphs: many releases that one call publishes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 
 
 def page(repository: Repository, project: str) -> dict[str, dict[str, Any]]:
-    """What the index says of a project's files."""
-    answer = requests.get(f"{repository.index_url}/simple/{project}/", headers=JSON, timeout=10)
-    answer.raise_for_status()
-    return {file["filename"]: file for file in answer.json()["files"]}
+    """Return the files of a project page, by name."""
+    response = requests.get(f"{repository.index_url}/simple/{project}/", headers=JSON, timeout=10)
+    response.raise_for_status()
+    return {file["filename"]: file for file in response.json()["files"]}
 
 
-def test_a_graph_is_resolved_as_it_says(cloudrepo: Repository, cloudrepo_venv: VirtualEnv) -> None:
+def test_pip_resolves_a_published_graph(cloudrepo: Repository, cloudrepo_venv: VirtualEnv) -> None:
     cloudrepo.publish_all(
         {
             "a": {"1.0": ["b<2"], "2.0": ["b>=2", "c"]},
@@ -36,12 +36,12 @@ def test_a_graph_is_resolved_as_it_says(cloudrepo: Repository, cloudrepo_venv: V
     assert [cloudrepo_venv.version(name) for name in "abc"] == ["1.0", "1.0", None]
 
 
-def test_nothing_of_it_is_in_the_journal(cloudrepo: Repository) -> None:
+def test_publishing_a_graph_is_not_in_the_journal(cloudrepo: Repository) -> None:
     cloudrepo.publish_all({"a": {"1.0": []}})
     assert cloudrepo.requests == []
 
 
-def test_a_release_can_say_more(cloudrepo: Repository) -> None:
+def test_a_release_can_have_details(cloudrepo: Repository) -> None:
     graph: Graph = {
         "plain": {"1.0": []},
         "many": {
@@ -80,14 +80,14 @@ def test_a_release_can_say_more(cloudrepo: Repository) -> None:
 
 
 @pytest.mark.cloudrepo(overwrite_protection=True)
-def test_overwrite_protection_holds_for_it(cloudrepo: Repository) -> None:
+def test_overwrite_protection_applies_to_a_graph(cloudrepo: Repository) -> None:
     cloudrepo.publish_all({"a": {"1.0": []}})
     with pytest.raises(ServerError, match=r"a-1\.0-py3-none-any\.whl"):
         cloudrepo.publish_all({"a": {"1.0": ["b"]}})
 
 
 @pytest.mark.parametrize(
-    ("graph", "said"),
+    ("graph", "message"),
     [
         ({"a": {"one": []}}, "a one: invalid version 'one'"),
         ({"-a": {"1.0": []}}, "-a 1.0: invalid project name '-a'"),
@@ -114,19 +114,17 @@ def test_overwrite_protection_holds_for_it(cloudrepo: Repository) -> None:
         ({"a": {"1.0": [], "v1.0": []}}, "a v1.0: the file a-1.0-py3-none-any.whl already exists"),
     ],
 )
-def test_of_a_graph_that_is_wrong_nothing_is_published(
-    cloudrepo: Repository, graph: dict[str, Any], said: str
+def test_an_invalid_graph_publishes_nothing(
+    cloudrepo: Repository, graph: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(PackageError) as caught:
         cloudrepo.publish_all({"good": {"1.0": []}, **graph})
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert cloudrepo.files("good") == []
 
 
 @pytest.mark.parametrize("hours", [0, 5])
-def test_a_file_that_is_published_may_have_come_at_another_time(
-    cloudrepo: Repository, hours: int
-) -> None:
+def test_the_upload_time_of_a_release_can_be_set(cloudrepo: Repository, hours: int) -> None:
     zone = timezone(timedelta(hours=hours))
     cloudrepo.publish_all({"a": {"1.0": {"upload_time": datetime(2020, 1, 1, hours, tzinfo=zone)}}})
     (file,) = page(cloudrepo, "a").values()

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo import Repository
 
-KINDS = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
+EACH_KIND = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
 
-EVERYTHING: dict[str, Any] = {
+ALL_OPTIONS: dict[str, Any] = {
     "requires": ["other>=1", 'old; python_version < "3.9"'],
     "requires_python": ">=3.8, <4",
     "extras": {"test": ["pytest"], "docs": []},
@@ -37,7 +37,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def wheel_file(path: Path) -> Message:
+def wheel_metadata(path: Path) -> Message:
     (content,) = (text for name, text in members(path).items() if name.endswith("-info/WHEEL"))
     return BytesParser().parsebytes(content)
 
@@ -52,7 +52,7 @@ def wheel_file(path: Path) -> Message:
         ("2-demo", "2024.01", "2_demo-2024.1"),
     ],
 )
-def test_file_names_are_as_the_specifications_have_them(
+def test_file_names_follow_the_specification(
     cloudrepo_package: PackageFactory, name: str, version: str, stem: str
 ) -> None:
     wheel = cloudrepo_package(name, version)
@@ -86,22 +86,20 @@ def versions(draw: st.DrawFn) -> str:
     return "".join(parts)
 
 
-@settings(deadline=None)  # a slow machine is no failure
+@settings(deadline=None)  # a slow machine is not a failure
 @given(name=names(), version=versions())
-def test_any_name_and_version_is_read_back(name: str, version: str) -> None:
+def test_any_name_and_version_can_be_parsed_from_the_file_name(name: str, version: str) -> None:
     release = Release(name, version)
     wheel, sdist = write_wheel(release).filename, write_sdist(release).filename
-    read = (canonicalize_name(name), Version(version))
-    assert parse_wheel_filename(wheel)[:2] == parse_sdist_filename(sdist) == read
-    assert wheel.startswith(f"{canonicalize_name(name).replace('-', '_')}-{read[1]}-")
-    assert Metadata.from_email(release.core_metadata()).version == read[1]
+    expected = (canonicalize_name(name), Version(version))
+    assert parse_wheel_filename(wheel)[:2] == parse_sdist_filename(sdist) == expected
+    assert wheel.startswith(f"{canonicalize_name(name).replace('-', '_')}-{expected[1]}-")
+    assert Metadata.from_email(release.core_metadata()).version == expected[1]
 
 
-@KINDS
-def test_metadata_say_all_that_was_asked_for(
-    cloudrepo_package: PackageFactory, *, sdist: bool
-) -> None:
-    found = metadata(cloudrepo_package("demo", "1.0", **EVERYTHING, sdist=sdist))
+@EACH_KIND
+def test_the_metadata_has_all_values(cloudrepo_package: PackageFactory, *, sdist: bool) -> None:
+    found = metadata(cloudrepo_package("demo", "1.0", **ALL_OPTIONS, sdist=sdist))
     assert found.metadata_version == "2.4"
     assert str(found.requires_python) == "<4,>=3.8"
     assert found.provides_extra == ["test", "docs"]
@@ -112,9 +110,9 @@ def test_metadata_say_all_that_was_asked_for(
     ]
 
 
-@pytest.mark.parametrize("version", [one for one in METADATA_VERSIONS if one != "2.0"])
-@KINDS
-def test_metadata_are_legal_in_their_version(
+@pytest.mark.parametrize("version", [each for each in METADATA_VERSIONS if each != "2.0"])
+@EACH_KIND
+def test_the_metadata_is_valid_in_its_version(
     cloudrepo_package: PackageFactory, version: str, *, sdist: bool
 ) -> None:
     number = float(version)
@@ -126,17 +124,17 @@ def test_metadata_are_legal_in_their_version(
     path = cloudrepo_package("demo", "1.0", **fields, metadata_version=version, sdist=sdist)
     text = metadata_file(path)
     assert text.startswith(f"Metadata-Version: {version}\n".encode())
-    # An older packaging does not know the newer versions, of which no field is used.
-    known = f"Metadata-Version: {min(number, 2.4)}\n".encode()
-    found = Metadata.from_email(known + text.partition(b"\n")[2])
+    # Older releases of packaging reject the newest versions. The test uses no new field of those.
+    header = f"Metadata-Version: {min(number, 2.4)}\n".encode()
+    found = Metadata.from_email(header + text.partition(b"\n")[2])
     assert bool(found.requires_dist) is (number >= 1.2)
     assert bool(found.provides_extra) is (number >= 2.1)
-    spelled = b"Provides-Extra: test-it\n" if number >= 2.3 else b"Provides-Extra: Test_it\n"
-    assert (spelled in text) is (number >= 2.1)
+    provides_extra = b"Provides-Extra: test-it\n" if number >= 2.3 else b"Provides-Extra: Test_it\n"
+    assert (provides_extra in text) is (number >= 2.1)
 
 
-@KINDS
-def test_a_repository_takes_every_metadata_version(
+@EACH_KIND
+def test_a_repository_accepts_every_metadata_version(
     cloudrepo: Repository, cloudrepo_package: PackageFactory, *, sdist: bool
 ) -> None:
     for number, version in enumerate(METADATA_VERSIONS):
@@ -154,7 +152,7 @@ def test_a_repository_takes_every_metadata_version(
         ("1.2", {"extras": {"test": []}}, "2.0"),
     ],
 )
-def test_a_field_that_a_metadata_version_lacks_is_refused(
+def test_a_field_that_the_metadata_version_does_not_have_is_rejected(
     cloudrepo_package: PackageFactory, version: str, field: dict[str, Any], since: str
 ) -> None:
     with pytest.raises(
@@ -164,7 +162,7 @@ def test_a_field_that_a_metadata_version_lacks_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("requirement", "where", "applies"),
+    ("requirement", "environment", "applies"),
     [
         ("other", {}, True),
         ('other; python_version < "3"', {}, False),
@@ -177,11 +175,11 @@ def test_a_field_that_a_metadata_version_lacks_is_refused(
     ],
 )
 @pytest.mark.parametrize("version", ["2.1", "2.4"])
-def test_an_extra_requires_what_it_says_and_only_where_it_says(
+def test_an_extra_adds_its_requirements_in_the_environments_of_their_markers(
     cloudrepo_package: PackageFactory,
     requirement: str,
-    where: dict[str, str],
-    applies: bool,  # noqa: FBT001 - a parameter of the test
+    environment: dict[str, str],
+    applies: bool,  # noqa: FBT001 (a parameter of the test)
     version: str,
 ) -> None:
     path = cloudrepo_package(
@@ -189,34 +187,36 @@ def test_an_extra_requires_what_it_says_and_only_where_it_says(
     )
     requires = metadata(path).requires_dist
     assert requires is not None
-    (found,) = requires
-    assert found.marker is not None
-    assert found.marker.evaluate({**where, "extra": "test-it"}) is applies
-    assert not found.marker.evaluate({**where, "extra": "other"})
-    assert not found.marker.evaluate({**where, "extra": ""})
-    asked = Requirement(requirement)
-    assert (found.name, found.url) == (asked.name, asked.url)
-    assert (found.specifier, found.extras) == (asked.specifier, asked.extras)
+    (written,) = requires
+    assert written.marker is not None
+    assert written.marker.evaluate({**environment, "extra": "test-it"}) is applies
+    assert not written.marker.evaluate({**environment, "extra": "other"})
+    assert not written.marker.evaluate({**environment, "extra": ""})
+    expected = Requirement(requirement)
+    assert (written.name, written.url) == (expected.name, expected.url)
+    assert (written.specifier, written.extras) == (expected.specifier, expected.extras)
 
 
-def test_every_file_of_a_wheel_is_recorded(cloudrepo_package: PackageFactory) -> None:
-    check_record(cloudrepo_package("demo", "1.0", **EVERYTHING))
+def test_the_record_of_a_wheel_lists_every_file(cloudrepo_package: PackageFactory) -> None:
+    check_record(cloudrepo_package("demo", "1.0", **ALL_OPTIONS))
 
 
-@KINDS
-def test_the_same_arguments_give_the_same_bytes(
+@EACH_KIND
+def test_the_same_arguments_give_identical_files(
     cloudrepo_package: PackageFactory, monkeypatch: pytest.MonkeyPatch, *, sdist: bool
 ) -> None:
-    first = cloudrepo_package("demo", "1.0", **EVERYTHING, sdist=sdist)
+    first = cloudrepo_package("demo", "1.0", **ALL_OPTIONS, sdist=sdist)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(time.time())))
-    again = cloudrepo_package("demo", "1.0", **EVERYTHING, sdist=sdist)
-    assert again != first
-    assert again.read_bytes() == first.read_bytes()
-    other = cloudrepo_package("demo", "1.0", **EVERYTHING | {"files": {}}, sdist=sdist)
+    repeated = cloudrepo_package("demo", "1.0", **ALL_OPTIONS, sdist=sdist)
+    assert repeated != first
+    assert repeated.read_bytes() == first.read_bytes()
+    other = cloudrepo_package("demo", "1.0", **ALL_OPTIONS | {"files": {}}, sdist=sdist)
     assert other.read_bytes() != first.read_bytes()
 
 
-def test_there_is_a_module_unless_there_is_a_package(cloudrepo_package: PackageFactory) -> None:
+def test_a_module_is_added_unless_the_files_contain_a_package(
+    cloudrepo_package: PackageFactory,
+) -> None:
     plain = cloudrepo_package("De.mo", "1.0")
     assert members(plain)["de_mo.py"] == b'__version__ = "1.0"\n'
     more = cloudrepo_package("demo", "1.0", files={"other/__init__.py": "", "more.py": "x = 1\n"})
@@ -227,7 +227,7 @@ def test_there_is_a_module_unless_there_is_a_package(cloudrepo_package: PackageF
     assert installed(package) == {"demo/__init__.py"}
 
 
-def test_what_a_wheel_says_about_itself_can_be_replaced(cloudrepo_package: PackageFactory) -> None:
+def test_the_metadata_files_of_a_wheel_can_be_replaced(cloudrepo_package: PackageFactory) -> None:
     files = {
         "demo-1.0.dist-info/METADATA": "nonsense",
         "demo-1.0.dist-info/licenses/LICENSE": "text",
@@ -237,24 +237,26 @@ def test_what_a_wheel_says_about_itself_can_be_replaced(cloudrepo_package: Packa
     check_record(wheel)
 
 
-def test_what_an_sdist_is_built_by_can_be_replaced(cloudrepo_package: PackageFactory) -> None:
-    top = {"PKG-INFO": "nonsense", "pyproject.toml": "[", "setup.py": ""}
-    files = {**top, "more.py": "x = 1\n"}
+def test_the_build_files_of_an_sdist_can_be_replaced(cloudrepo_package: PackageFactory) -> None:
+    build_files = {"PKG-INFO": "nonsense", "pyproject.toml": "[", "setup.py": ""}
+    files = {**build_files, "more.py": "x = 1\n"}
     sdist = members(cloudrepo_package("demo", "1.0", files=files, sdist=True))
-    assert {name: sdist[name].decode() for name in top} == top
+    assert {name: sdist[name].decode() for name in build_files} == build_files
     assert {name for name in sdist if name.startswith("src/")} == {"src/demo.py", "src/more.py"}
 
 
 def test_entry_points_are_written(cloudrepo_package: PackageFactory) -> None:
-    wheel = cloudrepo_package("demo", "1.0", **EVERYTHING)
+    wheel = cloudrepo_package("demo", "1.0", **ALL_OPTIONS)
     parser = ConfigParser()
     parser.read_string(members(wheel)["demo-1.0.dist-info/entry_points.txt"].decode())
-    assert {group: dict(parser[group]) for group in parser.sections()} == EVERYTHING["entry_points"]
+    assert {group: dict(parser[group]) for group in parser.sections()} == ALL_OPTIONS[
+        "entry_points"
+    ]
     assert "demo-1.0.dist-info/entry_points.txt" not in members(cloudrepo_package("demo", "1.0"))
 
 
 @pytest.mark.parametrize(
-    ("tags", "in_name", "single", "pure"),
+    ("tags", "compressed", "expanded", "pure"),
     [
         (["py3-none-any"], "py3-none-any", ["py3-none-any"], "true"),
         (["py2.py3-none-any"], "py2.py3-none-any", ["py2-none-any", "py3-none-any"], "true"),
@@ -272,27 +274,31 @@ def test_entry_points_are_written(cloudrepo_package: PackageFactory) -> None:
         ),
     ],
 )
-def test_a_wheel_says_what_it_is_for(
-    cloudrepo_package: PackageFactory, tags: list[str], in_name: str, single: list[str], pure: str
+def test_a_wheel_states_its_tags(
+    cloudrepo_package: PackageFactory,
+    tags: list[str],
+    compressed: str,
+    expanded: list[str],
+    pure: str,
 ) -> None:
     path = cloudrepo_package("demo", "1.0", tags=tags)
-    assert path.name == f"demo-1.0-{in_name}.whl"
-    about = wheel_file(path)
-    assert about.get_all("Tag") == single
-    assert about["Root-Is-Purelib"] == pure
-    assert sorted(map(str, parse_wheel_filename(path.name)[3])) == sorted(single)
+    assert path.name == f"demo-1.0-{compressed}.whl"
+    fields = wheel_metadata(path)
+    assert fields.get_all("Tag") == expanded
+    assert fields["Root-Is-Purelib"] == pure
+    assert sorted(map(str, parse_wheel_filename(path.name)[3])) == sorted(expanded)
 
 
-def test_a_wheel_may_have_a_build_tag(cloudrepo_package: PackageFactory) -> None:
+def test_a_wheel_can_have_a_build_tag(cloudrepo_package: PackageFactory) -> None:
     path = cloudrepo_package("demo", "1.0", build_tag="2b")
     assert path.name == "demo-1.0-2b-py3-none-any.whl"
     assert parse_wheel_filename(path.name)[2] == (2, "b")
-    assert wheel_file(path)["Build"] == "2b"
-    assert wheel_file(cloudrepo_package("demo", "1.0"))["Build"] is None
+    assert wheel_metadata(path)["Build"] == "2b"
+    assert wheel_metadata(cloudrepo_package("demo", "1.0"))["Build"] is None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"name": "-demo"}, "invalid project name '-demo'"),
         ({"name": "demo\n"}, "invalid project name"),
@@ -336,11 +342,11 @@ def test_a_wheel_may_have_a_build_tag(cloudrepo_package: PackageFactory) -> None
         ({"name": "d" * 260}, "longer than 255"),
     ],
 )
-def test_what_cannot_be_written_is_refused_with_the_reason(
-    cloudrepo_package: PackageFactory, arguments: dict[str, Any], said: str
+def test_invalid_arguments_are_rejected_with_the_reason(
+    cloudrepo_package: PackageFactory, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(PackageError) as caught:
         cloudrepo_package(**{"name": "demo", "version": "1.0", **arguments})
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert isinstance(caught.value, CloudRepoError)
     assert "\n" not in str(caught.value)

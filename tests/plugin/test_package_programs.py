@@ -1,4 +1,4 @@
-"""What real programs do with packages that were written without a build."""
+"""Real programs with packages that were written without a build."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
         VirtualEnvFactory,
     )
 
-KINDS = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
-INSTALLERS = pytest.mark.parametrize("installer", ["pip", "uv"])
+EACH_KIND = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
+EACH_INSTALLER = pytest.mark.parametrize("installer", ["pip", "uv"])
 TIMEOUT = 120.0
 
-WORDS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "requires": ["other>=1"],
     "requires_python": ">=3.7",
     "extras": {"Test_it": ['third; python_version > "3"', 'fourth; os_name == "java"']},
@@ -43,12 +43,12 @@ WORDS: dict[str, Any] = {
 }
 
 
-def script(venv: VirtualEnv, name: str) -> str:
+def run_script(venv: VirtualEnv, name: str) -> str:
     return command.run([venv.scripts / name], environ=venv.environ, timeout=TIMEOUT).stdout
 
 
-@INSTALLERS
-@KINDS
+@EACH_INSTALLER
+@EACH_KIND
 def test_a_package_is_installed_from_a_repository(
     cloudrepo: Repository,
     cloudrepo_package: PackageFactory,
@@ -58,7 +58,7 @@ def test_a_package_is_installed_from_a_repository(
     sdist: bool,
 ) -> None:
     cloudrepo.publish(
-        cloudrepo_package("demo", "1.0", **WORDS, sdist=sdist),
+        cloudrepo_package("demo", "1.0", **OPTIONS, sdist=sdist),
         cloudrepo_package("other", "1.0", sdist=sdist),
         cloudrepo_package("third", "1!3.0+local.1", sdist=sdist),
     )
@@ -66,27 +66,27 @@ def test_a_package_is_installed_from_a_repository(
     venv.install("demo[test-it]", index=cloudrepo, installer=installer)
     names = ("demo", "other", "third", "fourth")
     assert [venv.version(name) for name in names] == ["1.0", "1.0", "1!3.0+local.1", None]
-    assert (script(venv, "demo"), script(venv, "run-it")) == ("main\n", "inner\n")
+    assert (run_script(venv, "demo"), run_script(venv, "run-it")) == ("main\n", "inner\n")
     assert venv.run("-c", "import other; print(other.__version__)").stdout == "1.0\n"
 
 
-def test_an_entry_point_of_the_module_that_is_given_can_be_run(
+def test_an_entry_point_of_the_default_module_can_be_run(
     cloudrepo_package: PackageFactory, cloudrepo_venv: VirtualEnv
 ) -> None:
     wheel = cloudrepo_package(
         "my-demo", "1.0", entry_points={"console_scripts": {"my-demo": "my_demo:main"}}
     )
     cloudrepo_venv.install(wheel)
-    assert script(cloudrepo_venv, "my-demo") == "my-demo 1.0\n"
+    assert run_script(cloudrepo_venv, "my-demo") == "my-demo 1.0\n"
 
 
 @pytest.mark.parametrize("version", ["2.1", "2.4", "2.5"])
-@KINDS
-def test_twine_finds_nothing_to_say(
+@EACH_KIND
+def test_twine_check_reports_no_problem(
     cloudrepo_package: PackageFactory, cloudrepo: Repository, version: str, *, sdist: bool
 ) -> None:
     paths = [
-        cloudrepo_package("demo", "1.0", **WORDS, metadata_version=version, sdist=sdist),
+        cloudrepo_package("demo", "1.0", **OPTIONS, metadata_version=version, sdist=sdist),
         cloudrepo_package("De.mo", "1.0", metadata_version=version, sdist=sdist),
     ]
     command.run(
@@ -98,11 +98,11 @@ def test_twine_finds_nothing_to_say(
     assert cloudrepo.versions("demo") == ["1.0"]
 
 
-def with_pip(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
+def build_with_pip(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
     return venv.run("-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, sdist)
 
 
-def with_uv(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
+def build_with_uv(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
     return command.run(
         [sys.executable, "-m", "uv", "build", "--wheel", "--out-dir", out, sdist],
         environ=venv.environ,
@@ -111,7 +111,7 @@ def with_uv(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
     )
 
 
-def with_build(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
+def build_with_build(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
     source = out / "source"
     for name, content in members(sdist).items():
         path = source / name
@@ -124,9 +124,9 @@ def with_build(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
     )
 
 
-@pytest.mark.parametrize("build", [with_pip, with_uv, with_build])
-@pytest.mark.parametrize("arguments", [{}, WORDS, {"metadata_version": "1.2"}])
-def test_an_sdist_builds_the_wheel_that_would_have_been_written(
+@pytest.mark.parametrize("build", [build_with_pip, build_with_uv, build_with_build])
+@pytest.mark.parametrize("arguments", [{}, OPTIONS, {"metadata_version": "1.2"}])
+def test_the_wheel_built_from_an_sdist_equals_the_written_wheel(
     cloudrepo_package: PackageFactory,
     cloudrepo_venv: VirtualEnv,
     tmp_path: Path,
@@ -135,20 +135,20 @@ def test_an_sdist_builds_the_wheel_that_would_have_been_written(
 ) -> None:
     wheel = cloudrepo_package("demo", "1.0", **arguments)
     build(cloudrepo_package("demo", "1.0", **arguments, sdist=True), tmp_path, cloudrepo_venv)
-    built = tmp_path / wheel.name
-    assert members(built) == members(wheel)
+    built_wheel = tmp_path / wheel.name
+    assert members(built_wheel) == members(wheel)
 
 
 def test_another_python_builds_the_sdist(
     cloudrepo_package: PackageFactory, cloudrepo_venv_factory: VirtualEnvFactory
 ) -> None:
     venv = venv_of_another_python(cloudrepo_venv_factory)
-    venv.install(cloudrepo_package("demo", "1.0", **WORDS, sdist=True), "--no-deps")
-    assert script(venv, "run-it") == "inner\n"
+    venv.install(cloudrepo_package("demo", "1.0", **OPTIONS, sdist=True), "--no-deps")
+    assert run_script(venv, "run-it") == "inner\n"
 
 
 @pytest.mark.parametrize(("metadata_version", "resolved"), [("2.1", False), ("2.2", True)])
-def test_an_sdist_whose_metadata_can_be_relied_on_is_not_built_to_be_resolved(
+def test_uv_resolves_an_sdist_without_building_it_if_its_metadata_is_reliable(
     cloudrepo: Repository,
     cloudrepo_package: PackageFactory,
     tmp_path: Path,
@@ -167,10 +167,19 @@ def test_an_sdist_whose_metadata_can_be_relied_on_is_not_built_to_be_resolved(
         ),
         cloudrepo_package("other", "2.0"),
     )
-    wanted = tmp_path / "requirements.in"
-    wanted.write_text("demo\n", encoding="utf-8")
+    requirements = tmp_path / "requirements.in"
+    requirements.write_text("demo\n", encoding="utf-8")
     result = command.run(
-        [sys.executable, "-m", "uv", "pip", "compile", "--no-annotate", "--no-header", wanted],
+        [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "compile",
+            "--no-annotate",
+            "--no-header",
+            requirements,
+        ],
         environ=cloudrepo.environ_for("uv"),
         cwd=tmp_path,
         timeout=TIMEOUT,

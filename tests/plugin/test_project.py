@@ -1,4 +1,4 @@
-"""Source trees that build without network."""
+"""Projects: source trees that build without network access."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from pytest_cloudrepo import Repository, VirtualEnv
     from pytest_cloudrepo.factories import ProjectFactory, VirtualEnvFactory
 
-BACKENDS = pytest.mark.parametrize("setup_py", [False, True], ids=["own backend", "setup.py"])
+EACH_BACKEND = pytest.mark.parametrize(
+    "setup_py", [False, True], ids=["built-in backend", "setup.py"]
+)
 
-PACKAGE: Mapping[str, str | bytes] = {
+FILES: Mapping[str, str | bytes] = {
     "demo/__init__.py": "",
     "demo/inner/deep.py": "x = 1\n",
     "demo/data/table.bin": bytes(range(256)),
@@ -33,13 +35,13 @@ PACKAGE: Mapping[str, str | bytes] = {
 }
 
 
-def touch(folder: Path) -> None:
-    """Make all files of a folder other ones by their time."""
+def change_file_times(folder: Path) -> None:
+    """Set another modification time for all files of a folder."""
     for path in folder.rglob("*"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
-@BACKENDS
+@EACH_BACKEND
 def test_an_sdist_and_a_wheel_are_built(
     cloudrepo_project: ProjectFactory, *, setup_py: bool
 ) -> None:
@@ -53,8 +55,10 @@ def test_an_sdist_and_a_wheel_are_built(
     assert members(wheel)["demo_project_x.py"] == b'__version__ = "1.0"\n'
 
 
-@BACKENDS
-def test_one_of_the_two_can_be_built(cloudrepo_project: ProjectFactory, *, setup_py: bool) -> None:
+@EACH_BACKEND
+def test_an_sdist_or_a_wheel_can_be_built_alone(
+    cloudrepo_project: ProjectFactory, *, setup_py: bool
+) -> None:
     project = cloudrepo_project("demo", "1.0", setup_py=setup_py)
     assert [path.suffix for path in project.build(wheel=False)] == [".gz"]
     assert [path.suffix for path in project.build(sdist=False)] == [".whl"]
@@ -63,12 +67,12 @@ def test_one_of_the_two_can_be_built(cloudrepo_project: ProjectFactory, *, setup
     ]
 
 
-def test_none_of_the_two_is_refused(cloudrepo_project: ProjectFactory) -> None:
+def test_building_neither_sdist_nor_wheel_is_an_error(cloudrepo_project: ProjectFactory) -> None:
     with pytest.raises(ValueError, match="sdist and wheel are both False"):
         cloudrepo_project("demo", "1.0").build(sdist=False, wheel=False)
 
 
-@BACKENDS
+@EACH_BACKEND
 def test_requirements_are_in_the_metadata(
     cloudrepo_project: ProjectFactory, *, setup_py: bool
 ) -> None:
@@ -82,24 +86,24 @@ def test_requirements_are_in_the_metadata(
         ]
 
 
-@BACKENDS
+@EACH_BACKEND
 def test_packages_and_their_data_are_installed(
     cloudrepo_project: ProjectFactory, *, setup_py: bool
 ) -> None:
-    sdist, wheel = cloudrepo_project("demo", "1.0", files=PACKAGE, setup_py=setup_py).build()
+    sdist, wheel = cloudrepo_project("demo", "1.0", files=FILES, setup_py=setup_py).build()
     assert installed(wheel) == {"demo/__init__.py", "demo/inner/deep.py", "demo/data/table.bin"}
     assert members(wheel)["demo/data/table.bin"] == bytes(range(256))
     assert members(sdist)["README.md"].decode() == "# é\n"
 
 
-def test_a_package_may_lie_in_src(cloudrepo_project: ProjectFactory) -> None:
-    files = {f"src/{name}": content for name, content in PACKAGE.items() if "demo/" in name}
+def test_a_package_can_be_in_src(cloudrepo_project: ProjectFactory) -> None:
+    files = {f"src/{name}": content for name, content in FILES.items() if "demo/" in name}
     _, wheel = cloudrepo_project("demo", "1.0", files=files).build()
     assert installed(wheel) == {"demo/__init__.py", "demo/inner/deep.py", "demo/data/table.bin"}
 
 
-@BACKENDS
-def test_files_add_to_the_module_or_replace_it(
+@EACH_BACKEND
+def test_files_are_added_to_the_default_module_or_replace_it(
     cloudrepo_project: ProjectFactory, *, setup_py: bool
 ) -> None:
     files = {"demo.py": "x = 2\n", "more.py": "y = 3\n"}
@@ -109,62 +113,66 @@ def test_files_add_to_the_module_or_replace_it(
     assert contents["demo.py"].replace(b"\r\n", b"\n") == b"x = 2\n"
 
 
-def test_every_file_of_a_wheel_is_recorded(cloudrepo_project: ProjectFactory) -> None:
-    (wheel,) = cloudrepo_project("demo", "1.0", files=PACKAGE).build(sdist=False)
+def test_the_record_of_a_wheel_lists_every_file(cloudrepo_project: ProjectFactory) -> None:
+    (wheel,) = cloudrepo_project("demo", "1.0", files=FILES).build(sdist=False)
     check_record(wheel)
 
 
-def test_a_wheel_says_how_it_is_to_be_installed(cloudrepo_project: ProjectFactory) -> None:
+def test_a_wheel_states_its_compatibility(cloudrepo_project: ProjectFactory) -> None:
     (wheel,) = cloudrepo_project("demo", "1.0").build(sdist=False)
-    about = BytesParser().parsebytes(members(wheel)["demo-1.0.dist-info/WHEEL"])
-    assert (about["Wheel-Version"], about["Root-Is-Purelib"], about["Tag"]) == (
+    wheel_metadata = BytesParser().parsebytes(members(wheel)["demo-1.0.dist-info/WHEEL"])
+    assert (
+        wheel_metadata["Wheel-Version"],
+        wheel_metadata["Root-Is-Purelib"],
+        wheel_metadata["Tag"],
+    ) == (
         *("1.0", "true"),
         "py3-none-any",
     )
 
 
-def test_the_same_sources_give_the_same_bytes(cloudrepo_project: ProjectFactory) -> None:
-    files = {**PACKAGE, **{f"demo/{letter}.py": "" for letter in "qwertyuiopasdfghjklzxcvbnm"}}
+def test_builds_of_the_same_sources_are_identical(cloudrepo_project: ProjectFactory) -> None:
+    files = {**FILES, **{f"demo/{letter}.py": "" for letter in "qwertyuiopasdfghjklzxcvbnm"}}
     first = [path.read_bytes() for path in cloudrepo_project("demo", "1.0", files=files).build()]
     again = cloudrepo_project("demo", "1.0", files=dict(reversed(list(files.items()))))
-    touch(again.folder)
+    change_file_times(again.folder)
     assert [path.read_bytes() for path in again.build()] == first
     assert [path.read_bytes() for path in again.build()] == first
 
 
-def test_the_same_sources_give_the_same_wheel_with_setuptools(
+def test_setuptools_builds_identical_wheels_of_the_same_sources(
     cloudrepo_project: ProjectFactory,
 ) -> None:
     one, other = (cloudrepo_project("demo", "1.0", setup_py=True) for _ in range(2))
-    touch(other.folder)
+    change_file_times(other.folder)
     assert one.build()[1].read_bytes() == other.build()[1].read_bytes()
 
 
-@BACKENDS
-def test_a_build_is_of_the_tree_as_it_is(
+@EACH_BACKEND
+def test_a_build_includes_later_changes_to_the_tree(
     cloudrepo_project: ProjectFactory, *, setup_py: bool
 ) -> None:
     project = cloudrepo_project(
-        "demo", "1.0", files={"pack/__init__.py": "", "pack/gone.py": ""}, setup_py=setup_py
+        "demo", "1.0", files={"pack/__init__.py": "", "pack/removed.py": ""}, setup_py=setup_py
     )
     project.build(sdist=False)
     (project.folder / "demo.py").write_text("x = 'new'\n", encoding="utf-8")
-    (project.folder / "pack" / "gone.py").unlink()
+    (project.folder / "pack" / "removed.py").unlink()
     for arguments in ({"sdist": False}, {}):
         wheel = project.build(**arguments)[-1]
         assert members(wheel)["demo.py"].strip() == b"x = 'new'"
         assert installed(wheel) == {"demo.py", "pack/__init__.py"}
 
 
-@BACKENDS
-def test_both_can_be_installed_without_network(
+@EACH_BACKEND
+def test_sdist_and_wheel_can_be_installed_without_network(
     cloudrepo_project: ProjectFactory, cloudrepo_venv_factory: VirtualEnvFactory, *, setup_py: bool
 ) -> None:
     built = cloudrepo_project("2-demo", "1.0", setup_py=setup_py).build()
     for path in built:
         venv = cloudrepo_venv_factory()
         if setup_py and path.suffix == ".gz":
-            # It is built by setuptools, which no index offers here.
+            # The build requires setuptools, which no index provides in this test.
             with pytest.raises(CommandError, match="setuptools"):
                 venv.install(path)
             continue
@@ -175,7 +183,7 @@ def test_both_can_be_installed_without_network(
 
 @pytest.mark.parametrize("module", ["demo.py", "src/demo.py"])
 @pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_an_editable_installation_follows_the_tree(
+def test_an_editable_installation_reflects_changes_to_the_tree(
     cloudrepo_project: ProjectFactory,
     cloudrepo_venv: VirtualEnv,
     installer: Literal["pip", "uv"],
@@ -188,14 +196,14 @@ def test_an_editable_installation_follows_the_tree(
     assert cloudrepo_venv.run("-c", "import demo; print(demo.x)").stdout == "new\n"
 
 
-def test_uv_runs_a_project_as_it_does_others(
+def test_uv_run_installs_the_project_and_its_requirements(
     cloudrepo: Repository, cloudrepo_project: ProjectFactory
 ) -> None:
     cloudrepo.publish_all({"base": {"1.0": []}})
     project = cloudrepo_project("demo", "1.0", requires=["base"])
-    tells = ("python", "-c", "import base, demo; print(demo.__file__)")
-    told = cloudrepo.run(sys.executable, "-m", "uv", "run", *tells, cwd=project.folder)
-    assert told.stdout == f"{project.folder / 'demo.py'}\n"
+    print_path = ("python", "-c", "import base, demo; print(demo.__file__)")
+    result = cloudrepo.run(sys.executable, "-m", "uv", "run", *print_path, cwd=project.folder)
+    assert result.stdout == f"{project.folder / 'demo.py'}\n"
 
 
 def test_another_python_builds_the_sdist(
@@ -207,7 +215,7 @@ def test_another_python_builds_the_sdist(
     assert other_venv.version("demo") == "1.0"
 
 
-def test_nothing_of_the_tests_environment_is_seen_by_a_build(
+def test_a_build_does_not_see_the_tests_environment_variables(
     cloudrepo_project: ProjectFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", "somewhere")
@@ -222,7 +230,7 @@ def test_nothing_of_the_tests_environment_is_seen_by_a_build(
     assert "somewhere" not in str(caught.value)
 
 
-def test_a_build_that_fails_shows_why(cloudrepo_project: ProjectFactory) -> None:
+def test_a_failed_build_shows_the_reason(cloudrepo_project: ProjectFactory) -> None:
     project = cloudrepo_project(
         "demo", "1.0", files={"setup.py": "raise SystemExit('the reason')"}, setup_py=True
     )
@@ -230,7 +238,7 @@ def test_a_build_that_fails_shows_why(cloudrepo_project: ProjectFactory) -> None
         project.build()
 
 
-def test_what_a_projects_own_backend_lacks_is_named(cloudrepo_project: ProjectFactory) -> None:
+def test_a_missing_build_requirement_is_reported(cloudrepo_project: ProjectFactory) -> None:
     pyproject = """
 [build-system]
 requires = ["setuptools", "no-such-project"]
@@ -242,30 +250,30 @@ build-backend = "setuptools.build_meta"
 
 
 @pytest.mark.parametrize("name", ["", "-demo", "demo-", "de mo", "démo", "demo/x"])
-def test_what_is_no_name_is_refused(cloudrepo_project: ProjectFactory, name: str) -> None:
+def test_an_invalid_name_is_rejected(cloudrepo_project: ProjectFactory, name: str) -> None:
     with pytest.raises(ValueError, match="invalid project name"):
         cloudrepo_project(name, "1.0")
 
 
-def test_what_is_no_version_is_refused(cloudrepo_project: ProjectFactory) -> None:
+def test_an_invalid_version_is_rejected(cloudrepo_project: ProjectFactory) -> None:
     with pytest.raises(ValueError, match="invalid version 'one'"):
         cloudrepo_project("demo", "one")
 
 
-def test_what_is_no_requirement_is_refused(cloudrepo_project: ProjectFactory) -> None:
+def test_an_invalid_requirement_is_rejected(cloudrepo_project: ProjectFactory) -> None:
     with pytest.raises(ValueError, match="invalid requirement '>1'"):
         cloudrepo_project("demo", "1.0", requires=[">1"])
 
 
 @pytest.mark.parametrize("path", ["../demo.py", "/demo.py", "a/../../demo.py", "C:/demo.py"])
-def test_a_file_outside_of_the_tree_is_refused(
+def test_a_file_outside_of_the_tree_is_rejected(
     cloudrepo_project: ProjectFactory, path: str
 ) -> None:
     with pytest.raises(ValueError, match="use a path relative to the project"):
         cloudrepo_project("demo", "1.0", files={path: ""})
 
 
-def test_a_version_is_written_as_the_specification_wants_it(
+def test_the_version_is_normalized(
     cloudrepo_project: ProjectFactory,
 ) -> None:
     project = cloudrepo_project("demo", "v1.0.RC1")
@@ -276,7 +284,7 @@ def test_a_version_is_written_as_the_specification_wants_it(
     ]
 
 
-def test_a_project_can_be_made_without_fixtures(tmp_path: Path) -> None:
+def test_a_project_can_be_created_without_fixtures(tmp_path: Path) -> None:
     project = Project(tmp_path / "é ü", "demo", "1.0", environ=os.environ, timeout=60)
     assert repr(project) == f"<Project demo 1.0 in {tmp_path / 'é ü'}>"
     assert len(project.build()) == 2

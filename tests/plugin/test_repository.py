@@ -1,4 +1,4 @@
-"""What a test does with its repository, without and with programs."""
+"""The repository object: publishing, settings, requests, and programs that use the repository."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ WHEEL = "demo-1.0-py3-none-any.whl"
 
 
 def page(repository: Repository, project: str) -> dict[str, Any]:
-    """The project's page as an installer gets it."""
-    answer = requests.get(
+    """Return the project page, as an installer receives it."""
+    response = requests.get(
         f"{repository.index_url}/{project}/",
         headers={"Accept": "application/vnd.pypi.simple.v1+json"},
         timeout=10,
     )
-    answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
-    return found
+    response.raise_for_status()
+    data: dict[str, Any] = response.json()
+    return data
 
 
-def test_publish_puts_files_in_quickly(cloudrepo: Repository, wheel: WheelFactory) -> None:
+def test_publish_adds_files_without_upload_requests(
+    cloudrepo: Repository, wheel: WheelFactory
+) -> None:
     cloudrepo.publish(wheel("demo", "1.0"), wheel("demo", "1.10"), str(wheel("demo", "1.9")))
     assert cloudrepo.files("demo") == [
         WHEEL,
@@ -46,32 +48,34 @@ def test_publish_puts_files_in_quickly(cloudrepo: Repository, wheel: WheelFactor
     assert cloudrepo.requests == []
 
 
-def test_publish_is_refused_where_an_upload_would_be(
+def test_overwrite_protection_applies_to_publish(
     cloudrepo_factory: RepositoryFactory, wheel: WheelFactory
 ) -> None:
     repository = cloudrepo_factory(overwrite_protection=True)
     repository.publish(wheel("demo", "1.0"))
-    with pytest.raises(ServerError, match=f"already exists.*{WHEEL}") as refusal:
+    with pytest.raises(ServerError, match=f"already exists.*{WHEEL}") as caught:
         repository.publish(wheel("demo", "1.0", content="x = 2"))
-    assert refusal.value.status == 409
+    assert caught.value.status == 409
 
 
-@pytest.mark.parametrize("moment", [datetime(2020, 2, 3, tzinfo=UTC), "2020-02-03T00:00:00Z"])
-def test_publish_says_when_a_file_came(
-    cloudrepo: Repository, wheel: WheelFactory, moment: datetime | str
+@pytest.mark.parametrize("upload_time", [datetime(2020, 2, 3, tzinfo=UTC), "2020-02-03T00:00:00Z"])
+def test_publish_can_set_the_upload_time(
+    cloudrepo: Repository, wheel: WheelFactory, upload_time: datetime | str
 ) -> None:
-    cloudrepo.publish(wheel("demo", "1.0"), upload_time=moment)
+    cloudrepo.publish(wheel("demo", "1.0"), upload_time=upload_time)
     (file,) = page(cloudrepo, "demo")["files"]
     assert file["upload-time"].startswith("2020-02-03T00:00:00")
 
 
-def test_a_time_without_a_zone_is_refused(cloudrepo: Repository, wheel: WheelFactory) -> None:
-    naive = datetime(2020, 2, 3)  # noqa: DTZ001 - the mistake that is tested
+def test_an_upload_time_without_a_time_zone_is_rejected(
+    cloudrepo: Repository, wheel: WheelFactory
+) -> None:
+    naive = datetime(2020, 2, 3)  # noqa: DTZ001 (the mistake under test)
     with pytest.raises(ValueError, match="time zone"):
         cloudrepo.publish(wheel("demo", "1.0"), upload_time=naive)
 
 
-def test_yank_and_unyank(cloudrepo: Repository, wheel: WheelFactory) -> None:
+def test_files_can_be_yanked_and_unyanked(cloudrepo: Repository, wheel: WheelFactory) -> None:
     def yanked() -> object:
         (file,) = page(cloudrepo, "demo")["files"]
         return file["yanked"]
@@ -86,26 +90,26 @@ def test_yank_and_unyank(cloudrepo: Repository, wheel: WheelFactory) -> None:
     assert yanked() is False
 
 
-def test_delete(cloudrepo: Repository, wheel: WheelFactory) -> None:
+def test_files_can_be_deleted(cloudrepo: Repository, wheel: WheelFactory) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
     cloudrepo.delete(WHEEL)
     assert cloudrepo.files("demo") == []
-    with pytest.raises(ServerError) as refusal:
+    with pytest.raises(ServerError) as caught:
         cloudrepo.delete(WHEEL)
-    assert refusal.value.status == 404
-    assert WHEEL in str(refusal.value)
+    assert caught.value.status == 404
+    assert WHEEL in str(caught.value)
 
 
-def test_set_status(cloudrepo: Repository, wheel: WheelFactory) -> None:
+def test_a_project_status_can_be_set(cloudrepo: Repository, wheel: WheelFactory) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
-    cloudrepo.set_status("demo", "archived", "nobody is left")
+    cloudrepo.set_status("demo", "archived", "no longer maintained")
     assert page(cloudrepo, "demo")["project-status"] == {
         "status": "archived",
-        "reason": "nobody is left",
+        "reason": "no longer maintained",
     }
 
 
-def test_overwrite_protection_holds_from_the_next_request(
+def test_overwrite_protection_changes_apply_to_the_next_request(
     cloudrepo: Repository, wheel: WheelFactory
 ) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
@@ -117,7 +121,7 @@ def test_overwrite_protection_holds_from_the_next_request(
     cloudrepo.publish(wheel("demo", "1.0", content="x = 3"))
 
 
-def test_files_of_a_repository_that_is_gone_are_an_error(
+def test_listing_the_files_of_a_deleted_repository_is_an_error(
     cloudrepo_server: Server, cloudrepo_factory: RepositoryFactory
 ) -> None:
     repository = cloudrepo_factory()
@@ -126,31 +130,29 @@ def test_files_of_a_repository_that_is_gone_are_an_error(
         repository.files("demo")
 
 
-def test_requests_are_what_the_repository_was_asked(
-    cloudrepo: Repository, wheel: WheelFactory
-) -> None:
+def test_requests_lists_the_received_requests(cloudrepo: Repository, wheel: WheelFactory) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
     session = requests.Session()
-    session.headers["User-Agent"] = "me/1.0"
+    session.headers["User-Agent"] = "my-client/1.0"
     session.get(f"{cloudrepo.index_url}/demo/", timeout=10)
     session.get(f"{cloudrepo.index_url}/demo/{WHEEL}", timeout=10)
     session.get(f"{cloudrepo.url}/demo/{WHEEL}", timeout=10)
-    seen = cloudrepo.requests
-    assert [(request.method, request.status, request.user) for request in seen] == [
+    received = cloudrepo.requests
+    assert [(request.method, request.status, request.user) for request in received] == [
         ("GET", 200, cloudrepo.username),
         ("GET", 200, cloudrepo.username),
         ("GET", 401, None),
     ]
-    assert {request.user_agent for request in seen} == {"me/1.0"}
-    assert seen[1].project == "demo"
-    assert seen[1].filename == WHEEL
-    assert seen[1].bytes_sent == wheel("demo", "1.0").stat().st_size
-    assert seen[1] in seen.downloads()
-    assert seen.downloads("Demo") == seen.downloads("demo") == seen.downloads()
-    assert seen.downloads("other") == []
-    assert seen.uploads() == []
-    seen.clear()
-    assert seen == []
+    assert {request.user_agent for request in received} == {"my-client/1.0"}
+    assert received[1].project == "demo"
+    assert received[1].filename == WHEEL
+    assert received[1].bytes_sent == wheel("demo", "1.0").stat().st_size
+    assert received[1] in received.downloads()
+    assert received.downloads("Demo") == received.downloads("demo") == received.downloads()
+    assert received.downloads("other") == []
+    assert received.uploads() == []
+    received.clear()
+    assert received == []
     assert cloudrepo.requests == []
 
 
@@ -175,38 +177,38 @@ def test_a_rejected_upload_shows_twines_output_and_the_rejected_requests(
     assert not result.ok
     assert "already exists" in result.output
     cloudrepo.requests.clear()
-    with pytest.raises(CommandError) as refusal:
+    with pytest.raises(CommandError) as caught:
         cloudrepo.upload(changed)
-    assert "HTTPError" in str(refusal.value)
-    assert refusal.value.rejected_requests.count("409") == 1
-    assert "already exists" in refusal.value.rejected_requests
+    assert "HTTPError" in str(caught.value)
+    assert caught.value.rejected_requests.count("409") == 1
+    assert "already exists" in caught.value.rejected_requests
     assert WHEEL in cloudrepo.explain()
 
 
-def test_an_upload_that_never_reached_the_server_has_nothing_from_it(
+def test_a_failure_before_any_request_has_no_server_response(
     cloudrepo: Repository, tmp_path: Path
 ) -> None:
-    with pytest.raises(CommandError, match=r"missing\.whl") as refusal:
+    with pytest.raises(CommandError, match=r"missing\.whl") as caught:
         cloudrepo.upload(tmp_path / "missing.whl")
-    assert refusal.value.rejected_requests == ""
+    assert caught.value.rejected_requests == ""
     assert cloudrepo.explain() == ""
 
 
-def test_another_users_login(
+def test_a_repository_can_be_used_as_another_user(
     cloudrepo: Repository, cloudrepo_server: Server, wheel: WheelFactory
 ) -> None:
     reader = cloudrepo_server.create_user(read_only=True)
     as_reader = cloudrepo.as_user(reader)
     assert requests.get(as_reader.index_url + "/", timeout=10).status_code == 200
-    with pytest.raises(CommandError) as refusal:
+    with pytest.raises(CommandError) as caught:
         as_reader.upload(wheel("demo", "1.0"))
-    assert "403" in refusal.value.rejected_requests
+    assert "403" in caught.value.rejected_requests
     assert cloudrepo.files("demo") == []
     assert (as_reader.username, as_reader.name) == (reader.email, cloudrepo.name)
     assert cloudrepo.username != reader.email
 
 
-def test_a_program_of_the_tests_own(
+def test_environ_configures_a_subprocess_of_the_test(
     cloudrepo: Repository, wheel: WheelFactory, tmp_path: Path
 ) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
@@ -219,7 +221,7 @@ def test_a_program_of_the_tests_own(
         cloudrepo.environ_for("twine", retries=0)
 
 
-def test_run_points_a_program_here_and_tells_how_it_ended(
+def test_run_configures_a_program_and_returns_its_result(
     cloudrepo: Repository, wheel: WheelFactory, tmp_path: Path
 ) -> None:
     cloudrepo.publish(wheel("demo", "1.0"))
@@ -227,12 +229,12 @@ def test_run_points_a_program_here_and_tells_how_it_ended(
     assert cloudrepo.run(sys.executable, *download, cwd=tmp_path).ok
     assert (tmp_path / WHEEL).exists()
     script = "import os; print(os.environ['TWINE_PASSWORD'], os.environ['UV_INDEX_URL'])"
-    told = cloudrepo.run(sys.executable, "-c", script, environ=cloudrepo.environ_for("twine"))
-    assert cloudrepo.password not in told.output
-    assert told.stdout.startswith("*** file:")
+    result = cloudrepo.run(sys.executable, "-c", script, environ=cloudrepo.environ_for("twine"))
+    assert cloudrepo.password not in result.output
+    assert result.stdout.startswith("*** file:")
 
 
-def test_uv_writes_the_index_that_it_was_told_into_a_project(
+def test_uv_add_writes_the_index_without_credentials_into_the_project(
     cloudrepo: Repository, tmp_path: Path
 ) -> None:
     cloudrepo.publish_all({"base": {"1.0": []}})
@@ -240,12 +242,12 @@ def test_uv_writes_the_index_that_it_was_told_into_a_project(
     cloudrepo.run(*uv, "init", "--bare", "--name", "demo", cwd=tmp_path)
     added = cloudrepo.run(*uv, "add", "base", cwd=tmp_path)
     assert "--index-url" not in added.output
-    written = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
-    assert f'url = "{cloudrepo.url}"' in written
-    assert cloudrepo.password not in written
+    pyproject = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'url = "{cloudrepo.url}"' in pyproject
+    assert cloudrepo.password not in pyproject
 
 
-def test_a_request_is_shown_in_a_line(cloudrepo: Repository, wheel: WheelFactory) -> None:
+def test_the_repr_of_a_request_is_one_line(cloudrepo: Repository, wheel: WheelFactory) -> None:
     cloudrepo.upload(wheel("demo", "1.0"))
     path = f"/repositories/{cloudrepo.name}"
     assert repr(cloudrepo.requests) == f"[<Request POST {path} {WHEEL}: 200 OK>]"
@@ -258,44 +260,44 @@ def test_an_error_has_no_escape_sequences_and_no_padding(
     cloudrepo.publish(path := wheel("demo", "1.0"))
     with pytest.raises(CommandError) as caught:
         cloudrepo.run("twine", "upload", path)
-    assert "\x1b" in caught.value.result.output  # as the program printed it
+    assert "\x1b" in caught.value.result.output  # unchanged output of the program
     assert "\x1b" not in str(caught.value)
     assert " \n" not in str(caught.value)
     assert "File already exists" in str(caught.value)
 
 
-def test_run_finds_what_uv_has_installed(
+def test_run_finds_programs_that_uv_installed(
     cloudrepo: Repository, cloudrepo_package: PackageFactory
 ) -> None:
-    tool = {"tool.py": "def main(): print('it runs')\n"}
+    tool = {"tool.py": "def main(): print('running')\n"}
     scripts = {"console_scripts": {"some-tool": "tool:main"}}
     cloudrepo.publish(cloudrepo_package("tool", "1.0", files=tool, entry_points=scripts))
     installed = cloudrepo.run(sys.executable, "-m", "uv", "tool", "install", "tool")
     assert "is not on your PATH" not in installed.output
-    assert cloudrepo.run("some-tool").stdout == "it runs\n"
+    assert cloudrepo.run("some-tool").stdout == "running\n"
 
 
-def test_run_finds_what_is_installed_beside_the_tests_first(
+def test_run_prefers_the_programs_of_the_tests_own_python(
     cloudrepo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / ("twine.exe" if sys.platform == "win32" else "twine")
-    other.write_text("this cannot be run", encoding="utf-8")
+    other.write_text("not a program", encoding="utf-8")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "twine version" in cloudrepo.run("twine", "--version").stdout
 
 
-def test_run_tells_what_the_server_refused(cloudrepo: Repository, wheel: WheelFactory) -> None:
+def test_run_reports_rejections_of_the_server(cloudrepo: Repository, wheel: WheelFactory) -> None:
     cloudrepo.overwrite_protection = True
     cloudrepo.publish(wheel("demo", "1.0"))
     command = ("twine", "upload", wheel("demo", "1.0", content="x = 2"))
-    with pytest.raises(CommandError) as refusal:
+    with pytest.raises(CommandError) as caught:
         cloudrepo.run(*command)
-    assert "409 File already exists" in refusal.value.rejected_requests
+    assert "409 File already exists" in caught.value.rejected_requests
     assert not cloudrepo.run(*command, check=False).ok
 
 
-def test_a_server_without_a_journal_takes_uploads_too(
+def test_uploads_work_on_a_server_without_a_journal(
     cloudrepo: Repository, wheel: WheelFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = Api.call
@@ -308,13 +310,15 @@ def test_a_server_without_a_journal_takes_uploads_too(
     monkeypatch.setattr(Api, "call", call_without_journal)
     cloudrepo.upload(wheel("demo", "1.0"))
     cloudrepo.overwrite_protection = True
-    with pytest.raises(CommandError) as refusal:
+    with pytest.raises(CommandError) as caught:
         cloudrepo.upload(wheel("demo", "1.0", content="x = 2"))
-    assert refusal.value.rejected_requests == ""
-    assert "File already exists" in str(refusal.value)
+    assert caught.value.rejected_requests == ""
+    assert "File already exists" in str(caught.value)
 
 
-def test_configuration_files(cloudrepo: Repository, tmp_path: Path, wheel: WheelFactory) -> None:
+def test_tools_can_use_the_written_configuration_files(
+    cloudrepo: Repository, tmp_path: Path, wheel: WheelFactory
+) -> None:
     pypirc = cloudrepo.pypirc(tmp_path / "mine.cfg")
     assert pypirc == tmp_path / "mine.cfg"
     if sys.platform != "win32":

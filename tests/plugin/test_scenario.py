@@ -1,4 +1,4 @@
-"""Scenarios in packse's format, resolved by real resolvers."""
+"""Scenarios in the format of packse, resolved by real resolvers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCENARIOS = Path(__file__).parent / "scenarios"
 TIMEOUT = 120.0
 
-# Each is met by this Python and platform alone, without looking at another.
+# Scenarios that need only this Python and this platform.
 INSTALLABLE = sorted(path.stem for path in SCENARIOS.glob("*.toml") if path.stem != "fork")
 
 MINIMAL = """
@@ -34,40 +34,40 @@ requires = ["other"]
 """
 
 
-def options(scenario: Scenario) -> list[str]:
-    """What both pip and uv are told."""
-    told = scenario.resolver_options
+def installer_options(scenario: Scenario) -> list[str]:
+    """Return the scenario's options that pip and uv have in common."""
+    options = scenario.resolver_options
     return [
-        *(f"--only-binary={name}" for name in told.no_build),
-        *(f"--no-binary={name}" for name in told.no_binary),
+        *(f"--only-binary={name}" for name in options.no_build),
+        *(f"--no-binary={name}" for name in options.no_binary),
     ]
 
 
-def expect(
+def check_resolution(
     scenario: Scenario,
     repository: Repository,
     factory: VirtualEnvFactory,
     installer: Literal["pip", "uv"],
 ) -> None:
-    """Expect that an installer finds what the scenario says."""
+    """Check that an installer finds the expected versions of the scenario."""
     prereleases = {"pip": "--pre", "uv": "--prerelease=allow"}[installer]
     venv = factory(pip=installer == "pip")
     result = venv.install(
         *scenario.root,
-        *options(scenario),
+        *installer_options(scenario),
         *([prereleases] if scenario.resolver_options.prereleases else []),
         index=repository,
         installer=installer,
         check=False,
     )
     assert result.ok is scenario.expected.satisfiable, result.output
-    found = {name: venv.version(name) for name in scenario.packages}
-    assert found == {name: scenario.expected.packages.get(name) for name in scenario.packages}
+    versions = {name: venv.version(name) for name in scenario.packages}
+    assert versions == {name: scenario.expected.packages.get(name) for name in scenario.packages}
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 @pytest.mark.parametrize("name", INSTALLABLE)
-def test_a_resolver_finds_what_is_expected(
+def test_a_resolver_finds_the_expected_versions(
     cloudrepo: Repository,
     cloudrepo_venv_factory: VirtualEnvFactory,
     name: str,
@@ -75,26 +75,26 @@ def test_a_resolver_finds_what_is_expected(
 ) -> None:
     scenario = cloudrepo.load_scenario(SCENARIOS / f"{name}.toml")
     assert scenario.name == name
-    expect(scenario, cloudrepo, cloudrepo_venv_factory, installer)
+    check_resolution(scenario, cloudrepo, cloudrepo_venv_factory, installer)
 
 
 @pytest.mark.parametrize("name", ["post-release", "not-there"])
-def test_a_json_file_may_hold_several(
+def test_a_json_file_can_contain_several_scenarios(
     cloudrepo: Repository, cloudrepo_venv_factory: VirtualEnvFactory, name: str
 ) -> None:
     scenario = cloudrepo.load_scenario(str(SCENARIOS / "many.json"), name=name)
     assert scenario.name == name
-    expect(scenario, cloudrepo, cloudrepo_venv_factory, "uv")
+    check_resolution(scenario, cloudrepo, cloudrepo_venv_factory, "uv")
 
 
-def test_a_resolution_for_all_platforms_forks(cloudrepo: Repository, tmp_path: Path) -> None:
+def test_uv_resolves_several_platforms_at_once(cloudrepo: Repository, tmp_path: Path) -> None:
     scenario = cloudrepo.load_scenario(SCENARIOS / "fork.toml")
-    wanted = tmp_path / "requirements.in"
-    wanted.write_text("\n".join(scenario.root), encoding="utf-8")
+    requirements = tmp_path / "requirements.in"
+    requirements.write_text("\n".join(scenario.root), encoding="utf-8")
     result = command.run(
         [
             *(sys.executable, "-m", "uv", "pip", "compile", "--no-annotate", "--no-header"),
-            *("--universal", "--python-version", scenario.environment.python, wanted),
+            *("--universal", "--python-version", scenario.environment.python, requirements),
         ],
         environ=cloudrepo.environ_for("uv"),
         cwd=tmp_path,
@@ -107,7 +107,7 @@ def test_a_resolution_for_all_platforms_forks(cloudrepo: Repository, tmp_path: P
     ]
 
 
-def test_a_scenario_says_what_its_file_says() -> None:
+def test_a_scenario_has_the_values_of_its_file() -> None:
     scenario = read_scenario(SCENARIOS / "fork.toml")
     assert scenario.root == (
         "app>=2; sys_platform == 'linux'",
@@ -120,10 +120,10 @@ def test_a_scenario_says_what_its_file_says() -> None:
     assert (scenario.expected.satisfiable, scenario.expected.packages) == (True, {"lib": "1.0"})
     assert list(scenario.packages) == ["app", "lib"]
     with pytest.raises(FrozenInstanceError):
-        scenario.name = "other"  # type: ignore[misc] # the mistake that is tested
+        scenario.name = "other"  # type: ignore[misc]  # the mistake under test
 
 
-def test_what_a_file_leaves_out_is_as_packse_has_it(cloudrepo: Repository, tmp_path: Path) -> None:
+def test_missing_values_have_the_defaults_of_packse(cloudrepo: Repository, tmp_path: Path) -> None:
     path = tmp_path / "minimal.toml"
     path.write_text(MINIMAL, encoding="utf-8")
     scenario = cloudrepo.load_scenario(path)
@@ -135,7 +135,7 @@ def test_what_a_file_leaves_out_is_as_packse_has_it(cloudrepo: Repository, tmp_p
     assert cloudrepo.files("app") == ["app-1.0-py3-none-any.whl", "app-1.0.tar.gz"]
 
 
-def test_there_is_a_wheel_for_each_tag(cloudrepo: Repository) -> None:
+def test_a_wheel_is_published_for_each_tag(cloudrepo: Repository) -> None:
     cloudrepo.load_scenario(SCENARIOS / "wheels-for-others.toml")
     assert [name for name in cloudrepo.files("app") if "-2.0-" in name] == [
         "app-2.0-py3-none-macosx_10_0_ppc64.whl",
@@ -144,7 +144,7 @@ def test_there_is_a_wheel_for_each_tag(cloudrepo: Repository) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("[root]", "colour = 1\n[root]", "unknown key 'colour'; the keys are description, en"),
         ('requires = ["app"]', 'requirs = ["app"]', "root: unknown key 'requirs'; the keys are"),
@@ -162,22 +162,22 @@ def test_there_is_a_wheel_for_each_tag(cloudrepo: Repository) -> None:
         ("[root]", "[root", "at line 3"),
     ],
 )
-def test_a_file_that_is_wrong_is_named_with_the_place(
-    cloudrepo: Repository, tmp_path: Path, old: str, new: str, said: str
+def test_an_error_in_a_toml_file_is_reported_with_its_location(
+    cloudrepo: Repository, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    path = tmp_path / "wrong.toml"
+    path = tmp_path / "invalid.toml"
     assert old in MINIMAL
     path.write_text(MINIMAL.replace(old, new), encoding="utf-8")
     with pytest.raises(ScenarioError) as caught:
         cloudrepo.load_scenario(path)
     assert str(caught.value).startswith(f"{path}: ")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert isinstance(caught.value, CloudRepoError)
     assert cloudrepo.files("app") == []
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("[]", "the names are (none)"),
         (
@@ -189,16 +189,18 @@ def test_a_file_that_is_wrong_is_named_with_the_place(
         ("{", "line 1"),
     ],
 )
-def test_a_json_file_that_is_wrong_is_named_too(tmp_path: Path, content: str, said: str) -> None:
-    path = tmp_path / "wrong.json"
+def test_an_error_in_a_json_file_is_reported_with_its_location(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "invalid.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ScenarioError, match=r"wrong\.json: ") as caught:
+    with pytest.raises(ScenarioError, match=r"invalid\.json: ") as caught:
         read_scenario(path)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_scenario_that_a_file_does_not_hold_is_refused() -> None:
-    names = [one["name"] for one in json.loads((SCENARIOS / "many.json").read_text("utf-8"))]
+def test_an_unknown_scenario_name_is_rejected() -> None:
+    names = [each["name"] for each in json.loads((SCENARIOS / "many.json").read_text("utf-8"))]
     with pytest.raises(
         ScenarioError, match=f"scenario 'x' not found; the names are {', '.join(names)}"
     ):
@@ -206,15 +208,15 @@ def test_a_scenario_that_a_file_does_not_hold_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("missing.toml", "cannot be read: No such file"),
         ("some.yaml", "end with .toml or .json"),
         ("bytes.toml", "utf-8"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, said: str) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
     with pytest.raises(ScenarioError, match=name) as caught:
         read_scenario(tmp_path / name)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
