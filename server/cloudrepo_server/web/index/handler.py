@@ -29,8 +29,8 @@ class Index:
 
     async def handle_private(self, request: web.Request) -> web.StreamResponse:
         """Handle a read or an upload by a repository user or with a token."""
-        path, repository = resolved(request)
         state = state_of(request)
+        path, repository = resolved(state)
         is_upload = state.is_upload = request.method == "POST"
         principal = self._organization.access.require_repository_user(
             state.principal or await authenticate(request, self._organization)
@@ -51,7 +51,7 @@ class Index:
 
     async def handle_public(self, request: web.Request) -> web.StreamResponse:
         """Handle an anonymous read of a public repository."""
-        path, repository = resolved(request)
+        path, repository = resolved(state_of(request))
         if repository is None or not repository.document.public:
             raise RepositoryNotFoundError(path.repository)
         return await self._read(request, repository, path)

@@ -21,13 +21,13 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
 
     @web.middleware
     async def journal(request: web.Request, handler: Handler) -> web.StreamResponse:
-        path, repository = resolved(request)
+        state = state_of(request)
+        path, repository = resolved(state)
         entry = Entry(
             method=request.method,
             path=path.path,
             user_agent=_printable(request.headers.get("User-Agent", "")),
         )
-        state = state_of(request)
         state.details = entry
         if repository is not None:
             testkit.record(repository.document.id, entry)

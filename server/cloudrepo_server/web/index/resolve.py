@@ -7,7 +7,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.web.http.authentication import prefetch
 from cloudrepo_server.web.http.paths import IndexPath, parse_index_path
-from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.request_state import RequestState, state_of
 
 
 def resolve_repository(organization: Organization) -> Middleware:
@@ -31,12 +31,11 @@ def resolve_repository(organization: Organization) -> Middleware:
     return resolve
 
 
-def resolved(request: web.BaseRequest) -> tuple[IndexPath, Repository | None]:
-    """Return the path and the repository that `resolve_repository` found.
+def resolved(state: RequestState) -> tuple[IndexPath, Repository | None]:
+    """Return the path and the repository that `resolve_repository` found for a request.
 
     The repository is None if no repository has the name in the path.
     """
-    state = state_of(request)
     if state.index_path is None:
         raise LookupError("the route of this request lacks the middleware resolve_repository")
     return state.index_path, state.repository
