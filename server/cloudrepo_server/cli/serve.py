@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.seconds,
         default=30.0,
         metavar="SECONDS",
-        help="after a signal to stop, wait so long for requests in flight to finish (default: 30); "
+        help="time for requests in flight to finish after a signal to stop (default: 30); "
         "a second signal stops the server at once",
     )
     add(
@@ -91,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.seconds,
         default=0.0,
         metavar="SECONDS",
-        help="after a signal to stop, keep accepting requests for so long while /readyz returns "
-        "503, so that a load balancer sends no more requests (default: 0)",
+        help="time after a signal to stop in which the server still accepts requests, while "
+        "/readyz returns 503 so that load balancers send no more (default: 0)",
     )
     _add_limits(parser)
     add(
@@ -164,9 +164,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         default=defaults.stall_seconds,
         metavar="SECONDS",
         dest="stall_seconds",
-        help="disconnect a client that sends and receives nothing for so long "
-        f"(default: {defaults.stall_seconds:g}; "
-        "longer than the 60 seconds after which proxies close idle connections)",
+        help="disconnect a client that neither sends nor receives anything for this time "
+        f"(default: {defaults.stall_seconds:g}, "
+        "because proxies keep idle connections for up to 60 seconds)",
     )
 
 

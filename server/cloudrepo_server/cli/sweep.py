@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs-older-than",
         type=arguments.age,
         metavar="AGE",
-        help="delete the repositories and users of pytest sessions that created or changed none "
-        "for so long, such as 90m, 12h or 2d; required with --url",
+        help="delete the repositories and users of pytest sessions whose last change is older than "
+        "this, such as 90m, 12h or 2d (required with --url)",
     )
     parser.add_argument(
         "--older-than",

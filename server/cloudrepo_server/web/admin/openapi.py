@@ -1,4 +1,4 @@
-"""The admin API as a table: what routes are made from, and the OpenAPI document."""
+"""Operations of the admin API: each is a route and an entry of the OpenAPI document."""
 
 from http import HTTPStatus
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from cloudrepo_server.web.admin.schemas import ErrorAnswer
+from cloudrepo_server.web.admin.responses import ErrorResponse
 from cloudrepo_server.web.http.middleware import with_middlewares
 
 Schemas = list[tuple[Any, dict[str, Any]]]
@@ -17,33 +17,45 @@ _BINARY = {"type": "string", "format": "binary"}
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One operation: its handler, what it takes and every answer that it may give."""
+    """An operation: its URL, its handler, what a request has and every response it may get.
+
+    The summary in the OpenAPI document is the first line of the handler's docstring.
+    """
 
     method: str
     path: str
     handler: Handler
-    answer: type[msgspec.Struct] | None
+    response: type[msgspec.Struct] | None = None
+    """The JSON body of the response, or None if it has no body."""
     body: Any = None
-    """A type that msgspec decodes to, or None."""
+    """The JSON body of the request as a type that msgspec decodes, or None for no JSON."""
     status: HTTPStatus = HTTPStatus.OK
-    refusals: tuple[HTTPStatus, ...] = ()
+    rejections: tuple[HTTPStatus, ...] = ()
+    """The status codes of rejections, besides those that follow from the other fields."""
     takes_file: bool = False
+    """Whether the body of the request is a file."""
     query: dict[str, Any] = msgspec.field(default_factory=dict)
+    """The JSON schema of each query parameter; all are optional."""
 
     def route(self, *middlewares: Middleware) -> web.RouteDef:
         """Return the operation's route, with its handler wrapped in the middlewares."""
-        # A placeholder takes all but a slash: an e-mail address may hold braces.
+        # A placeholder matches everything but a slash: an e-mail address may contain braces.
         path = self.path.replace("}", ":[^/]+}")
         return web.route(self.method, path, with_middlewares(self.handler, *middlewares))
 
 
 def openapi_document(operations: list[Operation], *, version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 description of the operations (https://spec.openapis.org/oas/v3.1.0)."""
-    types: list[Any] = [ErrorAnswer]
+    """Return the OpenAPI 3.1 document of the operations (https://spec.openapis.org/oas/v3.1.0).
+
+    Args:
+        operations: the operations.
+        version: the version of the API.
+    """
+    types: list[Any] = [ErrorResponse]
     for operation in operations:
-        types += [each for each in (operation.answer, operation.body) if each is not None]
-    described, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-    schemas = list(zip(types, described, strict=True))
+        types += [type_ for type_ in (operation.response, operation.body) if type_ is not None]
+    references, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    schemas = list(zip(types, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         path = paths.setdefault(operation.path, {})
@@ -53,7 +65,7 @@ def openapi_document(operations: list[Operation], *, version: str) -> dict[str, 
         "info": {
             "title": "CloudRepo admin API of pytest-cloudrepo",
             "version": version,
-            "description": "Repositories, users, tokens and what was published.",
+            "description": "Manages repositories, users, tokens and published files.",
         },
         "paths": paths,
         "components": {
@@ -65,11 +77,11 @@ def openapi_document(operations: list[Operation], *, version: str) -> dict[str, 
 
 
 def _describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    summary = (operation.handler.__doc__ or "").strip()
+    summary, *_ = (operation.handler.__doc__ or "").strip().splitlines()
     described: dict[str, Any] = {
         "summary": summary,
         "operationId": operation.handler.__name__,
-        "responses": _answers(operation, schemas),
+        "responses": _responses(operation, schemas),
     }
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
@@ -90,25 +102,25 @@ def _describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     return described
 
 
-def _answers(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     success: dict[str, Any] = {"description": operation.status.phrase}
-    if operation.answer is not None:
-        success["content"] = _json(operation.answer, schemas)
-    refusals = {
+    if operation.response is not None:
+        success["content"] = _json(operation.response, schemas)
+    rejections = {
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
         HTTPStatus.SERVICE_UNAVAILABLE,
-        *operation.refusals,
+        *operation.rejections,
     }
     if operation.body is not None or operation.takes_file or operation.query:
-        refusals |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+        rejections |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     if operation.method not in ("GET", "HEAD"):
-        refusals.add(HTTPStatus.INSUFFICIENT_STORAGE)
+        rejections.add(HTTPStatus.INSUFFICIENT_STORAGE)
     if "{" in operation.path:
-        refusals.add(HTTPStatus.NOT_FOUND)
+        rejections.add(HTTPStatus.NOT_FOUND)
     return {str(operation.status.value): success} | {
-        str(status.value): {"description": status.phrase, "content": _json(ErrorAnswer, schemas)}
-        for status in sorted(refusals)
+        str(status.value): {"description": status.phrase, "content": _json(ErrorResponse, schemas)}
+        for status in sorted(rejections)
     }
 
 

@@ -1,0 +1,111 @@
+"""The JSON bodies of requests to the admin API; the OpenAPI schemas are generated from them."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from cloudrepo_server.models import SETTINGS
+from cloudrepo_server.specs.timestamps import parse_upload_time
+from cloudrepo_server.web.admin.schema_types import (
+    Email,
+    Passphrase,
+    RepositoryName,
+    Run,
+    Status,
+    Time,
+    with_settings,
+)
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of a request; unknown fields are rejected by name."""
+
+
+class RepositorySettings(with_settings(Body, optional=True)):  # type: ignore[misc] # generated
+    """Settings of a repository; a setting that is missing keeps its value."""
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that the body has."""
+        values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
+        return {name: value for name, value in values.items() if value is not UNSET}
+
+
+class NewRepository(RepositorySettings):
+    """The name and the settings of a new repository; `run` names the pytest session it is for."""
+
+    name: RepositoryName
+    run: Run | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that the body has, and the run."""
+        return {**super().given(), "run": self.run}
+
+
+class NewUser(Body, kw_only=True):
+    """A new repository user. A missing passphrase is generated.
+
+    `run` names the pytest session that the user is for.
+    """
+
+    email: Email
+    passphrase: Passphrase | None = None
+    read_only: bool = False
+    run: Run | None = None
+
+
+class UserChange(Body, kw_only=True):
+    """Changes of a repository user; a field that is missing keeps its value."""
+
+    passphrase: Passphrase | UnsetType = UNSET
+    read_only: bool | UnsetType = UNSET
+
+
+class NewToken(Body, kw_only=True):
+    """The repository for which a new token is valid, and its access."""
+
+    repository: RepositoryName
+    read_only: bool = False
+
+
+class Sweep(Body, kw_only=True):
+    """The age in seconds of the pytest sessions whose leftovers are deleted."""
+
+    runs_older_than: Annotated[float, Meta(ge=0)]
+
+
+class FileChange(Body, kw_only=True):
+    """Changes of a file. `yanked` is true, the reason of a yank, or false to undo a yank."""
+
+    yanked: bool | str | UnsetType = UNSET
+    upload_time: Time | UnsetType = UNSET
+
+    @property
+    def yank_reason(self) -> str | None:
+        """The reason of a yank, which may be empty, or None to undo a yank."""
+        if isinstance(self.yanked, str):
+            return self.yanked
+        return "" if self.yanked is True else None
+
+    @property
+    def time(self) -> str | None:
+        """The upload time in the format in which it is stored, or None if it is missing.
+
+        Raises:
+            InvalidError: it is not a valid time.
+        """
+        return None if self.upload_time is UNSET else parse_upload_time(self.upload_time)
+
+
+class ProjectChange(Body, kw_only=True):
+    """A project's status marker (PEP 792) and the reason for it."""
+
+    status: Status
+    reason: str | None = None
+
+
+class NewImpersonation(Body, kw_only=True):
+    """The URLs to serve a repository under, and the real hosts that stay reachable."""
+
+    urls: list[str] = []
+    allow: list[str] = []

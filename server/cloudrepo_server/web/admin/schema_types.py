@@ -1,0 +1,45 @@
+"""Types of fields in the admin API's bodies, and the fields of repository settings.
+
+The types put rules into the OpenAPI document. The domain checks the same rules again, because its
+errors are clearer than those of a schema.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from cloudrepo_server.domain.repository import STATUSES
+from cloudrepo_server.domain.upstream import STRATEGIES
+from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
+from cloudrepo_server.models import SETTINGS
+from cloudrepo_server.specs.dialect import DIALECTS
+
+RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
+Email = Annotated[str, Meta(extra_json_schema={"pattern": f"^{EMAIL}$", "maxLength": MAX_EMAIL})]
+Passphrase = Annotated[
+    str, Meta(extra_json_schema={"minLength": MIN_PASSPHRASE, "maxLength": MAX_PASSPHRASE})
+]
+Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Run = Annotated[str, Meta(min_length=1, max_length=64)]
+
+_DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]
+_Strategy = Annotated[str, Meta(extra_json_schema={"enum": list(STRATEGIES)})]
+_Bytes = Annotated[int, Meta(ge=0)]
+
+
+def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa: ANN401 (generated)
+    """Return a struct with the fields of `base` and one for each repository setting."""
+    types = {
+        "dialect": _DialectName,
+        "max_file_size": _Bytes | None,
+        "upstream_strategy": _Strategy,
+    }
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for setting in SETTINGS:
+        type_ = types.get(setting.name, setting.type)
+        fields.append(
+            (setting.name, type_ | UnsetType, UNSET) if optional else (setting.name, type_)
+        )
+    return msgspec.defstruct("Settings", fields, bases=(base,), kw_only=True)
