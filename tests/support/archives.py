@@ -1,4 +1,4 @@
-"""Wheels and sdists, written without a build."""
+"""Wheels and sdists, created without a build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file with the name under which it is uploaded."""
+    """A distribution file; `metadata` are the core metadata in it."""
 
     filename: str
     data: bytes
@@ -65,7 +65,7 @@ def wheel(
     filename: str | None = None,
     padding: int = 0,
 ) -> Archive:
-    """A wheel that pip and uv install; `padding` makes it larger by incompressible bytes."""
+    """Return a wheel that pip and uv can install; `padding` adds incompressible bytes."""
     stem = name.replace("-", "_")
     info = f"{stem}-{version}.dist-info"
     if metadata is None:

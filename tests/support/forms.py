@@ -1,4 +1,4 @@
-"""The legacy upload form, as bytes that a test may spoil."""
+"""The legacy upload form, encoded as bytes, which a test may corrupt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOUNDARY = "boundary-of-a-test"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A part with a file name; `content_type` is None where the part has no such header."""
+    """A part with a file name; `content_type` is None for a part without that header."""
 
     filename: str
     data: bytes
@@ -46,7 +46,7 @@ def encode(fields: Iterable[Field], *, boundary: str = BOUNDARY) -> Form:
 
 
 def fields(archive: Archive, *, name: str | None = None, **changes: str | None) -> list[Field]:
-    """What a publisher sends of a file; a change to None leaves a field out."""
+    """Return the fields that a publisher sends; a change to None leaves a field out."""
     project = archive.filename.partition("-")[0] if name is None else name
     version = archive.filename.removesuffix(".tar.gz").removesuffix(".zip").split("-")[1]
     values: dict[str, str | None] = {
@@ -67,6 +67,6 @@ def fields(archive: Archive, *, name: str | None = None, **changes: str | None) 
 
 
 def recorded(path: Path) -> Form:
-    """A form that a real client sent."""
+    """Return a recorded form of a real client."""
     head, _, body = path.read_bytes().partition(b"\r\n\r\n")
     return Form(head.decode().removeprefix("Content-Type: "), body)

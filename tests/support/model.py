@@ -1,4 +1,4 @@
-"""What an organization must hold after what was asked of it: every rule, written a second time."""
+"""A model of an organization: every rule, written a second time for comparison."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from tests.support.archives import Archive
 
 @dataclass(frozen=True)
 class Rules:
-    """What differs by dialect, of the three that differ most."""
+    """The rules that depend on the dialect, for the three dialects that differ most."""
 
-    taken: int = 409
+    file_exists: int = 409
     too_large: int = 413
     always_protected: bool = False
-    identical_is_fine: bool = False
+    identical_accepted: bool = False
     remembers_deleted: bool = False
     reads_archives: bool = True
-    tells_all: bool = True
-    """Whether pages have digests, yanks and statuses, and exist as JSON too."""
+    full_pages: bool = True
+    """Whether pages contain digests, yanks and statuses, and are available as JSON."""
     empty_page: int = 404
 
 
 RULES = {
     "modern": Rules(),
-    "cloudrepo": Rules(reads_archives=False, tells_all=False),
+    "cloudrepo": Rules(reads_archives=False, full_pages=False),
     "pypi": Rules(
-        taken=400,
+        file_exists=400,
         too_large=400,
         always_protected=True,
-        identical_is_fine=True,
+        identical_accepted=True,
         remembers_deleted=True,
         empty_page=200,
     ),
@@ -38,25 +38,25 @@ RULES = {
 
 @dataclass
 class StoredFile:
-    """A file as it must be served."""
+    """A file as the server must serve it."""
 
     archive: Archive
     uploader: str
-    read: bool
+    archive_was_read: bool
     """Whether its archive was read, so that its metadata are served."""
     requires_python: str | None
     yanked: str | None = None
     upload_time: str | None = None
-    """Where it was set."""
+    """The upload time, if a request set it."""
 
     @property
     def blobs(self) -> int:
-        return 2 if self.read else 1
+        return 2 if self.archive_was_read else 1
 
 
 @dataclass
 class StoredProject:
-    """A project's files by name."""
+    """A project and its files by name."""
 
     files: dict[str, StoredFile] = field(default_factory=dict)
     status: str = "active"
@@ -66,7 +66,7 @@ class StoredProject:
 
 @dataclass
 class StoredRepository:
-    """A repository's settings and projects."""
+    """A repository with its settings and projects."""
 
     overwrite_protection: bool = False
     public: bool = False
@@ -80,7 +80,7 @@ class StoredRepository:
 
     @property
     def blobs(self) -> int:
-        """How many blobs its files have."""
+        """The number of blobs of its files."""
         return sum(
             file.blobs for project in self.projects.values() for file in project.files.values()
         )
@@ -90,37 +90,37 @@ class StoredRepository:
         project_name: str,
         archive: Archive,
         *,
-        by: str,
+        uploader: str,
         requires_python: str | None,
         through_api: bool = False,
     ) -> int:
-        """Take a file as the rules say; the status that must be answered."""
+        """Publish a file if the rules allow it; return the status of the response."""
         rules = self.rules
         if self.max_file_size is not None and len(archive.data) > self.max_file_size:
             return 413 if through_api else rules.too_large
         project = self.projects.get(project_name, StoredProject())
         if project.status in ("archived", "quarantined"):
             return 403
-        taken = 409 if through_api else rules.taken
+        file_exists = 409 if through_api else rules.file_exists
         if rules.remembers_deleted and archive.filename in project.deleted:
-            return taken
-        there = project.files.get(archive.filename)
-        if there is not None:
-            if rules.identical_is_fine and there.archive.data == archive.data:
+            return file_exists
+        existing = project.files.get(archive.filename)
+        if existing is not None:
+            if rules.identical_accepted and existing.archive.data == archive.data:
                 return 200
             if self.overwrite_protection or rules.always_protected:
-                return taken
+                return file_exists
         self.projects[project_name] = project
         project.files[archive.filename] = StoredFile(
             archive,
-            by,
-            read=rules.reads_archives,
+            uploader,
+            archive_was_read=rules.reads_archives,
             requires_python=requires_python if rules.reads_archives else None,
         )
         return 200
 
     def delete(self, project_name: str, filename: str) -> int:
-        """Delete a file as the rules say; the status that must be answered."""
+        """Delete a file if it exists; return the status of the response."""
         project = self.projects.get(project_name)
         if project is None or project.files.pop(filename, None) is None:
             return 404
@@ -141,7 +141,7 @@ class StoredUser:
 
 @dataclass
 class StoredToken:
-    """A token, and the repository for which it is good, which no other of that name is."""
+    """A token, and the repository for which it is valid; not a later one with the same name."""
 
     secret: str
     repository: StoredRepository

@@ -1,4 +1,4 @@
-"""How long the tests that look for the unexpected go on: briefly, or for a night."""
+"""The duration of the tests that search at random: short in the suite, or a whole night."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 NIGHTLY = float(os.environ.get("CLOUDREPO_NIGHTLY") or 0)
-"""How many nights of it the environment asks for: 1 as in `tox -e nightly`, or a part of one."""
+"""The number of nights that the environment requests: 1 in `tox -e nightly`, or a fraction."""
 
 
-def often(suite: int, nightly: int) -> int:
-    """How often to do something."""
+def repetitions(suite: int, nightly: int) -> int:
+    """Return a number of repetitions: `suite`, or more in a nightly run."""
     return max(suite, round(nightly * NIGHTLY))
 
 
-def searching(suite: int, nightly: int, *, steps: int = 50) -> settings:
-    """Settings for as many examples, of `steps` each; in the suite they are the same each time."""
+def search_settings(suite: int, nightly: int, *, steps: int = 50) -> settings:
+    """Return Hypothesis settings; in the suite, the examples are the same each time."""
     return settings(
-        max_examples=often(suite, nightly),
+        max_examples=repetitions(suite, nightly),
         deadline=None,
         derandomize=not NIGHTLY,
         database=None,
-        # To make a failure short takes minutes.
+        # Shrinking a failure takes minutes.
         phases=list(Phase) if NIGHTLY else [Phase.generate],
         print_blob=bool(NIGHTLY),
-        # A server is asked, and machines differ.
+        # Requests to a server take different times on different machines.
         suppress_health_check=list(HealthCheck),
         stateful_step_count=steps,
     )

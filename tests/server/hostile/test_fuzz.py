@@ -19,7 +19,7 @@ from tests.support.forms import BOUNDARY, File, encode, fields
 from tests.support.hostile import assert_answered, sent
 from tests.support.http_connection import Asking
 from tests.support.index import JSON, Index, Server
-from tests.support.nightly import searching
+from tests.support.nightly import search_settings
 from tests.support.process import ServerProcess
 from tests.support.raw import basic, request
 
@@ -162,7 +162,7 @@ def encoded(whole: list[tuple[str, str | File]], boundary: str) -> bytes:
     lengths=st.sampled_from(("true", "true", "less", "more", "chunked", "none")),
     chunk=st.integers(1, 700),
 )
-@searching(150, 40_000)
+@search_settings(150, 40_000)
 def test_forms(
     victim: Victim,
     whole: list[tuple[str, str | File]],
@@ -193,7 +193,7 @@ def test_forms(
 
 
 @given(filename=filenames, way=st.sampled_from(("form", "put", "get", "delete", "patch")))
-@searching(100, 20_000)
+@search_settings(100, 20_000)
 def test_file_names(victim: Victim, filename: str, way: str) -> None:
     index = victim.index
     admin = {"Authorization": basic(*index.server.admin)}
@@ -239,7 +239,7 @@ names = st.one_of(
     who=st.sampled_from(("user", "admin", "nobody")),
     body=octets,
 )
-@searching(200, 40_000)
+@search_settings(200, 40_000)
 def test_requests(
     victim: Victim,
     method: str,
@@ -323,7 +323,7 @@ def archives(draw: st.DrawFn) -> Archive:
 
 
 @given(archive=archives(), padded=st.booleans())
-@searching(150, 40_000)
+@search_settings(150, 40_000)
 def test_archives(victim: Victim, archive: Archive, *, padded: bool) -> None:
     data = archive.data
     if padded and archive.filename.endswith(".whl"):

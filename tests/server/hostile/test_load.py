@@ -16,7 +16,7 @@ from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.hostile import head
 from tests.support.index import Index, Server
-from tests.support.nightly import often
+from tests.support.nightly import repetitions
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
@@ -76,7 +76,10 @@ def test_the_idle_and_those_who_stop_in_the_middle_keep_nobody_waiting(
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("installer", "times", "packages"),
-    [("uv", often(4, 50), often(30, 100)), ("pip", often(2, 50), often(10, 100))],
+    [
+        ("uv", repetitions(4, 50), repetitions(30, 100)),
+        ("pip", repetitions(2, 50), repetitions(10, 100)),
+    ],
 )
 def test_installs_at_once_of_a_graph(
     start_server: StartServer, tmp_path: Path, installer: str, times: int, packages: int

@@ -1,4 +1,4 @@
-"""Whatever is asked, in whatever order, a server holds what the rules say; also after a restart."""
+"""Random sequences of requests: the server's state follows the rules, also after a restart."""
 
 from __future__ import annotations
 
@@ -32,23 +32,24 @@ from tests.support.model import (
     StoredToken,
     StoredUser,
 )
-from tests.support.nightly import searching
+from tests.support.nightly import search_settings
 from tests.support.process import ServerProcess
 
 pytestmark = pytest.mark.nightly
 
 LARGE = 1 << 20
-STEPS_OF_A_LIFE = 60
+STEPS_BEFORE_RESTART = 60
 
 NAMES = ("a", "b")
 EMAILS = ("one", "two")
 PROJECTS = ("demo", "other-one")
-Which = tuple[str, str, int]
+FileChoice = tuple[str, str, int]
+"""A project, a file type, and a variant of the content."""
 STATUSES = ("active", "deprecated", "archived", "quarantined")
 
 
 class Host:
-    """A server on one folder, started again and again."""
+    """A server with a data folder, which can be restarted."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
@@ -75,7 +76,7 @@ class Host:
 
 @functools.cache
 def archive_of(project: str, kind: str, variant: int) -> Archive:
-    """A file; the variants have other bytes, the second asks for a Python, the third is large."""
+    """Return a file; variant 1 has Requires-Python, variant 2 is large if it is a wheel."""
     requires_python = requires_python_of(variant)
     if kind == "sdist":
         return sdist(project, metadata_version="2.2", requires_python=requires_python)
@@ -92,7 +93,7 @@ def requires_python_of(variant: int) -> str | None:
 
 
 class Anchors(HTMLParser):
-    """The links of a page by their texts."""
+    """A parser that collects the links of a page by their texts."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ picks = st.integers(0, 7)
 
 
 class Machine(RuleBasedStateMachine):
-    """Asks a server, and says what it must answer and hold."""
+    """Sends requests to a server, and checks its responses and state against the model."""
 
     host: Host
     _numbers = itertools.count(1)
@@ -143,7 +144,7 @@ class Machine(RuleBasedStateMachine):
             assert self.api("DELETE", f"/users/{self.email(slot)}").status == 204
         assert self.listed_tokens() == {}
 
-    # How the server is asked.
+    # Requests.
 
     def name(self, slot: str) -> str:
         return f"{self.prefix}-{slot}"
@@ -167,7 +168,7 @@ class Machine(RuleBasedStateMachine):
         return self.host.asking.ask("GET", path, login=login, headers={"Accept": accept})
 
     def logins(self) -> list[Login]:
-        """Every kind of login that somebody may try."""
+        """Return credentials of every kind, valid or not."""
         return [
             None,
             self.host.server.admin,
@@ -176,8 +177,8 @@ class Machine(RuleBasedStateMachine):
             *self.revoked[-1:],
         ]
 
-    def right(self, login: Login, slot: str, *, write: bool) -> int:
-        """What is answered before anything is looked at: 200 where the login is good enough."""
+    def access_status(self, login: Login, slot: str, *, write: bool) -> int:
+        """Return the status that access control causes; 200 if it allows the request."""
         user = next(
             (
                 user
@@ -198,13 +199,13 @@ class Machine(RuleBasedStateMachine):
             return 403
         return 403 if write and known.read_only else 200
 
-    # What is asked.
+    # Rules.
 
     @initialize()
-    def begin(self) -> None:
+    def set_up(self) -> None:
         for slot in NAMES:
             self.create_repository(slot, protection=False)
-        self.speak("b", "pypi")
+        self.set_dialect("b", "pypi")
         self.create_user("one", read_only=False, passphrase=None)
         self.put("a", ("demo", "wheel", 0))
         self.put("b", ("demo", "sdist", 0))
@@ -212,11 +213,11 @@ class Machine(RuleBasedStateMachine):
     @rule(slot=names, protection=st.booleans())
     def create_repository(self, slot: str, *, protection: bool) -> None:
         body = {"name": self.name(slot), "overwrite_protection": protection}
-        answer = self.api("POST", "/repositories", body)
-        assert answer.status == (409 if slot in self.repositories else 201), answer.text
+        response = self.api("POST", "/repositories", body)
+        assert response.status == (409 if slot in self.repositories else 201), response.text
         if slot not in self.repositories:
             self.repositories[slot] = StoredRepository(overwrite_protection=protection)
-            assert self.get_as_anybody(slot) == 404
+            assert self.get_public_status(slot) == 404
 
     @rule(slot=names)
     def delete_repository(self, slot: str) -> None:
@@ -234,25 +235,27 @@ class Machine(RuleBasedStateMachine):
     @rule(slot=names, public=st.booleans())
     def make_public(self, slot: str, *, public: bool) -> None:
         self.set(slot, public=public)
-        assert self.get_as_anybody(slot) == (200 if public and slot in self.repositories else 404)
+        assert self.get_public_status(slot) == (
+            200 if public and slot in self.repositories else 404
+        )
 
     @rule(slot=names, limit=st.sampled_from((None, LARGE)))
     def limit(self, slot: str, limit: int | None) -> None:
         self.set(slot, max_file_size=limit)
 
     @rule(slot=names, dialect=st.sampled_from(sorted(RULES)))
-    def speak(self, slot: str, dialect: str) -> None:
+    def set_dialect(self, slot: str, dialect: str) -> None:
         self.set(slot, dialect=dialect)
 
     def set(self, slot: str, **settings: bool | str | int | None) -> None:
-        answer = self.repository_api("PATCH", slot, json=settings)
-        assert answer.status == (200 if slot in self.repositories else 404), answer.text
+        response = self.repository_api("PATCH", slot, json=settings)
+        assert response.status == (200 if slot in self.repositories else 404), response.text
         if slot in self.repositories:
             for key, value in settings.items():
                 setattr(self.repositories[slot], key, value)
-                assert answer.json()[key] == value
+                assert response.json()[key] == value
 
-    def get_as_anybody(self, slot: str) -> int:
+    def get_public_status(self, slot: str) -> int:
         return self.get(slot, "/", None, base="/public").status
 
     @rule(
@@ -262,44 +265,46 @@ class Machine(RuleBasedStateMachine):
     )
     def create_user(self, slot: str, *, read_only: bool, passphrase: str | None) -> None:
         body = {"email": self.email(slot), "read_only": read_only, "passphrase": passphrase}
-        answer = self.api("POST", "/users", body)
-        assert answer.status == (409 if slot in self.users else 201), answer.text
+        response = self.api("POST", "/users", body)
+        assert response.status == (409 if slot in self.users else 201), response.text
         if slot not in self.users:
-            self.users[slot] = StoredUser(passphrase or answer.json()["passphrase"], read_only)
+            self.users[slot] = StoredUser(passphrase or response.json()["passphrase"], read_only)
 
     @rule(slot=emails, read_only=st.booleans())
     def change_user(self, slot: str, *, read_only: bool) -> None:
-        answer = self.api("PATCH", f"/users/{self.email(slot)}", {"read_only": read_only})
-        assert answer.status == (200 if slot in self.users else 404)
+        response = self.api("PATCH", f"/users/{self.email(slot)}", {"read_only": read_only})
+        assert response.status == (200 if slot in self.users else 404)
         if slot in self.users:
             self.users[slot].read_only = read_only
 
     @precondition(lambda self: self.users)
     @rule(slot=emails, passphrase=st.sampled_from(("another of a person", "chosen by a person")))
     def change_passphrase(self, slot: str, passphrase: str) -> None:
-        answer = self.api("PATCH", f"/users/{self.email(slot)}", {"passphrase": passphrase})
-        assert answer.status == (200 if slot in self.users else 404)
+        response = self.api("PATCH", f"/users/{self.email(slot)}", {"passphrase": passphrase})
+        assert response.status == (200 if slot in self.users else 404)
         if slot in self.users:
             self.revoked.append((self.email(slot), self.users[slot].passphrase))
             self.users[slot].passphrase = passphrase
 
     @rule(slot=emails)
     def delete_user(self, slot: str) -> None:
-        answer = self.api("DELETE", f"/users/{self.email(slot)}")
+        response = self.api("DELETE", f"/users/{self.email(slot)}")
         user = self.users.pop(slot, None)
-        assert answer.status == (404 if user is None else 204)
+        assert response.status == (404 if user is None else 204)
         if user is not None:
             self.revoked.append((self.email(slot), user.passphrase))
 
     @rule(slot=names, read_only=st.booleans())
     def create_token(self, slot: str, *, read_only: bool) -> None:
-        answer = self.api(
+        response = self.api(
             "POST", "/tokens", {"repository": self.name(slot), "read_only": read_only}
         )
-        assert answer.status == (201 if slot in self.repositories else 404)
+        assert response.status == (201 if slot in self.repositories else 404)
         if slot in self.repositories:
-            made = answer.json()
-            self.tokens[made["id"]] = StoredToken(made["token"], self.repositories[slot], read_only)
+            created = response.json()
+            self.tokens[created["id"]] = StoredToken(
+                created["token"], self.repositories[slot], read_only
+            )
 
     @precondition(lambda self: self.tokens)
     @rule(data=st.data())
@@ -311,21 +316,23 @@ class Machine(RuleBasedStateMachine):
         assert self.api("DELETE", f"/tokens/{token_id}").status == 404
 
     @rule(slot=names, file=files, data=st.data())
-    def upload(self, slot: str, file: Which, data: st.DataObject) -> None:
-        # Mostly by whoever may.
-        may = [each for each in self.logins() if self.right(each, slot, write=True) == 200]
-        login = data.draw(st.sampled_from((*may * 6, *self.logins())))
+    def upload(self, slot: str, file: FileChoice, data: st.DataObject) -> None:
+        # Mostly with credentials that may upload.
+        allowed = [
+            each for each in self.logins() if self.access_status(each, slot, write=True) == 200
+        ]
+        login = data.draw(st.sampled_from((*allowed * 6, *self.logins())))
         archive = archive_of(*file)
-        expected = self.right(login, slot, write=True)
+        expected = self.access_status(login, slot, write=True)
         if expected == 200:
             expected = self.repositories[slot].publish(
                 file[0],
                 archive,
-                by=self.uploader(login),
+                uploader=self.uploader(login),
                 requires_python=requires_python_of(file[2]),
             )
-        answer = self.post(slot, archive, login)
-        assert answer.status == expected, (answer.status, answer.reason)
+        response = self.post(slot, archive, login)
+        assert response.status == expected, (response.status, response.reason)
         self.check_project(slot, file[0])
 
     def uploader(self, login: Login) -> str:
@@ -345,39 +352,40 @@ class Machine(RuleBasedStateMachine):
         )
 
     @rule(slot=names, file=files, data=st.data())
-    def upload_what_is_not_what_it_says(self, slot: str, file: Which, data: st.DataObject) -> None:
-        may = [each for each in self.logins() if self.right(each, slot, write=True) == 200]
-        if not may or self.repositories[slot].max_file_size is not None:
+    def upload_with_wrong_fields(self, slot: str, file: FileChoice, data: st.DataObject) -> None:
+        allowed = [
+            each for each in self.logins() if self.access_status(each, slot, write=True) == 200
+        ]
+        if not allowed or self.repositories[slot].max_file_size is not None:
             return
         archive = archive_of(*file)
         wrong = data.draw(st.sampled_from(({"sha256_digest": "0" * 64}, {"protocol_version": "2"})))
-        assert self.post(slot, archive, may[0], **wrong).status == 400
+        assert self.post(slot, archive, allowed[0], **wrong).status == 400
         self.check_project(slot, file[0])
 
     @rule(slot=names, file=files)
-    def put(self, slot: str, file: Which) -> None:
+    def put(self, slot: str, file: FileChoice) -> None:
         archive = archive_of(*file)
         expected = 404
         if slot in self.repositories:
             expected = self.repositories[slot].publish(
-                # An sdist's name alone says it; both projects' do so.
                 file[0],
                 archive,
-                by="admin",
+                uploader="admin",
                 requires_python=requires_python_of(file[2]),
                 through_api=True,
             )
-        answer = self.host.asking.ask(
+        response = self.host.asking.ask(
             "PUT",
             f"/api/repositories/{self.name(slot)}/files/{archive.filename}",
             login=self.host.server.admin,
             body=archive.data,
         )
-        assert answer.status == expected, answer.text
+        assert response.status == expected, response.text
         self.check_project(slot, file[0])
 
-    def published(self, slot: str, pick: int, variant: int = 0) -> Which:
-        """A file that is there, if any is."""
+    def published(self, slot: str, pick: int, variant: int = 0) -> FileChoice:
+        """Return a published file if there is one."""
         repository = self.repositories.get(slot)
         known = [
             (name, file.archive.filetype.removeprefix("bdist_"), variant)
@@ -386,7 +394,7 @@ class Machine(RuleBasedStateMachine):
         ]
         return known[pick % len(known)] if known else ("demo", "wheel", variant)
 
-    def stored(self, slot: str, file: Which) -> StoredFile | None:
+    def stored(self, slot: str, file: FileChoice) -> StoredFile | None:
         repository = self.repositories.get(slot)
         project = None if repository is None else repository.projects.get(file[0])
         return None if project is None else project.files.get(archive_of(*file).filename)
@@ -404,19 +412,19 @@ class Machine(RuleBasedStateMachine):
         file = self.published(slot, pick)
         stored = self.stored(slot, file)
         below = f"/files/{archive_of(*file).filename}"
-        answer = self.repository_api("PATCH", slot, below, {"yanked": yanked})
-        assert answer.status == (404 if stored is None else 200)
+        response = self.repository_api("PATCH", slot, below, {"yanked": yanked})
+        assert response.status == (404 if stored is None else 200)
         if stored is not None:
             stored.yanked = yanked if isinstance(yanked, str) else ("" if yanked else None)
         self.check_project(slot, file[0])
 
     @rule(slot=names, file=files)
-    def set_upload_time(self, slot: str, file: Which) -> None:
+    def set_upload_time(self, slot: str, file: FileChoice) -> None:
         stored = self.stored(slot, file)
         time = "2020-02-02T20:20:20.000002Z"
         below = f"/files/{archive_of(*file).filename}"
-        answer = self.repository_api("PATCH", slot, below, {"upload_time": time})
-        assert answer.status == (404 if stored is None else 200)
+        response = self.repository_api("PATCH", slot, below, {"upload_time": time})
+        assert response.status == (404 if stored is None else 200)
         if stored is not None:
             stored.upload_time = time
 
@@ -438,13 +446,13 @@ class Machine(RuleBasedStateMachine):
         repository = self.repositories.get(slot)
         stored = None if repository is None else repository.projects.get(project)
         body = {"status": status, "reason": "because"}
-        answer = self.repository_api("PATCH", slot, f"/projects/{project}", body)
-        assert answer.status == (404 if stored is None else 200)
+        response = self.repository_api("PATCH", slot, f"/projects/{project}", body)
+        assert response.status == (404 if stored is None else 200)
         if stored is not None:
             stored.status, stored.reason = status, "because"
         self.check_project(slot, project)
 
-    @precondition(lambda self: self.steps > STEPS_OF_A_LIFE)
+    @precondition(lambda self: self.steps > STEPS_BEFORE_RESTART)
     @rule(killed=st.booleans())
     def restart(self, *, killed: bool) -> None:
         self.steps = 0
@@ -454,25 +462,29 @@ class Machine(RuleBasedStateMachine):
         expected = sum(repository.blobs for repository in self.repositories.values())
         wait_for_blobs(expected, self.host.data)
 
-    # What must be there.
+    # Checks.
 
     def reader(self, slot: str) -> Login:
-        """Somebody who may read the repository."""
-        able = [each for each in self.logins() if self.right(each, slot, write=False) == 200]
-        if not able:
+        """Return credentials that may read the repository."""
+        allowed = [
+            each for each in self.logins() if self.access_status(each, slot, write=False) == 200
+        ]
+        if not allowed:
             self.create_user("one", read_only=True, passphrase=None)
             return self.reader(slot)
-        return able[-1]
+        return allowed[-1]
 
     @rule()
     def check_all(self) -> None:
         listed = self.api("GET", "/repositories").json()["repositories"]
-        mine = {each["name"]: each for each in listed if each["name"].startswith(self.prefix + "-")}
-        assert set(mine) == {self.name(slot) for slot in self.repositories}
+        listed_repositories = {
+            each["name"]: each for each in listed if each["name"].startswith(self.prefix + "-")
+        }
+        assert set(listed_repositories) == {self.name(slot) for slot in self.repositories}
         for slot, repository in self.repositories.items():
-            told = mine[self.name(slot)]
+            listed = listed_repositories[self.name(slot)]
             for setting in ("overwrite_protection", "public", "dialect", "max_file_size"):
-                assert told[setting] == getattr(repository, setting)
+                assert listed[setting] == getattr(repository, setting)
             for project in PROJECTS:
                 self.check_project(slot, project, files=True)
             self.check_root(slot)
@@ -484,7 +496,7 @@ class Machine(RuleBasedStateMachine):
         for slot in NAMES:
             for login in self.logins():
                 status = self.get(slot, "/", login).status
-                assert status == self.right(login, slot, write=False), login
+                assert status == self.access_status(login, slot, write=False), login
 
     def is_mine(self, user: dict[str, str]) -> bool:
         return user["email"].endswith(f"@{self.prefix}.example.com")
@@ -501,43 +513,43 @@ class Machine(RuleBasedStateMachine):
         repository = self.repositories[slot]
         page = self.get(slot, "/", self.reader(slot))
         assert set(Anchors(page.text).found) == set(repository.projects)
-        told = self.repository_api("GET", slot, "/projects").json()["projects"]
-        assert {each["name"] for each in told} == set(repository.projects)
+        listed = self.repository_api("GET", slot, "/projects").json()["projects"]
+        assert {each["name"] for each in listed} == set(repository.projects)
 
     def check_project(self, slot: str, name: str, *, files: bool = False) -> None:
         repository = self.repositories.get(slot)
         project = None if repository is None else repository.projects.get(name)
-        told = self.repository_api("GET", slot, f"/projects/{name}")
+        listed = self.repository_api("GET", slot, f"/projects/{name}")
         if repository is None or project is None:
-            assert told.status == 404
+            assert listed.status == 404
             return
-        self.check_told(told.json(), project)
+        self.check_admin_api(listed.json(), project)
         login = self.reader(slot)
         page = self.get(slot, f"/{name}/", login)
         if not project.files:
             assert page.status == repository.rules.empty_page
             return
-        hidden = project.status == "quarantined" and repository.rules.tells_all
+        hidden = project.status == "quarantined" and repository.rules.full_pages
         shown = {} if hidden else project.files
         links = Anchors(page.text).found
         assert set(links) == set(shown)
-        if repository.rules.tells_all:
+        if repository.rules.full_pages:
             self.check_pages(slot, name, links)
         for filename, file in shown.items() if files else ():
-            answer = self.get(slot, f"/{name}/{filename}", login)
-            assert answer.status == 200
-            assert answer.content == file.archive.data
-            assert answer.headers["ETag"] == f'"{file.archive.sha256}"'
+            response = self.get(slot, f"/{name}/{filename}", login)
+            assert response.status == 200
+            assert response.content == file.archive.data
+            assert response.headers["ETag"] == f'"{file.archive.sha256}"'
             metadata = self.get(slot, f"/{name}/{filename}.metadata", login)
-            if file.read and repository.rules.tells_all:
+            if file.archive_was_read and repository.rules.full_pages:
                 assert metadata.content == file.archive.metadata
             else:
                 assert metadata.status == 404
 
-    def check_told(self, told: dict[str, object], project: StoredProject) -> None:
-        """What the admin API says of a project."""
-        assert (told["status"], told["reason"]) == (project.status, project.reason)
-        files = told["files"]
+    def check_admin_api(self, listed: dict[str, object], project: StoredProject) -> None:
+        """Check the admin API's description of a project."""
+        assert (listed["status"], listed["reason"]) == (project.status, project.reason)
+        files = listed["files"]
         assert isinstance(files, list)
         assert [each["filename"] for each in files] == sorted(project.files)
         for each in files:
@@ -550,14 +562,14 @@ class Machine(RuleBasedStateMachine):
             assert file.upload_time in (None, each["upload_time"])
 
     def check_pages(self, slot: str, name: str, links: dict[str, dict[str, str | None]]) -> None:
-        """What the page says of files, as HTML and as JSON."""
+        """Check a project's page, in HTML and in JSON."""
         project = self.repositories[slot].projects[name]
         page = self.get(slot, f"/{name}/", self.reader(slot), accept=JSON).json()
         assert page.get("project-status", {}).get("status", "active") == project.status
-        told = {each["filename"]: each for each in page["files"]}
-        assert set(told) == set(links)
+        listed = {each["filename"]: each for each in page["files"]}
+        assert set(listed) == set(links)
         for filename, link in links.items():
-            file, each = project.files[filename], told[filename]
+            file, each = project.files[filename], listed[filename]
             sha256 = file.archive.sha256
             assert each["hashes"] == {"sha256": sha256}
             assert each["size"] == len(file.archive.data)
@@ -580,9 +592,9 @@ def host(tmp_path: Path) -> Iterator[Host]:
     host.stop(killed=False)
 
 
-def test_a_server_holds_what_the_rules_say(host: Host) -> None:
-    class Bound(Machine):
-        """The same, of this test's server."""
+def test_the_state_of_a_server_follows_the_rules(host: Host) -> None:
+    class MachineOfThisServer(Machine):
+        """The machine, with the server of this test."""
 
-    Bound.host = host
-    run_state_machine_as_test(Bound, settings=searching(20, 1000))
+    MachineOfThisServer.host = host
+    run_state_machine_as_test(MachineOfThisServer, settings=search_settings(20, 1000))

@@ -21,13 +21,13 @@ from tests.support.data_folder import wait_for_blobs
 from tests.support.forms import encode, fields
 from tests.support.http_connection import Answer, Asking
 from tests.support.index import JSON, Index, Server
-from tests.support.nightly import often
+from tests.support.nightly import repetitions
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.nightly
 
-KILLS = often(8, 300)
+KILLS = repetitions(8, 300)
 WRITERS = 4
 LARGE = 2 << 20
 VERSIONS = 5
