@@ -157,8 +157,8 @@ def test_a_file_that_is_not_executable_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_missing_working_folder_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(CloudRepoError, match="gone: no such folder"):
-        python("-c", "", cwd=tmp_path / "gone")
+    with pytest.raises(CloudRepoError, match="missing: no such folder"):
+        python("-c", "", cwd=tmp_path / "missing")
 
 
 @pytest.mark.parametrize("own_session", [False, True])

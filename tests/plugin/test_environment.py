@@ -299,16 +299,16 @@ def test_the_users_settings_do_not_affect_uploads_and_installs(
     cloudrepo_venv: VirtualEnv,
     tmp_path: Path,
 ) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+    other_folder = tmp_path / "other-folder"
+    other_folder.mkdir()
     for path in cloudrepo_project("local-only", "1.0").build():
-        path.rename(elsewhere / path.name)
+        path.rename(other_folder / path.name)
     for name, value in {
-        "PIP_FIND_LINKS": str(elsewhere),
+        "PIP_FIND_LINKS": str(other_folder),
         "PIP_EXTRA_INDEX_URL": "http://127.0.0.1:9/simple",
-        "UV_FIND_LINKS": str(elsewhere),
+        "UV_FIND_LINKS": str(other_folder),
         "TWINE_USERNAME": "someone-else",
-        "PYTHONPATH": str(elsewhere),
+        "PYTHONPATH": str(other_folder),
         "http_proxy": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",
     }.items():
