@@ -39,7 +39,7 @@ myst_heading_anchors = 3
 myst_substitutions = {
     "admin_api": tables.admin_api(),
     "dialects": tables.dialects(),
-    "refusals": tables.refusals(),
+    "rejections": tables.rejections(),
 }
 
 autodoc_class_signature = "separated"

@@ -1,4 +1,4 @@
-"""Tables of the documentation that the code itself fills."""
+"""Tables of the documentation that are generated from the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudrepo_server.specs.dialect import ATTRIBUTES, DIALECTS, Dialect
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FETCH = """\
+FETCH_OPENAPI = """\
 import os, sys, requests
 url = os.environ["CLOUDREPO_URL"].partition("/repositories/")[0] + "/api/openapi.json"
 sys.stdout.write(requests.get(url, timeout=30).text)
@@ -20,55 +20,56 @@ sys.stdout.write(requests.get(url, timeout=30).text)
 
 
 def admin_api() -> str:
-    """Give the operations of the admin API, as a server describes them."""
-    command = [sys.executable, "-m", "cloudrepo_server", "run", "--", sys.executable, "-c", FETCH]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - Python and this project
-    paths = json.loads(answer)["paths"]
+    """Return a table of the admin API's operations, from the OpenAPI document of a server."""
+    fetch = [sys.executable, "-c", FETCH_OPENAPI]
+    command = [sys.executable, "-m", "cloudrepo_server", "run", "--", *fetch]
+    document = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - Python and this project
     rows = [
         (f"`{method.upper()}`", f"`{path}`", operation["summary"])
-        for path, operations in sorted(paths.items())
+        for path, operations in sorted(json.loads(document)["paths"].items())
         for method, operation in operations.items()
     ]
     return _table(("method", "path", "what it does"), rows)
 
 
 def dialects() -> str:
-    """Give what each dialect answers and tells."""
-    rows = [_traits(dialect) for dialect in DIALECTS.values()]
+    """Return a table of the behaviour of each dialect."""
+    rows = [_behaviour(dialect) for dialect in DIALECTS.values()]
     return _table(rows[0], [row.values() for row in rows])
 
 
-def refusals() -> str:
-    """Give the words in which each dialect refuses other bytes under an existing name."""
+def rejections() -> str:
+    """Return a table of each dialect's response to an upload that would replace a file."""
     rows = [
         (
             f"`{dialect.name}`",
             str(dialect.exists_status),
             f"`{dialect.exists_text}`",
-            _yes(dialect.exists_in_reason),
+            _yes_or_no(dialect.exists_in_reason),
         )
         for dialect in DIALECTS.values()
     ]
-    return _table(("dialect", "status", "words", "also in the reason phrase"), rows)
+    return _table(("dialect", "status", "text", "also in the reason phrase"), rows)
 
 
-def _traits(dialect: Dialect) -> dict[str, str]:
-    told = [f"`{name}`" for name in ATTRIBUTES if name in dialect.attributes]
+def _behaviour(dialect: Dialect) -> dict[str, str]:
+    attributes = [f"`{name}`" for name in ATTRIBUTES if name in dialect.attributes]
+    shows_all = len(attributes) == len(ATTRIBUTES)
     return {
         "dialect": f"`{dialect.name}`",
-        "names stay taken": "always" if dialect.always_protected else "under protection",
-        "identical bytes again": "200" if dialect.identical_accepted else "refused",
-        "a deleted file's name": "stays taken" if dialect.deleted_text else "is free",
-        "a file too large": str(dialect.too_large_status),
+        "files are protected": "always" if dialect.always_protected else "if the setting is on",
+        "identical upload": "accepted" if dialect.identical_accepted else "rejected if protected",
+        "name of a deleted file": "reserved" if dialect.deleted_text else "can be reused",
+        "status of a file that is too large": str(dialect.too_large_status),
         "JSON pages": dialect.json_version or "no",
-        "digests on pages": _yes(dialect.shows_hashes),
-        "pages tell": "all" if len(told) == len(ATTRIBUTES) else ", ".join(told) or "nothing",
-        "takes any file": _yes(dialect.accepts_any_file),
+        "digests on pages": _yes_or_no(dialect.shows_hashes),
+        "properties on pages": "all" if shows_all else ", ".join(attributes) or "none",
+        "accepts any file": _yes_or_no(dialect.accepts_any_file),
     }
 
 
-def _yes(it_is: bool) -> str:  # noqa: FBT001 - a yes or no is what is told
-    return "yes" if it_is else "no"
+def _yes_or_no(condition: bool) -> str:  # noqa: FBT001 - the value itself is the argument
+    return "yes" if condition else "no"
 
 
 def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
