@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from cloudrepo_server.errors import ForbiddenError, InvalidError, TooLargeError
-from cloudrepo_server.web.index.upload_form import read_body
+from cloudrepo_server.web.http.request_body import body_chunks
 
 TOKEN_FIELD = "form-token"  # noqa: S105 (the name of the field, not a token)
 _MAX_BYTES = 64 << 10
@@ -25,7 +25,7 @@ async def read_fields(request: web.Request) -> dict[str, str]:
             "Unsupported form type: this page accepts application/x-www-form-urlencoded only."
         )
     body = bytearray()
-    async for chunk in read_body(request):
+    async for chunk in body_chunks(request):
         body += chunk
         if len(body) > _MAX_BYTES:
             raise TooLargeError(f"The form is too large: it has more than {_MAX_BYTES} bytes.")

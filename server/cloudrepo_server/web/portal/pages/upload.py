@@ -9,8 +9,8 @@ from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLargeError
+from cloudrepo_server.web.http.multipart_form import Form, read_form
 from cloudrepo_server.web.http.responses import status_of
-from cloudrepo_server.web.index.upload_form import Form, read_form
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route

@@ -1,0 +1,115 @@
+"""Reads multipart forms while they arrive, so that files need no memory."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from cloudrepo_server.errors import InvalidError, TooLargeError
+from cloudrepo_server.web.http.request_body import body_chunks
+from cloudrepo_server.web.http.request_state import LIMITS
+
+_UNKNOWN = ("", "UNKNOWN")
+
+
+class FileWriter(Protocol):
+    """Receives the content of a file in a form."""
+
+    async def write(self, data: bytes, /) -> None:
+        """Add content."""
+
+
+OpenFile = Callable[[MultipartSegment], FileWriter | None]
+
+
+class Form(msgspec.Struct):
+    """The fields of a form, as far as it was read."""
+
+    fields: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+    def add(self, name: str, value: str) -> None:
+        """Add a field."""
+        self.fields.setdefault(name, []).append(value)
+
+    def one(self, name: str) -> str | None:
+        """Return a field's only value, or None if it is missing, empty or `UNKNOWN`.
+
+        Raises:
+            InvalidError: the field has several values.
+        """
+        values = {value for value in self.fields.get(name, ()) if value not in _UNKNOWN}
+        if len(values) > 1:
+            raise InvalidError(f"The form has several values for {name}: send only one.")
+        return values.pop() if values else None
+
+
+async def read_form(
+    request: web.Request,
+    form: Form,
+    open_file: OpenFile,
+    *,
+    body: AsyncIterator[bytes] | None = None,
+) -> None:
+    """Read a request's form.
+
+    Args:
+        request: the request.
+        form: receives the fields, one by one.
+        open_file: returns what receives the content of a file, or None to skip the file.
+        body: the request's body, if it must be read in a special way.
+
+    Raises:
+        InvalidError: the body is not a valid form.
+        TooLargeError: its fields are too large.
+    """
+    content_type, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if content_type != "multipart/form-data" or not options.get("boundary"):
+        raise InvalidError(
+            "The content type of an upload must be multipart/form-data with a boundary."
+        )
+    limits = request.app[LIMITS]
+    try:
+        parser = PushMultipartParser(options["boundary"], max_segment_count=limits.form_fields)
+        chunks = body_chunks(request) if body is None else body
+        await _read_parts(chunks, parser, form, open_file, max_bytes=limits.form_bytes)
+    except MultipartError as error:
+        raise InvalidError(f"The form is invalid: {error}.") from error
+
+
+async def _read_parts(
+    body: AsyncIterator[bytes],
+    parser: PushMultipartParser,
+    form: Form,
+    open_file: OpenFile,
+    *,
+    max_bytes: int,
+) -> None:
+    size = 0
+    value = bytearray()
+    file: FileWriter | None = None
+    field_name: str | None = None
+    async for chunk in body:
+        for event in parser.parse(chunk):
+            # The parser reports the start of a part, then its content in pieces, then None.
+            if isinstance(event, MultipartSegment):
+                is_file = event.filename is not None
+                file = open_file(event) if is_file else None
+                field_name = None if is_file else event.name
+            elif event is None:
+                if field_name is not None:
+                    form.add(field_name, value.decode(errors="replace"))
+                    value.clear()
+            elif file is not None:
+                await file.write(event)
+            elif field_name is not None:
+                size += len(event)
+                if size > max_bytes:
+                    raise TooLargeError(
+                        f"The form's fields are too large: the limit is {max_bytes} bytes."
+                    )
+                value += event
+        if parser.closed:
+            return
+    parser.close()
