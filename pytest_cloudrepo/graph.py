@@ -69,8 +69,8 @@ def publications(graph: Graph) -> list[Publication]:
         PackageError: a release is invalid; the message names it.
     """
     found: dict[str, Publication] = {}
-    for project, versions in validation.mapped(graph, "a graph").items():
-        releases = validation.mapped(versions, f"the value for the project {project!r}")
+    for project, versions in validation.require_mapping(graph, "a graph").items():
+        releases = validation.require_mapping(versions, f"the value for the project {project!r}")
         for version, description in releases.items():
             for publication in _release_publications(project, version, description):
                 filename = publication.distribution.filename
@@ -97,7 +97,7 @@ def _release_publications(project: str, version: str, description: object) -> li
 
 def _details(description: object) -> dict[str, Any]:
     if not isinstance(description, Mapping):
-        return {"requires": validation.listed(description, "requires")}
+        return {"requires": validation.require_list(description, "requires")}
     unknown = [key for key in description if key not in _KEYS]
     if unknown:
         raise PackageError(
@@ -112,7 +112,7 @@ def _distributions(release: Release, details: Mapping[str, Any]) -> Iterator[Dis
     if not (has_wheel or has_sdist):
         raise PackageError("a release must have a wheel, an sdist or both")
     if has_wheel:
-        tags = validation.listed(details.get("tags", [package.UNIVERSAL_TAG]), "tags")
+        tags = validation.require_list(details.get("tags", [package.UNIVERSAL_TAG]), "tags")
         if not tags:
             raise PackageError("tags must not be empty for a release with a wheel")
         for tag in tags:

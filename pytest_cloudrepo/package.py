@@ -139,7 +139,7 @@ def write_wheel(
     if entry_points := release.entry_points_file():
         dist_info[build_backend.ENTRY_POINTS] = entry_points
     content = build_backend.pack_wheel(
-        release.stem, release.installed(), dist_info, tags=single_tags, build_tag=build_tag
+        release.stem, release.installed_files(), dist_info, tags=single_tags, build_tag=build_tag
     )
     return _distribution(f"{'-'.join(parts)}.whl", content)
 
@@ -161,7 +161,7 @@ def write_sdist(release: Release) -> Distribution:
     }
     if entry_points := release.entry_points_file():
         contents[f"{build_system.FOLDER}/{build_backend.ENTRY_POINTS}"] = entry_points
-    for path, content in release.installed().items():
+    for path, content in release.installed_files().items():
         contents[path if path in _SDIST_ROOT_FILES else f"src/{path}"] = content
     return _distribution(f"{release.stem}.tar.gz", build_backend.pack_sdist(release.stem, contents))
 
@@ -175,7 +175,7 @@ def _distribution(filename: str, content: bytes) -> Distribution:
 def _single_tags(tags: object) -> list[str]:
     """Return the tags, with each compressed tag set expanded."""
     single: list[str] = []
-    for tag in validation.listed(tags, "tags"):
+    for tag in validation.require_list(tags, "tags"):
         if not isinstance(tag, str) or not _TAG.fullmatch(tag):
             raise PackageError(
                 f"invalid wheel tag {tag!r}: use three parts, as in {UNIVERSAL_TAG!r}"

@@ -131,7 +131,7 @@ class VirtualEnv:
             CloudRepoError: the installer is not installed.
         """
         __tracebackhide__ = True
-        indexes = _listed(index)
+        indexes = _as_list(index)
         repositories = [each for each in indexes if not isinstance(each, str)]
         urls = [_url(each) for each in indexes]
         environ = self.environ
@@ -208,7 +208,7 @@ class VirtualEnv:
         return [*uv, "pip", "install", "--python", self.python]
 
 
-def _listed(index: Index | str | Sequence[Index | str] | None) -> list[Index | str]:
+def _as_list(index: Index | str | Sequence[Index | str] | None) -> list[Index | str]:
     if index is None:
         return []
     if isinstance(index, str) or not isinstance(index, Sequence):

@@ -98,7 +98,7 @@ class Release:
             for group, members in self._checked_entry_points()
         ).encode()
 
-    def installed(self) -> dict[str, bytes]:
+    def installed_files(self) -> dict[str, bytes]:
         """Return the contents of the installed files by path.
 
         If the files have no package with the project's name, a module of that name is added.
@@ -146,7 +146,7 @@ class Release:
     def _checked_extras(self) -> dict[str, list[str]]:
         """Return the requirements of each extra, with the extra's environment marker."""
         extras: dict[str, list[str]] = {}
-        for extra, texts in validation.mapped(self.extras or {}, "extras").items():
+        for extra, texts in validation.require_mapping(self.extras or {}, "extras").items():
             name = validation.extra_name(extra)
             if self._is_at_least("2.3"):  # PEP 685
                 name = canonicalize_name(name)
@@ -159,13 +159,13 @@ class Release:
         return extras
 
     def _checked_entry_points(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        groups = validation.mapped(self.entry_points or {}, "entry_points")
+        groups = validation.require_mapping(self.entry_points or {}, "entry_points")
         return [
             (
-                _entry_point_word(group, "entry point group"),
+                _entry_point_name(group, "entry point group"),
                 [
-                    (_entry_point_word(name, "entry point name"), _reference(group, value))
-                    for name, value in validation.mapped(
+                    (_entry_point_name(name, "entry point name"), _object_reference(group, value))
+                    for name, value in validation.require_mapping(
                         members, f"the entry point group {group!r}"
                     ).items()
                 ],
@@ -195,13 +195,13 @@ def _for_extra(requirement: Requirement, extra: str) -> str:
     return f"{requirement}{' ' if requirement.url else ''}; {marker}"
 
 
-def _entry_point_word(word: object, what: str) -> str:
+def _entry_point_name(word: object, what: str) -> str:
     if isinstance(word, str) and _ENTRY_POINT_WORD.fullmatch(word):
         return word
     raise PackageError(f"invalid {what} {word!r}: use letters, digits, '_', '.' and '-'")
 
 
-def _reference(group: object, value: object) -> str:
+def _object_reference(group: object, value: object) -> str:
     match = _OBJECT_REFERENCE.fullmatch(value) if isinstance(value, str) else None
     if match and (match["object"] or group not in _SCRIPTS):
         return match.string

@@ -55,7 +55,7 @@ def requirement(text: object) -> Requirement:
 
 def requirements(texts: object, what: str = "requires") -> list[Requirement]:
     """Return the parsed requirements of a list."""
-    return [requirement(text) for text in listed(texts, what)]
+    return [requirement(text) for text in require_list(texts, what)]
 
 
 def extra_name(name: object) -> str:
@@ -75,14 +75,14 @@ def one_line(text: object, what: str) -> str:
     raise PackageError(f"{what} must be a string of one line, not {text!r}")
 
 
-def listed(texts: object, what: str) -> list[Any]:
-    """Return the items of a list. A string is not accepted as a list of its characters."""
+def require_list(texts: object, what: str) -> list[Any]:
+    """Return the items of a list; a string is not accepted as a list of its characters."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
         raise PackageError(f"{what} must be a list, such as ['...'], not {texts!r}")
     return list(texts)
 
 
-def mapped(mapping: object, what: str) -> dict[Any, Any]:
+def require_mapping(mapping: object, what: str) -> dict[Any, Any]:
     """Return the items of a mapping."""
     if not isinstance(mapping, Mapping):
         raise PackageError(f"{what} must be a mapping, such as {{'...': ...}}, not {mapping!r}")
@@ -95,7 +95,7 @@ def project_files(files: object) -> dict[PurePosixPath, bytes]:
         return {}
     return {
         _relative_path(path): _content(path, content)
-        for path, content in mapped(files, "files").items()
+        for path, content in require_mapping(files, "files").items()
     }
 
 
