@@ -1,4 +1,4 @@
-"""Connection Settings with the clients that are no dependency of these tests."""
+"""Connection Settings with Poetry, PDM, Hatch, Flit and tox, which the tests install."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Installed = Callable[[str], Path]
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Gives the folder of a client that was installed into an environment of its own."""
+    """A function that installs a client into its own environment and returns its folder."""
     chosen = os.environ.get("CLOUDREPO_CLIENTS_CACHE")
     cache = Path(chosen) if chosen else tmp_path_factory.mktemp("clients")
 
@@ -53,8 +53,8 @@ BACKENDS = {
 }
 
 
-def begin_project(workstation: Workstation, client: str) -> None:
-    """A project that is built as the client's users build theirs."""
+def write_project(workstation: Workstation, client: str) -> None:
+    """Write a project with the build backend that belongs to a client."""
     requires, backend = BACKENDS[client]
     text = PUBLISHING_PROJECT.format(requires=requires, backend=backend)
     workstation.write("pyproject.toml", text)
@@ -82,7 +82,7 @@ def test_a_client_publishes(
     file: tuple[str, str] | None,
     publish: str,
 ) -> None:
-    begin_project(workstation, client)
+    write_project(workstation, client)
     if file is not None:
         save(workstation, settings.snippet(*file))
     workstation.run(settings.snippet(client, publish).text, path=installed(client))

@@ -1,4 +1,4 @@
-"""Every page at both widths, light and dark: nothing sticks out, nobody is kept out."""
+"""Every page fits narrow and wide screens, light and dark, and has no accessibility problem."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ import demo
 ![badge](https://example.com/badge.svg) [![badge](https://example.com/b.svg)](https://example.com)
 """
 
-LONG = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.example.com"
+LONG_EMAIL = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.example.com"
 
 
 @pytest.fixture(scope="module")
 def busy(server: Server) -> Index:
-    """A repository with something of everything."""
-    index = server.repository("looked-at-with-a-long-name-12345", overwrite_protection=True)
+    """A repository with every kind of content, and long names."""
+    index = server.repository("repository-with-a-long-name-1234", overwrite_protection=True)
     metadata = core_metadata(
         "demo",
         "1.0",
@@ -59,16 +59,16 @@ def busy(server: Server) -> Index:
     index.upload(wheel(module="x = 2\n"))
     index.get(f"/demo/{wheel().filename}")
     index.get("/nothing/")
-    server.user(email=LONG, read_only=True)
+    server.user(email=LONG_EMAIL, read_only=True)
     server.done("POST", "/tokens", {"repository": index.name, "read_only": True})
     server.repository("empty-one", public=True)
     return index
 
 
 def paths(index: Index) -> dict[str, str]:
-    """Every page, by a name for it."""
+    """Return the path of every page, by a name for it."""
     repository = f"/portal/repositories/{index.name}"
-    user = f"/portal/users/{quote(LONG, safe='')}"
+    user = f"/portal/users/{quote(LONG_EMAIL, safe='')}"
     return {
         "repositories": "/portal/",
         "nothing-found": "/portal/?q=nothing-at-all",
@@ -78,8 +78,8 @@ def paths(index: Index) -> dict[str, str]:
         "project": f"{repository}/projects/demo",
         "status": f"{repository}/projects/project1",
         "upload": f"{repository}/upload",
-        "connection": f"{repository}/connection?user={quote(LONG)}",
-        "activity-of-one": f"{repository}/activity",
+        "connection": f"{repository}/connection?user={quote(LONG_EMAIL)}",
+        "repository-activity": f"{repository}/activity",
         "settings": f"{repository}/settings",
         "public-settings": "/portal/repositories/empty-one/settings",
         "delete-repository": f"{repository}/delete",
@@ -90,29 +90,29 @@ def paths(index: Index) -> dict[str, str]:
         "revoke": f"{user}/revoke",
         "tokens": "/portal/tokens",
         "activity": "/portal/activity",
-        "nothing-done": "/portal/repositories/empty-one/activity",
+        "no-activity": "/portal/repositories/empty-one/activity",
         "missing": "/portal/repositories/nowhere",
     }
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A browser's page of some width and colours; `axe` is axe-core's source, if it is asked."""
+    """A browser window of some width and colour scheme; `axe` is axe-core's source, if it runs."""
 
     page: Page
     width: int
     scheme: str
     axe: str | None
-    wrong: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def look(self, name: str) -> None:
-        """Note what is wrong with the page that is open."""
-        needed = self.page.evaluate("document.documentElement.scrollWidth")
-        if needed > self.width:
-            self.wrong.append(f"{name} is {needed} pixels wide")
+    def check(self, name: str) -> None:
+        """Collect the problems of the open page, and save a screenshot on request."""
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        if width > self.width:
+            self.problems.append(f"{name} is {width} pixels wide")
         if self.axe is not None:
             self.page.add_script_tag(content=self.axe)
-            self.wrong.extend(
+            self.problems.extend(
                 f"{name}: {found['id']} ({found['impact']}): {node['html']}"
                 for found in self.page.evaluate("async () => (await axe.run()).violations")
                 for node in found["nodes"]
@@ -133,13 +133,13 @@ class View:
     ids=str,
 )
 def view(request: pytest.FixtureRequest, chromium: Chromium, axe: str) -> Iterator[View]:
-    width, scheme, is_asked = request.param
-    # axe is a script of another's, which the portal's own policy would keep out.
+    width, scheme, with_axe = request.param
+    # The portal's content security policy would block axe-core.
     context = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
     )
     context.set_default_timeout(20_000)
-    yield View(context.new_page(), width, scheme, axe if is_asked else None)
+    yield View(context.new_page(), width, scheme, axe if with_axe else None)
     context.close()
 
 
@@ -148,30 +148,30 @@ def test_every_page_fits_the_screen_and_is_accessible(
 ) -> None:
     page = view.page
     page.goto(server.url)
-    view.look("sign-in")
+    view.check("sign-in")
     page.get_by_label("E-mail").fill(server.admin[0])
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("alert").wait_for()
-    view.look("not-signed-in")
+    view.check("wrong-password")
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
     for name, path in paths(busy).items():
         page.goto(server.url + path)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        view.look(name)
+        view.check(name)
     page.goto(server.url + "/portal/create-user")
-    page.get_by_label("E-mail").fill(f"made-{view.width}-{view.scheme}@example.com")
+    page.get_by_label("E-mail").fill(f"new-{view.width}-{view.scheme}@example.com")
     page.get_by_role("button", name="Create user").click()
     page.get_by_text("it is not shown again").wait_for()
-    view.look("secret")
+    view.check("generated-passphrase")
     page.goto(f"{server.url}/portal/repositories/{busy.name}/upload")
-    other = wheel(module="x = 3\n").data
+    different = wheel(module="x = 3\n").data
     page.get_by_label("Files").set_input_files(
-        {"name": wheel().filename, "mimeType": "application/zip", "buffer": other}
+        {"name": wheel().filename, "mimeType": "application/zip", "buffer": different}
     )
     page.get_by_role("button", name="Upload", exact=True).click()
     page.get_by_text("1 file rejected").wait_for()
-    view.look("refused")
-    assert not view.wrong, "\n".join(view.wrong)
+    view.check("rejected-upload")
+    assert not view.problems, "\n".join(view.problems)

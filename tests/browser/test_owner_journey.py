@@ -1,4 +1,4 @@
-"""The owner's work from the first page to the last, in a real browser and with real programs."""
+"""An owner's work, from the first page to the last, in a real browser and with real clients."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 PASSPHRASE = "correct-horse-battery"
-OTHER = wheel(PACKAGE, "1.0", module="x = 2\n")
+CHANGED_WHEEL = wheel(PACKAGE, "1.0", module="x = 2\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """The portal in a browser."""
+    """The portal in Chromium."""
 
     page: Page
     server: Server
@@ -42,26 +42,26 @@ class Portal:
         page.get_by_role("heading", name="Repositories", exact=True).wait_for()
         return page
 
-    def link(self, name: str) -> Page:
+    def click_link(self, name: str) -> Page:
         self.page.get_by_role("link", name=name, exact=True).click()
         return self.page
 
-    def button(self, name: str) -> Page:
+    def click_button(self, name: str) -> Page:
         self.page.get_by_role("button", name=name, exact=True).click()
         return self.page
 
     def wait_for_text(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for()
 
-    def choose(self, path: Path) -> None:
+    def upload(self, path: Path) -> None:
         self.page.get_by_label("Files").set_input_files(path)
-        self.button("Upload")
+        self.click_button("Upload")
 
-    def copied(self, name: str) -> str:
-        """What a button puts on the clipboard."""
+    def copy(self, name: str) -> str:
+        """Click a copy button, and return the text on the clipboard."""
         button = self.page.get_by_role("button", name=name, exact=True)
         button.click()
-        # The button says so once it is there.
+        # The button changes once the text is on the clipboard.
         self.page.locator("button.copy", has_text="Copied").wait_for()
         text = str(self.page.evaluate("navigator.clipboard.readText()"))
         self.page.locator("button.copy", has_text="Copied").wait_for(state="detached")
@@ -80,14 +80,14 @@ def context(chromium: Chromium) -> Iterator[BrowserContext]:
 @pytest.fixture
 def portal(own_server: Server, context: BrowserContext) -> Iterator[Portal]:
     page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
-        "console", lambda message: wrong.append(message.text) if message.type == "error" else None
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
     )
     yield Portal(page, own_server)
-    # Of what the page refused a status is told, and nothing else.
-    assert not [text for text in wrong if not text.startswith("Failed to load resource")]
+    # Chromium logs every response with an error status, such as a rejected upload.
+    assert not [text for text in errors if not text.startswith("Failed to load resource")]
 
 
 @pytest.fixture
@@ -98,146 +98,146 @@ def workstation(tmp_path: Path, app_data: Path) -> Workstation:
     return workstation
 
 
-def built(workstation: Workstation, data: bytes) -> Path:
-    """The wheel in the project's `dist`, with these bytes."""
+def build(workstation: Workstation, data: bytes) -> Path:
+    """Write the wheel into the project's `dist`, with some content."""
     path = workstation.project / "dist" / WHEEL.filename
     path.write_bytes(data)
     return path
 
 
-def value(workstation: Workstation) -> int:
-    """What the module says that is installed."""
+def installed_value(workstation: Workstation) -> int:
+    """Return the value in the installed module."""
     return int(
         workstation.run("python -c 'import cloudrepo_portal_demo as demo; print(demo.x)'").stdout
     )
 
 
-def begin(portal: Portal) -> None:
+def create_repository_and_user(portal: Portal) -> None:
     page = portal.sign_in()
     portal.wait_for_text("No repositories yet")
     page.get_by_role("link", name="Create repository").click()
     page.get_by_label("Name", exact=True).fill("releases")
-    portal.button("Create repository")
+    portal.click_button("Create repository")
     portal.wait_for_text("The repository releases was created.")
     portal.wait_for_text("No projects yet")
-    portal.link("Users")
-    portal.link("Create user")
+    portal.click_link("Users")
+    portal.click_link("Create user")
     page.get_by_label("E-mail").fill("dev@example.com")
     page.get_by_label("Passphrase").fill(PASSPHRASE)
-    portal.button("Create user")
+    portal.click_button("Create user")
     portal.wait_for_text("The user dev@example.com was created.")
 
 
 def copy_settings(portal: Portal, workstation: Workstation) -> tuple[str, str]:
-    """The commands that upload and install."""
-    portal.link("Repositories")
-    portal.link("releases")
-    portal.link("Connection Settings")
-    workstation.write("~/.pypirc", portal.copied("Copy .pypirc: For twine, flit and setuptools"))
-    upload = portal.copied("Copy twine: Upload, with the .pypirc above")
-    install = portal.copied("Copy pip: Install")
+    """Copy the .pypirc, and return the commands that upload and install."""
+    portal.click_link("Repositories")
+    portal.click_link("releases")
+    portal.click_link("Connection Settings")
+    workstation.write("~/.pypirc", portal.copy("Copy .pypirc: For twine, flit and setuptools"))
+    upload = portal.copy("Copy twine: Upload, with the .pypirc above")
+    install = portal.copy("Copy pip: Install")
     return upload, install.strip() + " --force-reinstall --no-cache-dir\n"
 
 
-def see_the_file(portal: Portal) -> None:
-    portal.link("Projects")
+def check_project_and_activity(portal: Portal) -> None:
+    portal.click_link("Projects")
     portal.wait_for_text("uploaded just now")
-    portal.link(PACKAGE)
+    portal.click_link(PACKAGE)
     portal.wait_for_text("by dev@example.com")
     with portal.page.expect_download() as downloading:
-        portal.link(WHEEL.filename)
+        portal.click_link(WHEEL.filename)
     assert downloading.value.suggested_filename == WHEEL.filename
     assert Path(downloading.value.path()).read_bytes() == WHEEL.data
     portal.page.get_by_label("releases").get_by_role("link", name="Activity").click()
     portal.wait_for_text("Downloaded")
 
 
-def protect(portal: Portal, *, on: bool) -> None:
+def set_overwrite_protection(portal: Portal, *, on: bool) -> None:
     portal.open("/portal/repositories/releases/settings")
     portal.page.get_by_label("Overwrite Protection").set_checked(on)
-    portal.button("Save settings")
+    portal.click_button("Save settings")
     portal.wait_for_text("The settings were saved")
 
 
 def upload_in_the_browser(portal: Portal, path: Path) -> None:
     portal.page.get_by_label("releases").get_by_role("link", name="Upload").click()
-    portal.choose(path)
+    portal.upload(path)
 
 
 def yank_and_delete(portal: Portal) -> None:
     portal.page.get_by_text(f"Yank {WHEEL.filename}").first.click()
     portal.page.get_by_label("Reason", exact=True).fill("It is broken.")
-    portal.button(f"Yank {WHEEL.filename}")
+    portal.click_button(f"Yank {WHEEL.filename}")
     portal.wait_for_text("Yanked")
-    portal.button(f"Unyank {WHEEL.filename}")
+    portal.click_button(f"Unyank {WHEEL.filename}")
     portal.wait_for_text("is no longer yanked")
-    portal.link(f"Delete {WHEEL.filename}")
-    portal.button("Delete file")
+    portal.click_link(f"Delete {WHEEL.filename}")
+    portal.click_button("Delete file")
     portal.wait_for_text(f"{WHEEL.filename} was deleted.")
 
 
-def revoke(portal: Portal) -> None:
-    portal.link("Users")
-    portal.link("dev@example.com")
-    portal.link("Revoke access")
-    portal.button("Revoke access")
+def revoke_user(portal: Portal) -> None:
+    portal.click_link("Users")
+    portal.click_link("dev@example.com")
+    portal.click_link("Revoke access")
+    portal.click_button("Revoke access")
     portal.wait_for_text("The access of dev@example.com was revoked.")
 
 
-def end(portal: Portal) -> None:
+def delete_repository_and_sign_out(portal: Portal) -> None:
     portal.open("/portal/repositories/releases/settings")
-    portal.link("Delete repository")
+    portal.click_link("Delete repository")
     portal.page.get_by_label("Type releases to confirm").fill("releases")
-    portal.button("Delete repository")
+    portal.click_button("Delete repository")
     portal.wait_for_text("The repository releases was deleted.")
-    portal.button("Sign out")
+    portal.click_button("Sign out")
     portal.page.wait_for_url(re.compile("/portal/sign-in$"))
 
 
 def test_an_owner_works_from_an_empty_server_to_a_revoked_user(
     portal: Portal, workstation: Workstation
 ) -> None:
-    begin(portal)
+    create_repository_and_user(portal)
     upload, install = copy_settings(portal, workstation)
-    built(workstation, WHEEL.data)
+    build(workstation, WHEEL.data)
     workstation.run(upload)
     workstation.run(install)
-    assert value(workstation) == 1
-    see_the_file(portal)
+    assert installed_value(workstation) == 1
+    check_project_and_activity(portal)
 
-    protect(portal, on=True)
-    upload_in_the_browser(portal, built(workstation, OTHER.data))
+    set_overwrite_protection(portal, on=True)
+    upload_in_the_browser(portal, build(workstation, CHANGED_WHEEL.data))
     portal.wait_for_text(f"File already exists: {WHEEL.filename} (overwrite protection is on)")
-    refused = workstation.run(upload, check=False)
-    assert not refused.ok
-    assert "already exists" in refused.output
+    rejected = workstation.run(upload, check=False)
+    assert not rejected.ok
+    assert "already exists" in rejected.output
     workstation.run(install)
-    assert value(workstation) == 1
+    assert installed_value(workstation) == 1
 
-    protect(portal, on=False)
-    upload_in_the_browser(portal, built(workstation, OTHER.data))
+    set_overwrite_protection(portal, on=False)
+    upload_in_the_browser(portal, build(workstation, CHANGED_WHEEL.data))
     portal.wait_for_text(f"{WHEEL.filename} was uploaded.")
     workstation.run(install)
-    assert value(workstation) == 2
+    assert installed_value(workstation) == 2
 
     yank_and_delete(portal)
     assert not workstation.run(install, check=False).ok
 
-    revoke(portal)
-    refused = workstation.run(upload, check=False)
-    assert not refused.ok
-    assert "401" in refused.output
+    revoke_user(portal)
+    rejected = workstation.run(upload, check=False)
+    assert not rejected.ok
+    assert "401" in rejected.output
 
-    end(portal)
+    delete_repository_and_sign_out(portal)
 
 
 def test_a_generated_passphrase_can_be_copied(portal: Portal) -> None:
     page = portal.sign_in()
     page.goto(portal.server.url + "/portal/create-user")
     page.get_by_label("E-mail").fill("dev@example.com")
-    portal.button("Create user")
+    portal.click_button("Create user")
     portal.wait_for_text("it is not shown again")
-    passphrase = portal.copied("Copy the secret")
+    passphrase = portal.copy("Copy the secret")
     repository = portal.server.repository()
     response = repository.request("GET", "/", auth=("dev@example.com", passphrase))
     assert response.status_code == 200
@@ -253,33 +253,33 @@ def test_everything_works_without_javascript(
     portal.open("/portal/create-repository")
     page.get_by_label("Name", exact=True).fill("plain")
     page.get_by_label("Overwrite Protection").check()
-    portal.button("Create repository")
-    portal.link("Upload")
-    portal.choose(built(workstation, WHEEL.data))
+    portal.click_button("Create repository")
+    portal.click_link("Upload")
+    portal.upload(build(workstation, WHEEL.data))
     portal.wait_for_text(f"{WHEEL.filename} was uploaded.")
-    portal.link("Upload")
-    portal.choose(built(workstation, OTHER.data))
+    portal.click_link("Upload")
+    portal.upload(build(workstation, CHANGED_WHEEL.data))
     portal.wait_for_text("File already exists")
-    portal.link("Connection Settings")
+    portal.click_link("Connection Settings")
     assert page.locator("pre").count() > 10
-    # A button that would do nothing is not shown.
+    # Copy buttons need JavaScript, so they are hidden.
     assert page.locator("button.copy:visible").count() == 0
-    portal.link("Projects")
-    portal.link(PACKAGE)
+    portal.click_link("Projects")
+    portal.click_link(PACKAGE)
     page.get_by_text(f"Yank {WHEEL.filename}").first.click()
-    portal.button(f"Yank {WHEEL.filename}")
+    portal.click_button(f"Yank {WHEEL.filename}")
     portal.wait_for_text("Yanked")
-    portal.button("Sign out")
+    portal.click_button("Sign out")
     page.wait_for_url(re.compile("/portal/sign-in$"))
     context.close()
 
 
 def test_the_portal_can_be_used_with_the_keyboard_alone(portal: Portal) -> None:
-    # Imported here: only the environment of these tests has it.
+    # Only the environment of the browser tests has it.
     from playwright.sync_api import expect  # noqa: PLC0415
 
     page = portal.open()
-    # The first field gets the focus by itself, when the page is first drawn.
+    # The page moves the focus to the first field by itself.
     expect(page.get_by_label("E-mail")).to_be_focused()
     page.keyboard.type(portal.server.admin[0])
     page.keyboard.press("Tab")

@@ -1,3 +1,5 @@
+"""The Activity pages."""
+
 from __future__ import annotations
 
 import pytest
@@ -9,7 +11,7 @@ from tests.support.portal.browser import Browser, Page
 
 @pytest.fixture
 def busy(index: Index) -> Index:
-    """A repository that saw one of each."""
+    """A repository with a request of each kind."""
     index.set(overwrite_protection=True)
     index.publish(wheel())
     index.upload(wheel(module="x = 2\n"))
@@ -21,9 +23,9 @@ def busy(index: Index) -> Index:
 
 
 def rows(page: Page) -> list[str]:
-    """What happened, in the order of the page."""
-    known = {"Uploaded", "Downloaded", "Rejected", "Viewed"}
-    return [word for word in page.text.split() if word in known]
+    """Return the badges of the listed requests, in the order of the page."""
+    badges = {"Uploaded", "Downloaded", "Rejected", "Viewed"}
+    return [word for word in page.text.split() if word in badges]
 
 
 def test_activity_lists_requests_newest_first(browser: Browser, busy: Index) -> None:

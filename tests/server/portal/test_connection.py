@@ -1,3 +1,5 @@
+"""Connection Settings, and what they do with twine, pip and uv."""
+
 from __future__ import annotations
 
 import os
@@ -21,8 +23,6 @@ from tests.support.portal.connection import (
 )
 from tests.support.portal.workstation import Workstation
 
-# What is shown
-
 
 def test_every_snippet_is_shown_and_can_be_copied(
     browser: Browser, index: Index, settings: ConnectionSettings
@@ -34,12 +34,12 @@ def test_every_snippet_is_shown_and_can_be_copied(
     shown = {each["id"] for each in page.all("pre")}
     assert copied == shown
     assert len(shown) == len(snippets)
-    words = page.text
+    text = page.text
     for snippet in snippets:
-        assert " ".join(snippet["text"].split()) in words
-        assert (snippet["file"] or "") in words
+        assert " ".join(snippet["text"].split()) in text
+        assert (snippet["file"] or "") in text
     assert index.password not in page.response.text
-    assert PASSPHRASE in words
+    assert PASSPHRASE in text
 
 
 def test_the_settings_cover_every_supported_tool(settings: ConnectionSettings) -> None:
@@ -51,7 +51,6 @@ def test_the_settings_cover_every_supported_tool(settings: ConnectionSettings) -
     assert settings.tools["twine"]["variables"]["TWINE_REPOSITORY_URL"] == settings.url
     for name, tool in settings.tools.items():
         text = str(tool)
-        # flit and twine are told by the .pypirc too.
         assert settings.url.partition("://")[2] in text, name
 
 
@@ -85,7 +84,7 @@ def test_a_placeholder_is_shown_if_there_are_no_users(own_server: Server) -> Non
     browser.sign_in(*own_server.admin)
     page = browser.get("/portal/repositories/demo/connection")
     assert "There are no repository users yet. Create a user" in page.text
-    # One who may publish goes before those who only read.
+    # The default is the first user who can publish.
     own_server.user(email="a-reader@example.com", read_only=True)
     own_server.user(email="publisher@example.com")
     response = own_server.done("GET", "/repositories/demo/connection")
@@ -96,8 +95,6 @@ def test_a_placeholder_is_shown_if_there_are_no_users(own_server: Server) -> Non
 def test_connection_settings_of_an_unknown_repository_are_404(server: Server) -> None:
     assert server.api("GET", "/repositories/nowhere/connection").status_code == 404
 
-
-# What the settings do, with the programs that these tests have
 
 needs_bash = pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
 
@@ -130,7 +127,7 @@ def test_pip_installs_with_the_command(
 
 
 @needs_bash
-@pytest.mark.skipif(sys.platform == "darwin", reason="the file is where Linux has it")
+@pytest.mark.skipif(sys.platform == "darwin", reason="the path is that of Linux")
 def test_pip_installs_with_its_configuration_file(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
@@ -196,13 +193,13 @@ def test_uv_adds_a_dependency_to_a_project(
 def test_the_github_workflow_publishes(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    shown = settings.snippet(
+    workflow = settings.snippet(
         "github-actions", "With the passphrase in the secret CLOUDREPO_PASSPHRASE"
     )
-    assert shown.file == ".github/workflows/publish.yml"
-    assert index.password not in shown.text
-    assert PASSPHRASE not in shown.text
-    steps, _, variables = shown.text.partition("        env:\n")
+    assert workflow.file == ".github/workflows/publish.yml"
+    assert index.password not in workflow.text
+    assert PASSPHRASE not in workflow.text
+    steps, _, variables = workflow.text.partition("        env:\n")
     exported = "".join(
         "export {}={}\n".format(*line.strip().split(": ", 1)) for line in variables.splitlines()
     ).replace("${{ secrets.CLOUDREPO_PASSPHRASE }}", index.password)

@@ -1,3 +1,5 @@
+"""The portal and its libraries are imported with its first page, not at the start of the server."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,7 +9,7 @@ import pytest
 from tests.support.index import Server
 from tests.support.process import ServerProcess
 
-LATER = (
+PORTAL_LIBRARIES = (
     "jinja2",
     "markupsafe",
     "itsdangerous",
@@ -16,11 +18,11 @@ LATER = (
     "comrak",
     "pygments",
 )
-"""What only the portal needs."""
+"""The libraries that only the portal needs."""
 
 
 def imported(log: str) -> set[str]:
-    """The modules that a server says it imported."""
+    """Return the modules that a server has imported, according to its log."""
     return {
         line.rpartition("|")[2].strip()
         for line in log.splitlines()
@@ -29,24 +31,24 @@ def imported(log: str) -> set[str]:
 
 
 @pytest.fixture
-def telling(tmp_path: Path) -> Server:
-    """A server that prints every module as it imports it."""
+def logging_server(tmp_path: Path) -> Server:
+    """A server that logs every module it imports."""
     return Server(ServerProcess(tmp_path / "server", environ={"PYTHONPROFILEIMPORTTIME": "1"}))
 
 
-def test_the_portal_is_imported_with_its_first_page(telling: Server) -> None:
-    index = telling.repository()
-    assert telling.request("GET", "/healthz").status_code == 200
-    assert telling.request("GET", "/").headers["Location"] == "/portal/"
+def test_the_portal_is_imported_with_its_first_page(logging_server: Server) -> None:
+    index = logging_server.repository()
+    assert logging_server.request("GET", "/healthz").status_code == 200
+    assert logging_server.request("GET", "/").headers["Location"] == "/portal/"
     assert index.get().status_code == 200
-    before = imported(telling.process.log)
+    before = imported(logging_server.process.log)
     assert "cloudrepo_server.web.app" in before
-    assert not {name for name in before if name.split(".")[0] in LATER}
+    assert not {name for name in before if name.split(".")[0] in PORTAL_LIBRARIES}
     assert not {name for name in before if name.startswith("cloudrepo_server.web.portal.")}
 
-    assert telling.request("GET", "/portal/sign-in").status_code == 200
-    assert {"jinja2", "itsdangerous"} <= imported(telling.process.log)
-    # What renders READMEs waits for the first of them.
-    assert "docutils" not in imported(telling.process.log)
-    telling.close()
-    assert telling.process.stop() == 0
+    assert logging_server.request("GET", "/portal/sign-in").status_code == 200
+    assert {"jinja2", "itsdangerous"} <= imported(logging_server.process.log)
+    # The libraries that render READMEs are imported with the first README.
+    assert "docutils" not in imported(logging_server.process.log)
+    logging_server.close()
+    assert logging_server.process.stop() == 0

@@ -1,3 +1,5 @@
+"""The pages of projects and files."""
+
 from __future__ import annotations
 
 import re
@@ -26,8 +28,10 @@ def project_page(browser: Browser, index: Index, project: str = "demo", query: s
     return browser.get(f"/portal/repositories/{index.name}/projects/{project}{query}")
 
 
-def described(readme: str, kind: str, version: str = "1.0", name: str = "demo") -> bytes:
-    more = f"Summary: All about {version}\nDescription-Content-Type: {kind}\n\n{readme}"
+def metadata_with_readme(
+    readme: str, content_type: str, version: str = "1.0", name: str = "demo"
+) -> bytes:
+    more = f"Summary: All about {version}\nDescription-Content-Type: {content_type}\n\n{readme}"
     return core_metadata(name, version, more=more)
 
 
@@ -120,7 +124,7 @@ def test_the_admin_user_downloads_files_through_the_portal(browser: Browser, ind
     assert (part.status_code, part.content) == (206, archive.data[10:20])
     head = browser.request("HEAD", href)
     assert int(head.headers["Content-Length"]) == len(archive.data)
-    # The admin login itself is refused where clients read.
+    # The repository itself rejects the admin user.
     assert (
         index.request("GET", f"/demo/{archive.filename}", auth=index.server.admin).status_code
         == 401
@@ -189,7 +193,7 @@ def test_an_unknown_project_status_is_rejected_with_a_message(
         ("text/markdown", README, "<em>words</em>"),
         ("text/markdown; charset=UTF-8; variant=CommonMark", README, "<em>words</em>"),
         ("text/x-rst", "Demo\n====\n\nSome *words*.\n", "<em>words</em>"),
-        # What cannot be rendered is shown as it is.
+        # A README that cannot be rendered is shown as text.
         ("text/x-rst", "Demo\n==\n\n.. nonsense::\n\nSome *words*", "Some *words*"),
         ("text/markdown; variant=Klingon", "Some *words*", "Some *words*"),
         ("text/plain", "Some *words*  here", "Some *words*  here"),
@@ -200,8 +204,8 @@ def test_the_readme_of_the_latest_release_is_shown(
     browser: Browser, index: Index, kind: str, readme: str, shown: str
 ) -> None:
     index.publish(
-        wheel(version="1.0", metadata=described(readme, kind)),
-        wheel(version="0.9", metadata=described("of before", kind, "0.9")),
+        wheel(version="1.0", metadata=metadata_with_readme(readme, kind)),
+        wheel(version="0.9", metadata=metadata_with_readme("of before", kind, "0.9")),
     )
     page = project_page(browser, index)
     assert "README of 1.0" in page.text
@@ -211,7 +215,7 @@ def test_the_readme_of_the_latest_release_is_shown(
 
 
 def test_images_of_a_readme_are_left_out(browser: Browser, index: Index) -> None:
-    index.publish(wheel(metadata=described(README, "text/markdown")))
+    index.publish(wheel(metadata=metadata_with_readme(README, "text/markdown")))
     page = project_page(browser, index)
     assert not [each for each in page.all("img") if "example.com" in each["src"]]
     assert "Images are left out" in page.text
@@ -238,9 +242,9 @@ def test_a_readme_that_is_not_utf8_or_very_long_is_shown_as_text(
 
 
 def test_a_replaced_file_shows_its_new_readme(browser: Browser, index: Index) -> None:
-    index.publish(wheel(metadata=described("the *first*", "text/markdown")))
+    index.publish(wheel(metadata=metadata_with_readme("the *first*", "text/markdown")))
     assert "the first" in project_page(browser, index).text
-    index.publish(wheel(metadata=described("the *second*", "text/markdown")))
+    index.publish(wheel(metadata=metadata_with_readme("the *second*", "text/markdown")))
     assert "the second" in project_page(browser, index).text
 
 

@@ -1,3 +1,5 @@
+"""The pages that list, create and delete repositories."""
+
 from __future__ import annotations
 
 import pytest
@@ -38,14 +40,16 @@ def test_a_repository_is_created_with_its_settings(browser: Browser) -> None:
     assert made["public"]
     assert made["dialect"] == "pypi"
     assert made["max_file_size"] == 3 << 10
-    # A notice is shown once.
+    # A notice is shown only once.
     assert "was created" not in browser.get(page.path).text
 
 
 def test_default_settings_are_those_of_the_admin_api(browser: Browser) -> None:
     browser.submit("/portal/create-repository", name="by-portal")
     browser.server.repository("by-api")
-    made = [browser.server.done("GET", f"/repositories/by-{who}") for who in ("portal", "api")]
+    made = [
+        browser.server.done("GET", f"/repositories/by-{origin}") for origin in ("portal", "api")
+    ]
     for each in made:
         del each["name"], each["url"], each["created"]
     assert made[0] == made[1]
@@ -71,13 +75,13 @@ def test_default_settings_are_those_of_the_admin_api(browser: Browser) -> None:
 def test_an_invalid_form_keeps_its_values_and_shows_the_error(
     browser: Browser, field: str, value: str, sentence: str
 ) -> None:
-    given = {"name": "wrong", "max_file_size": "1", "overwrite_protection": "on", field: value}
-    page = browser.submit("/portal/create-repository", status=400, **given)
+    submitted = {"name": "wrong", "max_file_size": "1", "overwrite_protection": "on", field: value}
+    page = browser.submit("/portal/create-repository", status=400, **submitted)
     assert page.path == "/portal/create-repository"
     assert sentence in page.text
     kept = page.form().fields
     for name in ("name", "max_file_size", "overwrite_protection"):
-        assert kept[name] == given[name]
+        assert kept[name] == submitted[name]
     assert browser.server.api("GET", "/repositories/wrong").status_code == 404
 
 
@@ -107,17 +111,16 @@ def test_a_long_repository_list_is_paginated(own_server: Server) -> None:
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
     seen: list[str] = []
-    way = "/portal/?q=r"
-    while way:
-        page = browser.get(way)
+    path = "/portal/?q=r"
+    while path:
+        page = browser.get(path)
         seen += [each["href"].rpartition("/")[2] for each in page.all("a", class_="name")]
-        following = page.all("a", rel="next")
-        way = following[0]["href"] if following else ""
-        way = "/portal/" + way if way else ""
+        next_links = page.all("a", rel="next")
+        path = "/portal/" + next_links[0]["href"] if next_links else ""
     assert seen == [f"r{number:03}" for number in range(120)]
     assert "Page 3 of 3" in page.text
-    for beyond in ("0", "-1", "99", "x", "9" * 100, "²"):
-        assert "of 3" in browser.get(f"/portal/?page={beyond}").text
+    for page_number in ("0", "-1", "99", "x", "9" * 100, "²"):
+        assert "of 3" in browser.get(f"/portal/?page={page_number}").text
     browser.close()
 
 

@@ -1,3 +1,5 @@
+"""Protection against forged forms, markup in content, and malformed requests."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -17,12 +19,12 @@ from tests.support.portal.browser import Browser, Page
 from tests.support.raw import connect
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=alert(2)>"
-"""What must be shown as it is written here."""
+"""Markup that pages must show as text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A page or form of the portal, its path filled in with what is there."""
+class Endpoint:
+    """A page or form of the portal, with placeholders in its path."""
 
     method: str
     path: str
@@ -32,24 +34,28 @@ class Place:
         return f"{self.method} {self.path}"
 
 
-def places() -> list[Place]:
-    """Every route of the portal."""
+def endpoints() -> list[Endpoint]:
+    """Return every route of the portal."""
     router = PortalRouter(
         Organization(
             "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
         )
     )
-    return [Place(route.method, route.path, route.sign_in_required) for route in router.routes]
+    return [Endpoint(route.method, route.path, route.sign_in_required) for route in router.routes]
 
 
-PLACES = places()
-PAGES = [place for place in PLACES if place.method == "GET" and "/assets/" not in place.path]
-FORMS = [place for place in PLACES if place.method == "POST"]
+ENDPOINTS = endpoints()
+PAGES = [
+    endpoint
+    for endpoint in ENDPOINTS
+    if endpoint.method == "GET" and "/assets/" not in endpoint.path
+]
+FORMS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
 
 
 @pytest.fixture(scope="module")
-def filled(server: Server) -> dict[str, str]:
-    """Something for every name in a path."""
+def names(server: Server) -> dict[str, str]:
+    """A value for every placeholder in a path."""
     index = server.repository()
     index.publish(wheel())
     token = server.done("POST", "/tokens", {"repository": index.name})["id"]
@@ -62,8 +68,8 @@ def filled(server: Server) -> dict[str, str]:
     }
 
 
-def everything(server: Server, names: dict[str, str]) -> object:
-    """All that a form of the portal could change."""
+def changeable_state(server: Server, names: dict[str, str]) -> object:
+    """Return everything that a form of the portal could change."""
     below = f"/repositories/{names['repository']}"
     return [
         server.done("GET", "/repositories"),
@@ -78,21 +84,21 @@ def test_these_tests_cover_every_route() -> None:
     assert len(FORMS) > 12
 
 
-@pytest.mark.parametrize("place", FORMS, ids=str)
+@pytest.mark.parametrize("endpoint", FORMS, ids=str)
 @pytest.mark.parametrize("token", [None, "", "wrong", "of another browser"])
 def test_a_form_without_a_valid_token_changes_nothing(
-    browser: Browser, filled: dict[str, str], place: Place, token: str | None
+    browser: Browser, names: dict[str, str], endpoint: Endpoint, token: str | None
 ) -> None:
     server = browser.server
-    before = everything(server, filled)
-    fields = {"name": filled["repository"], "email": "new@example.com", "read_only": "on"}
+    before = changeable_state(server, names)
+    fields = {"name": names["repository"], "email": "new@example.com", "read_only": "on"}
     if token == "of another browser":
         other = Browser(server)
         token = other.get("/portal/sign-in").form().fields["form-token"]
         other.close()
     if token is not None:
         fields["form-token"] = token
-    path = place.path.format(**filled)
+    path = endpoint.path.format(**names)
     if path.endswith("/upload"):
         parts = [*((name, (None, value)) for name, value in fields.items())]
         response = browser.request("POST", path, files=[*parts, ("content", ("x-1.tar.gz", b"x"))])
@@ -100,8 +106,8 @@ def test_a_form_without_a_valid_token_changes_nothing(
         response = browser.request("POST", path, data=fields)
     assert response.status_code == 403
     assert "nothing was changed" in Page(response).text
-    assert everything(server, filled) == before
-    # The session is still there.
+    assert changeable_state(server, names) == before
+    # The session has not ended.
     assert browser.get("/portal/").path == "/portal/"
 
 
@@ -136,25 +142,29 @@ def test_a_form_from_the_portal_itself_is_accepted(browser: Browser) -> None:
     assert response.status_code == 303
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place.sign_in_required], ids=str)
+@pytest.mark.parametrize(
+    "endpoint", [endpoint for endpoint in ENDPOINTS if endpoint.sign_in_required], ids=str
+)
 def test_anonymous_visitors_are_redirected_to_the_sign_in_page(
-    anonymous: Browser, filled: dict[str, str], place: Place
+    anonymous: Browser, names: dict[str, str], endpoint: Endpoint
 ) -> None:
-    before = everything(anonymous.server, filled)
-    path = place.path.format(**filled)
-    response = anonymous.request(place.method, path)
+    before = changeable_state(anonymous.server, names)
+    path = endpoint.path.format(**names)
+    response = anonymous.request(endpoint.method, path)
     assert response.status_code == 303
-    way = response.headers["Location"]
-    back = f"?next={quote(path, safe='')}" if place.method == "GET" and path != "/portal/" else ""
-    assert way == f"/portal/sign-in{back}"
-    assert everything(anonymous.server, filled) == before
+    location = response.headers["Location"]
+    back = (
+        f"?next={quote(path, safe='')}" if endpoint.method == "GET" and path != "/portal/" else ""
+    )
+    assert location == f"/portal/sign-in{back}"
+    assert changeable_state(anonymous.server, names) == before
 
 
-@pytest.mark.parametrize("place", PAGES, ids=str)
+@pytest.mark.parametrize("endpoint", PAGES, ids=str)
 def test_every_page_has_security_headers(
-    browser: Browser, filled: dict[str, str], place: Place
+    browser: Browser, names: dict[str, str], endpoint: Endpoint
 ) -> None:
-    headers = browser.request("GET", place.path.format(**filled)).headers
+    headers = browser.request("GET", endpoint.path.format(**names)).headers
     policy = dict(
         part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
     )
@@ -169,15 +179,15 @@ def test_every_page_has_security_headers(
     }
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    is_file = "/files/" in place.path and "/delete" not in place.path
+    is_file = "/files/" in endpoint.path and "/delete" not in endpoint.path
     assert headers["Cache-Control"] == ("no-cache" if is_file else "no-store")
 
 
-@pytest.mark.parametrize("place", PAGES, ids=str)
+@pytest.mark.parametrize("endpoint", PAGES, ids=str)
 def test_no_page_has_inline_scripts_inline_styles_or_duplicate_ids(
-    browser: Browser, filled: dict[str, str], place: Place
+    browser: Browser, names: dict[str, str], endpoint: Endpoint
 ) -> None:
-    response = browser.request("GET", place.path.format(**filled))
+    response = browser.request("GET", endpoint.path.format(**names))
     if not response.headers.get("Content-Type", "").startswith("text/html"):
         return
     page = Page(response)
@@ -195,7 +205,7 @@ def test_no_page_has_inline_scripts_inline_styles_or_duplicate_ids(
 
 @pytest.fixture
 def hostile(server: Server) -> Iterator[Index]:
-    """A repository in which all that somebody else writes is markup."""
+    """A repository whose users, paths and user agents contain markup."""
     index = server.repository(dialect="cloudrepo")
     email = '"{}"@example.com'.format(HOSTILE.replace('"', "").replace(":", ""))
     server.user(email=email)
@@ -353,7 +363,7 @@ def test_a_form_body_is_requested_with_100_continue(browser: Browser) -> None:
         assert connection.read_response().status == 100
         connection.send(body)
         assert connection.read_response().status == 403
-    # Who is not signed in is asked for nothing.
+    # An anonymous client is redirected before it has sent the body.
     with connect(browser.server.url) as connection:
         connection.send(head.replace(cookies, "a=b").encode())
         assert connection.read_response().status == 303

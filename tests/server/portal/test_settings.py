@@ -1,3 +1,5 @@
+"""The Repository Settings page."""
+
 from __future__ import annotations
 
 import pytest
@@ -75,8 +77,8 @@ def test_anyone_can_read_a_public_repository(browser: Browser, index: Index) -> 
 
 def test_every_dialect_can_be_chosen(browser: Browser, index: Index) -> None:
     page = browser.get(path_of(index))
-    offered = {each["value"] for each in page.all("input", name="dialect")}
-    assert offered == set(DIALECTS)
+    choices = {each["value"] for each in page.all("input", name="dialect")}
+    assert choices == set(DIALECTS)
     for name in DIALECTS:
         page = browser.submit(path_of(index), dialect=name)
         assert index.done("GET")["dialect"] == name

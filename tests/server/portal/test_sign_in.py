@@ -1,3 +1,5 @@
+"""Sign-in, sign-out and sessions."""
+
 from __future__ import annotations
 
 from http.cookies import Morsel, SimpleCookie
@@ -9,7 +11,8 @@ from tests.support.index import Server
 from tests.support.portal.browser import Browser, Page
 
 
-def cookie(response: requests.Response) -> Morsel[str]:
+def session_cookie(response: requests.Response) -> Morsel[str]:
+    """Return the only cookie that a response sets."""
     (morsel,) = SimpleCookie(response.headers["Set-Cookie"]).values()
     return morsel
 
@@ -35,7 +38,7 @@ def test_signing_in_redirects_to_the_requested_page(anonymous: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "next_path",
     [
         "https://example.com/portal/",
         "//example.com/portal/",
@@ -45,9 +48,9 @@ def test_signing_in_redirects_to_the_requested_page(anonymous: Browser) -> None:
         "/portal/é",
     ],
 )
-def test_signing_in_never_redirects_outside_the_portal(anonymous: Browser, wanted: str) -> None:
+def test_signing_in_never_redirects_outside_the_portal(anonymous: Browser, next_path: str) -> None:
     username, password = anonymous.server.admin
-    page = anonymous.submit("/portal/sign-in", username=username, password=password, next=wanted)
+    page = anonymous.submit("/portal/sign-in", username=username, password=password, next=next_path)
     assert page.path == "/portal/"
     assert page.response.url == anonymous.server.url + "/portal/"
 
@@ -71,7 +74,7 @@ def test_all_wrong_credentials_get_the_same_message(
     anonymous.close()
 
 
-def test_a_repository_user_cannot_sign_in_and_is_told_why(anonymous: Browser) -> None:
+def test_a_repository_user_cannot_sign_in_and_sees_the_reason(anonymous: Browser) -> None:
     email, passphrase = anonymous.server.user()
     page = anonymous.sign_in(email, passphrase, status=403)
     assert f"{email} cannot sign in here" in page.text
@@ -101,18 +104,18 @@ def test_the_session_cookie_is_restricted_to_this_server_and_hidden_from_scripts
     response = anonymous.request(
         "POST", "/portal/sign-in", data={**fields, "username": username, "password": password}
     )
-    morsel = cookie(response)
+    morsel = session_cookie(response)
     assert morsel.key == f"cloudrepo-portal-{anonymous.server.url.rpartition(':')[2]}"
     assert morsel["httponly"]
     assert morsel["samesite"] == "Strict"
     assert morsel["path"] == "/portal"
-    # It ends with the browser, and with the server's own limit.
+    # The browser drops it when it closes; the server limits its age.
     assert not morsel["max-age"]
     assert not morsel["expires"]
 
 
 def test_signing_in_changes_the_session_id(anonymous: Browser) -> None:
-    before = cookie(anonymous.request("GET", "/portal/sign-in"))
+    before = session_cookie(anonymous.request("GET", "/portal/sign-in"))
     anonymous.sign_in(*anonymous.server.admin)
     thief = Browser(anonymous.server)
     thief.session.cookies.set(before.key, before.value, path="/portal")
@@ -159,7 +162,7 @@ def test_sessions_of_two_servers_on_one_host_do_not_interfere(
     browser: Browser, own_server: Server
 ) -> None:
     other = Browser(own_server)
-    # As one browser has them: cookies ignore ports.
+    # One cookie jar, as in one browser: cookies ignore ports.
     other.session.cookies = browser.session.cookies
     other.sign_in(*own_server.admin)
     assert browser.get("/portal/").path == "/portal/"

@@ -1,3 +1,5 @@
+"""Rate limiting of sign-in attempts."""
+
 from __future__ import annotations
 
 import pytest
@@ -13,6 +15,8 @@ from tests.support.portal.browser import Browser
 
 
 class Clock:
+    """A clock that a test moves."""
+
     now = 1000.0
 
     def __call__(self) -> float:
@@ -88,7 +92,7 @@ def test_the_sign_in_page_shows_how_long_to_wait(own_server: Server) -> None:
     page = anonymous.sign_in(username, password, status=429)
     assert "Too many failed sign-ins. Try again in 1 second" in page.text
     assert page.response.headers["Retry-After"] == "1"
-    # Nobody else waits.
+    # Other requests and other users are not affected.
     assert own_server.request("GET", "/healthz").status_code == 200
     assert own_server.api("GET", "/repositories").status_code == 200
     email, passphrase = own_server.user()

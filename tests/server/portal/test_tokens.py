@@ -1,3 +1,5 @@
+"""The Tokens page."""
+
 from __future__ import annotations
 
 from tests.support.archives import wheel
@@ -45,9 +47,9 @@ def test_a_revoked_token_is_rejected_at_once(browser: Browser, index: Index) -> 
     page = browser.submit("/portal/tokens", "/portal/tokens", repository=index.name)
     holder = Index(index.server, index.name, "anybody", secret_of(page))
     assert holder.get().status_code == 200
-    identity = holder.password.split(".")[1]
-    page = browser.submit("/portal/tokens", f"/portal/tokens/{identity}/revoke")
-    assert f"The token {identity} was revoked." in page.text
+    token_id = holder.password.split(".")[1]
+    page = browser.submit("/portal/tokens", f"/portal/tokens/{token_id}/revoke")
+    assert f"The token {token_id} was revoked." in page.text
     assert holder.get().status_code == 401
 
 

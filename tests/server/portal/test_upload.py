@@ -1,3 +1,5 @@
+"""Uploads in the browser."""
+
 from __future__ import annotations
 
 import pytest
@@ -79,7 +81,7 @@ def test_a_file_that_is_too_large_is_rejected(browser: Browser, index: Index) ->
 
 
 def test_a_form_without_a_file_is_rejected_with_a_message(browser: Browser, index: Index) -> None:
-    # What a browser sends where none was chosen.
+    # Browsers send this if no file was selected.
     response = browser.send_files(index.name, ("", b""))
     assert response.status_code == 400
     assert "No file selected: choose a file." in Page(response).text
@@ -105,15 +107,15 @@ def test_the_form_token_must_come_before_the_files(browser: Browser, index: Inde
     assert index.get("/demo/").status_code == 404
 
 
-@pytest.mark.parametrize("refused", ["token", "too many"])
+@pytest.mark.parametrize("reason", ["no token", "too many files"])
 def test_a_rejected_form_leaves_no_blobs_behind(
-    browser: Browser, index: Index, refused: str
+    browser: Browser, index: Index, reason: str
 ) -> None:
     before = browser.server.blobs()
     large = wheel(padding=2 << 20)
-    files = [(large.filename, large.data)] * (21 if refused == "too many" else 1)
-    response = browser.send_files(index.name, *files, token=refused != "token")
-    assert response.status_code == (403 if refused == "token" else 400)
+    files = [(large.filename, large.data)] * (21 if reason == "too many files" else 1)
+    response = browser.send_files(index.name, *files, token=reason != "no token")
+    assert response.status_code == (403 if reason == "no token" else 400)
     assert browser.server.blobs() == before
 
 

@@ -1,3 +1,5 @@
+"""The pages of repository users."""
+
 from __future__ import annotations
 
 import re
@@ -14,7 +16,8 @@ def path_of(email: str, below: str = "") -> str:
     return f"/portal/users/{quote(email, safe='')}{below}"
 
 
-def login_of(index: Index, email: str, passphrase: str) -> int:
+def read_status(index: Index, email: str, passphrase: str) -> int:
+    """Return the status of reading the index with these credentials."""
     return index.request("GET", "/", auth=(email, passphrase)).status_code
 
 
@@ -33,8 +36,8 @@ def test_a_user_is_created_with_a_chosen_passphrase(browser: Browser, index: Ind
     assert page.path == path_of("dev@example.com")
     assert "The user dev@example.com was created." in page.text
     assert "correct horse" not in page.response.text
-    assert login_of(index, "dev@example.com", "correct horse") == 200
-    assert login_of(index, "dev@example.com", "correct house") == 401
+    assert read_status(index, "dev@example.com", "correct horse") == 200
+    assert read_status(index, "dev@example.com", "correct house") == 401
     assert "dev@example.com" in browser.get("/portal/users").text
 
 
@@ -43,7 +46,7 @@ def test_a_generated_passphrase_is_shown_once(browser: Browser, index: Index) ->
     secret = secret_of(page)
     assert "it is not shown again" in page.text
     assert len(secret) >= 24
-    assert login_of(index, "generated@example.com", secret) == 200
+    assert read_status(index, "generated@example.com", secret) == 200
     assert secret not in browser.get(path_of("generated@example.com")).response.text
 
 
@@ -66,7 +69,7 @@ def test_an_invalid_user_is_rejected_with_a_message(
     assert sentence in page.text
     assert page.form().fields["email"] == email
     assert page.form().fields["read_only"] == "on"
-    # A passphrase never comes back.
+    # The form never repeats a passphrase.
     assert page.form().fields["passphrase"] == ""
     assert passphrase not in page.response.text
 
@@ -76,7 +79,7 @@ def test_an_existing_e_mail_address_is_rejected(browser: Browser, index: Index) 
         "/portal/create-user", email=index.username.upper(), passphrase="other words", status=409
     )
     assert f"The user {index.username} already exists." in page.text
-    assert login_of(index, *index.auth) == 200
+    assert read_status(index, *index.auth) == 200
 
 
 def test_read_only_access_applies_to_the_next_request(browser: Browser, index: Index) -> None:
@@ -95,8 +98,8 @@ def test_a_changed_passphrase_applies_to_the_next_request(browser: Browser, inde
     path = path_of(index.username)
     page = browser.submit(path, f"{path}/passphrase", passphrase="another one")
     assert f"The passphrase of {index.username} was changed." in page.text
-    assert login_of(index, *index.auth) == 401
-    assert login_of(index, index.username, "another one") == 200
+    assert read_status(index, *index.auth) == 401
+    assert read_status(index, index.username, "another one") == 200
 
 
 @pytest.mark.parametrize("passphrase", ["", "1234567"])
@@ -106,17 +109,17 @@ def test_a_passphrase_that_is_too_short_is_rejected(
     path = path_of(index.username)
     page = browser.submit(path, f"{path}/passphrase", passphrase=passphrase, status=400)
     assert "A passphrase has 8 to 1024 characters" in page.text
-    assert login_of(index, *index.auth) == 200
+    assert read_status(index, *index.auth) == 200
 
 
 def test_a_revoked_user_is_rejected_at_once(browser: Browser, index: Index) -> None:
-    assert login_of(index, *index.auth) == 200
+    assert read_status(index, *index.auth) == 200
     path = path_of(index.username, "/revoke")
     assert f"The user {index.username} is deleted" in browser.get(path).text
     page = browser.submit(path)
     assert page.path == "/portal/users"
     assert f"The access of {index.username} was revoked." in page.text
-    assert login_of(index, *index.auth) == 401
+    assert read_status(index, *index.auth) == 401
     browser.get(path, status=404)
 
 

@@ -60,11 +60,11 @@ class Page(HTMLParser):
 
     def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
         """Return the attributes of every element with this tag and these attributes."""
-        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+        expected = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         return [
             found
             for name, found in self.elements
-            if name == tag and wanted.items() <= found.items()
+            if name == tag and expected.items() <= found.items()
         ]
 
     def form(self, action: str | None = None) -> Form:

@@ -88,11 +88,17 @@ PICTURES = (
     ),
     Picture("upload", f"{_RELEASES}/upload", "1 file rejected", prepare=_reject_an_upload),
     Picture("connection-settings", f"{_RELEASES}/connection?user={PUBLISHER}", "YOUR-PASSPHRASE"),
-    Picture("repository-settings", f"{_RELEASES}/settings", "Overwrite Protection", max_height=652),
+    Picture("repository-settings", f"{_RELEASES}/settings", "Overwrite Protection", max_height=630),
     Picture("users", "/portal/users", "Read Only"),
-    Picture("create-user", "/portal/create-user", "not shown again", prepare=_create_user),
+    Picture(
+        "create-user",
+        "/portal/create-user",
+        "not shown again",
+        prepare=_create_user,
+        max_height=716,
+    ),
     Picture("tokens", "/portal/tokens", "not shown again", prepare=_create_token),
-    Picture("activity", "/portal/activity", "overwrite protection is on", max_height=600),
+    Picture("activity", "/portal/activity", "overwrite protection is on", max_height=572),
 )
 """The pictures that need a sign-in, in the order in which they are taken."""
 
