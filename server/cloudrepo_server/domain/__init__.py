@@ -1,1 +1,1 @@
-"""Every rule of the organization and its repositories."""
+"""The rules of an organization and its repositories, independent of HTTP."""

@@ -1,4 +1,4 @@
-"""The organization: its repositories, and all that belongs to every one of them."""
+"""The organization: its repositories, users, tokens, portal sessions and upstreams."""
 
 import contextlib
 import re

@@ -93,12 +93,12 @@ def _read_zip_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
     with _open_zip(name, archive) as sdist:
         for info in sdist.infolist():
             if _is_pkg_info(info.filename):
-                return _sdist_contents(_read_member(name, sdist, info, limit))
+                return _sdist_metadata(_read_member(name, sdist, info, limit))
     return ArchiveMetadata(None, None)
 
 
 def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
-    contents = ArchiveMetadata(None, None)
+    metadata = ArchiveMetadata(None, None)
     unpacked = 0
     with (
         _BoundedGzip(archive, limit + _MAX_OTHER_HEADERS) as unzipped,
@@ -115,12 +115,12 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
                     raise InvalidError(f"{name.filename} has a PKG-INFO larger than {limit} bytes.")
                 extracted = sdist.extractfile(member)
                 if extracted is not None:
-                    contents = _sdist_contents(extracted.read())
+                    metadata = _sdist_metadata(extracted.read())
             # tarfile keeps every header in memory until the archive is closed.
             sdist.members.clear()  # type: ignore[attr-defined] # missing in typeshed
             sdist.pax_headers = {}
             unzipped.left = limit + _MAX_OTHER_HEADERS
-    return contents
+    return metadata
 
 
 class _BoundedGzip(gzip.GzipFile):
@@ -140,7 +140,7 @@ class _BoundedGzip(gzip.GzipFile):
         return super().read(size)
 
 
-def _sdist_contents(metadata: bytes) -> ArchiveMetadata:
+def _sdist_metadata(metadata: bytes) -> ArchiveMetadata:
     fields = _fields(metadata)
     version = fields.get("metadata_version", "")
     reliable = version in _METADATA_VERSIONS and (

@@ -62,13 +62,13 @@ def test_only_repositories_and_users_of_stale_runs_are_deleted(
     process = start_server("--data", data, name="first")
     server = Server(process)
     stale = create(server, "killed-1", "killed") | create(server, "killed-2", "killed")
-    index = Index(server, "killed-1", *server.user(email="of-nobody@example.com"))
+    index = Index(server, "killed-1", *server.user(email="without-run@example.com"))
     index.publish(wheel())
     server.done("POST", "/tokens", {"repository": "killed-1"})
     kept = create(server, "by-hand", None) | create(server, "young", "young")
     # A run that still creates repositories is alive, so its first ones are kept too.
     kept |= create(server, "long-first", "long") | create(server, "long-last", "long")
-    kept.add("of-nobody@example.com")
+    kept.add("without-run@example.com")
     server.close()
     assert process.stop() == 0
     old = ("by-hand", "long-first")
