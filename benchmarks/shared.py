@@ -25,7 +25,7 @@ from cloudrepo_server.keys import project_key
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument
 from cloudrepo_server.storage.connect import open_shared
 from tests.support.index import Server
-from tests.support.object_stores.engines import NAMES, Engine, started
+from tests.support.object_stores.engines import ENGINES, Engine, run_engine
 from tests.support.process import ServerProcess
 
 _SERVERS = (1, 2, 4)
@@ -69,12 +69,12 @@ def main() -> None:
     """Measure over the store that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shared", description=__doc__)
     parser.add_argument("--only", choices=["servers", "files"], help="one of the two tables")
-    parser.add_argument("engine", nargs="?", default="ministack", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("engine", nargs="?", default="ministack", help=f"of {', '.join(ENGINES)}")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cloudrepo-benchmark-") as folder:
         at = Path(folder)
         (at / "store").mkdir()
-        with started(given.engine, at / "store") as engine:
+        with run_engine(given.engine, at / "store") as engine:
             print(f"Over {given.engine}, {os.cpu_count()} cores, with its clients.\n")
             for name, table in (("servers", _by_servers), ("files", _by_files)):
                 if given.only in (None, name):

@@ -1,4 +1,4 @@
-"""The repository of these tests is created by one server and read through the other."""
+"""Fixture `index`: these tests write through one server and read through another."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from tests.support.index import Index, Server
 
 
 @pytest.fixture
-def index(one: Server) -> Index:
+def index(first_server: Server) -> Index:
     """A new repository, created through the first server."""
-    return one.repository()
+    return first_server.repository()

@@ -1,4 +1,4 @@
-"""Two servers, four writers each, and one of the servers killed on the way."""
+"""Concurrent writers on two servers that share a store, one of which is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import requests
 
 from tests.support.archives import Archive, wheel
 from tests.support.index import JSON, Index, Server
-from tests.support.object_stores.fixtures import seen_from
+from tests.support.object_stores.fixtures import index_through
 from tests.support.process import ServerProcess
 
-WRITERS = 4
+WRITERS_PER_SERVER = 4
 PROJECTS = 3
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a writer was told of one upload; None where nobody answered."""
+class Upload:
+    """One upload, and the status of its response; None if there was no response."""
 
     filename: str
     sha256: str
@@ -33,14 +33,14 @@ class Told:
 
 @dataclass
 class Writer:
-    """A client with connections of its own, that goes to the other server when one is gone."""
+    """A client with connections of its own, which changes servers after a lost connection."""
 
     indexes: list[Index]
-    told: list[Told] = field(default_factory=list)
+    uploads: list[Upload] = field(default_factory=list)
     session: requests.Session = field(default_factory=requests.Session)
 
     def upload(self, archive: Archive) -> int | None:
-        """Upload once; where nobody answers, the other server is asked from then on."""
+        """Upload once, and record the status; without a response, change to the other server."""
         index = self.indexes[0]
         server = index.server
         try:
@@ -50,17 +50,34 @@ class Writer:
         except requests.RequestException:
             status = None
             self.indexes.reverse()
-        self.told.append(Told(archive.filename, archive.sha256, status))
+        self.uploads.append(Upload(archive.filename, archive.sha256, status))
         return status
 
+    def yank(self, filename: str) -> str | None:
+        """Yank a file, and return the reason; None if there was no response."""
+        index = self.indexes[0]
+        path = f"/api/repositories/{index.name}/files/{filename}"
+        try:
+            response = self.session.patch(
+                index.server.url + path,
+                json={"yanked": "a reason"},
+                auth=index.server.admin,
+                timeout=60,
+            )
+        except requests.RequestException:
+            self.indexes.reverse()
+            return None
+        assert response.status_code == 200, response.text
+        return "a reason"
 
-def storm(
-    writers: list[Writer], write: Callable[[int, Writer], None], halfway: Callable[[], None]
+
+def write_concurrently(
+    writers: list[Writer], write: Callable[[int, Writer], None], meanwhile: Callable[[], None]
 ) -> None:
-    """Let all write at once; something happens when half of it is done."""
+    """Run `write` for all writers at once, and `meanwhile` beside them."""
     with ThreadPoolExecutor(len(writers)) as pool:
         writing = [pool.submit(write, number, writer) for number, writer in enumerate(writers)]
-        halfway()
+        meanwhile()
         for each in writing:
             each.result()
 
@@ -70,29 +87,29 @@ def versions(count: int) -> list[str]:
 
 
 @pytest.fixture
-def uploads(request: pytest.FixtureRequest) -> int:
-    """How many uploads each writer does."""
-    count: int = request.config.getoption("--storm")
+def uploads_per_writer(request: pytest.FixtureRequest) -> int:
+    count: int = request.config.getoption("--uploads-per-writer")
     return count
 
 
-def writers_of(index: Index, other: Server) -> list[Writer]:
-    elsewhere = seen_from(other, index)
-    orders = ([index, elsewhere], [elsewhere, index])
-    return [Writer(list(orders[number % 2])) for number in range(2 * WRITERS)]
+def create_writers(index: Index, second_server: Server) -> list[Writer]:
+    """Return writers of which one half begins with each server."""
+    index_on_second = index_through(second_server, index)
+    orders = ([index, index_on_second], [index_on_second, index])
+    return [Writer(list(orders[number % 2])) for number in range(2 * WRITERS_PER_SERVER)]
 
 
-def kill_when(process: ServerProcess, writers: list[Writer], done: int) -> None:
-    """Kill a server when so many uploads were answered; nobody waits for anything but that."""
-    enough = threading.Event()
-    while not enough.wait(0.005):
-        if sum(len(writer.told) for writer in writers) >= done:
-            enough.set()
+def kill_after(process: ServerProcess, writers: list[Writer], uploads: int) -> None:
+    """Kill a server once all writers together have made this many uploads."""
+    done = threading.Event()
+    while not done.wait(0.005):
+        if sum(len(writer.uploads) for writer in writers) >= uploads:
+            done.set()
     process.kill()
 
 
-def stored(index: Index) -> dict[str, str]:
-    """The digest of each file on the pages, each once, and none whose bytes are others."""
+def stored_files(index: Index) -> dict[str, str]:
+    """Return the digest of each listed file, after checking that each is listed once and whole."""
     found: dict[str, str] = {}
     for project in index.json("/")["projects"]:
         page = index.get(f"/{project['name']}/", Accept=JSON).json()
@@ -104,116 +121,111 @@ def stored(index: Index) -> dict[str, str]:
     return found
 
 
-def test_one_winner_for_each_name_under_protection(
-    index: Index, other: Server, uploads: int
+def test_exactly_one_upload_of_each_file_name_succeeds_under_overwrite_protection(
+    index: Index, second_server: Server, uploads_per_writer: int
 ) -> None:
-    """Every writer wants every name, each with bytes of its own, in an order of its own."""
+    """Every writer uploads every file name, with content and in an order of its own."""
     index.set(overwrite_protection=True)
-    writers = writers_of(index, other)
+    writers = create_writers(index, second_server)
 
     def write(number: int, writer: Writer) -> None:
-        names = [(f"demo{at}", version) for at in range(PROJECTS) for version in versions(uploads)]
-        for project, version in random.Random(number).sample(names, uploads):  # noqa: S311 (no secret)
+        names = [
+            (f"demo{project}", version)
+            for project in range(PROJECTS)
+            for version in versions(uploads_per_writer)
+        ]
+        sample = random.Random(number).sample(names, uploads_per_writer)  # noqa: S311 (no secret)
+        for project, version in sample:
             archive = wheel(project, version, module=f"writer = {number}\n")
             if writer.upload(archive) is None:
-                # As twine does: it was perhaps stored, or not.
+                # Retry once, as twine does: the first upload may have been stored.
                 writer.upload(archive)
 
-    storm(
+    write_concurrently(
         writers,
         write,
-        partial(kill_when, other.process, writers, uploads * WRITERS),
+        partial(
+            kill_after, second_server.process, writers, uploads_per_writer * WRITERS_PER_SERVER
+        ),
     )
-    found = stored(index)
-    told = [each for writer in writers for each in writer.told]
-    accepted = [each for each in told if each.status == 200]
-    assert {each.filename for each in told} == set(found)
-    assert {each.status for each in told} <= {200, 409, None}
+    found = stored_files(index)
+    uploads = [each for writer in writers for each in writer.uploads]
+    accepted = [each for each in uploads if each.status == 200]
+    assert {each.filename for each in uploads} == set(found)
+    assert {each.status for each in uploads} <= {200, 409, None}
     assert len({each.filename for each in accepted}) == len(accepted)
     for each in accepted:
         assert found[each.filename] == each.sha256
-    # What nobody was told to be accepted was stored by an upload whose answer was lost.
-    unanswered = {(each.filename, each.sha256) for each in told if each.status is None}
-    rest = found.items() - {(each.filename, each.sha256) for each in accepted}
-    assert rest <= unanswered
+    # All other files were stored by uploads whose response was lost.
+    without_response = {(each.filename, each.sha256) for each in uploads if each.status is None}
+    others = found.items() - {(each.filename, each.sha256) for each in accepted}
+    assert others <= without_response
 
 
-def test_nothing_is_lost_or_doubled_where_all_write_to_one_project(
-    index: Index, other: Server, uploads: int
+def test_concurrent_changes_of_one_project_are_neither_lost_nor_duplicated(
+    index: Index, second_server: Server, uploads_per_writer: int
 ) -> None:
-    """Uploads, overwrites and yanks of different files, which stand in one document."""
-    writers = writers_of(index, other)
+    """Uploads, overwrites and yanks of different files, which share one document."""
+    writers = create_writers(index, second_server)
     expected: dict[str, tuple[str, str | bool]] = {}
-    unsure: set[str] = set()
+    unknown_yanks: set[str] = set()
 
     def write(number: int, writer: Writer) -> None:
         random_ = random.Random(number)  # noqa: S311 (no secret)
-        for version in versions(uploads // 2):
+        for version in versions(uploads_per_writer // 2):
             name = f"{version}.{number}"
             archives = [wheel("demo", name), wheel("demo", name, module="x = 2\n")]
             for archive in archives[: random_.randint(1, 2)]:
                 while writer.upload(archive) != 200:
-                    assert writer.told[-1].status is None, writer.told[-1]
-            yanked = yank(writer, archive.filename) if random_.random() < 0.5 else False
+                    assert writer.uploads[-1].status is None, writer.uploads[-1]
+            yanked = writer.yank(archive.filename) if random_.random() < 0.5 else False
             if yanked is None:
-                unsure.add(archive.filename)
+                unknown_yanks.add(archive.filename)
             expected[archive.filename] = archive.sha256, yanked or False
 
-    storm(
+    write_concurrently(
         writers,
         write,
-        partial(kill_when, index.server.process, writers, uploads * WRITERS // 2),
+        partial(
+            kill_after,
+            index.server.process,
+            writers,
+            uploads_per_writer * WRITERS_PER_SERVER // 2,
+        ),
     )
-    kept = seen_from(other, index)
-    page = kept.files()
+    remaining = index_through(second_server, index)
+    page = remaining.files()
     assert set(page) == set(expected)
     for filename, (sha256, yanked) in expected.items():
         assert page[filename]["hashes"]["sha256"] == sha256
-        if filename not in unsure:
+        if filename not in unknown_yanks:
             assert page[filename]["yanked"] == yanked
-    assert stored(kept) == {name: sha256 for name, (sha256, _) in expected.items()}
+    assert stored_files(remaining) == {name: sha256 for name, (sha256, _) in expected.items()}
 
 
-def yank(writer: Writer, filename: str) -> str | None:
-    """Yank a file; None where nobody answered."""
-    index = writer.indexes[0]
-    path = f"/api/repositories/{index.name}/files/{filename}"
-    try:
-        answer = writer.session.patch(
-            index.server.url + path,
-            json={"yanked": "a reason"},
-            auth=index.server.admin,
-            timeout=60,
-        )
-    except requests.RequestException:
-        writer.indexes.reverse()
-        return None
-    assert answer.status_code == 200, answer.text
-    return "a reason"
-
-
-def test_a_name_that_comes_and_goes_has_one_owner(one: Server, other: Server) -> None:
-    """Of all that make or remove a user at once, one succeeds each time."""
+def test_exactly_one_of_several_concurrent_creations_or_deletions_of_a_user_succeeds(
+    first_server: Server, second_server: Server
+) -> None:
     email = "contended@example.com"
 
-    def everywhere(act: Callable[[Server], int]) -> list[int]:
+    def run_concurrently(act: Callable[[Server], int]) -> list[int]:
         with ThreadPoolExecutor(8) as pool:
-            return list(pool.map(act, [one, other] * 4))
+            return list(pool.map(act, [first_server, second_server] * 4))
 
     for _ in range(10):
-        made = everywhere(lambda each: each_made(each, email))
-        assert sorted(made) == [201] + [409] * 7
-        gone = everywhere(
-            lambda each: (
-                requests.delete(
-                    f"{each.url}/api/users/{email}", auth=each.admin, timeout=60
-                ).status_code
-            )
-        )
-        assert sorted(gone) == [204] + [404] * 7
+        created = run_concurrently(lambda server: create_user(server, email))
+        assert sorted(created) == [201] + [409] * 7
+        deleted = run_concurrently(lambda server: delete_user(server, email))
+        assert sorted(deleted) == [204] + [404] * 7
 
 
-def each_made(server: Server, email: str) -> int:
+def create_user(server: Server, email: str) -> int:
     return requests.post(
         f"{server.url}/api/users", json={"email": email}, auth=server.admin, timeout=60
+    ).status_code
+
+
+def delete_user(server: Server, email: str) -> int:
+    return requests.delete(
+        f"{server.url}/api/users/{email}", auth=server.admin, timeout=60
     ).status_code

@@ -1,4 +1,4 @@
-"""The store fails: what can be tried again is, what cannot is told; and no file is half there."""
+"""Failures of the store: requests are retried, errors are reported, and no file is incomplete."""
 
 from __future__ import annotations
 
@@ -10,180 +10,196 @@ from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
 from tests.support.object_stores.engines import Engine, MiniStack
-from tests.support.object_stores.fixtures import Serve, seen_from
-from tests.support.object_stores.flaky_network import Fate, Judge, Way, passes
+from tests.support.object_stores.fixtures import StartSharedServer, index_through
+from tests.support.object_stores.flaky_network import Action, FlakyNetwork, Policy, forward_all
 from tests.support.raw import connect, request
 from tests.support.wait import wait_until
 
-# A server gives up a store that says nothing in about 10 s; the machine may be slow.
+# A server gives up an unresponsive store after about 10 s; the machine may be slow.
 SECONDS = 60.0
 
 
 @pytest.fixture
-def far(serve: Serve, engine: Engine, way: Way) -> Server:
-    """The server at the end of that way."""
-    return serve(**engine.through(way.port))
+def flaky_server(
+    start_shared_server: StartSharedServer, engine: Engine, network: FlakyNetwork
+) -> Server:
+    """A server that reaches the store through the flaky network."""
+    return start_shared_server(**engine.variables_through(network.port))
 
 
 @pytest.fixture
-def index(far: Server) -> Index:
-    return far.repository(overwrite_protection=True)
+def index(flaky_server: Server) -> Index:
+    return flaky_server.repository(overwrite_protection=True)
 
 
-def once_each(fate: Fate, methods: str, *parts: str) -> Judge:
-    """The first request for each path that holds one of these parts meets that fate."""
+def once_per_path(action: Action, methods: str, *parts: str) -> Policy:
+    """Return a policy that takes the action at the first request for each of certain paths.
+
+    Args:
+        action: the action.
+        methods: the methods of these requests, separated by `|`.
+        *parts: each such path contains one of these.
+    """
     seen: Counter[str] = Counter()
 
-    def judge(asked: str, path: str) -> Fate:
-        if asked not in methods.split("|") or not any(part in path for part in parts):
-            return Fate.PASSES
+    def policy(method: str, path: str) -> Action:
+        if method not in methods.split("|") or not any(part in path for part in parts):
+            return Action.FORWARD
         seen[path] += 1
-        return fate if seen[path] == 1 else Fate.PASSES
+        return action if seen[path] == 1 else Action.FORWARD
 
-    return judge
+    return policy
 
 
 @pytest.mark.parametrize(
-    "fate",
+    "action",
     [
-        Fate.LOSES_ITS_ANSWER,
-        Fate.IS_REFUSED,
-        Fate.IS_CUT,
-        Fate.IS_TOLD_TO_WAIT,
-        Fate.CONFLICTS,
+        Action.DROP_RESPONSE,
+        Action.REFUSE_CONNECTION,
+        Action.CUT_REQUEST,
+        Action.RESPOND_503,
+        Action.RESPOND_409,
     ],
 )
-def test_what_is_written_is_written_once_whatever_becomes_of_the_first_try(
-    far: Server, way: Way, fate: Fate
+def test_a_write_is_applied_exactly_once_if_its_first_request_fails(
+    flaky_server: Server, network: FlakyNetwork, action: Action
 ) -> None:
-    """And who wrote it is told so, not that somebody else did."""
+    """The server also reports success, rather than a conflict with its own first request."""
     documents = ("/users/", "/repositories/", "/projects/")
-    # Nothing conflicts with what is written under a key of its own.
-    blobs = () if fate is Fate.CONFLICTS else ("/blobs/",)
-    way.judge = once_each(fate, "PUT|POST", *documents, *blobs)
-    index = far.repository(overwrite_protection=True)
+    # Blobs have unique keys, so no store reports a conflict for them.
+    blobs = () if action is Action.RESPOND_409 else ("/blobs/",)
+    network.policy = once_per_path(action, "PUT|POST", *documents, *blobs)
+    index = flaky_server.repository(overwrite_protection=True)
     small, large = wheel(), wheel("large", padding=12 << 20)
     index.publish(small, large, wheel(version="2.0"))
-    way.judge = once_each(fate, "PUT", *documents)
+    network.policy = once_per_path(action, "PUT", *documents)
     index.done("PATCH", f"/files/{small.filename}", {"yanked": "it broke"})
-    way.judge = once_each(fate, "PUT", *documents)
+    network.policy = once_per_path(action, "PUT", *documents)
     index.done("DELETE", f"/files/{wheel(version='2.0').filename}")
     assert set(index.files()) == {small.filename}
     assert index.files()[small.filename]["yanked"] == "it broke"
     assert index.file(large, "large").content == large.data
-    way.judge = once_each(fate, "PUT", *documents)
-    far.done("DELETE", f"/users/{index.username}")
+    network.policy = once_per_path(action, "PUT", *documents)
+    flaky_server.done("DELETE", f"/users/{index.username}")
     index.done("DELETE")
-    assert way.met(fate) >= 7
+    assert network.count(action) >= 7
 
 
-@pytest.mark.parametrize(
-    "fate", [Fate.GETS_HALF_AN_ANSWER, Fate.LOSES_ITS_ANSWER, Fate.IS_TOLD_TO_WAIT]
-)
-def test_what_is_read_is_read_again(index: Index, way: Way, fate: Fate) -> None:
+@pytest.mark.parametrize("action", [Action.CUT_RESPONSE, Action.DROP_RESPONSE, Action.RESPOND_503])
+def test_a_read_is_retried_if_its_first_request_fails(
+    index: Index, network: FlakyNetwork, action: Action
+) -> None:
+    folders = ("/users/", "/repositories/", "/projects/", "/blobs/")
     large = wheel("large", padding=12 << 20)
     index.publish(wheel(), large)
-    way.judge = once_each(fate, "GET", "/users/", "/repositories/", "/projects/", "/blobs/")
+    network.policy = once_per_path(action, "GET", *folders)
     assert index.file(wheel()).content == wheel().data
-    way.judge = once_each(fate, "GET", "/users/", "/repositories/", "/projects/", "/blobs/")
+    network.policy = once_per_path(action, "GET", *folders)
     assert index.file(large, "large").content == large.data
-    assert way.met(fate) >= 3
+    assert network.count(action) >= 3
 
 
-@pytest.mark.parametrize("fate", [Fate.IS_REFUSED, Fate.WAITS, Fate.IS_TOLD_TO_WAIT])
-def test_a_store_that_is_gone_is_told_soon_and_without_a_word_of_where_it_is(
-    index: Index, other: Server, way: Way, fate: Fate
+@pytest.mark.parametrize("action", [Action.REFUSE_CONNECTION, Action.HANG, Action.RESPOND_503])
+def test_an_unavailable_store_is_reported_without_its_address(
+    index: Index, second_server: Server, network: FlakyNetwork, action: Action
 ) -> None:
     index.publish(wheel())
-    way.judge = lambda _method, _path: fate
-    for answer in (
+    network.policy = lambda _method, _path: action
+    for response in (
         index.request("GET", "/demo/", timeout=SECONDS),
         index.request("POST", "", data=b"", timeout=SECONDS),
         index.server.request("GET", "/readyz", timeout=SECONDS),
     ):
-        assert answer.status_code == 503, answer.text
-        assert "127.0.0.1" not in answer.text + answer.reason
-        assert "bucket" not in answer.text + answer.reason
-    assert answer.headers.get("Retry-After")
+        assert response.status_code == 503, response.text
+        assert "127.0.0.1" not in response.text + response.reason
+        assert "bucket" not in response.text + response.reason
+    assert response.headers.get("Retry-After")
     assert index.server.request("GET", "/healthz").status_code == 200
-    # Whoever reaches the store is not held up.
-    assert seen_from(other, index).file(wheel()).content == wheel().data
-    way.judge = passes
+    # The other server reaches the store, and is not affected.
+    assert index_through(second_server, index).file(wheel()).content == wheel().data
+    network.policy = forward_all
     assert index.file(wheel()).content == wheel().data
     assert index.server.request("GET", "/readyz").status_code == 200
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
-def test_an_upload_whose_store_goes_on_the_way_never_was(
-    index: Index, other: Server, way: Way, engine: Engine
+def test_an_upload_leaves_nothing_if_the_store_fails_before_the_end(
+    index: Index, second_server: Server, network: FlakyNetwork, engine: Engine
 ) -> None:
-    """Whichever of its requests is the last to get through."""
-    elsewhere, unfinished = seen_from(other, index), engine.unfinished()
+    """The store fails after each number of successful writes, until the upload succeeds."""
+    index_on_second = index_through(second_server, index)
+    incomplete = engine.incomplete_uploads()
     large, small = wheel("large", padding=12 << 20), wheel()
     for archive, project in ((large, "large"), (small, "demo")):
-        for through in range(8):
-            way.judge = _only_first_writes(through)
-            answer = index.post(fields(archive), timeout=SECONDS)
-            way.judge = passes
-            assert answer.status_code in (200, 503), answer.text
-            if answer.status_code == 200:
+        for successful_writes in range(8):
+            network.policy = refuse_writes_after(successful_writes)
+            response = index.post(fields(archive), timeout=SECONDS)
+            network.policy = forward_all
+            assert response.status_code in (200, 503), response.text
+            if response.status_code == 200:
                 break
-            assert answer.headers["Retry-After"]
-            page = elsewhere.get(f"/{project}/")
+            assert response.headers["Retry-After"]
+            page = index_on_second.get(f"/{project}/")
             if page.status_code == 200:
-                # It was stored, though the server could not be sure; wholly then.
+                # The upload was stored although the server could not know; so it must be complete.
                 break
             assert page.status_code == 404
         else:
-            raise AssertionError("there are more writes in an upload than this test thought of")
-        assert elsewhere.file(archive, project).content == archive.data
-    # Of the tries that failed no part stays that nobody would remove.
-    wait_until(lambda: engine.unfinished() <= unfinished, "unfinished uploads to be given up")
+            raise AssertionError("an upload makes more writes than this test expects")
+        assert index_on_second.file(archive, project).content == archive.data
+    # The failed uploads leave no parts that would stay forever.
+    wait_until(
+        lambda: engine.incomplete_uploads() <= incomplete, "incomplete uploads to be aborted"
+    )
 
 
-def _only_first_writes(number: int) -> Judge:
-    passed = 0
+def refuse_writes_after(number: int) -> Policy:
+    """Return a policy that forwards this number of writes and refuses all later ones."""
+    forwarded = 0
 
-    def judge(method: str, _path: str) -> Fate:
-        nonlocal passed
+    def policy(method: str, _path: str) -> Action:
+        nonlocal forwarded
         if method not in ("PUT", "POST"):
-            return Fate.PASSES
-        passed += 1
-        return Fate.PASSES if passed <= number else Fate.IS_REFUSED
+            return Action.FORWARD
+        forwarded += 1
+        return Action.FORWARD if forwarded <= number else Action.REFUSE_CONNECTION
 
-    return judge
+    return policy
 
 
-def test_what_was_stored_though_nobody_could_say_so_is_whole(
-    index: Index, other: Server, way: Way
+def test_an_upload_with_an_unknown_outcome_keeps_its_content(
+    index: Index, second_server: Server, network: FlakyNetwork
 ) -> None:
-    """The last answer is lost, and then the store is gone: the bytes must stay."""
-    gone = False
+    """The response to the last write is lost, and then the store becomes unavailable."""
+    unavailable = False
 
-    def judge(method: str, path: str) -> Fate:
-        nonlocal gone
-        if gone:
-            return Fate.IS_REFUSED
-        gone = method == "PUT" and "/projects/" in path
-        return Fate.LOSES_ITS_ANSWER if gone else Fate.PASSES
+    def policy(method: str, path: str) -> Action:
+        nonlocal unavailable
+        if unavailable:
+            return Action.REFUSE_CONNECTION
+        unavailable = method == "PUT" and "/projects/" in path
+        return Action.DROP_RESPONSE if unavailable else Action.FORWARD
 
-    way.judge = judge
-    answer = index.post(fields(wheel()), timeout=SECONDS)
-    way.judge = passes
-    assert answer.status_code == 503
-    assert "may or may not have been applied" in answer.reason
-    elsewhere = seen_from(other, index)
-    assert elsewhere.file(wheel()).content == wheel().data
-    assert elsewhere.get(f"/demo/{wheel().filename}.metadata").content == wheel().metadata
-    # Who tries again is told that the file is there.
+    network.policy = policy
+    response = index.post(fields(wheel()), timeout=SECONDS)
+    network.policy = forward_all
+    assert response.status_code == 503
+    assert "may or may not have been applied" in response.reason
+    index_on_second = index_through(second_server, index)
+    assert index_on_second.file(wheel()).content == wheel().data
+    metadata = index_on_second.get(f"/demo/{wheel().filename}.metadata")
+    assert metadata.content == wheel().metadata
+    # A second upload is told that the file exists.
     assert index.upload(wheel()).status_code == 409
 
 
-def test_a_cut_upload_leaves_nothing(index: Index, engine: Engine, url: str) -> None:
-    """Its client goes away, after some of its parts were stored."""
+def test_an_upload_whose_client_disconnects_leaves_nothing(
+    index: Index, engine: Engine, url: str
+) -> None:
+    """The client disconnects after the store received some parts."""
     if not isinstance(engine, MiniStack):
-        pytest.skip("this store does not tell what is unfinished")
-    before, unfinished = engine.keys(url), engine.unfinished()
+        pytest.skip("this store does not list incomplete uploads")
+    before, incomplete = engine.keys(url), engine.incomplete_uploads()
     form = encode(fields(wheel("large", padding=24 << 20)))
     with connect(index.url) as connection:
         headers = {**index.authorization, "Content-Type": form.content_type}
@@ -191,6 +207,6 @@ def test_a_cut_upload_leaves_nothing(index: Index, engine: Engine, url: str) -> 
             f"POST {index.path} HTTP/1.1", {**headers, "Content-Length": str(len(form.body))}
         )
         connection.send(head + form.body[:-1000])
-        wait_until(lambda: engine.unfinished() > unfinished, "a part to arrive")
-    wait_until(lambda: engine.unfinished() <= unfinished, "the parts to be given up")
-    wait_until(lambda: engine.keys(url) <= before, "the blob to be removed")
+        wait_until(lambda: engine.incomplete_uploads() > incomplete, "a part to arrive")
+    wait_until(lambda: engine.incomplete_uploads() <= incomplete, "the upload to be aborted")
+    wait_until(lambda: engine.keys(url) <= before, "the blob to be deleted")

@@ -1,4 +1,4 @@
-"""Files in a shared store: large ones with flat memory, and taken from the store itself."""
+"""Files in a shared store: constant memory for large ones, and downloads from presigned URLs."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from tests.support.archives import (
 )
 from tests.support.index import Index, Server
 from tests.support.object_stores.engines import Engine
-from tests.support.object_stores.fixtures import Serve
-from tests.support.object_stores.flaky_network import Way
+from tests.support.object_stores.fixtures import StartSharedServer
+from tests.support.object_stores.flaky_network import FlakyNetwork
 from tests.support.raw import basic, connect, request
 
 MEBIBYTE = 1 << 20
 SIZE = 200 * MEBIBYTE
-# Two parts of 5 MiB of each upload are on the way, or two pieces of 4 MiB of each download.
-ALLOWED = 40 * MEBIBYTE
+# An upload buffers two parts of 5 MiB, and a download two chunks of 4 MiB.
+MAX_GROWTH = 40 * MEBIBYTE
 
 
-def resident(server: Server) -> int:
+def resident_memory(server: Server) -> int:
     return int(psutil.Process(server.process.pid).memory_info().rss)
 
 
-def test_a_large_file_comes_and_goes_with_flat_memory(index: Index) -> None:
+def test_a_large_upload_and_download_need_constant_memory(index: Index) -> None:
     server, warm = index.server, wheel("warm", padding=12 * MEBIBYTE)
     index.publish(warm)
     assert index.file(warm, "warm").content == warm.data
@@ -46,49 +46,51 @@ def test_a_large_file_comes_and_goes_with_flat_memory(index: Index) -> None:
     }
     data = zipped(files, compression=zipfile.ZIP_STORED)
     name = "large-1.0-py3-none-any.whl"
-    before = peak = resident(server)
+    before = peak = resident_memory(server)
     with connect(server.url, seconds=120) as connection:
         headers = {"Authorization": basic(*server.admin), "Content-Length": str(len(data))}
         path = f"/api/repositories/{index.name}/files/{name}"
         connection.send(request(f"PUT {path} HTTP/1.1", headers))
         for start in range(0, len(data), MEBIBYTE):
             connection.send(data[start : start + MEBIBYTE])
-            peak = max(peak, resident(server))
-        answer = connection.read_response()
-    assert answer.status in (200, 201), answer
+            peak = max(peak, resident_memory(server))
+        response = connection.read_response()
+    assert response.status in (200, 201), response
     received = hashlib.sha256()
-    with index.request("GET", f"/large/{name}", stream=True) as taken:
-        for chunk in taken.iter_content(MEBIBYTE):
+    with index.request("GET", f"/large/{name}", stream=True) as download:
+        for chunk in download.iter_content(MEBIBYTE):
             received.update(chunk)
-            peak = max(peak, resident(server))
+            peak = max(peak, resident_memory(server))
     assert received.hexdigest() == hashlib.sha256(data).hexdigest()
     assert index.files("large")[name]["hashes"]["sha256"] == received.hexdigest()
-    assert peak - before < ALLOWED
+    assert peak - before < MAX_GROWTH
 
 
 @pytest.fixture
-def away(serve: Serve) -> Index:
-    """A repository on a server that sends clients to the store."""
-    return serve("--presigned").repository()
+def presigned_index(start_shared_server: StartSharedServer) -> Index:
+    """A repository on a server that redirects downloads to the store."""
+    return start_shared_server("--presigned").repository()
 
 
-def test_a_large_file_is_taken_from_the_store_itself(away: Index, engine: Engine) -> None:
+def test_a_download_of_a_large_file_is_redirected_to_the_store(
+    presigned_index: Index, engine: Engine
+) -> None:
     small, large = wheel(), wheel("large", padding=3 * MEBIBYTE)
-    away.publish(small, large)
-    assert away.request("GET", f"/demo/{small.filename}").status_code == 200
-    sent = away.request("GET", f"/large/{large.filename}")
-    assert sent.status_code == 307
-    assert sent.headers["Cache-Control"] == "no-store"
-    assert urlsplit(sent.headers["Location"]).netloc == urlsplit(engine.endpoint).netloc
-    assert requests.get(sent.headers["Location"], timeout=60).content == large.data
-    part = requests.get(sent.headers["Location"], headers={"Range": "bytes=10-19"}, timeout=60)
+    presigned_index.publish(small, large)
+    assert presigned_index.request("GET", f"/demo/{small.filename}").status_code == 200
+    redirect = presigned_index.request("GET", f"/large/{large.filename}")
+    assert redirect.status_code == 307
+    assert redirect.headers["Cache-Control"] == "no-store"
+    assert urlsplit(redirect.headers["Location"]).netloc == urlsplit(engine.endpoint).netloc
+    assert requests.get(redirect.headers["Location"], timeout=60).content == large.data
+    part = requests.get(redirect.headers["Location"], headers={"Range": "bytes=10-19"}, timeout=60)
     assert (part.status_code, part.content) == (206, large.data[10:20])
-    head = away.request("HEAD", f"/large/{large.filename}")
+    head = presigned_index.request("HEAD", f"/large/{large.filename}")
     assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(large.data)))
-    known = away.get(f"/large/{large.filename}", If_None_Match=f'"{large.sha256}"')
-    assert known.status_code == 304
-    # Who may not read is sent nowhere.
-    assert away.request("GET", f"/large/{large.filename}", auth=None).status_code == 401
+    revalidated = presigned_index.get(f"/large/{large.filename}", If_None_Match=f'"{large.sha256}"')
+    assert revalidated.status_code == 304
+    # A client without read access is not redirected.
+    assert presigned_index.request("GET", f"/large/{large.filename}", auth=None).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -99,56 +101,58 @@ def test_a_large_file_is_taken_from_the_store_itself(away: Index, engine: Engine
     ],
     ids=["pip", "uv"],
 )
-def test_clients_follow_to_the_store_without_their_login(
-    serve: Serve, engine: Engine, tmp_path: Path, install: tuple[str, ...]
+def test_clients_follow_the_redirect_without_sending_their_login(
+    start_shared_server: StartSharedServer, engine: Engine, tmp_path: Path, install: tuple[str, ...]
 ) -> None:
     large = wheel("large", padding=3 * MEBIBYTE)
-    with Way(engine.endpoint) as way:
-        index = serve("--presigned", **engine.through(way.port)).repository()
+    with FlakyNetwork(engine.endpoint) as network:
+        index = start_shared_server(
+            "--presigned", **engine.variables_through(network.port)
+        ).repository()
         index.publish(large)
         heads: list[bytes] = []
-        way.hear = heads.append
+        network.on_request_head = heads.append
         _run(*install, str(tmp_path / "site"), "large", index=index)
-        asked = [head for head in heads if b"X-Amz-Signature=" in head or b"sig=" in head]
-        assert asked, "the file was not taken from the store"
-        assert not any(b"authorization:" in head.lower() for head in asked)
+        downloads = [head for head in heads if b"X-Amz-Signature=" in head or b"sig=" in head]
+        assert downloads, "the file was not downloaded from the store"
+        assert not any(b"authorization:" in head.lower() for head in downloads)
     assert (tmp_path / "site" / "large.py").exists()
 
 
 def _run(*arguments: str, index: Index) -> None:
     url = f"{index.index_url}/simple/"
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, *arguments, "--index-url", url],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def test_a_replaced_file_can_still_be_taken_by_who_was_shown_it(away: Index) -> None:
+def test_a_presigned_url_still_works_after_the_file_was_replaced(presigned_index: Index) -> None:
     first, second = (_variant(number) for number in (1, 2))
-    away.publish(first)
-    shown = away.request("GET", f"/large/{first.filename}").headers["Location"]
-    away.publish(second)
-    assert requests.get(shown, timeout=60).content == first.data
-    again = away.request("GET", f"/large/{first.filename}").headers["Location"]
-    assert requests.get(again, timeout=60).content == second.data
+    presigned_index.publish(first)
+    first_url = presigned_index.request("GET", f"/large/{first.filename}").headers["Location"]
+    presigned_index.publish(second)
+    assert requests.get(first_url, timeout=60).content == first.data
+    second_url = presigned_index.request("GET", f"/large/{first.filename}").headers["Location"]
+    assert requests.get(second_url, timeout=60).content == second.data
 
 
-def test_going_back_to_what_was_is_a_change(index: Index, elsewhere: Index) -> None:
-    """The store tells contents apart and not changes, so a document that was is not the same."""
+def test_undoing_a_change_is_seen_as_a_change(index: Index, index_on_second: Index) -> None:
+    """A store may give equal content equal tags, so each document contains a new revision."""
     name = wheel().filename
     index.publish(wheel())
     tags = {index.get("/demo/").headers["ETag"]}
     for _ in range(3):
-        elsewhere.done("PATCH", f"/files/{name}", {"yanked": "a reason"})
+        index_on_second.done("PATCH", f"/files/{name}", {"yanked": "a reason"})
         assert index.files()[name]["yanked"] == "a reason"
         index.done("PATCH", f"/files/{name}", {"yanked": False})
-        assert not elsewhere.files()[name]["yanked"]
-        tags.add(elsewhere.get("/demo/").headers["ETag"])
-    # What is shown is the same again, and so is the page's own tag.
+        assert not index_on_second.files()[name]["yanked"]
+        tags.add(index_on_second.get("/demo/").headers["ETag"])
+    # The page's content is the same again, and so is its own tag.
     assert len(tags) == 1
 
 

@@ -1,4 +1,4 @@
-"""What two servers and a sweep do at once, each halted where it is worst for the others."""
+"""Interleavings of two servers and a sweep, with one server paused at the worst moment."""
 
 from __future__ import annotations
 
@@ -18,236 +18,244 @@ from cloudrepo_server.storage.connect import open_shared
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.object_stores.engines import Engine
-from tests.support.object_stores.fixtures import Serve, seen_from
-from tests.support.object_stores.flaky_network import Fate, Way
+from tests.support.object_stores.fixtures import StartSharedServer, index_through
+from tests.support.object_stores.flaky_network import Action, FlakyNetwork
 from tests.support.object_stores.sweep import Sweep
 from tests.support.wait import wait_until
 
-FILE, OTHERS = wheel(), wheel(module="x = 2\n")
-REMEMBERED = 32
-"""How many revisions of a document are told from one that never was."""
+FILE, OTHER_CONTENT = wheel(), wheel(module="x = 2\n")
+REMEMBERED_REVISIONS = 32
+"""The number of earlier revisions that a document remembers."""
 
 
-class Halt:
-    """Halts a server at its first write to a folder, until the test lets it go on."""
+class Pause:
+    """Pauses a server at its first write to a folder, until the test resumes it.
 
-    def __init__(self, way: Way, fate: Fate, *, folder: str = "/projects") -> None:
-        self._way = way
-        self._fate = fate
+    With `Action.FORWARD` the write itself waits. With `Action.DROP_RESPONSE` the store applies the
+    write, its response is lost, and the server's next request waits.
+    """
+
+    def __init__(self, network: FlakyNetwork, action: Action, *, folder: str = "/projects") -> None:
+        self._network = network
+        self._action = action
         self._folder = folder
         self._write: tuple[str, str] | None = None
-        self._on = threading.Event()
-        way.judge = self._judge
+        self._resumed = threading.Event()
+        network.policy = self._policy
 
-    def _judge(self, method: str, path: str) -> Fate:
-        if f"{self._folder}/" not in path or self._on.is_set():
-            return Fate.PASSES
+    def _policy(self, method: str, path: str) -> Action:
+        if f"{self._folder}/" not in path or self._resumed.is_set():
+            return Action.FORWARD
         if self._write is None:
             if method != "PUT":
-                return Fate.PASSES
+                return Action.FORWARD
             self._write = method, path
-            if self._fate is Fate.LOSES_ITS_ANSWER:
-                # What it asks next waits.
-                return self._fate
-        self._on.wait()
-        return Fate.PASSES
+            if self._action is Action.DROP_RESPONSE:
+                return self._action
+        self._resumed.wait()
+        return Action.FORWARD
 
     def wait(self) -> None:
-        """Wait until the server is there."""
-        lost = self._fate is Fate.LOSES_ITS_ANSWER
+        """Wait until the server is paused."""
+        applied = self._action is Action.DROP_RESPONSE
         wait_until(
-            lambda: self._write is not None and (not lost or self._write in self._way.answered),
+            lambda: (
+                self._write is not None and (not applied or self._write in self._network.responded)
+            ),
             f"the server to write to {self._folder}",
         )
 
-    def go_on(self) -> None:
-        self._on.set()
+    def resume(self) -> None:
+        self._resumed.set()
 
 
 @pytest.fixture
-def far(serve: Serve, engine: Engine, way: Way) -> Server:
-    """The server that is halted, at the end of the way."""
-    return serve(**engine.through(way.port))
+def paused_server(
+    start_shared_server: StartSharedServer, engine: Engine, network: FlakyNetwork
+) -> Server:
+    """The server that the tests pause, by its network to the store."""
+    return start_shared_server(**engine.variables_through(network.port))
 
 
 @pytest.fixture
-def near(index: Index) -> Index:
-    """A repository, as a server has it that goes on all the while."""
-    return index
+def index(second_server: Server) -> Index:
+    """A repository, addressed through the server that is never paused."""
+    return second_server.repository()
 
 
-@pytest.fixture
-def index(other: Server) -> Index:
-    return other.repository()
+class PausedUpload:
+    """An upload through a server that is paused."""
 
-
-class Halted:
-    """An upload that was begun by one server, and stands still."""
-
-    def __init__(self, index: Index, far: Server, halt: Halt) -> None:
-        self._halt = halt
+    def __init__(self, index: Index, server: Server, pause: Pause) -> None:
+        self._pause = pause
         self._pool = ThreadPoolExecutor(1)
-        self._answer: Future[requests.Response] = self._pool.submit(
-            seen_from(far, index).upload, FILE
+        self._response: Future[requests.Response] = self._pool.submit(
+            index_through(server, index).upload, FILE
         )
-        halt.wait()
+        pause.wait()
 
-    def answer(self) -> requests.Response:
-        """What is answered when it has gone on."""
-        self._halt.go_on()
+    def finish(self) -> requests.Response:
+        """Resume the server, and return the response."""
+        self._pause.resume()
         with self._pool:
-            return self._answer.result()
+            return self._response.result()
 
 
-def test_what_was_deleted_before_its_upload_was_answered_does_not_come_again(
-    near: Index, far: Server, way: Way
+def test_a_retried_upload_does_not_restore_a_file_that_was_deleted_meanwhile(
+    index: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
-    upload = Halted(near, far, Halt(way, Fate.LOSES_ITS_ANSWER))
-    near.done("DELETE", f"/files/{FILE.filename}")
-    # It was stored once, and who stored it is told so.
-    assert upload.answer().status_code == 200
-    assert near.get("/demo/").status_code == 404
+    upload = PausedUpload(index, paused_server, Pause(network, Action.DROP_RESPONSE))
+    index.done("DELETE", f"/files/{FILE.filename}")
+    # The upload was stored once, so it succeeded.
+    assert upload.finish().status_code == 200
+    assert index.get("/demo/").status_code == 404
 
 
-def test_what_was_replaced_before_its_upload_was_answered_does_not_come_again(
-    near: Index, far: Server, way: Way
+def test_a_retried_upload_does_not_restore_a_file_that_was_replaced_meanwhile(
+    index: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
-    upload = Halted(near, far, Halt(way, Fate.LOSES_ITS_ANSWER))
-    near.publish(OTHERS)
-    assert upload.answer().status_code == 200
-    assert near.file(OTHERS).content == OTHERS.data
+    upload = PausedUpload(index, paused_server, Pause(network, Action.DROP_RESPONSE))
+    index.publish(OTHER_CONTENT)
+    assert upload.finish().status_code == 200
+    assert index.file(OTHER_CONTENT).content == OTHER_CONTENT.data
 
 
-def test_what_was_replaced_long_before_its_upload_was_answered_does_not_come_again(
-    near: Index, far: Server, way: Way
+def test_a_retried_upload_reports_an_unknown_outcome_after_too_many_replacements(
+    index: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
-    """So long that nobody can tell whether it was there."""
-    upload = Halted(near, far, Halt(way, Fate.LOSES_ITS_ANSWER))
-    near.publish(*[OTHERS] * (REMEMBERED + 1))
-    answer = upload.answer()
-    assert answer.status_code == 503
-    assert "may or may not have been applied" in answer.reason
-    assert near.file(OTHERS).content == OTHERS.data
+    upload = PausedUpload(index, paused_server, Pause(network, Action.DROP_RESPONSE))
+    index.publish(*[OTHER_CONTENT] * (REMEMBERED_REVISIONS + 1))
+    response = upload.finish()
+    assert response.status_code == 503
+    assert "may or may not have been applied" in response.reason
+    assert index.file(OTHER_CONTENT).content == OTHER_CONTENT.data
 
 
-def test_what_changed_often_before_its_upload_was_answered_is_whole(
-    near: Index, far: Server, way: Way
+def test_a_retried_upload_keeps_its_file_after_too_many_other_changes(
+    index: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
-    """So often that nobody can tell whether it is the same."""
-    near.set(overwrite_protection=True)
-    upload = Halted(near, far, Halt(way, Fate.LOSES_ITS_ANSWER))
-    for number in range(REMEMBERED + 1):
-        near.done("PATCH", f"/files/{FILE.filename}", {"yanked": f"{number}"})
-    assert upload.answer().status_code == 503
-    assert near.file(FILE).content == FILE.data
-    assert near.files()[FILE.filename]["yanked"] == f"{REMEMBERED}"
+    index.set(overwrite_protection=True)
+    upload = PausedUpload(index, paused_server, Pause(network, Action.DROP_RESPONSE))
+    for number in range(REMEMBERED_REVISIONS + 1):
+        index.done("PATCH", f"/files/{FILE.filename}", {"yanked": f"{number}"})
+    assert upload.finish().status_code == 503
+    assert index.file(FILE).content == FILE.data
+    assert index.files()[FILE.filename]["yanked"] == f"{REMEMBERED_REVISIONS}"
 
 
-def test_what_came_under_protection_is_not_replaced_by_who_was_slow(
-    near: Index, far: Server, way: Way
+def test_a_slow_upload_does_not_replace_a_file_that_became_protected_meanwhile(
+    index: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
-    """Who began while there was no protection, and no file."""
-    upload = Halted(near, far, Halt(way, Fate.PASSES))
-    near.set(overwrite_protection=True)
-    near.publish(OTHERS)
-    assert upload.answer().status_code == 409
-    assert near.file(OTHERS).content == OTHERS.data
+    """The upload began without overwrite protection, and without a file."""
+    upload = PausedUpload(index, paused_server, Pause(network, Action.FORWARD))
+    index.set(overwrite_protection=True)
+    index.publish(OTHER_CONTENT)
+    assert upload.finish().status_code == 409
+    assert index.file(OTHER_CONTENT).content == OTHER_CONTENT.data
 
 
-def test_an_upload_whose_bytes_were_swept_is_not_said_to_be_stored(
-    near: Index, far: Server, way: Way, sweep: Sweep
+def test_an_upload_fails_if_a_sweep_deleted_its_content(
+    index: Index, paused_server: Server, network: FlakyNetwork, sweep: Sweep
 ) -> None:
-    """It stood still for longer than the sweep was told that uploads take."""
-    near.publish(OTHERS)
-    began = monotonic()
-    upload = Halted(near, far, Halt(way, Fate.PASSES))
+    """The upload took longer than the age from which the sweep deletes."""
+    index.publish(OTHER_CONTENT)
+    started = monotonic()
+    upload = PausedUpload(index, paused_server, Pause(network, Action.FORWARD))
     sweep()
-    wait_until(lambda: monotonic() - began > 1.5, "the upload to have taken long")
-    answer = upload.answer()
-    assert answer.status_code == 503, answer.reason
-    assert "swept" in answer.reason
-    assert near.file(OTHERS).content == OTHERS.data
-    near.publish(FILE)
-    assert near.file(FILE).content == FILE.data
+    wait_until(lambda: monotonic() - started > 1.5, "the upload to take long")
+    response = upload.finish()
+    assert response.status_code == 503, response.reason
+    assert "swept" in response.reason
+    assert index.file(OTHER_CONTENT).content == OTHER_CONTENT.data
+    index.publish(FILE)
+    assert index.file(FILE).content == FILE.data
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
-def test_a_server_that_slept_while_its_upload_was_swept(
-    near: Index, far: Server, way: Way, sweep: Sweep
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot suspend a process")
+def test_an_upload_fails_if_a_sweep_deleted_its_content_while_the_server_was_suspended(
+    index: Index, paused_server: Server, network: FlakyNetwork, sweep: Sweep
 ) -> None:
-    asleep = threading.Event()
+    suspended = threading.Event()
 
-    def judge(method: str, path: str) -> Fate:
-        blobs = [each for each in way.answered if "/blobs/" in each[1]]
-        if method == "GET" and "/repositories/" in path and len(blobs) == 2 and not asleep.is_set():
-            os.kill(far.process.pid, signal.SIGSTOP)
-            asleep.set()
-        return Fate.PASSES
+    def policy(method: str, path: str) -> Action:
+        blobs = [each for each in network.responded if "/blobs/" in each[1]]
+        if (
+            method == "GET"
+            and "/repositories/" in path
+            and len(blobs) == 2
+            and not suspended.is_set()
+        ):
+            os.kill(paused_server.process.pid, signal.SIGSTOP)
+            suspended.set()
+        return Action.FORWARD
 
-    way.judge = judge
-    began = monotonic()
+    network.policy = policy
+    started = monotonic()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(seen_from(far, near).upload, FILE)
-        assert asleep.wait(60)
+        response = pool.submit(index_through(paused_server, index).upload, FILE)
+        assert suspended.wait(60)
         try:
             sweep()
-            wait_until(lambda: monotonic() - began > 1.5, "the upload to have taken long")
+            wait_until(lambda: monotonic() - started > 1.5, "the upload to take long")
         finally:
-            os.kill(far.process.pid, signal.SIGCONT)
-        assert answer.result().status_code == 503
-    assert near.get("/demo/").status_code == 404
-    near.publish(FILE)
-    assert near.file(FILE).content == FILE.data
+            os.kill(paused_server.process.pid, signal.SIGCONT)
+        assert response.result().status_code == 503
+    assert index.get("/demo/").status_code == 404
+    index.publish(FILE)
+    assert index.file(FILE).content == FILE.data
 
 
-def test_a_name_that_somebody_took_since_is_not_removed_with_what_its_owner_left(
-    far: Server, way: Way, other: Server
+def test_a_sweep_keeps_a_new_object_with_the_name_of_a_leftover(
+    paused_server: Server, network: FlakyNetwork, second_server: Server
 ) -> None:
-    """A sweep has seen what a killed run left, and comes to it when it is somebody else's."""
+    """The sweep found the leftover, which is replaced before the sweep deletes it."""
     names = {"repositories": "taken", "users": "taken@example.com"}
-    made = {"/repositories": {"name": names["repositories"]}, "/users": {"email": names["users"]}}
-    for folder, what in made.items():
-        other.done("POST", folder, {**what, "run": "killed"})
-        halt = Halt(way, Fate.PASSES, folder=folder)
+    bodies = {
+        "/repositories": {"name": names["repositories"]},
+        "/users": {"email": names["users"]},
+    }
+    for folder, body in bodies.items():
+        second_server.done("POST", folder, {**body, "run": "killed"})
+        pause = Pause(network, Action.FORWARD, folder=folder)
         with ThreadPoolExecutor(1) as pool:
-            swept = pool.submit(far.done, "POST", "/sweep", {"runs_older_than": 0})
-            halt.wait()
-            other.done("DELETE", f"{folder}/{names[folder[1:]]}")
-            other.done("POST", folder, what)
-            halt.go_on()
+            swept = pool.submit(paused_server.done, "POST", "/sweep", {"runs_older_than": 0})
+            pause.wait()
+            second_server.done("DELETE", f"{folder}/{names[folder[1:]]}")
+            second_server.done("POST", folder, body)
+            pause.resume()
             assert swept.result()["runs"] == 1
-        assert [each["run"] for each in other.done("GET", folder)[folder[1:]]] == [None]
+        assert [each["run"] for each in second_server.done("GET", folder)[folder[1:]]] == [None]
 
 
-def test_a_repository_that_came_since_is_removed_with_what_is_in_it(
-    near: Index, far: Server, way: Way, engine: Engine, url: str
+def test_a_deletion_also_deletes_a_repository_that_was_recreated_meanwhile(
+    index: Index, paused_server: Server, network: FlakyNetwork, engine: Engine, url: str
 ) -> None:
-    """Two are told to remove one of that name, and the other one makes a new one meanwhile."""
-    halt = Halt(way, Fate.PASSES, folder="/repositories")
+    """Both servers delete the repository, and the other one recreates it before the first ends."""
+    pause = Pause(network, Action.FORWARD, folder="/repositories")
     with ThreadPoolExecutor(1) as pool:
-        gone = pool.submit(far.api, "DELETE", f"/repositories/{near.name}")
-        halt.wait()
-        near.done("DELETE")
-        near.server.done("POST", "/repositories", {"name": near.name})
-        near.publish(FILE)
-        halt.go_on()
-        assert gone.result().status_code == 204
-    assert near.get("/").status_code == 404
+        deletion = pool.submit(paused_server.api, "DELETE", f"/repositories/{index.name}")
+        pause.wait()
+        index.done("DELETE")
+        index.server.done("POST", "/repositories", {"name": index.name})
+        index.publish(FILE)
+        pause.resume()
+        assert deletion.result().status_code == 204
+    assert index.get("/").status_code == 404
     wait_until(
         lambda: not any(key.startswith(("projects/", "blobs/")) for key in engine.keys(url)),
-        "what was in it to be removed",
+        "the contents of the repository to be deleted",
     )
 
 
-def test_a_sweep_that_slept_removes_nothing_in_place_of_a_tombstone(
+def test_a_suspended_sweep_does_not_delete_a_document_in_place_of_a_tombstone(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be overdue, and somebody may have begun to use the name again."""
+    """After a suspension, another server may use the name again; so the sweep deletes nothing."""
     for name, value in engine.environ().items():
         monkeypatch.setenv(name, value)
     moment = 0.0
 
-    def asleep() -> float:
+    def suspended_monotonic() -> float:
         nonlocal moment
         moment += 60.0
         return moment
@@ -255,17 +263,17 @@ def test_a_sweep_that_slept_removes_nothing_in_place_of_a_tombstone(
     def add(_: KeyDocument | None) -> KeyDocument:
         return KeyDocument(secret="none")
 
-    async def remove_gone() -> int:
+    async def purge_tombstones() -> int:
         storage = await open_shared(url)
-        await storage.change("users/one.json", KeyDocument, add)
-        await storage.change("users/one.json", KeyDocument, lambda _: None)
+        await storage.change("users/some.json", KeyDocument, add)
+        await storage.change("users/some.json", KeyDocument, lambda _: None)
         with monkeypatch.context() as patch:
-            patch.setattr("cloudrepo_server.storage.shared.monotonic", asleep)
-            removed = await storage.purge_tombstones(
+            patch.setattr("cloudrepo_server.storage.shared.monotonic", suspended_monotonic)
+            purged = await storage.purge_tombstones(
                 "users/", before=await storage.current_time() + 60
             )
         await storage.close()
-        return removed
+        return purged
 
-    assert asyncio.run(remove_gone()) == 0
-    assert "users/one.json" in engine.keys(url)
+    assert asyncio.run(purge_tombstones()) == 0
+    assert "users/some.json" in engine.keys(url)

@@ -1,4 +1,4 @@
-"""A server is killed at each moment of each kind of change, and another one sees what is there."""
+"""A server is killed at each write of each kind of change; another server checks the result."""
 
 from __future__ import annotations
 
@@ -14,80 +14,83 @@ import requests
 from tests.support.index import Server
 from tests.support.object_stores.changes import Change, Changes
 from tests.support.object_stores.engines import Engine
-from tests.support.object_stores.fixtures import Serve
-from tests.support.object_stores.flaky_network import Fate, Way
+from tests.support.object_stores.fixtures import StartSharedServer
+from tests.support.object_stores.flaky_network import Action, FlakyNetwork
 from tests.support.object_stores.sweep import Sweep
 from tests.support.wait import wait_until
 
-Writes = Counter[tuple[str, str]]
+Write = tuple[str, str]
+"""The method and path of a request that writes to the store."""
 
-# Every write of a change is the last in one of the rounds, and there are not that many.
-MOST_WRITES = 12
+# No change makes this many writes, so the rounds end before it.
+MAX_WRITES = 12
 
 
 @dataclass
-class Held:
-    """A change of whose writes one meets its fate; what does not wait for it goes on."""
+class InterruptedChange:
+    """A change that is interrupted at its write with the given number."""
 
     change: Change
     number: int
-    fate: Fate
-    through: Writes = field(default_factory=Counter)
-    met: tuple[str, str] | None = None
+    action: Action
+    forwarded: Counter[Write] = field(default_factory=Counter)
+    interrupted_write: Write | None = None
 
-    def judge(self, write: tuple[str, str]) -> Fate:
-        if self.met is None and self.through.total() == self.number - 1:
-            self.met = write
-            return self.fate
-        if self.met == write:
-            # It is tried again.
-            return Fate.WAITS
-        self.through[write] += 1
-        return Fate.PASSES
+    def policy(self, write: Write) -> Action:
+        if self.interrupted_write is None and self.forwarded.total() == self.number - 1:
+            self.interrupted_write = write
+            return self.action
+        if self.interrupted_write == write:
+            # The server retries the interrupted write.
+            return Action.HANG
+        self.forwarded[write] += 1
+        return Action.FORWARD
 
-    def awaited(self) -> Writes:
-        """What the store has to answer before this is at its moment."""
-        kept = self.met if self.fate is Fate.ITS_ANSWER_WAITS else None
-        return self.through + Counter([] if kept is None else [kept])
+    def expected_responses(self) -> Counter[Write]:
+        """Return the writes that the store responds to before the server may be killed."""
+        write = self.interrupted_write if self.action is Action.HOLD_RESPONSE else None
+        return self.forwarded + Counter([] if write is None else [write])
 
 
 @dataclass
 class Round:
-    """All kinds of change at once, each of which waits for its write of that number."""
+    """All kinds of changes at once, each interrupted at its write with the same number."""
 
-    way: Way
-    held: Sequence[Held]
+    network: FlakyNetwork
+    changes: Sequence[InterruptedChange]
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def judge(self, method: str, path: str) -> Fate:
-        # Where the server dies before it reads is where it dies before it writes next.
+    def policy(self, method: str, path: str) -> Action:
+        # Being killed before a read is equivalent to being killed before the next write.
         if method in ("GET", "HEAD"):
-            return Fate.PASSES
+            return Action.FORWARD
         with self.lock:
-            for each in self.held:
-                if any(mark in path for mark in each.change.marks):
-                    return each.judge((method, path))
-        return Fate.PASSES
+            for each in self.changes:
+                if any(part in path for part in each.change.path_parts):
+                    return each.policy((method, path))
+        return Action.FORWARD
 
-    def statuses_till_killed(self, server: Server) -> list[int | None]:
-        """What each was answered before the server was killed, when all were at their moments."""
-        self.way.judge = self.judge
-        with ThreadPoolExecutor(len(self.held)) as pool:
-            asked = [pool.submit(_ask, server, each.change) for each in self.held]
-            wait_until(lambda: self._all_there(asked), "every change to come to its moment")
+    def run(self, server: Server) -> list[int | None]:
+        """Request all changes, kill the server, and return the status of each response."""
+        self.network.policy = self.policy
+        with ThreadPoolExecutor(len(self.changes)) as pool:
+            requests_ = [pool.submit(request_change, server, each.change) for each in self.changes]
+            wait_until(lambda: self._is_interrupted(requests_), "every change to be interrupted")
             server.process.kill()
-        return [each.result() for each in asked]
+        return [each.result() for each in requests_]
 
-    def _all_there(self, asked: Sequence[Future[int | None]]) -> bool:
-        answered = Counter(self.way.answered)
+    def _is_interrupted(self, requests_: Sequence[Future[int | None]]) -> bool:
+        responded = Counter(self.network.responded)
         return all(
-            each.awaited() <= answered
-            and (each.met is not None or (future.done() and each.change.over()))
-            for each, future in zip(self.held, asked, strict=True)
+            each.expected_responses() <= responded
+            and (
+                each.interrupted_write is not None or (request.done() and each.change.is_finished())
+            )
+            for each, request in zip(self.changes, requests_, strict=True)
         )
 
 
-def _ask(server: Server, change: Change) -> int | None:
+def request_change(server: Server, change: Change) -> int | None:
     own = Server(server.process)
     try:
         return change.act(own).status_code
@@ -98,64 +101,80 @@ def _ask(server: Server, change: Change) -> int | None:
 
 
 @pytest.mark.parametrize(
-    "fate", [pytest.param(Fate.IS_CUT, id="amid"), pytest.param(Fate.ITS_ANSWER_WAITS, id="after")]
+    "action",
+    [
+        pytest.param(Action.CUT_REQUEST, id="during"),
+        pytest.param(Action.HOLD_RESPONSE, id="after"),
+    ],
 )
-def test_a_server_that_is_killed_amid_or_after_any_write(
-    engine: Engine, url: str, serve: Serve, other: Server, sweep: Sweep, fate: Fate
+def test_a_server_killed_during_or_after_any_write_leaves_the_old_or_the_new_state(
+    engine: Engine,
+    url: str,
+    start_shared_server: StartSharedServer,
+    second_server: Server,
+    sweep: Sweep,
+    action: Action,
 ) -> None:
-    """Those of one change are counted for themselves, so all kinds of change share each kill.
+    """All kinds of changes share each kill, and the writes of each change are counted separately.
 
-    To the store, before a write is after the one before it.
+    For the store, "before a write" is the same moment as "after the previous write".
     """
-    changes = Changes(other, other.user(), engine, url)
-    seen: list[tuple[Change, object]] = []
-    for number in range(1, MOST_WRITES):
-        with Way(engine.endpoint) as way:
-            held = [Held(change, number, fate) for change in changes.new(number)]
-            statuses = Round(way, held).statuses_till_killed(serve(**engine.through(way.port)))
-        for each, status in zip(held, statuses, strict=True):
-            seen.append((each.change, check(each.change, status, other)))
-        if all(each.met is None for each in held):
+    changes = Changes(second_server, second_server.user(), engine, url)
+    states: list[tuple[Change, object]] = []
+    for number in range(1, MAX_WRITES):
+        with FlakyNetwork(engine.endpoint) as network:
+            interrupted = [
+                InterruptedChange(change, number, action) for change in changes.new(number)
+            ]
+            statuses = Round(network, interrupted).run(
+                start_shared_server(**engine.variables_through(network.port))
+            )
+        for each, status in zip(interrupted, statuses, strict=True):
+            states.append((each.change, checked_state(each.change, status, second_server)))
+        if all(each.interrupted_write is None for each in interrupted):
             assert None not in statuses
             break
     else:
-        raise AssertionError("there are more writes in a change than this test thought of")
+        raise AssertionError("a change makes more writes than this test expects")
     sweep()
-    for change, was in seen:
-        complete(change, was, other)
+    for change, state in states:
+        complete_change(change, state, second_server)
     sweep()
-    for change, _ in seen:
-        assert change.look(other) == change.after, change.name
+    for change, _ in states:
+        assert change.read_state(second_server) == change.after, change.name
     folders = Counter(key.partition("/")[0] for key in sweep.keys)
-    # A user and a token are new in each round, and one user was there before.
+    # Each round creates a user and a token, and one user existed before.
     assert (folders["users"], folders["tokens"]) == (number + 1, number)
-    assert without(sweep.keys, "users", "tokens") == needed(sweep, engine, url)
+    assert without_folders(sweep.keys, "users", "tokens") == referenced_keys(sweep, engine, url)
 
 
-def check(change: Change, status: int | None, other: Server) -> object:
-    """What there is: what was answered, wholly; and what was not, wholly or not at all."""
+def checked_state(change: Change, status: int | None, second_server: Server) -> object:
+    """Return the state, after checking it.
+
+    It is the new state after a response, and otherwise the old or the new one.
+    """
     assert status in (None, 200, 201, 204), (change.name, status)
-    seen = change.look(other)
+    state = change.read_state(second_server)
     possible = (change.before, change.after) if status is None else (change.after,)
-    assert seen in possible, change.name
-    return seen
+    assert state in possible, change.name
+    return state
 
 
-def complete(change: Change, seen: object, other: Server) -> None:
-    """What was not done can be done by another server; and a rival of what was comes too late."""
-    if seen == change.before:
-        answer = change.act(other)
-        assert answer.status_code in (200, 201, 204), (change.name, answer.reason)
-    if change.rival is not None:
-        assert change.rival(other).status_code == 409
+def complete_change(change: Change, state: object, second_server: Server) -> None:
+    """Repeat a change that was not applied, and check that a conflicting request is rejected."""
+    if state == change.before:
+        response = change.act(second_server)
+        assert response.status_code in (200, 201, 204), (change.name, response.reason)
+    if change.rejected_afterwards is not None:
+        assert change.rejected_afterwards(second_server).status_code == 409
 
 
-def without(keys: set[str], *folders: str) -> set[str]:
+def without_folders(keys: set[str], *folders: str) -> set[str]:
     return {key for key in keys if key.partition("/")[0] not in folders}
 
 
-def needed(sweep: Sweep, engine: Engine, url: str) -> set[str]:
-    """The keys of all repositories, of the projects in them, and of their files."""
+def referenced_keys(sweep: Sweep, engine: Engine, url: str) -> set[str]:
+    """Return the keys of all repositories, of their projects, and of the projects' files."""
     repositories = {key for key in sweep.keys if key.startswith("repositories/")}
     ids = {engine.document(url, key)["id"] for key in repositories}
     projects = {

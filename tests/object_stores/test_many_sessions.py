@@ -1,4 +1,4 @@
-"""Many runs at once against two servers over one store, some of which do not come to their end."""
+"""Concurrent pytest sessions on two servers that share a store; some sessions are killed."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from tests.support.inner_sessions import InnerSession, Suite
 from tests.support.object_stores.engines import ADMIN
 from tests.support.object_stores.sweep import Sweep
 
-# The same in every run, so that they would meet if they could.
+# The same names in every session, so that sessions would collide without unique suffixes.
 WORKS = """
 import pathlib
 import pytest
 
 @pytest.mark.parametrize("number", range(6))
 def test_works(cloudrepo, cloudrepo_factory, cloudrepo_package, number):
-    other = cloudrepo_factory(overwrite_protection=True)
-    for repository in (cloudrepo, other):
+    second = cloudrepo_factory(overwrite_protection=True)
+    for repository in (cloudrepo, second):
         pathlib.Path(f"name-{repository.name}").open("x").close()
         assert repository.files("demo") == []
     wheel = cloudrepo_package("demo", f"{number}.0")
-    for repository in (cloudrepo, other):
+    for repository in (cloudrepo, second):
         repository.publish(wheel)
-    assert cloudrepo.versions("demo") == other.versions("demo") == [f"{number}.0"]
+    assert cloudrepo.versions("demo") == second.versions("demo") == [f"{number}.0"]
 """
 
-HOLDS = """
+WAITS = """
 import pathlib, time
 import pytest
 
 @pytest.mark.parametrize("number", range(2))
-def test_holds(cloudrepo, cloudrepo_package, number):
+def test_waits(cloudrepo, cloudrepo_package, number):
     cloudrepo.publish(cloudrepo_package("demo", "1.0"))
     pathlib.Path(f"NAME-{number}").touch()
     deadline = time.monotonic() + 240
-    while not pathlib.Path("go-on").exists():
+    while not pathlib.Path("continue").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.02)  # between two checks
+        time.sleep(0.02)
     cloudrepo.publish(cloudrepo_package("demo", "2.0"))
     assert cloudrepo.versions("demo") == ["1.0", "2.0"]
 """
@@ -56,14 +56,14 @@ def suite(tmp_path: Path) -> Iterator[Suite]:
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     suite = Suite(folder)
     for name in ("killed", "interrupted", "long"):
-        suite.write(**{f"test_{name}": HOLDS.replace("NAME", name)})
+        suite.write(**{f"test_{name}": WAITS.replace("NAME", name)})
     suite.write(test_works=WORKS)
     yield suite
     suite.close()
 
 
-def made(server: Server) -> dict[str, str]:
-    """When each repository and each user was made."""
+def creation_times(server: Server) -> dict[str, str]:
+    """Return the creation time of each repository and user, by name."""
     repositories = server.done("GET", "/repositories")["repositories"]
     users = server.done("GET", "/users")["users"]
     return {each.get("name", each.get("email")): each["created"] for each in repositories + users}
@@ -74,8 +74,8 @@ def seconds_since(moment: str) -> float:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
-def test_runs_do_not_meet_and_what_a_killed_one_left_goes_by_age(
-    one: Server, other: Server, suite: Suite, sweep: Sweep
+def test_sessions_do_not_collide_and_leftovers_of_killed_sessions_are_swept_by_age(
+    first_server: Server, second_server: Server, suite: Suite, sweep: Sweep
 ) -> None:
     def start(module: str, server: Server) -> InnerSession:
         return suite.start(
@@ -85,12 +85,12 @@ def test_runs_do_not_meet_and_what_a_killed_one_left_goes_by_age(
     def wait_for(module: str) -> None:
         suite.wait_for(
             lambda: len(list(suite.folder.glob(f"{module}-?"))) == 2,
-            f"both tests of the run {module}",
+            f"both tests of test_{module}.py",
             seconds=240,
         )
 
-    killed, interrupted = start("killed", one), start("interrupted", other)
-    works = [start("works", server) for server in (one, other, one)]
+    killed, interrupted = start("killed", first_server), start("interrupted", second_server)
+    works = [start("works", server) for server in (first_server, second_server, first_server)]
     wait_for("killed")
     wait_for("interrupted")
     killed.signal("SIGKILL", whole_group=True)
@@ -98,26 +98,26 @@ def test_runs_do_not_meet_and_what_a_killed_one_left_goes_by_age(
     for run in works:
         outcome = run.wait()
         assert outcome.counts() == {"passed": 6}, outcome
-    # Each name was taken by one test of one run.
+    # Every test of every session had repository names of its own.
     assert len(list(suite.folder.glob("name-*"))) == 3 * 6 * 2
     assert interrupted.wait().status == pytest.ExitCode.INTERRUPTED
 
-    left = made(other)
+    left = creation_times(second_server)
     assert Counter("@" in name for name in left) == {False: 2, True: 2}
-    long = start("long", other)
+    long = start("long", second_server)
     wait_for("long")
-    in_use = made(one).items() - left.items()
+    in_use = creation_times(first_server).items() - left.items()
     between = (
         min(map(seconds_since, left.values())) + max(seconds_since(at) for _, at in in_use)
     ) / 2
-    swept = one.done("POST", "/sweep", {"runs_older_than": between})
+    swept = first_server.done("POST", "/sweep", {"runs_older_than": between})
     assert swept == {"runs": 1, "repositories": 2, "users": 2}
-    assert made(other).items() == in_use
+    assert creation_times(second_server).items() == in_use
     sweep("1d")
 
-    (suite.folder / "go-on").touch()
+    (suite.folder / "continue").touch()
     outcome = long.wait()
     assert outcome.counts() == {"passed": 2}, outcome
-    assert made(one) == made(other) == {}
+    assert creation_times(first_server) == creation_times(second_server) == {}
     sweep()
     assert sweep.keys == set()

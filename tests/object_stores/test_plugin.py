@@ -1,4 +1,4 @@
-"""Test suites against a server that shares its store: all but what belongs to one server."""
+"""A test suite on a server with a shared store, where journal, faults and impersonation fail."""
 
 from __future__ import annotations
 
@@ -20,29 +20,36 @@ def test_publishes_and_installs(cloudrepo, cloudrepo_project, cloudrepo_venv):
     assert cloudrepo_venv.version("demo") == "1.0"
 
 
-def test_looks_at_the_journal(cloudrepo):
+def test_uses_the_journal(cloudrepo):
     assert cloudrepo.requests == []
 
 
-def test_asks_for_a_fault(cloudrepo):
+def test_uses_a_fault(cloudrepo):
     cloudrepo.fault("status", status=503)
 
 
-def test_stands_for_another_index(cloudrepo):
+def test_uses_impersonation(cloudrepo):
     cloudrepo.impersonate("http://index.example/simple/")
 
 
 def test_fails(cloudrepo):
-    assert cloudrepo.files("demo") == ["what is not there"]
+    assert cloudrepo.files("demo") == ["a missing file"]
 """
 
 
-def test_a_suite_gets_what_it_can_and_is_told_what_it_cannot(
-    one: Server, other: Server, tmp_path: Path
+def test_features_that_need_an_unshared_store_fail_with_the_reason(
+    first_server: Server, second_server: Server, tmp_path: Path
 ) -> None:
     (tmp_path / "test_it.py").write_text(SUITE, encoding="utf-8")
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--cloudrepo-url={one.url}"],
+    completed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            f"--cloudrepo-url={first_server.url}",
+        ],
         cwd=tmp_path,
         env={**os.environ, **ADMIN},
         capture_output=True,
@@ -50,12 +57,12 @@ def test_a_suite_gets_what_it_can_and_is_told_what_it_cannot(
         check=False,
         timeout=240,
     )
-    said = ended.stdout
-    assert "4 failed, 1 passed" in said, said + ended.stderr
-    for what in ("The journal", "A fault", "An impersonation"):
-        assert f"{what} belongs to one server, but this server shares its store" in said
-    # The report of a test that fails otherwise has no part about the journal.
-    assert "cloudrepo: requests to" not in said
-    # Nothing is left, on whichever server.
-    assert other.done("GET", "/repositories")["repositories"] == []
-    assert other.done("GET", "/users")["users"] == []
+    output = completed.stdout
+    assert "4 failed, 1 passed" in output, output + completed.stderr
+    for feature in ("The journal", "A fault", "An impersonation"):
+        assert f"{feature} belongs to one server, but this server shares its store" in output
+    # The failure report of any test leaves out the section about the journal.
+    assert "cloudrepo: requests to" not in output
+    # The suite leaves nothing behind, on either server.
+    assert second_server.done("GET", "/repositories")["repositories"] == []
+    assert second_server.done("GET", "/users")["users"] == []

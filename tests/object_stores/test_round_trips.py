@@ -1,4 +1,4 @@
-"""How often the store is asked: once for each document that a request needs, and all at once."""
+"""The number of reads from the store: one concurrent read for each document of a request."""
 
 from __future__ import annotations
 
@@ -11,73 +11,77 @@ import requests
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index
 from tests.support.object_stores.engines import Engine
-from tests.support.object_stores.fixtures import Serve
-from tests.support.object_stores.flaky_network import Fate, Way, passes
+from tests.support.object_stores.fixtures import StartSharedServer
+from tests.support.object_stores.flaky_network import Action, FlakyNetwork, forward_all
 
 SECONDS = 60.0
 
 
 @pytest.fixture
-def index(serve: Serve, engine: Engine, way: Way) -> Index:
-    """A repository with a file, on a server whose requests to the store are seen."""
-    index = serve(**engine.through(way.port)).repository()
+def index(start_shared_server: StartSharedServer, engine: Engine, network: FlakyNetwork) -> Index:
+    """A repository with a file, on a server whose requests to the store are recorded."""
+    index = start_shared_server(**engine.variables_through(network.port)).repository()
     index.publish(wheel())
     return index
 
 
-def asked(way: Way) -> list[str]:
-    """Which documents the store was asked for, by the folders of their keys."""
+def read_folders(network: FlakyNetwork) -> list[str]:
+    """Return the folder of the key of each request to the store."""
     return sorted(
         folder
-        for method, path, _ in way.judged
+        for method, path, _ in network.requests
         for folder in ("users", "tokens", "repositories", "projects", "blobs")
         if f"/{folder}/" in path
     )
 
 
 @pytest.mark.parametrize("below", ["/demo/", "/simple/demo/", f"/demo/{wheel().filename}"])
-def test_each_document_is_asked_for_once_and_together(index: Index, way: Way, below: str) -> None:
-    """None of them is answered before all were asked for."""
-    wanted = {"users": 1, "repositories": 1, "projects": 2 if "simple" in below else 1}
+def test_a_request_reads_each_document_once_and_all_concurrently(
+    index: Index, network: FlakyNetwork, below: str
+) -> None:
+    """The store responds to none of the reads before all have arrived."""
+    expected = {"users": 1, "repositories": 1, "projects": 2 if "simple" in below else 1}
     assert index.get(below).status_code == 200
-    way.judged.clear()
-    together = threading.Barrier(sum(wanted.values()))
+    network.requests.clear()
+    all_arrived = threading.Barrier(sum(expected.values()))
 
-    def judge(_method: str, path: str) -> Fate:
-        if any(f"/{folder}/" in path for folder in wanted):
-            together.wait(SECONDS)
-        return Fate.PASSES
+    def policy(_method: str, path: str) -> Action:
+        if any(f"/{folder}/" in path for folder in expected):
+            all_arrived.wait(SECONDS)
+        return Action.FORWARD
 
-    way.judge = judge
+    network.policy = policy
     assert index.request("GET", below, timeout=SECONDS).status_code == 200
-    assert {folder: asked(way).count(folder) for folder in set(asked(way))} == wanted
+    assert {
+        folder: read_folders(network).count(folder) for folder in set(read_folders(network))
+    } == expected
 
 
-def test_many_that_come_together_share_an_answer(index: Index, way: Way) -> None:
-    """The store is held up until all have come; then it is asked for them once more at most."""
+def test_concurrent_requests_share_reads(index: Index, network: FlakyNetwork) -> None:
+    """Requests that arrive during a read share the next one."""
     index.get("/demo/")
-    came, hold = threading.Semaphore(0), threading.Event()
+    arrived, released = threading.Semaphore(0), threading.Event()
 
-    def judge(_method: str, _path: str) -> Fate:
-        came.release()
-        hold.wait(SECONDS)
-        return Fate.PASSES
+    def policy(_method: str, _path: str) -> Action:
+        arrived.release()
+        released.wait(SECONDS)
+        return Action.FORWARD
 
-    way.judged.clear()
-    way.judge = judge
+    network.requests.clear()
+    network.policy = policy
 
     def read() -> int:
-        answer = requests.get(
+        response = requests.get(
             index.url + "/demo/", headers={"Accept": JSON}, auth=index.auth, timeout=SECONDS
         )
-        return answer.status_code
+        return response.status_code
 
     with ThreadPoolExecutor(30) as pool:
         reading = [pool.submit(read) for _ in range(30)]
         for _ in range(3):
-            assert came.acquire(timeout=SECONDS)
-        hold.set()
-        way.judge = passes
+            assert arrived.acquire(timeout=SECONDS)
+        released.set()
+        network.policy = forward_all
         assert {each.result() for each in reading} == {200}
-    # Thirty by themselves would be ninety.
-    assert len(asked(way)) < 45
+    # Without sharing, thirty requests make ninety reads.
+    assert len(read_folders(network)) < 45

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.support.index import Index, Server
-from tests.support.object_stores.engines import Engine, started
+from tests.support.object_stores.engines import Engine, run_engine
 from tests.support.process import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
@@ -29,7 +29,7 @@ def store(
     if name is None:
         yield None
     else:
-        with started(name, tmp_path_factory.mktemp(name)) as engine:
+        with run_engine(name, tmp_path_factory.mktemp(name)) as engine:
             yield engine
 
 

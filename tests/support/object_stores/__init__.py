@@ -1,1 +1,1 @@
-"""What the tests of shared stores stand on: engines, servers over one store, and what fails."""
+"""Support for the tests of shared stores: engines, servers, a flaky network and changes."""

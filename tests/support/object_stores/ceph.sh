@@ -1,13 +1,14 @@
 #!/bin/sh
-# Starts a monitor, an object store daemon that keeps all in memory, and a gateway, for tests alone.
-# Usage: ceph.sh FOLDER PORT MONITOR_PORT. Each one's process id is in FOLDER/*.pid.
+# Starts Ceph for tests: a monitor, an object storage daemon with all data in memory, and a gateway.
+# Usage: ceph.sh FOLDER PORT MONITOR_PORT. Writes the process ids to FOLDER/*.pid.
 set -e
 folder=$1 port=$2 monitor=$3
 mkdir -p "$folder/mon" "$folder/osd" "$folder/run"
 fsid=$(cat /proc/sys/kernel/random/uuid)
-# The gateway would ask for an encrypted connection ("ms mon client mode"), for which there are no
-# keys; a small answer would wait for more to send ("tcp_nodelay"); each change of the cluster's map
-# would take a second ("paxos").
+# Settings that differ from the defaults for a reason:
+# - "ms mon client mode": the gateway requires encryption otherwise, and there are no keys.
+# - "tcp_nodelay": the gateway delays small responses otherwise.
+# - "paxos": each change of the cluster map takes a second otherwise.
 cat >"$folder/ceph.conf" <<CONF
 [global]
 fsid = $fsid

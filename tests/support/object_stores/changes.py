@@ -1,4 +1,4 @@
-"""Every kind of change of a repository, and how it looks before and after: for who disturbs it."""
+"""Every kind of change, with the visible state before and after it, for tests that disturb it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.object_stores.engines import Engine
 
 Act = Callable[[Server], requests.Response]
 Contents = dict[str, dict[str, tuple[str, str | bool]]] | None
-"""Digest and yank of each file of each project, or None where the repository is not there."""
+"""The digest and yank of each file of each project, or None if the repository does not exist."""
 
 LARGE = wheel("large", padding=6 << 20)
 FIRST, REPLACEMENT, SECOND = wheel(), wheel(module="x = 2\n"), wheel(version="2.0")
@@ -26,54 +26,54 @@ _YANKED = re.compile(r'data-yanked="([^"]*)"')
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """Something that is asked of a server, and what is there before and after."""
+    """A request that changes something, and the visible state before and after it."""
 
     name: str
-    marks: tuple[str, ...]
-    """One of these stands in the path of each write to the store that belongs to it."""
+    path_parts: tuple[str, ...]
+    """The path of each write to the store that belongs to this change contains one of these."""
     act: Act
-    look: Callable[[Server], object]
+    read_state: Callable[[Server], object]
     before: object
     after: object
-    rival: Act | None = None
-    """What must be refused when it is done."""
-    over: Callable[[], bool] = lambda: True
-    """Whether what it does after its answer is done."""
+    rejected_afterwards: Act | None = None
+    """A request that the server must reject after this change."""
+    is_finished: Callable[[], bool] = lambda: True
+    """Whether the work is finished that continues after the response."""
 
 
 def contents(index: Index) -> Contents:
-    """What is in a repository, which all ways to see it tell alike."""
+    """Return the contents of a repository, after checking that HTML, JSON and files agree."""
     root = index.get("/", Accept=JSON)
     if root.status_code == 404:
         assert index.get("/").status_code == 404
         return None
     names = [project["name"] for project in root.json()["projects"]]
     assert re.findall(r"<a href[^>]*>([^<]+)</a>", index.html("/")) == names
-    found = {name: dict(_files(index, name)) for name in names}
+    found = {name: dict(_check_files(index, name)) for name in names}
     assert all(found.values()), f"a project without files: {found}"
     return found
 
 
-def _files(index: Index, project: str) -> Iterator[tuple[str, tuple[str, str | bool]]]:
-    shown = {
+def _check_files(index: Index, project: str) -> Iterator[tuple[str, tuple[str, str | bool]]]:
+    in_html = {
         html.unescape(name): (digest, _YANKED.search(attributes))
         for digest, attributes, name in _LINK.findall(index.html(f"/{project}/"))
     }
     for name, file in index.files(project).items():
         digest = file["hashes"]["sha256"]
         yanked = file.get("yanked") or False
-        in_html, reason = shown.pop(name)
-        assert (in_html, reason and html.unescape(reason[1])) == (digest, yanked or None)
+        html_digest, reason = in_html.pop(name)
+        assert (html_digest, reason and html.unescape(reason[1])) == (digest, yanked or None)
         content = index.linked(file["url"], f"/{project}/").content
         assert hashlib.sha256(content).hexdigest() == digest, name
         metadata = index.linked(file["url"] + ".metadata", f"/{project}/").content
         assert hashlib.sha256(metadata).hexdigest() == file["core-metadata"]["sha256"], name
         yield name, (digest, yanked)
-    assert not shown, f"in HTML alone: {shown}"
+    assert not in_html, f"only in HTML: {in_html}"
 
 
 class Changes:
-    """New repositories and such for every kind of change, made by a server that stays."""
+    """A factory of all kinds of changes; a server that is never killed prepares their data."""
 
     def __init__(self, server: Server, login: tuple[str, str], engine: Engine, url: str) -> None:
         self._server = server
@@ -82,66 +82,66 @@ class Changes:
         self._url = url
 
     def new(self, number: int) -> list[Change]:
-        """One of each, in places that no other number has."""
+        """Return one change of each kind, each with data that no other number uses."""
         return [
             *self._uploads(number),
-            *self._changes_of_files(number),
+            *self._file_changes(number),
             *self._repositories(number),
             *self._logins(number),
         ]
 
     def _uploads(self, number: int) -> Iterator[Change]:
-        first = self._index(f"first-{number}", overwrite_protection=True)
-        yield self._of_files(
+        first = self._new_index(f"first-{number}", overwrite_protection=True)
+        yield self._file_change(
             "the first upload of a project",
             first,
             lambda index: index.upload(FIRST),
             {},
             {"demo": _states(FIRST)},
-            rival=lambda index: index.upload(REPLACEMENT),
+            rejected_afterwards=lambda index: index.upload(REPLACEMENT),
         )
-        existing = self._index(f"existing-{number}")
+        existing = self._new_index(f"existing-{number}")
         existing.publish(FIRST)
-        yield self._of_files(
+        yield self._file_change(
             "an upload to a project",
             existing,
             lambda index: index.upload(SECOND),
             {"demo": _states(FIRST)},
             {"demo": _states(FIRST, SECOND)},
         )
-        yield self._of_files(
+        yield self._file_change(
             "a large upload",
-            self._index(f"large-{number}"),
+            self._new_index(f"large-{number}"),
             lambda index: index.upload(LARGE),
             {},
             {"large": _states(LARGE)},
         )
-        overwritten = self._index(f"overwritten-{number}")
+        overwritten = self._new_index(f"overwritten-{number}")
         overwritten.publish(FIRST)
-        yield self._of_files(
-            "an upload in place of another",
+        yield self._file_change(
+            "an upload that replaces a file",
             overwritten,
             lambda index: index.upload(REPLACEMENT),
             {"demo": _states(FIRST)},
             {"demo": _states(REPLACEMENT)},
         )
 
-    def _changes_of_files(self, number: int) -> Iterator[Change]:
+    def _file_changes(self, number: int) -> Iterator[Change]:
         path = f"/files/{FIRST.filename}"
-        yanked = self._index(f"yanked-{number}")
+        yanked = self._new_index(f"yanked-{number}")
         yanked.publish(FIRST)
-        yield self._of_files(
+        yield self._file_change(
             "a yank",
             yanked,
             lambda index: index.api("PATCH", path, {"yanked": "a reason"}),
             {"demo": _states(FIRST)},
             {"demo": _states(FIRST, yanked="a reason")},
         )
-        for name, kept in (("deleted", (SECOND,)), ("last", ())):
-            index = self._index(f"{name}-{number}")
+        for name, kept in (("one-of-two", (SECOND,)), ("only", ())):
+            index = self._new_index(f"{name}-{number}")
             index.publish(FIRST, *kept)
-            yield self._of_files(
-                f"the removal of a file: {name}",
+            yield self._file_change(
+                f"the deletion of a file: {name}",
                 index,
                 lambda index: index.api("DELETE", path),
                 {"demo": _states(FIRST, *kept)},
@@ -149,28 +149,28 @@ class Changes:
             )
 
     def _repositories(self, number: int) -> Iterator[Change]:
-        made = f"made-{number}"
+        created = f"created-{number}"
         yield Change(
             name="a new repository",
-            marks=(f"{made}.json",),
-            act=lambda server: server.api("POST", "/repositories", {"name": made}),
-            look=lambda server: contents(Index(server, made, *self._login)),
+            path_parts=(f"{created}.json",),
+            act=lambda server: server.api("POST", "/repositories", {"name": created}),
+            read_state=lambda server: contents(Index(server, created, *self._login)),
             before=None,
             after={},
         )
-        gone = self._index(f"gone-{number}")
-        gone.publish(FIRST)
-        token = self._server.done("POST", "/tokens", {"repository": gone.name})["id"]
-        id_ = self._id(gone)
+        deleted = self._new_index(f"deleted-repository-{number}")
+        deleted.publish(FIRST)
+        token = self._server.done("POST", "/tokens", {"repository": deleted.name})["id"]
+        id_ = self._id(deleted)
         yield Change(
-            name="the removal of a repository",
-            # Blobs and projects are removed many at once, for which a path names none of them.
-            marks=(f"{gone.name}.json", f"{token}.json", id_, "?delete", "comp=batch"),
-            act=lambda server: server.api("DELETE", f"/repositories/{gone.name}"),
-            look=lambda server: contents(Index(server, gone.name, *self._login)),
+            name="the deletion of a repository",
+            # Bulk deletions of blobs and projects name no key in their path.
+            path_parts=(f"{deleted.name}.json", f"{token}.json", id_, "?delete", "comp=batch"),
+            act=lambda server: server.api("DELETE", f"/repositories/{deleted.name}"),
+            read_state=lambda server: contents(Index(server, deleted.name, *self._login)),
             before={"demo": _states(FIRST)},
             after=None,
-            over=lambda: not any(id_ in key for key in self._engine.keys(self._url)),
+            is_finished=lambda: not any(id_ in key for key in self._engine.keys(self._url)),
         )
 
     def _logins(self, number: int) -> Iterator[Change]:
@@ -179,42 +179,43 @@ class Changes:
         self._server.user(email=old)
         (key,) = self._engine.keys(self._url) - before
         yield Change(
-            name="the removal of a user",
-            marks=(key,),
+            name="the deletion of a user",
+            path_parts=(key,),
             act=lambda server: server.api("DELETE", f"/users/{old}"),
-            look=lambda server: old in _users(server),
+            read_state=lambda server: old in _users(server),
             before=True,
             after=False,
         )
-        with_token, without = self._index(f"token-{number}"), self._index(f"untoken-{number}")
+        with_token = self._new_index(f"with-token-{number}")
+        without_token = self._new_index(f"without-token-{number}")
         token = self._server.done("POST", "/tokens", {"repository": with_token.name})["id"]
         yield Change(
-            name="the removal of a token",
-            marks=(f"{token}.json",),
+            name="the deletion of a token",
+            path_parts=(f"{token}.json",),
             act=lambda server: server.api("DELETE", f"/tokens/{token}"),
-            look=lambda server: _tokens(server, with_token),
+            read_state=lambda server: _tokens(server, with_token),
             before=1,
             after=0,
         )
-        # Whatever is written to these folders otherwise is theirs.
+        # All other writes to these folders belong to the next two changes.
         yield Change(
             name="a new user",
-            marks=("/users/",),
+            path_parts=("/users/",),
             act=lambda server: server.api("POST", "/users", {"email": new}),
-            look=lambda server: new in _users(server),
+            read_state=lambda server: new in _users(server),
             before=False,
             after=True,
         )
         yield Change(
             name="a new token",
-            marks=("/tokens/",),
-            act=lambda server: server.api("POST", "/tokens", {"repository": without.name}),
-            look=lambda server: _tokens(server, without),
+            path_parts=("/tokens/",),
+            act=lambda server: server.api("POST", "/tokens", {"repository": without_token.name}),
+            read_state=lambda server: _tokens(server, without_token),
             before=0,
             after=1,
         )
 
-    def _of_files(
+    def _file_change(
         self,
         name: str,
         index: Index,
@@ -222,22 +223,24 @@ class Changes:
         before: Contents,
         after: Contents,
         *,
-        rival: Callable[[Index], requests.Response] | None = None,
+        rejected_afterwards: Callable[[Index], requests.Response] | None = None,
     ) -> Change:
-        def seen_from(server: Server) -> Index:
+        def through(server: Server) -> Index:
             return Index(server, index.name, *self._login)
 
         return Change(
             name=name,
-            marks=(self._id(index),),
-            act=lambda server: act(seen_from(server)),
-            look=lambda server: contents(seen_from(server)),
+            path_parts=(self._id(index),),
+            act=lambda server: act(through(server)),
+            read_state=lambda server: contents(through(server)),
             before=before,
             after=after,
-            rival=None if rival is None else lambda server: rival(seen_from(server)),
+            rejected_afterwards=None
+            if rejected_afterwards is None
+            else lambda server: rejected_afterwards(through(server)),
         )
 
-    def _index(self, name: str, **settings: object) -> Index:
+    def _new_index(self, name: str, **settings: object) -> Index:
         self._server.done("POST", "/repositories", {"name": name, **settings})
         return Index(self._server, name, *self._login)
 

@@ -1,4 +1,4 @@
-"""Object stores as programs, started for a run of tests."""
+"""Object stores that run as local programs during the tests."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ ADMIN = {
     "CLOUDREPO_ADMIN_PASSWORD": "an-admin-password",
 }
 _BUCKET = "bucket"
-_STARTING_SECONDS = 60.0
+_START_SECONDS = 60.0
 _HERE = Path(__file__).parent
 
 
 class Engine(ABC):
-    """A store that answers."""
+    """A running object store."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -48,49 +48,49 @@ class Engine(ABC):
     @property
     @abstractmethod
     def variables(self) -> dict[str, str]:
-        """What tells obstore of it."""
+        """The environment variables that configure obstore for this store."""
 
     @abstractmethod
     def store(self) -> S3Store | AzureStore:
-        """All that is in it."""
+        """Return the whole bucket."""
 
     @property
     @abstractmethod
     def scheme(self) -> str:
-        """What its URL begins with."""
+        """The scheme of its URLs."""
 
     @abstractmethod
-    def through(self, port: int) -> dict[str, str]:
-        """The variables, with something on this port in the way."""
+    def variables_through(self, port: int) -> dict[str, str]:
+        """Return the variables with the endpoint replaced by a proxy on a local port."""
 
-    def environ(self, **more: str) -> dict[str, str]:
-        """What a server over it is started with."""
-        scrubbed = {
+    def environ(self, **variables: str) -> dict[str, str]:
+        """Return the environment of a server that uses this store, with additional variables."""
+        cleared = {
             name: ""
             for name in os.environ
             if name.startswith(("AWS_", "AZURE_", "AZURITE_", "GOOGLE_"))
         }
-        return {**scrubbed, **ADMIN, **self.variables, **more}
+        return {**cleared, **ADMIN, **self.variables, **variables}
 
     def new_url(self) -> str:
-        """A place in it that nobody else has."""
+        """Return the URL of a new prefix in the store."""
         return f"{self.scheme}://{_BUCKET}/some/{secrets.token_hex(6)}"
 
     def keys(self, url: str) -> set[str]:
-        """The keys of all that is stored at a place."""
+        """Return the keys of all objects below a URL."""
         prefix = urlsplit(url).path.strip("/")
         listed = obstore.list(self.store(), prefix + "/")
         return {meta["path"].removeprefix(prefix + "/") for batch in listed for meta in batch}
 
     def document(self, url: str, key: str) -> dict[str, Any]:
-        """What is stored at a place under that key."""
+        """Return the JSON document under a key below a URL."""
         prefix = urlsplit(url).path.strip("/")
         stored = obstore.get(self.store(), f"{prefix}/{key}").bytes()
         document: dict[str, Any] = json.loads(bytes(stored))
         return document
 
-    def unfinished(self) -> int:
-        """How many uploads in parts are neither complete nor given up, where it tells."""
+    def incomplete_uploads(self) -> int:
+        """Return the number of incomplete multipart uploads, or 0 if the store cannot list them."""
         return 0
 
 
@@ -113,7 +113,7 @@ class _S3(Engine):
             "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false",
         }
 
-    def through(self, port: int) -> dict[str, str]:
+    def variables_through(self, port: int) -> dict[str, str]:
         return {**self.variables, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
 
     def store(self) -> S3Store:
@@ -128,26 +128,26 @@ class _S3(Engine):
         )
 
     def _create_bucket(self) -> None:
-        # A signed PUT of the empty path is that of the bucket itself.
+        # A signed PUT of the empty path creates the bucket itself.
         url = obstore.sign(self.store(), "PUT", "", timedelta(minutes=1))
         urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=10)  # noqa: S310 (loopback)
 
 
 class MiniStack(_S3):
-    """The light S3 of PyPI."""
+    """MiniStack, a small S3 emulator from PyPI."""
 
-    def unfinished(self) -> int:
-        # It asks for no signature where none is in the URL.
-        with urllib.request.urlopen(f"{self.endpoint}/{_BUCKET}?uploads", timeout=10) as answer:  # noqa: S310 (loopback)
-            return int(answer.read().count(b"<Upload>"))
+    def incomplete_uploads(self) -> int:
+        # MiniStack does not require a signature.
+        with urllib.request.urlopen(f"{self.endpoint}/{_BUCKET}?uploads", timeout=10) as response:  # noqa: S310 (loopback)
+            return int(response.read().count(b"<Upload>"))
 
 
 class Ceph(_S3):
-    """Ceph's object gateway, which is used in earnest."""
+    """Ceph's object gateway, which is used in production."""
 
 
 class Azurite(Engine):
-    """Microsoft's own emulator of Azure's blobs; its account and key are public knowledge."""
+    """Azurite, Microsoft's emulator of Azure Blob Storage, with its well-known account and key."""
 
     scheme = "az"
     _account = "devstoreaccount1"
@@ -167,7 +167,7 @@ class Azurite(Engine):
             "AZURITE_BLOB_STORAGE_URL": self.endpoint,
         }
 
-    def through(self, port: int) -> dict[str, str]:
+    def variables_through(self, port: int) -> dict[str, str]:
         return {**self.variables, "AZURITE_BLOB_STORAGE_URL": f"http://127.0.0.1:{port}"}
 
     def store(self) -> AzureStore:
@@ -199,22 +199,12 @@ class Azurite(Engine):
 
 
 @contextlib.contextmanager
-def started(name: str, folder: Path) -> Iterator[Engine]:
-    """The engine of that name, for a while."""
-    with {"ministack": _ministack, "azurite": _azurite, "ceph": _ceph}[name](folder) as engine:
-        yield engine
-
-
-NAMES = ("ministack", "azurite", "ceph")
-
-
-@contextlib.contextmanager
 def _ministack(folder: Path) -> Iterator[Engine]:
     program = shutil.which("ministack", path=Path(sys.executable).parent)
     if program is None:
         pytest.fail("MiniStack is not installed: python -m pip install --group engines")
     port = _free_port()
-    # Without BIND_HOST it listens for everybody.
+    # Without BIND_HOST it listens on all interfaces.
     environ = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
     with _running([program], folder, environ, port):
         yield MiniStack(f"http://127.0.0.1:{port}", "test")
@@ -224,7 +214,7 @@ def _ministack(folder: Path) -> Iterator[Engine]:
 def _azurite(folder: Path) -> Iterator[Engine]:
     program = shutil.which("azurite-blob", path=os.environ.get("CLOUDREPO_AZURITE"))
     if program is None:
-        pytest.fail("azurite-blob is not found: CLOUDREPO_AZURITE names its folder")
+        pytest.fail("azurite-blob not found: set CLOUDREPO_AZURITE to its folder")
     port = _free_port()
     arguments = [
         *(program, "--silent", "--inMemoryPersistence", "--disableTelemetry"),
@@ -237,15 +227,15 @@ def _azurite(folder: Path) -> Iterator[Engine]:
 @contextlib.contextmanager
 def _ceph(folder: Path) -> Iterator[Engine]:
     if shutil.which("radosgw") is None:
-        pytest.fail("Ceph is not installed: see CONTRIBUTING")
+        pytest.fail("Ceph is not installed: run .ci/engines, or see CONTRIBUTING.md")
     port = _free_port()
     script = ["sh", str(_HERE / "ceph.sh"), str(folder), str(port), str(_free_port())]
     with (folder / "log").open("wb") as log:
-        subprocess.run(script, stdout=log, stderr=log, check=True, timeout=2 * _STARTING_SECONDS)
+        subprocess.run(script, stdout=log, stderr=log, check=True, timeout=2 * _START_SECONDS)
     try:
         yield Ceph(f"http://127.0.0.1:{port}", "testtest")
     finally:
-        # There is nothing in it to be saved, and one waits for the other when asked to end.
+        # Nothing needs saving, and a graceful shutdown is slow: the daemons wait for each other.
         for each in folder.glob("*.pid"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(each.read_text()), signal.SIGKILL)
@@ -265,7 +255,7 @@ def _running(
             stderr=log,
         )
 
-    def answers() -> bool:
+    def is_ready() -> bool:
         if process.poll() is not None:
             raise RuntimeError((folder / "log").read_text(errors="replace"))
         try:
@@ -277,15 +267,25 @@ def _running(
         return True
 
     try:
-        wait_until(answers, f"{Path(arguments[0]).name} to answer", seconds=_STARTING_SECONDS)
+        wait_until(is_ready, f"{Path(arguments[0]).name} to respond", seconds=_START_SECONDS)
         yield
     finally:
         process.terminate()
         try:
-            process.wait(_STARTING_SECONDS)
+            process.wait(_START_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+_RUNNERS = {"ministack": _ministack, "azurite": _azurite, "ceph": _ceph}
+ENGINES = tuple(_RUNNERS)
+"""The names that `run_engine` accepts."""
+
+
+def run_engine(name: str, folder: Path) -> contextlib.AbstractContextManager[Engine]:
+    """Run an object store while the context is open."""
+    return _RUNNERS[name](folder)
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Stores that several servers share, and servers over them."""
+"""Fixtures: object stores, servers that share one, and a flaky network between them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ from pathlib import Path
 import pytest
 
 from tests.support.index import Index, Server
-from tests.support.object_stores.engines import NAMES, Engine, started
-from tests.support.object_stores.flaky_network import Way
+from tests.support.object_stores.engines import ENGINES, Engine, run_engine
+from tests.support.object_stores.flaky_network import FlakyNetwork
 from tests.support.object_stores.sweep import Sweep
 from tests.support.process import ServerProcess
 
-Serve = Callable[..., Server]
+StartSharedServer = Callable[..., Server]
 
-_OPTION = "--engines"
+_ENGINES_OPTION = "--engines"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        _OPTION, default="ministack", help=f"which stores to test with: some of {','.join(NAMES)}"
+        _ENGINES_OPTION,
+        default="ministack",
+        help=f"the object stores to test with, separated by commas, of {','.join(ENGINES)}",
     )
-    parser.addoption("--storm", type=int, default=40, help="uploads of each writer in the storm")
+    parser.addoption(
+        "--uploads-per-writer",
+        type=int,
+        default=40,
+        help="the uploads of each writer in the tests of concurrent writers",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        names = metafunc.config.getoption(_OPTION).split(",")
+        names = metafunc.config.getoption(_ENGINES_OPTION).split(",")
         metafunc.parametrize("engine", names, indirect=True, scope="session")
 
 
@@ -35,34 +42,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
-    """A store that answers."""
-    with started(request.param, tmp_path_factory.mktemp(request.param)) as engine:
+    """A running object store."""
+    with run_engine(request.param, tmp_path_factory.mktemp(request.param)) as engine:
         yield engine
 
 
 @pytest.fixture
 def url(engine: Engine) -> str:
-    """A place in the store that no other test has."""
+    """The URL of a prefix in the store that no other test uses."""
     return engine.new_url()
 
 
 @pytest.fixture
-def serve(engine: Engine, url: str, tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers over one place of the store; all are ended with the test."""
-    begun: list[Server] = []
+def start_shared_server(engine: Engine, url: str, tmp_path: Path) -> Iterator[StartSharedServer]:
+    """Start servers that share one URL of the store; the fixture stops them after the test."""
+    servers: list[Server] = []
 
     def start(*arguments: str, data: str = url, **environ: str) -> Server:
         process = ServerProcess(
-            tmp_path / f"server-{len(begun)}",
+            tmp_path / f"server-{len(servers)}",
             *("--data", data),
             *arguments,
             environ=engine.environ(**environ),
         )
-        begun.append(Server(process))
-        return begun[-1]
+        servers.append(Server(process))
+        return servers[-1]
 
     yield start
-    for server in begun:
+    for server in servers:
         server.close()
         if server.process.process.poll() is None:
             assert server.process.stop() == 0, server.process.log
@@ -70,36 +77,36 @@ def serve(engine: Engine, url: str, tmp_path: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def one(serve: Serve) -> Server:
-    """A server over the store."""
-    return serve()
+def first_server(start_shared_server: StartSharedServer) -> Server:
+    """The first of two servers that share the store."""
+    return start_shared_server()
 
 
 @pytest.fixture
-def other(serve: Serve) -> Server:
-    """Another server over the same store."""
-    return serve()
+def second_server(start_shared_server: StartSharedServer) -> Server:
+    """The second of two servers that share the store."""
+    return start_shared_server()
 
 
 @pytest.fixture
-def elsewhere(index: Index, other: Server) -> Index:
-    """The same repository, as the other server has it."""
-    return seen_from(other, index)
+def index_on_second(index: Index, second_server: Server) -> Index:
+    """The same repository, addressed through the second server."""
+    return index_through(second_server, index)
 
 
-def seen_from(server: Server, index: Index) -> Index:
-    """A repository, as another server has it."""
+def index_through(server: Server, index: Index) -> Index:
+    """Return the same repository, addressed through another server."""
     return Index(server, index.name, index.username, index.password)
 
 
 @pytest.fixture
-def way(engine: Engine) -> Iterator[Way]:
-    """The way from one of the servers to the store."""
-    with Way(engine.endpoint) as way:
-        yield way
+def network(engine: Engine) -> Iterator[FlakyNetwork]:
+    """The network between one of the servers and the store."""
+    with FlakyNetwork(engine.endpoint) as network:
+        yield network
 
 
 @pytest.fixture
 def sweep(engine: Engine, url: str) -> Sweep:
-    """Sweeps the place that the servers are over."""
+    """Run `cloudrepo-server sweep` on the data of the servers."""
     return Sweep(engine, url)

@@ -1,4 +1,4 @@
-"""The way between a server and its store, on which requests and answers get lost."""
+"""A proxy between a server and its store, which loses requests and responses on purpose."""
 
 from __future__ import annotations
 
@@ -13,64 +13,66 @@ from typing import Self
 from urllib.parse import urlsplit
 
 _CHUNK = 1 << 16
-_HEAD = re.compile(rb"(GET|HEAD|PUT|POST|DELETE) (\S+) HTTP/1\.1\r\n")
+_REQUEST_LINE = re.compile(rb"(GET|HEAD|PUT|POST|DELETE) (\S+) HTTP/1\.1\r\n")
 
 
-class Fate(Enum):
-    """What becomes of a request."""
+class Action(Enum):
+    """What the proxy does with a request."""
 
-    PASSES = auto()
-    IS_REFUSED = auto()
-    """The connection is closed before it got through."""
-    IS_CUT = auto()
-    """The connection is closed when a part of it got through."""
-    WAITS = auto()
-    """It is neither passed on nor answered, until the way is closed."""
-    IS_TOLD_TO_WAIT = auto()
-    """It is answered 503, as a store that has too much to do answers."""
-    CONFLICTS = auto()
-    """It is answered 409, as Amazon answers one of two that write under one condition."""
-    LOSES_ITS_ANSWER = auto()
-    """It gets through, and the connection is closed in place of an answer."""
-    GETS_HALF_AN_ANSWER = auto()
-    """It gets through, and the connection is closed in the middle of its answer."""
-    ITS_ANSWER_WAITS = auto()
-    """It gets through, and its answer is kept until the way is closed."""
+    FORWARD = auto()
+    REFUSE_CONNECTION = auto()
+    """Close the connection before the store receives anything."""
+    CUT_REQUEST = auto()
+    """Close the connection after the store received a part of the request."""
+    HANG = auto()
+    """Neither forward nor respond until the proxy is closed."""
+    RESPOND_503 = auto()
+    """Respond 503, as an overloaded store does."""
+    RESPOND_409 = auto()
+    """Respond 409, as Amazon S3 does to one of two concurrent conditional writes."""
+    DROP_RESPONSE = auto()
+    """Forward the request, and close the connection instead of forwarding the response."""
+    CUT_RESPONSE = auto()
+    """Forward the request, and close the connection in the middle of the response."""
+    HOLD_RESPONSE = auto()
+    """Forward the request, and hold the response back until the proxy is closed."""
 
 
-Judge = Callable[[str, str], Fate]
-_ANSWERS = {
-    Fate.IS_TOLD_TO_WAIT: (
+Policy = Callable[[str, str], Action]
+"""Returns the action for a request with this method and path."""
+_RESPONSES = {
+    Action.RESPOND_503: (
         b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     ),
-    Fate.CONFLICTS: (
+    Action.RESPOND_409: (
         b"HTTP/1.1 409 Conflict\r\nContent-Type: application/xml\r\nContent-Length: 66\r\n"
         b"Connection: close\r\n\r\n"
         b"<Error><Code>ConditionalRequestConflict</Code><Message/></Error>\r\n"
     ),
 }
-_ENDING = (Fate.IS_REFUSED, Fate.WAITS, *_ANSWERS)
+_NOT_FORWARDED = (Action.REFUSE_CONNECTION, Action.HANG, *_RESPONSES)
 
 
-def passes(_method: str, _path: str) -> Fate:
-    """Let every request through."""
-    return Fate.PASSES
+def forward_all(_method: str, _path: str) -> Action:
+    """Forward every request: the policy of a network without failures."""
+    return Action.FORWARD
 
 
-class Way:
-    """A listener that passes everything on to a store, as `judge` says of each request."""
+class FlakyNetwork:
+    """A proxy in front of a store; `policy` returns the action for each request."""
 
     def __init__(self, endpoint: str) -> None:
         parts = urlsplit(endpoint)
         self._store = (parts.hostname or "", parts.port or 80)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._closed = threading.Event()
-        self.judge: Judge = passes
-        self.hear: Callable[[bytes], object] = len
-        """Takes the head of each request."""
-        self.judged: list[tuple[str, str, Fate]] = []
-        self.answered: list[tuple[str, str]] = []
-        """What the store began to answer, whether that was passed on or not."""
+        self.policy: Policy = forward_all
+        self.on_request_head: Callable[[bytes], object] = len
+        """Receives the first bytes of each request."""
+        self.requests: list[tuple[str, str, Action]] = []
+        """The method and path of each request, and what was done with it."""
+        self.responded: list[tuple[str, str]] = []
+        """The requests that the store responded to, even if the response was not forwarded."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -90,9 +92,18 @@ class Way:
         self._closed.set()
         self._listener.close()
 
-    def met(self, fate: Fate) -> int:
-        """How many requests met this fate."""
-        return sum(each == fate for _, _, each in self.judged)
+    def count(self, action: Action) -> int:
+        """Return the number of requests for which the proxy took this action."""
+        return sum(each == action for _, _, each in self.requests)
+
+    def decide(self, method: str, path: str) -> Action:
+        """Return the action for a request, and record both."""
+        action = self.policy(method, path)
+        self.requests.append((method, path, action))
+        return action
+
+    def wait_until_closed(self) -> None:
+        self._closed.wait()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -103,64 +114,54 @@ class Way:
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError), socket.create_connection(self._store) as store:
             connection = _Connection(self, client, store)
-            threading.Thread(target=connection.answer, daemon=True).start()
-            connection.ask()
-
-    def decide(self, method: str, path: str) -> Fate:
-        """What becomes of a request."""
-        fate = self.judge(method, path)
-        self.judged.append((method, path, fate))
-        return fate
-
-    def wait(self) -> None:
-        """Wait until this is over."""
-        self._closed.wait()
+            threading.Thread(target=connection.forward_responses, daemon=True).start()
+            connection.forward_requests()
 
 
 class _Connection:
-    def __init__(self, way: Way, client: socket.socket, store: socket.socket) -> None:
-        self._way = way
+    def __init__(self, network: FlakyNetwork, client: socket.socket, store: socket.socket) -> None:
+        self._network = network
         self._client = client
         self._store = store
-        self._fate = Fate.PASSES
-        self._asked: tuple[str, str] | None = None
+        self._action = Action.FORWARD
+        self._current: tuple[str, str] | None = None
 
-    def ask(self) -> None:
+    def forward_requests(self) -> None:
         while data := self._client.recv(_CHUNK):
-            head = _HEAD.match(data)
+            head = _REQUEST_LINE.match(data)
             if head is not None:
-                self._way.hear(data)
-                self._asked = head[1].decode(), head[2].decode()
-                self._fate = self._way.decide(*self._asked)
-            if self._fate is Fate.WAITS:
-                self._way.wait()
-            if self._fate in _ENDING:
-                self._client.sendall(_ANSWERS.get(self._fate, b""))
+                self._network.on_request_head(data)
+                self._current = head[1].decode(), head[2].decode()
+                self._action = self._network.decide(*self._current)
+            if self._action is Action.HANG:
+                self._network.wait_until_closed()
+            if self._action in _NOT_FORWARDED:
+                self._client.sendall(_RESPONSES.get(self._action, b""))
                 break
-            if self._fate is Fate.IS_CUT:
+            if self._action is Action.CUT_REQUEST:
                 self._store.sendall(data[: len(data) // 2])
                 break
             self._store.sendall(data)
-        self._end()
+        self._shut_down()
 
-    def answer(self) -> None:
+    def forward_responses(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._store.recv(_CHUNK):
-                if self._asked is not None:
-                    self._way.answered.append(self._asked)
-                    self._asked = None
-                if self._fate is Fate.ITS_ANSWER_WAITS:
-                    self._way.wait()
+                if self._current is not None:
+                    self._network.responded.append(self._current)
+                    self._current = None
+                if self._action is Action.HOLD_RESPONSE:
+                    self._network.wait_until_closed()
                     break
-                if self._fate is Fate.LOSES_ITS_ANSWER:
+                if self._action is Action.DROP_RESPONSE:
                     break
-                if self._fate is Fate.GETS_HALF_AN_ANSWER:
+                if self._action is Action.CUT_RESPONSE:
                     self._client.sendall(data[: len(data) // 2])
                     break
                 self._client.sendall(data)
-        self._end()
+        self._shut_down()
 
-    def _end(self) -> None:
+    def _shut_down(self) -> None:
         for each in (self._client, self._store):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""`cloudrepo-server sweep` of a place of a store."""
+"""`cloudrepo-server sweep` for one prefix of a store."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from tests.support.object_stores.engines import Engine
 
 
 class Sweep:
-    """Sweeps one place of a store."""
+    """Runs the command `sweep` on the data of a store's URL."""
 
     def __init__(self, engine: Engine, url: str) -> None:
         self.engine = engine
         self.url = url
 
-    def __call__(self, older_than: str = "0s", *more: str) -> str:
-        ended = subprocess.run(
+    def __call__(self, older_than: str = "0s", *options: str) -> str:
+        """Sweep without a grace period, and return what the command printed."""
+        completed = subprocess.run(
             [
                 *(sys.executable, "-m", "cloudrepo_server", "sweep", "--data", self.url),
-                *("--older-than", older_than, "--grace", "0s", *more),
+                *("--older-than", older_than, "--grace", "0s", *options),
             ],
             env={**os.environ, **self.engine.environ()},
             capture_output=True,
@@ -28,9 +29,10 @@ class Sweep:
             check=False,
             timeout=120,
         )
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     @property
     def keys(self) -> set[str]:
+        """The keys of all stored objects, except those of storage checks."""
         return {key for key in self.engine.keys(self.url) if not key.startswith("checks/")}
