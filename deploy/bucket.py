@@ -1,4 +1,4 @@
-"""Makes a bucket in the S3 that the environment names, once that answers: `bucket.py NAME`."""
+"""Create a bucket in the S3 store of the environment, once it is available: `bucket.py NAME`."""
 
 import sys
 import time
@@ -14,23 +14,23 @@ EXISTS = 409
 
 
 def main(name: str) -> None:
-    """Make the bucket, where it is not there."""
-    # A presigned PUT of the empty path addresses the bucket itself.
+    """Create the bucket, unless it already exists."""
+    # A presigned PUT of the empty path creates the bucket itself.
     url = obstore.sign(S3Store(name), "PUT", "", timedelta(seconds=2 * SECONDS))
     deadline = time.monotonic() + SECONDS
     while True:
         try:
-            # What signed the URL made it; nobody else chooses its scheme.
+            # obstore made the URL, so its scheme is http or https.
             with urllib.request.urlopen(urllib.request.Request(url, method="PUT")):  # noqa: S310
                 return
         except urllib.error.HTTPError as error:
             with error:
                 if error.code == EXISTS:
                     return
-                sys.exit(f"the store refused the bucket {name}: {error.code} {error.reason}")
+                sys.exit(f"cannot create the bucket {name}: {error.code} {error.reason}")
         except OSError as error:
             if time.monotonic() > deadline:
-                sys.exit(f"the store did not answer within {SECONDS:g} s: {error}")
+                sys.exit(f"the store did not respond within {SECONDS:g} s: {error}")
             time.sleep(0.5)
 
 

@@ -1,4 +1,4 @@
-"""Two servers over one store, through the load balancer of `deploy/nginx.conf`."""
+"""Two servers that share a store, behind the load balancer of `deploy/nginx.conf`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_cloudrepo._programs.command import run
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.result import CommandResult
 from tests.support.archives import wheel
-from tests.support.deploy import DEPLOY, Stack, answer_of
+from tests.support.deploy import DEPLOY, Stack, get_as_admin
 from tests.support.forms import encode, fields
 from tests.support.raw import connect, exchange, request
 from tests.support.wait import wait_until
@@ -24,14 +24,14 @@ PROJECT = DEPLOY.parent
 LARGE = 48 << 20
 
 
-def program(folder: Path, *arguments: str | Path, **environ: str) -> CommandResult:
+def run_module(folder: Path, *arguments: str | Path, **environ: str) -> CommandResult:
     environment = {**Environment(folder / "environment").scrubbed(), **environ}
     command = [sys.executable, "-m", *arguments]
     return run(command, environ=environment, timeout=120.0, check=False)
 
 
 def metric(stack: Stack, server: str, name: str) -> float:
-    text = answer_of(stack.servers[server].url + "/metrics").text
+    text = get_as_admin(stack.servers[server].url + "/metrics").text
     samples = [
         sample
         for family in text_string_to_metric_families(text)
@@ -41,8 +41,8 @@ def metric(stack: Stack, server: str, name: str) -> float:
     return sum(sample.value for sample in samples)
 
 
-def test_twine_and_pip_see_what_one_server_would_say(stack: Stack, tmp_path: Path) -> None:
-    index = stack.reached().repository("twine", overwrite_protection=True)
+def test_twine_and_pip_behave_as_with_one_server(stack: Stack, tmp_path: Path) -> None:
+    index = stack.through_balancer().repository("twine", overwrite_protection=True)
     demo = wheel(module="x = 42\n")
     path = tmp_path / demo.filename
     login = {
@@ -51,15 +51,15 @@ def test_twine_and_pip_see_what_one_server_would_say(stack: Stack, tmp_path: Pat
         "TWINE_PASSWORD": index.password,
     }
     path.write_bytes(demo.data)
-    published = program(tmp_path, "twine", "upload", path, **login)
+    published = run_module(tmp_path, "twine", "upload", path, **login)
     assert published.ok, published.output
     path.write_bytes(wheel(module="x = 43\n").data)
-    again = program(tmp_path, "twine", "upload", path, **login)
-    assert not again.ok
-    # The reason phrase comes through, whichever server it is; twine shows nothing else.
-    assert f"File already exists: {demo.filename}" in " ".join(again.output.split())
+    repeated = run_module(tmp_path, "twine", "upload", path, **login)
+    assert not repeated.ok
+    # nginx forwards the reason phrase, the only text that twine shows.
+    assert f"File already exists: {demo.filename}" in " ".join(repeated.output.split())
     target = tmp_path / "target"
-    installed = program(
+    installed = run_module(
         *(tmp_path, "pip", "install", "--no-deps", "--index-url", index.index_url),
         *("--target", target, "demo"),
     )
@@ -67,13 +67,15 @@ def test_twine_and_pip_see_what_one_server_would_say(stack: Stack, tmp_path: Pat
     assert (target / "demo.py").read_text() == "x = 42\n"
 
 
-def test_many_runs_share_them_and_leave_nothing(stack: Stack, tmp_path: Path) -> None:
+def test_concurrent_pytest_sessions_share_the_servers_and_leave_nothing(
+    stack: Stack, tmp_path: Path
+) -> None:
     shutil.copy(PROJECT / "tests" / "examples" / "test_main_job.py", tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf-8")
-    use = f"--cloudrepo-url={stack.url}"
+    option = f"--cloudrepo-url={stack.url}"
     environ = {**os.environ, **stack.environ}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", use]
-    runs = [
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", option]
+    sessions = [
         subprocess.Popen(
             [*command, "-n", workers],
             cwd=tmp_path,
@@ -84,86 +86,86 @@ def test_many_runs_share_them_and_leave_nothing(stack: Stack, tmp_path: Path) ->
         )
         for workers in ("0", "2")
     ]
-    for run_ in runs:
-        with run_:
-            output, _ = run_.communicate(timeout=240)
-        assert run_.returncode == 0, output
+    for session in sessions:
+        with session:
+            output, _ = session.communicate(timeout=240)
+        assert session.returncode == 0, output
         assert "3 passed" in output
-    server = stack.reached()
+    server = stack.through_balancer()
     names = [each["name"] for each in server.done("GET", "/repositories")["repositories"]]
     assert [name for name in names if name.startswith("test_")] == []
     assert [each for each in server.done("GET", "/users")["users"] if each["run"]] == []
 
 
-def test_a_refused_login_is_passed_on(stack: Stack) -> None:
-    index = stack.reached().repository("login")
-    answer = index.request("GET", auth=(index.username, "wrong-passphrase"))
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == 'Basic realm="example", charset="UTF-8"'
-    assert answer.reason == "The user name or passphrase is wrong."
+def test_the_balancer_forwards_a_401_unchanged(stack: Stack) -> None:
+    index = stack.through_balancer().repository("login")
+    response = index.request("GET", auth=(index.username, "wrong-passphrase"))
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="example", charset="UTF-8"'
+    assert response.reason == "The user name or passphrase is wrong."
 
 
-def test_a_large_upload_is_passed_on_as_it_arrives(stack: Stack) -> None:
+def test_the_balancer_forwards_a_large_upload_while_it_arrives(stack: Stack) -> None:
     def in_flight() -> float:
         return sum(metric(stack, name, "cloudrepo_requests_in_flight") for name in stack.servers)
 
-    index = stack.reached().repository("large")
+    index = stack.through_balancer().repository("large")
     large = wheel(padding=LARGE)
     form = encode(fields(large))
     headers = {**index.authorization, "Content-Type": form.content_type}
     whole = request(f"POST {index.path} HTTP/1.1", headers, form.body)
     with connect(index.url, seconds=60) as connection:
         connection.send(whole[: LARGE // 2])
-        # Those two are the questions themselves.
+        # The two requests for metrics count too.
         wait_until(lambda: in_flight() == 3, "the upload to reach a server")
         connection.send(whole[LARGE // 2 :])
-        answer = connection.read_response()
-    assert answer.status == 200, answer
+        response = connection.read_response()
+    assert response.status == 200, response
     assert index.file(large).content == large.data
 
 
-def test_a_url_begins_as_it_was_asked_for(stack: Stack) -> None:
-    stack.reached().repository("urls")
+def test_urls_begin_with_the_scheme_and_host_of_the_request(stack: Stack) -> None:
+    stack.through_balancer().repository("urls")
     path = "/api/repositories/urls"
-    told = answer_of(stack.url + path).json()["url"]
-    assert told == f"{stack.url}/repositories/urls"
-    # As where TLS ends at the balancer.
+    shown = get_as_admin(stack.url + path).json()["url"]
+    assert shown == f"{stack.url}/repositories/urls"
+    # The headers of a balancer that terminates TLS.
     headers = {"X-Forwarded-Proto": "https", "Host": "index.example.com"}
-    told = answer_of(stack.servers["two"].url + path, **headers).json()["url"]
-    assert told == "https://index.example.com/repositories/urls"
+    shown = get_as_admin(stack.servers["two"].url + path, **headers).json()["url"]
+    assert shown == "https://index.example.com/repositories/urls"
 
 
-def test_a_request_bears_its_id_through_both(stack: Stack) -> None:
-    answer = exchange(stack.url, request("GET /readyz HTTP/1.1"))
-    told = answer.headers["X-Request-Id"]
-    assert len(told) == 32
+def test_the_balancer_and_the_server_use_the_same_request_id(stack: Stack) -> None:
+    response = exchange(stack.url, request("GET /readyz HTTP/1.1"))
+    request_id = response.headers["X-Request-Id"]
+    assert len(request_id) == 32
     logs = [server.process for server in stack.servers.values()]
-    wait_until(lambda: sum(log.log.count(told) for log in logs) == 1, "the request in a log")
+    wait_until(lambda: sum(log.log.count(request_id) for log in logs) == 1, "the request in a log")
 
 
-def test_what_the_store_is_asked_is_counted(stack: Stack) -> None:
+def test_requests_to_the_store_are_counted(stack: Stack) -> None:
     before = metric(stack, "two", "cloudrepo_storage_total")
-    answer_of(stack.servers["two"].url + "/api/repositories")
+    get_as_admin(stack.servers["two"].url + "/api/repositories")
     assert metric(stack, "two", "cloudrepo_storage_total") > before
 
 
-def test_metrics_are_not_for_everybody(stack: Stack) -> None:
-    assert answer_of(stack.url + "/metrics").status_code == 404
+def test_the_balancer_does_not_publish_metrics(stack: Stack) -> None:
+    assert get_as_admin(stack.url + "/metrics").status_code == 404
 
 
-def test_servers_are_replaced_one_by_one_and_nobody_notices(stack: Stack) -> None:
-    index = stack.reached().repository("rolling", overwrite_protection=True)
-    over = threading.Event()
-    answers: list[tuple[str, int, str]] = []
+def test_a_rolling_restart_fails_no_upload(stack: Stack) -> None:
+    index = stack.through_balancer().repository("rolling", overwrite_protection=True)
+    stopped = threading.Event()
+    responses: list[tuple[str, int, str]] = []
 
     def publish(name: str) -> None:
         number = 0
-        while not over.is_set():
+        while not stopped.is_set():
             each = wheel(name, f"{number}.0")
             form = encode(fields(each))
             headers = {**index.authorization, "Content-Type": form.content_type}
             sent = exchange(index.url, request(f"POST {index.path} HTTP/1.1", headers, form.body))
-            answers.append((each.filename, sent.status, sent.reason))
+            responses.append((each.filename, sent.status, sent.reason))
             number += 1
 
     threads = [threading.Thread(target=publish, args=(name,)) for name in ("a", "b", "c")]
@@ -171,23 +173,23 @@ def test_servers_are_replaced_one_by_one_and_nobody_notices(stack: Stack) -> Non
         thread.start()
     try:
         for name in stack.servers:
-            seen = len(answers)
-            wait_until(lambda seen=seen: len(answers) > seen + 10, "uploads")  # type: ignore[misc]  # mypy infers no type for it
+            seen = len(responses)
+            wait_until(lambda seen=seen: len(responses) > seen + 10, "uploads")  # type: ignore[misc]  # mypy infers no type for it
             assert stack.stop(name) == 0
             assert "cut" not in stack.servers[name].process.log
-            seen = len(answers)
-            wait_until(lambda seen=seen: len(answers) > seen + 10, "uploads to the other")  # type: ignore[misc]  # likewise
+            seen = len(responses)
+            wait_until(lambda seen=seen: len(responses) > seen + 10, "uploads to the other server")  # type: ignore[misc]  # as above
             stack.start(name)
     finally:
-        over.set()
+        stopped.set()
         for thread in threads:
             thread.join()
 
-    assert [answer for answer in answers if answer[1] != 200] == []
+    assert [response for response in responses if response[1] != 200] == []
     for server in stack.servers.values():
         served = {
             file["filename"]
             for name in ("a", "b", "c")
             for file in server.done("GET", f"/repositories/rolling/projects/{name}")["files"]
         }
-        assert served == {filename for filename, _, _ in answers}
+        assert served == {filename for filename, _, _ in responses}

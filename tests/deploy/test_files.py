@@ -1,4 +1,4 @@
-"""The files of `deploy/`, and what the documents show of CI, hold what they should."""
+"""The files of `deploy/` and the YAML examples of the documentation are valid and consistent."""
 
 from __future__ import annotations
 
@@ -25,68 +25,73 @@ SCHEMAS = {
     ".github/workflows/*.yml": "vendor.github-workflows",
     ".gitlab-ci.yml": "vendor.gitlab-ci",
 }
-# Those that no schema is to be had for are read, at least.
-UNDESCRIBED = {"prometheus.yml"}
+# No schema is available for these; they must at least be valid YAML.
+WITHOUT_SCHEMA = {"prometheus.yml"}
 
-NAMED = re.compile(r"# (\S+\.ya?ml)\n")
-SHOWN = [
+FILE_NAME = re.compile(r"# (\S+\.ya?ml)\n")
+EXAMPLES = [
     pytest.param(match[1], block.text, id=f"{page.stem}:{match[1]}-{number}")
     for page in sorted((PROJECT / "docs").rglob("*.md"))
     for number, block in enumerate(blocks(page, "yaml"))
-    if (match := NAMED.match(block.text))
+    if (match := FILE_NAME.match(block.text))
 ]
 
 
-def read(text: str) -> list[Any]:
+def load_yaml(text: str) -> list[Any]:
     import yaml  # noqa: PLC0415 (only these tests need it)
 
     return list(yaml.safe_load_all(text))
 
 
-def found(value: object, key: str) -> Iterator[Any]:
-    """All that stands under a key, however deep."""
+def values_of(value: object, key: str) -> Iterator[Any]:
+    """Yield all values under a key, at any depth."""
     if isinstance(value, dict):
         for name, below in value.items():
             if name == key:
                 yield below
-            yield from found(below, key)
+            yield from values_of(below, key)
     elif isinstance(value, list):
         for each in value:
-            yield from found(each, key)
+            yield from values_of(each, key)
 
 
 def check_schema(schema: str, path: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def understood(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> bool:
-    """Whether our command line takes these; asked for help, it reads them all and does nothing."""
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--nothing"])
-    shown = capsys.readouterr().err
-    assert ended.value.code == 2
-    return shown.endswith("error: unrecognized arguments: --nothing\n")
+def is_valid_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> bool:
+    """Return whether the command line accepts these arguments.
+
+    An unknown option after them keeps the command from running: it must be the only error.
+    """
+    with pytest.raises(SystemExit) as exited:
+        main([*arguments, "--unknown"])
+    error = capsys.readouterr().err
+    assert exited.value.code == 2
+    return error.endswith("error: unrecognized arguments: --unknown\n")
 
 
-def test_the_compose_file_is_one() -> None:
+def test_the_compose_file_matches_its_schema() -> None:
     check_schema("vendor.compose-spec", DEPLOY / "compose.yaml")
 
 
-def test_the_kubernetes_manifests_are_such() -> None:
+def test_the_kubernetes_manifests_match_their_schemas() -> None:
     manifests = str(DEPLOY / "kubernetes.yaml")
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", manifests]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert (ended.stdout + ended.stderr).count(" passed for ") == 5
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert (completed.stdout + completed.stderr).count(" passed for ") == 5
 
 
-@pytest.mark.parametrize(("name", "text"), SHOWN)
-def test_what_is_shown_of_ci_is_what_it_takes(tmp_path: Path, name: str, text: str) -> None:
-    (document,) = read(text)
+@pytest.mark.parametrize(("name", "text"), EXAMPLES)
+def test_an_example_of_the_documentation_matches_its_schema(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (document,) = load_yaml(text)
     assert document
-    if name in UNDESCRIBED:
+    if name in WITHOUT_SCHEMA:
         return
     (schema,) = (schema for pattern, schema in SCHEMAS.items() if fnmatch.fnmatch(name, pattern))
     path = tmp_path / Path(name).name
@@ -94,69 +99,72 @@ def test_what_is_shown_of_ci_is_what_it_takes(tmp_path: Path, name: str, text: s
     check_schema(schema, path)
 
 
-def test_all_that_is_shown_bears_a_file_name() -> None:
-    everything = [
+def test_every_example_of_the_documentation_has_a_file_name() -> None:
+    all_blocks = [
         block for page in (PROJECT / "docs").rglob("*.md") for block in blocks(page, "yaml")
     ]
-    assert len(everything) == len(SHOWN) > 0
+    assert len(all_blocks) == len(EXAMPLES) > 0
 
 
-def test_every_command_line_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_of_the_files_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
     compose, kubernetes = (
-        read((DEPLOY / name).read_text("utf-8")) for name in ("compose.yaml", "kubernetes.yaml")
+        load_yaml((DEPLOY / name).read_text("utf-8"))
+        for name in ("compose.yaml", "kubernetes.yaml")
     )
-    server = [each for each in found(compose, "command") if "serve" in each]
-    pods = list(found(kubernetes, "args"))
+    server = [each for each in values_of(compose, "command") if "serve" in each]
+    pods = list(values_of(kubernetes, "args"))
     (image,) = re.findall(r"^CMD (\[\"serve\".*\])$", CONTAINERFILE, re.MULTILINE)
     assert len(server) >= 2
     assert len(pods) == 2
     for arguments in (*server, *pods, json.loads(image)):
-        assert understood(arguments, capsys), arguments
+        assert is_valid_command(arguments, capsys), arguments
 
 
-def test_the_probes_ask_for_what_is_answered() -> None:
-    from cloudrepo_server.web import app  # noqa: PLC0415 (its source is read)
+def test_the_probes_request_existing_urls() -> None:
+    from cloudrepo_server.web import app  # noqa: PLC0415 (only its path is needed)
 
     source = Path(app.__file__).read_text("utf-8")
     text = (DEPLOY / "kubernetes.yaml").read_text("utf-8")
-    asked = {each["path"] for each in found(read(text), "httpGet")}
-    assert asked == {"/readyz", "/healthz"}
-    assert all(f'"{path}"' in source for path in asked)
+    probed = {each["path"] for each in values_of(load_yaml(text), "httpGet")}
+    assert probed == {"/readyz", "/healthz"}
+    assert all(f'"{path}"' in source for path in probed)
 
 
-def test_what_ends_a_pod_waits_for_what_ends_the_server() -> None:
-    manifests = read((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
-    (patience,) = found(manifests, "terminationGracePeriodSeconds")
-    (arguments,) = (each for each in found(manifests, "args") if "serve" in each)
-    told = dict(each.removeprefix("--").split("=") for each in arguments if "=" in each)
-    assert patience > float(told["drain"]) + float(told["grace"])
+def test_the_grace_period_of_a_pod_is_longer_than_the_servers_shutdown() -> None:
+    manifests = load_yaml((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    (grace_period,) = values_of(manifests, "terminationGracePeriodSeconds")
+    (arguments,) = (each for each in values_of(manifests, "args") if "serve" in each)
+    options = dict(each.removeprefix("--").split("=") for each in arguments if "=" in each)
+    assert grace_period > float(options["drain"]) + float(options["grace"])
 
 
-def test_what_ends_a_container_waits_for_what_ends_the_server() -> None:
-    (compose,) = read((DEPLOY / "compose.yaml").read_text("utf-8"))
+def test_the_grace_period_of_a_container_is_longer_than_the_servers_shutdown() -> None:
+    (compose,) = load_yaml((DEPLOY / "compose.yaml").read_text("utf-8"))
     one, balancer = (compose["services"][name] for name in ("one", "balancer"))
     (grace,) = (each for each in one["command"] if each.startswith("--grace="))
-    # The load balancer is ended first, and uploads pass through it.
+    # Uploads pass through the load balancer, which is stopped first.
     for service in (one, balancer):
-        patience = float(service["stop_grace_period"].removesuffix("s"))
-        assert patience > float(grace.removeprefix("--grace="))
+        grace_period = float(service["stop_grace_period"].removesuffix("s"))
+        assert grace_period > float(grace.removeprefix("--grace="))
 
 
-def test_the_same_is_told_to_servers_everywhere() -> None:
-    compose, *_ = read((DEPLOY / "compose.yaml").read_text("utf-8"))
-    secret, *_ = read((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
-    # What only the store of the compose file needs.
-    own = {"AWS_ENDPOINT", "AWS_ALLOW_HTTP"}
-    assert set(compose["services"]["one"]["environment"]) == set(secret["stringData"]) | own
-    for image in found(read((DEPLOY / "kubernetes.yaml").read_text("utf-8")), "image"):
+def test_compose_and_kubernetes_set_the_same_variables() -> None:
+    compose, *_ = load_yaml((DEPLOY / "compose.yaml").read_text("utf-8"))
+    secret, *_ = load_yaml((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    # Only the store of the compose file needs these.
+    compose_only = {"AWS_ENDPOINT", "AWS_ALLOW_HTTP"}
+    assert (
+        set(compose["services"]["one"]["environment"]) == set(secret["stringData"]) | compose_only
+    )
+    for image in values_of(load_yaml((DEPLOY / "kubernetes.yaml").read_text("utf-8")), "image"):
         assert image.startswith("registry.example.com/cloudrepo-server:")
 
 
-def test_the_image_is_built_from_what_is_let_in(tmp_path: Path) -> None:
-    let_in = re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+def test_the_wheel_builds_from_the_files_that_dockerignore_lets_through(tmp_path: Path) -> None:
+    included = re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
     source = tmp_path / "source"
     source.mkdir()
-    for name in let_in:
+    for name in included:
         path = PROJECT / name
         copy = shutil.copytree if path.is_dir() else shutil.copy
         copy(path, source / name)
@@ -173,8 +181,8 @@ def test_the_image_is_built_from_what_is_let_in(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert "cloudrepo_server/cli.py" in names
+    assert "cloudrepo_server/cli/__init__.py" in names
     assert "cloudrepo_server/web/portal/templates/sign_in.html" in names
-    # What the image is told to install, and to run.
+    # The container file installs this wheel with its extra, and runs its command.
     assert '"/source[metrics]"' in CONTAINERFILE
     assert 'ENTRYPOINT ["/venv/bin/cloudrepo-server"]' in CONTAINERFILE

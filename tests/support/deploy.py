@@ -1,7 +1,7 @@
-"""What `deploy/` describes, started here: a store, two servers as in the compose file, and nginx.
+"""The services of `deploy/compose.yaml` as local processes: a store, two servers and nginx.
 
-No container is run: the programs are started with the files' own arguments, variables and
-configuration, but for the names of hosts, which are addresses here.
+No container runs. The processes get the arguments, variables and configuration of the files; only
+host names are replaced by local addresses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def listens(port: int) -> bool:
+def accepts_connections(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), 5).close()
     except OSError:
@@ -43,7 +43,7 @@ def listens(port: int) -> bool:
 
 @pytest.fixture(scope="session")
 def compose() -> dict[str, Any]:
-    """The compose file."""
+    """The parsed compose file."""
     import yaml  # noqa: PLC0415 (only these tests need it)
 
     read: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -52,7 +52,7 @@ def compose() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def compose_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The store's URL; it runs as the container file says."""
+    """The URL of the store, which runs with the settings of the container file."""
     folder = tmp_path_factory.mktemp("store")
     port = free_port()
     environ = {
@@ -68,23 +68,23 @@ def compose_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (folder / "log").open("wb") as log,
         subprocess.Popen([program], env=environ, stdout=log, stderr=log, cwd=folder) as process,
     ):
-        wait_until(lambda: listens(port), "the store", seconds=SECONDS)
+        wait_until(lambda: accepts_connections(port), "the store", seconds=SECONDS)
         yield f"http://127.0.0.1:{port}"
         process.terminate()
 
 
 @pytest.fixture(scope="session")
 def compose_environment(compose: dict[str, Any], compose_store: str) -> Mapping[str, str]:
-    """What the compose file tells the servers, with a bucket made as it says."""
-    told: dict[str, str] = compose["services"]["one"]["environment"]
+    """The servers' environment of the compose file, after creating the bucket as it does."""
+    variables: dict[str, str] = compose["services"]["one"]["environment"]
     environ = {
-        **told,
+        **variables,
         "AWS_ENDPOINT": compose_store,
         "CLOUDREPO_ADMIN_USERNAME": "admin@example.com",
         "CLOUDREPO_ADMIN_PASSWORD": PASSWORD,
     }
     (name,) = compose["services"]["bucket"]["command"]
-    # Twice, as when all is started again.
+    # Twice, since a restart of all services runs the script again.
     for _ in range(2):
         script = [sys.executable, DEPLOY / "bucket.py", name]
         subprocess.run(script, env={**os.environ, **environ}, check=True, timeout=SECONDS)
@@ -93,7 +93,7 @@ def compose_environment(compose: dict[str, Any], compose_store: str) -> Mapping[
 
 @dataclass
 class Stack:
-    """Two servers, and the load balancer in front of them."""
+    """Two servers behind a load balancer."""
 
     url: str
     servers: dict[str, Server]
@@ -103,20 +103,20 @@ class Stack:
     folder: Path
 
     def start(self, name: str) -> None:
-        """Start a server, with its service's own command."""
-        started = sum(1 for _ in self.folder.glob(f"{name}-*"))
+        """Start a server with the command of its service."""
+        number = sum(1 for _ in self.folder.glob(f"{name}-*"))
         process = ServerProcess(
-            self.folder / f"{name}-{started}", *self.arguments[name], environ=self.environ
+            self.folder / f"{name}-{number}", *self.arguments[name], environ=self.environ
         )
         self.servers[name] = Server(process)
 
     def stop(self, name: str) -> int:
-        """End a server as `docker compose stop` does; its exit status."""
+        """Stop a server as `docker compose stop` does, and return its exit status."""
         self.servers[name].close()
         return self.servers[name].process.stop()
 
-    def reached(self, name: str = "one") -> Server:
-        """The servers as clients reach them."""
+    def through_balancer(self, name: str = "one") -> Server:
+        """Return a server with the URL of the load balancer, as clients use it."""
         server = Server(self.servers[name].process)
         server.url = self.url
         return server
@@ -132,17 +132,20 @@ def stack(
     ports = {name: free_port() for name in ("one", "two")}
     port = free_port()
     arguments = {}
-    for name, own in ports.items():
-        here = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=8080": f"--port={own}"}
+    for name, server_port in ports.items():
+        replacements = {
+            "--host=0.0.0.0": "--host=127.0.0.1",
+            "--port=8080": f"--port={server_port}",
+        }
         serve, *options = compose["services"][name]["command"]
         assert serve == "serve"
-        arguments[name] = [here.pop(option, option) for option in options]
-        assert not here
+        arguments[name] = [replacements.pop(option, option) for option in options]
+        assert not replacements
     stack = Stack(f"http://127.0.0.1:{port}", {}, ports, arguments, compose_environment, folder)
     for name in ports:
         stack.start(name)
     with nginx(folder, port, ports) as balancer:
-        wait_until(lambda: listens(port), "nginx", seconds=SECONDS)
+        wait_until(lambda: accepts_connections(port), "nginx", seconds=SECONDS)
         yield stack
         balancer.terminate()
     for name in ports:
@@ -152,20 +155,20 @@ def stack(
 def nginx(folder: Path, port: int, ports: Mapping[str, int]) -> subprocess.Popen[bytes]:
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
     if program is None:
-        raise FileNotFoundError("these tests need nginx: see .ci/deploy")
+        raise FileNotFoundError("nginx not found: install it, or run .ci/deploy, which does")
     text = (DEPLOY / "nginx.conf").read_text("utf-8")
-    temporary = "".join(
+    temporary_folders = "".join(
         f"    {kind}_temp_path {folder / kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    text = text.replace("http {\n", f"http {{\n{temporary}", 1)
-    for name, its_port in ports.items():
+    text = text.replace("http {\n", f"http {{\n{temporary_folders}", 1)
+    for name, server_port in ports.items():
         assert f"server {name}:8080 " in text
-        text = text.replace(f"server {name}:8080 ", f"server 127.0.0.1:{its_port} ")
+        text = text.replace(f"server {name}:8080 ", f"server 127.0.0.1:{server_port} ")
     assert "listen 8080;" in text
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};")
-    own = folder / "nginx.conf"
-    own.write_text(text, "utf-8")
+    configuration = folder / "nginx.conf"
+    configuration.write_text(text, "utf-8")
     settings = f"daemon off; pid {folder / 'nginx.pid'};"
     command = [
         program,
@@ -174,7 +177,7 @@ def nginx(folder: Path, port: int, ports: Mapping[str, int]) -> subprocess.Popen
         "-e",
         "stderr",
         "-c",
-        str(folder / "nginx.conf"),
+        str(configuration),
         "-g",
         settings,
     ]
@@ -182,6 +185,6 @@ def nginx(folder: Path, port: int, ports: Mapping[str, int]) -> subprocess.Popen
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 
-def answer_of(url: str, **headers: str) -> requests.Response:
-    """What is answered to a GET of the admin user."""
+def get_as_admin(url: str, **headers: str) -> requests.Response:
+    """Return the response to a GET request of the admin user."""
     return requests.get(url, auth=("admin@example.com", PASSWORD), headers=headers, timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""Whether a store serves, as `Storage.check` says it."""
+"""`Storage.check` reports whether a data folder can be written."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def check(storage: LocalStorage) -> None:
     asyncio.run(storage.check())
 
 
-def test_a_folder_that_takes_and_gives_is_well_and_keeps_nothing(tmp_path: Path) -> None:
+def test_a_check_of_a_writable_folder_succeeds_and_leaves_no_file(tmp_path: Path) -> None:
     storage = LocalStorage.in_folder(tmp_path)
     check(storage)
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
     asyncio.run(storage.close())
 
 
-def test_a_folder_in_whose_place_a_file_stands_is_not(tmp_path: Path) -> None:
+def test_a_check_fails_if_a_file_replaced_the_folder(tmp_path: Path) -> None:
     storage = LocalStorage.in_folder(tmp_path)
     shutil.rmtree(tmp_path / "store")
     (tmp_path / "store").touch()

@@ -1,4 +1,4 @@
-"""However often a server is killed under uploads, nothing is lost and nothing is half there."""
+"""A server that is killed during uploads loses no accepted change, and keeps no partial one."""
 
 from __future__ import annotations
 
@@ -32,63 +32,63 @@ WRITERS = 4
 LARGE = 2 << 20
 VERSIONS = 5
 VARIANTS = 3
-MOST_ANSWERS = 120
+MAX_RESPONSES = 120
 
 State = tuple[str, str | None] | None
-"""A file's digest and why it is yanked, or None where it is not there."""
+"""A file's digest and the reason of its yank, or None if the file does not exist."""
 
 
 @functools.cache
 def archive_of(version: str, variant: int) -> Archive:
-    """One of the files that bear one name; those of the first version are large."""
+    """Return one variant of the file of a version; the files of the first version are large."""
     padding = LARGE if version[0] == "0" else 0
     return wheel(version=version, module=f"x = {variant}\n", padding=padding)
 
 
 @dataclass
-class Storm:
-    """What was answered so far, and when to end."""
+class Progress:
+    """The number of responses so far, and whether the server is being killed."""
 
-    answers: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
+    responses: int = 0
+    killed: threading.Event = field(default_factory=threading.Event)
 
-    def answered(self) -> None:
-        self.answers += 1
+    def count_response(self) -> None:
+        self.responses += 1
 
 
 @dataclass
 class Writer:
-    """Writes files that no other writes, into a project that all write to."""
+    """A writer of files of its own, in a project that all writers share."""
 
     number: int
     random: random.Random
     states: dict[str, set[State]] = field(default_factory=dict)
-    """What each version's file may be; one thing alone unless the server was killed meanwhile."""
+    """The possible states of each version's file; more than one only if a response is missing."""
 
-    def write(self, index: Index, storm: Storm) -> None:
-        """Write until the server is killed."""
+    def write(self, index: Index, progress: Progress) -> None:
+        """Make random changes until the server is killed."""
         with Asking(index.server.url) as asking:
             while True:
                 version = f"{self.random.randrange(VERSIONS)}.{self.number}"
                 before = self.states.setdefault(version, {None})
                 (was,) = before
-                after, status, ask = self.choose(index, version, was)
-                # Till it is answered, it may be done or not.
+                after, status, send = self.choose_change(index, version, was)
+                # Until there is a response, both states are possible.
                 self.states[version] = {was, after}
                 try:
-                    answer = ask(asking)
+                    response = send(asking)
                 except (OSError, http.client.HTTPException):
-                    if storm.over.is_set():
+                    if progress.killed.is_set():
                         return
                     raise
-                assert answer.status == status, (answer.status, answer.reason)
+                assert response.status == status, (response.status, response.reason)
                 self.states[version] = {after}
-                storm.answered()
+                progress.count_response()
 
-    def choose(
+    def choose_change(
         self, index: Index, version: str, was: State
     ) -> tuple[State, int, Callable[[Asking], Answer]]:
-        """What the file is afterwards, what is answered, and how it is asked for."""
+        """Choose a change; return the new state, the expected status and its request."""
         chance = self.random.random()
         if was is None or chance < 0.7:
             archive = archive_of(version, self.random.randrange(VARIANTS))
@@ -105,7 +105,7 @@ class Writer:
         admin = index.server.admin
         if chance < 0.8:
             return None, 204, lambda asking: asking.ask("DELETE", below, login=admin)
-        reason = f"because of {chance}"
+        reason = f"reason {chance}"
         return (
             (was[0], reason),
             200,
@@ -114,16 +114,18 @@ class Writer:
 
 
 @contextmanager
-def writing(index: Index, writers: list[Writer], storm: Storm) -> Iterator[list[Future[None]]]:
+def writing(
+    index: Index, writers: list[Writer], progress: Progress
+) -> Iterator[list[Future[None]]]:
     with ThreadPoolExecutor(len(writers)) as pool:
-        running = [pool.submit(each.write, index, storm) for each in writers]
+        running = [pool.submit(each.write, index, progress) for each in writers]
         yield running
     for each in running:
         each.result()
 
 
-def observed(index: Index) -> dict[str, State]:
-    """What the page says of each version; each file's bytes are as it says."""
+def read_states(index: Index) -> dict[str, State]:
+    """Return the state of each version, after checking the content of each file."""
     with Asking(index.server.url) as asking:
         page = asking.ask("GET", f"{index.path}/demo/", login=index.auth, headers={"Accept": JSON})
         found: dict[str, State] = {}
@@ -140,19 +142,19 @@ def observed(index: Index) -> dict[str, State]:
         return found
 
 
-def wait_for(answers: int, storm: Storm, running: list[Future[None]]) -> None:
+def wait_for_responses(number: int, progress: Progress, running: list[Future[None]]) -> None:
     wait_until(
-        lambda: storm.answers >= answers or any(each.done() for each in running),
-        f"{answers} answers to the writers",
+        lambda: progress.responses >= number or any(each.done() for each in running),
+        f"{number} responses to the writers",
         seconds=120,
     )
 
 
-def test_nothing_is_lost_and_nothing_is_half_there(
+def test_killed_servers_lose_no_accepted_change_and_keep_no_partial_one(
     tmp_path: Path, start_server: StartServer
 ) -> None:
     seed = random.randrange(1 << 32)  # noqa: S311 (no secret)
-    print(f"seed {seed}")  # noqa: T201 (shown where the test fails)
+    print(f"seed {seed}")  # noqa: T201 (shown if the test fails)
     random_ = random.Random(seed)  # noqa: S311 (no secret)
     data = tmp_path / "data"
     writers = [Writer(each, random.Random(random_.random())) for each in range(WRITERS)]  # noqa: S311 (no secret)
@@ -165,7 +167,7 @@ def test_nothing_is_lost_and_nothing_is_half_there(
         if index is None:
             index = server.repository()
         index = Index(server, index.name, index.username, index.password)
-        found = observed(index)
+        found = read_states(index)
         for writer in writers:
             for version, possible in writer.states.items():
                 state = found.pop(version, None)
@@ -174,13 +176,13 @@ def test_nothing_is_lost_and_nothing_is_half_there(
         assert found == {}
         expected = 2 * sum(each != {None} for writer in writers for each in writer.states.values())
         wait_for_blobs(expected, data)
-        storm = Storm()
-        enough = random_.randrange(MOST_ANSWERS)
-        with writing(index, writers, storm) as running:
+        progress = Progress()
+        responses = random_.randrange(MAX_RESPONSES)
+        with writing(index, writers, progress) as running:
             try:
-                wait_for(enough, storm, running)
+                wait_for_responses(responses, progress, running)
             finally:
-                storm.over.set()
+                progress.killed.set()
                 server.process.kill()
         server.close()
         assert "Traceback" not in server.process.log, server.process.log

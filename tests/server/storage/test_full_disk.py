@@ -1,4 +1,4 @@
-"""A store that takes no more: the client is told so, what was there stays, and service goes on."""
+"""On a full disk the server reports an error, loses no data, and continues to serve."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ KIBIBYTE = 1 << 10
 MEBIBYTE = 1 << 20
 
 OLD = wheel()
-OTHER = wheel(module="x = 2\n")
+REPLACEMENT = wheel(module="x = 2\n")
 LARGE = wheel("large", padding=6 * MEBIBYTE)
 
-Full = Callable[[int], AbstractContextManager[None]]
+LimitFileSize = Callable[[int], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def index(start_server: StartServer, data: Path) -> Iterator[Index]:
-    """A repository with a file, and a large one that was yanked."""
+    """A repository with a file, and with a yanked file in another project."""
     server = Server(start_server("--data", data))
     index = server.repository()
     index.publish(OLD, wheel("yanked"))
@@ -47,10 +47,10 @@ def index(start_server: StartServer, data: Path) -> Iterator[Index]:
 
 
 @pytest.fixture
-def full(index: Index) -> Full:
-    """No file of the server's may become larger than so many bytes: its disk is full."""
+def limit_file_size(index: Index) -> LimitFileSize:
+    """Simulate a full disk: the server cannot write files larger than this number of bytes."""
     if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux lets another process's limits be set")
+        pytest.skip("only Linux can set the limits of another process")
     process = psutil.Process(index.server.process.pid)
 
     @contextmanager
@@ -65,19 +65,19 @@ def full(index: Index) -> Full:
     return limited
 
 
-def changes(index: Index) -> Iterator[tuple[str, int, str]]:
-    """What each way to change something is answered: its name, the status and the reason."""
+def try_changes(index: Index) -> Iterator[tuple[str, int, str]]:
+    """Try each kind of change; yield its name and the response's status and reason."""
     server = index.server
-    for archive in (OTHER, wheel("new"), LARGE):
-        answer = index.upload(archive)
-        yield f"the upload of {archive.filename}", answer.status_code, answer.reason
+    for archive in (REPLACEMENT, wheel("new"), LARGE):
+        response = index.upload(archive)
+        yield f"the upload of {archive.filename}", response.status_code, response.reason
     put = server.request(
         "PUT",
-        f"/api/repositories/{index.name}/files/{OTHER.filename}",
-        data=OTHER.data,
+        f"/api/repositories/{index.name}/files/{REPLACEMENT.filename}",
+        data=REPLACEMENT.data,
         auth=server.admin,
     )
-    yield "a put", put.status_code, put.reason
+    yield "a PUT request", put.status_code, put.reason
     for method, path, body in (
         ("PATCH", f"/repositories/{index.name}", {"overwrite_protection": True}),
         ("PATCH", f"/repositories/{index.name}/files/{OLD.filename}", {"yanked": "why"}),
@@ -87,12 +87,12 @@ def changes(index: Index) -> Iterator[tuple[str, int, str]]:
         ("POST", "/users", {"email": "another@example.com"}),
         ("POST", "/tokens", {"repository": index.name}),
     ):
-        answer = server.api(method, path, body)
-        yield f"{method} {path}", answer.status_code, answer.reason
+        response = server.api(method, path, body)
+        yield f"{method} {path}", response.status_code, response.reason
 
 
 def state(index: Index) -> object:
-    """All that there is, as it is told."""
+    """Return the whole visible state."""
     server = index.server
     return [
         {key: value for key, value in index.done("GET").items() if key != "url"},
@@ -106,39 +106,41 @@ def state(index: Index) -> object:
     ]
 
 
-def assert_serves_again(index: Index) -> None:
-    """Whatever was refused is taken now."""
-    for what, status, reason in changes(index):
-        # Protection is set on the way.
-        assert status in (200, 201) or (what == "a put" and status == 409), (what, reason)
-    assert index.get(f"/demo/{OLD.filename}").content == OTHER.data
+def assert_changes_succeed(index: Index) -> None:
+    """Check that the changes that failed before succeed now."""
+    for what, status, reason in try_changes(index):
+        # An earlier one of these changes turned overwrite protection on.
+        assert status in (200, 201) or (what == "a PUT request" and status == 409), (what, reason)
+    assert index.get(f"/demo/{OLD.filename}").content == REPLACEMENT.data
     assert index.get(f"/large/{LARGE.filename}").content == LARGE.data
 
 
-def assert_all_refused(index: Index, data: Path, *, status: int, reason: str) -> None:
+def assert_changes_fail(index: Index, data: Path, *, status: int, reason: str) -> None:
     before, blobs = state(index), len(stored_blobs(data))
-    for what, answered, said in changes(index):
-        assert answered == status, (what, said)
-        assert reason in said, what
+    for what, actual_status, actual_reason in try_changes(index):
+        assert actual_status == status, (what, actual_reason)
+        assert reason in actual_reason, what
     assert state(index) == before
     wait_for_blobs(blobs, data)
     assert index.server.request("GET", "/healthz").status_code == 200
     assert index.server.request("GET", "/readyz").status_code == 503
 
 
-def test_a_full_disk_is_told_and_changes_nothing(index: Index, data: Path, full: Full) -> None:
-    with full(0):
-        assert_all_refused(index, data, status=507, reason="disk is full")
-    assert_serves_again(index)
+def test_a_full_disk_fails_every_change_and_changes_nothing(
+    index: Index, data: Path, limit_file_size: LimitFileSize
+) -> None:
+    with limit_file_size(0):
+        assert_changes_fail(index, data, status=507, reason="disk is full")
+    assert_changes_succeed(index)
 
 
-def test_a_file_that_is_too_large_for_what_is_left_leaves_nothing(
-    index: Index, data: Path, full: Full
+def test_an_upload_larger_than_the_free_space_leaves_nothing(
+    index: Index, data: Path, limit_file_size: LimitFileSize
 ) -> None:
     blobs = len(stored_blobs(data))
-    with full(3 * MEBIBYTE):
-        answer = index.upload(LARGE)
-        assert (answer.status_code, "disk is full" in answer.reason) == (507, True)
+    with limit_file_size(3 * MEBIBYTE):
+        response = index.upload(LARGE)
+        assert (response.status_code, "disk is full" in response.reason) == (507, True)
         assert index.get("/large/").status_code == 404
         wait_for_blobs(blobs, data)
         index.publish(wheel("new"))
@@ -146,77 +148,77 @@ def test_a_file_that_is_too_large_for_what_is_left_leaves_nothing(
     assert index.file(LARGE, "large").content == LARGE.data
 
 
-def test_bytes_whose_document_is_not_taken_leave_nothing(
-    index: Index, data: Path, full: Full
+def test_an_upload_leaves_nothing_if_its_document_cannot_be_written(
+    index: Index, data: Path, limit_file_size: LimitFileSize
 ) -> None:
     for number in range(20):
         index.publish(wheel(version=f"{number}.1"))
     blobs = len(stored_blobs(data))
-    with full(2 * KIBIBYTE):
-        answer = index.upload(wheel(version="21.0"))
-        assert (answer.status_code, "disk is full" in answer.reason) == (507, True)
+    with limit_file_size(2 * KIBIBYTE):
+        response = index.upload(wheel(version="21.0"))
+        assert (response.status_code, "disk is full" in response.reason) == (507, True)
         wait_for_blobs(blobs, data)
         assert len(index.files()) == 21
-        # Which is smaller than that of all those files.
+        # The document of a new project is smaller, and fits.
         index.publish(wheel("new"))
     index.publish(wheel(version="21.0"))
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MiB."""
+    """A disk with 4 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount, unmount = shutil.which("mount"), shutil.which("umount")
     if mount is None or unmount is None:
-        pytest.skip("this system has no mount")
+        pytest.skip("this system has no mount command")
     options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
     if subprocess.run([mount, *options], check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount a disk")
+        pytest.skip("mounting a disk requires root")
     yield folder
     subprocess.run([unmount, "--lazy", folder], check=True)
 
 
-def test_a_disk_that_fills_up_is_told_and_what_was_taken_is_served(
+def test_a_disk_that_fills_up_fails_uploads_and_serves_earlier_files(
     small_disk: Path, start_server: StartServer
 ) -> None:
     server = Server(start_server("--data", small_disk / "data"))
     index = server.repository()
-    taken = []
+    accepted = []
     for number in range(20):
         archive = wheel(version=f"{number}.0", padding=600 * KIBIBYTE)
-        answer = index.upload(archive)
-        if answer.status_code != 200:
-            assert (answer.status_code, "disk is full" in answer.reason) == (507, True)
+        response = index.upload(archive)
+        if response.status_code != 200:
+            assert (response.status_code, "disk is full" in response.reason) == (507, True)
             break
-        taken.append(archive)
-    assert 3 <= len(taken) < 8
+        accepted.append(archive)
+    assert 3 <= len(accepted) < 8
     assert index.upload(LARGE).status_code == 507
-    for archive in taken:
+    for archive in accepted:
         assert index.file(archive).content == archive.data
-    assert len(index.files()) == len(taken)
+    assert len(index.files()) == len(accepted)
     process = server.process
     server.close()
     assert process.stop() == 0
     server = Server(start_server("--data", small_disk / "data"))
     again = Index(server, index.name, index.username, index.password)
-    assert len(again.files()) == len(taken)
+    assert len(again.files()) == len(accepted)
     server.done("DELETE", f"/repositories/{index.name}")
     other = server.repository()
     other.publish(wheel(padding=600 * KIBIBYTE))
     server.close()
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_changes_nothing(
+def test_a_folder_that_cannot_be_written_fails_every_change_and_changes_nothing(
     index: Index, data: Path
 ) -> None:
     store, aside = data / "store", data / "aside"
     state(index)
     store.rename(aside)
-    # In its stead, something in which nothing can be made, whoever tries.
+    # A file in place of the folder, so that even root cannot write to it.
     store.touch()
     try:
-        for what, status, reason in changes(index):
+        for what, status, reason in try_changes(index):
             assert status == 503, (what, reason)
             assert "nothing was changed" in reason
         assert index.server.request("GET", "/readyz").status_code == 503
@@ -224,19 +226,19 @@ def test_a_folder_that_cannot_be_written_is_told_and_changes_nothing(
     finally:
         store.unlink()
         aside.rename(store)
-    assert_serves_again(index)
+    assert_changes_succeed(index)
 
 
-def test_the_portal_says_so_too(index: Index, full: Full) -> None:
+def test_the_portal_reports_a_full_disk(index: Index, limit_file_size: LimitFileSize) -> None:
     browser = Browser(index.server)
     browser.sign_in(*index.server.admin)
     before = index.done("GET")
-    with full(0):
-        page = browser.upload(index.name, OTHER, wheel("new"), status=507)
+    with limit_file_size(0):
+        page = browser.upload(index.name, REPLACEMENT, wheel("new"), status=507)
         assert "disk is full" in page.text
         page = browser.submit("/portal/create-repository", name="another", status=507)
         assert "disk is full" in page.text
     assert index.done("GET") == before
     assert index.get(f"/demo/{OLD.filename}").content == OLD.data
-    browser.upload(index.name, OTHER)
-    assert index.get(f"/demo/{OLD.filename}").content == OTHER.data
+    browser.upload(index.name, REPLACEMENT)
+    assert index.get(f"/demo/{OLD.filename}").content == REPLACEMENT.data

@@ -1,4 +1,4 @@
-"""`--data`: what is kept, whose it is, and what a killed server leaves."""
+"""`--data`: data survives stops and kills, and one server owns the folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKI
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    return tmp_path / "kept" / "here"
+    return tmp_path / "parent" / "data"
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def start(start_server: StartServer, data: Path) -> Start:
     return started
 
 
-def moved(index: Index, server: Server) -> Index:
-    """The same repository and user on a server that was started again."""
+def on_restarted(server: Server, index: Index) -> Index:
+    """Return the same repository and user on a restarted server."""
     return Index(server, index.name, index.username, index.password)
 
 
-def test_all_is_there_after_a_stop(start: Start) -> None:
+def test_everything_is_stored_after_a_stop(start: Start) -> None:
     small, large, source = wheel(requires_python=">=3.8"), wheel("big", padding=2 << 20), sdist()
     with start() as server:
         index = server.repository(overwrite_protection=True, public=True, max_file_size=10 << 20)
@@ -60,25 +60,27 @@ def test_all_is_there_after_a_stop(start: Start) -> None:
         tags = [index.get(below, Accept=JSON).headers["ETag"] for below in ("/", "/demo/")]
         listed = [server.done("GET", path) for path in ("/users", "/tokens")]
     with start() as server:
-        again = moved(index, server)
+        restarted = on_restarted(server, index)
         assert [server.done("GET", path) for path in ("/users", "/tokens")] == listed
-        settings = again.done("GET")
-        assert settings.pop("url") == again.url
+        settings = restarted.done("GET")
+        assert settings.pop("url") == restarted.url
         assert settings == {key: value for key, value in before[0].items() if key != "url"}
-        files = again.done("GET", "/projects/demo")["files"]
+        files = restarted.done("GET", "/projects/demo")["files"]
         assert [{**file, "url": ""} for file in files] == [
             {**file, "url": ""} for file in before[1]["files"]
         ]
-        assert again.json("/big/") == before[2]
+        assert restarted.json("/big/") == before[2]
         for archive in (small, large, source):
             project = "big" if archive is large else "demo"
-            assert again.get(f"/{project}/{archive.filename}").content == archive.data
-        assert again.get(f"/demo/{small.filename}.metadata").content == small.metadata
-        assert [again.get(below, Accept=JSON).headers["ETag"] for below in ("/", "/demo/")] == tags
-        assert again.request("GET", "/demo/", auth=chosen).status_code == 200
-        assert again.send(encode(fields(wheel())), auth=chosen).status_code == 403
-        assert again.request("GET", "/demo/", auth=("any", token)).status_code == 200
-        assert again.upload(wheel(module="x = 2\n")).status_code == 409
+            assert restarted.get(f"/{project}/{archive.filename}").content == archive.data
+        assert restarted.get(f"/demo/{small.filename}.metadata").content == small.metadata
+        assert [
+            restarted.get(below, Accept=JSON).headers["ETag"] for below in ("/", "/demo/")
+        ] == tags
+        assert restarted.request("GET", "/demo/", auth=chosen).status_code == 200
+        assert restarted.send(encode(fields(wheel())), auth=chosen).status_code == 403
+        assert restarted.request("GET", "/demo/", auth=("any", token)).status_code == 200
+        assert restarted.upload(wheel(module="x = 2\n")).status_code == 409
 
 
 def test_a_deleted_name_stays_deleted(start: Start) -> None:
@@ -87,12 +89,12 @@ def test_a_deleted_name_stays_deleted(start: Start) -> None:
         index.publish(wheel())
         index.done("DELETE", f"/files/{wheel().filename}")
     with start() as server:
-        answer = moved(index, server).upload(wheel())
-        assert answer.status_code == 400
-        assert "previously used" in answer.reason
+        response = on_restarted(server, index).upload(wheel())
+        assert response.status_code == 400
+        assert "previously used" in response.reason
 
 
-def test_what_was_deleted_is_gone_from_the_disk_after_a_stop(
+def test_deleted_content_is_removed_from_the_disk_by_a_stop(
     start: Start,
     data: Path,
 ) -> None:
@@ -106,7 +108,7 @@ def test_what_was_deleted_is_gone_from_the_disk_after_a_stop(
     assert [path for path in data.rglob("*") if path.is_file() and "blobs" in path.parts] == []
 
 
-def test_a_second_server_is_refused_in_one_line(
+def test_a_second_server_exits_with_a_one_line_error(
     start: Start, start_server: StartServer, data: Path
 ) -> None:
     with start() as server:
@@ -121,22 +123,22 @@ def test_a_second_server_is_refused_in_one_line(
 
 
 @posix
-def test_what_was_answered_survives_a_kill(start: Start) -> None:
+def test_accepted_uploads_survive_a_kill(start: Start) -> None:
     small, large = wheel(), wheel(version="2.0", padding=2 << 20)
     with start() as server:
         index = server.repository(overwrite_protection=True)
         index.publish(small, large)
         server.process.kill()
     with start() as server:
-        again = moved(index, server)
+        restarted = on_restarted(server, index)
         for archive in (small, large):
-            assert again.get(f"/demo/{archive.filename}").content == archive.data
-        assert again.upload(wheel(module="x = 2\n")).status_code == 409
-        again.publish(wheel(version="3.0"))
+            assert restarted.get(f"/demo/{archive.filename}").content == archive.data
+        assert restarted.upload(wheel(module="x = 2\n")).status_code == 409
+        restarted.publish(wheel(version="3.0"))
 
 
 @posix
-def test_an_upload_that_was_under_way_at_a_kill_never_was(start: Start) -> None:
+def test_an_upload_in_progress_during_a_kill_leaves_nothing(start: Start) -> None:
     with start() as server:
         index = server.repository(overwrite_protection=True)
         form = encode(fields(wheel(padding=8 << 20)))
@@ -147,20 +149,20 @@ def test_an_upload_that_was_under_way_at_a_kill_never_was(start: Start) -> None:
             server.process.process.send_signal(signal.SIGKILL)
             server.process.process.wait()
     with start() as server:
-        again = moved(index, server)
-        assert again.json("/")["projects"] == []
-        again.publish(wheel(padding=8 << 20))
-        assert again.file(wheel(padding=8 << 20)).status_code == 200
+        restarted = on_restarted(server, index)
+        assert restarted.json("/")["projects"] == []
+        restarted.publish(wheel(padding=8 << 20))
+        assert restarted.file(wheel(padding=8 << 20)).status_code == 200
 
 
-def damaged(data: Path, name: str) -> Path:
-    """The one stored document whose path holds the name."""
+def document_path(data: Path, name: str) -> Path:
+    """Return the path of the one stored document with `name` in its path."""
     (path,) = (path for path in data.rglob("*.json") if name in path.as_posix())
     return path
 
 
 @pytest.mark.parametrize("text", ["{", '{"name": 1}'])
-def test_a_damaged_document_is_no_failure_of_all_others(
+def test_a_damaged_document_affects_only_its_own_project(
     start: Start,
     data: Path,
     text: str,
@@ -168,18 +170,18 @@ def test_a_damaged_document_is_no_failure_of_all_others(
     with start() as server:
         index = server.repository()
         index.publish(wheel(), wheel("other"))
-    damaged(data, "p-demo").write_text(text)
+    document_path(data, "p-demo").write_text(text)
     with start() as server:
-        again = moved(index, server)
-        answer = again.get("/demo/")
-        assert answer.status_code == 503
-        assert "p-demo" in answer.json()["error"]
-        assert again.upload(wheel()).status_code == 503
-        assert again.get("/other/").status_code == 200
+        restarted = on_restarted(server, index)
+        response = restarted.get("/demo/")
+        assert response.status_code == 503
+        assert "p-demo" in response.json()["error"]
+        assert restarted.upload(wheel()).status_code == 503
+        assert restarted.get("/other/").status_code == 200
         assert "Traceback" not in server.process.log
 
 
-def test_bytes_that_are_gone_are_404(start: Start, data: Path) -> None:
+def test_a_file_without_its_content_is_404(start: Start, data: Path) -> None:
     with start() as server:
         index = server.repository()
         index.publish(wheel(), wheel(version="2.0", padding=2 << 20))
@@ -187,18 +189,18 @@ def test_bytes_that_are_gone_are_404(start: Start, data: Path) -> None:
         if "blobs" in path.parts and path.is_file():
             path.unlink()
     with start() as server:
-        again = moved(index, server)
-        assert len(again.files()) == 2
-        for name in list(again.files()):
+        restarted = on_restarted(server, index)
+        assert len(restarted.files()) == 2
+        for name in list(restarted.files()):
             for below in ("", ".metadata"):
-                answer = again.get(f"/demo/{name}{below}")
-                assert answer.status_code == 404
-                assert name in answer.json()["error"]
-        again.publish(wheel())
-        assert again.get(f"/demo/{wheel().filename}").content == wheel().data
+                response = restarted.get(f"/demo/{name}{below}")
+                assert response.status_code == 404
+                assert name in response.json()["error"]
+        restarted.publish(wheel())
+        assert restarted.get(f"/demo/{wheel().filename}").content == wheel().data
 
 
-def test_a_folder_that_is_not_a_servers_is_one_line(data: Path, start_server: StartServer) -> None:
+def test_an_unusable_data_folder_is_a_one_line_error(data: Path, start_server: StartServer) -> None:
     data.mkdir(parents=True)
     (data / "store").touch()
     process: ServerProcess = start_server("--data", data)

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Functions that the scripts of this folder share. Source it; do not run it.
+
+# has PROGRAM... succeeds if at least one of the programs is installed.
+has() {
+    local program
+    for program; do
+        # Debian has some programs in /usr/sbin, which the PATH of a user may not contain.
+        if PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+# install_packages PACKAGE... installs Debian packages, which requires root.
+install_packages() {
+    apt-get update --quiet=2
+    DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "$@"
+}
+
+# install_missing "PROGRAM...=PACKAGE..." ... installs the packages of each missing program. Several
+# programs before the "=" are alternatives.
+install_missing() {
+    local rule programs packages missing=()
+    for rule; do
+        read -ra programs <<<"${rule%%=*}"
+        read -ra packages <<<"${rule#*=}"
+        has "${programs[@]}" || missing+=("${packages[@]}")
+    done
+    if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
+}
