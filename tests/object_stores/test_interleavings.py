@@ -165,7 +165,7 @@ def test_an_upload_fails_if_a_sweep_deleted_its_content(
     wait_until(lambda: monotonic() - started > 1.5, "the upload to take long")
     response = upload.finish()
     assert response.status_code == 503, response.reason
-    assert "swept" in response.reason
+    assert "garbage collection deleted" in response.reason
     assert index.file(OTHER_CONTENT).content == OTHER_CONTENT.data
     index.publish(FILE)
     assert index.file(FILE).content == FILE.data

@@ -43,7 +43,7 @@ def test_waits(cloudrepo, cloudrepo_package, number):
     deadline = time.monotonic() + 240
     while not pathlib.Path("continue").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two checks of the file
     cloudrepo.publish(cloudrepo_package("demo", "2.0"))
     assert cloudrepo.versions("demo") == ["1.0", "2.0"]
 """
@@ -102,13 +102,13 @@ def test_sessions_do_not_collide_and_leftovers_of_killed_sessions_are_swept_by_a
     assert len(list(suite.folder.glob("name-*"))) == 3 * 6 * 2
     assert interrupted.wait().status == pytest.ExitCode.INTERRUPTED
 
-    left = creation_times(second_server)
-    assert Counter("@" in name for name in left) == {False: 2, True: 2}
+    leftovers = creation_times(second_server)
+    assert Counter("@" in name for name in leftovers) == {False: 2, True: 2}
     long = start("long", second_server)
     wait_for("long")
-    in_use = creation_times(first_server).items() - left.items()
+    in_use = creation_times(first_server).items() - leftovers.items()
     between = (
-        min(map(seconds_since, left.values())) + max(seconds_since(at) for _, at in in_use)
+        min(map(seconds_since, leftovers.values())) + max(seconds_since(at) for _, at in in_use)
     ) / 2
     swept = first_server.done("POST", "/sweep", {"runs_older_than": between})
     assert swept == {"runs": 1, "repositories": 2, "users": 2}
