@@ -17,7 +17,7 @@ from tests.support.archives import wheel
 RUN = (sys.executable, "-m", "cloudrepo_server", "run")
 PYTHON = ("--", sys.executable, "-c")
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
-# Without the variables of the user or of another server.
+# This environment has no variables of the user or of another server.
 ENVIRON = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
 
 

@@ -140,7 +140,7 @@ def test_no_secret_is_logged(logging_server: Server, log_format: str) -> None:
     index = logging_server.repository()
     token = logging_server.done("POST", "/tokens", {"repository": index.name})["token"]
     secrets = [index.password, logging_server.admin[1], token.rpartition(".")[2]]
-    # Secrets are hidden even where a client put them by mistake.
+    # Clients put secrets into URLs and other headers by mistake.
     last = None
     for path in (
         f"{index.path}/https://{index.username}:{index.password}@example.com/",
@@ -171,7 +171,7 @@ def test_no_secret_is_logged(logging_server: Server, log_format: str) -> None:
 @pytest.mark.parametrize("log_format", READERS)
 def test_a_client_cannot_add_lines_to_the_log(logging_server: Server, log_format: str) -> None:
     agent = 'x" status=200\t\x85é\xff'
-    # The state file is there before the first line of the log.
+    # The server writes the state file before the first line of the log.
     wait_until(lambda: "Serving" in logging_server.process.log, "the first line of the log")
     before = len(logging_server.process.log.splitlines())
     head = request("GET /nothing HTTP/1.1", {"User-Agent": agent})

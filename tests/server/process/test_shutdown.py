@@ -119,7 +119,7 @@ def test_readyz_returns_503_during_the_drain_period(start_server: StartServer) -
     assert response.reason == "The server is stopping."
     assert response.headers["Connection"] == "close"
     assert exchange(server.url, request("GET /healthz HTTP/1.1")).status == 200
-    # Requests of clients that do not know yet are served.
+    # The server still serves a client that has not noticed.
     assert index.upload(wheel()).status_code == 200
     process.process.send_signal(signal.SIGTERM)
     assert process.wait() == 0

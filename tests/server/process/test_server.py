@@ -1,0 +1,190 @@
+"""A server from its start to its end: addresses, signals and rejected options."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.archives import wheel
+from tests.support.forms import encode, fields
+from tests.support.index import Server
+from tests.support.process import ServerProcess
+from tests.support.raw import connect, request
+from tests.support.server_fixtures import StartServer
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
+
+
+def is_healthy(url: str) -> bool:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url + "/healthz", timeout=10).ok
+
+
+def assert_fails_with_one_line(process: ServerProcess, *words: str) -> None:
+    """Check that the server failed, and printed the reason in one line without a traceback."""
+    assert process.wait() not in (0, None)
+    (line,) = process.log.splitlines()
+    assert line.startswith("cloudrepo-server: ")
+    for word in words:
+        assert word in line
+    assert list(process.temporary.iterdir()) == []
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
+@posix
+def test_a_signal_stops_the_server_and_leaves_no_files(start_server: StartServer, how: str) -> None:
+    process = start_server()
+    process.state()
+    assert len(list(process.temporary.iterdir())) == 1
+    process.process.send_signal(getattr(signal, how))
+    assert process.wait() == 0
+    assert list(process.temporary.iterdir()) == []
+    assert "Traceback" not in process.log
+
+
+@posix
+def test_only_its_owner_can_read_the_temporary_folder(start_server: StartServer) -> None:
+    process = start_server()
+    process.state()
+    (folder,) = process.temporary.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@posix
+def test_open_connections_and_uploads_do_not_delay_the_end(start_server: StartServer) -> None:
+    process = start_server("--grace", "0")
+    server = Server(process)
+    index = server.repository()
+    form = encode(fields(wheel(padding=2 << 20)))
+    headers = {**index.authorization, "Content-Type": form.content_type}
+    with connect(server.url) as idle, connect(server.url) as busy:
+        idle.send(request("GET /healthz HTTP/1.1"))
+        assert idle.read_response().status == 200
+        busy.send(request(f"POST {index.path} HTTP/1.1", headers, form.body)[:-100])
+        index.get("/")
+        assert process.stop() == 0
+    assert list(process.temporary.iterdir()) == []
+    assert "Traceback" not in process.log
+    assert "1 requests in flight were aborted" in process.log
+    server.close()
+
+
+def test_warns_about_an_address_that_is_not_loopback(start_server: StartServer) -> None:
+    process = start_server("--host", "0.0.0.0")  # noqa: S104 (the subject of this test)
+    assert is_healthy(process.state()["url"].replace("0.0.0.0", "127.0.0.1"))  # noqa: S104
+    assert "WARNING: 0.0.0.0 is not a loopback address" in process.log
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_does_not_warn_about_a_loopback_address(start_server: StartServer, host: str) -> None:
+    if host == "::1" and not has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    process = start_server("--host", host)
+    url = process.state()["url"]
+    assert url.startswith("http://[::1]:" if host == "::1" else f"http://{host}:")
+    assert is_healthy(url)
+    assert "WARNING" not in process.log
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_listens_on_the_given_port(start_server: StartServer) -> None:
+    port = free_port()
+    assert start_server("--port", str(port)).state()["url"] == f"http://127.0.0.1:{port}"
+
+
+def test_a_port_in_use_is_reported_in_one_line(start_server: StartServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        assert_fails_with_one_line(start_server("--port", port), "in use", port)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--host", "localhost.invalid", ["localhost.invalid"]),
+        ("--data", "{file}", ["{file}"]),
+        ("--state-file", "{folder}/nowhere/state.json", ["nowhere"]),
+        ("--state-file", "{folder}", ["{folder}"]),
+    ],
+)
+def test_an_unusable_value_is_reported_in_one_line(
+    start_server: StartServer, tmp_path: Path, option: str, value: str, words: list[str]
+) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.touch()
+    folder.mkdir()
+    names = {"file": str(file), "folder": str(folder)}
+    process = start_server(option, value.format(**names))
+    assert_fails_with_one_line(process, *(word.format(**names) for word in words))
+    assert list(folder.iterdir()) == []
+    assert [path.name for path in tmp_path.glob("folder*")] == ["folder"]
+
+
+@pytest.mark.parametrize("name", ['the "quoted" \\ one', "Ärger & Söhne", "a" * 200])
+def test_any_organization_name_is_a_valid_realm(start_server: StartServer, name: str) -> None:
+    server = Server(start_server("--organization", name))
+    assert server.organization == name
+    response = server.request("GET", "/repositories/")
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
+    server.close()
+
+
+def test_invalid_http_is_not_logged(own_server: Server) -> None:
+    for data in (
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"nonsense\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\x00" * 99,
+    ):
+        with connect(own_server.url) as connection:
+            connection.send(data)
+            connection.half_close()
+            while connection.read_line():
+                pass
+    assert own_server.process.log.count("\n") == 1
+    assert is_healthy(own_server.url)
+
+
+@pytest.mark.parametrize(
+    ("options", "forwarded", "scheme"),
+    [
+        (["--behind-proxy"], "https", "https"),
+        (["--behind-proxy"], "HTTPS, http", "https"),
+        (["--behind-proxy"], "gopher", "http"),
+        (["--behind-proxy"], "", "http"),
+        ([], "https", "http"),
+    ],
+)
+def test_the_forwarded_scheme_is_trusted_only_behind_a_proxy(
+    start_server: StartServer, options: list[str], forwarded: str, scheme: str
+) -> None:
+    server = Server(start_server(*options))
+    server.repository("demo")
+    path = "/repositories/demo"
+    headers = {"X-Forwarded-Proto": forwarded, "Host": "index.example.com"}
+    repository = server.request("GET", f"/api{path}", auth=server.admin, headers=headers).json()
+    assert repository["url"] == f"{scheme}://index.example.com{path}"
+    # A browser returns a secure cookie over https only.
+    form = server.request("GET", "/portal/sign-in", headers=headers)
+    assert ("Secure" in form.headers["Set-Cookie"]) is (scheme == "https")
+    server.close()

@@ -1,0 +1,96 @@
+"""The state file, and the admin credentials in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.index import Server
+from tests.support.raw import exchange, request
+from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
+
+HEALTHZ = request("GET /healthz HTTP/1.1")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
+
+
+def test_the_state_file_has_the_url_and_the_admin_credentials(start_server: StartServer) -> None:
+    process = start_server("--organization", "acme")
+    state = process.state()
+    assert set(state) >= {"url", "pid", "organization", "admin"}
+    assert state["pid"] == process.pid
+    assert state["organization"] == "acme"
+    assert state["url"].startswith("http://127.0.0.1:")
+    server = Server(process)
+    assert server.api("GET", "/repositories").status_code == 200
+    rejected = server.request("GET", "/repositories/")
+    assert 'realm="acme"' in rejected.headers["WWW-Authenticate"]
+    assert state["url"] in process.log
+    assert state["admin"]["password"] not in process.log
+    server.close()
+
+
+@posix
+def test_only_its_owner_can_read_the_state_file(start_server: StartServer) -> None:
+    process = start_server()
+    process.state()
+    assert stat.S_IMODE(process.state_file.stat().st_mode) == 0o600
+
+
+def test_the_state_file_is_replaced_atomically(tmp_path: Path, start_server: StartServer) -> None:
+    folder = tmp_path / "again"
+    folder.mkdir()
+    old = {"url": "http://127.0.0.1:1", "padding": "x" * 10_000}
+    (folder / "state.json").write_text(json.dumps(old))
+    process = start_server(name="again")
+
+    def new() -> bool:
+        # Parsing fails if the file is incomplete at any moment.
+        return bool(json.loads(process.state_file.read_text())["url"] != old["url"])
+
+    wait_until(new, "the new state file")
+    assert [path.name for path in folder.glob("state*")] == ["state.json"]
+    assert exchange(process.state()["url"], HEALTHZ).status == 200
+
+
+def test_the_environment_sets_the_admin_credentials(start_server: StartServer) -> None:
+    environ = {
+        "CLOUDREPO_ADMIN_USERNAME": "boss@example.com",
+        "CLOUDREPO_ADMIN_PASSWORD": "pâss:w/rd%",
+    }
+    process = start_server(environ=environ)
+    assert process.state()["admin"] == {"username": "boss@example.com", "password": "pâss:w/rd%"}
+    server = Server(process)
+    assert server.api("GET", "/users").status_code == 200
+    assert "pâss:w/rd%" not in process.log
+    server.close()
+
+
+def test_each_server_generates_another_admin_password(start_server: StartServer) -> None:
+    environ = {"CLOUDREPO_ADMIN_USERNAME": "", "CLOUDREPO_ADMIN_PASSWORD": ""}
+    first, second = (start_server(environ=environ).state()["admin"] for _ in range(2))
+    assert first["username"] == second["username"] != ""
+    assert len(first["password"]) >= 20
+    assert first["password"] != second["password"]
+
+
+def test_generated_credentials_are_printed_without_a_state_file() -> None:
+    serve = [sys.executable, "-m", "cloudrepo_server", "serve"]
+    environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        *_, username, password = process.stdout.readline().split()
+
+        response = requests.get(f"{url}/api/repositories", auth=(username, password), timeout=30)
+
+        process.terminate()
+    assert response.status_code == 200
