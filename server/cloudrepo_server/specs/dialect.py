@@ -4,7 +4,7 @@
 
 1. Add a row to `_TABLE`. State only what differs from `modern`, and state the source of each value
    in a comment. Leave undocumented behaviour as in `modern`.
-2. Add its name and its behaviour to `tests/server/index/test_dialects.py`.
+2. Add its name and its behaviour to `tests/server/specs/test_dialect.py`.
 
 The admin API, the portal and the tables of the documentation are derived from `_TABLE`.
 
