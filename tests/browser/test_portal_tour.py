@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.portal.fixtures import launch_chromium
+from tests.support.portal.chromium import launch_chromium
 from tests.support.portal.tour import (
     ADMIN,
     ADMIN_PASSWORD,
@@ -29,19 +29,21 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Playwright
 
 ORIGIN = "http://127.0.0.1:8080"
-"""The origin in the pictures, whatever the port of the server."""
+"""The origin that the pictures show. The server itself has a random port."""
 
-_REPLACE_RANDOM_VALUES = """
+REPLACE_RANDOM_VALUES = """
 for (const secret of document.querySelectorAll(".secret code"))
   secret.textContent = "example-secret-0123456789";
 document.querySelectorAll("[aria-label=Tokens] code.name").forEach(
   (code, number) => code.textContent = `${"0123456789abcde"}${number}`
 );
 """
+"""A script that replaces generated secrets and token ids, so that the pictures stay the same."""
 
 
 @pytest.fixture
 def page(tmp_path: Path, playwright: Playwright) -> Iterator[Page]:
+    """A page of a browser that reaches the example server at ORIGIN."""
     with example_server(tmp_path / "server") as server:
         port = server.url.rpartition(":")[2]
         rule = f"MAP {ORIGIN.partition('//')[2]} 127.0.0.1:{port}"
@@ -52,14 +54,14 @@ def page(tmp_path: Path, playwright: Playwright) -> Iterator[Page]:
         browser.close()
 
 
-def take(page: Page, picture: Picture, folder: Path) -> None:
+def take_picture(page: Page, picture: Picture, folder: Path) -> None:
     """Take a picture of a page from its top to the end of its content."""
     page.set_viewport_size({"width": picture.width, "height": 600})
     page.goto(ORIGIN + picture.path)
     if picture.prepare is not None:
         picture.prepare(page)
     page.get_by_text(picture.text).first.wait_for()
-    page.evaluate(_REPLACE_RANDOM_VALUES)
+    page.evaluate(REPLACE_RANDOM_VALUES)
     assert page.evaluate("document.documentElement.scrollWidth") == picture.width
     content = page.locator("main > :last-child").bounding_box()
     assert content is not None
@@ -68,12 +70,12 @@ def take(page: Page, picture: Picture, folder: Path) -> None:
     page.screenshot(path=folder / f"{picture.name}.png", animations="disabled")
 
 
-def test_the_pictures_of_the_portal_tour(page: Page, tmp_path: Path) -> None:
+def test_every_page_of_the_portal_tour_can_be_photographed(page: Page, tmp_path: Path) -> None:
     folder = Path(os.environ.get("CLOUDREPO_SCREENSHOTS") or tmp_path)
-    take(page, SIGN_IN, folder)
+    take_picture(page, SIGN_IN, folder)
     page.get_by_label("E-mail").fill(ADMIN)
     page.get_by_label("Password").fill(ADMIN_PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
     for picture in PICTURES:
-        take(page, picture, folder)
+        take_picture(page, picture, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +11,13 @@ import pytest
 
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
+from tests.support.portal.chromium import launch_chromium
 from tests.support.portal.connection import PACKAGE, WHEEL, ConnectionSettings
 from tests.support.portal.workstation import Workstation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Playwright
-
-SWITCHES = [
-    # In a container, root has no sandbox, and there is no graphics card.
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    # The browser must reach nothing but the portal.
-    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--disable-quic"),
-]
 
 
 @pytest.fixture
@@ -62,24 +54,6 @@ def workstation(index: Index, tmp_path: Path, app_data: Path) -> Workstation:
     (workstation.project / "dist").mkdir()
     (workstation.project / "dist" / WHEEL.filename).write_bytes(WHEEL.data)
     return workstation
-
-
-def launch_chromium(playwright: Playwright, *switches: str) -> Chromium:
-    """Start Chromium with additional switches.
-
-    Raises:
-        FileNotFoundError: Chromium is not installed. The tests run only on request, so they fail.
-    """
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CLOUDREPO_CHROMIUM") or next(
-        filter(None, map(shutil.which, names)), ""
-    )
-    if not program:
-        raise FileNotFoundError(
-            "Chromium was not found on the PATH: install it (`apt-get install chromium` on "
-            "Debian), or set CLOUDREPO_CHROMIUM to its path"
-        )
-    return playwright.chromium.launch(executable_path=program, args=[*SWITCHES, *switches])
 
 
 @pytest.fixture(scope="session")

@@ -44,14 +44,17 @@ with Station("/dev/ttyUSB0") as station:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture of a page: where it is, how wide it is, and what it must show."""
+    """A picture of one page of the portal."""
 
     name: str
     path: str
     text: str
+    """A text that the page must show."""
     width: int = DESKTOP
     max_height: int = 760
+    """Where a long page is cut off."""
     prepare: Callable[[Page], None] | None = None
+    """What to do on the page before the picture is taken."""
 
 
 def _reject_an_upload(page: Page) -> None:
@@ -161,6 +164,7 @@ def _fill(server: Server) -> None:
 
 
 def _publish(index: Index, archive: Archive, *, days: int = 0) -> None:
+    """Publish a file, as if it had been uploaded some days ago."""
     index.publish(archive)
     if days:
         uploaded = datetime.now(UTC) - timedelta(days=days, hours=1)
