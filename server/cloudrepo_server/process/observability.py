@@ -45,5 +45,5 @@ def create_observability(
 
         collected = Metrics(storage.counts)
         enabled.observers.append(collected)
-        enabled.routes.append(web.get(METRICS, MetricsPage(organization, collected).answer))
+        enabled.routes.append(web.get(METRICS, MetricsPage(organization, collected).handle))
     return enabled

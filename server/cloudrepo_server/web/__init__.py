@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out: one handler module for each part of the interface."""
+"""The HTTP interface: `app` has the routes and the middlewares, the folders have the handlers."""

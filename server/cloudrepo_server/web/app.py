@@ -31,7 +31,7 @@ from cloudrepo_server.web.impersonation.handler import (
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.handler import Index
 from cloudrepo_server.web.index.journal import complete_journal_entry, write_journal
-from cloudrepo_server.web.index.remote_index import Remote
+from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolve_repository
 from cloudrepo_server.web.ops.access_log import log_rejections
 from cloudrepo_server.web.ops.exchange import Observer, observe_requests
@@ -63,9 +63,9 @@ def create_application(
         logs_rejections: log each rejected request; unnecessary with an access log.
         behind_proxy: trust the headers of a proxy in front of this server.
     """
-    remote = Remote()
-    organization.upstreams.connect = remote.connect
-    index = Index(organization, remote)
+    upstream_client = UpstreamClient()
+    organization.upstreams.connect = upstream_client.connect
+    index = Index(organization, upstream_client)
 
     # Requests to repositories pass through these, outermost first.
     resolve, journal = resolve_repository(organization), write_journal(organization.testkit)
@@ -97,7 +97,7 @@ def create_application(
     )
     application[LIMITS] = organization.limits
     application.on_response_prepare.extend([add_server_headers, complete_journal_entry])
-    application.on_cleanup.append(lambda _: remote.close())
+    application.on_cleanup.append(lambda _: upstream_client.close())
 
     router, health, portal = (
         application.router,

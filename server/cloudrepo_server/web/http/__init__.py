@@ -1,1 +1,1 @@
-"""Shared by the handlers: request state, responses, bodies, paths, authentication."""
+"""What all handlers share: request state, middlewares, bodies, responses, paths, authentication."""

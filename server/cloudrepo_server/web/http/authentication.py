@@ -1,4 +1,4 @@
-"""Who asks: the Authorization header, read before any body."""
+"""Authentication with the Authorization header, before the body is read."""
 
 import base64
 import binascii
@@ -13,57 +13,59 @@ from cloudrepo_server.web.http.paths import IndexPath
 
 
 async def authenticate(request: web.BaseRequest, organization: Organization) -> Principal | None:
-    """Who asks, or None where no credentials came.
+    """Return the authenticated user or token, or None if the request has no credentials.
 
     Raises:
-        UnauthenticatedError: the credentials are nobody's, or cannot be read.
+        UnauthenticatedError: the credentials are wrong or malformed.
     """
-    login = _read_login(request)
-    if login is None:
+    credentials = _read_credentials(request)
+    if credentials is None:
         return None
-    username, password = login
+    username, password = credentials
     if username is None:
         return await organization.access.identify_token(password)
     return await organization.access.identify(username, password)
 
 
-def prefetch(request: web.BaseRequest, organization: Organization, target: IndexPath) -> None:
-    """Let a shared store be asked at once for all that the request will need."""
+def prefetch(request: web.BaseRequest, organization: Organization, path: IndexPath) -> None:
+    """Start to read the documents that the request needs, all at once, from a shared store."""
     username = password = None
     with contextlib.suppress(UnauthenticatedError):
-        username, password = _read_login(request) or (None, None)
-    # Below `simple` there may be a project, or a file of a project of that name.
+        username, password = _read_credentials(request) or (None, None)
+    # `simple` may be the prefix of the simple API, or the name of a project.
     organization.prefetch(
-        target.repository,
-        projects=target.parts[:2] if target.parts[:1] == ("simple",) else target.parts[:1],
+        path.repository,
+        projects=path.parts[:2] if path.parts[:1] == ("simple",) else path.parts[:1],
         username=username,
         password=password,
     )
 
 
-def _read_login(request: web.BaseRequest) -> tuple[str | None, str] | None:
-    # A token as Bearer has no user name.
+def _read_credentials(request: web.BaseRequest) -> tuple[str | None, str] | None:
+    # A bearer token has no user name.
     header = request.headers.get("Authorization")
     if header is None:
         return None
-    scheme, _, rest = header.partition(" ")
+    scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":
-        return None, rest.strip()
+        return None, value.strip()
     if scheme.lower() != "basic":
-        raise UnauthenticatedError("Use HTTP Basic authentication, or a token as Bearer.")
-    return _read_basic(rest.strip())
+        raise UnauthenticatedError(
+            "Unsupported authentication scheme: use Basic, or Bearer with a token."
+        )
+    return _decode_basic(value.strip())
 
 
-def _read_basic(encoded: str) -> tuple[str, str]:
+def _decode_basic(encoded: str) -> tuple[str, str]:
     try:
         decoded = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise UnauthenticatedError("The Basic credentials are not valid base64.") from None
     try:
-        pair = decoded.decode()
+        credentials = decoded.decode()
     except UnicodeDecodeError:
-        # What clients of before RFC 7617 send.
-        pair = decoded.decode("latin-1")
-    # The first colon parts them: a passphrase may hold more.
-    username, _, password = pair.partition(":")
+        # Clients that do not implement RFC 7617 send Latin-1.
+        credentials = decoded.decode("latin-1")
+    # The user name ends at the first colon; a passphrase may contain colons.
+    username, _, password = credentials.partition(":")
     return username, password

@@ -1,4 +1,4 @@
-"""A repository's connection settings: as whom they are told, and where to."""
+"""The connection settings of a repository, for the portal and the admin API."""
 
 from aiohttp import web
 
@@ -8,8 +8,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.web.http.urls import repository_url
 
-SOMEBODY = "you@example.com"
-"""Stands where there is no user yet."""
+_EXAMPLE_USER = "you@example.com"
 
 
 async def connection_settings(
@@ -18,19 +17,19 @@ async def connection_settings(
     repository: Repository,
     email: str | None = None,
 ) -> Connection:
-    """The connection of a user, or else of the first who may publish.
+    """Return a user's connection settings, with a placeholder for the passphrase.
 
-    A placeholder stands for the passphrase, which nobody can read back.
+    Without `email`, they are those of the first user who may publish, or else of the first user.
 
     Raises:
-        InvalidError: the request says no host.
+        InvalidError: the Host header is not valid.
         NotFoundError: there is no such user.
     """
     if email:
         username = (await organization.users.get(email)).email
     else:
         users = sorted(await organization.users.all(), key=lambda user: user.read_only)
-        username = users[0].email if users else SOMEBODY
+        username = users[0].email if users else _EXAMPLE_USER
     return Connection(
         url=repository_url(request, repository),
         name=repository.name,

@@ -1,4 +1,4 @@
-"""Cuts connections on which nothing moves, so that clients who are slow or gone hold nothing."""
+"""Closes connections that are idle for too long, so that slow clients do not occupy the server."""
 
 import asyncio
 import logging
@@ -12,51 +12,54 @@ from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 log = logging.getLogger("cloudrepo_server")
 
-_LOOKS = 4
-_SELDOM = 5.0
+_CHECKS_PER_TIMEOUT = 4
+_MAX_CHECK_SECONDS = 5.0
 
 
-class _Mark(NamedTuple):
-    pending: int
+class _Observation(NamedTuple):
+    unsent_bytes: int
     since: float
 
 
 class IdleTimeout:
-    """How long a client may take to ask for anything, or to take any of what it asked for.
+    """Closes a connection that sends no request, or receives nothing of its response, for too long.
 
-    How long one may take to send a body is seen to where that is read, and how long it may keep a
-    connection between two requests by aiohttp.
+    Reading a request's body has a timeout of its own (`body_chunks`), and aiohttp limits the time
+    between two requests.
     """
 
     def __init__(self, in_flight: InFlightRequests, seconds: float) -> None:
         self._in_flight = in_flight
         self._seconds = seconds
-        self._marks: dict[RequestHandler, _Mark] = {}
+        self._observations: dict[RequestHandler, _Observation] = {}
 
     async def run(self, connections: Callable[[], Iterable[RequestHandler]]) -> None:
-        """Look at all connections again and again."""
+        """Check all connections periodically, until cancelled."""
         while True:
-            await asyncio.sleep(min(self._seconds / _LOOKS, _SELDOM))
+            await asyncio.sleep(min(self._seconds / _CHECKS_PER_TIMEOUT, _MAX_CHECK_SECONDS))
             self.close_idle(list(connections()))
 
     def close_idle(self, connections: list[RequestHandler]) -> None:
-        """Cut those that have not moved for long."""
-        before, self._marks = self._marks, {}
+        """Close the connections that made no progress for the timeout."""
+        previous, self._observations = self._observations, {}
         now = monotonic()
         self._in_flight.keep_only(connections)
         for connection in connections:
             transport = connection.transport
             if transport is None:
                 continue
-            pending = transport.get_write_buffer_size()
-            if not pending and self._in_flight.has_seen(connection):
+            unsent_bytes = transport.get_write_buffer_size()
+            if not unsent_bytes and self._in_flight.has_seen(connection):
                 continue
-            mark = before.get(connection)
-            if mark is None or mark.pending != pending:
-                mark = _Mark(pending, now)
-            elif now - mark.since >= self._seconds:
-                what = "took nothing more" if pending else "asked for nothing"
-                log.info("A client %s for %g seconds and was cut", what, self._seconds)
+            observation = previous.get(connection)
+            if observation is None or observation.unsent_bytes != unsent_bytes:
+                observation = _Observation(unsent_bytes, now)
+            elif now - observation.since >= self._seconds:
+                log.info(
+                    "Closed a connection: the client %s for %g seconds",
+                    "read nothing of the response" if unsent_bytes else "sent no request",
+                    self._seconds,
+                )
                 transport.abort()
                 continue
-            self._marks[connection] = mark
+            self._observations[connection] = observation

@@ -1,4 +1,4 @@
-"""What a path below `/repositories` or `/public/repositories` names."""
+"""Parses the paths below `/repositories` and `/public/repositories`."""
 
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -9,11 +9,14 @@ from cloudrepo_server.errors import NotFoundError
 
 PRIVATE = "/repositories"
 PUBLIC = "/public/repositories"
-_REMEMBERED = 1024
+_CACHED_PATHS = 1024
 
 
 class IndexPath(msgspec.Struct, frozen=True):
-    """A repository's name, what stands behind it, whether a slash ends it, and the path itself."""
+    """A parsed path: a repository and the decoded segments after its name.
+
+    The repository is empty for `/repositories` itself. `slash` is whether the path ends in a slash.
+    """
 
     public: bool
     repository: str
@@ -23,16 +26,16 @@ class IndexPath(msgspec.Struct, frozen=True):
 
     @property
     def base(self) -> str:
-        """The path of the repository's index, without a last slash."""
+        """The path of the repository, without a trailing slash."""
         return f"{PUBLIC if self.public else PRIVATE}/{self.repository}"
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED_PATHS)
 def parse_index_path(raw_path: str) -> IndexPath:
-    """Each segment decoded once; the empty repository name stands for the list of them.
+    """Return a parsed path, with each segment decoded exactly once.
 
     Raises:
-        NotFoundError: a segment holds what no name has.
+        NotFoundError: a segment cannot be a name.
     """
     public = raw_path.startswith(PUBLIC)
     below = raw_path[len(PUBLIC if public else PRIVATE) :]

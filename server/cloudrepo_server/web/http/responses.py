@@ -1,4 +1,4 @@
-"""Answers that are not pages or files: JSON, and what is refused."""
+"""JSON responses and error responses."""
 
 import msgspec
 from aiohttp import web
@@ -40,7 +40,10 @@ _MAX_REASON = 400
 
 
 def json_response(value: object, *, status: int = 200) -> web.Response:
-    """A value as JSON; the content type is exactly what uv compares with."""
+    """Return a response with a value as JSON.
+
+    The content type has no parameters, because uv compares the whole header.
+    """
     return web.Response(
         body=msgspec.json.encode(value), status=status, content_type="application/json"
     )
@@ -49,29 +52,35 @@ def json_response(value: object, *, status: int = 200) -> web.Response:
 def error_response(
     status: int, message: str, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """A refusal that every client shows its user.
+    """Return an error response whose message every client shows to its user.
 
-    twine, pdm, hatch and flit show the reason phrase alone, uv the body's `code`, CloudRepo's own
-    client its `error`.
+    twine, pdm, hatch and flit show only the reason phrase, uv shows the body's `code`, and
+    CloudRepo's own client its `error`.
     """
-    answer = json_response(
+    response = json_response(
         {"error": message, "message": message, "code": f"{status} {message}"}, status=status
     )
-    answer.set_status(status, reason_phrase(message))
+    response.set_status(status, reason_phrase(message))
     if headers:
-        answer.headers.update(headers)
-    return answer
+        response.headers.update(headers)
+    return response
 
 
 def status_of(error: CloudRepoServerError) -> int:
-    """The status that says of which kind a refusal is."""
+    """Return the status code of an error."""
     return next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
 
 
 def exception_response(
     error: CloudRepoServerError, *, realm: str, dialect: Dialect | None = None
 ) -> web.Response:
-    """The answer to what the domain refused."""
+    """Return the response to an error of the domain.
+
+    Args:
+        error: the error.
+        realm: the realm of `WWW-Authenticate`.
+        dialect: the dialect of the repository, if the request is for one.
+    """
     status = status_of(error)
     if dialect is not None and isinstance(error, FileExistsInRepositoryError):
         status = dialect.exists_status
@@ -83,17 +92,17 @@ def exception_response(
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
     if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
         headers["Retry-After"] = "1"
-    answer = error_response(status, str(error), headers)
+    response = error_response(status, str(error), headers)
     if (
         dialect is not None
         and isinstance(error, FileExistsInRepositoryError)
         and not dialect.exists_in_reason
     ):
-        answer.set_status(status)
-    return answer
+        response.set_status(status)
+    return response
 
 
 def reason_phrase(message: str) -> str:
-    """The message as one short line of ASCII, since a reason phrase has no encoding (RFC 9112)."""
-    line = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in message)
+    """Return the message as a short line of ASCII: reason phrases have no encoding (RFC 9112)."""
+    line = "".join(char if char.isascii() and char.isprintable() else "?" for char in message)
     return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."

@@ -1,4 +1,4 @@
-"""The URLs by which a client reached this server, and those that it is given."""
+"""The URLs of this server, as its clients see them."""
 
 from aiohttp import web
 
@@ -9,28 +9,28 @@ from cloudrepo_server.web.http.request_state import state_of
 
 
 def origin_of(request: web.BaseRequest) -> str:
-    """The scheme and the host by which this server was reached.
+    """Return the scheme and host that the client used.
 
     Raises:
-        InvalidError: the request says no host.
+        InvalidError: the Host header is not valid.
     """
     try:
         return str(request.url.origin().with_scheme(scheme_of(request)))
     except ValueError:
-        raise InvalidError("The Host header is not a host.") from None
+        raise InvalidError("The Host header is not a valid host name.") from None
 
 
 def scheme_of(request: web.BaseRequest) -> str:
-    """The scheme by which this server, or the proxy in front of it, was reached."""
+    """Return the scheme that the client used, also through a trusted proxy."""
     return state_of(request).scheme or request.scheme
 
 
 def repository_url(
     request: web.BaseRequest, repository: Repository, *, below: str = PRIVATE
 ) -> str:
-    """The URL that clients are given: on the host by which this server was reached.
+    """Return a repository's URL, with the scheme and host that the client used.
 
     Raises:
-        InvalidError: the request says no host.
+        InvalidError: the Host header is not valid.
     """
     return f"{origin_of(request)}{below}/{repository.name}"

@@ -1,1 +1,1 @@
-"""What installers and publishers use."""
+"""The package indexes that installers read and publishers upload to."""

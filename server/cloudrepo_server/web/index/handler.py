@@ -16,16 +16,16 @@ from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
 from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
-from cloudrepo_server.web.index.remote_index import Remote
+from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolved
 
 
 class Index:
     """The handlers of `/repositories` and `/public/repositories` and everything below them."""
 
-    def __init__(self, organization: Organization, remote: Remote) -> None:
+    def __init__(self, organization: Organization, upstream_client: UpstreamClient) -> None:
         self._organization = organization
-        self._reader = Reader(remote)
+        self._reader = Reader(upstream_client)
 
     async def handle_private(self, request: web.Request) -> web.StreamResponse:
         """Handle a read or an upload by a repository user or with a token."""

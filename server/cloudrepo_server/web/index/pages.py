@@ -1,4 +1,4 @@
-"""Rendered pages, kept as bytes until what they show changes."""
+"""Renders and caches the pages of the simple API, and negotiates their content types."""
 
 import gzip
 import hashlib
@@ -16,17 +16,17 @@ _LATEST = {
     "application/vnd.pypi.simple.latest+html": HTML_V1,
     "application/vnd.pypi.simple.latest+json": JSON_V1,
 }
-# mimeparse lets the last of equals win: a client that names no preference gets HTML, as from PyPI.
+# Of equally preferred types mimeparse picks the last one: HTML, as on PyPI.
 _OFFERED = [*_LATEST, JSON_V1, HTML_V1, HTML]
 
 _CACHE_BYTES = 16 << 20
 _MIN_GZIP = 2048
-_REMEMBERED = 256
+_CACHED_HEADERS = 256
 _HEADERS = {"Cache-Control": "max-age=0", "Vary": "Accept, Accept-Encoding, Authorization"}
 
 
 class Page:
-    """A page's bytes and entity tag; the gzipped form is made when it is first asked for."""
+    """A rendered page with its entity tag. It is compressed at the first request for that."""
 
     __slots__ = ("_gzipped", "body", "tag")
 
@@ -37,14 +37,14 @@ class Page:
 
     @property
     def gzipped(self) -> bytes:
-        """The body, compressed."""
+        """The compressed body."""
         if self._gzipped is None:
             self._gzipped = gzip.compress(self.body, compresslevel=5, mtime=0)
         return self._gzipped
 
 
 class PageCache:
-    """Pages by what they were made from; the key names every input, so none is ever stale."""
+    """A cache of rendered pages. A key contains all inputs of its page, so no page is stale."""
 
     def __init__(self) -> None:
         self._pages: LRUCache[tuple[str, ...], Page] = LRUCache(
@@ -52,48 +52,50 @@ class PageCache:
         )
 
     def get(self, key: tuple[str, ...], render: Callable[[], bytes]) -> Page:
-        """The page of that key, rendered where it is not at hand."""
+        """Return the page of a key; render it if it is not in the cache."""
         page = self._pages.get(key)
         if page is None:
             page = Page(render())
             try:
                 self._pages[key] = page
             except ValueError:
-                # It is larger than all that is kept.
+                # The page is larger than the cache.
                 return page
         return page
 
 
-@lru_cache(_REMEMBERED)
-def negotiate(accept: str, asked: str | None) -> str | None:
-    """The content type of a page, or None where none that is offered is acceptable.
+@lru_cache(_CACHED_HEADERS)
+def negotiate(accept: str, requested_format: str | None) -> str | None:
+    """Return the content type of a page, or None if the client accepts none of them.
 
-    `asked` is `?format=`, which wins over the Accept header.
+    `requested_format` is the query parameter `format`, which overrides the Accept header.
     https://packaging.python.org/specifications/simple-repository-api/#version-format-selection
     """
-    if asked is not None:
-        return _LATEST.get(asked, asked if asked in _OFFERED else None)
+    if requested_format is not None:
+        return _LATEST.get(
+            requested_format, requested_format if requested_format in _OFFERED else None
+        )
     try:
         best = str(mimeparse.best_match(_OFFERED, accept or "*/*"))
     except ValueError:
-        # A header that cannot be read asks for nothing in particular.
+        # A malformed Accept header states no preference.
         return HTML
     return _LATEST.get(best, best) or None
 
 
-@lru_cache(_REMEMBERED)
-def _takes_gzip(accept_encoding: str) -> bool:
+@lru_cache(_CACHED_HEADERS)
+def _accepts_gzip(accept_encoding: str) -> bool:
     # https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
-    for each in accept_encoding.lower().replace(" ", "").split(","):
-        coding, _, weight = each.partition(";q=")
+    for item in accept_encoding.lower().replace(" ", "").split(","):
+        coding, _, weight = item.partition(";q=")
         if coding == "gzip":
             return weight.strip("0.") != "" or not weight
     return False
 
 
 def page_response(request: web.BaseRequest, page: Page, content_type: str) -> web.Response:
-    """The page, or that the client has it already."""
-    compressed = len(page.body) >= _MIN_GZIP and _takes_gzip(
+    """Return the response with a page, or 304 if the client has it already."""
+    compressed = len(page.body) >= _MIN_GZIP and _accepts_gzip(
         ", ".join(request.headers.getall("Accept-Encoding", ()))
     )
     tag = page.tag + "-gzip" if compressed else page.tag

@@ -24,7 +24,7 @@ from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.urls import origin_of, scheme_of
 from cloudrepo_server.web.index.pages import PageCache, negotiate, page_response
 from cloudrepo_server.web.index.read_target import METADATA_SUFFIX, ReadTarget
-from cloudrepo_server.web.index.remote_index import Remote
+from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.view import RepositoryView
 
 _MAX_LISTINGS = 16
@@ -41,8 +41,8 @@ class Read(msgspec.Struct, frozen=True):
 class Reader:
     """Responds to read requests, and caches the pages and lists of projects."""
 
-    def __init__(self, remote: Remote) -> None:
-        self._remote = remote
+    def __init__(self, upstream_client: UpstreamClient) -> None:
+        self._upstream_client = upstream_client
         self._pages = PageCache()
         self._listings: LRUCache[tuple[str, str], list[str]] = LRUCache(_MAX_LISTINGS)
 
@@ -77,7 +77,7 @@ class Reader:
         attributes = view.dialect.attributes
         file = project.files.get(filename)
         if isinstance(file, RemoteFile):
-            return await self._remote.forward(read.request, file.url)
+            return await self._upstream_client.forward(read.request, file.url)
         if file is not None:
             return await file_response(read.request, view.file(file))
         if filename.endswith(PROVENANCE_SUFFIX) and PROVENANCE in attributes:
@@ -88,7 +88,7 @@ class Reader:
         if isinstance(file, RemoteFile):
             if file.metadata_url is None:
                 raise _file_not_found(read)
-            return await self._remote.forward(read.request, file.metadata_url)
+            return await self._upstream_client.forward(read.request, file.metadata_url)
         if file.metadata_blob is None:
             raise _file_not_found(read)
         return await file_response(read.request, await view.metadata(file))

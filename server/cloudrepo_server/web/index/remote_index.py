@@ -1,4 +1,4 @@
-"""Another index as an upstream: its pages read, its files passed on."""
+"""Other indexes as upstreams: reads their project pages and forwards their files."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -17,9 +17,9 @@ from cloudrepo_server.web.http.streamed_response import StreamedResponse
 
 _ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
 _CONNECT_SECONDS = 10.0
-_SILENT_SECONDS = 30.0
-_PASSED_ON = ("Range", "If-Range", "If-None-Match")
-_PASSED_BACK = (
+_READ_SECONDS = 30.0
+_FORWARDED_REQUEST_HEADERS = ("Range", "If-Range", "If-None-Match")
+_FORWARDED_RESPONSE_HEADERS = (
     "Content-Length",
     "Content-Range",
     "Content-Type",
@@ -31,14 +31,14 @@ _NOT_FOUND = 404
 _CHUNK = 1 << 18
 
 
-class Remote:
-    """Connections to other indexes, made when the first is asked for."""
+class UpstreamClient:
+    """An HTTP client for other indexes, which connects at the first request."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     def connect(self, url: str) -> "RemoteIndex":
-        """The index at that URL."""
+        """Return the index at a URL."""
         return RemoteIndex(self, URL(url.rstrip("/") + "/"))
 
     async def close(self) -> None:
@@ -49,10 +49,10 @@ class Remote:
     def get(
         self, url: URL | str, *, headers: dict[str, str]
     ) -> "aiohttp.client._RequestContextManager":
-        """Send a GET request."""
+        """Send a GET request. The response is decompressed."""
         if self._session is None:
             timeout = aiohttp.ClientTimeout(
-                total=None, connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
+                total=None, connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS
             )
             self._session = aiohttp.ClientSession(timeout=timeout)
         return self._session.get(url, headers=headers)
@@ -63,13 +63,19 @@ class Remote:
         Raises:
             UpstreamError: the other index did not respond.
         """
-        headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
-        # The file's own content, since its digest and ranges are those of the content.
+        headers = {
+            name: value
+            for name in _FORWARDED_REQUEST_HEADERS
+            if (value := request.headers.get(name))
+        }
+        # Ranges and sizes refer to the file itself, not to a compressed form of it.
         headers["Accept-Encoding"] = "identity"
         try:
             response = await self.get(url, headers=headers)
             headers = {
-                name: value for name in _PASSED_BACK if (value := response.headers.get(name))
+                name: value
+                for name in _FORWARDED_RESPONSE_HEADERS
+                if (value := response.headers.get(name))
             }
             if request.method == "HEAD":
                 response.release()
@@ -80,53 +86,53 @@ class Remote:
 
 
 class RemoteIndex:
-    """The simple API of another index."""
+    """Another index, read through its simple API."""
 
-    def __init__(self, remote: Remote, url: URL) -> None:
-        self._remote = remote
+    def __init__(self, client: UpstreamClient, url: URL) -> None:
+        self._client = client
         self._url = url
 
     async def project(self, name: str) -> UpstreamProject | None:
-        """The project of that name, or None.
+        """Return a project, or None if the index does not have it.
 
         Raises:
-            UpstreamError: the index did not answer as an index does.
+            UpstreamError: the index did not respond, or its page is invalid.
         """
-        found = await self._page(self._url / name / "")
-        if found is None:
+        page = await self._page(self._url / name / "")
+        if page is None:
             return None
-        url, content_type, text = found
-        # Imported where an upstream is used, which few repositories have.
+        url, content_type, text = page
+        # Imported at the first use, because few repositories have another index as an upstream.
         from mousebender import simple
 
         try:
             details = simple.parse_project_details(text, content_type, name)
-            files = [self._file(url, each) for each in details["files"]]
+            files = [self._file(url, file) for file in details["files"]]
         except (ValueError, KeyError, TypeError, simple.UnsupportedMIMEType) as error:
-            raise UpstreamError(f"The upstream's page of {name} cannot be read.") from error
+            raise UpstreamError(f"The upstream's page of {name} is invalid.") from error
         revision = hashlib.sha256(text.encode()).hexdigest()[:16]
         return UpstreamProject(
             name=name, files={file.filename: file for file in files}, revision=revision
         )
 
     async def project_names(self) -> list[str]:
-        """No names: a public index has too many, and installers ask for projects by name."""
+        """Return no names: a public index has too many, and installers do not need them."""
         return []
 
     async def listing_revision(self) -> str:
-        """Always the same."""
+        """Return a constant, since `project_names` does not change."""
         return str(self._url)
 
     async def _page(self, url: URL) -> tuple[URL, str, str] | None:
         try:
-            async with self._remote.get(url, headers={"Accept": _ACCEPT}) as response:
+            async with self._client.get(url, headers={"Accept": _ACCEPT}) as response:
                 if response.status == _NOT_FOUND:
                     return None
                 if not response.ok:
-                    raise UpstreamError(f"The upstream answered {response.status}.")
+                    raise UpstreamError(f"The upstream responded with status {response.status}.")
                 return response.url, response.content_type, await response.text()
         except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
-            raise UpstreamError("The upstream did not answer.") from error
+            raise UpstreamError("The upstream did not respond.") from error
 
     def _file(self, page: URL, details: Any) -> RemoteFile:  # noqa: ANN401 (JSON, or made from HTML)
         url = page.join(URL(details["url"], encoded=True)).with_fragment(None)
@@ -150,7 +156,7 @@ class RemoteIndex:
         )
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _chunks(response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
     try:
         async with response:
             async for chunk in response.content.iter_chunked(_CHUNK):

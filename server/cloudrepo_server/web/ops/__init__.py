@@ -1,1 +1,1 @@
-"""Health, metrics and the access log."""
+"""Health checks, metrics and the access log."""

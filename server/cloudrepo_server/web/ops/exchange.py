@@ -19,7 +19,10 @@ CLIENT_DISCONNECTED = 499
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its response. The sizes are those of the bodies."""
+    """A request and its response.
+
+    `bytes_received` is the size of the request's body, `bytes_sent` that of the whole response.
+    """
 
     request_id: str
     method: str

@@ -1,4 +1,4 @@
-"""What Prometheus is told: counts and times of requests, uploads and the store."""
+"""Metrics for Prometheus: requests, uploads and storage operations."""
 
 from collections.abc import Iterable, Mapping
 
@@ -37,9 +37,9 @@ from cloudrepo_server.web.ops.exchange import CLIENT_DISCONNECTED, Exchange
 
 METRICS = "/metrics"
 
-# Clients may send any word, and each would be kept for ever.
+# Clients may send any method; each one would occupy memory forever.
 _METHODS = frozenset(("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"))
-_REFUSED = 400
+_CLIENT_ERRORS = 400
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _OUTCOMES: tuple[tuple[type[CloudRepoServerError], str], ...] = (
     (FileExistsInRepositoryError, "exists"),
@@ -57,7 +57,7 @@ _OUTCOMES: tuple[tuple[type[CloudRepoServerError], str], ...] = (
 
 
 class Metrics:
-    """Counts since the server's start, which nothing of one repository or user is told by."""
+    """The metrics since the server started. They name no repository and no user."""
 
     def __init__(self, stored: Mapping[str, int]) -> None:
         self.registry = registry = CollectorRegistry()
@@ -67,65 +67,65 @@ class Metrics:
         registry.register(_StorageCollector(stored))
         self._requests = Counter(
             "cloudrepo_requests",
-            "Requests answered.",
+            "Completed requests.",
             ("method", "route", "status"),
             registry=registry,
         )
         self._seconds = Histogram(
             "cloudrepo_request_seconds",
-            "Seconds from a request's head to the end of its answer.",
+            "Seconds from the arrival of a request to the end of its response.",
             ("method", "route"),
             buckets=_SECONDS,
             registry=registry,
         )
         self._received = Counter(
             "cloudrepo_received_bytes",
-            "Bytes of the bodies of requests.",
+            "Bytes received in request bodies.",
             ("route",),
             registry=registry,
         )
         self._sent = Counter(
-            "cloudrepo_sent_bytes", "Bytes of answers.", ("route",), registry=registry
+            "cloudrepo_sent_bytes", "Bytes sent in responses.", ("route",), registry=registry
         )
         self._uploads = Counter(
-            "cloudrepo_uploads", "Files published or refused.", ("outcome",), registry=registry
+            "cloudrepo_uploads", "Uploads, accepted and rejected.", ("outcome",), registry=registry
         )
         self._in_flight = Gauge(
             "cloudrepo_requests_in_flight",
-            "Requests that are being answered.",
+            "Requests in flight.",
             registry=registry,
         )
 
     def request_started(self) -> None:
-        """Count a request in."""
+        """Count a request in flight."""
         self._in_flight.inc()
 
     def request_finished(self, exchange: Exchange) -> None:
-        """Count it out, by what was answered."""
+        """Count a completed request."""
         self._in_flight.dec()
         method = exchange.method if exchange.method in _METHODS else "other"
         self._requests.labels(method, exchange.route, exchange.status).inc()
         self._seconds.labels(method, exchange.route).observe(exchange.seconds)
         self._received.labels(exchange.route).inc(exchange.bytes_received)
         self._sent.labels(exchange.route).inc(exchange.bytes_sent)
-        # A form may ask for nothing to be stored.
-        if exchange.is_upload and (exchange.filename or exchange.status >= _REFUSED):
+        # Forms that register a project have no file and are not counted.
+        if exchange.is_upload and (exchange.filename or exchange.status >= _CLIENT_ERRORS):
             self._uploads.labels(_outcome(exchange)).inc()
 
 
 class MetricsPage:
-    """Answers `/metrics` to whoever belongs to the organization.
+    """The handler of `/metrics`, for the admin and for repository users.
 
-    A repository user reaches every repository, so this tells him nothing that he might not know;
-    so Prometheus need not have the admin user's login.
+    A repository user may read every repository, so the metrics reveal nothing new. Prometheus can
+    thus have the credentials of a read-only user instead of the admin's.
     """
 
     def __init__(self, organization: Organization, metrics: Metrics) -> None:
         self._organization = organization
         self._metrics = metrics
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """All counts, as Prometheus reads them."""
+    async def handle(self, request: web.Request) -> web.Response:
+        """Return all metrics in the text format of Prometheus."""
         self._organization.access.require_user(await authenticate(request, self._organization))
         return web.Response(
             body=generate_latest(self._metrics.registry),
@@ -134,7 +134,7 @@ class MetricsPage:
 
 
 class _StorageCollector(Collector):
-    """What the storage counts by itself."""
+    """The counts of storage operations."""
 
     def __init__(self, stored: Mapping[str, int]) -> None:
         self._stored = stored
@@ -142,7 +142,7 @@ class _StorageCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(
             "cloudrepo_storage",
-            "What a shared object store was asked and answered.",
+            "Operations of a shared object store and their results.",
             labels=("event",),
         )
         for event, count in self._stored.items():
@@ -151,11 +151,11 @@ class _StorageCollector(Collector):
 
 
 def _outcome(exchange: Exchange) -> str:
-    if exchange.status < _REFUSED:
+    if exchange.status < _CLIENT_ERRORS:
         return "accepted"
     if exchange.status == CLIENT_DISCONNECTED:
         return "client gone"
-    refusal = exchange.error
-    if refusal is None:
+    error = exchange.error
+    if error is None:
         return "failed"
-    return next((name for kind, name in _OUTCOMES if issubclass(refusal, kind)), "failed")
+    return next((name for kind, name in _OUTCOMES if issubclass(error, kind)), "failed")
