@@ -101,7 +101,7 @@ def test_the_form_token_must_come_before_the_files(browser: Browser, index: Inde
     path = f"/portal/repositories/{index.name}/upload"
     token = [(name, (None, value)) for name, value in browser.get(path).form().fields.items()]
     file = ("content", (wheel().filename, wheel().data))
-    # So that nothing of a anonymous's form is stored, not even for a while.
+    # Otherwise the server would store the files of a forged form, even if only for a while.
     assert browser.request("POST", path, files=[file, *token]).status_code == 403
     assert browser.request("POST", path, files=[("other", (None, "x"))]).status_code == 403
     assert index.get("/demo/").status_code == 404
