@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
@@ -21,9 +20,10 @@ from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import CloudRepoError
+from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 SLEEP = 300.0
 PASSWORD = """p@s: /%#?é+$"'=\\&<>{}"""
@@ -51,14 +51,6 @@ def python(
         check=check,
         secrets=secrets,
     )
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited 30 s for {what}", pytrace=False)
-        time.sleep(0.01)  # pause between two checks of the condition
 
 
 def is_running(pid: int) -> bool:
@@ -169,7 +161,7 @@ def test_a_timeout_stops_the_child_processes_too(tmp_path: Path, *, own_session:
     with pytest.raises(CommandTimeout, match=r"(?s)timed out after 2 seconds.*so far"):
         python("-c", script, tmp_path / "pid", timeout=2)
     child = int((tmp_path / "pid").read_text())
-    wait_for(lambda: not is_running(child), "the child process to stop")
+    wait_until(lambda: not is_running(child), "the child process to stop")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
@@ -182,7 +174,7 @@ time.sleep({SLEEP})
     with pytest.raises(CommandTimeout):
         python("-c", script, tmp_path / "pid", timeout=2)
     child = int((tmp_path / "pid").read_text())
-    wait_for(lambda: not is_running(child), "the orphaned process to stop")
+    wait_until(lambda: not is_running(child), "the orphaned process to stop")
 
 
 def test_processes_that_the_program_leaves_running_are_not_awaited(tmp_path: Path) -> None:
@@ -209,11 +201,11 @@ command.run([sys.executable, "-c", script, sys.argv[1]], environ=dict(os.environ
     with subprocess.Popen(
         [sys.executable, "-c", runner, str(pid)], stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_for(lambda: pid.exists() and pid.read_text(), "the child process to start")
+        wait_until(lambda: pid.exists() and pid.read_text() != "", "the child process to start")
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in error
-    wait_for(lambda: not is_running(int(pid.read_text())), "the child process to stop")
+    wait_until(lambda: not is_running(int(pid.read_text())), "the child process to stop")
 
 
 ENCODINGS = {
