@@ -78,7 +78,7 @@ def test_an_error_shows_the_command_the_status_and_the_output() -> None:
     assert caught.value.result.returncode == 1
 
 
-def test_a_failure_shows_what_the_rejected_requests() -> None:
+def test_an_error_shows_the_rejected_requests() -> None:
     result = CommandResult(("twine",), 1, "HTTPError", "")
     message = str(CommandError(result, rejected_requests="409 File already exists"))
     assert "HTTPError" in message
