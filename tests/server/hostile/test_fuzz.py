@@ -163,7 +163,7 @@ def encoded(whole: list[tuple[str, str | File]], boundary: str) -> bytes:
     chunk=st.integers(1, 700),
 )
 @search_settings(150, 40_000)
-def test_forms(
+def test_random_forms_cause_no_server_error(
     victim: Victim,
     whole: list[tuple[str, str | File]],
     boundary: str,
@@ -194,7 +194,7 @@ def test_forms(
 
 @given(filename=filenames, way=st.sampled_from(("form", "put", "get", "delete", "patch")))
 @search_settings(100, 20_000)
-def test_file_names(victim: Victim, filename: str, way: str) -> None:
+def test_random_file_names_cause_no_server_error(victim: Victim, filename: str, way: str) -> None:
     index = victim.index
     admin = {"Authorization": basic(*index.server.admin)}
     data = filename.encode(errors="surrogateescape")
@@ -240,7 +240,7 @@ names = st.one_of(
     body=octets,
 )
 @search_settings(200, 40_000)
-def test_requests(
+def test_random_requests_cause_no_server_error(
     victim: Victim,
     method: str,
     path: list[str],
@@ -324,7 +324,9 @@ def archives(draw: st.DrawFn) -> Archive:
 
 @given(archive=archives(), padded=st.booleans())
 @search_settings(150, 40_000)
-def test_archives(victim: Victim, archive: Archive, *, padded: bool) -> None:
+def test_random_archives_cause_no_server_error(
+    victim: Victim, archive: Archive, *, padded: bool
+) -> None:
     data = archive.data
     if padded and archive.filename.endswith(".whl"):
         # Many bytes are read from the disk, off the event loop.

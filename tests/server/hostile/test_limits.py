@@ -27,7 +27,7 @@ def large_metadata(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("door", ["upload", "put"])
-def test_a_file(start_server: StartServer, door: str) -> None:
+def test_the_size_of_a_file_is_limited(start_server: StartServer, door: str) -> None:
     index = started(start_server, "--max-file-bytes", str(10 * KIBIBYTE))
 
     def send(archive: Archive) -> tuple[int, str]:
@@ -49,7 +49,7 @@ def test_a_file(start_server: StartServer, door: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["wheel", ".tar.gz", ".zip"])
-def test_core_metadata(start_server: StartServer, kind: str) -> None:
+def test_the_size_of_core_metadata_is_limited(start_server: StartServer, kind: str) -> None:
     index = started(start_server, "--max-metadata-bytes", str(20 * KIBIBYTE))
     for size, status in ((10 * KIBIBYTE, 200), (30 * KIBIBYTE, 400)):
         metadata = large_metadata(size)
@@ -62,7 +62,7 @@ def test_core_metadata(start_server: StartServer, kind: str) -> None:
         assert status == 200 or "20480 bytes" in answer.reason
 
 
-def test_a_forms_fields(start_server: StartServer) -> None:
+def test_the_fields_of_a_form_are_limited(start_server: StartServer) -> None:
     index = started(start_server, "--max-form-fields", "30", "--max-form-bytes", str(10 * KIBIBYTE))
     few = [("classifiers", "x")] * 10
     assert index.post([*few, *fields(wheel())]).status_code == 200
@@ -72,7 +72,7 @@ def test_a_forms_fields(start_server: StartServer) -> None:
     assert (long.status_code, "10240 bytes" in long.reason) == (413, True)
 
 
-def test_headers(start_server: StartServer) -> None:
+def test_the_size_of_headers_is_limited(start_server: StartServer) -> None:
     index = started(start_server, "--max-header-bytes", "2000")
     line = f"GET {index.path}/ HTTP/1.1"
     for size, status in ((1000, 200), (3000, 400)):
@@ -91,7 +91,7 @@ def test_headers(start_server: StartServer) -> None:
         ("--stall-timeout", "nan"),
     ],
 )
-def test_a_limit_that_is_none_is_one_line(
+def test_an_invalid_limit_is_a_one_line_usage_error(
     start_server: StartServer, option: str, value: str
 ) -> None:
     process = start_server(option, value)
@@ -107,7 +107,7 @@ def half_sent(index: Index) -> bytes:
     return head(index, form, Content_Length=str(len(form.body))) + form.body[: 50 * KIBIBYTE]
 
 
-def test_more_requests_than_are_answered_at_once_are_told_to_come_again(
+def test_requests_above_the_limit_get_503_with_retry_after(
     start_server: StartServer,
 ) -> None:
     index = started(start_server, "--max-requests", "8")
@@ -142,7 +142,7 @@ def test_more_requests_than_are_answered_at_once_are_told_to_come_again(
 STALL = 1.0
 
 
-def test_who_stops_sending_a_body_is_cut(start_server: StartServer) -> None:
+def test_a_client_that_stops_sending_a_body_is_disconnected(start_server: StartServer) -> None:
     index = started(start_server, "--stall-timeout", str(STALL))
     api = request(
         "POST /api/users HTTP/1.1",
@@ -166,7 +166,9 @@ def test_who_stops_sending_a_body_is_cut(start_server: StartServer) -> None:
 @pytest.mark.parametrize(
     "sent", [b"", b"GET ", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More:"], ids=["0", "4", "40"]
 )
-def test_who_asks_for_nothing_is_cut(start_server: StartServer, sent: bytes) -> None:
+def test_a_client_that_sends_no_request_is_disconnected(
+    start_server: StartServer, sent: bytes
+) -> None:
     index = started(start_server, "--stall-timeout", str(STALL))
     with connect(index.url) as connection:
         if sent:
@@ -182,7 +184,7 @@ def test_who_asks_for_nothing_is_cut(start_server: StartServer, sent: bytes) -> 
     assert index.get("/").status_code == 200
 
 
-def test_who_takes_nothing_is_cut(start_server: StartServer) -> None:
+def test_a_client_that_stops_reading_is_disconnected(start_server: StartServer) -> None:
     index = started(start_server, "--stall-timeout", str(STALL))
     large = wheel(padding=24 << 20)
     index.publish(large)
@@ -197,7 +199,7 @@ def test_who_takes_nothing_is_cut(start_server: StartServer) -> None:
     assert index.file(large).content == large.data
 
 
-def test_who_is_slow_is_not_cut(start_server: StartServer) -> None:
+def test_a_slow_client_that_keeps_sending_is_not_disconnected(start_server: StartServer) -> None:
     """A client that needs longer than that in all, but sends a little meanwhile."""
     patience = 4 * STALL
     index = started(start_server, "--stall-timeout", str(patience))

@@ -44,7 +44,7 @@ def many_open_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_open_files")
-def test_the_idle_and_those_who_stop_in_the_middle_keep_nobody_waiting(
+def test_idle_and_stalled_clients_do_not_delay_others(
     start_server: StartServer,
 ) -> None:
     server = Server(start_server("--max-requests", str(HALF_SENT + 50)))
@@ -81,7 +81,7 @@ def test_the_idle_and_those_who_stop_in_the_middle_keep_nobody_waiting(
         ("pip", repetitions(2, 50), repetitions(10, 100)),
     ],
 )
-def test_installs_at_once_of_a_graph(
+def test_concurrent_installs_of_a_dependency_graph(
     start_server: StartServer, tmp_path: Path, installer: str, times: int, packages: int
 ) -> None:
     index = Server(start_server()).repository()

@@ -43,7 +43,7 @@ def login(proxy: str) -> str:
     ],
     ids=lambda data: repr(data[:20]),
 )
-def test_what_is_no_request_to_a_proxy_is_refused(victim: Index, proxy: str, data: bytes) -> None:
+def test_malformed_proxy_requests_are_rejected(victim: Index, proxy: str, data: bytes) -> None:
     said = len(victim.server.process.log)
     with connect(proxy) as connection:
         try:

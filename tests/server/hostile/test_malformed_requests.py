@@ -52,7 +52,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
         ": y",
     ],
 )
-def test_bad_headers_are_refused(victim: Index, header: str) -> None:
+def test_malformed_headers_are_rejected(victim: Index, header: str) -> None:
     start = f"POST {victim.path} HTTP/1.1\r\nHost: x\r\n"
     login = f"Authorization: {victim.authorization['Authorization']}\r\n"
     kind = f"Content-Type: {WHOLE.content_type}\r\n"
@@ -87,7 +87,7 @@ def test_bad_headers_are_refused(victim: Index, header: str) -> None:
         b"\x16\x03\x01\x02\x00\x01",
     ],
 )
-def test_bad_request_lines_are_answered(victim: Index, line: bytes) -> None:
+def test_malformed_request_lines_cause_no_server_error(victim: Index, line: bytes) -> None:
     assert_answered(sent(victim, line + b"\r\nHost: x\r\n\r\n"))
 
 
@@ -106,7 +106,7 @@ def test_bad_request_lines_are_answered(victim: Index, line: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["{path}", "/api/users", "/api/repositories/{name}/files/x.whl"])
-def test_bad_chunks_are_refused(victim: Index, path: str, body: bytes) -> None:
+def test_malformed_chunks_are_rejected(victim: Index, path: str, body: bytes) -> None:
     to_api = path.startswith("/api")
     login = basic(*victim.server.admin) if to_api else victim.authorization["Authorization"]
     method = "PUT" if "files" in path else "POST"
@@ -122,14 +122,16 @@ def test_bad_chunks_are_refused(victim: Index, path: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, len(WHOLE.body) // 2, len(WHOLE.body) - 5])
-def test_a_length_that_is_too_short_is_refused(victim: Index, length: int) -> None:
+def test_a_content_length_that_is_too_short_is_rejected(victim: Index, length: int) -> None:
     data = head(victim, WHOLE, Content_Length=str(length)) + WHOLE.body
     assert_refused(sent(victim, data))
 
 
 @pytest.mark.parametrize("size", [0, 2 * MEBIBYTE])
 @pytest.mark.parametrize("lacking", [1, 100])
-def test_a_length_that_is_too_long_stores_nothing(victim: Index, size: int, lacking: int) -> None:
+def test_a_content_length_that_is_too_long_stores_nothing(
+    victim: Index, size: int, lacking: int
+) -> None:
     form = encode(fields(wheel(padding=size)))
     # The form is whole up to its last boundary, which lacks.
     body = form.body[:-4]
@@ -139,7 +141,9 @@ def test_a_length_that_is_too_long_stores_nothing(victim: Index, size: int, lack
 
 @pytest.mark.parametrize("size", [100, 60_000, 600_000, 6_000_000])
 @pytest.mark.parametrize("door", ["upload", "put"])
-def test_a_client_that_goes_away_leaves_nothing(victim: Index, size: int, door: str) -> None:
+def test_an_upload_of_a_client_that_disconnects_leaves_nothing(
+    victim: Index, size: int, door: str
+) -> None:
     archive = wheel(padding=8 * MEBIBYTE)
     form = encode(fields(archive))
     with connect(victim.url) as connection:
@@ -157,7 +161,7 @@ def test_a_client_that_goes_away_leaves_nothing(victim: Index, size: int, door: 
     assert victim.json("/")["projects"] == []
 
 
-def test_clients_that_read_nothing_do_not_stop_others(server: Server) -> None:
+def test_clients_that_read_nothing_do_not_block_others(server: Server) -> None:
     index = server.repository()
     large = wheel(padding=8 * MEBIBYTE)
     index.publish(large)
@@ -179,7 +183,7 @@ VALUES = (
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_odd_values_of_headers_are_answered(index: Index, header: str) -> None:
+def test_unusual_header_values_cause_no_server_error(index: Index, header: str) -> None:
     archive = wheel()
     index.publish(archive)
     for below in ("/demo/", f"/demo/{archive.filename}"):
@@ -191,7 +195,7 @@ def test_odd_values_of_headers_are_answered(index: Index, header: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_requests_that_are_spoilt_at_random_are_answered(server: Server, seed: int) -> None:
+def test_randomly_mutated_requests_cause_no_server_error(server: Server, seed: int) -> None:
     index, random_ = server.repository(), random.Random(seed)  # noqa: S311 (no secret)
     index.publish(wheel())
     lines = [

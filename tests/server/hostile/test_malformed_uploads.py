@@ -29,7 +29,7 @@ CUTS = sorted({*range(1, 200, 13), *range(200, len(WHOLE.body) - 1, 83), len(WHO
 
 
 @pytest.mark.parametrize("cut", [0, *CUTS])
-def test_a_form_that_ends_early_is_refused(victim: Index, cut: int) -> None:
+def test_a_truncated_form_is_rejected(victim: Index, cut: int) -> None:
     form = Form(WHOLE.content_type, WHOLE.body[:cut])
     assert_refused_and_next_is_served(victim, form)
 
@@ -55,7 +55,7 @@ def test_a_form_that_ends_early_is_refused(victim: Index, cut: int) -> None:
         "",
     ],
 )
-def test_a_bad_boundary_is_refused(victim: Index, content_type: str) -> None:
+def test_an_invalid_boundary_is_rejected(victim: Index, content_type: str) -> None:
     assert_refused_and_next_is_served(victim, Form(content_type, WHOLE.body))
 
 
@@ -99,21 +99,21 @@ def part(headers: bytes, body: bytes = b"x") -> bytes:
         incompressible(100_000),
     ],
 )
-def test_what_is_no_form_is_refused(victim: Index, body: bytes) -> None:
+def test_a_malformed_form_is_rejected(victim: Index, body: bytes) -> None:
     assert_refused_and_next_is_served(victim, Form(WHOLE.content_type, body))
 
 
-def test_a_giant_field_is_refused(victim: Index) -> None:
+def test_a_field_that_is_too_large_is_rejected(victim: Index) -> None:
     big = encode([("description", "x" * (17 * MEBIBYTE)), *fields(wheel())])
     assert_refused_and_next_is_served(victim, big)
 
 
-def test_more_fields_than_any_form_has_are_refused(victim: Index) -> None:
+def test_too_many_fields_are_rejected(victim: Index) -> None:
     many = encode([*(("classifiers", "x") for _ in range(5000)), *fields(wheel())])
     assert_refused_and_next_is_served(victim, many)
 
 
-def test_a_giant_field_name_is_refused(victim: Index) -> None:
+def test_a_field_name_that_is_too_long_is_rejected(victim: Index) -> None:
     assert_refused_and_next_is_served(victim, encode([("x" * 100_000, "y"), *fields(wheel())]))
 
 
@@ -142,11 +142,11 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("what", BOMBS)
-def test_hostile_archives_are_refused(victim: Index, what: str) -> None:
+def test_hostile_archives_are_rejected(victim: Index, what: str) -> None:
     assert_refused_and_next_is_served(victim, bomb(BOMBS[what]))
 
 
-def test_a_compressed_form_is_read_within_the_same_limits(victim: Index) -> None:
+def test_the_limits_apply_to_the_decompressed_form(victim: Index) -> None:
     big = encode([("description", "x" * (64 * MEBIBYTE)), *fields(wheel())])
     compressed = Form(big.content_type, gzip.compress(big.body, 1))
     whole = head(
@@ -159,7 +159,7 @@ def test_a_compressed_form_is_read_within_the_same_limits(victim: Index) -> None
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_forms_that_are_spoilt_at_random_are_answered(server: Server, seed: int) -> None:
+def test_randomly_mutated_forms_cause_no_server_error(server: Server, seed: int) -> None:
     index, random_ = server.repository(), random.Random(seed)  # noqa: S311 (no secret)
     content = ("content", File("demo-1.0-py3-none-any.whl", wheel().data))
     least = encode([("name", "demo"), ("md5_digest", wheel().md5), content])

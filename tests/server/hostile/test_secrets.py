@@ -88,7 +88,7 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
     return server, secrets, said
 
 
-def test_no_secret_is_where_it_could_be_read(
+def test_no_secret_appears_in_responses_logs_or_stored_files(
     used: tuple[Server, list[str], list[bytes]], tmp_path: Path
 ) -> None:
     server, secrets, said = used
@@ -107,7 +107,7 @@ def test_no_secret_is_where_it_could_be_read(
     assert_absent(secrets[:-1], "the state file", state)
 
 
-def test_a_login_that_cannot_be_parsed_is_not_logged(index: Index) -> None:
+def test_malformed_credentials_are_not_logged(index: Index) -> None:
     secret = base64.b64encode(b"somebody@example.com:the-secret").decode()
     for value in (f"Basic {secret}\x01", f"Basic {secret * 999}", f"Basic\x00{secret}"):
         with connect(index.url) as connection:
@@ -117,7 +117,7 @@ def test_a_login_that_cannot_be_parsed_is_not_logged(index: Index) -> None:
     assert secret not in index.server.process.log
 
 
-def test_a_login_in_the_request_line_is_not_kept(index: Index) -> None:
+def test_credentials_in_the_request_line_are_not_recorded(index: Index) -> None:
     url = index.index_url.replace("%40", "@") + "/"
     answer = exchange(index.url, request(f"GET {url} HTTP/1.1", index.authorization))
     assert answer.status == 200
@@ -126,13 +126,13 @@ def test_a_login_in_the_request_line_is_not_kept(index: Index) -> None:
     assert index.password.encode() not in answer.body
 
 
-def test_the_query_of_a_url_is_not_kept(index: Index) -> None:
+def test_the_query_of_a_url_is_not_recorded(index: Index) -> None:
     index.get("/nothing/?token=the-secret")
     assert "the-secret" not in index.server.process.log
     assert "the-secret" not in json.dumps(index.journal())
 
 
-def test_links_hold_no_login(index: Index) -> None:
+def test_links_contain_no_credentials(index: Index) -> None:
     index.publish(wheel())
     for accept in (JSON, "text/html"):
         page = index.get("/demo/", Accept=accept).text
@@ -140,7 +140,7 @@ def test_links_hold_no_login(index: Index) -> None:
         assert index.password not in page
 
 
-def test_a_passphrase_is_stored_slowly_and_salted(
+def test_a_passphrase_is_stored_as_a_salted_slow_hash(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = Server(start_server("--data", tmp_path / "data"))
@@ -155,7 +155,7 @@ def test_a_passphrase_is_stored_slowly_and_salted(
     assert all(text.startswith("scrypt$") for text in stored)
 
 
-def test_the_login_of_nobody_takes_no_shortcut(index: Index) -> None:
+def test_unknown_users_and_wrong_passphrases_get_the_same_response(index: Index) -> None:
     """The same refusal, whoever is asked about."""
     unknown = exchange(index.url, ask(index, "nobody@example.com"))
     known = exchange(index.url, ask(index, index.username))

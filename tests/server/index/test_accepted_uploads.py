@@ -33,13 +33,13 @@ def chunked(body: bytes, size: int) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
-def test_w54_forms_of_all_six_publishers_were_recorded() -> None:
+def test_the_forms_of_all_six_publishers_are_recorded() -> None:
     kinds = {(name.split("-")[0], name.split("-")[-1]) for name in RECORDED}
     assert {(client, kind) for client in CLIENTS for kind in ("wheel", "sdist")} <= kinds
 
 
 @pytest.mark.parametrize("name", [name for name in RECORDED if not name.endswith("register")])
-def test_w54_a_recorded_form_is_accepted(index: Index, name: str) -> None:
+def test_a_recorded_form_is_accepted(index: Index, name: str) -> None:
     form = recorded(FORMS / f"{name}.form")
     answer = index.send(form)
     assert answer.status_code == 200, answer.text
@@ -51,7 +51,7 @@ def test_w54_a_recorded_form_is_accepted(index: Index, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in RECORDED if name.endswith("register")])
-def test_a_register_without_a_file_is_answered_200_and_does_nothing(
+def test_a_registration_without_a_file_returns_200_and_stores_nothing(
     index: Index, name: str
 ) -> None:
     answer = index.send(recorded(FORMS / f"{name}.form"))
@@ -61,7 +61,9 @@ def test_a_register_without_a_file_is_answered_200_and_does_nothing(
 
 @pytest.mark.parametrize("action", ["file_upload", None])
 @pytest.mark.parametrize("place", ["first", "last"])
-def test_w55_action_stands_anywhere(index: Index, action: str | None, place: str) -> None:
+def test_the_action_field_may_be_anywhere_or_missing(
+    index: Index, action: str | None, place: str
+) -> None:
     form = fields(wheel(), **{":action": None})
     if action is not None:
         form.insert(0 if place == "first" else len(form), (":action", action))
@@ -69,7 +71,7 @@ def test_w55_action_stands_anywhere(index: Index, action: str | None, place: str
 
 
 @pytest.mark.parametrize("size", [0, 2 << 20])
-def test_w55_fields_may_come_after_the_file(index: Index, size: int) -> None:
+def test_fields_may_come_after_the_file(index: Index, size: int) -> None:
     archive = wheel(padding=size)
     *form, content = fields(archive, sha256_digest=None)
     digests = [("md5_digest", archive.md5), ("blake2_256_digest", archive.blake2_256)]
@@ -78,7 +80,7 @@ def test_w55_fields_may_come_after_the_file(index: Index, size: int) -> None:
     assert index.file(archive).content == archive.data
 
 
-def test_w55_a_wrong_digest_after_a_large_file_is_refused(index: Index) -> None:
+def test_a_wrong_digest_after_a_large_file_is_rejected(index: Index) -> None:
     archive = wheel(padding=2 << 20)
     *form, content = fields(archive, sha256_digest=None)
     answer = index.post([content, *form, ("md5_digest", wheel().md5)])
@@ -87,7 +89,7 @@ def test_w55_a_wrong_digest_after_a_large_file_is_refused(index: Index) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/octet-stream", None, "application/zip"])
-def test_w56_the_file_may_have_a_content_type(index: Index, content_type: str | None) -> None:
+def test_the_file_may_have_any_content_type(index: Index, content_type: str | None) -> None:
     archive = wheel()
     *form, _ = fields(archive)
     content = File(archive.filename, archive.data, content_type)
@@ -95,7 +97,7 @@ def test_w56_the_file_may_have_a_content_type(index: Index, content_type: str | 
     assert index.file(archive).content == archive.data
 
 
-def test_w57_repeated_fields_are_lists(index: Index) -> None:
+def test_the_journal_lists_all_values_of_a_repeated_field(index: Index) -> None:
     classifiers = ["Private :: Do Not Upload", "Programming Language :: Python"]
     index.post([*(("classifiers", each) for each in classifiers), *fields(wheel())])
     assert index.journal()[0]["form"]["classifiers"] == classifiers
@@ -105,7 +107,7 @@ def test_w57_repeated_fields_are_lists(index: Index) -> None:
 @pytest.mark.parametrize(
     "name", ["version", "filetype", "md5_digest", "blake2_256_digest", "requires_python", "comment"]
 )
-def test_w58_empty_and_unknown_mean_absent(index: Index, name: str, absent: str) -> None:
+def test_empty_and_unknown_values_count_as_missing(index: Index, name: str, absent: str) -> None:
     assert index.upload(wheel(), **{name: absent}).status_code == 200
     assert index.files()["demo-1.0-py3-none-any.whl"].get("requires-python") is None
 
@@ -118,25 +120,25 @@ def test_w58_empty_and_unknown_mean_absent(index: Index, name: str, absent: str)
         *("protcol_version", "field-of-tomorrow"),
     ],
 )
-def test_w59_fields_that_nobody_reads_are_tolerated(index: Index, name: str) -> None:
+def test_unknown_fields_are_ignored(index: Index, name: str) -> None:
     answer = index.post([(name, "one"), (name, "two"), *fields(wheel())])
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("version", METADATA_VERSIONS)
-def test_w60_metadata_of_all_versions_is_accepted(index: Index, version: str) -> None:
+def test_every_metadata_version_is_accepted(index: Index, version: str) -> None:
     for archive in (wheel(metadata_version=version), sdist(metadata_version=version)):
         assert index.upload(archive, metadata_version=version).status_code == 200
         assert index.file(archive).content == archive.data
 
 
 @pytest.mark.parametrize("claimed", ["1.0", "2.3", "2.6", "3.0", "nonsense"])
-def test_w61_the_form_may_name_another_metadata_version(index: Index, claimed: str) -> None:
+def test_the_forms_metadata_version_may_differ_from_the_files(index: Index, claimed: str) -> None:
     answer = index.upload(wheel(metadata_version="2.4"), metadata_version=claimed)
     assert answer.status_code == 200
 
 
-def test_w61_what_the_form_says_besides_is_not_compared(index: Index) -> None:
+def test_other_fields_of_the_form_may_differ_from_the_file(index: Index) -> None:
     archive = wheel(requires_python=">=3.8")
     claims = {"requires_python": ">=2.7", "summary": "another", "pyversion": "cp27"}
     assert index.upload(archive, **claims).status_code == 200
@@ -144,18 +146,18 @@ def test_w61_what_the_form_says_besides_is_not_compared(index: Index) -> None:
 
 
 @pytest.mark.parametrize("pyversion", [None, "", "source"])
-def test_w62_an_sdist_without_pyversion_is_accepted(index: Index, pyversion: str | None) -> None:
+def test_an_sdist_without_pyversion_is_accepted(index: Index, pyversion: str | None) -> None:
     assert index.upload(sdist(), pyversion=pyversion).status_code == 200
 
 
 @pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
-def test_w62_an_sdist_has_either_ending(index: Index, ending: str) -> None:
+def test_an_sdist_may_be_a_tar_or_zip_archive(index: Index, ending: str) -> None:
     archive = sdist(ending=ending, metadata_version="2.2")
     index.publish(archive)
     assert index.get(f"/demo/{archive.filename}.metadata").content == archive.metadata
 
 
-def test_name_digest_and_content_alone_are_enough(index: Index) -> None:
+def test_name_digest_and_content_are_sufficient(index: Index) -> None:
     """CloudRepo's own client sends no more."""
     archive = wheel()
     content = ("content", File(archive.filename, archive.data))
@@ -164,13 +166,13 @@ def test_name_digest_and_content_alone_are_enough(index: Index) -> None:
 
 
 @pytest.mark.parametrize("digest", ["sha256", "md5", "blake2_256"])
-def test_any_one_digest_is_enough_in_either_case(index: Index, digest: str) -> None:
+def test_one_digest_is_sufficient_and_may_be_in_upper_case(index: Index, digest: str) -> None:
     archive = wheel()
     claim = {f"{digest}_digest": getattr(archive, digest).upper()}
     assert index.upload(archive, **{"sha256_digest": None, **claim}).status_code == 200
 
 
-def test_w63_a_file_is_visible_before_its_answer(index: Index) -> None:
+def test_a_file_is_visible_before_the_response_to_its_upload(index: Index) -> None:
     for number in range(10):
         archive = wheel(version=f"{number}.0")
         assert index.upload(archive).status_code == 200
@@ -183,11 +185,11 @@ def test_w63_a_file_is_visible_before_its_answer(index: Index) -> None:
 @pytest.mark.parametrize(
     "attestations", ["[]", '[{"version": 1}]', "nonsense", "{}", "[" * 5000, '[{"a":' * 5000]
 )
-def test_w64_attestations_are_never_an_error(index: Index, attestations: str) -> None:
+def test_invalid_attestations_do_not_reject_the_upload(index: Index, attestations: str) -> None:
     assert index.upload(wheel(), attestations=attestations).status_code == 200
 
 
-def test_w65_a_second_upload_replaces_the_first(index: Index) -> None:
+def test_a_second_upload_replaces_the_first(index: Index) -> None:
     for value in ("1", "2", "3"):
         archive = wheel(module=f"x = {value}\n")
         assert index.upload(archive).status_code == 200
@@ -195,7 +197,7 @@ def test_w65_a_second_upload_replaces_the_first(index: Index) -> None:
         assert index.file(archive).content == archive.data
 
 
-def test_w65_a_reader_sees_the_old_or_the_new_file_and_never_a_mixture(index: Index) -> None:
+def test_a_concurrent_reader_gets_the_old_or_the_new_file_never_a_mixture(index: Index) -> None:
     versions = [wheel(module=f"x = {value}\n", padding=value * 700_000) for value in (1, 2)]
     index.publish(versions[0])
     known = {archive.sha256 for archive in versions}
@@ -221,7 +223,7 @@ def test_w65_a_reader_sees_the_old_or_the_new_file_and_never_a_mixture(index: In
     assert seen
 
 
-def test_w66_spellings_of_a_name_are_one_project(index: Index) -> None:
+def test_all_spellings_of_a_name_are_one_project(index: Index) -> None:
     names = ("Foo.Bar", "foo_bar", "FOO-BAR")
     for number, name in enumerate(names):
         version = f"{number}.0"
@@ -244,7 +246,9 @@ def test_w66_spellings_of_a_name_are_one_project(index: Index) -> None:
         ("demo-1.0+cpu-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "demo"),
     ],
 )
-def test_w66_file_names_of_today_and_of_old(index: Index, filename: str, project: str) -> None:
+def test_modern_and_legacy_file_names_are_accepted(
+    index: Index, filename: str, project: str
+) -> None:
     if filename.endswith(".whl"):
         stem = "-".join(filename.split("-")[:2])
         version = stem.split("-")[1]
@@ -264,12 +268,12 @@ def test_a_boundary_may_be_quoted(index: Index, quoting: str) -> None:
     assert index.send(Form(content_type, form.body)).status_code == 200
 
 
-def test_a_line_break_may_stand_before_the_first_boundary(index: Index) -> None:
+def test_a_line_break_may_precede_the_first_boundary(index: Index) -> None:
     form = encode(fields(wheel()))
     assert index.send(Form(form.content_type, b"\r\n" + form.body)).status_code == 200
 
 
-def test_bytes_that_look_like_boundaries_belong_to_the_file(index: Index) -> None:
+def test_file_content_that_resembles_a_boundary_is_kept(index: Index) -> None:
     marks = f"\r\n--{BOUNDARY[:-1]}\r\n\r\n--\r\n--{BOUNDARY}".encode()
     data = zipped({"demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0")}) + marks[:-3]
     archive = Archive("demo-1.0-py3-none-any.whl", data)
@@ -278,7 +282,7 @@ def test_bytes_that_look_like_boundaries_belong_to_the_file(index: Index) -> Non
     assert index.file(archive).content == data
 
 
-def test_a_form_may_come_in_http_1_0(index: Index) -> None:
+def test_a_form_may_be_sent_with_http_1_0(index: Index) -> None:
     form = encode(fields(wheel()))
     data = posted(index, form).replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
     with connect(index.url) as connection:
@@ -290,7 +294,7 @@ def test_a_form_may_come_in_http_1_0(index: Index) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 16])
-def test_a_form_may_come_in_chunks(index: Index, size: int) -> None:
+def test_a_form_may_be_sent_with_chunked_encoding(index: Index, size: int) -> None:
     archive = wheel()
     form = encode(fields(archive))
     whole = Form(form.content_type, chunked(form.body, size))
@@ -299,7 +303,7 @@ def test_a_form_may_come_in_chunks(index: Index, size: int) -> None:
     assert index.file(archive).content == archive.data
 
 
-def test_a_client_that_waits_is_told_to_continue(index: Index) -> None:
+def test_a_waiting_client_receives_100_continue(index: Index) -> None:
     form = encode(fields(wheel()))
     data = posted(index, form, Expect="100-continue", **{"Content-Length": str(len(form.body))})
     head = data.removesuffix(form.body)

@@ -27,7 +27,7 @@ PASSPHRASES = [
 
 @pytest.mark.parametrize("place", [*PLACES, "/demo/demo-1.0-py3-none-any.whl.metadata"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_w80_nobody_is_answered_401_with_a_realm(index: Index, method: str, place: str) -> None:
+def test_missing_credentials_get_401_with_a_realm(index: Index, method: str, place: str) -> None:
     index.publish(wheel())
     answer = index.request(method, place, auth=None)
     assert answer.status_code == 401
@@ -37,7 +37,7 @@ def test_w80_nobody_is_answered_401_with_a_realm(index: Index, method: str, plac
 
 
 @pytest.mark.parametrize("login", ["wrong passphrase", "unknown user", "admin", "empty"])
-def test_w80_a_login_that_is_of_no_use_is_401(index: Index, login: str) -> None:
+def test_wrong_credentials_get_401_with_a_realm(index: Index, login: str) -> None:
     auth = {
         "wrong passphrase": (index.username, "wrong-passphrase"),
         "unknown user": ("nobody@example.com", index.password),
@@ -53,18 +53,18 @@ def test_w80_a_login_that_is_of_no_use_is_401(index: Index, login: str) -> None:
     assert index.json("/")["projects"] == []
 
 
-def test_w80_an_unknown_repository_is_401_to_nobody(server: Server) -> None:
+def test_an_unknown_repository_is_401_without_credentials(server: Server) -> None:
     assert server.request("GET", "/repositories/nowhere/").status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/repositories/", "/repositories"])
-def test_w80_the_list_of_repositories_answers_any_good_credential(index: Index, path: str) -> None:
+def test_the_list_of_repositories_requires_a_repository_user(index: Index, path: str) -> None:
     assert index.server.request("GET", path, auth=index.auth).status_code == 200
     assert index.server.request("GET", path).status_code == 401
     assert index.server.request("GET", path, auth=index.server.admin).status_code == 401
 
 
-def test_w81_a_user_who_may_only_read_is_403_at_an_upload(index: Index) -> None:
+def test_an_upload_by_a_read_only_user_is_403(index: Index) -> None:
     index.publish(wheel())
     reader = index.server.user(read_only=True)
     assert index.request("GET", "/demo/", auth=reader).status_code == 200
@@ -76,7 +76,7 @@ def test_w81_a_user_who_may_only_read_is_403_at_an_upload(index: Index) -> None:
 
 
 @pytest.mark.parametrize("passphrase", PASSPHRASES)
-def test_w82_a_passphrase_holds_any_character(index: Index, passphrase: str) -> None:
+def test_a_passphrase_may_contain_any_character(index: Index, passphrase: str) -> None:
     user = index.server.user(passphrase=passphrase)
     for encoding in ("utf-8", "latin-1"):
         try:
@@ -90,7 +90,7 @@ def test_w82_a_passphrase_holds_any_character(index: Index, passphrase: str) -> 
 
 
 @pytest.mark.parametrize("email", ["first.last+tag@example.com", "ä.ö@exämple.com", "a%40b@c.de"])
-def test_w82_a_user_name_is_an_e_mail_address(index: Index, email: str) -> None:
+def test_a_user_name_may_be_any_e_mail_address(index: Index, email: str) -> None:
     _, passphrase = index.server.user(email=email)
     for encoding in ("utf-8", "latin-1"):
         headers = {"Authorization": basic(email, passphrase, encoding=encoding)}
@@ -119,24 +119,24 @@ def test_w82_a_user_name_is_an_e_mail_address(index: Index, email: str) -> None:
         "",
     ],
 )
-def test_w83_credentials_that_cannot_be_read_are_401(index: Index, header: str) -> None:
+def test_malformed_credentials_are_401(index: Index, header: str) -> None:
     answer = index.request("GET", "/", auth=None, headers={"Authorization": header})
     assert answer.status_code == 401
     assert "WWW-Authenticate" in answer.headers
 
 
-def test_w83_a_user_name_alone_is_401(index: Index) -> None:
+def test_a_user_name_without_a_passphrase_is_401(index: Index) -> None:
     assert index.request("GET", "/", auth=(index.username, "")).status_code == 401
 
 
-def test_the_scheme_is_read_in_any_case(index: Index) -> None:
+def test_the_authentication_scheme_is_case_insensitive(index: Index) -> None:
     header = index.authorization["Authorization"].replace("Basic", "bAsIc")
     answer = index.request("GET", "/", auth=None, headers={"Authorization": header})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("below", ["", ".metadata"])
-def test_w84_files_and_metadata_are_protected_as_pages_are(index: Index, below: str) -> None:
+def test_files_and_metadata_require_credentials_too(index: Index, below: str) -> None:
     archive = wheel()
     index.publish(archive)
     path = f"/demo/{archive.filename}{below}"
@@ -147,7 +147,7 @@ def test_w84_files_and_metadata_are_protected_as_pages_are(index: Index, below: 
         assert archive.data[:10] not in answer.content
 
 
-def test_w85_a_percent_encoded_user_is_told_why(index: Index) -> None:
+def test_the_error_for_a_percent_encoded_user_name_explains_it(index: Index) -> None:
     encoded = index.username.replace("@", "%40")
     answer = index.request("GET", "/", auth=(encoded, index.password))
     assert answer.status_code == 401
@@ -156,7 +156,7 @@ def test_w85_a_percent_encoded_user_is_told_why(index: Index) -> None:
     assert "percent-encoded" in index.journal()[-1]["reason"]
 
 
-def test_w86_credentials_are_in_no_page_body_or_log(index: Index) -> None:
+def test_credentials_appear_in_no_page_response_or_log(index: Index) -> None:
     secrets = (index.password, index.authorization["Authorization"].removeprefix("Basic "))
     index.publish(wheel())
     answers = [
@@ -174,7 +174,7 @@ def test_w86_credentials_are_in_no_page_body_or_log(index: Index) -> None:
         assert secret not in index.server.process.log
 
 
-def test_w87_who_asks_is_settled_before_the_body_is_sent(index: Index) -> None:
+def test_credentials_are_checked_before_the_body_is_sent(index: Index) -> None:
     form = encode(fields(wheel(padding=1 << 20)))
     headers = {"Content-Type": form.content_type, "Content-Length": str(len(form.body))}
     reader = index.server.user(read_only=True)
@@ -189,7 +189,7 @@ def test_w87_who_asks_is_settled_before_the_body_is_sent(index: Index) -> None:
             assert connection.read_response().status == status
 
 
-def test_w87_a_client_that_waits_is_refused_without_being_asked_for_the_body(
+def test_a_waiting_client_is_rejected_before_it_sends_the_body(
     index: Index,
 ) -> None:
     headers = {
@@ -205,6 +205,6 @@ def test_w87_a_client_that_waits_is_refused_without_being_asked_for_the_body(
         assert connection.closed_by_server()
 
 
-def test_w87_a_wrong_body_does_not_hide_a_wrong_login(index: Index) -> None:
+def test_an_invalid_body_without_credentials_is_401(index: Index) -> None:
     answer = exchange(index.url, request(f"POST {index.path} HTTP/1.1", {}, b"nonsense"))
     assert answer.status == 401

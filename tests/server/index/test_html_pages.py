@@ -57,7 +57,7 @@ def anchor(index: Index, archive: Archive) -> dict[str, str | None]:
     return next(attrs for attrs, text in page(index).anchors if text == archive.filename)
 
 
-def test_w13_a_page_is_html5_with_one_anchor_a_file(index: Index) -> None:
+def test_a_page_is_html5_with_one_link_for_each_file(index: Index) -> None:
     index.publish(wheel(), wheel(version="2.0"), sdist(version="2.0"))
     for below, links in (("/demo/", 3), ("/", 1)):
         found = page(index, below)
@@ -65,7 +65,7 @@ def test_w13_a_page_is_html5_with_one_anchor_a_file(index: Index) -> None:
         assert len(found.anchors) == links
 
 
-def test_w14_the_text_of_an_anchor_is_the_last_part_of_its_path(index: Index) -> None:
+def test_the_text_of_a_link_is_the_file_name(index: Index) -> None:
     index.publish(wheel(version="1.0+local.1"), wheel(), sdist())
     found = page(index)
     assert len(found.anchors) == 3
@@ -74,19 +74,19 @@ def test_w14_the_text_of_an_anchor_is_the_last_part_of_its_path(index: Index) ->
         assert unquote(path.rpartition("/")[2]) == text
 
 
-def test_w15_the_version_of_the_api_is_1_4(index: Index) -> None:
+def test_the_api_version_is_1_4(index: Index) -> None:
     index.publish(wheel())
     for below in ("/", "/demo/"):
         assert page(index, below).meta["pypi:repository-version"] == "1.4"
 
 
-def test_w16_a_link_has_the_hash_when_hashes_are_on(index: Index) -> None:
+def test_a_link_has_the_digest_of_the_file(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     assert (anchor(index, archive)["href"] or "").endswith(f"#sha256={archive.sha256}")
 
 
-def test_w16_a_link_has_none_when_hashes_are_off(index: Index) -> None:
+def test_a_link_has_no_digest_in_the_cloudrepo_dialect(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     index.set(dialect="cloudrepo")
@@ -95,21 +95,21 @@ def test_w16_a_link_has_none_when_hashes_are_off(index: Index) -> None:
     assert index.linked(href).content == archive.data
 
 
-def test_w17_requires_python_is_escaped(index: Index) -> None:
+def test_requires_python_is_escaped(index: Index) -> None:
     archive = wheel(requires_python=">=3.8,<4")
     index.publish(archive)
     assert 'data-requires-python="&gt;=3.8,&lt;4"' in index.html()
     assert anchor(index, archive)["data-requires-python"] == ">=3.8,<4"
 
 
-def test_w17_what_hatch_scans_for_is_found(index: Index) -> None:
+def test_hatch_finds_the_file_names_with_its_regular_expression(index: Index) -> None:
     archive = wheel(requires_python=">=3.8")
     index.publish(archive)
     assert re.findall(r"<a [^>]+>([^<]+)</a>", index.html()) == [archive.filename]
 
 
 @pytest.mark.parametrize("reason", ["", 'broken & "bad" <thing>', "ärgerlich"])
-def test_w18_a_yank_has_its_reason(index: Index, reason: str) -> None:
+def test_a_yanked_file_has_its_reason(index: Index, reason: str) -> None:
     archive, other = wheel(), wheel(version="2.0")
     index.publish(archive, other)
     index.done("PATCH", f"/files/{archive.filename}", {"yanked": reason})
@@ -117,7 +117,7 @@ def test_w18_a_yank_has_its_reason(index: Index, reason: str) -> None:
     assert "data-yanked" not in anchor(index, other)
 
 
-def test_w18_a_yank_without_a_reason_has_the_attribute(index: Index) -> None:
+def test_a_file_yanked_without_a_reason_has_an_empty_attribute(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     index.done("PATCH", f"/files/{archive.filename}", {"yanked": True})
@@ -126,7 +126,7 @@ def test_w18_a_yank_without_a_reason_has_the_attribute(index: Index) -> None:
     assert "data-yanked" not in anchor(index, archive)
 
 
-def test_w19_core_metadata_has_its_digest_under_both_names(index: Index) -> None:
+def test_core_metadata_has_its_digest_under_both_attribute_names(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     digest = f"sha256={Archive('METADATA', archive.metadata).sha256}"
@@ -135,7 +135,7 @@ def test_w19_core_metadata_has_its_digest_under_both_names(index: Index) -> None
     assert attributes["data-dist-info-metadata"] == digest
 
 
-def test_w20_core_metadata_is_told_only_where_the_file_is_served(index: Index) -> None:
+def test_core_metadata_is_listed_only_if_it_is_served(index: Index) -> None:
     old, new, built = sdist(), sdist(version="2.0", metadata_version="2.2"), wheel()
     index.publish(old, new, built)
     for archive in (old, new, built):
@@ -144,7 +144,7 @@ def test_w20_core_metadata_is_told_only_where_the_file_is_served(index: Index) -
         assert told == (served.status_code == 200) == (archive is not old)
 
 
-def test_w21_the_status_of_a_project_is_in_its_head(index: Index) -> None:
+def test_the_status_of_a_project_is_in_the_head_of_its_page(index: Index) -> None:
     index.publish(wheel())
     assert "pypi:project-status" not in page(index).meta
     index.done("PATCH", "/projects/demo", {"status": "deprecated", "reason": 'use "other" <now>'})
@@ -157,7 +157,7 @@ def test_w21_the_status_of_a_project_is_in_its_head(index: Index) -> None:
     assert "pypi:project-status-reason" not in meta
 
 
-def test_w21_a_quarantined_project_offers_no_files(index: Index) -> None:
+def test_a_quarantined_project_lists_no_files(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     index.done("PATCH", "/projects/demo", {"status": "quarantined"})
@@ -167,7 +167,7 @@ def test_w21_a_quarantined_project_offers_no_files(index: Index) -> None:
 
 
 @pytest.mark.parametrize("below", ["/", "/demo/"])
-def test_w22_the_content_type_is_what_was_negotiated(index: Index, below: str) -> None:
+def test_the_content_type_is_the_negotiated_one(index: Index, below: str) -> None:
     index.publish(wheel())
     assert index.get(below, Accept=HTML).headers["Content-Type"] == HTML
     for accept in ("text/html", "*/*"):
@@ -175,7 +175,7 @@ def test_w22_the_content_type_is_what_was_negotiated(index: Index, below: str) -
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
-def test_links_lead_to_the_files_from_every_place_of_a_page(index: Index) -> None:
+def test_links_work_from_every_url_of_a_page(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     for below in ("/demo", "/demo/", "/simple/demo", "/simple/demo/"):

@@ -37,21 +37,23 @@ def content_type(index: Index, accept: str | None, query: str = "") -> str:
 
 
 @pytest.mark.parametrize("accept", [PIP, UV, POETRY], ids=["pip and pdm", "uv", "poetry"])
-def test_w23_installers_get_json(index: Index, accept: str) -> None:
+def test_installers_get_json(index: Index, accept: str) -> None:
     assert content_type(index, accept) == JSON
 
 
 @pytest.mark.parametrize("accept", ["*/*", None, "", "text/html,*/*;q=0.8"])
-def test_w24_whoever_has_no_preference_gets_html(index: Index, accept: str | None) -> None:
+def test_clients_without_a_preference_get_html(index: Index, accept: str | None) -> None:
     assert content_type(index, accept) == TEXT
 
 
-def test_w25_v1_html_asked_for_alone_is_given(index: Index) -> None:
+def test_html_of_version_1_is_returned_if_it_is_requested_alone(index: Index) -> None:
     assert content_type(index, HTML) == HTML
 
 
 @pytest.mark.parametrize(("latest", "given"), [("json", JSON), ("html", HTML)])
-def test_w26_latest_is_answered_with_its_real_type(index: Index, latest: str, given: str) -> None:
+def test_the_latest_version_is_returned_with_its_real_content_type(
+    index: Index, latest: str, given: str
+) -> None:
     assert content_type(index, f"application/vnd.pypi.simple.latest+{latest}") == given
 
 
@@ -59,7 +61,7 @@ def test_w26_latest_is_answered_with_its_real_type(index: Index, latest: str, gi
     "accept",
     ["image/png", "application/json", "application/vnd.pypi.simple.v2+json", "text/plain;q=1"],
 )
-def test_w27_types_that_nobody_offers_are_406(index: Index, accept: str) -> None:
+def test_unsupported_content_types_are_406(index: Index, accept: str) -> None:
     index.publish(wheel())
     answer = index.get("/demo/", Accept=accept)
     assert answer.status_code == 406
@@ -79,26 +81,26 @@ def test_w27_types_that_nobody_offers_are_406(index: Index, accept: str) -> None
         ("application/*", HTML),
     ],
 )
-def test_w28_weights_decide(index: Index, accept: str, given: str) -> None:
+def test_the_weights_of_the_accept_header_decide(index: Index, accept: str, given: str) -> None:
     assert content_type(index, accept) == given
 
 
 @pytest.mark.parametrize("accept", [f"{JSON};q=0", "text/html;q=0", "*/*;q=0"])
-def test_w28_what_weighs_nothing_is_not_given(index: Index, accept: str) -> None:
+def test_a_content_type_with_weight_zero_is_406(index: Index, accept: str) -> None:
     assert index.get("/", Accept=accept).status_code == 406
 
 
-def test_w28_several_accept_headers_are_one_list(index: Index) -> None:
+def test_several_accept_headers_are_one_list(index: Index) -> None:
     headers = {**index.authorization, "Accept": "text/plain", "accept": JSON}
     answer = exchange(index.url, request(f"GET {index.path}/ HTTP/1.1", headers))
     assert answer.headers["Content-Type"] == JSON
 
 
-def test_the_format_of_a_url_wins_over_the_header(index: Index) -> None:
+def test_the_format_parameter_overrides_the_accept_header(index: Index) -> None:
     assert content_type(index, "text/html", f"?format={JSON.replace('+', '%2B')}") == JSON
 
 
-def test_w29_every_page_varies_with_accept(index: Index) -> None:
+def test_every_page_varies_with_the_accept_header(index: Index) -> None:
     index.publish(wheel())
     for below in ("/", "/simple/", "/demo/", "/simple/demo/"):
         for accept in (JSON, "text/html"):
@@ -106,21 +108,21 @@ def test_w29_every_page_varies_with_accept(index: Index) -> None:
             assert {"Accept", "Accept-Encoding", "Authorization"} <= set(vary.split(", "))
 
 
-def test_w30_a_page_has_its_version_and_a_normalized_name(index: Index) -> None:
+def test_a_page_has_the_api_version_and_the_normalized_name(index: Index) -> None:
     index.publish(wheel("Foo_Bar"))
     page = index.json("/FOO.bar/")
     assert page["meta"] == {"api-version": "1.4"}
     assert page["name"] == "foo-bar"
 
 
-def test_w31_versions_are_those_of_the_files_once_each(index: Index) -> None:
+def test_each_version_is_listed_once_in_version_order(index: Index) -> None:
     index.publish(
         wheel(version="1.10"), wheel(version="1.9"), sdist(version="1.9"), wheel(version="2.0rc1")
     )
     assert index.json()["versions"] == ["1.9", "1.10", "2.0rc1"]
 
 
-def test_w32_hashes_are_always_there(index: Index) -> None:
+def test_every_file_has_a_digest(index: Index) -> None:
     built, source = wheel(), sdist()
     index.publish(built, source)
     files = index.files()
@@ -128,7 +130,7 @@ def test_w32_hashes_are_always_there(index: Index) -> None:
         assert files[archive.filename]["hashes"] == {"sha256": archive.sha256}
 
 
-def test_w33_size_is_that_of_the_file(index: Index) -> None:
+def test_the_size_is_that_of_the_file(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     size = index.files()[archive.filename]["size"]
@@ -145,23 +147,21 @@ def test_w33_size_is_that_of_the_file(index: Index) -> None:
         ("0999-12-31T12:00:00Z", "0999-12-31T12:00:00.000000Z"),
     ],
 )
-def test_w34_an_upload_time_that_was_set_is_shown_in_utc(
-    index: Index, time: str, shown: str
-) -> None:
+def test_a_changed_upload_time_is_shown_in_utc(index: Index, time: str, shown: str) -> None:
     archive = wheel()
     index.publish(archive)
     index.done("PATCH", f"/files/{archive.filename}", {"upload_time": time})
     assert index.files()[archive.filename]["upload-time"] == shown
 
 
-def test_w34_an_upload_time_has_the_format_of_the_specification(index: Index) -> None:
+def test_an_upload_time_has_the_specified_format(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     time = index.files()[archive.filename]["upload-time"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", time)
 
 
-def test_w35_yanked_is_never_null(index: Index) -> None:
+def test_yanked_is_a_boolean_or_a_reason(index: Index) -> None:
     kept, plain, told = (wheel(version=version) for version in ("1.0", "2.0", "3.0"))
     index.publish(kept, plain, told)
     index.done("PATCH", f"/files/{plain.filename}", {"yanked": True})
@@ -172,7 +172,7 @@ def test_w35_yanked_is_never_null(index: Index) -> None:
     assert files[told.filename]["yanked"] == "it breaks"
 
 
-def test_w36_core_metadata_are_digests_or_false(index: Index) -> None:
+def test_core_metadata_is_a_digest_or_false(index: Index) -> None:
     built, source = wheel(), sdist()
     index.publish(built, source)
     files = index.files()
@@ -183,7 +183,7 @@ def test_w36_core_metadata_are_digests_or_false(index: Index) -> None:
     assert "dist-info-metadata" not in files[built.filename]
 
 
-def test_w37_no_key_of_what_is_not_supported(index: Index) -> None:
+def test_pages_have_no_keys_of_unsupported_features(index: Index) -> None:
     index.publish(wheel())
     page = index.json()
     assert set(page) == {"meta", "name", "versions", "files"}
@@ -192,14 +192,14 @@ def test_w37_no_key_of_what_is_not_supported(index: Index) -> None:
     assert not unwanted & set(page["files"][0])
 
 
-def test_w38_the_root_names_the_projects(index: Index) -> None:
+def test_the_root_page_lists_the_projects(index: Index) -> None:
     assert index.json("/") == {"meta": {"api-version": "1.4"}, "projects": []}
     index.publish(wheel("Beta"), wheel("alpha_one"))
     assert index.json("/simple/")["projects"] == [{"name": "alpha-one"}, {"name": "beta"}]
 
 
 @pytest.mark.parametrize("below", ["/demo/", "/demo", "/simple/demo/", "/simple/demo"])
-def test_w39_urls_lead_to_the_files_from_every_place_of_the_page(index: Index, below: str) -> None:
+def test_urls_work_from_every_url_of_a_page(index: Index, below: str) -> None:
     archive = wheel(version="1.0+local.1")
     index.publish(archive)
     url = index.json(below)["files"][0]["url"]
@@ -207,7 +207,7 @@ def test_w39_urls_lead_to_the_files_from_every_place_of_the_page(index: Index, b
     assert index.linked(url, below).content == archive.data
 
 
-def test_w40_both_forms_list_the_same_files(index: Index) -> None:
+def test_html_and_json_list_the_same_files(index: Index) -> None:
     archives = [wheel(version=f"{number}.0") for number in range(5)]
     index.publish(*archives, sdist())
     listed = re.findall(r"<a [^>]*>([^<]*)</a>", index.html())
@@ -215,7 +215,7 @@ def test_w40_both_forms_list_the_same_files(index: Index) -> None:
     assert len(listed) == 6
 
 
-def test_the_status_of_a_project_is_told(index: Index) -> None:
+def test_the_status_of_a_project_is_on_its_page(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     assert "project-status" not in index.json()
@@ -230,7 +230,7 @@ def test_the_status_of_a_project_is_told(index: Index) -> None:
     assert "project-status" not in index.json()
 
 
-def test_requires_python_is_told_where_it_is_known(index: Index) -> None:
+def test_requires_python_is_listed_if_it_is_known(index: Index) -> None:
     built, source = wheel(requires_python=">=3.8"), sdist(requires_python=">=3.9")
     silent = wheel(version="2.0")
     index.publish(built, source, silent)

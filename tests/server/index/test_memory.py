@@ -119,7 +119,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("what", BOMBS)
-def test_what_unpacks_to_much_takes_no_memory(index: Index, what: str) -> None:
+def test_an_archive_bomb_is_rejected_with_little_memory(index: Index, what: str) -> None:
     archive = BOMBS[what]()
     form = encode(fields(archive))
     seen = [resident(index)]

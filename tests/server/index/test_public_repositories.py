@@ -22,7 +22,7 @@ def read(index: Index, below: str = "/", method: str = "GET", **options: Any) ->
     return index.server.request(method, f"/public{index.path}{below}", **options)
 
 
-def test_anybody_reads_what_users_read(public: Index) -> None:
+def test_anonymous_clients_read_what_users_read(public: Index) -> None:
     archive = wheel()
     public.publish(archive)
     for below in ("", "/", "/simple/", "/demo", "/demo/", "/simple/demo/"):
@@ -47,7 +47,7 @@ def test_links_stay_below_the_public_url(public: Index, below: str) -> None:
     assert public.server.request("GET", url).content == archive.data
 
 
-def test_pages_are_never_confused_with_those_of_users(public: Index) -> None:
+def test_cached_pages_of_both_urls_are_kept_apart(public: Index) -> None:
     public.publish(wheel())
     for _ in range(2):
         private, anonymous = public.html("/demo/"), read(public, "/demo/").text
@@ -58,7 +58,7 @@ def test_pages_are_never_confused_with_those_of_users(public: Index) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("below", ["", "/", "/demo/", "/demo/demo-1.0-py3-none-any.whl"])
 @pytest.mark.parametrize("logged_in", [True, False])
-def test_every_write_is_refused(public: Index, method: str, below: str, *, logged_in: bool) -> None:
+def test_every_write_is_405(public: Index, method: str, below: str, *, logged_in: bool) -> None:
     form = encode(fields(wheel()))
     answer = read(
         public,
@@ -76,7 +76,7 @@ def test_every_write_is_refused(public: Index, method: str, below: str, *, logge
 
 
 @pytest.mark.parametrize("below", ["", "/", "/simple/", "/demo/", "/demo/x.whl", "/-/ping"])
-def test_a_private_repository_is_not_there(index: Index, below: str) -> None:
+def test_a_private_repository_is_not_found(index: Index, below: str) -> None:
     index.publish(wheel())
     answer = read(index, below)
     assert answer.status_code == 404
@@ -87,18 +87,18 @@ def test_a_private_repository_is_not_there(index: Index, below: str) -> None:
     assert answer.text.replace(index.name, "nowhere") == nowhere.text
 
 
-def test_a_public_repository_still_asks_for_a_login_at_its_own_url(public: Index) -> None:
+def test_the_private_url_of_a_public_repository_requires_credentials(public: Index) -> None:
     public.publish(wheel())
     assert public.request("GET", "/demo/", auth=None).status_code == 401
     assert public.request("GET", "/demo/").status_code == 200
 
 
-def test_a_bad_login_is_no_hindrance_to_an_anonymous_read(public: Index) -> None:
+def test_wrong_credentials_are_ignored_at_the_public_url(public: Index) -> None:
     public.publish(wheel())
     assert read(public, "/demo/", auth=("nobody@example.com", "wrong-one")).status_code == 200
 
 
-def test_public_is_switched_in_the_middle(index: Index) -> None:
+def test_the_setting_public_takes_effect_at_once(index: Index) -> None:
     index.publish(wheel())
     statuses = [read(index, "/demo/").status_code]
     for public in (True, False, True):
@@ -108,7 +108,7 @@ def test_public_is_switched_in_the_middle(index: Index) -> None:
 
 
 @pytest.mark.parametrize("path", ["/public/repositories", "/public/repositories/"])
-def test_there_is_no_public_list_of_repositories(server: Server, path: str) -> None:
+def test_the_public_list_of_repositories_is_404(server: Server, path: str) -> None:
     assert server.request("GET", path).status_code == 404
 
 

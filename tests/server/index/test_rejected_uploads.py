@@ -29,7 +29,7 @@ def assert_refused(answer: requests.Response, status: int, *words: str) -> None:
 
 
 @pytest.mark.parametrize("digest", ["sha256", "md5", "blake2_256"])
-def test_w67_a_digest_that_differs_is_400(index: Index, digest: str) -> None:
+def test_a_wrong_digest_is_400(index: Index, digest: str) -> None:
     other = getattr(wheel(version="2.0"), digest)
     answer = index.upload(wheel(), **{f"{digest}_digest": other})
     assert_refused(answer, 400, f"{digest}_digest", "demo-1.0-py3-none-any.whl")
@@ -37,40 +37,40 @@ def test_w67_a_digest_that_differs_is_400(index: Index, digest: str) -> None:
 
 
 @pytest.mark.parametrize("digest", ["0", "zz" * 32, "é", "a" * 100_000])
-def test_w67_what_is_no_digest_is_400(index: Index, digest: str) -> None:
+def test_an_invalid_digest_is_400(index: Index, digest: str) -> None:
     assert_refused(index.upload(wheel(), sha256_digest=digest), 400, "sha256_digest")
 
 
-def test_w68_no_digest_is_400(index: Index) -> None:
+def test_a_missing_digest_is_400(index: Index) -> None:
     assert_refused(index.upload(wheel(), sha256_digest=None), 400, "digest", "sha256_digest")
 
 
-def test_w68_no_content_is_400(index: Index) -> None:
+def test_a_missing_file_is_400(index: Index) -> None:
     assert_refused(index.post(fields(wheel())[:-1]), 400, "no file", "content")
 
 
-def test_w68_content_that_is_a_field_is_400(index: Index) -> None:
+def test_a_content_field_without_a_file_is_400(index: Index) -> None:
     form: list[Field] = [*fields(wheel())[:-1], ("content", "text")]
     assert_refused(index.post(form), 400, "no file", "content")
 
 
-def test_w68_no_name_is_400(index: Index) -> None:
+def test_a_missing_name_is_400(index: Index) -> None:
     form = [field for field in fields(wheel()) if field[0] != "name"]
     assert_refused(index.post(form), 400, "no name")
 
 
 @pytest.mark.parametrize("action", ["doc_upload", "verify", "submit_pkg_info", "File_Upload"])
-def test_w68_another_action_is_400(index: Index, action: str) -> None:
+def test_an_unknown_action_is_400(index: Index, action: str) -> None:
     assert_refused(index.upload(wheel(), **{":action": action}), 400, action)
     assert index.json("/")["projects"] == []
 
 
-def test_w68_another_protocol_version_is_400(index: Index) -> None:
+def test_an_unknown_protocol_version_is_400(index: Index) -> None:
     assert_refused(index.upload(wheel(), protocol_version="2"), 400, "protocol_version")
 
 
 @pytest.mark.parametrize("name", ["-demo", "demo-", "de mo", "dé", "d/emo", "..", "a" * 300])
-def test_w68_what_is_no_name_is_400(index: Index, name: str) -> None:
+def test_an_invalid_name_is_400(index: Index, name: str) -> None:
     assert_refused(index.upload(wheel(), name=name), 400, "name")
 
 
@@ -83,7 +83,7 @@ def test_w68_what_is_no_name_is_400(index: Index, name: str) -> None:
         *("demo-1.0.TAR.GZ", "demo-1.0-py3-none-any.WHL", "demo-1.0.tar.gz.asc"),
     ],
 )
-def test_w69_a_bad_file_name_is_400(index: Index, filename: str) -> None:
+def test_an_invalid_file_name_is_400(index: Index, filename: str) -> None:
     answer = index.post(
         [*fields(wheel(), version=None)[:-1], ("content", File(filename, wheel().data))]
     )
@@ -101,7 +101,7 @@ def test_w69_a_bad_file_name_is_400(index: Index, filename: str) -> None:
         "d" * 300 + "-1.0.tar.gz",
     ],
 )
-def test_w69_paths_and_other_characters_are_400(index: Index, filename: str) -> None:
+def test_a_file_name_with_a_path_or_special_characters_is_400(index: Index, filename: str) -> None:
     form = [*fields(sdist(), version=None)[:-1], ("content", File(filename, sdist().data))]
     assert_refused(index.post(form), 400)
     assert index.json("/")["projects"] == []
@@ -117,14 +117,14 @@ def test_w69_paths_and_other_characters_are_400(index: Index, filename: str) -> 
         ({"filetype": "bdist_egg"}, ["demo-1.0-py3-none-any.whl", "bdist_egg"]),
     ],
 )
-def test_w70_a_file_of_something_else_is_400(
+def test_a_file_that_contradicts_the_form_is_400(
     index: Index, changes: dict[str, str], words: list[str]
 ) -> None:
     assert_refused(index.upload(wheel(), **changes), 400, *words)
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "1.0.0", "v1.0", " 1.0"])
-def test_w70_spellings_of_one_version_agree(index: Index, version: str) -> None:
+def test_equivalent_spellings_of_a_version_are_accepted(index: Index, version: str) -> None:
     assert index.upload(wheel(), version=version).status_code == 200
 
 
@@ -141,7 +141,7 @@ def test_w70_spellings_of_one_version_agree(index: Index, version: str) -> None:
         (core_metadata("demo", "1.0", more="Name: other\n"), "metadata"),
     ],
 )
-def test_w70_a_wheel_with_the_metadata_of_something_else_is_400(
+def test_a_wheel_with_contradicting_metadata_is_400(
     index: Index, metadata: bytes, word: str
 ) -> None:
     assert_refused(index.upload(wheel(metadata=metadata)), 400, "demo-1.0-py3-none-any.whl", word)
@@ -165,26 +165,26 @@ def test_w70_a_wheel_with_the_metadata_of_something_else_is_400(
         wheel().data[:-30],
     ],
 )
-def test_w70_what_is_no_wheel_is_400(index: Index, data: bytes) -> None:
+def test_an_invalid_wheel_is_400(index: Index, data: bytes) -> None:
     answer = index.upload(Archive("demo-1.0-py3-none-any.whl", data))
     assert_refused(answer, 400, "demo-1.0-py3-none-any.whl")
 
 
 @pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
 @pytest.mark.parametrize("data", [b"", b"not an archive", sdist().data[:100], sdist().data[:20]])
-def test_w70_what_is_no_sdist_is_400(index: Index, ending: str, data: bytes) -> None:
+def test_an_invalid_sdist_is_400(index: Index, ending: str, data: bytes) -> None:
     filename = f"demo-1.0{ending}"
     assert_refused(index.upload(Archive(filename, data), version="1.0"), 400, filename)
 
 
-def test_w71_protection_refuses_an_existing_name(protected: Index) -> None:
+def test_overwrite_protection_rejects_an_existing_file_name(protected: Index) -> None:
     archive = wheel()
     protected.publish(archive)
     answer = protected.upload(wheel(module="x = 2\n"))
     assert_refused(answer, 409, "already exists", archive.filename, "overwrite protection")
 
 
-def test_w72_the_body_is_what_uv_and_cloudrepo_read(protected: Index) -> None:
+def test_the_body_of_a_rejection_has_the_keys_that_clients_read(protected: Index) -> None:
     protected.publish(wheel())
     answer = protected.upload(wheel(module="x = 2\n"))
     assert answer.headers["Content-Type"] == "application/json"
@@ -192,12 +192,12 @@ def test_w72_the_body_is_what_uv_and_cloudrepo_read(protected: Index) -> None:
     assert answer.json()["code"].startswith("409 File already exists")
 
 
-def test_w73_identical_bytes_are_refused_too(protected: Index) -> None:
+def test_overwrite_protection_rejects_identical_content_too(protected: Index) -> None:
     protected.publish(wheel())
     assert_refused(protected.upload(wheel()), 409, "already exists")
 
 
-def test_w73_identical_bytes_are_accepted_where_the_dialect_says_so(server: Server) -> None:
+def test_identical_content_is_accepted_in_the_pypi_dialect(server: Server) -> None:
     index = server.repository(dialect="pypi", overwrite_protection=True)
     index.publish(wheel())
     time = index.files()[wheel().filename]["upload-time"]
@@ -217,7 +217,7 @@ def test_w73_identical_bytes_are_accepted_where_the_dialect_says_so(server: Serv
         {},
     ],
 )
-def test_w74_a_refused_upload_changes_nothing(protected: Index, spoil: dict[str, str]) -> None:
+def test_a_rejected_upload_changes_nothing(protected: Index, spoil: dict[str, str]) -> None:
     archive = wheel()
     protected.publish(archive)
     path = f"/demo/{archive.filename}"
@@ -234,7 +234,7 @@ def test_w74_a_refused_upload_changes_nothing(protected: Index, spoil: dict[str,
     assert protected.server.keeps_nothing_beyond(blobs)
 
 
-def test_w75_of_many_at_once_exactly_one_wins(protected: Index) -> None:
+def test_exactly_one_of_many_concurrent_uploads_succeeds(protected: Index) -> None:
     archives = [wheel(module=f"x = {number}\n") for number in range(AT_ONCE)]
     together = threading.Barrier(AT_ONCE)
 
@@ -261,7 +261,7 @@ def test_w75_of_many_at_once_exactly_one_wins(protected: Index) -> None:
 
 
 @pytest.mark.parametrize("name", ["é\u2028x", "a\r\nX-Injected: yes", "a\nb", "\U0001f600", "\x00"])
-def test_w76_a_reason_is_one_line_of_ascii(index: Index, name: str) -> None:
+def test_the_reason_phrase_is_one_line_of_ascii(index: Index, name: str) -> None:
     form = encode(fields(wheel(), name=name))
     with connect(index.url) as connection:
         for _ in range(2):
@@ -279,13 +279,13 @@ def test_w76_a_reason_is_one_line_of_ascii(index: Index, name: str) -> None:
             assert "X-Injected" not in answer.headers
 
 
-def test_w76_a_long_reason_is_cut(index: Index) -> None:
+def test_a_long_reason_phrase_is_truncated(index: Index) -> None:
     answer = index.upload(wheel(), **{":action": "x" * 50_000})
     assert answer.status_code == 400
     assert 0 < len(answer.reason) < 1000
 
 
-def test_w77_never_what_makes_poetry_register(index: Index) -> None:
+def test_no_rejection_makes_poetry_register_the_project(index: Index) -> None:
     refusals = [
         index.upload(wheel(), name=""),
         index.upload(wheel(), name="other"),
@@ -300,7 +300,7 @@ def test_w77_never_what_makes_poetry_register(index: Index) -> None:
 
 
 @pytest.mark.parametrize("status", ["archived", "quarantined"])
-def test_w78_a_closed_project_refuses_uploads(index: Index, status: str) -> None:
+def test_an_archived_or_quarantined_project_rejects_uploads(index: Index, status: str) -> None:
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": status})
     assert_refused(index.upload(wheel(version="2.0")), 403, "demo", status)
@@ -309,7 +309,7 @@ def test_w78_a_closed_project_refuses_uploads(index: Index, status: str) -> None
     index.publish(wheel(version="2.0"))
 
 
-def test_w78_a_deprecated_project_takes_uploads(index: Index) -> None:
+def test_a_deprecated_project_accepts_uploads(index: Index) -> None:
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": "deprecated"})
     index.publish(wheel(version="2.0"))
@@ -317,7 +317,7 @@ def test_w78_a_deprecated_project_takes_uploads(index: Index) -> None:
 
 
 @pytest.mark.parametrize(("dialect", "status"), [("modern", 413), ("pypi", 400)])
-def test_w79_a_file_that_is_too_large_is_refused(server: Server, dialect: str, status: int) -> None:
+def test_a_file_that_is_too_large_is_rejected(server: Server, dialect: str, status: int) -> None:
     archive = wheel(padding=2 << 20)
     index = server.repository(dialect=dialect, max_file_size=1 << 20)
     before = server.blobs()
@@ -337,14 +337,14 @@ def test_w79_a_file_that_is_too_large_is_refused(server: Server, dialect: str, s
     index.publish(archive)
 
 
-def test_a_form_with_two_files_is_refused(index: Index) -> None:
+def test_a_form_with_two_files_is_rejected(index: Index) -> None:
     content = ("content", File("demo-2.0-py3-none-any.whl", wheel(version="2.0").data))
     before = index.server.blobs()
     assert_refused(index.post([*fields(wheel()), content]), 400, "several files")
     assert index.server.keeps_nothing_beyond(before)
 
 
-def test_a_field_that_contradicts_itself_is_refused(index: Index) -> None:
+def test_a_field_with_two_different_values_is_rejected(index: Index) -> None:
     assert_refused(index.post([("name", "other"), *fields(wheel())]), 400, "several", "name")
 
 
@@ -352,6 +352,6 @@ def test_a_field_that_contradicts_itself_is_refused(index: Index) -> None:
     "content_type",
     ["application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "multipart/form-data", ""],
 )
-def test_what_is_no_multipart_form_is_refused(index: Index, content_type: str) -> None:
+def test_a_body_that_is_not_a_multipart_form_is_rejected(index: Index, content_type: str) -> None:
     answer = index.send(Form(content_type, encode(fields(wheel())).body))
     assert_refused(answer, 400, "multipart/form-data")

@@ -12,21 +12,21 @@ from tests.support.index import Index, Server
 from tests.support.raw import exchange, request
 
 
-def test_w01_post_to_the_url_stores_the_file_without_a_redirect(index: Index) -> None:
+def test_a_post_to_the_repository_url_stores_the_file_without_a_redirect(index: Index) -> None:
     archive = wheel()
     answer = index.send(encode(fields(archive)), "")
     assert answer.status_code == 200
     assert index.file(archive).content == archive.data
 
 
-def test_w02_post_to_the_url_with_a_slash_does_the_same(index: Index) -> None:
+def test_a_post_to_the_url_with_a_trailing_slash_stores_the_file(index: Index) -> None:
     archive = wheel()
     answer = index.send(encode(fields(archive)), "/")
     assert answer.status_code == 200
     assert index.file(archive).content == archive.data
 
 
-def test_w03_the_project_page_is_below_the_url(index: Index) -> None:
+def test_the_page_of_a_project_is_below_the_repository_url(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     answer = index.get("/demo/")
@@ -35,7 +35,7 @@ def test_w03_the_project_page_is_below_the_url(index: Index) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/simple/"])
-def test_w04_the_root_lists_the_projects(index: Index, path: str) -> None:
+def test_the_root_lists_the_projects(index: Index, path: str) -> None:
     index.publish(wheel("Alpha"), wheel("beta_two"), wheel("beta.two", "2.0"))
     answer = index.get(path)
     assert answer.status_code == 200
@@ -43,7 +43,7 @@ def test_w04_the_root_lists_the_projects(index: Index, path: str) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/vnd.pypi.simple.v1+json"])
-def test_w05_the_page_below_simple_is_the_same(index: Index, accept: str) -> None:
+def test_the_page_below_simple_is_the_same(index: Index, accept: str) -> None:
     index.publish(wheel())
     page, simple = (index.get(path, Accept=accept) for path in ("/demo/", "/simple/demo/"))
     assert (page.status_code, simple.status_code) == (200, 200)
@@ -53,7 +53,7 @@ def test_w05_the_page_below_simple_is_the_same(index: Index, accept: str) -> Non
 @pytest.mark.parametrize(
     ("bare", "slashed"), [("/demo", "/demo/"), ("/simple/demo", "/simple/demo/"), ("", "/")]
 )
-def test_w06_no_slash_is_no_redirect(index: Index, bare: str, slashed: str) -> None:
+def test_a_missing_trailing_slash_is_not_redirected(index: Index, bare: str, slashed: str) -> None:
     index.publish(wheel())
     answer = index.get(bare)
     assert answer.status_code == 200
@@ -61,14 +61,14 @@ def test_w06_no_slash_is_no_redirect(index: Index, bare: str, slashed: str) -> N
 
 
 @pytest.mark.parametrize("name", ["Foo.Bar", "foo_bar", "FOO--bar", "foo-bar"])
-def test_w07_a_name_that_is_not_normalized_finds_the_page(index: Index, name: str) -> None:
+def test_every_spelling_of_a_name_returns_the_page(index: Index, name: str) -> None:
     index.publish(wheel("foo_bar"))
     answer = index.get(f"/{name}/")
     assert answer.status_code == 200
     assert answer.content == index.get("/foo-bar/").content
 
 
-def test_w08_an_unknown_project_is_404(index: Index) -> None:
+def test_an_unknown_project_is_404(index: Index) -> None:
     answer = index.get("/nothing/")
     assert answer.status_code == 404
     assert "nothing" in answer.json()["error"]
@@ -76,7 +76,7 @@ def test_w08_an_unknown_project_is_404(index: Index) -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "/simple/", "/demo/", "/demo/x.whl", "/-/ping"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_w08_an_unknown_repository_is_404_with_a_json_error(
+def test_an_unknown_repository_is_404_with_a_json_error(
     server: Server, index: Index, method: str, path: str
 ) -> None:
     answer = server.request(method, "/repositories/nowhere" + path, auth=index.auth)
@@ -87,14 +87,14 @@ def test_w08_an_unknown_repository_is_404_with_a_json_error(
 
 
 @pytest.mark.parametrize("simple", ["+simple", "%2Bsimple", "%2bsimple"])
-def test_w09_the_devpi_layout_is_404(index: Index, simple: str) -> None:
+def test_the_url_layout_of_devpi_is_404(index: Index, simple: str) -> None:
     index.publish(wheel())
     assert index.get(f"/{simple}/demo/").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["", "/", "/demo/", "/demo/demo-1.0-py3-none-any.whl"])
-def test_w10_other_methods_are_405_with_allow(index: Index, method: str, path: str) -> None:
+def test_other_methods_are_405_with_allow(index: Index, method: str, path: str) -> None:
     index.publish(wheel())
     answer = index.request(method, path)
     assert answer.status_code == 405
@@ -104,14 +104,14 @@ def test_w10_other_methods_are_405_with_allow(index: Index, method: str, path: s
 
 
 @pytest.mark.parametrize("path", ["/demo/", "/simple/", "/demo/demo-1.0-py3-none-any.whl"])
-def test_w10_post_is_for_the_repository_url_alone(index: Index, path: str) -> None:
+def test_a_post_below_the_repository_url_is_405(index: Index, path: str) -> None:
     answer = index.send(encode(fields(wheel())), path)
     assert answer.status_code == 405
     assert "POST" not in answer.headers["Allow"]
     assert index.get("/demo/").status_code == 404
 
 
-def test_w10_post_without_a_repository_is_405(server: Server, index: Index) -> None:
+def test_a_post_without_a_repository_is_405(server: Server, index: Index) -> None:
     assert server.request("POST", "/repositories/", auth=index.auth).status_code == 405
 
 
@@ -124,11 +124,11 @@ def test_w10_post_without_a_repository_is_405(server: Server, index: Index) -> N
         ("GET", "/.well-known/pytp?discover=%2Frepositories%2Fdemo"),
     ],
 )
-def test_w11_there_is_no_trusted_publishing(server: Server, method: str, path: str) -> None:
+def test_trusted_publishing_is_404(server: Server, method: str, path: str) -> None:
     assert server.request(method, path, data=b"{}").status_code == 404
 
 
-def test_w12_a_path_is_decoded_once(index: Index) -> None:
+def test_a_path_is_decoded_once(index: Index) -> None:
     archive = wheel(version="1.0+local.1", filename="demo-1.0+local.1-py3-none-any.whl")
     index.publish(archive)
     encoded = archive.filename.replace("+", "%2B")
@@ -153,7 +153,7 @@ def test_w12_a_path_is_decoded_once(index: Index) -> None:
         "/demo//demo-1.0-py3-none-any.whl",
     ],
 )
-def test_w12_paths_that_lead_elsewhere_are_refused(index: Index, path: str) -> None:
+def test_a_path_that_leads_out_of_the_repository_is_404(index: Index, path: str) -> None:
     index.publish(wheel())
     line = f"GET {index.path}{path} HTTP/1.1"
     answer = exchange(index.url, request(line, index.authorization))

@@ -9,17 +9,17 @@ from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 
-def test_healthz_answers_anybody(server: Server) -> None:
+def test_healthz_needs_no_credentials(server: Server) -> None:
     assert server.request("GET", "/healthz").json() == {"status": "ok"}
     assert server.request("HEAD", "/healthz").status_code == 200
 
 
-def test_readyz_answers_anybody(server: Server) -> None:
+def test_readyz_needs_no_credentials(server: Server) -> None:
     assert server.request("GET", "/readyz").json() == {"status": "ready"}
     assert server.request("HEAD", "/readyz").status_code == 200
 
 
-def test_a_server_without_its_store_lives_and_is_not_ready(start_server: StartServer) -> None:
+def test_a_server_without_its_store_is_healthy_but_not_ready(start_server: StartServer) -> None:
     process = start_server()
     server = Server(process)
     (folder,) = process.temporary.iterdir()

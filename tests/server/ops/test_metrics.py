@@ -37,7 +37,7 @@ def metrics(server: Server, name: str) -> Samples:
     }
 
 
-def test_requests_are_counted_by_kind(counted: Server) -> None:
+def test_requests_are_counted_by_method_route_and_status(counted: Server) -> None:
     index = counted.repository("demo")
     demo = wheel()
     index.publish(demo)
@@ -80,7 +80,7 @@ def test_requests_are_counted_by_kind(counted: Server) -> None:
 LINUX = sys.platform == "linux"
 
 
-def test_uploads_are_counted_by_their_outcome(counted: Server) -> None:
+def test_uploads_are_counted_by_outcome(counted: Server) -> None:
     index = counted.repository(overwrite_protection=True, max_file_size=100_000)
     reader = counted.user(read_only=True)
     index.publish(wheel())
@@ -104,7 +104,7 @@ def test_uploads_are_counted_by_their_outcome(counted: Server) -> None:
     counted.close()
 
 
-def test_what_is_in_flight_is_told(counted: Server) -> None:
+def test_requests_in_flight_are_counted(counted: Server) -> None:
     def in_flight() -> float:
         return metrics(counted, "cloudrepo_requests_in_flight")[()]
 
@@ -119,7 +119,7 @@ def test_what_is_in_flight_is_told(counted: Server) -> None:
     counted.close()
 
 
-def test_who_belongs_to_the_organization_may_read_them(counted: Server) -> None:
+def test_metrics_require_a_user_of_the_organization(counted: Server) -> None:
     index = counted.repository()
     reader = counted.user(read_only=True)
     token = counted.done("POST", "/tokens", {"repository": index.name})["token"]
@@ -136,7 +136,7 @@ def test_who_belongs_to_the_organization_may_read_them(counted: Server) -> None:
     counted.close()
 
 
-def test_whatever_is_asked_the_labels_stay_few(counted: Server) -> None:
+def test_labels_have_few_values_whatever_clients_request(counted: Server) -> None:
     index = counted.repository()
     verbs = ("LOCK", "MKCOL", "PROPFIND", "PURGE", "TRACE")
     for number in range(30):
@@ -152,11 +152,11 @@ def test_whatever_is_asked_the_labels_stay_few(counted: Server) -> None:
     counted.close()
 
 
-def test_without_the_option_there_are_none(server: Server) -> None:
+def test_metrics_are_404_without_the_option(server: Server) -> None:
     assert server.request("GET", "/metrics", auth=server.admin).status_code == 404
 
 
-def test_without_prometheus_it_says_what_to_install(
+def test_without_prometheus_client_the_error_says_what_to_install(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
@@ -173,7 +173,7 @@ def test_without_prometheus_it_says_what_to_install(
     assert list(process.temporary.iterdir()) == []
 
 
-def test_it_is_imported_only_where_it_is_asked_for() -> None:
+def test_prometheus_client_is_imported_only_with_the_option() -> None:
     code = "import sys, cloudrepo_server.process.server; print('prometheus_client' in sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
