@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_cloudrepo._programs import command
-from pytest_cloudrepo._programs.secret import Secret
 from tests.support.clients import catalogue
 from tests.support.clients.sections import MIGRATE
 from tests.support.clients.upload_runner import CONTENT, DIFFERENT_CONTENT, FILENAMES, served_files
@@ -63,9 +62,7 @@ class Migration:
 
     def token(self, repository: Repository, *, read_only: bool = False) -> str:
         """Create a token for a repository."""
-        call = self._server._api.call  # noqa: SLF001 (the plugin's public API has no tokens)
-        token = {"repository": repository.name, "read_only": read_only}
-        return Secret(call("POST", "tokens", json=token)["token"])
+        return self._server.create_token(repository, read_only=read_only).token
 
     def run(self, token: str, repository: str, source: Repository) -> CommandResult:
         """Check a repository, and move demo 1.0 to it from the source."""
