@@ -11,7 +11,7 @@ from tests.support.raw import RawResponse, connect, request
 
 MEBIBYTE = 1 << 20
 
-WHOLE = encode(fields(wheel()))
+VALID_FORM = encode(fields(wheel()))
 """A form with which nothing is wrong."""
 
 
@@ -23,7 +23,7 @@ def head(index: Index, form: Form, **headers: str) -> bytes:
     )
 
 
-def sent(index: Index, data: bytes) -> RawResponse | None:
+def send_raw(index: Index, data: bytes) -> RawResponse | None:
     """What is answered to these bytes and no more; None where the connection was closed."""
     with connect(index.url) as connection:
         try:
@@ -34,28 +34,28 @@ def sent(index: Index, data: bytes) -> RawResponse | None:
             return None
 
 
-def assert_refused(answer: RawResponse | None) -> None:
-    assert answer is None or 400 <= answer.status < 500, answer
+def assert_rejected(response: RawResponse | None) -> None:
+    assert response is None or 400 <= response.status < 500, response
 
 
-def assert_answered(answer: RawResponse | None) -> None:
-    assert answer is None or answer.status < 500, answer
+def assert_no_server_error(response: RawResponse | None) -> None:
+    assert response is None or response.status < 500, response
 
 
-def assert_refused_and_next_is_served(index: Index, form: Form) -> None:
+def assert_form_rejected_and_connection_usable(index: Index, form: Form) -> None:
     """A form whose length is as told is refused, and its connection goes on."""
     with connect(index.url) as connection:
         whole = head(index, form, Content_Length=str(len(form.body))) + form.body
         connection.send(whole)
-        answer = connection.read_response()
-        assert answer.status in (400, 413), answer
-        assert answer.reason not in ("", "Bad Request")
-        if answer.headers.get("Connection", "").lower() != "close":
+        response = connection.read_response()
+        assert response.status in (400, 413), response
+        assert response.reason not in ("", "Bad Request")
+        if response.headers.get("Connection", "").lower() != "close":
             connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
             assert connection.read_response().status == 200
 
 
-def spoilt(random_: random.Random, data: bytes) -> bytes:
+def mutate(random_: random.Random, data: bytes) -> bytes:
     """The bytes with some taken out, changed, doubled or put in."""
     for _ in range(random_.randint(1, 4)):
         at, size = random_.randrange(len(data)), random_.randint(0, 40)

@@ -17,7 +17,7 @@ Login = tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What was answered."""
 
     status: int
@@ -33,7 +33,7 @@ class Answer:
         return json_module.loads(self.content)
 
 
-class Asking:
+class KeptConnection:
     """One connection to a server; it is made again where the server closed it."""
 
     def __init__(self, url: str, *, seconds: float = _SECONDS) -> None:
@@ -51,7 +51,7 @@ class Asking:
     def close(self) -> None:
         self._connection.close()
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -60,7 +60,7 @@ class Asking:
         body: bytes | None = None,
         json: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Ask and read the whole answer.
 
         Raises:
@@ -78,4 +78,4 @@ class Asking:
         except BaseException:
             self._connection.close()
             raise
-        return Answer(answer.status, answer.reason, dict(answer.getheaders()), content)
+        return Response(answer.status, answer.reason, dict(answer.getheaders()), content)

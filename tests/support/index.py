@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 class Server:
-    """A server that answers."""
+    """A server that responses."""
 
     def __init__(self, process: ServerProcess) -> None:
         state = process.state()
@@ -44,10 +44,10 @@ class Server:
         return self.request(method, "/api" + path, json=json, auth=self.admin)
 
     def done(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 (JSON)
-        """What the admin API answers to what must be right."""
-        answer = self.api(method, path, json)
-        assert answer.status_code < 300, answer.text
-        return answer.json() if answer.content else None
+        """What the admin API responses to what must be right."""
+        response = self.api(method, path, json)
+        assert response.status_code < 300, response.text
+        return response.json() if response.content else None
 
     def user(self, *, passphrase: str | None = None, **settings: object) -> tuple[str, str]:
         """A new repository user's e-mail and passphrase."""
@@ -71,9 +71,9 @@ class Server:
         """The keys of all blobs that are stored."""
         return {key for key in self.keys() if "blobs/" in key}
 
-    def keeps_nothing_beyond(self, before: set[str]) -> bool:
+    def keeps_only_blobs(self, before: set[str]) -> bool:
         """Whether no blob is new; waits until that is so."""
-        # Others' may go meanwhile, and what a refused upload left is removed after its answer.
+        # Others' may go meanwhile, and what a refused upload left is removed after its response.
         wait_until(lambda: self.blobs() <= before, "the refused bytes to be gone")
         return True
 
@@ -123,19 +123,19 @@ class Index:
 
     def json(self, below: str = "/demo/") -> Any:  # noqa: ANN401 (JSON)
         """A page as JSON."""
-        answer = self.get(below, Accept=JSON)
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["Content-Type"] == JSON
-        return answer.json()
+        response = self.get(below, Accept=JSON)
+        assert response.status_code == 200, response.text
+        assert response.headers["Content-Type"] == JSON
+        return response.json()
 
     def files(self, project: str = "demo") -> dict[str, dict[str, Any]]:
         """A page's files by name."""
         return {file["filename"]: file for file in self.json(f"/{project}/")["files"]}
 
     def html(self, below: str = "/demo/") -> str:
-        answer = self.get(below)
-        assert answer.status_code == 200, answer.text
-        return answer.text
+        response = self.get(below)
+        assert response.status_code == 200, response.text
+        return response.text
 
     def file(self, archive: Archive, project: str = "demo") -> requests.Response:
         """The file, from where the project's page says that it is."""
@@ -164,8 +164,8 @@ class Index:
     def publish(self, *archives: Archive) -> None:
         """Upload what must be accepted."""
         for archive in archives:
-            answer = self.upload(archive)
-            assert answer.status_code == 200, (archive.filename, answer.reason)
+            response = self.upload(archive)
+            assert response.status_code == 200, (archive.filename, response.reason)
 
     def api(self, method: str, below: str = "", json: object = None) -> requests.Response:
         return self.server.api(method, f"/repositories/{self.name}{below}", json)

@@ -45,10 +45,10 @@ class Shared(Server):
         return self._store.keys(self._url)
 
     def api(self, method: str, path: str, json: object = None) -> requests.Response:
-        answer = super().api(method, path, json)
-        if answer.status_code == 409 and "shares its store with others" in answer.text:
+        response = super().api(method, path, json)
+        if response.status_code == 409 and "shares its store with others" in response.text:
             pytest.skip("journals, faults and impersonations belong to one server")
-        return answer
+        return response
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def victim(server: Server) -> Index:
 
 
 @pytest.fixture
-def nothing_is_left(server: Server) -> Iterator[None]:
+def server_stays_clean(server: Server) -> Iterator[None]:
     """Whatever a test sends, nothing of it stays, nothing failed and the next is served."""
     before, log = server.blobs(), len(server.process.log)
     yield
@@ -126,4 +126,4 @@ def nothing_is_left(server: Server) -> Iterator[None]:
     assert "Traceback" not in said
     assert " 500 " not in said
     assert server.request("GET", "/healthz").status_code == 200
-    assert server.keeps_nothing_beyond(before)
+    assert server.keeps_only_blobs(before)

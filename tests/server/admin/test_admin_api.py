@@ -247,7 +247,7 @@ def test_put_is_not_in_the_journal(index: Index) -> None:
 def test_put_with_an_invalid_file_name_is_rejected(index: Index, filename: str) -> None:
     before = index.server.blobs()
     assert_error(put(index, wheel(), filename=filename), 400)
-    assert index.server.keeps_nothing_beyond(before)
+    assert index.server.keeps_only_blobs(before)
 
 
 def test_put_of_an_invalid_archive_is_rejected(index: Index) -> None:

@@ -81,7 +81,7 @@ def test_only_repositories_and_users_of_stale_runs_are_deleted(
     assert report == {"runs": 1, "repositories": 2, "users": 2}
     assert list_names(server) == kept
     assert server.done("GET", "/tokens")["tokens"] == []
-    assert server.keeps_nothing_beyond(set())
+    assert server.keeps_only_blobs(set())
     assert server.done("POST", "/sweep", {"runs_older_than": DAY})["runs"] == 0
     assert server.done("POST", "/sweep", {"runs_older_than": 1e300})["runs"] == 0
     assert process.stop() == 0

@@ -26,17 +26,17 @@ def large_metadata(size: int) -> bytes:
     return core_metadata("demo", "1.0", metadata_version="2.2") + b"\n" + b"x" * size
 
 
-@pytest.mark.parametrize("door", ["upload", "put"])
-def test_the_size_of_a_file_is_limited(start_server: StartServer, door: str) -> None:
+@pytest.mark.parametrize("endpoint", ["upload", "put"])
+def test_the_size_of_a_file_is_limited(start_server: StartServer, endpoint: str) -> None:
     index = started(start_server, "--max-file-bytes", str(10 * KIBIBYTE))
 
     def send(archive: Archive) -> tuple[int, str]:
-        if door == "upload":
-            answer = index.upload(archive)
+        if endpoint == "upload":
+            response = index.upload(archive)
         else:
             path = f"/api/repositories/{index.name}/files/{archive.filename}"
-            answer = index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
-        return answer.status_code, answer.reason
+            response = index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
+        return response.status_code, response.reason
 
     assert send(wheel(padding=8 * KIBIBYTE))[0] == 200
     status, reason = send(wheel("big", padding=12 * KIBIBYTE))
@@ -57,9 +57,9 @@ def test_the_size_of_core_metadata_is_limited(start_server: StartServer, kind: s
             archive = wheel(metadata=metadata)
         else:
             archive = sdist(ending=kind, metadata=metadata)
-        answer = index.upload(archive)
-        assert answer.status_code == status, answer.reason
-        assert status == 200 or "20480 bytes" in answer.reason
+        response = index.upload(archive)
+        assert response.status_code == status, response.reason
+        assert status == 200 or "20480 bytes" in response.reason
 
 
 def test_the_fields_of_a_form_are_limited(start_server: StartServer) -> None:
@@ -129,9 +129,9 @@ def test_requests_above_the_limit_get_503_with_retry_after(
             ninth = open_.enter_context(connect(index.url))
             line = f"POST {index.path} HTTP/1.1"
             ninth.send(request(line, {"Content-Length": "1000000", **headers}))
-            answer = ninth.read_response()
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-            assert "8 requests at once" in answer.reason
+            response = ninth.read_response()
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+            assert "8 requests at once" in response.reason
         # Who looks after the server is answered all the same.
         assert index.server.request("GET", "/healthz").status_code == 200
         assert index.server.request("GET", "/readyz").status_code == 200
@@ -156,10 +156,10 @@ def test_a_client_that_stops_sending_a_body_is_disconnected(start_server: StartS
     for sent in (half_sent(index), api + b'{"email":', put + b"PK"):
         with connect(index.url) as connection:
             connection.send(sent)
-            answer = connection.read_response()
-            assert (answer.status, "1 seconds" in answer.reason) == (408, True)
+            response = connection.read_response()
+            assert (response.status, "1 seconds" in response.reason) == (408, True)
             assert connection.closed_by_server()
-    assert index.server.keeps_nothing_beyond(before)
+    assert index.server.keeps_only_blobs(before)
     index.publish(wheel())
 
 

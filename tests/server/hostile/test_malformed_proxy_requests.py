@@ -1,4 +1,4 @@
-"""Bad bytes at the proxy's door: refused in words, and the next program is let in."""
+"""Bad bytes at the proxy's endpoint: refused in words, and the next program is let in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.index import Index
 from tests.support.raw import basic, connect, exchange, request
 
-pytestmark = pytest.mark.usefixtures("nothing_is_left")
+pytestmark = pytest.mark.usefixtures("server_stays_clean")
 
 HOST = "http://pypi.example"
 
@@ -59,5 +59,5 @@ def test_malformed_proxy_requests_are_rejected(victim: Index, proxy: str, data: 
         assert connection.closed_by_server()
     assert "Unhandled" not in victim.server.process.log[said:]
     headers = {"Proxy-Authorization": login(proxy), **victim.authorization}
-    answer = exchange(proxy, request(f"GET {HOST}/ HTTP/1.1", headers, host="pypi.example"))
-    assert answer.status == 200, answer
+    response = exchange(proxy, request(f"GET {HOST}/ HTTP/1.1", headers, host="pypi.example"))
+    assert response.status == 200, response

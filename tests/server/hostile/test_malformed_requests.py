@@ -1,4 +1,4 @@
-"""Bad HTTP: an answer below 500 or a closed connection; the next request is served."""
+"""Bad HTTP: an response below 500 or a closed connection; the next request is served."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.hostile import (
     MEBIBYTE,
-    WHOLE,
-    assert_answered,
-    assert_refused,
+    VALID_FORM,
+    assert_no_server_error,
+    assert_rejected,
     head,
-    sent,
-    spoilt,
+    mutate,
+    send_raw,
 )
 from tests.support.index import Index, Server
 from tests.support.raw import basic, connect, exchange, request
 
-pytestmark = pytest.mark.usefixtures("nothing_is_left")
+pytestmark = pytest.mark.usefixtures("server_stays_clean")
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 def test_malformed_headers_are_rejected(victim: Index, header: str) -> None:
     start = f"POST {victim.path} HTTP/1.1\r\nHost: x\r\n"
     login = f"Authorization: {victim.authorization['Authorization']}\r\n"
-    kind = f"Content-Type: {WHOLE.content_type}\r\n"
+    kind = f"Content-Type: {VALID_FORM.content_type}\r\n"
     data = (start + login + kind + header + "\r\n\r\n").encode("latin-1") + b"hello"
-    assert_refused(sent(victim, data))
+    assert_rejected(send_raw(victim, data))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_malformed_headers_are_rejected(victim: Index, header: str) -> None:
     ],
 )
 def test_malformed_request_lines_cause_no_server_error(victim: Index, line: bytes) -> None:
-    assert_answered(sent(victim, line + b"\r\nHost: x\r\n\r\n"))
+    assert_no_server_error(send_raw(victim, line + b"\r\nHost: x\r\n\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -114,17 +114,17 @@ def test_malformed_chunks_are_rejected(victim: Index, path: str, body: bytes) ->
         f"{method} {path.format(path=victim.path, name=victim.name)} HTTP/1.1",
         {
             "Authorization": login,
-            "Content-Type": WHOLE.content_type,
+            "Content-Type": VALID_FORM.content_type,
             "Transfer-Encoding": "chunked",
         },
     )
-    assert_refused(sent(victim, data + body))
+    assert_rejected(send_raw(victim, data + body))
 
 
-@pytest.mark.parametrize("length", [0, 1, len(WHOLE.body) // 2, len(WHOLE.body) - 5])
+@pytest.mark.parametrize("length", [0, 1, len(VALID_FORM.body) // 2, len(VALID_FORM.body) - 5])
 def test_a_content_length_that_is_too_short_is_rejected(victim: Index, length: int) -> None:
-    data = head(victim, WHOLE, Content_Length=str(length)) + WHOLE.body
-    assert_refused(sent(victim, data))
+    data = head(victim, VALID_FORM, Content_Length=str(length)) + VALID_FORM.body
+    assert_rejected(send_raw(victim, data))
 
 
 @pytest.mark.parametrize("size", [0, 2 * MEBIBYTE])
@@ -136,18 +136,18 @@ def test_a_content_length_that_is_too_long_stores_nothing(
     # The form is whole up to its last boundary, which lacks.
     body = form.body[:-4]
     data = head(victim, form, Content_Length=str(len(body) + lacking)) + body
-    assert_refused(sent(victim, data))
+    assert_rejected(send_raw(victim, data))
 
 
 @pytest.mark.parametrize("size", [100, 60_000, 600_000, 6_000_000])
-@pytest.mark.parametrize("door", ["upload", "put"])
+@pytest.mark.parametrize("endpoint", ["upload", "put"])
 def test_an_upload_of_a_client_that_disconnects_leaves_nothing(
-    victim: Index, size: int, door: str
+    victim: Index, size: int, endpoint: str
 ) -> None:
     archive = wheel(padding=8 * MEBIBYTE)
     form = encode(fields(archive))
     with connect(victim.url) as connection:
-        if door == "upload":
+        if endpoint == "upload":
             begin = head(victim, form, Content_Length=str(len(form.body)))
             connection.send(begin + form.body[:size])
         else:
@@ -208,5 +208,5 @@ def test_randomly_mutated_requests_cause_no_server_error(server: Server, seed: i
     more = {"Accept": "text/html;q=0.5", "Range": "bytes=0-5", "If-None-Match": '"x"'}
     for _ in range(60):
         whole = request(random_.choice(lines), {**index.authorization, **more})
-        assert_answered(sent(index, spoilt(random_, whole)))
+        assert_no_server_error(send_raw(index, mutate(random_, whole)))
     index.done("DELETE")

@@ -13,25 +13,27 @@ from tests.support.archives import Archive, incompressible, sdist, tarred, wheel
 from tests.support.forms import BOUNDARY, File, Form, encode, fields
 from tests.support.hostile import (
     MEBIBYTE,
-    WHOLE,
-    assert_answered,
-    assert_refused,
-    assert_refused_and_next_is_served,
+    VALID_FORM,
+    assert_form_rejected_and_connection_usable,
+    assert_no_server_error,
+    assert_rejected,
     head,
-    sent,
-    spoilt,
+    mutate,
+    send_raw,
 )
 from tests.support.index import Index, Server
 
-pytestmark = pytest.mark.usefixtures("nothing_is_left")
+pytestmark = pytest.mark.usefixtures("server_stays_clean")
 
-CUTS = sorted({*range(1, 200, 13), *range(200, len(WHOLE.body) - 1, 83), len(WHOLE.body) - 5})
+CUTS = sorted(
+    {*range(1, 200, 13), *range(200, len(VALID_FORM.body) - 1, 83), len(VALID_FORM.body) - 5}
+)
 
 
 @pytest.mark.parametrize("cut", [0, *CUTS])
 def test_a_truncated_form_is_rejected(victim: Index, cut: int) -> None:
-    form = Form(WHOLE.content_type, WHOLE.body[:cut])
-    assert_refused_and_next_is_served(victim, form)
+    form = Form(VALID_FORM.content_type, VALID_FORM.body[:cut])
+    assert_form_rejected_and_connection_usable(victim, form)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_a_truncated_form_is_rejected(victim: Index, cut: int) -> None:
     ],
 )
 def test_an_invalid_boundary_is_rejected(victim: Index, content_type: str) -> None:
-    assert_refused_and_next_is_served(victim, Form(content_type, WHOLE.body))
+    assert_form_rejected_and_connection_usable(victim, Form(content_type, VALID_FORM.body))
 
 
 def part(headers: bytes, body: bytes = b"x") -> bytes:
@@ -67,11 +69,11 @@ def part(headers: bytes, body: bytes = b"x") -> bytes:
 @pytest.mark.parametrize(
     "body",
     [
-        WHOLE.body.replace(b"\r\n", b"\n"),
-        b"\n" + WHOLE.body.replace(b"\r\n", b"\n"),
-        WHOLE.body.replace(b"\r\n", b"\r"),
-        WHOLE.body.replace(b"\r\n\r\n", b"\r\n"),
-        b"garbage" + WHOLE.body,
+        VALID_FORM.body.replace(b"\r\n", b"\n"),
+        b"\n" + VALID_FORM.body.replace(b"\r\n", b"\n"),
+        VALID_FORM.body.replace(b"\r\n", b"\r"),
+        VALID_FORM.body.replace(b"\r\n\r\n", b"\r\n"),
+        b"garbage" + VALID_FORM.body,
         f"--{BOUNDARY}--\r\n".encode(),
         f"--{BOUNDARY}\r\n--{BOUNDARY}--\r\n".encode(),
         part(b""),
@@ -100,21 +102,23 @@ def part(headers: bytes, body: bytes = b"x") -> bytes:
     ],
 )
 def test_a_malformed_form_is_rejected(victim: Index, body: bytes) -> None:
-    assert_refused_and_next_is_served(victim, Form(WHOLE.content_type, body))
+    assert_form_rejected_and_connection_usable(victim, Form(VALID_FORM.content_type, body))
 
 
 def test_a_field_that_is_too_large_is_rejected(victim: Index) -> None:
     big = encode([("description", "x" * (17 * MEBIBYTE)), *fields(wheel())])
-    assert_refused_and_next_is_served(victim, big)
+    assert_form_rejected_and_connection_usable(victim, big)
 
 
 def test_too_many_fields_are_rejected(victim: Index) -> None:
     many = encode([*(("classifiers", "x") for _ in range(5000)), *fields(wheel())])
-    assert_refused_and_next_is_served(victim, many)
+    assert_form_rejected_and_connection_usable(victim, many)
 
 
 def test_a_field_name_that_is_too_long_is_rejected(victim: Index) -> None:
-    assert_refused_and_next_is_served(victim, encode([("x" * 100_000, "y"), *fields(wheel())]))
+    assert_form_rejected_and_connection_usable(
+        victim, encode([("x" * 100_000, "y"), *fields(wheel())])
+    )
 
 
 def bomb(archive: bytes) -> Form:
@@ -143,7 +147,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("what", BOMBS)
 def test_hostile_archives_are_rejected(victim: Index, what: str) -> None:
-    assert_refused_and_next_is_served(victim, bomb(BOMBS[what]))
+    assert_form_rejected_and_connection_usable(victim, bomb(BOMBS[what]))
 
 
 def test_the_limits_apply_to_the_decompressed_form(victim: Index) -> None:
@@ -152,10 +156,10 @@ def test_the_limits_apply_to_the_decompressed_form(victim: Index) -> None:
     whole = head(
         victim, compressed, Content_Length=str(len(compressed.body)), Content_Encoding="gzip"
     )
-    assert_refused(sent(victim, whole + compressed.body))
-    cut = zlib.compress(WHOLE.body)[:-10]
-    whole = head(victim, WHOLE, Content_Length=str(len(cut)), Content_Encoding="deflate")
-    assert_refused(sent(victim, whole + cut))
+    assert_rejected(send_raw(victim, whole + compressed.body))
+    cut = zlib.compress(VALID_FORM.body)[:-10]
+    whole = head(victim, VALID_FORM, Content_Length=str(len(cut)), Content_Encoding="deflate")
+    assert_rejected(send_raw(victim, whole + cut))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -164,7 +168,7 @@ def test_randomly_mutated_forms_cause_no_server_error(server: Server, seed: int)
     content = ("content", File("demo-1.0-py3-none-any.whl", wheel().data))
     least = encode([("name", "demo"), ("md5_digest", wheel().md5), content])
     for _ in range(40):
-        body = spoilt(random_, random_.choice((WHOLE, least)).body)
-        whole = head(index, WHOLE, Content_Length=str(len(body))) + body
-        assert_answered(sent(index, whole))
+        body = mutate(random_, random_.choice((VALID_FORM, least)).body)
+        whole = head(index, VALID_FORM, Content_Length=str(len(body))) + body
+        assert_no_server_error(send_raw(index, whole))
     index.done("DELETE")

@@ -56,12 +56,12 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
     ]
     tokens = [token["token"] for token in made]
     logins = [index.auth, chosen, (changed[0], CHOSEN + "-2"), reader, *(("t", t) for t in tokens)]
-    answers = []
+    responses = []
     for auth in logins:
         for below in ("/", "/demo/", "/nothing/", "/demo/x.whl"):
-            answers.append(index.request("GET", below, auth=auth))
-            answers.append(index.request("GET", below, auth=auth, headers={"Accept": JSON}))
-        answers += [
+            responses.append(index.request("GET", below, auth=auth))
+            responses.append(index.request("GET", below, auth=auth, headers={"Accept": JSON}))
+        responses += [
             index.send(encode(fields(wheel())), auth=auth),
             index.send(encode(fields(wheel(), sha256_digest="0")), auth=auth),
             index.request("PUT", "/", auth=auth),
@@ -71,8 +71,8 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
             index.request("GET", "/", auth=(quote(auth[0]), auth[1])),
         ]
     for path in ("/repositories", "/users", "/tokens", f"/repositories/{index.name}/requests"):
-        answers.append(server.api("GET", path))
-    answers += [
+        responses.append(server.api("GET", path))
+    responses += [
         server.api("POST", "/users", {"email": "bad", "passphrase": CHOSEN}),
         server.api("POST", "/users", {"email": chosen[0], "passphrase": CHOSEN}),
         server.api("POST", "/users", {"email": "x@example.com", "passphrase": [CHOSEN]}),
@@ -81,8 +81,8 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
     ]
     secrets = [index.password, CHOSEN, changed[1], reader[1], *tokens, server.admin[1]]
     said = [
-        f"{answer.reason}\n{answer.headers}\n".encode(errors="replace") + answer.content
-        for answer in answers
+        f"{response.reason}\n{response.headers}\n".encode(errors="replace") + response.content
+        for response in responses
     ]
     server.close()
     return server, secrets, said
@@ -92,8 +92,8 @@ def test_no_secret_appears_in_responses_logs_or_stored_files(
     used: tuple[Server, list[str], list[bytes]], tmp_path: Path
 ) -> None:
     server, secrets, said = used
-    for answer in said:
-        assert_absent(secrets, "an answer", answer)
+    for response in said:
+        assert_absent(secrets, "an response", response)
     assert_absent(secrets, "the log", server.process.log.encode())
     server.process.stop()
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
@@ -119,11 +119,11 @@ def test_malformed_credentials_are_not_logged(index: Index) -> None:
 
 def test_credentials_in_the_request_line_are_not_recorded(index: Index) -> None:
     url = index.index_url.replace("%40", "@") + "/"
-    answer = exchange(index.url, request(f"GET {url} HTTP/1.1", index.authorization))
-    assert answer.status == 200
+    response = exchange(index.url, request(f"GET {url} HTTP/1.1", index.authorization))
+    assert response.status == 200
     assert index.password not in index.server.process.log
     assert index.password not in json.dumps(index.journal())
-    assert index.password.encode() not in answer.body
+    assert index.password.encode() not in response.body
 
 
 def test_the_query_of_a_url_is_not_recorded(index: Index) -> None:

@@ -41,8 +41,8 @@ def test_the_forms_of_all_six_publishers_are_recorded() -> None:
 @pytest.mark.parametrize("name", [name for name in RECORDED if not name.endswith("register")])
 def test_a_recorded_form_is_accepted(index: Index, name: str) -> None:
     form = recorded(FORMS / f"{name}.form")
-    answer = index.send(form)
-    assert answer.status_code == 200, answer.text
+    response = index.send(form)
+    assert response.status_code == 200, response.text
     (file,) = index.json("/form-demo/")["files"]
     assert file["filename"].endswith(".whl" if name.endswith("wheel") else ".tar.gz")
     assert index.linked(file["url"], "/form-demo/").content in form.body
@@ -54,8 +54,8 @@ def test_a_recorded_form_is_accepted(index: Index, name: str) -> None:
 def test_a_registration_without_a_file_returns_200_and_stores_nothing(
     index: Index, name: str
 ) -> None:
-    answer = index.send(recorded(FORMS / f"{name}.form"))
-    assert answer.status_code == 200, answer.text
+    response = index.send(recorded(FORMS / f"{name}.form"))
+    assert response.status_code == 200, response.text
     assert index.json("/")["projects"] == []
 
 
@@ -75,16 +75,16 @@ def test_fields_may_come_after_the_file(index: Index, size: int) -> None:
     archive = wheel(padding=size)
     *form, content = fields(archive, sha256_digest=None)
     digests = [("md5_digest", archive.md5), ("blake2_256_digest", archive.blake2_256)]
-    answer = index.post([content, *digests, *form])
-    assert answer.status_code == 200, answer.text
+    response = index.post([content, *digests, *form])
+    assert response.status_code == 200, response.text
     assert index.file(archive).content == archive.data
 
 
 def test_a_wrong_digest_after_a_large_file_is_rejected(index: Index) -> None:
     archive = wheel(padding=2 << 20)
     *form, content = fields(archive, sha256_digest=None)
-    answer = index.post([content, *form, ("md5_digest", wheel().md5)])
-    assert answer.status_code == 400
+    response = index.post([content, *form, ("md5_digest", wheel().md5)])
+    assert response.status_code == 400
     assert index.get("/demo/").status_code == 404
 
 
@@ -121,8 +121,8 @@ def test_empty_and_unknown_values_count_as_missing(index: Index, name: str, abse
     ],
 )
 def test_unknown_fields_are_ignored(index: Index, name: str) -> None:
-    answer = index.post([(name, "one"), (name, "two"), *fields(wheel())])
-    assert answer.status_code == 200
+    response = index.post([(name, "one"), (name, "two"), *fields(wheel())])
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("version", METADATA_VERSIONS)
@@ -134,8 +134,8 @@ def test_every_metadata_version_is_accepted(index: Index, version: str) -> None:
 
 @pytest.mark.parametrize("claimed", ["1.0", "2.3", "2.6", "3.0", "nonsense"])
 def test_the_forms_metadata_version_may_differ_from_the_files(index: Index, claimed: str) -> None:
-    answer = index.upload(wheel(metadata_version="2.4"), metadata_version=claimed)
-    assert answer.status_code == 200
+    response = index.upload(wheel(metadata_version="2.4"), metadata_version=claimed)
+    assert response.status_code == 200
 
 
 def test_other_fields_of_the_form_may_differ_from_the_file(index: Index) -> None:
@@ -161,8 +161,8 @@ def test_name_digest_and_content_are_sufficient(index: Index) -> None:
     """CloudRepo's own client sends no more."""
     archive = wheel()
     content = ("content", File(archive.filename, archive.data))
-    answer = index.post([("name", "Demo"), ("sha256_digest", archive.sha256), content])
-    assert answer.status_code == 200
+    response = index.post([("name", "Demo"), ("sha256_digest", archive.sha256), content])
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("digest", ["sha256", "md5", "blake2_256"])
@@ -207,11 +207,11 @@ def test_a_concurrent_reader_gets_the_old_or_the_new_file_never_a_mixture(index:
 
     def read() -> None:
         while not done.is_set():
-            answer = index.get(f"/demo/{versions[0].filename}")
-            digest = Archive("", answer.content).sha256
+            response = index.get(f"/demo/{versions[0].filename}")
+            digest = Archive("", response.content).sha256
             seen.add(digest)
-            if digest not in known or answer.headers["ETag"] != f'"{digest}"':
-                failures.append(f"{answer.status_code} {digest}")
+            if digest not in known or response.headers["ETag"] != f'"{digest}"':
+                failures.append(f"{response.status_code} {digest}")
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -256,8 +256,8 @@ def test_modern_and_legacy_file_names_are_accepted(
         archive = Archive(filename, zipped(files))
     else:
         archive = Archive(filename, tarred({"x/PKG-INFO": core_metadata(project, "1")}))
-    answer = index.upload(archive, name=project, version=None)
-    assert answer.status_code == 200, answer.text
+    response = index.upload(archive, name=project, version=None)
+    assert response.status_code == 200, response.text
     assert index.file(archive, project).content == archive.data
 
 
@@ -277,8 +277,8 @@ def test_file_content_that_resembles_a_boundary_is_kept(index: Index) -> None:
     marks = f"\r\n--{BOUNDARY[:-1]}\r\n\r\n--\r\n--{BOUNDARY}".encode()
     data = zipped({"demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0")}) + marks[:-3]
     archive = Archive("demo-1.0-py3-none-any.whl", data)
-    answer = index.upload(archive)
-    assert answer.status_code == 200, answer.text
+    response = index.upload(archive)
+    assert response.status_code == 200, response.text
     assert index.file(archive).content == data
 
 
@@ -287,8 +287,8 @@ def test_a_form_may_be_sent_with_http_1_0(index: Index) -> None:
     data = posted(index, form).replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
     with connect(index.url) as connection:
         connection.send(data)
-        answer = connection.read_response()
-        assert (answer.status, answer.version) == (200, "HTTP/1.0")
+        response = connection.read_response()
+        assert (response.status, response.version) == (200, "HTTP/1.0")
         assert connection.closed_by_server()
     assert len(index.files()) == 1
 
@@ -298,8 +298,8 @@ def test_a_form_may_be_sent_with_chunked_encoding(index: Index, size: int) -> No
     archive = wheel()
     form = encode(fields(archive))
     whole = Form(form.content_type, chunked(form.body, size))
-    answer = exchange(index.url, posted(index, whole, **{"Transfer-Encoding": "chunked"}))
-    assert answer.status == 200
+    response = exchange(index.url, posted(index, whole, **{"Transfer-Encoding": "chunked"}))
+    assert response.status == 200
     assert index.file(archive).content == archive.data
 
 

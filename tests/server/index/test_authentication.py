@@ -29,11 +29,11 @@ PASSPHRASES = [
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_missing_credentials_get_401_with_a_realm(index: Index, method: str, place: str) -> None:
     index.publish(wheel())
-    answer = index.request(method, place, auth=None)
-    assert answer.status_code == 401
-    assert re.match(r'Basic realm="example"', answer.headers["WWW-Authenticate"])
+    response = index.request(method, place, auth=None)
+    assert response.status_code == 401
+    assert re.match(r'Basic realm="example"', response.headers["WWW-Authenticate"])
     if method == "GET":
-        assert answer.json()["error"]
+        assert response.json()["error"]
 
 
 @pytest.mark.parametrize("login", ["wrong passphrase", "unknown user", "admin", "empty"])
@@ -47,9 +47,9 @@ def test_wrong_credentials_get_401_with_a_realm(index: Index, login: str) -> Non
     read = index.request("GET", "/", auth=auth)
     form = encode(fields(wheel()))
     write = index.send(form, auth=auth)
-    for answer in (read, write):
-        assert answer.status_code == 401
-        assert "Basic realm=" in answer.headers["WWW-Authenticate"]
+    for response in (read, write):
+        assert response.status_code == 401
+        assert "Basic realm=" in response.headers["WWW-Authenticate"]
     assert index.json("/")["projects"] == []
 
 
@@ -68,10 +68,10 @@ def test_an_upload_by_a_read_only_user_is_403(index: Index) -> None:
     index.publish(wheel())
     reader = index.server.user(read_only=True)
     assert index.request("GET", "/demo/", auth=reader).status_code == 200
-    answer = index.send(encode(fields(wheel(version="2.0"))), auth=reader)
-    assert answer.status_code == 403
-    assert reader[0] in answer.reason
-    assert "read only" in answer.json()["error"]
+    response = index.send(encode(fields(wheel(version="2.0"))), auth=reader)
+    assert response.status_code == 403
+    assert reader[0] in response.reason
+    assert "read only" in response.json()["error"]
     assert len(index.files()) == 1
 
 
@@ -120,9 +120,9 @@ def test_a_user_name_may_be_any_e_mail_address(index: Index, email: str) -> None
     ],
 )
 def test_malformed_credentials_are_401(index: Index, header: str) -> None:
-    answer = index.request("GET", "/", auth=None, headers={"Authorization": header})
-    assert answer.status_code == 401
-    assert "WWW-Authenticate" in answer.headers
+    response = index.request("GET", "/", auth=None, headers={"Authorization": header})
+    assert response.status_code == 401
+    assert "WWW-Authenticate" in response.headers
 
 
 def test_a_user_name_without_a_passphrase_is_401(index: Index) -> None:
@@ -131,8 +131,8 @@ def test_a_user_name_without_a_passphrase_is_401(index: Index) -> None:
 
 def test_the_authentication_scheme_is_case_insensitive(index: Index) -> None:
     header = index.authorization["Authorization"].replace("Basic", "bAsIc")
-    answer = index.request("GET", "/", auth=None, headers={"Authorization": header})
-    assert answer.status_code == 200
+    response = index.request("GET", "/", auth=None, headers={"Authorization": header})
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("below", ["", ".metadata"])
@@ -142,16 +142,16 @@ def test_files_and_metadata_require_credentials_too(index: Index, below: str) ->
     path = f"/demo/{archive.filename}{below}"
     tag = index.get(path).headers["ETag"]
     for headers in ({}, {"Range": "bytes=0-1"}, {"If-None-Match": tag}):
-        answer = index.request("GET", path, auth=None, headers=headers)
-        assert answer.status_code == 401
-        assert archive.data[:10] not in answer.content
+        response = index.request("GET", path, auth=None, headers=headers)
+        assert response.status_code == 401
+        assert archive.data[:10] not in response.content
 
 
 def test_the_error_for_a_percent_encoded_user_name_explains_it(index: Index) -> None:
     encoded = index.username.replace("@", "%40")
-    answer = index.request("GET", "/", auth=(encoded, index.password))
-    assert answer.status_code == 401
-    assert "percent-encoded" in answer.reason
+    response = index.request("GET", "/", auth=(encoded, index.password))
+    assert response.status_code == 401
+    assert "percent-encoded" in response.reason
     assert "percent-encoded" in index.server.process.log
     assert "percent-encoded" in index.journal()[-1]["reason"]
 
@@ -159,7 +159,7 @@ def test_the_error_for_a_percent_encoded_user_name_explains_it(index: Index) -> 
 def test_credentials_appear_in_no_page_response_or_log(index: Index) -> None:
     secrets = (index.password, index.authorization["Authorization"].removeprefix("Basic "))
     index.publish(wheel())
-    answers = [
+    responses = [
         *(index.get(below, Accept=accept) for below in PLACES for accept in (JSON, "text/html")),
         index.upload(wheel(), sha256_digest="0" * 64),
         index.request("PUT", "/"),
@@ -167,9 +167,9 @@ def test_credentials_appear_in_no_page_response_or_log(index: Index) -> None:
         index.request("GET", "/", auth=("a%40b@c.de", index.password)),
         index.api("GET", "/requests"),
     ]
-    for answer in answers:
+    for response in responses:
         for secret in secrets:
-            assert secret not in f"{answer.reason} {answer.headers} {answer.text}"
+            assert secret not in f"{response.reason} {response.headers} {response.text}"
     for secret in secrets:
         assert secret not in index.server.process.log
 
@@ -199,12 +199,12 @@ def test_a_waiting_client_is_rejected_before_it_sends_the_body(
     }
     with connect(index.url) as connection:
         connection.send(request(f"POST {index.path} HTTP/1.1", headers))
-        answer = connection.read_response()
-        assert answer.status == 401
-        assert answer.headers["Connection"].lower() == "close"
+        response = connection.read_response()
+        assert response.status == 401
+        assert response.headers["Connection"].lower() == "close"
         assert connection.closed_by_server()
 
 
 def test_an_invalid_body_without_credentials_is_401(index: Index) -> None:
-    answer = exchange(index.url, request(f"POST {index.path} HTTP/1.1", {}, b"nonsense"))
-    assert answer.status == 401
+    response = exchange(index.url, request(f"POST {index.path} HTTP/1.1", {}, b"nonsense"))
+    assert response.status == 401

@@ -16,7 +16,7 @@ import pytest
 from tests.support.archives import Archive, wheel
 from tests.support.data_folder import stored_blobs, wait_for_blobs
 from tests.support.forms import encode, fields
-from tests.support.http_connection import Answer, Asking
+from tests.support.http_connection import KeptConnection, Response
 from tests.support.index import Index, Server
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
@@ -40,13 +40,13 @@ def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(start, calls))
 
 
-def api(server: Server, method: str, path: str, json: object = None) -> Answer:
+def api(server: Server, method: str, path: str, json: object = None) -> Response:
     """Send a request to the admin API on a connection of its own."""
-    with Asking(server.url) as asking:
-        return asking.ask(method, "/api" + path, login=server.admin, json=json)
+    with KeptConnection(server.url) as connection:
+        return connection.request(method, "/api" + path, login=server.admin, json=json)
 
 
-def statuses(responses: Sequence[Answer]) -> Counter[int]:
+def statuses(responses: Sequence[Response]) -> Counter[int]:
     return Counter(response.status for response in responses)
 
 
@@ -164,11 +164,13 @@ def test_no_concurrent_yank_upload_or_deletion_in_one_project_is_lost(index: Ind
     index.publish(*yanked, *deleted)
     files = f"/repositories/{index.name}/files"
 
-    def upload(archive: Archive) -> Answer:
+    def upload(archive: Archive) -> Response:
         form = encode(fields(archive))
-        with Asking(index.server.url) as asking:
+        with KeptConnection(index.server.url) as connection:
             headers = {"Content-Type": form.content_type}
-            return asking.ask("POST", index.path, login=index.auth, body=form.body, headers=headers)
+            return connection.request(
+                "POST", index.path, login=index.auth, body=form.body, headers=headers
+            )
 
     calls = [
         call
@@ -200,8 +202,8 @@ def test_uploads_to_a_repository_that_is_deleted_leave_nothing(
             archive = wheel(version=f"{number}.0", padding=(2 << 20) * (number % 2))
             form = encode(fields(archive))
             headers = {"Content-Type": form.content_type}
-            with Asking(server.url) as asking:
-                response = asking.ask(
+            with KeptConnection(server.url) as connection:
+                response = connection.request(
                     "POST", index.path, login=index.auth, body=form.body, headers=headers
                 )
                 return response.status

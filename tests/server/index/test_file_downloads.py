@@ -36,11 +36,11 @@ def path(archive: Archive) -> str:
 
 
 def test_a_file_is_returned_as_it_was_uploaded(stored: Index, archive: Archive, path: str) -> None:
-    answer = stored.get(path)
-    assert answer.status_code == 200
-    assert answer.content == archive.data
-    assert answer.headers["Content-Length"] == str(len(archive.data))
-    assert answer.headers["Content-Type"] == "application/octet-stream"
+    response = stored.get(path)
+    assert response.status_code == 200
+    assert response.content == archive.data
+    assert response.headers["Content-Length"] == str(len(archive.data))
+    assert response.headers["Content-Type"] == "application/octet-stream"
 
 
 @pytest.mark.parametrize("simple", ["/simple", ""])
@@ -48,16 +48,16 @@ def test_core_metadata_is_identical_to_that_in_the_wheel(index: Index, simple: s
     metadata = b"Metadata-Version: 2.1\r\nName: demo\nVersion: 1.0\n\n\xc3\xa4\x00\xff\r\n\n"
     archive = wheel(metadata=metadata)
     index.publish(archive)
-    answer = index.get(f"{simple}/demo/{archive.filename}.metadata")
-    assert answer.status_code == 200
-    assert answer.content == metadata
+    response = index.get(f"{simple}/demo/{archive.filename}.metadata")
+    assert response.status_code == 200
+    assert response.content == metadata
 
 
 def test_an_sdist_with_reliable_metadata_has_a_metadata_file(index: Index) -> None:
     archive = sdist(metadata_version="2.4", requires_python=">=3.9")
     index.publish(archive)
-    answer = index.get(f"/demo/{archive.filename}.metadata")
-    assert answer.content == archive.metadata
+    response = index.get(f"/demo/{archive.filename}.metadata")
+    assert response.content == archive.metadata
 
 
 def test_core_metadata_has_the_listed_digest(index: Index) -> None:
@@ -81,7 +81,7 @@ def test_core_metadata_is_replaced_with_its_file(index: Index) -> None:
 
 def test_head_of_a_file_has_the_headers_of_get_and_no_body(stored: Index, path: str) -> None:
     with connect(stored.url) as connection:
-        # A body would stand before the second answer.
+        # A body would stand before the second response.
         for method in ("HEAD", "GET"):
             connection.send(request(f"{method} {stored.path}{path} HTTP/1.1", stored.authorization))
         head, get = connection.read_response(method="HEAD"), connection.read_response()
@@ -109,8 +109,8 @@ def test_head_of_a_page_has_the_headers_of_get(index: Index, accept: str) -> Non
 @pytest.mark.parametrize("below", ["/nothing/", "/demo/nothing-1.0.tar.gz"])
 def test_head_of_a_missing_page_or_file_is_404(index: Index, below: str) -> None:
     index.publish(wheel())
-    answer = index.request("HEAD", below)
-    assert answer.status_code == 404
+    response = index.request("HEAD", below)
+    assert response.status_code == 404
 
 
 def test_files_accept_range_requests(stored: Index, path: str) -> None:
@@ -134,21 +134,21 @@ def test_a_range_request_returns_exactly_that_range(
 ) -> None:
     size = len(archive.data)
     first, last = first % size, last % size
-    answer = stored.get(path, Range=asked)
-    assert answer.status_code == 206
-    assert answer.content == archive.data[first : last + 1]
-    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
-    assert answer.headers["Content-Length"] == str(last - first + 1)
-    assert answer.headers["ETag"] == f'"{archive.sha256}"'
+    response = stored.get(path, Range=asked)
+    assert response.status_code == 206
+    assert response.content == archive.data[first : last + 1]
+    assert response.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
+    assert response.headers["Content-Length"] == str(last - first + 1)
+    assert response.headers["ETag"] == f'"{archive.sha256}"'
 
 
 @pytest.mark.parametrize("asked", ["bytes=0-0,2-3", "bytes=5-3", "items=0-1", "bytes=", "bytes=-"])
 def test_anything_but_a_single_range_is_ignored(
     stored: Index, archive: Archive, path: str, asked: str
 ) -> None:
-    answer = stored.get(path, Range=asked)
-    assert answer.status_code == 200
-    assert answer.content == archive.data
+    response = stored.get(path, Range=asked)
+    assert response.status_code == 200
+    assert response.content == archive.data
 
 
 @pytest.mark.parametrize("asked", ["bytes={size}-", "bytes=99999999-", "bytes=-0"])
@@ -156,9 +156,9 @@ def test_a_range_beyond_the_end_is_416(
     stored: Index, archive: Archive, path: str, asked: str
 ) -> None:
     size = len(archive.data)
-    answer = stored.get(path, Range=asked.format(size=size))
-    assert answer.status_code == 416
-    assert answer.headers["Content-Range"] == f"bytes */{size}"
+    response = stored.get(path, Range=asked.format(size=size))
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == f"bytes */{size}"
 
 
 def test_a_matching_etag_is_304_without_a_body(stored: Index, path: str) -> None:
@@ -169,8 +169,8 @@ def test_a_matching_etag_is_304_without_a_body(stored: Index, path: str) -> None
         with connect(stored.url) as connection:
             for _ in range(2):
                 connection.send(request(f"GET {stored.path}{below} HTTP/1.1", headers))
-                answer = connection.read_response()
-                assert (answer.status, answer.body) == (304, b"")
+                response = connection.read_response()
+                assert (response.status, response.body) == (304, b"")
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_if_none_match_may_be_a_list_a_weak_etag_or_a_star(
 def test_if_range_with_an_outdated_etag_returns_the_whole_file(
     stored: Index, archive: Archive, path: str
 ) -> None:
-    answer = stored.get(path, Range="bytes=0-9", If_Range='"stale"')
-    assert answer.status_code == 200
-    assert answer.content == archive.data
+    response = stored.get(path, Range="bytes=0-9", If_Range='"stale"')
+    assert response.status_code == 200
+    assert response.content == archive.data
     fresh = stored.get(path, Range="bytes=0-9", If_Range=f'"{archive.sha256}"')
     assert fresh.status_code == 206
 
@@ -198,9 +198,9 @@ def test_a_file_is_never_compressed(index: Index) -> None:
     stored = Archive(archive.filename, archive.data + b"")
     index.publish(stored)
     for accepted in ("gzip", "gzip, deflate, zstd", "*"):
-        answer = index.get(f"/demo/{stored.filename}", Accept_Encoding=accepted)
-        assert "Content-Encoding" not in answer.headers
-        assert answer.content == stored.data
+        response = index.get(f"/demo/{stored.filename}", Accept_Encoding=accepted)
+        assert "Content-Encoding" not in response.headers
+        assert response.content == stored.data
 
 
 def test_large_pages_are_compressed_for_clients_that_accept_gzip(index: Index) -> None:
@@ -218,8 +218,8 @@ def test_large_pages_are_compressed_for_clients_that_accept_gzip(index: Index) -
 @pytest.mark.parametrize("accepted", ["gzip;q=0", "identity, gzip; q=0.0", "br", "*;q=0", ""])
 def test_pages_are_not_compressed_for_other_clients(index: Index, accepted: str) -> None:
     index.publish(*(wheel(version=f"{number}.0") for number in range(10)))
-    answer = index.get("/demo/", Accept_Encoding=accepted)
-    assert "Content-Encoding" not in answer.headers
+    response = index.get("/demo/", Accept_Encoding=accepted)
+    assert "Content-Encoding" not in response.headers
 
 
 @pytest.mark.parametrize("accept", [JSON, "text/html"])
@@ -227,9 +227,9 @@ def test_a_page_must_be_revalidated_and_changes_with_each_upload(index: Index, a
     tags = []
     for version in ("1.0", "2.0", "3.0"):
         index.publish(wheel(version=version))
-        answer = index.get("/demo/", Accept=accept)
-        assert answer.headers["Cache-Control"] in ("max-age=0", "no-cache")
-        tags.append(answer.headers["ETag"])
+        response = index.get("/demo/", Accept=accept)
+        assert response.headers["Cache-Control"] in ("max-age=0", "no-cache")
+        tags.append(response.headers["ETag"])
     assert len(set(tags)) == 3
     assert index.get("/demo/", Accept=accept, If_None_Match=tags[-1]).status_code == 304
     assert index.get("/demo/", Accept=accept, If_None_Match=tags[0]).status_code == 200
@@ -271,10 +271,10 @@ def test_an_overwrite_changes_the_file_its_etag_and_its_digest(
     page_tag = index.get("/demo/").headers["ETag"]
     again = wheel(module="x = 2\n")
     index.publish(again)
-    answer = index.get(path, If_None_Match=tag)
-    assert answer.status_code == 200
-    assert answer.content == again.data
-    assert answer.headers["ETag"] != tag
+    response = index.get(path, If_None_Match=tag)
+    assert response.status_code == 200
+    assert response.content == again.data
+    assert response.headers["ETag"] != tag
     after = index.files()[archive.filename]
     assert after["hashes"] == {"sha256": again.sha256} != before["hashes"]
     assert index.get("/demo/", If_None_Match=page_tag).status_code == 200
@@ -298,7 +298,7 @@ def test_signatures_are_not_served(index: Index) -> None:
 def test_a_304_has_the_headers_that_caches_need(stored: Index, path: str) -> None:
     for below in (path, path + ".metadata", "/demo/", "/"):
         whole = stored.get(below)
-        answer = stored.get(below, If_None_Match=whole.headers["ETag"])
-        assert answer.status_code == 304
+        response = stored.get(below, If_None_Match=whole.headers["ETag"])
+        assert response.status_code == 304
         for name in ("ETag", "Cache-Control", "Vary"):
-            assert answer.headers[name] == whole.headers[name]
+            assert response.headers[name] == whole.headers[name]

@@ -171,8 +171,8 @@ def test_the_content_type_is_the_negotiated_one(index: Index, below: str) -> Non
     index.publish(wheel())
     assert index.get(below, Accept=HTML).headers["Content-Type"] == HTML
     for accept in ("text/html", "*/*"):
-        answer = index.get(below, Accept=accept)
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        response = index.get(below, Accept=accept)
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
 def test_links_work_from_every_url_of_a_page(index: Index) -> None:

@@ -29,9 +29,9 @@ def content_type(index: Index, accept: str | None, query: str = "") -> str:
     index.publish(wheel())
     found = set()
     for below in ("/", "/demo/"):
-        answer = index.get(below + query, Accept=accept)
-        assert answer.status_code == 200
-        found.add(answer.headers["Content-Type"])
+        response = index.get(below + query, Accept=accept)
+        assert response.status_code == 200
+        found.add(response.headers["Content-Type"])
     assert len(found) == 1
     return found.pop()
 
@@ -63,10 +63,10 @@ def test_the_latest_version_is_returned_with_its_real_content_type(
 )
 def test_unsupported_content_types_are_406(index: Index, accept: str) -> None:
     index.publish(wheel())
-    answer = index.get("/demo/", Accept=accept)
-    assert answer.status_code == 406
-    assert JSON in answer.json()["error"]
-    assert "Accept" in answer.headers["Vary"]
+    response = index.get("/demo/", Accept=accept)
+    assert response.status_code == 406
+    assert JSON in response.json()["error"]
+    assert "Accept" in response.headers["Vary"]
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_content_type_with_weight_zero_is_406(index: Index, accept: str) -> No
 
 def test_several_accept_headers_are_one_list(index: Index) -> None:
     headers = {**index.authorization, "Accept": "text/plain", "accept": JSON}
-    answer = exchange(index.url, request(f"GET {index.path}/ HTTP/1.1", headers))
-    assert answer.headers["Content-Type"] == JSON
+    response = exchange(index.url, request(f"GET {index.path}/ HTTP/1.1", headers))
+    assert response.headers["Content-Type"] == JSON
 
 
 def test_the_format_parameter_overrides_the_accept_header(index: Index) -> None:

@@ -51,9 +51,9 @@ def resident(index: Index) -> int:
     return int(psutil.Process(index.server.process.pid).memory_info().rss)
 
 
-@pytest.mark.parametrize("door", ["upload", "put"])
-def test_an_upload_is_streamed(index: Index, large: Archive, door: str) -> None:
-    if door == "upload":
+@pytest.mark.parametrize("endpoint", ["upload", "put"])
+def test_an_upload_is_streamed(index: Index, large: Archive, endpoint: str) -> None:
+    if endpoint == "upload":
         form = encode(fields(large))
         line, body = f"POST {index.path} HTTP/1.1", form.body
         headers = {**index.authorization, "Content-Type": form.content_type}
@@ -78,8 +78,8 @@ def test_a_download_is_streamed(index: Index, large: Archive) -> None:
     before = peak = resident(index)
     url = f"/demo/{large.filename}"
     received = 0
-    with index.request("GET", url, stream=True) as answer:
-        for chunk in answer.iter_content(MEBIBYTE):
+    with index.request("GET", url, stream=True) as response:
+        for chunk in response.iter_content(MEBIBYTE):
             received += len(chunk)
             peak = max(peak, resident(index))
     assert received == len(large.data)
@@ -124,12 +124,12 @@ def test_an_archive_bomb_is_rejected_with_little_memory(index: Index, what: str)
     form = encode(fields(archive))
     seen = [resident(index)]
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(index.send, form, timeout=PATIENCE)
+        response = pool.submit(index.send, form, timeout=PATIENCE)
 
         def done() -> bool:
             seen.append(resident(index))
-            return answer.done()
+            return response.done()
 
         wait_until(done, f"{what} to be answered", seconds=PATIENCE)
-    assert answer.result().status_code == 400, answer.result().reason
+    assert response.result().status_code == 400, response.result().reason
     assert max(seen) - seen[0] < ALLOWED

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from tests.support.archives import Archive, sdist, wheel
 from tests.support.data_folder import wait_for_blobs
 from tests.support.forms import encode, fields
-from tests.support.http_connection import Answer, Asking, Login
+from tests.support.http_connection import KeptConnection, Login, Response
 from tests.support.index import HTML, JSON, Server
 from tests.support.model import (
     RULES,
@@ -60,11 +60,11 @@ class Host:
     def start(self) -> None:
         process = ServerProcess(self._folder / f"start-{next(self._starts)}", "--data", self.data)
         self.server = Server(process)
-        self.asking = Asking(self.server.url)
+        self.connection = KeptConnection(self.server.url)
 
     def stop(self, *, killed: bool) -> None:
         process = self.server.process
-        self.asking.close()
+        self.connection.close()
         self.server.close()
         if killed:
             process.kill()
@@ -152,20 +152,22 @@ class Machine(RuleBasedStateMachine):
     def email(self, slot: str) -> str:
         return f"{slot}@{self.prefix}.example.com"
 
-    def api(self, method: str, path: str, json: object = None) -> Answer:
+    def api(self, method: str, path: str, json: object = None) -> Response:
         self.steps += 1
-        return self.host.asking.ask(method, "/api" + path, login=self.host.server.admin, json=json)
+        return self.host.connection.request(
+            method, "/api" + path, login=self.host.server.admin, json=json
+        )
 
     def repository_api(
         self, method: str, slot: str, below: str = "", json: object = None
-    ) -> Answer:
+    ) -> Response:
         return self.api(method, f"/repositories/{self.name(slot)}{below}", json)
 
     def get(
         self, slot: str, below: str, login: Login, accept: str = HTML, base: str = ""
-    ) -> Answer:
+    ) -> Response:
         path = f"{base}/repositories/{self.name(slot)}{below}"
-        return self.host.asking.ask("GET", path, login=login, headers={"Accept": accept})
+        return self.host.connection.request("GET", path, login=login, headers={"Accept": accept})
 
     def logins(self) -> list[Login]:
         """Return credentials of every kind, valid or not."""
@@ -340,10 +342,10 @@ class Machine(RuleBasedStateMachine):
         found = [key for key, token in self.tokens.items() if token.secret == login[1]]
         return f"token {found[0]}" if found else login[0]
 
-    def post(self, slot: str, archive: Archive, login: Login, **changes: str) -> Answer:
+    def post(self, slot: str, archive: Archive, login: Login, **changes: str) -> Response:
         form = encode(fields(archive, **changes))
         self.steps += 1
-        return self.host.asking.ask(
+        return self.host.connection.request(
             "POST",
             f"/repositories/{self.name(slot)}",
             login=login,
@@ -375,7 +377,7 @@ class Machine(RuleBasedStateMachine):
                 requires_python=requires_python_of(file[2]),
                 through_api=True,
             )
-        response = self.host.asking.ask(
+        response = self.host.connection.request(
             "PUT",
             f"/api/repositories/{self.name(slot)}/files/{archive.filename}",
             login=self.host.server.admin,

@@ -26,9 +26,9 @@ def test_anonymous_clients_read_what_users_read(public: Index) -> None:
     archive = wheel()
     public.publish(archive)
     for below in ("", "/", "/simple/", "/demo", "/demo/", "/simple/demo/"):
-        answer = read(public, below)
-        assert answer.status_code == 200
-        assert "demo" in answer.text
+        response = read(public, below)
+        assert response.status_code == 200
+        assert "demo" in response.text
     path = f"/demo/{archive.filename}"
     assert read(public, path).content == archive.data
     assert read(public, path + ".metadata").content == archive.metadata
@@ -60,7 +60,7 @@ def test_cached_pages_of_both_urls_are_kept_apart(public: Index) -> None:
 @pytest.mark.parametrize("logged_in", [True, False])
 def test_every_write_is_405(public: Index, method: str, below: str, *, logged_in: bool) -> None:
     form = encode(fields(wheel()))
-    answer = read(
+    response = read(
         public,
         below,
         method,
@@ -68,23 +68,23 @@ def test_every_write_is_405(public: Index, method: str, below: str, *, logged_in
         headers={"Content-Type": form.content_type},
         auth=public.auth if logged_in else None,
     )
-    assert answer.status_code == 405
-    assert "Only Reads are allowed" in answer.text
-    assert answer.reason == "Only Reads are allowed"
-    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+    assert response.status_code == 405
+    assert "Only Reads are allowed" in response.text
+    assert response.reason == "Only Reads are allowed"
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
     assert public.json("/")["projects"] == []
 
 
 @pytest.mark.parametrize("below", ["", "/", "/simple/", "/demo/", "/demo/x.whl", "/-/ping"])
 def test_a_private_repository_is_not_found(index: Index, below: str) -> None:
     index.publish(wheel())
-    answer = read(index, below)
-    assert answer.status_code == 404
-    assert "repository could not be found" in answer.json()["error"]
+    response = read(index, below)
+    assert response.status_code == 404
+    assert "repository could not be found" in response.json()["error"]
     nowhere = index.server.request("GET", f"/public/repositories/nowhere{below}")
     assert (nowhere.status_code, nowhere.headers["Content-Type"]) == (404, "application/json")
-    # Nobody learns from the answer which private repositories there are.
-    assert answer.text.replace(index.name, "nowhere") == nowhere.text
+    # Nobody learns from the response which private repositories there are.
+    assert response.text.replace(index.name, "nowhere") == nowhere.text
 
 
 def test_the_private_url_of_a_public_repository_requires_credentials(public: Index) -> None:

@@ -16,62 +16,62 @@ from tests.support.raw import connect, request
 AT_ONCE = 20
 
 
-def assert_refused(answer: requests.Response, status: int, *words: str) -> None:
+def assert_rejected(response: requests.Response, status: int, *words: str) -> None:
     """A refusal says why in its reason and in its body, in every key that a client reads."""
-    assert answer.status_code == status, answer.reason
-    assert answer.headers["Content-Type"] == "application/json"
-    body = answer.json()
+    assert response.status_code == status, response.reason
+    assert response.headers["Content-Type"] == "application/json"
+    body = response.json()
     assert body["error"] == body["message"]
     assert body["code"] == f"{status} {body['error']}"
     for word in words:
-        assert word in answer.reason
+        assert word in response.reason
         assert word in body["error"]
 
 
 @pytest.mark.parametrize("digest", ["sha256", "md5", "blake2_256"])
 def test_a_wrong_digest_is_400(index: Index, digest: str) -> None:
     other = getattr(wheel(version="2.0"), digest)
-    answer = index.upload(wheel(), **{f"{digest}_digest": other})
-    assert_refused(answer, 400, f"{digest}_digest", "demo-1.0-py3-none-any.whl")
+    response = index.upload(wheel(), **{f"{digest}_digest": other})
+    assert_rejected(response, 400, f"{digest}_digest", "demo-1.0-py3-none-any.whl")
     assert index.get("/demo/").status_code == 404
 
 
 @pytest.mark.parametrize("digest", ["0", "zz" * 32, "é", "a" * 100_000])
 def test_an_invalid_digest_is_400(index: Index, digest: str) -> None:
-    assert_refused(index.upload(wheel(), sha256_digest=digest), 400, "sha256_digest")
+    assert_rejected(index.upload(wheel(), sha256_digest=digest), 400, "sha256_digest")
 
 
 def test_a_missing_digest_is_400(index: Index) -> None:
-    assert_refused(index.upload(wheel(), sha256_digest=None), 400, "digest", "sha256_digest")
+    assert_rejected(index.upload(wheel(), sha256_digest=None), 400, "digest", "sha256_digest")
 
 
 def test_a_missing_file_is_400(index: Index) -> None:
-    assert_refused(index.post(fields(wheel())[:-1]), 400, "no file", "content")
+    assert_rejected(index.post(fields(wheel())[:-1]), 400, "no file", "content")
 
 
 def test_a_content_field_without_a_file_is_400(index: Index) -> None:
     form: list[Field] = [*fields(wheel())[:-1], ("content", "text")]
-    assert_refused(index.post(form), 400, "no file", "content")
+    assert_rejected(index.post(form), 400, "no file", "content")
 
 
 def test_a_missing_name_is_400(index: Index) -> None:
     form = [field for field in fields(wheel()) if field[0] != "name"]
-    assert_refused(index.post(form), 400, "no name")
+    assert_rejected(index.post(form), 400, "no name")
 
 
 @pytest.mark.parametrize("action", ["doc_upload", "verify", "submit_pkg_info", "File_Upload"])
 def test_an_unknown_action_is_400(index: Index, action: str) -> None:
-    assert_refused(index.upload(wheel(), **{":action": action}), 400, action)
+    assert_rejected(index.upload(wheel(), **{":action": action}), 400, action)
     assert index.json("/")["projects"] == []
 
 
 def test_an_unknown_protocol_version_is_400(index: Index) -> None:
-    assert_refused(index.upload(wheel(), protocol_version="2"), 400, "protocol_version")
+    assert_rejected(index.upload(wheel(), protocol_version="2"), 400, "protocol_version")
 
 
 @pytest.mark.parametrize("name", ["-demo", "demo-", "de mo", "dé", "d/emo", "..", "a" * 300])
 def test_an_invalid_name_is_400(index: Index, name: str) -> None:
-    assert_refused(index.upload(wheel(), name=name), 400, "name")
+    assert_rejected(index.upload(wheel(), name=name), 400, "name")
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_an_invalid_name_is_400(index: Index, name: str) -> None:
     ],
 )
 def test_an_invalid_file_name_is_400(index: Index, filename: str) -> None:
-    answer = index.post(
+    response = index.post(
         [*fields(wheel(), version=None)[:-1], ("content", File(filename, wheel().data))]
     )
-    assert_refused(answer, 400)
-    assert filename[:20] in answer.json()["error"]
+    assert_rejected(response, 400)
+    assert filename[:20] in response.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_invalid_file_name_is_400(index: Index, filename: str) -> None:
 )
 def test_a_file_name_with_a_path_or_special_characters_is_400(index: Index, filename: str) -> None:
     form = [*fields(sdist(), version=None)[:-1], ("content", File(filename, sdist().data))]
-    assert_refused(index.post(form), 400)
+    assert_rejected(index.post(form), 400)
     assert index.json("/")["projects"] == []
 
 
@@ -120,7 +120,7 @@ def test_a_file_name_with_a_path_or_special_characters_is_400(index: Index, file
 def test_a_file_that_contradicts_the_form_is_400(
     index: Index, changes: dict[str, str], words: list[str]
 ) -> None:
-    assert_refused(index.upload(wheel(), **changes), 400, *words)
+    assert_rejected(index.upload(wheel(), **changes), 400, *words)
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "1.0.0", "v1.0", " 1.0"])
@@ -144,7 +144,7 @@ def test_equivalent_spellings_of_a_version_are_accepted(index: Index, version: s
 def test_a_wheel_with_contradicting_metadata_is_400(
     index: Index, metadata: bytes, word: str
 ) -> None:
-    assert_refused(index.upload(wheel(metadata=metadata)), 400, "demo-1.0-py3-none-any.whl", word)
+    assert_rejected(index.upload(wheel(metadata=metadata)), 400, "demo-1.0-py3-none-any.whl", word)
 
 
 @pytest.mark.parametrize(
@@ -166,35 +166,35 @@ def test_a_wheel_with_contradicting_metadata_is_400(
     ],
 )
 def test_an_invalid_wheel_is_400(index: Index, data: bytes) -> None:
-    answer = index.upload(Archive("demo-1.0-py3-none-any.whl", data))
-    assert_refused(answer, 400, "demo-1.0-py3-none-any.whl")
+    response = index.upload(Archive("demo-1.0-py3-none-any.whl", data))
+    assert_rejected(response, 400, "demo-1.0-py3-none-any.whl")
 
 
 @pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
 @pytest.mark.parametrize("data", [b"", b"not an archive", sdist().data[:100], sdist().data[:20]])
 def test_an_invalid_sdist_is_400(index: Index, ending: str, data: bytes) -> None:
     filename = f"demo-1.0{ending}"
-    assert_refused(index.upload(Archive(filename, data), version="1.0"), 400, filename)
+    assert_rejected(index.upload(Archive(filename, data), version="1.0"), 400, filename)
 
 
 def test_overwrite_protection_rejects_an_existing_file_name(protected: Index) -> None:
     archive = wheel()
     protected.publish(archive)
-    answer = protected.upload(wheel(module="x = 2\n"))
-    assert_refused(answer, 409, "already exists", archive.filename, "overwrite protection")
+    response = protected.upload(wheel(module="x = 2\n"))
+    assert_rejected(response, 409, "already exists", archive.filename, "overwrite protection")
 
 
 def test_the_body_of_a_rejection_has_the_keys_that_clients_read(protected: Index) -> None:
     protected.publish(wheel())
-    answer = protected.upload(wheel(module="x = 2\n"))
-    assert answer.headers["Content-Type"] == "application/json"
-    assert set(answer.json()) >= {"error", "message", "code"}
-    assert answer.json()["code"].startswith("409 File already exists")
+    response = protected.upload(wheel(module="x = 2\n"))
+    assert response.headers["Content-Type"] == "application/json"
+    assert set(response.json()) >= {"error", "message", "code"}
+    assert response.json()["code"].startswith("409 File already exists")
 
 
 def test_overwrite_protection_rejects_identical_content_too(protected: Index) -> None:
     protected.publish(wheel())
-    assert_refused(protected.upload(wheel()), 409, "already exists")
+    assert_rejected(protected.upload(wheel()), 409, "already exists")
 
 
 def test_identical_content_is_accepted_in_the_pypi_dialect(server: Server) -> None:
@@ -223,15 +223,15 @@ def test_a_rejected_upload_changes_nothing(protected: Index, spoil: dict[str, st
     path = f"/demo/{archive.filename}"
 
     def everything() -> list[object]:
-        answers = [protected.get(below) for below in ("/", "/demo/", path, path + ".metadata")]
-        seen: list[object] = [(each.content, each.headers.get("ETag")) for each in answers]
+        responses = [protected.get(below) for below in ("/", "/demo/", path, path + ".metadata")]
+        seen: list[object] = [(each.content, each.headers.get("ETag")) for each in responses]
         return [*seen, protected.done("GET", "/projects/demo")]
 
     before, blobs = everything(), protected.server.blobs()
     assert protected.upload(wheel(module="x = 2\n"), **spoil).status_code in (400, 409)
     assert protected.upload(wheel(module="y", padding=2 << 20), **spoil).status_code in (400, 409)
     assert everything() == before
-    assert protected.server.keeps_nothing_beyond(blobs)
+    assert protected.server.keeps_only_blobs(blobs)
 
 
 def test_exactly_one_of_many_concurrent_uploads_succeeds(protected: Index) -> None:
@@ -243,14 +243,14 @@ def test_exactly_one_of_many_concurrent_uploads_succeeds(protected: Index) -> No
             session.trust_env = False
             form = encode(fields(archive))
             together.wait()
-            answer = session.post(
+            response = session.post(
                 protected.url,
                 data=form.body,
                 headers={"Content-Type": form.content_type},
                 auth=protected.auth,
                 timeout=30,
             )
-            return answer.status_code
+            return response.status_code
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         statuses = list(pool.map(upload, archives))
@@ -272,21 +272,21 @@ def test_the_reason_phrase_is_one_line_of_ascii(index: Index, name: str) -> None
                     form.body,
                 )
             )
-            answer = connection.read_response()
-            assert answer.status == 400
-            assert answer.reason.isascii()
-            assert answer.reason.isprintable()
-            assert "X-Injected" not in answer.headers
+            response = connection.read_response()
+            assert response.status == 400
+            assert response.reason.isascii()
+            assert response.reason.isprintable()
+            assert "X-Injected" not in response.headers
 
 
 def test_a_long_reason_phrase_is_truncated(index: Index) -> None:
-    answer = index.upload(wheel(), **{":action": "x" * 50_000})
-    assert answer.status_code == 400
-    assert 0 < len(answer.reason) < 1000
+    response = index.upload(wheel(), **{":action": "x" * 50_000})
+    assert response.status_code == 400
+    assert 0 < len(response.reason) < 1000
 
 
 def test_no_rejection_makes_poetry_register_the_project(index: Index) -> None:
-    refusals = [
+    rejections = [
         index.upload(wheel(), name=""),
         index.upload(wheel(), name="other"),
         index.upload(wheel(), sha256_digest=None),
@@ -294,17 +294,17 @@ def test_no_rejection_makes_poetry_register_the_project(index: Index) -> None:
         index.post(fields(wheel())[:-1]),
         index.get("/nothing/"),
     ]
-    for answer in refusals:
-        assert answer.status_code >= 400
-        assert "was ever registered" not in answer.reason + answer.text
+    for response in rejections:
+        assert response.status_code >= 400
+        assert "was ever registered" not in response.reason + response.text
 
 
 @pytest.mark.parametrize("status", ["archived", "quarantined"])
 def test_an_archived_or_quarantined_project_rejects_uploads(index: Index, status: str) -> None:
     index.publish(wheel())
     index.done("PATCH", "/projects/demo", {"status": status})
-    assert_refused(index.upload(wheel(version="2.0")), 403, "demo", status)
-    assert_refused(index.upload(wheel(module="x = 2\n")), 403, "demo", status)
+    assert_rejected(index.upload(wheel(version="2.0")), 403, "demo", status)
+    assert_rejected(index.upload(wheel(module="x = 2\n")), 403, "demo", status)
     index.done("PATCH", "/projects/demo", {"status": "active"})
     index.publish(wheel(version="2.0"))
 
@@ -326,13 +326,13 @@ def test_a_file_that_is_too_large_is_rejected(server: Server, dialect: str, stat
     with connect(index.url) as connection:
         for _ in range(2):
             connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body))
-            answer = connection.read_response()
-            assert answer.status == status
-            assert archive.filename in answer.reason
-            assert str(1 << 20) in answer.reason
+            response = connection.read_response()
+            assert response.status == status
+            assert archive.filename in response.reason
+            assert str(1 << 20) in response.reason
         connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
         assert connection.read_response().status == 200
-    assert server.keeps_nothing_beyond(before)
+    assert server.keeps_only_blobs(before)
     index.set(max_file_size=len(archive.data))
     index.publish(archive)
 
@@ -340,12 +340,12 @@ def test_a_file_that_is_too_large_is_rejected(server: Server, dialect: str, stat
 def test_a_form_with_two_files_is_rejected(index: Index) -> None:
     content = ("content", File("demo-2.0-py3-none-any.whl", wheel(version="2.0").data))
     before = index.server.blobs()
-    assert_refused(index.post([*fields(wheel()), content]), 400, "several files")
-    assert index.server.keeps_nothing_beyond(before)
+    assert_rejected(index.post([*fields(wheel()), content]), 400, "several files")
+    assert index.server.keeps_only_blobs(before)
 
 
 def test_a_field_with_two_different_values_is_rejected(index: Index) -> None:
-    assert_refused(index.post([("name", "other"), *fields(wheel())]), 400, "several", "name")
+    assert_rejected(index.post([("name", "other"), *fields(wheel())]), 400, "several", "name")
 
 
 @pytest.mark.parametrize(
@@ -353,5 +353,5 @@ def test_a_field_with_two_different_values_is_rejected(index: Index) -> None:
     ["application/x-www-form-urlencoded", "multipart/mixed; boundary=x", "multipart/form-data", ""],
 )
 def test_a_body_that_is_not_a_multipart_form_is_rejected(index: Index, content_type: str) -> None:
-    answer = index.send(Form(content_type, encode(fields(wheel())).body))
-    assert_refused(answer, 400, "multipart/form-data")
+    response = index.send(Form(content_type, encode(fields(wheel())).body))
+    assert_rejected(response, 400, "multipart/form-data")

@@ -14,32 +14,32 @@ from tests.support.raw import exchange, request
 
 def test_a_post_to_the_repository_url_stores_the_file_without_a_redirect(index: Index) -> None:
     archive = wheel()
-    answer = index.send(encode(fields(archive)), "")
-    assert answer.status_code == 200
+    response = index.send(encode(fields(archive)), "")
+    assert response.status_code == 200
     assert index.file(archive).content == archive.data
 
 
 def test_a_post_to_the_url_with_a_trailing_slash_stores_the_file(index: Index) -> None:
     archive = wheel()
-    answer = index.send(encode(fields(archive)), "/")
-    assert answer.status_code == 200
+    response = index.send(encode(fields(archive)), "/")
+    assert response.status_code == 200
     assert index.file(archive).content == archive.data
 
 
 def test_the_page_of_a_project_is_below_the_repository_url(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
-    answer = index.get("/demo/")
-    assert answer.status_code == 200
-    assert f">{archive.filename}</a>" in answer.text
+    response = index.get("/demo/")
+    assert response.status_code == 200
+    assert f">{archive.filename}</a>" in response.text
 
 
 @pytest.mark.parametrize("path", ["/", "/simple/"])
 def test_the_root_lists_the_projects(index: Index, path: str) -> None:
     index.publish(wheel("Alpha"), wheel("beta_two"), wheel("beta.two", "2.0"))
-    answer = index.get(path)
-    assert answer.status_code == 200
-    assert re.findall(r"<a [^>]*>([^<]*)</a>", answer.text) == ["alpha", "beta-two"]
+    response = index.get(path)
+    assert response.status_code == 200
+    assert re.findall(r"<a [^>]*>([^<]*)</a>", response.text) == ["alpha", "beta-two"]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/vnd.pypi.simple.v1+json"])
@@ -55,23 +55,23 @@ def test_the_page_below_simple_is_the_same(index: Index, accept: str) -> None:
 )
 def test_a_missing_trailing_slash_is_not_redirected(index: Index, bare: str, slashed: str) -> None:
     index.publish(wheel())
-    answer = index.get(bare)
-    assert answer.status_code == 200
-    assert answer.content == index.get(slashed).content
+    response = index.get(bare)
+    assert response.status_code == 200
+    assert response.content == index.get(slashed).content
 
 
 @pytest.mark.parametrize("name", ["Foo.Bar", "foo_bar", "FOO--bar", "foo-bar"])
 def test_every_spelling_of_a_name_returns_the_page(index: Index, name: str) -> None:
     index.publish(wheel("foo_bar"))
-    answer = index.get(f"/{name}/")
-    assert answer.status_code == 200
-    assert answer.content == index.get("/foo-bar/").content
+    response = index.get(f"/{name}/")
+    assert response.status_code == 200
+    assert response.content == index.get("/foo-bar/").content
 
 
 def test_an_unknown_project_is_404(index: Index) -> None:
-    answer = index.get("/nothing/")
-    assert answer.status_code == 404
-    assert "nothing" in answer.json()["error"]
+    response = index.get("/nothing/")
+    assert response.status_code == 404
+    assert "nothing" in response.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["", "/", "/simple/", "/demo/", "/demo/x.whl", "/-/ping"])
@@ -79,11 +79,11 @@ def test_an_unknown_project_is_404(index: Index) -> None:
 def test_an_unknown_repository_is_404_with_a_json_error(
     server: Server, index: Index, method: str, path: str
 ) -> None:
-    answer = server.request(method, "/repositories/nowhere" + path, auth=index.auth)
-    assert answer.status_code == 404
-    assert answer.headers["Content-Type"] == "application/json"
+    response = server.request(method, "/repositories/nowhere" + path, auth=index.auth)
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == "application/json"
     if method != "HEAD":
-        assert "repository could not be found" in answer.json()["error"]
+        assert "repository could not be found" in response.json()["error"]
 
 
 @pytest.mark.parametrize("simple", ["+simple", "%2Bsimple", "%2bsimple"])
@@ -96,18 +96,18 @@ def test_the_url_layout_of_devpi_is_404(index: Index, simple: str) -> None:
 @pytest.mark.parametrize("path", ["", "/", "/demo/", "/demo/demo-1.0-py3-none-any.whl"])
 def test_other_methods_are_405_with_allow(index: Index, method: str, path: str) -> None:
     index.publish(wheel())
-    answer = index.request(method, path)
-    assert answer.status_code == 405
-    assert {"GET", "HEAD"} <= set(re.findall(r"\w+", answer.headers["Allow"]))
-    assert answer.json()["error"]
+    response = index.request(method, path)
+    assert response.status_code == 405
+    assert {"GET", "HEAD"} <= set(re.findall(r"\w+", response.headers["Allow"]))
+    assert response.json()["error"]
     assert len(index.files()) == 1
 
 
 @pytest.mark.parametrize("path", ["/demo/", "/simple/", "/demo/demo-1.0-py3-none-any.whl"])
 def test_a_post_below_the_repository_url_is_405(index: Index, path: str) -> None:
-    answer = index.send(encode(fields(wheel())), path)
-    assert answer.status_code == 405
-    assert "POST" not in answer.headers["Allow"]
+    response = index.send(encode(fields(wheel())), path)
+    assert response.status_code == 405
+    assert "POST" not in response.headers["Allow"]
     assert index.get("/demo/").status_code == 404
 
 
@@ -156,5 +156,5 @@ def test_a_path_is_decoded_once(index: Index) -> None:
 def test_a_path_that_leads_out_of_the_repository_is_404(index: Index, path: str) -> None:
     index.publish(wheel())
     line = f"GET {index.path}{path} HTTP/1.1"
-    answer = exchange(index.url, request(line, index.authorization))
-    assert answer.status == 404
+    response = exchange(index.url, request(line, index.authorization))
+    assert response.status == 404

@@ -27,10 +27,10 @@ def test_a_server_without_its_store_is_healthy_but_not_ready(start_server: Start
     shutil.rmtree(folder)
     folder.touch()
     wait_until(lambda: server.request("GET", "/readyz").status_code == 503, "/readyz to be refused")
-    answer = server.request("GET", "/readyz")
-    assert (answer.status_code, answer.reason) == (503, "The storage does not answer.")
-    assert folder.name not in answer.text
-    assert answer.headers["Retry-After"] == "1"
+    response = server.request("GET", "/readyz")
+    assert (response.status_code, response.reason) == (503, "The storage does not response.")
+    assert folder.name not in response.text
+    assert response.headers["Retry-After"] == "1"
     assert server.request("GET", "/healthz").status_code == 200
     folder.unlink()
     folder.mkdir()

@@ -27,11 +27,11 @@ def counted(start_server: StartServer) -> Server:
 
 def metrics(server: Server, name: str) -> Samples:
     """The samples of a metric, by the values of their labels."""
-    answer = server.request("GET", "/metrics", auth=server.admin)
-    assert answer.status_code == 200, answer.text
+    response = server.request("GET", "/metrics", auth=server.admin)
+    assert response.status_code == 200, response.text
     return {
         tuple(sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(response.text)
         for sample in family.samples
         if sample.name == name
     }

@@ -99,7 +99,7 @@ def test_an_accepted_identical_upload_changes_nothing(server: Server) -> None:
     before, blobs = index.done("GET", "/projects/demo"), server.blobs()
     assert index.upload(wheel()).status_code == 200
     assert index.done("GET", "/projects/demo") == before
-    assert server.keeps_nothing_beyond(blobs)
+    assert server.keeps_only_blobs(blobs)
 
 
 def test_reusing_the_name_of_a_deleted_file(repository: tuple[Index, str]) -> None:

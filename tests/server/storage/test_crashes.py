@@ -19,7 +19,7 @@ import pytest
 from tests.support.archives import Archive, wheel
 from tests.support.data_folder import wait_for_blobs
 from tests.support.forms import encode, fields
-from tests.support.http_connection import Answer, Asking
+from tests.support.http_connection import KeptConnection, Response
 from tests.support.index import JSON, Index, Server
 from tests.support.nightly import repetitions
 from tests.support.server_fixtures import StartServer
@@ -67,7 +67,7 @@ class Writer:
 
     def write(self, index: Index, progress: Progress) -> None:
         """Make random changes until the server is killed."""
-        with Asking(index.server.url) as asking:
+        with KeptConnection(index.server.url) as connection:
             while True:
                 version = f"{self.random.randrange(VERSIONS)}.{self.number}"
                 before = self.states.setdefault(version, {None})
@@ -76,7 +76,7 @@ class Writer:
                 # Until there is a response, both states are possible.
                 self.states[version] = {was, after}
                 try:
-                    response = send(asking)
+                    response = send(connection)
                 except (OSError, http.client.HTTPException):
                     if progress.killed.is_set():
                         return
@@ -87,7 +87,7 @@ class Writer:
 
     def choose_change(
         self, index: Index, version: str, was: State
-    ) -> tuple[State, int, Callable[[Asking], Answer]]:
+    ) -> tuple[State, int, Callable[[KeptConnection], Response]]:
         """Choose a change; return the new state, the expected status and its request."""
         chance = self.random.random()
         if was is None or chance < 0.7:
@@ -97,19 +97,21 @@ class Writer:
             return (
                 (archive.sha256, None),
                 200,
-                lambda asking: asking.ask(
+                lambda connection: connection.request(
                     "POST", index.path, login=index.auth, body=form.body, headers=headers
                 ),
             )
         below = f"/api{index.path}/files/{archive_of(version, 0).filename}"
         admin = index.server.admin
         if chance < 0.8:
-            return None, 204, lambda asking: asking.ask("DELETE", below, login=admin)
+            return None, 204, lambda connection: connection.request("DELETE", below, login=admin)
         reason = f"reason {chance}"
         return (
             (was[0], reason),
             200,
-            lambda asking: asking.ask("PATCH", below, login=admin, json={"yanked": reason}),
+            lambda connection: connection.request(
+                "PATCH", below, login=admin, json={"yanked": reason}
+            ),
         )
 
 
@@ -126,15 +128,17 @@ def writing(
 
 def read_states(index: Index) -> dict[str, State]:
     """Return the state of each version, after checking the content of each file."""
-    with Asking(index.server.url) as asking:
-        page = asking.ask("GET", f"{index.path}/demo/", login=index.auth, headers={"Accept": JSON})
+    with KeptConnection(index.server.url) as connection:
+        page = connection.request(
+            "GET", f"{index.path}/demo/", login=index.auth, headers={"Accept": JSON}
+        )
         found: dict[str, State] = {}
         for file in page.json()["files"] if page.status == 200 else ():
-            served = asking.ask("GET", file["url"], login=index.auth)
+            served = connection.request("GET", file["url"], login=index.auth)
             assert served.status == 200, file
             digest = hashlib.sha256(served.content).hexdigest()
             assert digest == file["hashes"]["sha256"], file
-            metadata = asking.ask("GET", file["url"] + ".metadata", login=index.auth)
+            metadata = connection.request("GET", file["url"] + ".metadata", login=index.auth)
             expected = file["core-metadata"]["sha256"]
             assert hashlib.sha256(metadata.content).hexdigest() == expected, file
             yanked = file.get("yanked") or None
