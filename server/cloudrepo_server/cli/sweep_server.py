@@ -47,6 +47,4 @@ def sweep_server(
     except urllib.error.URLError as error:
         raise InvalidError(f"cannot connect to {url}: {error.reason}") from None
     except (OSError, HTTPException, msgspec.MsgspecError) as error:
-        raise InvalidError(
-            f"{url} sent a response that is not of a cloudrepo-server: {error}"
-        ) from None
+        raise InvalidError(f"{url} does not respond like a cloudrepo-server: {error}") from None

@@ -26,7 +26,7 @@ from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
-# aiohttp waits so long for handlers, and again so long after it has cancelled them.
+# aiohttp waits this long for handlers to finish, and as long again after it cancelled them.
 _CANCEL_SECONDS = 0.5
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a key, not an address to bind)
 

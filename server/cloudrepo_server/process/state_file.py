@@ -1,4 +1,4 @@
-"""The state file: tells the process that started a server its URL and admin credentials."""
+"""The state file, which gives the URL and the admin credentials to the starter of a server."""
 
 import json
 import os

@@ -160,5 +160,5 @@ def test_another_kind_of_server_is_recognized(response: bytes) -> None:
         url = f"http://127.0.0.1:{other.server_port}"
         result = sweep("--url", url, "--runs-older-than", "1d", login=("admin", "a-password"))
     assert result.returncode == 1
-    assert f"{url} sent a response that is not of a cloudrepo-server: " in result.stderr
+    assert f"{url} does not respond like a cloudrepo-server: " in result.stderr
     assert "Traceback" not in result.stderr
