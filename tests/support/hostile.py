@@ -1,4 +1,4 @@
-"""Hostile clients: what they send, and what may be answered."""
+"""Hostile clients: what they send, and which responses are allowed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.raw import RawResponse, connect, request
 MEBIBYTE = 1 << 20
 
 VALID_FORM = encode(fields(wheel()))
-"""A form with which nothing is wrong."""
 
 
 def head(index: Index, form: Form, **headers: str) -> bytes:
+    """Return the head of the request that uploads a form; headers are given with underscores."""
     more = {name.replace("_", "-"): value for name, value in headers.items()}
     return request(
         f"POST {index.path} HTTP/1.1",
@@ -24,7 +24,7 @@ def head(index: Index, form: Form, **headers: str) -> bytes:
 
 
 def send_raw(index: Index, data: bytes) -> RawResponse | None:
-    """What is answered to these bytes and no more; None where the connection was closed."""
+    """Send exactly these bytes; return the response, or None if the connection was closed."""
     with connect(index.url) as connection:
         try:
             connection.send(data)
@@ -43,10 +43,9 @@ def assert_no_server_error(response: RawResponse | None) -> None:
 
 
 def assert_form_rejected_and_connection_usable(index: Index, form: Form) -> None:
-    """A form whose length is as told is refused, and its connection goes on."""
+    """Send a form with its correct length: it is rejected, and the connection can be used again."""
     with connect(index.url) as connection:
-        whole = head(index, form, Content_Length=str(len(form.body))) + form.body
-        connection.send(whole)
+        connection.send(head(index, form, Content_Length=str(len(form.body))) + form.body)
         response = connection.read_response()
         assert response.status in (400, 413), response
         assert response.reason not in ("", "Bad Request")
@@ -56,7 +55,7 @@ def assert_form_rejected_and_connection_usable(index: Index, form: Form) -> None
 
 
 def mutate(random_: random.Random, data: bytes) -> bytes:
-    """The bytes with some taken out, changed, doubled or put in."""
+    """Return the bytes with some of them deleted, replaced, repeated or inserted."""
     for _ in range(random_.randint(1, 4)):
         at, size = random_.randrange(len(data)), random_.randint(0, 40)
         piece = random_.choice((b"", random_.randbytes(size), data[at : at + size] * 2, b"\r\n"))

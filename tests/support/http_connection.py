@@ -1,4 +1,4 @@
-"""A connection that is kept, for tests that ask thousands of times."""
+"""A kept HTTP connection, for tests that send thousands of requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Login = tuple[str, str] | None
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What was answered."""
+    """An HTTP response."""
 
     status: int
     reason: str
@@ -34,7 +34,7 @@ class Response:
 
 
 class KeptConnection:
-    """One connection to a server; it is made again where the server closed it."""
+    """A connection to a server, which is opened again if the server closed it."""
 
     def __init__(self, url: str, *, seconds: float = _SECONDS) -> None:
         parts = urlsplit(url)
@@ -61,10 +61,10 @@ class KeptConnection:
         json: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Ask and read the whole answer.
+        """Send a request, and read the whole response.
 
         Raises:
-            OSError, http.client.HTTPException: there was none.
+            OSError, http.client.HTTPException: there was no complete response.
         """
         sent = dict(headers or {})
         if login is not None:
@@ -73,9 +73,9 @@ class KeptConnection:
             body = json_module.dumps(json).encode()
         try:
             self._connection.request(method, path, body, sent)
-            answer = self._connection.getresponse()
-            content = answer.read()
+            response = self._connection.getresponse()
+            content = response.read()
         except BaseException:
             self._connection.close()
             raise
-        return Response(answer.status, answer.reason, dict(answer.getheaders()), content)
+        return Response(response.status, response.reason, dict(response.getheaders()), content)

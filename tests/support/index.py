@@ -1,4 +1,4 @@
-"""The server and a repository on it, as a test reaches them: over HTTP."""
+"""A server and its repositories, as tests use them: over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 class Server:
-    """A server that responses."""
+    """A running server."""
 
     def __init__(self, process: ServerProcess) -> None:
         state = process.state()
@@ -40,41 +40,42 @@ class Server:
         return self.session.request(method, self.url + path, **options)
 
     def api(self, method: str, path: str, json: object = None) -> requests.Response:
-        """Ask the admin API as the admin user."""
+        """Send a request to the admin API as the admin user."""
         return self.request(method, "/api" + path, json=json, auth=self.admin)
 
     def done(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 (JSON)
-        """What the admin API responses to what must be right."""
+        """Send a request to the admin API that must succeed; return the decoded response."""
         response = self.api(method, path, json)
         assert response.status_code < 300, response.text
         return response.json() if response.content else None
 
     def user(self, *, passphrase: str | None = None, **settings: object) -> tuple[str, str]:
-        """A new repository user's e-mail and passphrase."""
+        """Create a repository user, and return the e-mail address and passphrase."""
         email = settings.pop("email", f"user{next(_numbers)}@example.com")
         given = {} if passphrase is None else {"passphrase": passphrase}
         made = self.done("POST", "/users", {"email": email, **given, **settings})
         return made["email"], passphrase or made["passphrase"]
 
     def repository(self, name: str | None = None, **settings: object) -> Index:
-        """A new repository with a read/write user of its own."""
+        """Create a repository and a read/write user for it."""
         name = name or f"demo{next(_numbers)}"
         self.done("POST", "/repositories", {"name": name, **settings})
         return Index(self, name, *self.user())
 
     def keys(self) -> set[str]:
-        """The keys of all that is stored."""
+        """Return the keys of all stored objects."""
         found = self.process.folder.glob("**/blobs/**/*")
         return {path.as_posix() for path in found if path.is_file()}
 
     def blobs(self) -> set[str]:
-        """The keys of all blobs that are stored."""
+        """Return the keys of all stored blobs."""
         return {key for key in self.keys() if "blobs/" in key}
 
     def keeps_only_blobs(self, before: set[str]) -> bool:
-        """Whether no blob is new; waits until that is so."""
-        # Others' may go meanwhile, and what a refused upload left is removed after its response.
-        wait_until(lambda: self.blobs() <= before, "the refused bytes to be gone")
+        """Wait until every stored blob is one of these, and return True."""
+        # Other tests may delete blobs meanwhile, and the blob of a rejected upload is deleted only
+        # after the response.
+        wait_until(lambda: self.blobs() <= before, "the blobs of rejected uploads to be deleted")
         return True
 
     def close(self) -> None:
@@ -83,7 +84,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Index:
-    """A repository, and who reads and writes it."""
+    """A repository and a user who may read and write it."""
 
     server: Server
     name: str
@@ -117,19 +118,19 @@ class Index:
         return self.server.request(method, self.path + below, **options)
 
     def get(self, below: str = "/", **headers: str | None) -> requests.Response:
-        """A page or a file; headers are given with underscores."""
+        """GET a page or a file; headers are given with underscores."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("GET", below, headers=named)
 
     def json(self, below: str = "/demo/") -> Any:  # noqa: ANN401 (JSON)
-        """A page as JSON."""
+        """Return a page as JSON."""
         response = self.get(below, Accept=JSON)
         assert response.status_code == 200, response.text
         assert response.headers["Content-Type"] == JSON
         return response.json()
 
     def files(self, project: str = "demo") -> dict[str, dict[str, Any]]:
-        """A page's files by name."""
+        """Return the files of a project's page by name."""
         return {file["filename"]: file for file in self.json(f"/{project}/")["files"]}
 
     def html(self, below: str = "/demo/") -> str:
@@ -138,11 +139,11 @@ class Index:
         return response.text
 
     def file(self, archive: Archive, project: str = "demo") -> requests.Response:
-        """The file, from where the project's page says that it is."""
+        """Download a file from the URL on its project's page."""
         return self.linked(self.files(project)[archive.filename]["url"])
 
     def linked(self, url: str, page: str = "/demo/") -> requests.Response:
-        """What a link on a page leads to."""
+        """Download the target of a link on a page."""
         absolute = urljoin(self.url + page, url)
         return self.server.session.get(absolute, auth=self.auth, timeout=SECONDS)
 
@@ -158,11 +159,11 @@ class Index:
     def upload(
         self, archive: Archive, *, name: str | None = None, **changes: str | None
     ) -> requests.Response:
-        """Upload as a publisher does; a change to None leaves a field out."""
+        """Upload a file as a publisher does; None removes a field from the form."""
         return self.post(fields(archive, name=name, **changes))
 
     def publish(self, *archives: Archive) -> None:
-        """Upload what must be accepted."""
+        """Upload files that must be accepted."""
         for archive in archives:
             response = self.upload(archive)
             assert response.status_code == 200, (archive.filename, response.reason)

@@ -1,4 +1,4 @@
-"""One server for all tests that may share it, and repositories of their own on it."""
+"""Fixtures for servers and repositories: most tests share one server."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ StartServer = Callable[..., ServerProcess]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--store", help="run the servers over this store, such as ministack")
+    parser.addoption("--store", help="run the servers with this object store, such as ministack")
 
 
 @pytest.fixture(scope="session")
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine | None]:
-    """The object store that `--store` names."""
+    """The object store of the option `--store`, if it is given."""
     name: str | None = request.config.getoption("--store", None)
     if name is None:
         yield None
@@ -34,7 +34,7 @@ def store(
 
 
 class Shared(Server):
-    """A server over a store that others may share."""
+    """A server with an object store that other servers may share."""
 
     def __init__(self, process: ServerProcess, store: Engine, url: str) -> None:
         super().__init__(process)
@@ -76,14 +76,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, store: Engine | None) -> It
 
 @pytest.fixture
 def own_server(tmp_path: Path, store: Engine | None) -> Iterator[Server]:
-    """A server that no other test touches."""
+    """A server that no other test uses."""
     with running(tmp_path / "server", store) as server:
         yield server
 
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers with the arguments that the test gives; all are ended with the test."""
+    """A function that starts servers with further arguments; they stop after the test."""
     started: list[ServerProcess] = []
 
     def start(
@@ -107,23 +107,23 @@ def index(server: Server) -> Index:
 
 @pytest.fixture
 def protected(server: Server) -> Index:
-    """One with overwrite protection."""
+    """A new, empty repository with overwrite protection."""
     return server.repository(overwrite_protection=True)
 
 
 @pytest.fixture(scope="module")
 def victim(server: Server) -> Index:
-    """A repository into which nothing gets."""
+    """The repository that hostile requests target; all of their uploads are rejected."""
     return server.repository()
 
 
 @pytest.fixture
 def server_stays_clean(server: Server) -> Iterator[None]:
-    """Whatever a test sends, nothing of it stays, nothing failed and the next is served."""
+    """Check that the test left no blob and caused no error, and that the server still works."""
     before, log = server.blobs(), len(server.process.log)
     yield
-    said = server.process.log[log:]
-    assert "Traceback" not in said
-    assert " 500 " not in said
+    output = server.process.log[log:]
+    assert "Traceback" not in output
+    assert " 500 " not in output
     assert server.request("GET", "/healthz").status_code == 200
     assert server.keeps_only_blobs(before)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.nightly
 
 MEBIBYTE = 1 << 20
 ALLOWED = 96 * MEBIBYTE
-"""By how much the server's memory may grow, whatever came: the largest form's fields are 16 MiB."""
+"""The permitted growth of the server's memory: the fields of one form may need 16 MiB."""
 
 NAMES = (
     *(":action", "protocol_version", "name", "version", "filetype", "pyversion", "content"),
@@ -63,7 +63,7 @@ octets = st.binary(max_size=80)
 
 @dataclass(frozen=True)
 class Victim:
-    """A server on a folder of its own, and what it was before anything was sent."""
+    """A server with its own data folder, and its memory use before the test."""
 
     index: Index
     folder: Path
@@ -74,11 +74,11 @@ class Victim:
         return self.folder / "data"
 
     def outside(self) -> set[Path]:
-        """The files that are not in its data folder."""
+        """Return the files outside the data folder."""
         return {path for path in self.folder.rglob("*") if self.data not in path.parents}
 
     def check(self, outside: set[Path]) -> None:
-        """Nothing failed, nothing grew, and nothing is where it should not be."""
+        """Check the log, the memory use, and that no file was written elsewhere."""
         process = self.index.server.process
         assert "Traceback" not in process.log
         assert " 500 " not in process.log
@@ -87,7 +87,7 @@ class Victim:
         assert self.index.server.request("GET", "/readyz").status_code == 200
 
     def blobs(self) -> int:
-        """How many blobs the files have that were accepted after all."""
+        """Return the number of blobs of the files that were accepted."""
         number = 0
         with KeptConnection(self.index.server.url) as connection:
             for project in self.index.done("GET", "/projects")["projects"]:
@@ -107,14 +107,14 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     process = ServerProcess(folder / "process", "--data", folder / "data")
     server = Server(process)
     index = server.repository()
-    # All that it imports late is imported now.
+    # Import everything that the server imports at the first use.
     index.publish(wheel("warm", padding=2 * MEBIBYTE), sdist("warm"))
     assert server.request("GET", "/portal/").status_code < 400
     victim = Victim(index, folder, int(psutil.Process(process.pid).memory_info().rss))
     yield victim
     expected = victim.blobs()
     server.close()
-    # What was replaced is removed at the latest now.
+    # The server deletes the blobs of replaced files at the latest when it stops.
     assert process.stop() == 0, process.log
     wait_for_blobs(expected, victim.data)
 
@@ -128,7 +128,7 @@ def nothing_happened(victim: Victim) -> Iterator[None]:
 
 @st.composite
 def parts(draw: st.DrawFn) -> list[tuple[str, str | File]]:
-    """The fields of an upload, some of them changed, doubled, left out or put in."""
+    """Draw the fields of an upload with some of them changed, repeated, removed or inserted."""
     archive = draw(st.sampled_from((wheel(), sdist(), wheel(version="2.0"))))
     whole = [part for part in fields(archive) if draw(st.integers(0, 9))]
     for _ in range(draw(st.integers(0, 4))):
@@ -144,7 +144,7 @@ def encoded(whole: list[tuple[str, str | File]], boundary: str) -> bytes:
     made = []
     for name, value in whole:
         text = value if isinstance(value, str) else None
-        # What is no text is sent as the bytes that it stands for.
+        # Text that is not valid Unicode is sent as the bytes that it represents.
         field = (name, File("", text.encode(errors="surrogateescape"))) if text else (name, value)
         made.append(field)
     form = b""
@@ -262,7 +262,7 @@ def test_random_requests_cause_no_server_error(
     assert_no_server_error(send_raw(index, whole))
 
 
-# Where a zip file's own fields are, and how large: sizes, offsets and numbers of members.
+# The offsets and sizes of the fields in the headers of zip files.
 # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 ZIP_FIELDS = {
     b"PK\x03\x04": ((6, 2), (8, 2), (14, 4), (18, 4), (22, 4), (26, 2), (28, 2)),
@@ -275,7 +275,7 @@ numbers = st.sampled_from((0, 1, 2, 8, 255, 1000, 0x7FFF, 0xFFFE, 0xFFFF, 0x7FFF
 
 
 def spoilt_zip(draw: st.DrawFn) -> bytes:
-    # zipfile itself cuts a name at a zero, and warns of two that are the same.
+    # zipfile truncates names at a NUL, and warns about duplicate names.
     inner = {f"{at}{draw(texts)[:200]}": draw(octets) for at in range(draw(st.integers(0, 3)))}
     good = {"demo-1.0.dist-info/METADATA": wheel().metadata, "demo.py": b""}
     clean = {name: value for name, value in inner.items() if "\udcff" not in name}
@@ -291,7 +291,7 @@ def spoilt_zip(draw: st.DrawFn) -> bytes:
 
 
 def spoilt_tar(draw: st.DrawFn) -> bytes:
-    import gzip  # noqa: PLC0415 (hypothesis runs this where a module of that name is an argument)
+    import gzip  # noqa: PLC0415 (an argument of a test has the same name as this module)
 
     data = bytearray(gzip.decompress(tarred({"demo-1.0/PKG-INFO": sdist().metadata, "x": b"y"})))
     for _ in range(draw(st.integers(0, 4))):
@@ -305,7 +305,7 @@ def spoilt_tar(draw: st.DrawFn) -> bytes:
             )
         )[:size]
         data[at + offset : at + offset + size] = value.ljust(size, b"\0")
-        # A wrong sum would hide all else.
+        # With a wrong checksum, the archive would be rejected for that reason alone.
         data[at + 148 : at + 156] = b" " * 8
         data[at + 148 : at + 156] = b"%06o\0 " % (sum(data[at : at + 512]) & 0o777777)
     return gzip.compress(bytes(data), 1)
@@ -313,7 +313,7 @@ def spoilt_tar(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def archives(draw: st.DrawFn) -> Archive:
-    """An archive with its own fields wrong, or any bytes."""
+    """Draw an archive with wrong header fields, or random bytes."""
     kind = draw(st.sampled_from(("wheel", "zip", "tar", "tar", "wheel", "bytes")))
     name = {"wheel": wheel().filename, "zip": "demo-1.0.zip"}.get(kind, sdist().filename)
     if kind == "bytes":
@@ -331,7 +331,7 @@ def test_random_archives_cause_no_server_error(
 ) -> None:
     data = archive.data
     if padded and archive.filename.endswith(".whl"):
-        # Many bytes are read from the disk, off the event loop.
+        # Large files are read from the disk in a thread, small ones from memory.
         data = incompressible(128 << 10) + data
     form = encode(fields(Archive(archive.filename, data)))
     with KeptConnection(victim.index.server.url) as connection:

@@ -1,4 +1,4 @@
-"""What a client may send at most, each limit with its setting; who does not move is cut."""
+"""The limits of requests, each with its option; clients that make no progress are disconnected."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_size_of_a_file_is_limited(start_server: StartServer, endpoint: str)
     assert send(wheel(padding=8 * KIBIBYTE))[0] == 200
     status, reason = send(wheel("big", padding=12 * KIBIBYTE))
     assert (status, "10240 bytes" in reason) == (413, True)
-    # A repository's own limit counts where it is lower.
+    # The limit of a repository applies if it is lower.
     index.set(max_file_size=KIBIBYTE)
     assert send(wheel("lesser", padding=2 * KIBIBYTE))[0] == 413
     index.set(max_file_size=1 << 30)
@@ -102,7 +102,7 @@ def test_an_invalid_limit_is_a_one_line_usage_error(
 
 
 def half_sent(index: Index) -> bytes:
-    """An upload of which the end is not sent."""
+    """Return the first half of an upload."""
     form = encode(fields(wheel(padding=100 * KIBIBYTE)))
     return head(index, form, Content_Length=str(len(form.body))) + form.body[: 50 * KIBIBYTE]
 
@@ -119,12 +119,12 @@ def test_requests_above_the_limit_get_503_with_retry_after(
         def is_full() -> bool:
             if index.server.request("GET", "/portal/").status_code == 503:
                 return True
-            # An upload that came while this was answered was the ninth, and refused.
+            # That request was itself in flight, so an upload may have been rejected meanwhile.
             open_.enter_context(connect(index.url)).send(half_sent(index))
             return False
 
         wait_until(is_full, "eight uploads to be received")
-        # Refused before its body is sent, and without who asks being looked at.
+        # Rejected before its body is sent, and before its credentials are checked.
         for headers in ({}, {"Expect": "100-continue"}):
             ninth = open_.enter_context(connect(index.url))
             line = f"POST {index.path} HTTP/1.1"
@@ -132,7 +132,7 @@ def test_requests_above_the_limit_get_503_with_retry_after(
             response = ninth.read_response()
             assert (response.status, response.headers["Retry-After"]) == (503, "1")
             assert "8 requests at once" in response.reason
-        # Who looks after the server is answered all the same.
+        # Health checks are not limited.
         assert index.server.request("GET", "/healthz").status_code == 200
         assert index.server.request("GET", "/readyz").status_code == 200
     wait_until(lambda: index.get("/").status_code == 200, "the server to have room again")
@@ -174,7 +174,7 @@ def test_a_client_that_sends_no_request_is_disconnected(
         if sent:
             connection.send(sent)
         assert connection.closed_by_server()
-    # So is who has asked, and does not again.
+    # The same applies to a client that sent one request and then no other.
     with connect(index.url) as connection:
         connection.send(request("GET /healthz HTTP/1.1"))
         assert connection.read_response().status == 200
@@ -200,9 +200,9 @@ def test_a_client_that_stops_reading_is_disconnected(start_server: StartServer) 
 
 
 def test_a_slow_client_that_keeps_sending_is_not_disconnected(start_server: StartServer) -> None:
-    """A client that needs longer than that in all, but sends a little meanwhile."""
-    patience = 4 * STALL
-    index = started(start_server, "--stall-timeout", str(patience))
+    """An upload may take longer than the timeout if some of it arrives all the time."""
+    timeout = 4 * STALL
+    index = started(start_server, "--stall-timeout", str(timeout))
     form = encode(fields(wheel(padding=100)))
     began, step = time.monotonic(), len(form.body) // 12
     with connect(index.url) as connection:
@@ -210,8 +210,8 @@ def test_a_slow_client_that_keeps_sending_is_not_disconnected(start_server: Star
         for start in range(0, len(form.body), step):
             connection.send(form.body[start : start + step])
             sent = time.monotonic()
-            # Other requests take the time between.
-            while time.monotonic() - sent < patience / 10:
+            # Other requests are served meanwhile.
+            while time.monotonic() - sent < timeout / 10:
                 assert index.get("/").status_code == 200
         assert connection.read_response().status == 200
-    assert time.monotonic() - began > patience
+    assert time.monotonic() - began > timeout

@@ -1,4 +1,4 @@
-"""Many clients at once, the idle and the slow among them: the others are served without error."""
+"""Many concurrent clients, idle and stalled ones among them: all others are served."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_idle_and_stalled_clients_do_not_delay_others(
             assert index.get("/before/").status_code == 200
             index.publish(wheel("meanwhile", version=f"{number}.0"))
             assert index.get(f"/before/{wheel('before').filename}").content == wheel("before").data
-        # They were all there meanwhile: each ends its upload now, as if alone.
+        # All were connected meanwhile; each of them can complete its upload now.
         for connection in senders:
             connection.send(form.body[60_000:])
         assert {connection.read_response().status for connection in senders} == {200}
@@ -94,7 +94,7 @@ def test_concurrent_installs_of_a_dependency_graph(
 
     def install(number: int) -> str:
         target = tmp_path / f"target-{number}"
-        told = run(
+        result = run(
             [
                 *(sys.executable, "-m", *arguments[installer]),
                 *("--index-url", index.index_url, "--target", target, "part0"),
@@ -103,19 +103,19 @@ def test_concurrent_installs_of_a_dependency_graph(
             timeout=SECONDS,
             check=False,
         )
-        assert told.ok, told.output
+        assert result.ok, result.output
         assert len(list(target.glob("part*.py"))) == packages
-        return told.output
+        return result.output
 
     with ThreadPoolExecutor(times) as pool:
         outputs = list(pool.map(install, range(times)))
     assert "WARNING: Retrying" not in "".join(outputs)
-    # A reader's first request, before he shows who he is, may be refused; nothing else.
+    # Only a client's first request, without credentials, may be rejected.
     assert {each["status"] for each in index.journal()} <= {200, 304, 401}
 
 
 def publish_graph(index: Index, packages: int) -> None:
-    """Packages that each need two more, so that one needs them all."""
+    """Publish packages that each require two others, so that the first requires all of them."""
     for number in range(packages):
         needs = [each for each in (2 * number + 1, 2 * number + 2) if each < packages]
         more = "".join(f"Requires-Dist: part{each}\n" for each in needs)

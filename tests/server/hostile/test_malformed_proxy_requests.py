@@ -1,4 +1,4 @@
-"""Bad bytes at the proxy's endpoint: refused in words, and the next program is let in."""
+"""Malformed requests to the proxy: they are rejected, and the proxy serves the next client."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ def login(proxy: str) -> str:
     ids=lambda data: repr(data[:20]),
 )
 def test_malformed_proxy_requests_are_rejected(victim: Index, proxy: str, data: bytes) -> None:
-    said = len(victim.server.process.log)
+    log_size = len(victim.server.process.log)
     with connect(proxy) as connection:
         try:
             connection.send(data)
             connection.half_close()
             assert 400 <= connection.read_response().status < 500
         except ConnectionError:
-            # Nothing was said to who says nothing, or too much to be read.
+            # The proxy closes the connection after an empty request or one that is too large.
             pass
     with connect(proxy) as connection:
         connection.send(b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000)
         assert connection.read_response().status == 431
         assert connection.closed_by_server()
-    assert "Unhandled" not in victim.server.process.log[said:]
+    assert "Unhandled" not in victim.server.process.log[log_size:]
     headers = {"Proxy-Authorization": login(proxy), **victim.authorization}
     response = exchange(proxy, request(f"GET {HOST}/ HTTP/1.1", headers, host="pypi.example"))
     assert response.status == 200, response

@@ -1,4 +1,4 @@
-"""Bad HTTP: an response below 500 or a closed connection; the next request is served."""
+"""Malformed HTTP requests: they are rejected, and the server serves the next request."""
 
 from __future__ import annotations
 
@@ -128,14 +128,14 @@ def test_a_content_length_that_is_too_short_is_rejected(victim: Index, length: i
 
 
 @pytest.mark.parametrize("size", [0, 2 * MEBIBYTE])
-@pytest.mark.parametrize("lacking", [1, 100])
+@pytest.mark.parametrize("missing", [1, 100])
 def test_a_content_length_that_is_too_long_stores_nothing(
-    victim: Index, size: int, lacking: int
+    victim: Index, size: int, missing: int
 ) -> None:
     form = encode(fields(wheel(padding=size)))
-    # The form is whole up to its last boundary, which lacks.
+    # The form is complete except for its last boundary.
     body = form.body[:-4]
-    data = head(victim, form, Content_Length=str(len(body) + lacking)) + body
+    data = head(victim, form, Content_Length=str(len(body) + missing)) + body
     assert_rejected(send_raw(victim, data))
 
 
@@ -207,6 +207,6 @@ def test_randomly_mutated_requests_cause_no_server_error(server: Server, seed: i
     ]
     more = {"Accept": "text/html;q=0.5", "Range": "bytes=0-5", "If-None-Match": '"x"'}
     for _ in range(60):
-        whole = request(random_.choice(lines), {**index.authorization, **more})
-        assert_no_server_error(send_raw(index, mutate(random_, whole)))
+        valid = request(random_.choice(lines), {**index.authorization, **more})
+        assert_no_server_error(send_raw(index, mutate(random_, valid)))
     index.done("DELETE")

@@ -1,4 +1,4 @@
-"""Bad forms and archives: refused with a reason; the next request is served."""
+"""Malformed forms and archives: they are rejected with a reason, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passphrases and tokens: in no file, log, page, error or journal."""
+"""Passphrases and tokens appear in no file, log, page, error or journal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHOSEN = "a-chosen:päss/phrase%40"
 
 
 def spellings(secret: str) -> set[bytes]:
-    """How a secret could stand somewhere."""
+    """Return the encodings in which a secret could appear."""
     raw = secret.encode()
     return {
         raw,
@@ -38,12 +38,12 @@ def spellings(secret: str) -> set[bytes]:
 def assert_absent(secrets: list[str], place: str, data: bytes) -> None:
     for secret in secrets:
         for spelling in spellings(secret):
-            assert spelling not in data, f"a secret stands in {place}"
+            assert spelling not in data, f"a secret appears in {place}"
 
 
 @pytest.fixture
 def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], list[bytes]]:
-    """A server after much use, every secret that was used, and all that it answered."""
+    """A server after many requests, the secrets that were used, and all responses."""
     server = Server(start_server("--data", tmp_path / "data"))
     index = server.repository(overwrite_protection=True)
     chosen = server.user(passphrase=CHOSEN)
@@ -93,7 +93,7 @@ def test_no_secret_appears_in_responses_logs_or_stored_files(
 ) -> None:
     server, secrets, said = used
     for response in said:
-        assert_absent(secrets, "an response", response)
+        assert_absent(secrets, "a response", response)
     assert_absent(secrets, "the log", server.process.log.encode())
     server.process.stop()
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
@@ -101,7 +101,7 @@ def test_no_secret_appears_in_responses_logs_or_stored_files(
     for path in kept:
         assert_absent(secrets, path.name, path.read_bytes())
     assert_absent(secrets, "the log", server.process.log.encode())
-    # The state file is the one place, and for the admin user alone.
+    # Only the state file contains a secret: the admin password.
     state = server.process.state_file.read_bytes()
     assert server.admin[1].encode() in state
     assert_absent(secrets[:-1], "the state file", state)
@@ -156,7 +156,6 @@ def test_a_passphrase_is_stored_as_a_salted_slow_hash(
 
 
 def test_unknown_users_and_wrong_passphrases_get_the_same_response(index: Index) -> None:
-    """The same refusal, whoever is asked about."""
     unknown = exchange(index.url, ask(index, "nobody@example.com"))
     known = exchange(index.url, ask(index, index.username))
     assert (unknown.status, unknown.reason, unknown.body) == (
@@ -179,7 +178,7 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, 
         compared.append(one == other)
         return compared[-1]
 
-    async def story() -> None:
+    async def scenario() -> None:
         organization = Organization(
             "example", LocalStorage.in_memory(), admin_username="a@b.c", admin_password="secret"
         )
@@ -192,9 +191,9 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, 
         wrong = token[:-1] + "!" if who == "token" else "wrong"
         with pytest.raises(UnauthenticatedError):
             await organization.access.identify(name, wrong)
-        # Of the admin's login the name is compared too; the secret never is in another way.
+        # The admin's user name is compared in the same way, before the password.
         assert compared[-1] is False
         await organization.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert compared

@@ -1,4 +1,4 @@
-"""wire.md 6, E: uploads that are accepted."""
+"""Uploads that are accepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METADATA_VERSIONS = ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.
 
 
 def posted(index: Index, form: Form, **headers: str) -> bytes:
-    """The request that uploads a form."""
+    """Return the request that uploads a form."""
     return request(
         f"POST {index.path} HTTP/1.1",
         {**index.authorization, "Content-Type": form.content_type, **headers},
@@ -99,16 +99,16 @@ def test_the_file_may_have_any_content_type(index: Index, content_type: str | No
 
 def test_the_journal_lists_all_values_of_a_repeated_field(index: Index) -> None:
     classifiers = ["Private :: Do Not Upload", "Programming Language :: Python"]
-    index.post([*(("classifiers", each) for each in classifiers), *fields(wheel())])
+    index.post([*(("classifiers", classifier) for classifier in classifiers), *fields(wheel())])
     assert index.journal()[0]["form"]["classifiers"] == classifiers
 
 
-@pytest.mark.parametrize("absent", ["", "UNKNOWN"])
+@pytest.mark.parametrize("unknown", ["", "UNKNOWN"])
 @pytest.mark.parametrize(
     "name", ["version", "filetype", "md5_digest", "blake2_256_digest", "requires_python", "comment"]
 )
-def test_empty_and_unknown_values_count_as_missing(index: Index, name: str, absent: str) -> None:
-    assert index.upload(wheel(), **{name: absent}).status_code == 200
+def test_empty_and_unknown_values_count_as_missing(index: Index, name: str, unknown: str) -> None:
+    assert index.upload(wheel(), **{name: unknown}).status_code == 200
     assert index.files()["demo-1.0-py3-none-any.whl"].get("requires-python") is None
 
 
@@ -132,16 +132,16 @@ def test_every_metadata_version_is_accepted(index: Index, version: str) -> None:
         assert index.file(archive).content == archive.data
 
 
-@pytest.mark.parametrize("claimed", ["1.0", "2.3", "2.6", "3.0", "nonsense"])
-def test_the_forms_metadata_version_may_differ_from_the_files(index: Index, claimed: str) -> None:
-    response = index.upload(wheel(metadata_version="2.4"), metadata_version=claimed)
+@pytest.mark.parametrize("declared", ["1.0", "2.3", "2.6", "3.0", "nonsense"])
+def test_the_forms_metadata_version_may_differ_from_the_files(index: Index, declared: str) -> None:
+    response = index.upload(wheel(metadata_version="2.4"), metadata_version=declared)
     assert response.status_code == 200
 
 
 def test_other_fields_of_the_form_may_differ_from_the_file(index: Index) -> None:
     archive = wheel(requires_python=">=3.8")
-    claims = {"requires_python": ">=2.7", "summary": "another", "pyversion": "cp27"}
-    assert index.upload(archive, **claims).status_code == 200
+    declared = {"requires_python": ">=2.7", "summary": "another", "pyversion": "cp27"}
+    assert index.upload(archive, **declared).status_code == 200
     assert index.files()[archive.filename]["requires-python"] == ">=3.8"
 
 
@@ -158,7 +158,7 @@ def test_an_sdist_may_be_a_tar_or_zip_archive(index: Index, ending: str) -> None
 
 
 def test_name_digest_and_content_are_sufficient(index: Index) -> None:
-    """CloudRepo's own client sends no more."""
+    """CloudRepo's own client sends only these fields."""
     archive = wheel()
     content = ("content", File(archive.filename, archive.data))
     response = index.post([("name", "Demo"), ("sha256_digest", archive.sha256), content])
@@ -168,8 +168,8 @@ def test_name_digest_and_content_are_sufficient(index: Index) -> None:
 @pytest.mark.parametrize("digest", ["sha256", "md5", "blake2_256"])
 def test_one_digest_is_sufficient_and_may_be_in_upper_case(index: Index, digest: str) -> None:
     archive = wheel()
-    claim = {f"{digest}_digest": getattr(archive, digest).upper()}
-    assert index.upload(archive, **{"sha256_digest": None, **claim}).status_code == 200
+    declared = {f"{digest}_digest": getattr(archive, digest).upper()}
+    assert index.upload(archive, **{"sha256_digest": None, **declared}).status_code == 200
 
 
 def test_a_file_is_visible_before_the_response_to_its_upload(index: Index) -> None:

@@ -1,4 +1,4 @@
-"""wire.md 6, G: authentication."""
+"""Authentication: who may read and upload, and what others receive."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_a_user_name_may_be_any_e_mail_address(index: Index, email: str) -> None
     for encoding in ("utf-8", "latin-1"):
         headers = {"Authorization": basic(email, passphrase, encoding=encoding)}
         assert index.request("GET", "/", auth=None, headers=headers).status_code == 200
-    shouted = {"Authorization": basic(email.upper(), passphrase)}
-    assert index.request("GET", "/", auth=None, headers=shouted).status_code == 200
+    upper_case = {"Authorization": basic(email.upper(), passphrase)}
+    assert index.request("GET", "/", auth=None, headers=upper_case).status_code == 200
 
 
 @pytest.mark.parametrize(

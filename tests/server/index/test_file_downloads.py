@@ -1,4 +1,4 @@
-"""wire.md 6, D: files, their metadata, parts of them, and what a cache may keep."""
+"""Downloads of files and core metadata: ranges, compression and caching."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LARGE = 3 << 19
 
 @pytest.fixture(scope="module", params=["small", "large"])
 def archive(request: pytest.FixtureRequest) -> Archive:
-    """A file that is sent in one piece, and one that is streamed."""
+    """A small file, which is sent in one piece, or a large one, which is streamed."""
     return wheel(padding=LARGE if request.param == "large" else 0)
 
 
 @pytest.fixture(scope="module")
 def stored(server: Server, archive: Archive) -> Index:
-    """A repository that has the file, for tests that only read."""
+    """A repository with the file, for tests that only read."""
     index = server.repository()
     index.publish(archive)
     return index
@@ -31,7 +31,7 @@ def stored(server: Server, archive: Archive) -> Index:
 
 @pytest.fixture(scope="module")
 def path(archive: Archive) -> str:
-    """Where the file is."""
+    """The path of the file."""
     return f"/demo/{archive.filename}"
 
 
@@ -81,14 +81,14 @@ def test_core_metadata_is_replaced_with_its_file(index: Index) -> None:
 
 def test_head_of_a_file_has_the_headers_of_get_and_no_body(stored: Index, path: str) -> None:
     with connect(stored.url) as connection:
-        # A body would stand before the second response.
+        # A body would precede the second response.
         for method in ("HEAD", "GET"):
             connection.send(request(f"{method} {stored.path}{path} HTTP/1.1", stored.authorization))
         head, get = connection.read_response(method="HEAD"), connection.read_response()
     assert head.status == get.status == 200
-    unsettled = {"Date", "X-Request-Id"}
-    assert {k: v for k, v in head.headers.items() if k not in unsettled} == {
-        k: v for k, v in get.headers.items() if k not in unsettled
+    variable = {"Date", "X-Request-Id"}
+    assert {k: v for k, v in head.headers.items() if k not in variable} == {
+        k: v for k, v in get.headers.items() if k not in variable
     }
 
 
@@ -119,7 +119,7 @@ def test_files_accept_range_requests(stored: Index, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("requested", "first", "last"),
     [
         ("bytes=0-0", 0, 0),
         ("bytes=10-19", 10, 19),
@@ -130,11 +130,11 @@ def test_files_accept_range_requests(stored: Index, path: str) -> None:
     ],
 )
 def test_a_range_request_returns_exactly_that_range(
-    stored: Index, archive: Archive, path: str, asked: str, first: int, last: int
+    stored: Index, archive: Archive, path: str, requested: str, first: int, last: int
 ) -> None:
     size = len(archive.data)
     first, last = first % size, last % size
-    response = stored.get(path, Range=asked)
+    response = stored.get(path, Range=requested)
     assert response.status_code == 206
     assert response.content == archive.data[first : last + 1]
     assert response.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
@@ -142,21 +142,23 @@ def test_a_range_request_returns_exactly_that_range(
     assert response.headers["ETag"] == f'"{archive.sha256}"'
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-0,2-3", "bytes=5-3", "items=0-1", "bytes=", "bytes=-"])
+@pytest.mark.parametrize(
+    "requested", ["bytes=0-0,2-3", "bytes=5-3", "items=0-1", "bytes=", "bytes=-"]
+)
 def test_anything_but_a_single_range_is_ignored(
-    stored: Index, archive: Archive, path: str, asked: str
+    stored: Index, archive: Archive, path: str, requested: str
 ) -> None:
-    response = stored.get(path, Range=asked)
+    response = stored.get(path, Range=requested)
     assert response.status_code == 200
     assert response.content == archive.data
 
 
-@pytest.mark.parametrize("asked", ["bytes={size}-", "bytes=99999999-", "bytes=-0"])
+@pytest.mark.parametrize("requested", ["bytes={size}-", "bytes=99999999-", "bytes=-0"])
 def test_a_range_beyond_the_end_is_416(
-    stored: Index, archive: Archive, path: str, asked: str
+    stored: Index, archive: Archive, path: str, requested: str
 ) -> None:
     size = len(archive.data)
-    response = stored.get(path, Range=asked.format(size=size))
+    response = stored.get(path, Range=requested.format(size=size))
     assert response.status_code == 416
     assert response.headers["Content-Range"] == f"bytes */{size}"
 
@@ -174,13 +176,14 @@ def test_a_matching_etag_is_304_without_a_body(stored: Index, path: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"), [("*", 304), ('"other", {tag}', 304), ("W/{tag}", 304), ('"other"', 200)]
+    ("requested", "status"),
+    [("*", 304), ('"other", {tag}', 304), ("W/{tag}", 304), ('"other"', 200)],
 )
 def test_if_none_match_may_be_a_list_a_weak_etag_or_a_star(
-    stored: Index, path: str, asked: str, status: int
+    stored: Index, path: str, requested: str, status: int
 ) -> None:
     tag = stored.get(path).headers["ETag"]
-    assert stored.get(path, If_None_Match=asked.format(tag=tag)).status_code == status
+    assert stored.get(path, If_None_Match=requested.format(tag=tag)).status_code == status
 
 
 def test_if_range_with_an_outdated_etag_returns_the_whole_file(

@@ -1,4 +1,4 @@
-"""wire.md 6, B: the HTML form of the simple API."""
+"""The HTML pages of the simple API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VOID = {"meta", "br"}
 
 
 class Page(HTMLParser):
-    """A page, parsed strictly: what is opened is closed."""
+    """A page, parsed strictly: every element must be closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def page(index: Index, below: str = "/demo/") -> Page:
 
 
 def anchor(index: Index, archive: Archive) -> dict[str, str | None]:
-    """The attributes of a file's link."""
+    """Return the attributes of a file's link."""
     return next(attrs for attrs, text in page(index).anchors if text == archive.filename)
 
 
@@ -139,9 +139,9 @@ def test_core_metadata_is_listed_only_if_it_is_served(index: Index) -> None:
     old, new, built = sdist(), sdist(version="2.0", metadata_version="2.2"), wheel()
     index.publish(old, new, built)
     for archive in (old, new, built):
-        told = "data-core-metadata" in anchor(index, archive)
+        listed = "data-core-metadata" in anchor(index, archive)
         served = index.get(f"/demo/{archive.filename}.metadata")
-        assert told == (served.status_code == 200) == (archive is not old)
+        assert listed == (served.status_code == 200) == (archive is not old)
 
 
 def test_the_status_of_a_project_is_in_the_head_of_its_page(index: Index) -> None:

@@ -1,4 +1,4 @@
-"""wire.md 6, C: the JSON form of the simple API."""
+"""The JSON pages of the simple API, and the negotiation of content types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POETRY = "application/vnd.pypi.simple.v1+json, */*;q=0.1"
 
 
 def content_type(index: Index, accept: str | None, query: str = "") -> str:
-    """What a page comes as, which is the same for the root and for a project."""
+    """Return the content type of the root page, which that of a project must equal."""
     index.publish(wheel())
     found = set()
     for below in ("/", "/demo/"):
@@ -162,14 +162,14 @@ def test_an_upload_time_has_the_specified_format(index: Index) -> None:
 
 
 def test_yanked_is_a_boolean_or_a_reason(index: Index) -> None:
-    kept, plain, told = (wheel(version=version) for version in ("1.0", "2.0", "3.0"))
-    index.publish(kept, plain, told)
+    kept, plain, explained = (wheel(version=version) for version in ("1.0", "2.0", "3.0"))
+    index.publish(kept, plain, explained)
     index.done("PATCH", f"/files/{plain.filename}", {"yanked": True})
-    index.done("PATCH", f"/files/{told.filename}", {"yanked": "it breaks"})
+    index.done("PATCH", f"/files/{explained.filename}", {"yanked": "it breaks"})
     files = index.files()
     assert files[kept.filename]["yanked"] is False
     assert files[plain.filename]["yanked"] is True
-    assert files[told.filename]["yanked"] == "it breaks"
+    assert files[explained.filename]["yanked"] == "it breaks"
 
 
 def test_core_metadata_is_a_digest_or_false(index: Index) -> None:
@@ -179,7 +179,7 @@ def test_core_metadata_is_a_digest_or_false(index: Index) -> None:
     digest = {"sha256": Archive("METADATA", built.metadata).sha256}
     assert files[built.filename]["core-metadata"] == digest
     assert files[source.filename]["core-metadata"] is False
-    # On which pip 22.3 to 23.1 fails: https://github.com/pypa/pip/issues/12042
+    # pip 22.3 to 23.1 fails if this key exists: https://github.com/pypa/pip/issues/12042
     assert "dist-info-metadata" not in files[built.filename]
 
 
@@ -232,9 +232,9 @@ def test_the_status_of_a_project_is_on_its_page(index: Index) -> None:
 
 def test_requires_python_is_listed_if_it_is_known(index: Index) -> None:
     built, source = wheel(requires_python=">=3.8"), sdist(requires_python=">=3.9")
-    silent = wheel(version="2.0")
-    index.publish(built, source, silent)
+    unspecified = wheel(version="2.0")
+    index.publish(built, source, unspecified)
     files = index.files()
     assert files[built.filename]["requires-python"] == ">=3.8"
     assert files[source.filename]["requires-python"] == ">=3.9"
-    assert files[silent.filename].get("requires-python") is None
+    assert files[unspecified.filename].get("requires-python") is None

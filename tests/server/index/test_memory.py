@@ -1,4 +1,4 @@
-"""Memory stays flat, whatever the size of a file."""
+"""Memory use does not depend on the size of a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.wait import wait_until
 MEBIBYTE = 1 << 20
 SIZE = 128 * MEBIBYTE
 ALLOWED = 40 * MEBIBYTE
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def large() -> Archive:
 
 @pytest.fixture
 def index(own_server: Server) -> Index:
-    """A repository on a server that has done all that it does, if on a small scale."""
+    """A repository on a server that has done each operation once, so that all is imported."""
     index = own_server.repository()
     index.publish(wheel("warm", padding=2 * MEBIBYTE))
     assert index.get(f"/warm/{wheel('warm').filename}").status_code == 200
@@ -124,12 +124,12 @@ def test_an_archive_bomb_is_rejected_with_little_memory(index: Index, what: str)
     form = encode(fields(archive))
     seen = [resident(index)]
     with ThreadPoolExecutor(1) as pool:
-        response = pool.submit(index.send, form, timeout=PATIENCE)
+        response = pool.submit(index.send, form, timeout=TIMEOUT)
 
         def done() -> bool:
             seen.append(resident(index))
             return response.done()
 
-        wait_until(done, f"{what} to be answered", seconds=PATIENCE)
+        wait_until(done, f"the response to {what}", seconds=TIMEOUT)
     assert response.result().status_code == 400, response.result().reason
     assert max(seen) - seen[0] < ALLOWED

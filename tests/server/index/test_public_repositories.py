@@ -1,4 +1,4 @@
-"""Public repositories: anybody reads, nobody writes, and a private one is not there."""
+"""Public repositories: anonymous clients may read them, and nobody may write there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def public(server: Server) -> Index:
 
 
 def read(index: Index, below: str = "/", method: str = "GET", **options: Any) -> requests.Response:  # noqa: ANN401 (requests' own options)
-    """Ask at the public URL, without a login."""
+    """Send a request to the public URL, without credentials."""
     return index.server.request(method, f"/public{index.path}{below}", **options)
 
 
@@ -83,7 +83,7 @@ def test_a_private_repository_is_not_found(index: Index, below: str) -> None:
     assert "repository could not be found" in response.json()["error"]
     nowhere = index.server.request("GET", f"/public/repositories/nowhere{below}")
     assert (nowhere.status_code, nowhere.headers["Content-Type"]) == (404, "application/json")
-    # Nobody learns from the response which private repositories there are.
+    # The response does not reveal which private repositories exist.
     assert response.text.replace(index.name, "nowhere") == nowhere.text
 
 

@@ -1,4 +1,4 @@
-"""wire.md 6, F: uploads that are refused."""
+"""Uploads that are rejected."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.forms import Field, File, Form, encode, fields
 from tests.support.index import Index, Server
 from tests.support.raw import connect, request
 
-AT_ONCE = 20
+CONCURRENT = 20
 
 
 def assert_rejected(response: requests.Response, status: int, *words: str) -> None:
-    """A refusal says why in its reason and in its body, in every key that a client reads."""
+    """The reason phrase and every key of the body that a client reads say why."""
     assert response.status_code == status, response.reason
     assert response.headers["Content-Type"] == "application/json"
     body = response.json()
@@ -206,7 +206,7 @@ def test_identical_content_is_accepted_in_the_pypi_dialect(server: Server) -> No
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [
         {"sha256_digest": "0" * 64},
         {"name": "other"},
@@ -217,26 +217,26 @@ def test_identical_content_is_accepted_in_the_pypi_dialect(server: Server) -> No
         {},
     ],
 )
-def test_a_rejected_upload_changes_nothing(protected: Index, spoil: dict[str, str]) -> None:
+def test_a_rejected_upload_changes_nothing(protected: Index, change: dict[str, str]) -> None:
     archive = wheel()
     protected.publish(archive)
     path = f"/demo/{archive.filename}"
 
     def everything() -> list[object]:
         responses = [protected.get(below) for below in ("/", "/demo/", path, path + ".metadata")]
-        seen: list[object] = [(each.content, each.headers.get("ETag")) for each in responses]
-        return [*seen, protected.done("GET", "/projects/demo")]
+        content: list[object] = [(page.content, page.headers.get("ETag")) for page in responses]
+        return [*content, protected.done("GET", "/projects/demo")]
 
     before, blobs = everything(), protected.server.blobs()
-    assert protected.upload(wheel(module="x = 2\n"), **spoil).status_code in (400, 409)
-    assert protected.upload(wheel(module="y", padding=2 << 20), **spoil).status_code in (400, 409)
+    assert protected.upload(wheel(module="x = 2\n"), **change).status_code in (400, 409)
+    assert protected.upload(wheel(module="y", padding=2 << 20), **change).status_code in (400, 409)
     assert everything() == before
     assert protected.server.keeps_only_blobs(blobs)
 
 
 def test_exactly_one_of_many_concurrent_uploads_succeeds(protected: Index) -> None:
-    archives = [wheel(module=f"x = {number}\n") for number in range(AT_ONCE)]
-    together = threading.Barrier(AT_ONCE)
+    archives = [wheel(module=f"x = {number}\n") for number in range(CONCURRENT)]
+    together = threading.Barrier(CONCURRENT)
 
     def upload(archive: Archive) -> int:
         with requests.Session() as session:
@@ -252,9 +252,9 @@ def test_exactly_one_of_many_concurrent_uploads_succeeds(protected: Index) -> No
             )
             return response.status_code
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT) as pool:
         statuses = list(pool.map(upload, archives))
-    assert sorted(statuses) == [200] + [409] * (AT_ONCE - 1)
+    assert sorted(statuses) == [200] + [409] * (CONCURRENT - 1)
     winner = archives[statuses.index(200)]
     assert protected.file(winner).content == winner.data
     assert protected.files()[winner.filename]["hashes"] == {"sha256": winner.sha256}

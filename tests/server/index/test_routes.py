@@ -1,4 +1,4 @@
-"""wire.md 6, A: routes."""
+"""The URLs of a repository, and the methods that they support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: whether the server lives, and whether it can serve."""
+"""The health checks `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_server_without_its_store_is_healthy_but_not_ready(start_server: Start
     assert server.request("GET", "/readyz").status_code == 200
     shutil.rmtree(folder)
     folder.touch()
-    wait_until(lambda: server.request("GET", "/readyz").status_code == 503, "/readyz to be refused")
+    wait_until(lambda: server.request("GET", "/readyz").status_code == 503, "/readyz to be 503")
     response = server.request("GET", "/readyz")
     assert (response.status_code, response.reason) == (503, "The storage does not response.")
     assert folder.name not in response.text
