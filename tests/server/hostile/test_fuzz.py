@@ -194,24 +194,26 @@ def test_random_forms_cause_no_server_error(
     assert_no_server_error(send_raw(victim.index, request(line, headers) + body))
 
 
-@given(filename=filenames, way=st.sampled_from(("form", "put", "get", "delete", "patch")))
+@given(filename=filenames, method=st.sampled_from(("form", "put", "get", "delete", "patch")))
 @search_settings(100, 20_000)
-def test_random_file_names_cause_no_server_error(victim: Victim, filename: str, way: str) -> None:
+def test_random_file_names_cause_no_server_error(
+    victim: Victim, filename: str, method: str
+) -> None:
     index = victim.index
     admin = {"Authorization": basic(*index.server.admin)}
     data = filename.encode(errors="surrogateescape")
     path = quote(data, safe="")
-    if way == "form":
+    if method == "form":
         form = encode([*fields(wheel())[:-1], ("content", File("NAME", wheel().data))])
         body = form.body.replace(b"NAME", data)
         headers = {**index.authorization, "Content-Type": form.content_type}
         whole = request(f"POST {index.path} HTTP/1.1", headers, body)
-    elif way == "get":
+    elif method == "get":
         whole = request(f"GET {index.path}/demo/{path} HTTP/1.1", index.authorization)
     else:
         target = f"/api/repositories/{index.name}/files/{path}"
-        body = {"put": wheel().data, "patch": b'{"yanked": true}'}.get(way, b"")
-        whole = request(f"{way.upper()} {target} HTTP/1.1", admin, body)
+        body = {"put": wheel().data, "patch": b'{"yanked": true}'}.get(method, b"")
+        whole = request(f"{method.upper()} {target} HTTP/1.1", admin, body)
     assert_no_server_error(send_raw(index, whole))
 
 
@@ -238,7 +240,7 @@ names = st.one_of(
     path=st.lists(targets, max_size=6),
     query=st.one_of(st.just(""), octets.map(lambda data: "?" + data.decode("latin-1"))),
     headers=st.dictionaries(names, st.one_of(texts, st.text(max_size=30)), max_size=4),
-    who=st.sampled_from(("user", "admin", "nobody")),
+    login=st.sampled_from(("user", "admin", "nobody")),
     body=octets,
 )
 @search_settings(200, 40_000)
@@ -248,12 +250,12 @@ def test_random_requests_cause_no_server_error(
     path: list[str],
     query: str,
     headers: dict[str, str],
-    who: str,
+    login: str,
     body: bytes,
 ) -> None:
     index = victim.index
-    login = {"user": index.authorization, "admin": {"Authorization": basic(*index.server.admin)}}
-    all_headers = {**login.get(who, {}), **headers}
+    logins = {"user": index.authorization, "admin": {"Authorization": basic(*index.server.admin)}}
+    all_headers = {**logins.get(login, {}), **headers}
     lines = [f"{method} /{'/'.join(path)}{query} HTTP/1.1", "Host: x"]
     lines += [f"{name}: {value}" for name, value in all_headers.items()]
     if not {"Content-Length", "Transfer-Encoding"} & set(headers):

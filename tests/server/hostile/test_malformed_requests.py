@@ -165,9 +165,9 @@ def test_clients_that_read_nothing_do_not_block_others(server: Server) -> None:
     index = server.repository()
     large = wheel(padding=8 * MEBIBYTE)
     index.publish(large)
-    ask = request(f"GET {index.path}/demo/{large.filename} HTTP/1.1", index.authorization)
+    get = request(f"GET {index.path}/demo/{large.filename} HTTP/1.1", index.authorization)
     with connect(index.url) as first, connect(index.url) as second:
-        first.send(ask)
+        first.send(get)
         second.send(b"POST ")
         for _ in range(5):
             assert index.get("/demo/").status_code == 200

@@ -50,11 +50,11 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
     changed = server.user()
     server.done("PATCH", f"/users/{quote(changed[0])}", {"passphrase": CHOSEN + "-2"})
     reader = server.user(read_only=True)
-    made = [
+    created = [
         server.done("POST", "/tokens", {"repository": index.name, "read_only": read_only})
         for read_only in (True, False)
     ]
-    tokens = [token["token"] for token in made]
+    tokens = [token["token"] for token in created]
     logins = [index.auth, chosen, (changed[0], CHOSEN + "-2"), reader, *(("t", t) for t in tokens)]
     responses = []
     for auth in logins:
@@ -80,25 +80,25 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
         server.api("GET", "/nothing"),
     ]
     secrets = [index.password, CHOSEN, changed[1], reader[1], *tokens, server.admin[1]]
-    said = [
+    texts = [
         f"{response.reason}\n{response.headers}\n".encode(errors="replace") + response.content
         for response in responses
     ]
     server.close()
-    return server, secrets, said
+    return server, secrets, texts
 
 
 def test_no_secret_appears_in_responses_logs_or_stored_files(
     used: tuple[Server, list[str], list[bytes]], tmp_path: Path
 ) -> None:
-    server, secrets, said = used
-    for response in said:
+    server, secrets, texts = used
+    for response in texts:
         assert_absent(secrets, "a response", response)
     assert_absent(secrets, "the log", server.process.log.encode())
     server.process.stop()
-    kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert kept
-    for path in kept:
+    stored_files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert stored_files
+    for path in stored_files:
         assert_absent(secrets, path.name, path.read_bytes())
     assert_absent(secrets, "the log", server.process.log.encode())
     # Only the state file contains a secret: the admin password.
@@ -156,8 +156,8 @@ def test_a_passphrase_is_stored_as_a_salted_slow_hash(
 
 
 def test_unknown_users_and_wrong_passphrases_get_the_same_response(index: Index) -> None:
-    unknown = exchange(index.url, ask(index, "nobody@example.com"))
-    known = exchange(index.url, ask(index, index.username))
+    unknown = exchange(index.url, failed_login(index, "nobody@example.com"))
+    known = exchange(index.url, failed_login(index, index.username))
     assert (unknown.status, unknown.reason, unknown.body) == (
         known.status,
         known.reason,
@@ -165,13 +165,13 @@ def test_unknown_users_and_wrong_passphrases_get_the_same_response(index: Index)
     )
 
 
-def ask(index: Index, username: str) -> bytes:
+def failed_login(index: Index, username: str) -> bytes:
     headers = {"Authorization": basic(username, "wrong-passphrase")}
     return request(f"GET {index.path}/ HTTP/1.1", headers)
 
 
-@pytest.mark.parametrize("who", ["admin", "user", "chosen", "token"])
-def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+@pytest.mark.parametrize("kind", ["admin", "user", "chosen", "token"])
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     compared: list[bool] = []
 
     def compare(one: bytes | str, other: bytes | str) -> bool:
@@ -186,12 +186,12 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, 
         await organization.users.create("chosen@b.c", passphrase="chosen by a person")
         repository = await organization.create_repository("demo")
         _, token = await organization.tokens.create(repository.document)
-        name = {"admin": "a@b.c", "token": "any"}.get(who, f"{who}@b.c")
+        name = {"admin": "a@b.c", "token": "any"}.get(kind, f"{kind}@b.c")
         monkeypatch.setattr("hmac.compare_digest", compare)
-        wrong = token[:-1] + "!" if who == "token" else "wrong"
+        wrong = token[:-1] + "!" if kind == "token" else "wrong"
         with pytest.raises(UnauthenticatedError):
             await organization.access.identify(name, wrong)
-        # The admin's user name is compared in the same way, before the password.
+        # compare_digest created the last comparison, and it failed.
         assert compared[-1] is False
         await organization.close()
 

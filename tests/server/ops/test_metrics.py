@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus is told, and who may ask."""
+"""The metrics of `/metrics`, and who may read them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def counted(start_server: StartServer) -> Server:
 
 
 def metrics(server: Server, name: str) -> Samples:
-    """The samples of a metric, by the values of their labels."""
+    """Return the samples of a metric, by the values of their labels."""
     response = server.request("GET", "/metrics", auth=server.admin)
     assert response.status_code == 200, response.text
     return {
@@ -113,7 +113,7 @@ def test_requests_in_flight_are_counted(counted: Server) -> None:
     head["Content-Type"] = "multipart/form-data; boundary=x"
     with connect(counted.url) as connection:
         connection.send(request(f"POST {index.path} HTTP/1.1", head) + b"--x\r\n")
-        # The question itself is the other one.
+        # The request for the metrics is the other one.
         wait_until(lambda: in_flight() == 2, "the upload to be in flight")
     wait_until(lambda: in_flight() == 1, "the upload to be over")
     counted.close()
@@ -124,15 +124,15 @@ def test_metrics_require_a_user_of_the_organization(counted: Server) -> None:
     reader = counted.user(read_only=True)
     token = counted.done("POST", "/tokens", {"repository": index.name})["token"]
 
-    def asked(auth: tuple[str, str] | None) -> requests.Response:
+    def get(auth: tuple[str, str] | None) -> requests.Response:
         return counted.request("GET", "/metrics", auth=auth)
 
-    assert asked(counted.admin).status_code == asked(reader).status_code == 200
-    assert asked(("token", token)).status_code == 403
-    assert asked((reader[0], "wrong-passphrase")).status_code == 401
-    nobody = asked(None)
-    assert nobody.status_code == 401
-    assert nobody.headers["WWW-Authenticate"].startswith("Basic ")
+    assert get(counted.admin).status_code == get(reader).status_code == 200
+    assert get(("token", token)).status_code == 403
+    assert get((reader[0], "wrong-passphrase")).status_code == 401
+    anonymous = get(None)
+    assert anonymous.status_code == 401
+    assert anonymous.headers["WWW-Authenticate"].startswith("Basic ")
     counted.close()
 
 
@@ -146,9 +146,9 @@ def test_labels_have_few_values_whatever_clients_request(counted: Server) -> Non
         counted.api("GET", f"/repositories/demo-{number}")
         exchange(counted.url, request(f"{verbs[number % 5]} /x-{number} HTTP/1.1"))
     assert len(metrics(counted, "cloudrepo_requests_total")) < 12
-    told = counted.request("GET", "/metrics", auth=counted.admin).text
-    assert index.name not in told
-    assert index.username not in told
+    text = counted.request("GET", "/metrics", auth=counted.admin).text
+    assert index.name not in text
+    assert index.username not in text
     counted.close()
 
 

@@ -40,7 +40,7 @@ class RequestState(msgspec.Struct):
     scheme: str | None = None
     """The scheme that a trusted proxy in front of this server reported, if any."""
     impersonated_path: str | None = None
-    """The path on this server that a request to an impersonated host stands for."""
+    """The path on this server that a request to an impersonated host is handled as."""
     principal: Principal | None = None
     """The authenticated user, if known before any credentials were read."""
     index_path: IndexPath | None = None

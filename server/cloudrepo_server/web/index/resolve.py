@@ -13,7 +13,7 @@ from cloudrepo_server.web.http.request_state import RequestState, state_of
 def resolve_repository(organization: Organization) -> Middleware:
     """Return the middleware that parses the path and finds the repository, for `resolved`.
 
-    A request through an impersonated host is for the path that it stands for.
+    A request to an impersonated host is handled as one for its `impersonated_path`.
     """
 
     @web.middleware
