@@ -176,7 +176,7 @@ class Repository(RepositoryContents):
         no credentials there, and projects also have JSON pages as on PyPI.
 
         Args:
-            urls: the URLs of indexes or repositories, such as `https://pypi.org/simple/`.
+            urls: the URLs of indexes or repositories, such as `https://index.example.com/simple/`.
 
         Raises:
             ServerError: a URL is invalid, the extra `tls` is not installed, or the server has no
