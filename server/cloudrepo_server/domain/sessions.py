@@ -6,7 +6,7 @@ from time import time
 
 from cloudrepo_server.keys import PORTAL_KEY, SESSIONS, session_key
 from cloudrepo_server.models import Document
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage import Documents
 
 LIFETIME = 12 * 60 * 60
 
@@ -29,8 +29,8 @@ class SessionDocument(Document, frozen=True, kw_only=True):
 class Sessions:
     """The sessions of an organization's portal."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
         self._key: bytes | None = None
 
     async def key(self) -> bytes:
@@ -41,8 +41,8 @@ class Sessions:
         """
         if self._key is None:
             new = KeyDocument(secret=secrets.token_hex(32))
-            await self._storage.change(PORTAL_KEY, KeyDocument, lambda existing: existing or new)
-            stored = await self._storage.read(PORTAL_KEY, KeyDocument)
+            await self._documents.change(PORTAL_KEY, KeyDocument, lambda existing: existing or new)
+            stored = await self._documents.read(PORTAL_KEY, KeyDocument)
             self._key = bytes.fromhex((stored or new).secret)
         return self._key
 
@@ -55,7 +55,7 @@ class Sessions:
         await self.delete_expired()
         identifier = secrets.token_urlsafe(24)
         session = SessionDocument(id=_digest(identifier), username=username, begun=time())
-        await self._storage.change(session_key(session.id), SessionDocument, lambda _: session)
+        await self._documents.change(session_key(session.id), SessionDocument, lambda _: session)
         return identifier
 
     async def username(self, identifier: str) -> str | None:
@@ -64,7 +64,7 @@ class Sessions:
         Raises:
             StorageError: the store did not respond.
         """
-        session = await self._storage.read(session_key(_digest(identifier)), SessionDocument)
+        session = await self._documents.read(session_key(_digest(identifier)), SessionDocument)
         if session is None or _is_expired(session):
             return None
         return session.username
@@ -83,14 +83,14 @@ class Sessions:
         Raises:
             StorageError: the store did not respond.
         """
-        sessions = await self._storage.read_all(SESSIONS, SessionDocument)
+        sessions = await self._documents.read_all(SESSIONS, SessionDocument)
         expired = [session for session in sessions if _is_expired(session)]
         for session in expired:
             await self._delete(session.id)
         return len(expired)
 
     async def _delete(self, session_id: str) -> None:
-        await self._storage.change(session_key(session_id), SessionDocument, lambda _: None)
+        await self._documents.change(session_key(session_id), SessionDocument, lambda _: None)
 
 
 def _is_expired(session: SessionDocument) -> bool:

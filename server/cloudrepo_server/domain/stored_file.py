@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloudrepo_server.storage import SMALL_BLOB, Storage
+from cloudrepo_server.storage import SMALL_BLOB, Blobs
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -13,7 +13,7 @@ class StoredFile(msgspec.Struct, frozen=True):
 
     size: int
     sha256: str
-    _storage: Storage
+    _blobs: Blobs
     _key: str
 
     @property
@@ -24,7 +24,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     @property
     def path(self) -> Path | None:
         """The path on the local disk, or None."""
-        return self._storage.local_path(self._key)
+        return self._blobs.local_path(self._key)
 
     async def url(self) -> str | None:
         """Return a presigned URL, or None if clients are not sent to the store.
@@ -32,7 +32,7 @@ class StoredFile(msgspec.Struct, frozen=True):
         Raises:
             StorageError: the store did not respond.
         """
-        return await self._storage.presigned_url(self._key)
+        return await self._blobs.presigned_url(self._key)
 
     async def read(self) -> bytes:
         """Return the whole content.
@@ -41,7 +41,7 @@ class StoredFile(msgspec.Struct, frozen=True):
             FileNotFoundError: it was deleted.
             StorageError: the store did not respond.
         """
-        return await self._storage.get(self._key)
+        return await self._blobs.get(self._key)
 
     def stream(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Return the bytes from `start` up to, but not including, `end`.
@@ -50,4 +50,4 @@ class StoredFile(msgspec.Struct, frozen=True):
             FileNotFoundError: it was deleted.
             StorageError: the store did not respond.
         """
-        return self._storage.stream(self._key, start, end)
+        return self._blobs.stream(self._key, start, end)

@@ -9,7 +9,7 @@ from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.keys import TOKENS, token_key
 from cloudrepo_server.models import RepositoryDocument, TokenDocument
 from cloudrepo_server.specs.timestamps import now
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage import Documents
 
 TOKEN_PREFIX = "cloudrepo."  # noqa: S105 (the first part of every token, and no secret)
 
@@ -22,8 +22,8 @@ class Tokens:
     A token is `cloudrepo.ID.SECRET`. The ID is part of the key of its document.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
 
     async def create(
         self, repository: RepositoryDocument, *, read_only: bool = False
@@ -38,12 +38,12 @@ class Tokens:
             read_only=read_only,
             created=now(),
         )
-        await self._storage.change(token_key(document.id), TokenDocument, lambda _: document)
+        await self._documents.change(token_key(document.id), TokenDocument, lambda _: document)
         return document, f"{TOKEN_PREFIX}{document.id}.{secret}"
 
     async def all(self) -> list[TokenDocument]:
         """Return every token, oldest first."""
-        documents = await self._storage.read_all(TOKENS, TokenDocument)
+        documents = await self._documents.read_all(TOKENS, TokenDocument)
         return sorted(documents, key=lambda document: document.created)
 
     async def delete(self, token_id: str) -> None:
@@ -59,20 +59,20 @@ class Tokens:
 
         if not _is_id(token_id):
             delete(None)
-        await self._storage.change(token_key(token_id), TokenDocument, delete)
+        await self._documents.change(token_key(token_id), TokenDocument, delete)
 
     def prefetch(self, password: str) -> None:
         """Read the document of this password ahead of time, if the password is a token."""
         token_id, _ = _split(password)
         if token_id:
-            self._storage.prefetch((token_key(token_id), TokenDocument))
+            self._documents.prefetch((token_key(token_id), TokenDocument))
 
     async def verify(self, token: str) -> TokenDocument | None:
         """Return the document of this token, or None if the token is not valid."""
         token_id, secret = _split(token)
         if not token_id:
             return None
-        document = await self._storage.read(token_key(token_id), TokenDocument)
+        document = await self._documents.read(token_key(token_id), TokenDocument)
         if document is None or not hmac.compare_digest(_hash(secret), document.secret):
             return None
         return document

@@ -12,7 +12,7 @@ from cloudrepo_server.errors import ConflictError, InvalidError, NotFoundError
 from cloudrepo_server.keys import USERS, user_key
 from cloudrepo_server.models import UserDocument
 from cloudrepo_server.specs.timestamps import now
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage import Documents
 
 MIN_PASSPHRASE = 8
 MAX_PASSPHRASE = 1024
@@ -26,8 +26,8 @@ _MAX_VERIFIED = 1024
 class Users:
     """The repository users of an organization; e-mail addresses are compared without case."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
         self._hasher = PassphraseHasher()
         # The revision of the user's document with which a passphrase was verified.
         self._verified: OrderedDict[tuple[str, bytes], str] = OrderedDict()
@@ -72,7 +72,7 @@ class Users:
                 raise ConflictError(f"The user {existing.email} already exists.")
             return user
 
-        await self._storage.change(user_key(email), UserDocument, create)
+        await self._documents.change(user_key(email), UserDocument, create)
         return user, generated
 
     async def get(self, email: str) -> UserDocument:
@@ -81,14 +81,14 @@ class Users:
         Raises:
             NotFoundError: there is no such user.
         """
-        user = await self._storage.read(user_key(email), UserDocument)
+        user = await self._documents.read(user_key(email), UserDocument)
         if user is None:
             raise _user_not_found(email)
         return user
 
     async def all(self) -> list[UserDocument]:
         """Return every user, sorted by e-mail address."""
-        users = await self._storage.read_all(USERS, UserDocument)
+        users = await self._documents.read_all(USERS, UserDocument)
         return sorted(users, key=lambda user: user.email)
 
     async def update(
@@ -111,7 +111,7 @@ class Users:
                 read_only=existing.read_only if read_only is None else read_only,
             )
 
-        await self._storage.change(user_key(email), UserDocument, update)
+        await self._documents.change(user_key(email), UserDocument, update)
         return await self.get(email)
 
     async def delete(self, email: str, *, run: str | None = None) -> None:
@@ -127,15 +127,15 @@ class Users:
             if existing is None or run not in (None, existing.run):
                 raise _user_not_found(email)
 
-        await self._storage.change(user_key(email), UserDocument, delete)
+        await self._documents.change(user_key(email), UserDocument, delete)
 
     def prefetch(self, email: str) -> None:
         """Read a user's document ahead of time."""
-        self._storage.prefetch((user_key(email), UserDocument))
+        self._documents.prefetch((user_key(email), UserDocument))
 
     async def verify(self, email: str, passphrase: str) -> UserDocument | None:
         """Return the user with this e-mail address and passphrase, or None."""
-        user = await self._storage.read(user_key(email), UserDocument)
+        user = await self._documents.read(user_key(email), UserDocument)
         if user is None:
             return None
         # scrypt is slow, so a verified passphrase is remembered until the user's document changes.
