@@ -1,0 +1,61 @@
+"""The stored format: documents that earlier versions wrote stay readable."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloudrepo_server.models import (
+    SETTINGS,
+    File,
+    ProjectDocument,
+    RepositoryDocument,
+    TokenDocument,
+    UserDocument,
+)
+
+REPOSITORY = b"""{"revision": "r1", "earlier": ["r0"], "id": "0123456789abcdef", "name": "demo",
+    "overwrite_protection": true, "public": false, "dialect": "pypi", "max_file_size": 10,
+    "upstream": ["other"], "upstream_strategy": "best-version", "run": "a-run",
+    "created": "2026-01-31T12:00:00.000000Z"}"""
+PROJECT = b"""{"revision": "r1", "earlier": [], "name": "demo", "files": {"demo-1.0.tar.gz": {
+    "filename": "demo-1.0.tar.gz", "version": "1.0", "size": 3, "sha256": "abc",
+    "blob": "blobs/0123456789abcdef/1", "upload_time": "2026-01-31T12:00:00.000000Z",
+    "uploader": "user@example.com", "metadata_sha256": "def",
+    "metadata_blob": "blobs/0123456789abcdef/2", "yanked": "broken"}},
+    "status": "deprecated", "status_reason": "old", "deleted": ["demo-0.1.tar.gz"]}"""
+USER = b"""{"revision": "r1", "earlier": [], "email": "user@example.com",
+    "passphrase": "sha256$00", "read_only": true, "run": null,
+    "created": "2026-01-31T12:00:00.000000Z"}"""
+TOKEN = b"""{"revision": "r1", "earlier": [], "id": "0123456789abcdef", "repository": "demo",
+    "repository_id": "fedcba9876543210", "secret": "00", "read_only": false,
+    "created": "2026-01-31T12:00:00.000000Z"}"""
+
+
+def test_a_repository_is_readable_and_written_with_the_same_fields() -> None:
+    document = msgspec.json.decode(REPOSITORY, type=RepositoryDocument)
+    assert (document.id, document.run, document.earlier) == ("0123456789abcdef", "a-run", ("r0",))
+    assert document.settings == {
+        "overwrite_protection": True,
+        "public": False,
+        "dialect": "pypi",
+        "max_file_size": 10,
+        "upstream": ("other",),
+        "upstream_strategy": "best-version",
+    }
+    assert document.settings.keys() == {setting.name for setting in SETTINGS}
+    assert msgspec.json.decode(msgspec.json.encode(document)) == msgspec.json.decode(REPOSITORY)
+
+
+def test_a_project_is_readable_and_written_with_the_same_fields() -> None:
+    document = msgspec.json.decode(PROJECT, type=ProjectDocument)
+    file = document.files["demo-1.0.tar.gz"]
+    assert isinstance(file, File)
+    assert file.blobs == ("blobs/0123456789abcdef/1", "blobs/0123456789abcdef/2")
+    assert msgspec.json.decode(msgspec.json.encode(document)) == msgspec.json.decode(PROJECT)
+
+
+def test_users_and_tokens_are_readable_and_written_with_the_same_fields() -> None:
+    user = msgspec.json.decode(USER, type=UserDocument)
+    token = msgspec.json.decode(TOKEN, type=TokenDocument)
+    assert msgspec.json.decode(msgspec.json.encode(user)) == msgspec.json.decode(USER)
+    assert msgspec.json.decode(msgspec.json.encode(token)) == msgspec.json.decode(TOKEN)
