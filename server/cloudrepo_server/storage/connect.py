@@ -64,23 +64,25 @@ async def open_shared(url: str, *, presigned: bool = False) -> SharedStorage:
     Raises:
         StorageError: the store cannot be used, or several servers cannot share it.
     """
-    shown = _without_login(url)
+    display_url = _without_login(url)
     try:
         documents = _connect(url, _DOCUMENT_TIMEOUT, _DOCUMENT_RETRIES, _DOCUMENT_RETRY_SECONDS)
         blobs = _connect(url, _BLOB_TIMEOUT, _BLOB_RETRIES, _BLOB_RETRY_SECONDS)
-        bare_tags = await _check_conditional_writes(documents, shown)
+        bare_tags = await _check_conditional_writes(documents, display_url)
         await obstore.put_async(documents, READY, b"")
     except (PermissionDeniedError, UnauthenticatedError) as error:
         prefix = _KINDS[urlsplit(url).scheme][1]
         raise StorageError(
-            f"{shown}: permission denied for the credentials in the variables {prefix}_..."
+            f"{display_url}: permission denied for the credentials in the variables {prefix}_..."
         ) from error
     except FileNotFoundError as error:
-        raise StorageError(f"{shown}: bucket or container not found; create it first") from error
+        raise StorageError(
+            f"{display_url}: bucket or container not found; create it first"
+        ) from error
     except (BaseError, OSError, ValueError) as error:
         prefix = _KINDS[urlsplit(url).scheme][1]
         raise StorageError(
-            f"{shown} cannot be used with the settings in the variables {prefix}_...: "
+            f"{display_url} cannot be used with the settings in the variables {prefix}_...: "
             f"{_first_line(error)}"
         ) from error
     return SharedStorage(documents=documents, blobs=blobs, bare_tags=bare_tags, presigned=presigned)
@@ -101,7 +103,7 @@ def _connect(url: str, timeout: str, retries: int, retry_seconds: float) -> Remo
     return kind.from_url(url, client_options=options, retry_config=retry)
 
 
-async def _check_conditional_writes(store: RemoteStore, shown: str) -> bool:
+async def _check_conditional_writes(store: RemoteStore, display_url: str) -> bool:
     """Return whether the store compares entity tags without quotes, as some Ceph releases do.
 
     Some stores accept a condition and ignore it. Two servers would then overwrite each other's
@@ -115,7 +117,7 @@ async def _check_conditional_writes(store: RemoteStore, shown: str) -> bool:
         with contextlib.suppress(AlreadyExistsError):
             first = await obstore.put_async(store, key, b"1", mode="create")
             await obstore.put_async(store, key, b"2", mode="create")
-            raise _not_shareable(shown, "it overwrites objects that already exist")
+            raise _not_shareable(display_url, "it overwrites objects that already exist")
         for bare_tags in (False, True):
             condition = if_unchanged(first, bare_tags=bare_tags)
             try:
@@ -124,19 +126,19 @@ async def _check_conditional_writes(store: RemoteStore, shown: str) -> bool:
                 continue
             with contextlib.suppress(PreconditionError):
                 await obstore.put_async(store, key, b"4", mode=condition)
-                raise _not_shareable(shown, "it overwrites objects that changed meanwhile")
+                raise _not_shareable(display_url, "it overwrites objects that changed meanwhile")
             return bare_tags
-        raise _not_shareable(shown, "it rejects every conditional update")
+        raise _not_shareable(display_url, "it rejects every conditional update")
     except (NotImplementedError, NotSupportedError) as error:
-        raise _not_shareable(shown, "it does not support conditional updates") from error
+        raise _not_shareable(display_url, "it does not support conditional updates") from error
     finally:
         with contextlib.suppress(BaseError, OSError):
             await obstore.delete_async(store, key)
 
 
-def _not_shareable(shown: str, reason: str) -> StorageError:
+def _not_shareable(display_url: str, reason: str) -> StorageError:
     return StorageError(
-        f"several servers cannot share {shown}: {reason}. "
+        f"several servers cannot share {display_url}: {reason}. "
         "Use a store with conditional writes, or a folder for one server"
     )
 

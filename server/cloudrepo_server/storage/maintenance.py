@@ -1,4 +1,4 @@
-"""The interface of maintenance: list stored objects by age, and delete what is left over."""
+"""The interface of maintenance: list stored objects by age, and delete leftovers."""
 
 from __future__ import annotations
 

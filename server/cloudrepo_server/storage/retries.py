@@ -2,7 +2,7 @@
 
 A response can be lost after the store applied a write. Each write therefore carries a revision of
 its own, and each document remembers some earlier revisions. A retry first looks for the revisions
-that it sent: so no write is applied twice, and none is taken for somebody else's.
+that it sent. So no write is applied twice, and none is mistaken for another server's write.
 """
 
 from __future__ import annotations
