@@ -164,9 +164,10 @@ class RepositoryContents:
         no journal or does not respond.
         """
         try:
-            number: int = self._call("GET", "requests", query={"limit": 0})["last"]
+            journal = self._call("GET", "requests", query={"limit": 0})
         except ServerError:
             return None
+        number: int | None = journal.get("last")  # servers of older versions do not number requests
         return number
 
     def explain(self, *, since: int | None = 0) -> str:
