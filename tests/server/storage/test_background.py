@@ -35,7 +35,7 @@ def test_close_lets_tasks_finish_during_the_grace_period() -> None:
 
     async def work() -> None:
         nonlocal finished
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         finished = True
 
     async def start_and_close() -> None:
