@@ -28,7 +28,7 @@ extensions = [
 html_theme = "furo"
 html_title = project
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["narrow.css"]
 html_show_copyright = False
 # A smaller font for code, whose lines have up to 100 characters.
 _SMALL = {"code-font-size": "var(--font-size--small--3)"}
