@@ -6,7 +6,7 @@ aiohttp requests the body as soon as it has matched the route. The routes for up
 
 from aiohttp import web
 
-_WAITING = "waiting to send the body"
+_WAITING = web.RequestKey("waiting", bool)
 
 
 async def delay_continue(request: web.Request) -> None:

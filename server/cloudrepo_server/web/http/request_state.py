@@ -22,7 +22,6 @@ from cloudrepo_server.web.http.paths import IndexPath
 LIMITS = web.AppKey("limits", Limits)
 """The application's limits."""
 
-_STATE = "state"
 _SERVER = "cloudrepo-server"
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _MAX_ID_LENGTH = 128
@@ -58,6 +57,9 @@ class RequestState(msgspec.Struct):
     started: float = msgspec.field(default_factory=monotonic)
 
 
+_STATE = web.RequestKey("state", RequestState)
+
+
 def create_request_state(*, behind_proxy: bool) -> Middleware:
     """Return the middleware that gives each request its id and its state.
 
@@ -86,8 +88,7 @@ async def add_server_headers(request: web.Request, response: web.StreamResponse)
 
 def state_of(request: web.BaseRequest) -> RequestState:
     """Return the state of a request."""
-    state: RequestState = request[_STATE]
-    return state
+    return request[_STATE]
 
 
 def log_fields(request: web.BaseRequest) -> dict[str, dict[str, str]]:
