@@ -99,17 +99,16 @@ def create_application(
     application.on_response_prepare.extend([add_server_headers, complete_journal_entry])
     application.on_cleanup.append(lambda _: upstream_client.close())
 
-    router, health, portal = (
-        application.router,
-        Health(organization, in_flight),
-        Portal(organization),
-    )
+    router = application.router
+    health = Health(organization, in_flight)
     router.add_get("/healthz", health.alive)
     router.add_get("/readyz", health.ready)
     # Clients that wait with an upload's body send it only after authentication.
     router.add_route("*", PRIVATE + "{below:.*}", handle_private, expect_handler=delay_continue)
     router.add_route("*", PUBLIC + "{below:.*}", handle_public, expect_handler=delay_continue)
+    # Each of these declares whether it requires the admin user (`web/admin/access.py`).
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
+    portal = Portal(organization)
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)
     router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=delay_continue)

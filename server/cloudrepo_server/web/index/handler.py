@@ -70,9 +70,9 @@ class Index:
             details.user,
         )
         faults = self._activate_faults(repository, facts)
-        early = await faults.before(request)
-        if early is not None:
-            return early
+        fault_response = await faults.before(request)
+        if fault_response is not None:
+            return fault_response
         view = faults.view(repository, self._organization.upstreams)
         response = await self._reader.read(Read(request, view, target))
         return await send_if_streamed(request, await faults.after(request, response))
@@ -86,9 +86,9 @@ class Index:
         self._organization.access.require_permission(principal, repository, write=True)
         facts = RequestFacts("POST", "/", "upload", None, principal.name)
         faults = self._activate_faults(repository, facts)
-        early = await faults.before(request)
-        if early is not None:
-            return early
+        fault_response = await faults.before(request)
+        if fault_response is not None:
+            return fault_response
         # Imported at the first upload, so that the server starts sooner.
         from cloudrepo_server.web.index.upload_form import receive_upload
 
@@ -101,9 +101,9 @@ class Index:
                 project = state_of(request).details.project
                 facts = RequestFacts("POST", "/", "upload", project, principal.name)
                 faults = self._activate_faults(repository, facts, by_project=True)
-                early = await faults.before(request)
-                if early is not None:
-                    return early
+                fault_response = await faults.before(request)
+                if fault_response is not None:
+                    return fault_response
             try:
                 await upload.publish(principal.name)
             except CloudRepoServerError:

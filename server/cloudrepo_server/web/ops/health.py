@@ -36,7 +36,7 @@ class Health:
             await self._check()
         except (StorageError, TimeoutError):
             # The response does not contain the error, which may name the store.
-            return error_response(503, "The storage does not answer.", {"Retry-After": "1"})
+            return error_response(503, "The storage does not respond.", {"Retry-After": "1"})
         return json_response({"status": "ready"})
 
     async def _check(self) -> None:

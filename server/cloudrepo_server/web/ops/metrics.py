@@ -59,12 +59,12 @@ _OUTCOMES: tuple[tuple[type[CloudRepoServerError], str], ...] = (
 class Metrics:
     """The metrics since the server started. They name no repository and no user."""
 
-    def __init__(self, stored: Mapping[str, int]) -> None:
+    def __init__(self, storage_counts: Mapping[str, int]) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        registry.register(_StorageCollector(stored))
+        registry.register(_StorageCollector(storage_counts))
         self._requests = Counter(
             "cloudrepo_requests",
             "Completed requests.",
@@ -136,8 +136,8 @@ class MetricsPage:
 class _StorageCollector(Collector):
     """The counts of storage operations."""
 
-    def __init__(self, stored: Mapping[str, int]) -> None:
-        self._stored = stored
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(
@@ -145,7 +145,7 @@ class _StorageCollector(Collector):
             "Operations of a shared object store and their results.",
             labels=("event",),
         )
-        for event, count in self._stored.items():
+        for event, count in self._counts.items():
             family.add_metric((event,), count)
         yield family
 
