@@ -97,22 +97,27 @@ def test_a_netrc_quotes_a_password_only_if_necessary() -> None:
 
 @EACH_PASSWORD
 def test_toml_files_contain_the_url_and_the_credentials(password: str) -> None:
-    to = connection(password)
-    login = {"url": to.url, "username": USERNAME, "password": password}
+    target = connection(password)
+    login = {"url": target.url, "username": USERNAME, "password": password}
     settings = {
-        tool: tomllib.loads(clients.config_file(tool, to).text)
+        tool: tomllib.loads(clients.config_file(tool, target).text)
         for tool in ("uv", "poetry", "pdm", "hatch")
     }
-    assert settings["uv"]["index"] == [{"name": "cloudrepo", "url": to.index_url, "default": True}]
-    assert settings["uv"]["publish-url"] == to.url
+    assert settings["uv"]["index"] == [
+        {"name": "cloudrepo", "url": target.index_url, "default": True}
+    ]
+    assert settings["uv"]["publish-url"] == target.url
     assert settings["poetry"] == {
-        "repositories": {"cloudrepo": {"url": to.url}},
+        "repositories": {"cloudrepo": {"url": target.url}},
         "http-basic": {"cloudrepo": {"username": USERNAME, "password": password}},
     }
-    assert settings["pdm"] == {"pypi": {"url": to.index_url}, "repository": {"cloudrepo": login}}
+    assert settings["pdm"] == {
+        "pypi": {"url": target.index_url},
+        "repository": {"cloudrepo": login},
+    }
     assert settings["hatch"]["publish"]["index"] == {
         "repo": "cloudrepo",
-        "repos": {"cloudrepo": {"url": to.url, "user": USERNAME, "auth": password}},
+        "repos": {"cloudrepo": {"url": target.url, "user": USERNAME, "auth": password}},
     }
 
 
