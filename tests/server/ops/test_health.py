@@ -28,7 +28,7 @@ def test_a_server_without_its_store_is_healthy_but_not_ready(start_server: Start
     folder.touch()
     wait_until(lambda: server.request("GET", "/readyz").status_code == 503, "/readyz to be 503")
     response = server.request("GET", "/readyz")
-    assert (response.status_code, response.reason) == (503, "The storage does not response.")
+    assert (response.status_code, response.reason) == (503, "The storage does not respond.")
     assert folder.name not in response.text
     assert response.headers["Retry-After"] == "1"
     assert server.request("GET", "/healthz").status_code == 200
