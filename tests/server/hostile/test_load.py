@@ -70,7 +70,7 @@ def test_idle_and_stalled_clients_do_not_delay_others(
             connection.send(form.body[60_000:])
         assert {connection.read_response().status for connection in senders} == {200}
     assert index.file(wheel(padding=100_000)).status_code == 200
-    wait_until(lambda: index.get("/").status_code == 200, "the server to response still")
+    wait_until(lambda: index.get("/").status_code == 200, "the server to respond")
 
 
 @pytest.mark.nightly
