@@ -27,17 +27,17 @@ SECONDS = 900.0
 
 @pytest.fixture
 def many_open_files() -> Iterator[None]:
-    """As many connections as the test opens, where the system has a limit of them."""
+    """Raise the limit of open files for the connections of a test."""
     if sys.platform == "win32":
         yield
         return
-    import resource  # noqa: PLC0415 (Windows has it not)
+    import resource  # noqa: PLC0415 (not on Windows)
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * (IDLE + HALF_SENT)
     if soft < wanted:
         if hard != resource.RLIM_INFINITY and hard < wanted:
-            pytest.skip(f"this system allows {hard} open files alone")
+            pytest.skip(f"this system allows only {hard} open files")
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

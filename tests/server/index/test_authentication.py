@@ -1,4 +1,4 @@
-"""Authentication: who may read and upload, and what others receive."""
+"""Authentication: missing, wrong and malformed credentials, passphrases of all kinds, permissions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
 from tests.support.raw import basic, connect, exchange, request
 
-PLACES = ["", "/", "/simple/", "/demo/", "/demo/demo-1.0-py3-none-any.whl", "/nothing/"]
+PATHS = ["", "/", "/simple/", "/demo/", "/demo/demo-1.0-py3-none-any.whl", "/nothing/"]
 PASSPHRASES = [
     "p@ss:w/rd%23",
     "pâsswörd-é",
@@ -25,11 +25,11 @@ PASSPHRASES = [
 ]
 
 
-@pytest.mark.parametrize("place", [*PLACES, "/demo/demo-1.0-py3-none-any.whl.metadata"])
+@pytest.mark.parametrize("path", [*PATHS, "/demo/demo-1.0-py3-none-any.whl.metadata"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_missing_credentials_get_401_with_a_realm(index: Index, method: str, place: str) -> None:
+def test_missing_credentials_get_401_with_a_realm(index: Index, method: str, path: str) -> None:
     index.publish(wheel())
-    response = index.request(method, place, auth=None)
+    response = index.request(method, path, auth=None)
     assert response.status_code == 401
     assert re.match(r'Basic realm="example"', response.headers["WWW-Authenticate"])
     if method == "GET":
@@ -160,7 +160,7 @@ def test_credentials_appear_in_no_page_response_or_log(index: Index) -> None:
     secrets = (index.password, index.authorization["Authorization"].removeprefix("Basic "))
     index.publish(wheel())
     responses = [
-        *(index.get(below, Accept=accept) for below in PLACES for accept in (JSON, "text/html")),
+        *(index.get(below, Accept=accept) for below in PATHS for accept in (JSON, "text/html")),
         index.upload(wheel(), sha256_digest="0" * 64),
         index.request("PUT", "/"),
         index.request("GET", "/", auth=(index.username + "x", index.password)),
