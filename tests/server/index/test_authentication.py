@@ -1,4 +1,4 @@
-"""Authentication: missing, wrong and malformed credentials, passphrases of all kinds, permissions."""
+"""Authentication: missing, wrong and malformed credentials, passphrases, permissions."""
 
 from __future__ import annotations
 
