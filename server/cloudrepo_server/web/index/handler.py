@@ -10,7 +10,7 @@ from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.web.http.authentication import authenticate
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
 from cloudrepo_server.web.http.paths import IndexPath
-from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.request_state import RequestState, state_of
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
@@ -44,22 +44,23 @@ class Index:
             raise RepositoryNotFoundError(path.repository)
         if not is_upload:
             self._organization.access.require_permission(principal, repository, write=False)
-            return await self._read(request, repository, path)
+            return await self._read(request, state, repository, path)
         if path.parts:
             return method_not_allowed(*READS)
         return await self._upload(request, repository, principal)
 
     async def handle_public(self, request: web.Request) -> web.StreamResponse:
         """Handle an anonymous read of a public repository."""
-        path, repository = resolved(state_of(request))
+        state = state_of(request)
+        path, repository = resolved(state)
         if repository is None or not repository.document.public:
             raise RepositoryNotFoundError(path.repository)
-        return await self._read(request, repository, path)
+        return await self._read(request, state, repository, path)
 
     async def _read(
-        self, request: web.Request, repository: Repository, path: IndexPath
+        self, request: web.Request, state: RequestState, repository: Repository, path: IndexPath
     ) -> web.StreamResponse:
-        details = state_of(request).details
+        details = state.details
         target = await find_read_target(repository, path)
         details.project, details.filename = target.project or None, target.filename or None
         facts = RequestFacts(
