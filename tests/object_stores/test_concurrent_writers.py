@@ -151,8 +151,8 @@ def test_exactly_one_upload_of_each_file_name_succeeds_under_overwrite_protectio
     found = stored_files(index)
     uploads = [each for writer in writers for each in writer.uploads]
     accepted = [each for each in uploads if each.status == 200]
-    assert {each.filename for each in uploads} == set(found)
     assert {each.status for each in uploads} <= {200, 409, None}
+    assert {each.filename for each in uploads} == set(found)
     assert len({each.filename for each in accepted}) == len(accepted)
     for each in accepted:
         assert found[each.filename] == each.sha256
