@@ -54,7 +54,7 @@ _SECURITY_HEADERS = {
 }
 _DO_NOT_CACHE = {"Cache-Control": "no-store"}
 _CACHE_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-_PORTAL_REQUEST = "portal_request"
+_PORTAL_REQUEST = web.RequestKey("portal_request", PortalRequest)
 
 
 class PortalRouter:
@@ -112,7 +112,7 @@ class PortalRouter:
         self.routes.append(route)
 
         async def handler(http: web.Request) -> web.StreamResponse:
-            request: PortalRequest = http[_PORTAL_REQUEST]
+            request = http[_PORTAL_REQUEST]
             if http.method == "POST":
                 require_own_origin(http)
             if request.username is None and route.sign_in_required:
