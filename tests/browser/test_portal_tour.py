@@ -1,6 +1,6 @@
 """The pictures of the portal tour, docs/portal-tour.md.
 
-This command takes them anew:
+This command takes them again:
 
     CLOUDREPO_SCREENSHOTS=docs/images/portal tox -e portal -- -k portal_tour
 """

@@ -189,7 +189,7 @@ def test_an_upload_with_an_unknown_outcome_keeps_its_content(
     assert index_on_second.file(wheel()).content == wheel().data
     metadata = index_on_second.get(f"/demo/{wheel().filename}.metadata")
     assert metadata.content == wheel().metadata
-    # A second upload is told that the file exists.
+    # A second upload is rejected because the file exists.
     assert index.upload(wheel()).status_code == 409
 
 

@@ -10,6 +10,15 @@ FOLDERS = [*PACKAGES, "tests", "docs", ".ci"]
 KINDS = {".py", ".md", ".toml", ".ini", ".html", ".css", ".js", ".json", ".txt", ""}
 REGISTRIES = re.compile(r"pypi\.(org|python\.org)|pythonhosted\.|npmjs\.|debian\.org")
 MAX_LINES = 400
+MAX_ROOT_MODULES = 8
+# Phrases of the idiom that this project was first written in: see "Language" in CONTRIBUTING.md.
+IDIOM = re.compile(
+    r"\b(at hand|of no use|likewise|in earnest|let nobody|let in|other bytes|(is|are|was|were) told"
+    r"|tells (of|what|which|who)|who (asks|takes|sends)|what (was|were) (seen|asked|answered|told)"
+    r"|heeds?|stands? (in|beside|there)|anew|foresee|foresight)\b",
+    re.IGNORECASE,
+)
+QUOTES_THE_IDIOM = ("CONTRIBUTING.md", "docs/clients.md", "tests/project/test_house.py")
 
 
 def files() -> dict[str, str]:
@@ -30,6 +39,23 @@ def test_no_module_is_longer_than_the_limit() -> None:
     }
     assert modules
     assert {name: lines for name, lines in modules.items() if lines > MAX_LINES} == {}
+
+
+def test_the_root_of_the_server_has_few_modules() -> None:
+    root = [path.name for path in (PROJECT / "server" / "cloudrepo_server").glob("*.py")]
+    assert root
+    assert len(root) <= MAX_ROOT_MODULES, sorted(root)
+
+
+def test_no_file_uses_the_old_idiom() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in files().items()
+        if name not in QUOTES_THE_IDIOM
+        for number, line in enumerate(text.splitlines(), start=1)
+        if IDIOM.search(line)
+    ]
+    assert found == []
 
 
 def test_no_file_contains_the_host_name_of_a_registry() -> None:

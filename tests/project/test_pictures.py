@@ -7,4 +7,4 @@ def test_the_picture_of_a_failure_report_shows_what_pytest_prints() -> None:
     shown = text_of(PICTURE.read_text("utf-8"))
     printed = comparable(terminal_text())
     assert "409 File already exists" in shown
-    assert shown == printed, "run `python docs/pictures.py` to make the picture anew"
+    assert shown == printed, "run `python docs/pictures.py` to draw the picture again"

@@ -135,7 +135,7 @@ class Access:
 
         Raises:
             UnauthenticatedError: there is no principal.
-            ForbiddenError: it is somebody else.
+            ForbiddenError: it is a repository user or the bearer of a token.
         """
         if principal is None:
             raise UnauthenticatedError("Credentials are required: log in as the admin user.")

@@ -170,7 +170,7 @@ def test_files_that_are_published_meanwhile_are_kept(tmp_path: Path, steps: int)
             staged = repository.stage(archive.filename, digests={})
             await staged.write(archive.data)
             await staged.finish()
-            await repository.publish(staged, DeclaredMetadata(), uploader="somebody")
+            await repository.publish(staged, DeclaredMetadata(), uploader="ann@example.com")
 
         async def uploads() -> AsyncIterator[None]:
             for _ in range(steps):
@@ -185,7 +185,7 @@ def test_files_that_are_published_meanwhile_are_kept(tmp_path: Path, steps: int)
             await organization.create_repository("new")
             await publish("new", "first")
             yield
-            await old.publish(slow_upload, DeclaredMetadata(), uploader="somebody")
+            await old.publish(slow_upload, DeclaredMetadata(), uploader="ann@example.com")
             await organization.tokens.create(old.document)
 
         await publish("old", "demo")

@@ -164,7 +164,7 @@ def test_the_setting_when_the_file_becomes_visible_decides(
             repository = await organization.repository("demo")
             staged = repository.stage(archive.filename, digests={})
             await staged.write(archive.data)
-            await repository.publish(staged, DeclaredMetadata(), uploader="somebody")
+            await repository.publish(staged, DeclaredMetadata(), uploader="ann@example.com")
 
         def switch_on_and_read(
             name: DistributionName, opened: IO[bytes], limits: Limits

@@ -49,7 +49,7 @@ async def publish(
     repository = await organization.repository("demo")
     staged = repository.stage(archive.filename, digests={})
     await staged.write(archive.data)
-    await repository.publish(staged, declared or DeclaredMetadata(), uploader="somebody")
+    await repository.publish(staged, declared or DeclaredMetadata(), uploader="ann@example.com")
 
 
 async def count_blobs(storage: LocalStorage) -> int:
