@@ -1,5 +1,6 @@
 """The log: one line for each record, as text or JSON, with secrets redacted."""
 
+import json
 import logging
 import re
 import sys
@@ -26,6 +27,8 @@ _SECRETS = (
     r"(?ia)([?&](?:sig|[\w-]*(?:signature|credential|security-token))=)[^\s&\"'\\]+",
 )
 _NO_QUOTES_NEEDED = r"[!#-<>-~]+"
+# Everything that may be unprintable: most lines have none of these, so only those are examined.
+_CANDIDATES = r"[^ -~]"
 
 
 def configure(log_format: LogFormat | None = None) -> None:
@@ -56,7 +59,11 @@ def redacted(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """A formatter for text: time, level, message, and the fields as `name=value`."""
+    """A formatter for text: time, level, message, and the fields as `name=value`.
+
+    Unprintable characters are escaped as in JSON. Only a traceback has several lines; each of them
+    is indented, so that none looks like a record.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s%(fields_text)s")
@@ -66,6 +73,15 @@ class TextFormatter(logging.Formatter):
         pairs = (f" {name}={_quoted(value)}" for name, value in _fields(record).items())
         record.fields_text = "".join(pairs)
         return redacted(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name in the base class)
+        """Return the line without the traceback."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802, ANN401 (as in the base class)
+        """Return the traceback."""
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"  {escaped(line)}" for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
@@ -81,7 +97,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = _text(self.formatException(record.exc_info))
-        return redacted(msgspec.json.encode(line).decode())
+        return escaped(redacted(msgspec.json.encode(line).decode()))
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
@@ -93,9 +109,28 @@ def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     }
 
 
+def escaped(text: str) -> str:
+    """Return the text with each unprintable character escaped as in JSON.
+
+    Those are control characters, line and paragraph separators, and invisible characters such as
+    those that change the direction of the text.
+    """
+    return re.sub(_CANDIDATES, _escaped_character, text)
+
+
+def _escaped_character(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable():
+        return character
+    return json.dumps(character)[1:-1].replace("\x7f", "\\u007f")
+
+
 def _text(text: str) -> str:
     # Bytes in headers that are not UTF-8 arrive as lone surrogates, which cannot be encoded.
-    return text.encode(errors="surrogateescape").decode(errors="replace")
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="replace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode(errors="replace").decode()
 
 
 def _quoted(value: object) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
+import pytest
 
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
@@ -154,6 +155,12 @@ def test_ages_are_measured_by_the_clock_of_the_store(
     obstore.put(engine.store(), f"{prefix}/{key}", json.dumps(long_ago).encode())
     assert "0 repositories and 0 users" in sweep("0s", "--runs-older-than", "1h")
     assert first_server.done("GET", "/repositories/demo")["created"] == long_ago["created"]
+
+
+def test_sweep_rejects_a_prefix_that_no_server_has_used(sweep: Sweep) -> None:
+    with pytest.raises(AssertionError, match=f"no store of a server found at {sweep.url}: "):
+        sweep()
+    assert sweep.engine.keys(sweep.url) == set()
 
 
 def test_sweep_of_a_local_folder(tmp_path: Path, sweep: Sweep) -> None:

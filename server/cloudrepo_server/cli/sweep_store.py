@@ -26,7 +26,7 @@ async def sweep_store(
     Raises:
         CloudRepoServerError: the store cannot be used, or did not respond.
     """
-    storage = await open_storage(data)
+    storage = await open_storage(data, create=False)
     organization = Organization(
         "sweep", storage, admin_username="", admin_password=secrets.token_urlsafe()
     )

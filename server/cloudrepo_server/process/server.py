@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import sys
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -127,11 +128,7 @@ async def serve(settings: ServerSettings) -> None:
             log_format=settings.log_format,
         )
         if settings.print_credentials:
-            print(
-                "Admin user and password, generated for this server: "
-                f"{settings.admin_username} {settings.admin_password}",
-                flush=True,
-            )
+            _print_credentials(settings)
         if settings.owner_pid is not None:
             shutdown.request_when_process_ends(settings.owner_pid, owner_ended)
         await shutdown.requested.wait()
@@ -146,6 +143,23 @@ async def serve(settings: ServerSettings) -> None:
         for folder in settings.owner_folders:
             # Windows does not delete open files, such as this server's log.
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _print_credentials(settings: ServerSettings) -> None:
+    """Print the generated admin password, but only to a terminal: others keep their input."""
+    if sys.stdout.isatty():
+        print(
+            "Admin user and password, generated for this server: "
+            f"{settings.admin_username} {settings.admin_password}",
+            flush=True,
+        )
+    else:
+        logs.print_message(
+            "the admin password is not shown, because the output is not a terminal: "
+            "set CLOUDREPO_ADMIN_PASSWORD, or use --state-file",
+            log_format=settings.log_format,
+            warning=True,
+        )
 
 
 async def _listen_with_tls(listeners: Listeners, proxy: Proxy, host: str, ca_file: Path) -> str:

@@ -21,6 +21,7 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from cloudrepo_server.errors import StorageError
+from cloudrepo_server.storage.failures import no_store
 from cloudrepo_server.storage.shared import READY, SharedStorage
 from cloudrepo_server.storage.shared_documents import if_unchanged
 
@@ -58,8 +59,13 @@ _BACKOFF: BackoffConfig = {
 }
 
 
-async def open_shared(url: str, *, presigned: bool = False) -> SharedStorage:
+async def open_shared(url: str, *, presigned: bool = False, create: bool = True) -> SharedStorage:
     """Return the store at a URL such as `s3://bucket/prefix`; its settings are in the environment.
+
+    Args:
+        url: the URL.
+        presigned: whether downloads of large files are redirected to the object store.
+        create: whether a server may start with an empty prefix; otherwise it is an error.
 
     Raises:
         StorageError: the store cannot be used, or several servers cannot share it.
@@ -68,6 +74,8 @@ async def open_shared(url: str, *, presigned: bool = False) -> SharedStorage:
     try:
         documents = _connect(url, _DOCUMENT_TIMEOUT, _DOCUMENT_RETRIES, _DOCUMENT_RETRY_SECONDS)
         blobs = _connect(url, _BLOB_TIMEOUT, _BLOB_RETRIES, _BLOB_RETRY_SECONDS)
+        if not create:
+            await _require_used(documents, display_url)
         bare_tags = await _check_conditional_writes(documents, display_url)
         await obstore.put_async(documents, READY, b"")
     except (PermissionDeniedError, UnauthenticatedError) as error:
@@ -101,6 +109,14 @@ def _connect(url: str, timeout: str, retries: int, retry_seconds: float) -> Remo
         "backoff": _BACKOFF,
     }
     return kind.from_url(url, client_options=options, retry_config=retry)
+
+
+async def _require_used(store: RemoteStore, display_url: str) -> None:
+    """Check that a server has used the store, without writing to it."""
+    try:
+        await obstore.head_async(store, READY)
+    except FileNotFoundError:
+        raise no_store(display_url) from None
 
 
 async def _check_conditional_writes(store: RemoteStore, display_url: str) -> bool:

@@ -38,6 +38,11 @@ def storage_errors() -> Iterator[None]:
         raise StorageError("the storage did not respond; nothing was changed") from error
 
 
+def no_store(location: str) -> StorageError:
+    """Return the error for a location that no server has used as its store."""
+    return StorageError(f"no store of a server found at {location}: check the value of --data")
+
+
 def _is_full(error: BaseError | OSError) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _FULL_ERRNOS

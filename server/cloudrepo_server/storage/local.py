@@ -20,7 +20,7 @@ from obstore.store import LocalStore, MemoryStore
 from cloudrepo_server.errors import StorageError, StorageInUseError
 from cloudrepo_server.keys import blobs_of, projects_of
 from cloudrepo_server.storage.base import Storage
-from cloudrepo_server.storage.failures import storage_errors
+from cloudrepo_server.storage.failures import no_store, storage_errors
 from cloudrepo_server.storage.local_blobs import LocalBlobs
 from cloudrepo_server.storage.local_documents import LocalDocuments
 from cloudrepo_server.storage.objects import Store
@@ -77,17 +77,23 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         return cls(LocalStore(folder), documents=MemoryStore(), folder=folder, temporary=True)
 
     @classmethod
-    def in_folder(cls, folder: Path) -> Self:
+    def in_folder(cls, folder: Path, *, create: bool = True) -> Self:
         """Return storage in a folder that outlives the process.
+
+        Args:
+            folder: the folder.
+            create: whether to create the folder if it is missing.
 
         Raises:
             StorageInUseError: another process owns the folder.
-            StorageError: the folder cannot be created or written to.
+            StorageError: the folder is missing, or cannot be created or written to.
         """
         # Imported here, since the more frequent temporary folder needs no lock.
         from filelock import FileLock, Timeout
 
         store = folder / "store"
+        if not create and not store.is_dir():
+            raise no_store(str(folder))
         try:
             store.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / "lock", timeout=0)

@@ -162,3 +162,21 @@ def test_another_kind_of_server_is_recognized(response: bytes) -> None:
     assert result.returncode == 1
     assert f"{url} does not respond like a cloudrepo-server: " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["missing", "of something else"])
+def test_the_sweep_command_rejects_a_folder_without_a_store(
+    tmp_path: Path, *, existing: bool
+) -> None:
+    folder = tmp_path / "parent" / "typo"
+    if existing:
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").touch()
+    before = set(tmp_path.rglob("*"))
+
+    result = sweep("--data", str(folder), login=("", ""))
+
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"cloudrepo-server: no store of a server found at {folder}: ")
+    assert set(tmp_path.rglob("*")) == before

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloudrepo_server.logs import JsonFormatter, TextFormatter
+from cloudrepo_server.logs import FIELDS, JsonFormatter, TextFormatter
 from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.raw import connect, exchange, request
@@ -262,3 +262,55 @@ def test_a_traceback_has_no_secret(formatter: type[logging.Formatter]) -> None:
 def test_a_traceback_is_part_of_one_json_line() -> None:
     (line,) = JsonFormatter().format(failure_with("a\nsecret")).splitlines()
     assert json.loads(line)["traceback"].startswith("RuntimeError: cannot reach")
+
+
+UNPRINTABLE = [chr(code) for code in range(0x110000) if not chr(code).isprintable()]
+
+
+def lines_as_terminals_see_them(text: str) -> list[str]:
+    """Return the lines, and fail if a character could do anything but be shown."""
+    lines = text.split("\n")
+    assert [line for line in lines if not line.isprintable()] == []
+    return lines
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
+def test_every_unprintable_character_is_escaped(formatter: type[logging.Formatter]) -> None:
+    """Each could end a line, or be an instruction for a terminal: U+009B is, U+2028 may end one."""
+    text = f"begin{''.join(UNPRINTABLE)}end"
+    record = logging.LogRecord("x", logging.INFO, "x.py", 1, "said: %s", (text,), None)
+    setattr(record, FIELDS, {"user_agent": text})
+    (line,) = lines_as_terminals_see_them(formatter().format(record))
+    assert line.count("begin") == line.count("end") == 2
+    assert line.count(r"\u009b") == line.count(r"\u2028") == line.count(r"\u202e") == 2
+    if formatter is JsonFormatter:
+        # Half of a surrogate pair cannot be encoded in UTF-8.
+        assert json.loads(line)["user_agent"] == text.encode(errors="replace").decode()
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
+def test_a_traceback_adds_no_line_that_looks_like_a_record(
+    formatter: type[logging.Formatter],
+) -> None:
+    forged = "x\n2026-01-01 00:00:00,000 INFO request status=200"
+    error = ValueError(f"{forged}\x9b2J")
+    traceback = ValueError, error, None
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "%s", (forged,), traceback)
+    first, *others = lines_as_terminals_see_them(formatter().format(record))
+    assert "status=200" in first
+    assert [line for line in others if not line.startswith("  ")] == []
+
+
+@pytest.mark.parametrize("log_format", [None, *READERS])
+def test_a_client_cannot_send_control_characters_to_the_log(
+    start_server: StartServer, log_format: str | None
+) -> None:
+    server = Server(start_server(*(["--log-format", log_format] if log_format else [])))
+    agent = "x \u009b2J \u2028 \u202e \ufeff é".encode().decode("latin-1")
+    head = request("GET /nothing%C2%9B%E2%80%A8 HTTP/1.1", {"User-Agent": agent})
+    response = exchange(server.url, head)
+    identifier = response.headers["X-Request-Id"]
+    wait_until(lambda: identifier in server.process.log, "the request in the log")
+    lines = lines_as_terminals_see_them(server.process.log)
+    assert len([line for line in lines if identifier in line]) == 1
+    server.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tests.support.index import Server
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
 
@@ -188,3 +192,35 @@ def test_the_forwarded_scheme_is_trusted_only_behind_a_proxy(
     form = server.request("GET", "/portal/sign-in", headers=headers)
     assert ("Secure" in form.headers["Set-Cookie"]) is (scheme == "https")
     server.close()
+
+
+@posix
+@pytest.mark.parametrize("log_format", [None, "text", "json"])
+def test_a_generated_admin_password_is_shown_on_a_terminal_only(
+    tmp_path: Path, log_format: str | None
+) -> None:
+    import pty  # noqa: PLC0415 (Windows has no such module)
+
+    shown = r"Admin user and password, generated for this server: admin@example.com \S{32}"
+    command = [sys.executable, "-m", "cloudrepo_server", "serve"]
+    command += ["--log-format", log_format] if log_format else []
+    environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
+
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, env=environ, stdout=file, stderr=file)
+    wait_until(lambda: "admin password is not shown" in log.read_text(), "the warning")
+    process.terminate()
+    assert process.wait(60) == 0
+    assert "set CLOUDREPO_ADMIN_PASSWORD, or use --state-file" in log.read_text()
+    assert not re.search("Admin user and password|admin@example.com", log.read_text())
+
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(command, env=environ, stdout=other_end, stderr=other_end)
+    os.close(other_end)
+    output = b""
+    while not re.search(shown, output.decode()):
+        output += os.read(terminal, 4096)  # it fails when the server ends
+    process.terminate()
+    assert process.wait(60) == 0
+    os.close(terminal)
