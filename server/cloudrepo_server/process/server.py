@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -26,10 +25,10 @@ from cloudrepo_server.web.http.idle_timeout import IdleTimeout
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
+from cloudrepo_server.web.impersonation.tunnel import TunnelServer
 
 # aiohttp waits this long for handlers to finish, and as long again after it cancelled them.
 _CANCEL_SECONDS = 0.5
-_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (a key, not an address to bind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +79,24 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         logs_rejections=settings.log_format is None,
         behind_proxy=settings.behind_proxy,
     )
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        shutdown_timeout=_CANCEL_SECONDS,
-        keepalive_timeout=settings.limits.stall_seconds,
-        max_line_size=settings.limits.header_bytes,
-        max_field_size=settings.limits.header_bytes,
-    )
+    connection_options: dict[str, Any] = {
+        "access_log": None,
+        "keepalive_timeout": settings.limits.stall_seconds,
+        "max_line_size": settings.limits.header_bytes,
+        "max_field_size": settings.limits.header_bytes,
+    }
+    runner = web.AppRunner(application, shutdown_timeout=_CANCEL_SECONDS, **connection_options)
     listeners = Listeners(runner)
     idle_timeout = IdleTimeout(in_flight, settings.limits.stall_seconds)
     idle_check = asyncio.ensure_future(idle_timeout.run(lambda: listeners.connections))
     try:
         await runner.setup()
         url = await listeners.listen(settings.host, settings.port)
-        if not storage.shared:
-            await proxy.listen(settings.host, server_address=_local_address(url))
+        if not storage.shared and runner.server is not None:
+            tunnels = TunnelServer(
+                runner.server, connection_options, stall_seconds=settings.limits.stall_seconds
+            )
+            await proxy.listen(settings.host, tunnels)
         state = server_state(settings, url)
         if settings.tls is not None:
             state["tls_url"] = await _listen_with_tls(listeners, proxy, settings.host, settings.tls)
@@ -167,10 +168,3 @@ async def _listen_with_tls(listeners: Listeners, proxy: Proxy, host: str, ca_fil
     authority = await proxy.authority()
     authority.write(ca_file)
     return await listeners.listen(host, context=authority.context(host, *LOOPBACK_HOSTS))
-
-
-def _local_address(url: str) -> tuple[str, int]:
-    """Return the address at which this process itself reaches the server."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return _LOOPBACK_OF.get(host, host), parts.port or 0

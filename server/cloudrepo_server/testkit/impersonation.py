@@ -1,17 +1,20 @@
 """Impersonations: repositories that are served under other hosts' URLs to a test's subprocesses."""
 
+import contextlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import msgspec
+from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, NotFoundError
 
 _PORTS = {"http": 80, "https": 443}
 _CLOUDREPO = "/repositories/"
+_MAX_SHOWN = 200
 
 
 class UrlPrefix(msgspec.Struct, frozen=True):
@@ -21,6 +24,11 @@ class UrlPrefix(msgspec.Struct, frozen=True):
     host: str
     port: int
     path: str
+
+    @property
+    def is_https(self) -> bool:
+        """Whether clients use TLS."""
+        return self.scheme == "https"
 
     @property
     def is_cloudrepo(self) -> bool:
@@ -82,6 +90,8 @@ class Impersonations:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Impersonation] = {}
+        self._closers: dict[str, set[Callable[[], object]]] = {}
+        """The functions that close the connections of each impersonation."""
 
     def add(
         self, repository: str, repository_id: str, *, urls: Sequence[str], allow: Sequence[str]
@@ -89,13 +99,13 @@ class Impersonations:
         """Serve a repository under these URLs, and allow connections to these hosts.
 
         Raises:
-            InvalidError: one is not an http or https URL.
+            InvalidError: one is not an http or https URL, or not a host name.
         """
         impersonation = Impersonation(
             repository,
             repository_id,
-            tuple(_parse_prefix(url) for url in urls),
-            frozenset(host.lower() for host in allow),
+            tuple(parse_url_prefix(url) for url in urls),
+            frozenset(_parse_host(host) for host in allow),
         )
         self._by_id[impersonation.id] = impersonation
         return impersonation
@@ -109,8 +119,24 @@ class Impersonations:
             return None
         return impersonation
 
+    def is_active(self, impersonation: Impersonation) -> bool:
+        """Return whether an impersonation exists, and was not deleted."""
+        return self._by_id.get(impersonation.id) is impersonation
+
+    @contextlib.contextmanager
+    def closing(self, impersonation: Impersonation, close: Callable[[], object]) -> Iterator[None]:
+        """Call `close` if the impersonation is deleted during the context."""
+        closers = self._closers.setdefault(impersonation.id, set())
+        closers.add(close)
+        try:
+            yield
+        finally:
+            closers.discard(close)
+            if not closers:
+                self._closers.pop(impersonation.id, None)
+
     def delete(self, repository_id: str, impersonation_id: str) -> None:
-        """Delete an impersonation of a repository.
+        """Delete an impersonation of a repository, and close its connections.
 
         Raises:
             NotFoundError: the repository has no impersonation with this id.
@@ -118,21 +144,56 @@ class Impersonations:
         impersonation = self._by_id.get(impersonation_id)
         if impersonation is None or impersonation.repository_id != repository_id:
             raise NotFoundError(f"The impersonation {impersonation_id} was not found.")
-        del self._by_id[impersonation_id]
+        self._delete(impersonation)
 
     def delete_all(self, repository_id: str) -> None:
         """Delete every impersonation of a repository."""
         for impersonation in list(self._by_id.values()):
             if impersonation.repository_id == repository_id:
-                del self._by_id[impersonation.id]
+                self._delete(impersonation)
+
+    def _delete(self, impersonation: Impersonation) -> None:
+        del self._by_id[impersonation.id]
+        for close in self._closers.pop(impersonation.id, ()):
+            close()
 
 
-def _parse_prefix(url: str) -> UrlPrefix:
+def parse_url_prefix(url: str) -> UrlPrefix:
+    """Return the parts of a URL that is impersonated.
+
+    Raises:
+        InvalidError: it is not an http or https URL.
+    """
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme)
+        port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+        host = _encode_host(parts.hostname or "")
     except ValueError:
-        parts, port = urlsplit(""), None
-    if port is None or not parts.hostname or not url.isprintable() or " " in url:
-        raise InvalidError(f"{url[:200]!r} is not an http or https URL.")
-    return UrlPrefix(parts.scheme, parts.hostname.lower(), port, parts.path.rstrip("/"))
+        port, host = None, ""
+    if not port or not host or not url.isprintable() or " " in url:
+        raise InvalidError(f"{url[:_MAX_SHOWN]!r} is not an http or https URL.")
+    return UrlPrefix(parts.scheme, host, port, parts.path.rstrip("/"))
+
+
+def _parse_host(host: str) -> str:
+    try:
+        return _encode_host(host)
+    except ValueError as error:
+        raise InvalidError(
+            f"{host[:_MAX_SHOWN]!r} is not a host name or an IP address: "
+            "give it without a scheme and a port."
+        ) from error
+
+
+def _encode_host(host: str) -> str:
+    """Return a host as requests contain it: in lower case, and encoded as IDNA requires.
+
+    Raises:
+        ValueError: the host cannot be looked up.
+    """
+    encoded = URL.build(scheme="http", host=host).raw_host
+    if not encoded:
+        raise ValueError("a host is empty")
+    # Looking up a host begins with this, and fails where this fails.
+    encoded.encode("idna")
+    return encoded

@@ -90,7 +90,7 @@ def create_application(
         map_errors(realm=organization.name),
         limit_in_flight(in_flight, organization.limits.requests, exempt=_MONITORING),
         require_fresh_reads(organization) if organization.shared else None,
-        serve_impersonated_hosts(proxy, impersonated),
+        serve_impersonated_hosts(impersonated),
     ]
     application = web.Application(
         middlewares=[middleware for middleware in middlewares if middleware is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cloudrepo_server.web.impersonation.exchange import request_headers
 from cloudrepo_server.web.impersonation.proxy_request import parse_proxy_request
 
 CREDENTIALS = "Proxy-Authorization: Basic bmFtZTpzZWNyZXQ="
@@ -38,6 +39,9 @@ def test_a_request_has_a_destination(
         head("GET ftp://index.example/ HTTP/1.1"),
         head("CONNECT :443 HTTP/1.1"),
         head("CONNECT index.example:port HTTP/1.1"),
+        head("CONNECT index.example:0 HTTP/1.1"),
+        head("GET http://index.example:0/ HTTP/1.1"),
+        head("GET https://index.example/ HTTP/1.1"),
     ],
 )
 def test_a_request_that_is_not_for_a_proxy_is_rejected(data: bytes) -> None:
@@ -59,11 +63,48 @@ def test_a_request_without_valid_credentials_has_none(header: str) -> None:
     assert request.credentials is None
 
 
-def test_the_credentials_are_not_forwarded_to_the_real_host() -> None:
+def test_a_request_is_forwarded_with_its_path_and_the_host_of_its_url() -> None:
     request = parse_proxy_request(
-        head("GET http://index.example/ HTTP/1.1", CREDENTIALS, "Accept: */*")
+        head(
+            "GET http://user@Index.Example:81/a%20b?c=d&e HTTP/1.1",
+            CREDENTIALS,
+            "Proxy-Connection: keep-alive",
+            "Connection: keep-alive, X-Hop",
+            "Keep-Alive: 5",
+            "TE: trailers",
+            "Upgrade: h2c",
+            "X-Hop: 1",
+            "Accept: */*",
+            "Authorization: Basic eA==",
+        )
     )
-    assert b"secret" not in request.head_without_credentials
-    assert b"bmFtZTpzZWNyZXQ=" not in request.head_without_credentials
-    assert b"\r\nAccept: */*\r\n" in request.head_without_credentials
-    assert request.head_without_credentials.endswith(b"\r\n\r\n")
+    assert request.target == "/a%20b?c=d&e"
+    assert request_headers(request) == [
+        (b"Host", b"Index.Example:81"),
+        (b"Accept", b"*/*"),
+        (b"Authorization", b"Basic eA=="),
+        (b"Connection", b"close"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "target"),
+    [
+        ("GET http://index.example HTTP/1.1", "/"),
+        ("GET http://index.example?a HTTP/1.1", "/?a"),
+        ("OPTIONS http://index.example HTTP/1.1", "*"),
+    ],
+)
+def test_a_url_without_a_path_is_forwarded_as_the_root(request_line: str, target: str) -> None:
+    assert parse_proxy_request(head(request_line)).target == target
+
+
+def test_a_forwarded_body_has_one_length_only() -> None:
+    chunked, sized = ("Transfer-Encoding: chunked", "Content-Length: 5")
+    url = "POST http://index.example/ HTTP/1.1"
+    both = request_headers(parse_proxy_request(head(url, chunked, sized)))
+    assert (b"Transfer-Encoding", b"chunked") in both
+    assert all(name.lower() != b"content-length" for name, _ in both)
+    # A client cannot hide the length by listing it as a header of the connection.
+    listed = request_headers(parse_proxy_request(head(url, sized, "Connection: content-length")))
+    assert (b"Content-Length", b"5") in listed

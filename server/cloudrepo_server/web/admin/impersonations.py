@@ -5,9 +5,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.testkit.impersonation import parse_url_prefix
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import read_json
 from cloudrepo_server.web.http.responses import json_response
+from cloudrepo_server.web.http.urls import host_of
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
@@ -23,16 +25,18 @@ class ImpersonationApi:
         """Serve a repository under other hosts' URLs, to clients that use the returned proxy."""
         repository = await self._organization.repository(request.match_info["name"])
         body = await read_json(request, bodies.NewImpersonation)
+        host = host_of(request)
         certificate = None
-        if CertificateAuthority.is_installed() or any(
-            url.startswith("https:") for url in body.urls
-        ):
+        secure = [prefix.host for prefix in map(parse_url_prefix, body.urls) if prefix.is_https]
+        if secure or CertificateAuthority.is_installed():
             certificate = (await self._proxy.authority()).pem
+        for secure_host in secure:
+            # Some hosts cannot have a certificate. This is the time to say so.
+            await self._proxy.context(secure_host)
         impersonation = self._organization.testkit.impersonations.add(
             repository.name, repository.document.id, urls=body.urls, allow=body.allow
         )
         _, port = self._proxy.address
-        host = request.url.host or "127.0.0.1"
         url_host = f"[{host}]" if ":" in host else host
         response = responses.ImpersonationResponse(
             id=impersonation.id,

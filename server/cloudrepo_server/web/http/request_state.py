@@ -40,6 +40,8 @@ class RequestState(msgspec.Struct):
     """The scheme that a trusted proxy in front of this server reported, if any."""
     impersonated_path: str | None = None
     """The path on this server that a request to an impersonated host is handled as."""
+    impersonating_repository_id: str | None = None
+    """The id of the repository that impersonates the host; the path contains only its name."""
     principal: Principal | None = None
     """The authenticated user, if known before any credentials were read."""
     index_path: IndexPath | None = None

@@ -1,6 +1,7 @@
 """The URLs of this server, as its clients see them."""
 
 from aiohttp import web
+from yarl import URL
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
@@ -18,6 +19,15 @@ def origin_of(request: web.BaseRequest) -> str:
         return str(request.url.origin().with_scheme(scheme_of(request)))
     except ValueError:
         raise InvalidError("The Host header is not a valid host name.") from None
+
+
+def host_of(request: web.BaseRequest) -> str:
+    """Return the host that the client used, without the port.
+
+    Raises:
+        InvalidError: the Host header is not valid.
+    """
+    return URL(origin_of(request)).raw_host or ""
 
 
 def scheme_of(request: web.BaseRequest) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cloudrepo_server.errors import InvalidError
 
+_MAX_SHOWN = 100
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -39,7 +40,18 @@ class CertificateAuthority:
         path.write_text(self.pem)
 
     def context(self, *hosts: str) -> ssl.SSLContext:
-        """Return a server's TLS context with a new certificate for these hosts."""
+        """Return a server's TLS context with a new certificate for these hosts.
+
+        Raises:
+            InvalidError: a host cannot be in a certificate, such as `my_index`.
+        """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._authority.issue_cert(*hosts).configure_cert(context)
+        try:
+            self._authority.issue_cert(*hosts).configure_cert(context)
+        except ValueError as error:  # also the errors of idna, which encodes host names
+            names = ", ".join(host[:_MAX_SHOWN] for host in hosts)
+            raise InvalidError(
+                f"No certificate can be issued for {names}: "
+                "use a host name of letters, digits and hyphens."
+            ) from error
         return context

@@ -7,15 +7,14 @@ from yarl import URL
 
 from cloudrepo_server.domain.access import TokenBearer
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.errors import ForbiddenError, NotFoundError
+from cloudrepo_server.errors import ForbiddenError, NotFoundError, RepositoryNotFoundError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.pypi_json import (
     parse_project_json_path,
     project_json_response,
 )
-from cloudrepo_server.web.impersonation.tunnel import Tunnel
+from cloudrepo_server.web.impersonation.tunnel import Tunnel, tunnel_of
 
 _READ_METHODS = ("GET", "HEAD")
 
@@ -31,22 +30,26 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         """Return the response of the repository that is served under the request's URL.
 
         Raises:
-            ForbiddenError: the impersonation does not cover the host.
+            ForbiddenError: the impersonation does not cover the host, or was deleted.
             NotFoundError: no repository is served under this URL.
         """
         impersonation = tunnel.impersonation
         origin = tunnel.scheme, tunnel.host, tunnel.port
         path = request.rel_url.raw_path
+        if not self.organization.testkit.impersonations.is_active(impersonation):
+            raise ForbiddenError(f"The impersonation of {tunnel.host} was deleted.")
+        state = state_of(request)
+        state.impersonating_repository_id = impersonation.repository_id
         if not impersonation.covers(*origin):
             raise self._blocked(request, tunnel)
         if request.method in _READ_METHODS and impersonation.allows_anonymous_reads(*origin):
             if "Authorization" not in request.headers:
-                state_of(request).principal = TokenBearer(
-                    "", impersonation.repository_id, read_only=True
-                )
+                state.principal = TokenBearer("", impersonation.repository_id, read_only=True)
             project = parse_project_json_path(path)
             if project is not None:
                 repository = await self.organization.repository(impersonation.repository)
+                if repository.document.id != impersonation.repository_id:
+                    raise RepositoryNotFoundError(impersonation.repository)
                 base = URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port)
                 return await project_json_response(repository, *project, origin=str(base))
         for prefix, handle in ((PRIVATE, self.handle_private), (PUBLIC, self.handle_public)):
@@ -58,7 +61,7 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
             raise NotFoundError(
                 f"No repository is served at {path[:200]} of the impersonated host {tunnel.host}."
             )
-        state_of(request).impersonated_path = f"{PRIVATE}/{impersonation.repository}{relative}"
+        state.impersonated_path = f"{PRIVATE}/{impersonation.repository}{relative}"
         return await self.handle_private(request)
 
     def _blocked(self, request: web.Request, tunnel: Tunnel) -> ForbiddenError:
@@ -70,12 +73,12 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         return ForbiddenError(entry.reason)
 
 
-def serve_impersonated_hosts(proxy: Proxy, impersonated: ImpersonationHandler) -> Middleware:
+def serve_impersonated_hosts(impersonated: ImpersonationHandler) -> Middleware:
     """Return the middleware that handles the requests which arrived through the proxy."""
 
     @web.middleware
     async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
-        tunnel = proxy.tunnel(request)
+        tunnel = tunnel_of(request)
         if tunnel is None:
             return await handler(request)
         return await impersonated.handle(request, tunnel)

@@ -8,34 +8,39 @@ import asyncio
 import contextlib
 import ssl
 
-from aiohttp import web
+from cachetools import LRUCache
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
-from cloudrepo_server.web.impersonation.proxy_request import ProxyRequest, parse_proxy_request
-from cloudrepo_server.web.impersonation.tunnel import Stream, Tunnel, open_stream, relay
+from cloudrepo_server.web.impersonation.proxy_request import (
+    MAX_HEAD,
+    ProxyRequest,
+    parse_proxy_request,
+)
+from cloudrepo_server.web.impersonation.stream import Stream, open_stream, relay
+from cloudrepo_server.web.impersonation.tunnel import Tunnel, TunnelServer
 
 _HEAD_SECONDS = 10.0
 _CONNECT_SECONDS = 10.0
-_MAX_HEAD = 64 << 10
+_MAX_CERTIFICATES = 256
 _END_OF_HEAD = b"\r\n\r\n"
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _CHALLENGE = 'Proxy-Authenticate: Basic realm="cloudrepo"\r\n'
 
 
 class Proxy:
-    """A listener that forwards each connection to this server or to an allowed real host."""
+    """A listener that forwards each request to this server or to an allowed real host."""
 
     def __init__(self, organization: Organization) -> None:
         self._testkit = organization.testkit
-        self._tunnels: dict[int, Tunnel] = {}
-        """The tunnels to this server, by the client port of the connection to it."""
+        self._stall_seconds = organization.limits.stall_seconds
         self._authority: CertificateAuthority | None = None
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        self._server: asyncio.Server | None = None
-        self._server_address: tuple[str, int] = ("", 0)
+        self._contexts: LRUCache[str, ssl.SSLContext] = LRUCache(_MAX_CERTIFICATES)
+        self._listener: asyncio.Server | None = None
+        self._tunnels: TunnelServer | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     @property
@@ -45,9 +50,9 @@ class Proxy:
         Raises:
             InvalidError: the proxy does not listen.
         """
-        if self._server is None:
+        if self._listener is None:
             raise InvalidError("This server has no proxy.")
-        host, port = self._server.sockets[0].getsockname()[:2]
+        host, port = self._listener.sockets[0].getsockname()[:2]
         return str(host), int(port)
 
     async def authority(self) -> CertificateAuthority:
@@ -61,114 +66,148 @@ class Proxy:
             self._authority = await asyncio.to_thread(CertificateAuthority)
         return self._authority
 
-    async def listen(self, host: str, *, server_address: tuple[str, int]) -> None:
+    async def context(self, host: str) -> ssl.SSLContext:
+        """Return the TLS context with which a host is impersonated.
+
+        Raises:
+            InvalidError: the extra `tls` is not installed, or the host cannot have a certificate.
+        """
+        context = self._contexts.get(host)
+        if context is None:
+            context = self._contexts[host] = (await self.authority()).context(host)
+        return context
+
+    async def listen(self, host: str, tunnels: TunnelServer) -> None:
         """Listen on a free port.
 
         Args:
             host: the host name or IP address to listen on.
-            server_address: the host and port at which this server accepts HTTP requests.
+            tunnels: opens the connections to this server.
         """
-        self._server_address = server_address
-        self._server = await asyncio.start_server(self._accept, host, 0, limit=_MAX_HEAD)
+        self._tunnels = tunnels
+        self._listener = await asyncio.start_server(self._accept, host, 0, limit=MAX_HEAD)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def tunnel(self, request: web.BaseRequest) -> Tunnel | None:
-        """Return the tunnel through which a request arrived, or None if it arrived directly."""
-        if not self._tunnels or request.transport is None:
-            return None
-        peer = request.transport.get_extra_info("peername")
-        return self._tunnels.get(peer[1]) if peer else None
-
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
-        client = Stream(reader, writer)
-        # A connection that a client breaks is not an error of the server.
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError):
-            try:
-                async with asyncio.timeout(_HEAD_SECONDS):
-                    head = await reader.readuntil(_END_OF_HEAD)
-            except asyncio.LimitOverrunError:
-                await _reject(
-                    client, 431, f"The head of the request is longer than {_MAX_HEAD} bytes"
-                )
-            else:
-                await self._handle(head, client)
-        client.close()
+        if task is None:
+            raise RuntimeError("a connection is handled in a task of its own")
+        self._connections.add(task)
+        client = Stream(reader, writer, self._stall_seconds)
+        try:
+            # A connection that a client breaks is not an error of the server.
+            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                await self._serve(client, task)
+                await client.finish()
+        except asyncio.CancelledError:
+            # The impersonation was deleted, or the proxy closes. The task ends without the error
+            # because asyncio's streams would log it on Python 3.11.
+            pass
+        finally:
+            client.abort()
+            self._connections.discard(task)
 
-    async def _handle(self, head: bytes, client: Stream) -> None:
+    async def _serve(self, client: Stream, task: asyncio.Task[None]) -> None:
+        try:
+            async with asyncio.timeout(_HEAD_SECONDS):
+                head = await client.reader.readuntil(_END_OF_HEAD)
+        except asyncio.LimitOverrunError:
+            await _reject(client, 431, f"The head of the request is longer than {MAX_HEAD} bytes")
+            return
         try:
             request = parse_proxy_request(head)
-        except ValueError:
-            await _reject(client, 400, "This is not a request to a proxy")
+        except ValueError as error:
+            await _reject(client, 400, f"This is not a request to a proxy: {error}")
             return
-        impersonation = (
-            self._testkit.impersonations.find(*request.credentials) if request.credentials else None
-        )
+        impersonations = self._testkit.impersonations
+        impersonation = impersonations.find(*request.credentials) if request.credentials else None
         if impersonation is None:
             await _reject(client, 407, "The credentials for the proxy are wrong", _CHALLENGE)
             return
+        # A connection ends with its impersonation, also if the repository is deleted.
+        with impersonations.closing(impersonation, task.cancel):
+            if request.is_connect:
+                await self._connect(request, impersonation, client)
+            else:
+                await self._forward(request, impersonation, client)
+
+    async def _connect(
+        self, request: ProxyRequest, impersonation: Impersonation, client: Stream
+    ) -> None:
+        """Connect the client to a real host, or to this server in place of it."""
         if impersonation.allows(request.host):
-            await _forward_to_real_host(request, client)
-            return
-        tunnel = Tunnel(impersonation, request.scheme, request.host, request.port)
-        if not request.is_connect:
-            await self._forward_to_this_server(tunnel, client, request.head)
-        elif CertificateAuthority.is_installed():
-            context = await self._context(request.host)
+            upstream = await _connect_to_real_host(request, client)
+            if upstream is None:
+                return
+            try:
+                await client.send(_ESTABLISHED)
+                await relay(client, upstream)
+            finally:
+                upstream.abort()
+        else:
+            try:
+                context = await self.context(request.host)
+            except InvalidError:
+                # Without a certificate the host cannot be impersonated, only blocked.
+                entry = self._testkit.record_blocked_request(
+                    impersonation.repository_id, "CONNECT", f"{request.host}:{request.port}"
+                )
+                await _reject(client, 403, entry.reason)
+                return
             await client.send(_ESTABLISHED)
             await client.writer.start_tls(context)
-            await self._forward_to_this_server(tunnel, client)
-        else:
-            # Without a certificate the host cannot be impersonated, only blocked.
-            entry = self._testkit.record_blocked_request(
-                impersonation.repository_id, "CONNECT", f"{request.host}:{request.port}"
-            )
-            await _reject(client, 403, entry.reason)
+            upstream = await self._open_tunnel(request, impersonation)
+            try:
+                await relay(client, upstream)
+            finally:
+                upstream.abort()
 
-    async def _forward_to_this_server(
-        self, tunnel: Tunnel, client: Stream, head: bytes = b""
+    async def _forward(
+        self, request: ProxyRequest, impersonation: Impersonation, client: Stream
     ) -> None:
-        server = await open_stream(*self._server_address)
-        client_port = server.writer.get_extra_info("sockname")[1]
-        self._tunnels[client_port] = tunnel
+        """Forward one request to a real host, or to this server in place of it."""
+        # Imported here because most servers never receive a request to the proxy.
+        from cloudrepo_server.web.impersonation.exchange import BodyError, Exchange
+
+        if impersonation.allows(request.host):
+            upstream = await _connect_to_real_host(request, client)
+            if upstream is None:
+                return
+        else:
+            upstream = await self._open_tunnel(request, impersonation)
+        exchange = Exchange(client, request, upstream)
         try:
-            server.writer.write(head)
-            await relay(client, server)
+            await exchange.run()
+        except BodyError:
+            if exchange.response_started:
+                raise ConnectionAbortedError("the body of the request is not valid") from None
+            await _reject(client, 400, "The body of the request is not encoded as its headers say")
         finally:
-            del self._tunnels[client_port]
-            server.close()
+            upstream.abort()
 
-    async def _context(self, host: str) -> ssl.SSLContext:
-        if host not in self._contexts:
-            self._contexts[host] = (await self.authority()).context(host)
-        return self._contexts[host]
+    async def _open_tunnel(self, request: ProxyRequest, impersonation: Impersonation) -> Stream:
+        if self._tunnels is None:
+            raise InvalidError("This server has no proxy.")
+        return await self._tunnels.open(
+            Tunnel(impersonation, request.scheme, request.host, request.port)
+        )
 
 
-async def _forward_to_real_host(request: ProxyRequest, client: Stream) -> None:
+async def _connect_to_real_host(request: ProxyRequest, client: Stream) -> Stream | None:
+    """Return a connection, or None if it failed and the client got a response about it."""
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            upstream = await open_stream(request.host, request.port)
+            return await open_stream(request.host, request.port, stall_seconds=client.stall_seconds)
     except (OSError, TimeoutError):
         await _reject(client, 502, f"Cannot connect to {request.host}, port {request.port}")
-        return
-    try:
-        if request.is_connect:
-            await client.send(_ESTABLISHED)
-        else:
-            upstream.writer.write(request.head_without_credentials)
-        await relay(client, upstream)
-    finally:
-        upstream.close()
+        return None
 
 
 async def _reject(client: Stream, status: int, reason: str, headers: str = "") -> None:

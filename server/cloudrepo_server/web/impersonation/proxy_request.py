@@ -2,26 +2,45 @@
 
 import base64
 import binascii
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+if TYPE_CHECKING:
+    import h11
+
+_HTTP_PORT, _HTTPS_PORT = 80, 443
+MAX_HEAD = 64 << 10
+
 
 class ProxyRequest(msgspec.Struct, frozen=True):
-    """The head of a request to the proxy: its destination and the proxy's credentials."""
+    """The head of a request to the proxy: its destination and the proxy's credentials.
 
-    head: bytes
-    is_connect: bool
+    Attributes:
+        connection: the HTTP connection, which has parsed this head and nothing else.
+        head: the request as the client sent it.
+        scheme: `https` for CONNECT, else `http`.
+        host: the host of the destination, in lower case.
+        port: the port of the destination.
+        authority: the host and port as the client wrote them.
+        target: the path and query, as a request to the destination has them.
+        credentials: the name and the secret for the proxy, or None.
+    """
+
+    connection: "h11.Connection"
+    head: "h11.Request"
     scheme: str
     host: str
     port: int
+    authority: str
+    target: str
     credentials: tuple[str, str] | None
 
     @property
-    def head_without_credentials(self) -> bytes:
-        """The head for the real host, without the headers that are for the proxy only."""
-        lines = self.head.split(b"\r\n")
-        return b"\r\n".join(line for line in lines if not line.lower().startswith(b"proxy-"))
+    def is_connect(self) -> bool:
+        """Whether the client wants a connection, rather than the response to one request."""
+        return self.head.method == b"CONNECT"
 
 
 def parse_proxy_request(head: bytes) -> ProxyRequest:
@@ -33,7 +52,7 @@ def parse_proxy_request(head: bytes) -> ProxyRequest:
     # Imported here because most servers never receive a request to the proxy.
     import h11
 
-    connection = h11.Connection(h11.SERVER)
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
     connection.receive_data(head)
     try:
         request = connection.next_event()
@@ -41,22 +60,34 @@ def parse_proxy_request(head: bytes) -> ProxyRequest:
         raise ValueError("the request is not valid HTTP") from error
     if not isinstance(request, h11.Request):
         raise ValueError("the head of a request is not complete")  # noqa: TRY004 (a wrong value)
-    is_connect = request.method == b"CONNECT"
-    scheme, host, port = _parse_target(request.target.decode("ascii"), is_connect=is_connect)
-    header = dict(request.headers).get(b"proxy-authorization", b"")
-    return ProxyRequest(head, is_connect, scheme, host, port, _parse_credentials(header))
-
-
-def _parse_target(target: str, *, is_connect: bool) -> tuple[str, str, int]:
-    if is_connect:
-        parts = urlsplit(f"//{target}")
-        scheme, port = "https", parts.port or 443
+    raw_target = request.target.decode("ascii")
+    if request.method == b"CONNECT":
+        parts, scheme, default_port = urlsplit(f"//{raw_target}"), "https", _HTTPS_PORT
     else:
-        parts = urlsplit(target)
-        scheme, port = parts.scheme, parts.port or 80
-    if not parts.hostname or scheme not in ("http", "https"):
-        raise ValueError("the target of the request has no host")
-    return scheme, parts.hostname.lower(), port
+        parts, scheme, default_port = urlsplit(raw_target), "http", _HTTP_PORT
+        if parts.scheme == "https":
+            raise ValueError("an https URL is requested with CONNECT")
+        if parts.scheme != "http":
+            raise ValueError("the target of the request is not an http URL")
+    port = default_port if parts.port is None else parts.port
+    if not parts.hostname or port == 0:
+        raise ValueError("the target of the request has no host, or the port 0")
+    return ProxyRequest(
+        connection=connection,
+        head=request,
+        scheme=scheme,
+        host=parts.hostname.lower(),
+        port=port,
+        authority=parts.netloc.rpartition("@")[2],
+        target=_origin_form(parts, request.method),
+        credentials=_parse_credentials(dict(request.headers).get(b"proxy-authorization", b"")),
+    )
+
+
+def _origin_form(parts: SplitResult, method: bytes) -> str:
+    if not parts.path and not parts.query and method == b"OPTIONS":
+        return "*"
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _parse_credentials(header: bytes) -> tuple[str, str] | None:

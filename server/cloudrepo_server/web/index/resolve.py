@@ -24,6 +24,12 @@ def resolve_repository(organization: Organization) -> Middleware:
         if organization.shared:
             prefetch(request, organization, path)
         state.repository = await organization.find(path.repository)
+        if state.repository is not None and state.impersonating_repository_id not in (
+            None,
+            state.repository.document.id,
+        ):
+            # The repository was deleted, and another one has its name.
+            state.repository = None
         if state.repository is not None:
             state.dialect = state.repository.dialect
         return await handler(request)
