@@ -32,6 +32,8 @@ class RepositorySettings(TypedDict, total=False):
     """Repositories, or URLs of other indexes, to search for projects too. Default: none."""
     upstream_strategy: Literal["first-match", "best-version"]
     """Whether a project's files come from the first index that has the project, or from all."""
+    upstream_file_origins: Sequence[str]
+    """The origins, besides its own, from which an index URL in `upstream` may serve files."""
 
 
 # For each setting: its default (as `pytest --markers` shows it), its types, and the expected value
@@ -47,6 +49,11 @@ SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
         "a list of repositories and index URLs, such as [repository]",
     ),
     "upstream_strategy": ("first-match", (str,), "'first-match' or 'best-version'"),
+    "upstream_file_origins": (
+        (),
+        (list, tuple),
+        "a list of origins, such as ['https://files.example.com']",
+    ),
 }
 
 MARKER: Final = (

@@ -1,4 +1,6 @@
-"""Limits on the size, number and duration of requests."""
+"""Limits on the size, number and duration of requests, and on what is stored and remembered."""
+
+from typing import Final
 
 import msgspec
 
@@ -20,3 +22,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The size of a request's first line, and of each header."""
     stall_seconds: float = 75.0
     """The idle timeout of a connection; most proxies use 60 s or less for theirs."""
+
+
+MAX_REQUIRES_PYTHON: Final = 1024
+"""The characters of `Requires-Python`, which every page of the project repeats."""
+
+REMOTE_PAGE_BYTES: Final = 16 << 20
+"""The size of an upstream's page of a project, as it is received and as it is decompressed."""
+REMOTE_PAGE_FILES: Final = 50_000
+"""The number of files on an upstream's page."""
+REMOTE_PAGE_SECONDS: Final = 60.0
+"""The time in which an upstream must send the whole page of a project."""
+REMOTE_REDIRECTS: Final = 5
+"""The number of redirects of an upstream that are followed for one request."""
+REMOTE_FIELD: Final = 4096
+"""The characters of a URL or another text on an upstream's page."""
+
+MAX_UPSTREAM_URL: Final = 2048
+"""The characters of the URL of an upstream."""

@@ -31,6 +31,7 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     max_file_size: int | None = None
     upstream: tuple[str, ...] = ()
     upstream_strategy: str = "first-match"
+    upstream_file_origins: tuple[str, ...] = ()
 
 
 SETTINGS = tuple(
@@ -92,6 +93,8 @@ class RemoteFile(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
     """A file of another index, which is an upstream of a repository; never stored."""
 
     url: str
+    origins: tuple[str, ...] = ()
+    """The origins to which its URLs may redirect, besides their own."""
     metadata_url: str | None = None
 
 

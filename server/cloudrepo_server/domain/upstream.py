@@ -1,10 +1,14 @@
 """Upstreams: other repositories and indexes whose projects a repository also offers."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+from yarl import URL
+
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.limits import MAX_UPSTREAM_URL
 from cloudrepo_server.models import (
     File,
     Project,
@@ -22,6 +26,9 @@ STRATEGIES = (FIRST_MATCH, BEST_VERSION)
 The sources are the repository itself and then its upstreams, in their order.
 """
 
+# A name or an address; yarl encodes other characters, or leaves them as they are.
+_HOST = re.compile(r"[a-z0-9._:-]{1,253}", re.IGNORECASE | re.ASCII)
+_MAX_LABEL = 63
 _URL_SCHEMES = ("http://", "https://")
 
 
@@ -54,7 +61,8 @@ class LocalSource(Protocol):
 
 
 Find = Callable[[str], Awaitable[LocalSource | None]]
-Connect = Callable[[str], Source]
+Connect = Callable[[str, Sequence[str]], Source]
+"""Returns the index at a URL; its files may also be at the given origins."""
 
 
 def is_url(upstream: str) -> bool:
@@ -64,7 +72,11 @@ def is_url(upstream: str) -> bool:
 
 def hide_password(upstream: str) -> str:
     """Return an upstream with the password of its URL, if it has one, replaced by `***`."""
-    parts = urlsplit(upstream)
+    try:
+        parts = urlsplit(upstream)
+    except ValueError:
+        # Its password cannot be told from the rest.
+        return "***"
     if parts.password is None:
         return upstream
     return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
@@ -85,6 +97,8 @@ class Upstreams:
         """
         if document.upstream_strategy not in STRATEGIES:
             raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")
+        for origin in document.upstream_file_origins:
+            _check_origin(origin)
         visited = {document.name}
         remaining = list(document.upstream)
         while remaining:
@@ -143,17 +157,18 @@ class Upstreams:
             if found and not merge:
                 break
             project = await self._upstream_project(
-                upstream, name, visited | {repository.document.name}
+                repository, upstream, name, visited | {repository.document.name}
             )
             if project is not None and project.files:
                 found.append(project)
         return _merge(found) if found else local
 
     async def _upstream_project(
-        self, upstream: str, name: str, visited: frozenset[str]
+        self, parent: LocalSource, upstream: str, name: str, visited: frozenset[str]
     ) -> Project | None:
         if is_url(upstream):
-            return await self.connect(upstream).project(name)
+            origins = parent.document.upstream_file_origins
+            return await self.connect(upstream, origins).project(name)
         # Two settings that change at the same time may make a cycle that neither check could see.
         repository = None if upstream in visited else await self._find(upstream)
         if repository is None:
@@ -170,7 +185,7 @@ class Upstreams:
                 continue
             visited.add(upstream)
             if is_url(upstream):
-                sources.append(self.connect(upstream))
+                sources.append(self.connect(upstream, ()))
                 continue
             found = await self._find(upstream)
             if found is not None:
@@ -197,13 +212,40 @@ def _merge(projects: Sequence[Project]) -> Project:
 
 
 def _check_url(url: str) -> None:
+    parsed = _parse_url(url)
+    if parsed is None or parsed.raw_query_string or parsed.raw_fragment:
+        raise InvalidError(
+            f"{hide_password(url)[:64]!r} is not a valid URL of an index: use http:// or https://, "
+            "a host and a path."
+        )
+
+
+def _check_origin(origin: str) -> None:
+    parsed = _parse_url(origin)
+    if parsed is None or origin != str(parsed.origin()):
+        raise InvalidError(
+            f"{hide_password(origin)[:64]!r} in upstream_file_origins is not an origin: use "
+            "http:// or https:// and a host, such as 'https://files.example.com'."
+        )
+
+
+def _parse_url(url: str) -> URL | None:
+    # As the HTTP client parses it.
     try:
-        host = urlsplit(url).hostname
+        parsed = URL(url)
+        # `host` decodes internationalized names, and raises an error for an invalid one.
+        valid = bool(parsed.host) and _is_host(parsed.raw_host or "") and parsed.port != 0
     except ValueError:
-        host = None
-    if not host or not url.isprintable():
-        raise InvalidError(f"{url[:64]!r} is not a valid URL of an index.")
+        return None
+    valid = valid and parsed.scheme in ("http", "https")
+    return parsed if valid and url.isprintable() and len(url) <= MAX_UPSTREAM_URL else None
 
 
-def _no_connection(url: str) -> Source:
+def _is_host(host: str) -> bool:
+    # The resolver rejects longer names and labels.
+    labels = host.rstrip(".").split(".")
+    return _HOST.fullmatch(host) is not None and all(0 < len(each) <= _MAX_LABEL for each in labels)
+
+
+def _no_connection(url: str, file_origins: Sequence[str]) -> Source:  # noqa: ARG001 (as `Connect`)
     raise InvalidError(f"This process cannot connect to other indexes: {url}")

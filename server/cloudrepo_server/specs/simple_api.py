@@ -146,12 +146,12 @@ def _link(file: ListedFile, folder: str, dialect: Dialect, origin: str | None) -
     if YANKED in shown and file.yanked is not None:
         attributes += f' data-yanked="{escape(file.yanked)}"'
     if CORE_METADATA in shown and file.metadata_sha256 is not None:
-        digest = f"sha256={file.metadata_sha256}"
+        digest = escape(f"sha256={file.metadata_sha256}")
         # PEP 714: clients older than 2023 read the second name.
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
     if PROVENANCE in shown and origin is not None and file.attestations is not None:
         attributes += f' data-provenance="{escape(origin + href + PROVENANCE_SUFFIX)}"'
-    if dialect.shows_hashes:
+    if dialect.shows_hashes and file.sha256:
         href += f"#sha256={file.sha256}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
@@ -163,7 +163,7 @@ def _json_file(
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": folder + quote(file.filename),
-        "hashes": {"sha256": file.sha256} if dialect.shows_hashes else {},
+        "hashes": {"sha256": file.sha256} if dialect.shows_hashes and file.sha256 else {},
     }
     if dialect.json_version != _FIRST_VERSION:
         entry |= {"size": file.size, "upload-time": file.upload_time}

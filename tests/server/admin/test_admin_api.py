@@ -20,6 +20,7 @@ DEFAULTS = {
     "max_file_size": None,
     "upstream": [],
     "upstream_strategy": "first-match",
+    "upstream_file_origins": [],
 }
 
 

@@ -15,7 +15,8 @@ from cloudrepo_server.models import (
 
 REPOSITORY = b"""{"revision": "r1", "earlier": ["r0"], "id": "0123456789abcdef", "name": "demo",
     "overwrite_protection": true, "public": false, "dialect": "pypi", "max_file_size": 10,
-    "upstream": ["other"], "upstream_strategy": "best-version", "run": "a-run",
+    "upstream": ["other"], "upstream_strategy": "best-version",
+    "upstream_file_origins": ["https://files.example.com"], "run": "a-run",
     "created": "2026-01-31T12:00:00.000000Z"}"""
 PROJECT = b"""{"revision": "r1", "earlier": [], "name": "demo", "files": {"demo-1.0.tar.gz": {
     "filename": "demo-1.0.tar.gz", "version": "1.0", "size": 3, "sha256": "abc",
@@ -41,6 +42,7 @@ def test_a_repository_is_readable_and_written_with_the_same_fields() -> None:
         "max_file_size": 10,
         "upstream": ("other",),
         "upstream_strategy": "best-version",
+        "upstream_file_origins": ("https://files.example.com",),
     }
     assert document.settings.keys() == {setting.name for setting in SETTINGS}
     assert msgspec.json.decode(msgspec.json.encode(document)) == msgspec.json.decode(REPOSITORY)

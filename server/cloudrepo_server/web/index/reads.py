@@ -77,7 +77,7 @@ class Reader:
         attributes = view.dialect.attributes
         file = project.files.get(filename)
         if isinstance(file, RemoteFile):
-            return await self._upstream_client.forward(read.request, file.url)
+            return await self._upstream_client.forward(read.request, file, file.url)
         if file is not None:
             return await file_response(read.request, view.file(file))
         if filename.endswith(PROVENANCE_SUFFIX) and PROVENANCE in attributes:
@@ -88,7 +88,7 @@ class Reader:
         if isinstance(file, RemoteFile):
             if file.metadata_url is None:
                 raise _file_not_found(read)
-            return await self._upstream_client.forward(read.request, file.metadata_url)
+            return await self._upstream_client.forward(read.request, file, file.metadata_url)
         if file.metadata_blob is None:
             raise _file_not_found(read)
         return await file_response(read.request, await view.metadata(file))

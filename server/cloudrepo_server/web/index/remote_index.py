@@ -1,34 +1,46 @@
-"""Other indexes as upstreams: reads their project pages and forwards their files."""
+"""Other indexes as upstreams: reads their project pages and forwards their files.
 
+An upstream is not trusted. Its pages are parsed into a bounded type (`specs/remote_page.py`), and
+its URLs and redirects lead only to its own origin or to those that the repository's setting names.
+"""
+
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Collection
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from cloudrepo_server.errors import InvalidError, UpstreamError
+from cloudrepo_server.errors import InvalidError, NotFoundError, UpstreamError
+from cloudrepo_server.limits import REMOTE_PAGE_SECONDS, REMOTE_REDIRECTS
 from cloudrepo_server.models import RemoteFile, UpstreamProject
-from cloudrepo_server.specs.filenames import parse_filename
+from cloudrepo_server.specs.filenames import check_project_name, parse_filename
+from cloudrepo_server.specs.remote_page import PageFile, read_project_page
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
+from cloudrepo_server.web.index.bounded_body import read_bounded
 
 _ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
 _FORWARDED_REQUEST_HEADERS = ("Range", "If-Range", "If-None-Match")
+# Not the content type: a page of another index must not be shown as one of this server.
 _FORWARDED_RESPONSE_HEADERS = (
     "Content-Length",
     "Content-Range",
-    "Content-Type",
     "Accept-Ranges",
     "ETag",
     "Last-Modified",
 )
-_NOT_FOUND = 404
+_FILE_TYPE = "application/octet-stream"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FORWARDED_STATUSES = frozenset({200, 206, 304, 416})
+_NO_BODY = frozenset({304, 416})
+_MISSING = frozenset({404, 410})
 _CHUNK = 1 << 18
+_FILES_AT_ONCE = 500
 
 
 class UpstreamClient:
@@ -37,30 +49,63 @@ class UpstreamClient:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    def connect(self, url: str) -> "RemoteIndex":
-        """Return the index at a URL."""
-        return RemoteIndex(self, URL(url.rstrip("/") + "/"))
+    def connect(self, url: str, file_origins: Collection[str] = ()) -> "RemoteIndex":
+        """Return the index at a URL.
+
+        Args:
+            url: the URL, with credentials if the index needs them.
+            file_origins: the further origins to which its file URLs and redirects may lead.
+        """
+        return RemoteIndex(self, url, file_origins)
 
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
 
-    def get(
-        self, url: URL | str, *, headers: dict[str, str]
-    ) -> "aiohttp.client._RequestContextManager":
-        """Send a GET request. The response is decompressed."""
+    async def get(
+        self, url: URL, *, headers: dict[str, str], origins: Collection[str]
+    ) -> aiohttp.ClientResponse:
+        """Send a GET request; return the response, whose body is not decompressed.
+
+        Args:
+            url: the URL; its credentials are sent to its own origin only.
+            headers: the headers of the request.
+            origins: the origins to which redirects may lead, besides that of the URL.
+
+        Raises:
+            UpstreamError: the other index did not respond, or redirects to another origin.
+        """
         if self._session is None:
             timeout = aiohttp.ClientTimeout(
                 total=None, connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS
             )
-            self._session = aiohttp.ClientSession(timeout=timeout)
-        return self._session.get(url, headers=headers)
+            self._session = aiohttp.ClientSession(
+                timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        target = url
+        try:
+            for _ in range(REMOTE_REDIRECTS + 1):
+                response = await self._session.get(target, headers=headers, allow_redirects=False)
+                if response.status not in _REDIRECTS:
+                    return response
+                response.release()
+                location = URL(response.headers.get("Location", ""), encoded=True)
+                target = allowed_url(response.url.join(location), url, origins, "redirects")
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+            raise _unavailable(url) from error
+        raise UpstreamError(f"The upstream redirected more than {REMOTE_REDIRECTS} times.")
 
-    async def forward(self, request: web.Request, url: str) -> web.StreamResponse:
+    async def forward(self, request: web.Request, file: RemoteFile, url: str) -> web.StreamResponse:
         """Return the response with a file of another index, which is not sent yet.
 
+        Args:
+            request: its headers say which range is requested and what the client has already.
+            file: the file.
+            url: the URL of the file or of its core metadata.
+
         Raises:
+            NotFoundError: the other index does not have the file any more.
             UpstreamError: the other index did not respond.
         """
         headers = {
@@ -70,27 +115,39 @@ class UpstreamClient:
         }
         # Ranges and sizes refer to the file itself, not to a compressed form of it.
         headers["Accept-Encoding"] = "identity"
-        try:
-            response = await self.get(url, headers=headers)
-            headers = {
-                name: value
-                for name in _FORWARDED_RESPONSE_HEADERS
-                if (value := response.headers.get(name))
-            }
-            if request.method == "HEAD":
-                response.release()
-                return web.Response(status=response.status, headers=headers)
-            return await StreamedResponse.open(response.status, headers, _chunks(response))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(url) from error
+        remote_url = URL(url, encoded=True)
+        response = await self.get(remote_url, headers=headers, origins=file.origins)
+        status = response.status
+        if status not in _FORWARDED_STATUSES:
+            response.release()
+            if status in _MISSING:
+                raise NotFoundError(f"The upstream does not have {file.filename} any more.")
+            raise _wrong_status(status)
+        headers = {
+            name: value
+            for name in _FORWARDED_RESPONSE_HEADERS
+            if (value := response.headers.get(name))
+        }
+        headers["Content-Type"] = _FILE_TYPE
+        if request.method == "HEAD" or status in _NO_BODY:
+            response.release()
+            if request.method != "HEAD":
+                headers.pop("Content-Length", None)
+            return web.Response(status=status, headers=headers)
+        return await StreamedResponse.open(status, headers, _chunks(response))
 
 
 class RemoteIndex:
     """Another index, read through its simple API."""
 
-    def __init__(self, client: UpstreamClient, url: URL) -> None:
+    def __init__(self, client: UpstreamClient, url: str, file_origins: Collection[str]) -> None:
         self._client = client
-        self._url = url
+        self._origins = tuple(file_origins)
+        try:
+            self._url = URL(url.rstrip("/") + "/")
+        except ValueError as error:
+            # A server of an earlier version stored it.
+            raise UpstreamError("The URL of the upstream is not valid: change it.") from error
 
     async def project(self, name: str) -> UpstreamProject | None:
         """Return a project, or None if the index does not have it.
@@ -98,22 +155,24 @@ class RemoteIndex:
         Raises:
             UpstreamError: the index did not respond, or its page is invalid.
         """
+        try:
+            check_project_name(name)
+        except InvalidError:
+            return None
         page = await self._page(self._url / name / "")
         if page is None:
             return None
-        url, content_type, text = page
-        # Imported at the first use, because few repositories have another index as an upstream.
-        from mousebender import simple
-
+        url, content_type, body = page
+        files = {}
         try:
-            details = simple.parse_project_details(text, content_type, name)
-            files = [self._file(url, file) for file in details["files"]]
-        except (ValueError, KeyError, TypeError, simple.UnsupportedMIMEType) as error:
-            raise UpstreamError(f"The upstream's page of {name} is invalid.") from error
-        revision = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return UpstreamProject(
-            name=name, files={file.filename: file for file in files}, revision=revision
-        )
+            for number, file in enumerate(read_project_page(content_type, body)):
+                files[file.filename] = self._file(url, file)
+                if number % _FILES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        except (InvalidError, ValueError) as error:
+            raise UpstreamError(f"The upstream's page of {name} is invalid: {error}.") from error
+        revision = hashlib.sha256(body).hexdigest()[:16]
+        return UpstreamProject(name=name, files=files, revision=revision)
 
     async def project_names(self) -> list[str]:
         """Return no names: a public index has too many, and installers do not need them."""
@@ -123,40 +182,62 @@ class RemoteIndex:
         """Return a constant, since `project_names` does not change."""
         return str(self._url)
 
-    async def _page(self, url: URL) -> tuple[URL, str, str] | None:
+    async def _page(self, url: URL) -> tuple[URL, str, bytes] | None:
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"}
         try:
-            async with self._client.get(url, headers={"Accept": _ACCEPT}) as response:
-                if response.status == _NOT_FOUND:
-                    return None
-                if not response.ok:
-                    raise UpstreamError(f"The upstream responded with status {response.status}.")
-                return response.url, response.content_type, await response.text()
-        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+            async with asyncio.timeout(REMOTE_PAGE_SECONDS):
+                response = await self._client.get(url, headers=headers, origins=self._origins)
+                async with response:
+                    if response.status in _MISSING:
+                        return None
+                    if not response.ok:
+                        raise _wrong_status(response.status)
+                    return response.url, response.content_type, await read_bounded(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UpstreamError("The upstream did not respond.") from error
 
-    def _file(self, page: URL, details: Any) -> RemoteFile:  # noqa: ANN401 (JSON, or made from HTML)
-        url = page.join(URL(details["url"], encoded=True)).with_fragment(None)
-        if url.origin() == self._url.origin():
-            url = url.with_user(self._url.user).with_password(self._url.password)
-        metadata = details.get("core-metadata", details.get("data-dist-info-metadata"))
-        digest = metadata.get("sha256") if isinstance(metadata, dict) else None
-        yanked = details.get("yanked", False)
+    def _file(self, page: URL, file: PageFile) -> RemoteFile:
+        url = allowed_url(
+            page.join(URL(file.url, encoded=True)), self._url, self._origins, "has files"
+        )
+        text = str(url)
         return RemoteFile(
-            filename=details["filename"],
-            version=_version(details["filename"]),
-            size=int(details.get("size") or 0),
-            sha256=details["hashes"].get("sha256", ""),
-            url=str(url),
-            upload_time=details.get("upload-time") or now(),
+            filename=file.filename,
+            version=_version(file.filename),
+            size=file.size,
+            sha256=file.sha256,
+            url=text,
+            origins=self._origins,
+            upload_time=file.upload_time or now(),
             uploader="upstream",
-            requires_python=details.get("requires-python"),
-            metadata_sha256=digest,
-            metadata_url=None if digest is None else f"{url}.metadata",
-            yanked=(yanked if isinstance(yanked, str) else "") if yanked is not False else None,
+            requires_python=file.requires_python,
+            metadata_sha256=file.metadata_sha256,
+            metadata_url=None if file.metadata_sha256 is None else f"{text}.metadata",
+            yanked=file.yanked,
         )
 
 
-async def _chunks(response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
+def allowed_url(url: URL, index: URL, origins: Collection[str], what: str) -> URL:
+    """Return a URL that an upstream named, with the upstream's credentials on its own origin only.
+
+    Raises:
+        UpstreamError: it leads to an origin that is not allowed.
+        ValueError: it is not a valid URL.
+    """
+    # The credentials of the URL itself are the choice of whoever wrote the page.
+    url = url.with_fragment(None).with_user(None)
+    origin = url.origin()
+    if origin == index.origin():
+        return url.with_user(index.user).with_password(index.password)
+    if str(origin) in origins:
+        return url
+    raise UpstreamError(
+        f"The upstream {what} at {str(origin)[:200]}, which is not its own origin: add that origin "
+        "to the setting upstream_file_origins if you trust it."
+    )
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
         async with response:
             async for chunk in response.content.iter_chunked(_CHUNK):
@@ -165,8 +246,12 @@ async def _chunks(response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
         raise _unavailable(response.url) from error
 
 
-def _unavailable(url: URL | str) -> UpstreamError:
-    return UpstreamError(f"The upstream of {URL(url).name} did not respond.")
+def _unavailable(url: URL) -> UpstreamError:
+    return UpstreamError(f"The upstream of {url.name[:200]} did not respond.")
+
+
+def _wrong_status(status: int) -> UpstreamError:
+    return UpstreamError(f"The upstream responded with status {status}.")
 
 
 def _version(filename: str) -> str | None:

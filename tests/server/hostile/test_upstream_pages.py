@@ -1,0 +1,357 @@
+"""Hostile upstreams: nothing they send reaches a client unchecked, and nothing causes a 500."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from cloudrepo_server.limits import (
+    MAX_REQUIRES_PYTHON,
+    REMOTE_FIELD,
+    REMOTE_PAGE_BYTES,
+    REMOTE_PAGE_FILES,
+    REMOTE_REDIRECTS,
+)
+from tests.support.archives import wheel
+from tests.support.hostile import MEBIBYTE
+from tests.support.index import JSON, Index, Server
+from tests.support.upstream import Response, Upstream, running_upstream
+
+DEMO = wheel("demo", "1.0")
+PAGE, FILE = "/simple/demo/", f"/files/{DEMO.filename}"
+HTML = "text/html"
+SCRIPT = '"><script>alert(1)</script>'
+
+pytestmark = pytest.mark.usefixtures("server_stays_clean")
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with running_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def files() -> Iterator[Upstream]:
+    """Another origin, which no setting names."""
+    with running_upstream() as files:
+        files.respond(FILE, DEMO.data)
+        yield files
+
+
+@pytest.fixture
+def index(server: Server, upstream: Upstream) -> Index:
+    return server.repository(upstream=[upstream.url_with_login])
+
+
+def page(**file: Any) -> str:  # noqa: ANN401 (any JSON)
+    whole = {"filename": DEMO.filename, "url": FILE, "hashes": {"sha256": DEMO.sha256}, **file}
+    return json.dumps({"meta": {"api-version": "1.0"}, "name": "demo", "files": [whole]})
+
+
+def link(href: str = f"{FILE}#sha256={DEMO.sha256}", attributes: str = "") -> str:
+    return f'<a href="{href}" {attributes}>{DEMO.filename}</a>'
+
+
+def assert_bad_gateway(index: Index) -> str:
+    """Read the page as HTML and JSON, and the file; return the reason of the rejection."""
+    for response in (
+        index.get("/demo/", Accept=JSON),
+        index.get("/demo/"),
+        index.get(f"/demo/{DEMO.filename}"),
+    ):
+        assert response.status_code == 502, (response.status_code, response.text[:500])
+        assert "upstream" in response.json()["error"]
+        assert len(response.text) < 1000
+    error: str = response.json()["error"]
+    return error
+
+
+BAD_JSON = {
+    "nothing": "",
+    "not JSON": "<html>",
+    "not UTF-8": "\udcff",
+    "a list": "[]",
+    "no files": "{}",
+    "files that are no list": '{"files": {}}',
+    "a file that is no object": '{"files": [1]}',
+    "a file without a name": '{"files": [{"url": "x"}]}',
+    "a name that is a number": page(filename=1),
+    "a URL that is a number": page(url=1),
+    "a URL with a bad port": page(url="http://h:abc/x"),
+    "a URL with a bad address": page(url="http://[x/y"),
+    "a URL of another scheme": page(url="file:///etc/passwd"),
+    "a script as URL": page(url="javascript:alert(1)"),
+    "a URL with a line break": page(url="/x\r\nX-Evil: y"),
+    "a URL with a bad host name": page(url="http://xn--a/"),
+    "hashes that are a list": page(hashes=[]),
+    "a digest that is a list": page(hashes={"sha256": []}),
+    "a digest that is markup": page(hashes={"sha256": SCRIPT}),
+    "a metadata digest that is markup": page(**{"core-metadata": {"sha256": SCRIPT}}),
+    "a metadata digest that is a list": page(**{"core-metadata": {"sha256": []}}),
+    "metadata that are a list": page(**{"core-metadata": []}),
+    "a size that is text": page(size="x"),
+    "a size below zero": page(size=-1),
+    "a huge size": page().replace('"url"', '"size": 1' + "0" * 5000 + ', "url"'),
+    "an upload time that is markup": page(**{"upload-time": SCRIPT}),
+    "a requires-python that is a list": page(**{"requires-python": []}),
+    "a long requires-python": page(**{"requires-python": "x" * (MAX_REQUIRES_PYTHON + 1)}),
+    "a long reason": page(yanked="x" * (REMOTE_FIELD + 1)),
+    "a long URL": page(url="x" * (REMOTE_FIELD + 1)),
+    "deep nesting": '{"x": ' + "[" * 200_000,
+    "a lone surrogate": page(yanked="\ud800").replace("\\ud800", "\udced\udca0\udc80"),
+}
+BAD_HTML = {
+    "a digest that is markup": link(f"{FILE}#sha256=%22&quot;&gt;<script>"),
+    "a metadata digest that is markup": link(
+        attributes="data-core-metadata='sha256=\"><script>'",
+    ),
+    "a link that does not end": '<a href="x',
+    "many links that do not end": '<a href="' * 100_000,
+    "a character of 5,000 digits": link("&#" + "9" * 5000 + ";"),
+    "a URL of another scheme": link(f"ftp://127.0.0.1/{DEMO.filename}"),
+    "a URL with a bad port": link(f"http://h:abc/{DEMO.filename}"),
+    "a URL with a space": link(f"/a b/{DEMO.filename}"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_JSON)
+def test_a_malformed_json_page_is_a_bad_gateway(
+    index: Index, upstream: Upstream, what: str
+) -> None:
+    upstream.respond(PAGE, BAD_JSON[what])
+    assert_bad_gateway(index)
+
+
+@pytest.mark.parametrize("what", BAD_HTML)
+def test_a_malformed_html_page_is_a_bad_gateway(
+    index: Index, upstream: Upstream, what: str
+) -> None:
+    upstream.respond(PAGE, BAD_HTML[what], content_type=HTML)
+    assert_bad_gateway(index)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "image/png", "text", "text/html/x", "application/vnd.pypi.simple.v9+json", "\xff"],
+)
+def test_a_page_of_another_type_is_a_bad_gateway(
+    index: Index, upstream: Upstream, content_type: str
+) -> None:
+    upstream.respond(PAGE, page(), content_type=content_type)
+    assert_bad_gateway(index)
+
+
+def test_a_page_of_an_unknown_charset_is_read(index: Index, upstream: Upstream) -> None:
+    upstream.respond(PAGE, link(), content_type="text/html; charset=nonsense")
+    assert list(index.files()) == [DEMO.filename]
+
+
+@pytest.mark.parametrize("status", [204, 300, 304, 400, 401, 500, 999])
+def test_another_status_is_a_bad_gateway(index: Index, upstream: Upstream, status: int) -> None:
+    upstream.respond(PAGE, "", status=status)
+    assert_bad_gateway(index)
+
+
+TEXTS = {"requires-python": SCRIPT, "yanked": SCRIPT, "core-metadata": {"sha256": DEMO.sha256}}
+
+
+def test_what_a_page_states_is_escaped(index: Index, upstream: Upstream) -> None:
+    attributes = "data-requires-python='\"><script>' data-yanked='\"><script>'"
+    for body, content_type in ((page(**TEXTS), JSON), (link(attributes=attributes), HTML)):
+        upstream.respond(PAGE, body, content_type=content_type)
+        assert "<script" not in index.html()
+        (file,) = index.files().values()
+        assert file["yanked"].startswith('"><script>')
+
+
+def test_names_that_no_repository_accepts_are_left_out(index: Index, upstream: Upstream) -> None:
+    whole = json.loads(page())
+    names = ["", ".", "..", "a/b.whl", "a b.whl", SCRIPT, "ä.whl", "\x00.whl", "x" * 300 + ".whl"]
+    whole["files"] += [{"filename": name, "url": FILE, "hashes": {}} for name in names]
+    upstream.respond(PAGE, json.dumps(whole))
+    assert list(index.files()) == [DEMO.filename]
+    links = "".join(f'<a href="{href}">x</a>' for href in ("../", "/", "#x", "mailto:x@y", "?a=b"))
+    upstream.respond(
+        PAGE, links + "<a name=x>x</a><A\nHREF='" + FILE + "'>x</A>", content_type=HTML
+    )
+    assert list(index.files()) == [DEMO.filename]
+
+
+def test_a_page_without_digests_has_none(index: Index, upstream: Upstream) -> None:
+    upstream.respond(PAGE, page(hashes={"md5": DEMO.md5}))
+    assert "sha256" not in index.html()
+    assert index.files()[DEMO.filename]["hashes"] == {}
+
+
+def bomb() -> Response:
+    body = gzip.compress(bytes(1 << 20)) * (4 * REMOTE_PAGE_BYTES >> 20)
+    return Response(body, headers={"Content-Encoding": "gzip"})
+
+
+LARGE: dict[str, Callable[[], Response]] = {
+    "plain": lambda: Response(b" " * (REMOTE_PAGE_BYTES + 1)),
+    "compressed": lambda: Response(
+        gzip.compress(bytes(20 * REMOTE_PAGE_BYTES), 9), headers={"Content-Encoding": "gzip"}
+    ),
+    "many compressed": bomb,
+    "many files": lambda: Response(b'{"files": [' + b"{}," * 3_000_000 + b"{}]}"),
+    "many valid files": lambda: Response(
+        b'{"files": ['
+        + b",".join(b'{"filename":"d-%d.zip","url":"x"}' % n for n in range(REMOTE_PAGE_FILES + 1))
+        + b"]}"
+    ),
+    "many links": lambda: Response(
+        b"".join(b"<a href=d-%d.zip></a>" % n for n in range(REMOTE_PAGE_FILES + 1)), HTML
+    ),
+    "an unknown encoding": lambda: Response(page().encode(), headers={"Content-Encoding": "br"}),
+    "no gzip": lambda: Response(page().encode(), headers={"Content-Encoding": "gzip"}),
+    "half of a gzip": lambda: Response(
+        gzip.compress(page().encode())[:-9], headers={"Content-Encoding": "gzip"}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_the_size_of_an_upstreams_page_is_limited(
+    own_server: Server, upstream: Upstream, what: str
+) -> None:
+    index = own_server.repository(upstream=[upstream.url])
+    upstream.responses[PAGE] = LARGE[what]()
+    process = psutil.Process(own_server.process.pid)
+    before = process.memory_info().rss
+    assert_bad_gateway(index)
+    assert process.memory_info().rss - before < 6 * REMOTE_PAGE_BYTES
+
+
+def test_a_compressed_page_is_read(index: Index, upstream: Upstream) -> None:
+    upstream.respond(PAGE, gzip.compress(page().encode()), headers={"Content-Encoding": "gzip"})
+    assert list(index.files()) == [DEMO.filename]
+
+
+def test_files_of_another_origin_are_never_requested(
+    server: Server, index: Index, upstream: Upstream, files: Upstream
+) -> None:
+    for url in (files.origin, files.origin.replace("http:", ""), server.url):
+        upstream.respond(PAGE, page(url=url + FILE))
+        assert "upstream_file_origins" in assert_bad_gateway(index)
+        upstream.respond(PAGE, link(url + FILE), content_type=HTML)
+        assert "upstream_file_origins" in assert_bad_gateway(index)
+    assert files.requests == []
+
+
+def test_files_of_an_origin_that_the_setting_names_are_served(
+    index: Index, upstream: Upstream, files: Upstream
+) -> None:
+    index.set(upstream_file_origins=[files.origin])
+    login = files.origin.replace("://", "://other:login@")
+    upstream.respond(PAGE, page(url=login + FILE, **TEXTS))
+    files.respond(FILE + ".metadata", DEMO.metadata)
+    assert index.get(f"/demo/{DEMO.filename}").content == DEMO.data
+    assert index.get(f"/demo/{DEMO.filename}.metadata").content == DEMO.metadata
+    # Neither the upstream's login nor one that its page chose.
+    assert [path for path, _ in files.requests] == [FILE, FILE + ".metadata"]
+    assert not any("Authorization" in headers for _, headers in files.requests)
+
+
+@pytest.mark.parametrize("path", [PAGE, FILE])
+def test_redirects_to_another_origin_are_not_followed(
+    index: Index, upstream: Upstream, files: Upstream, path: str
+) -> None:
+    upstream.respond(PAGE, page())
+    upstream.respond(path, status=302, headers={"Location": files.origin + path})
+    response = index.get(f"/demo/{DEMO.filename}")
+    assert response.status_code == 502
+    assert "upstream_file_origins" in response.json()["error"]
+    assert files.requests == []
+
+
+def test_redirects_to_a_named_origin_carry_no_login(
+    index: Index, upstream: Upstream, files: Upstream
+) -> None:
+    index.set(upstream_file_origins=[files.origin])
+    upstream.respond(PAGE, page())
+    login = files.origin.replace("://", "://other:login@")
+    upstream.respond(FILE, status=307, headers={"Location": login + FILE})
+    assert index.get(f"/demo/{DEMO.filename}").content == DEMO.data
+    ((_, headers),) = files.requests
+    assert "Authorization" not in headers
+    assert all("Authorization" in headers for _, headers in upstream.requests)
+
+
+def test_redirects_on_its_own_origin_carry_the_login(index: Index, upstream: Upstream) -> None:
+    upstream.respond(PAGE, page())
+    upstream.respond(FILE, status=301, headers={"Location": "../moved"})
+    upstream.respond("/moved", DEMO.data)
+    assert index.get(f"/demo/{DEMO.filename}").content == DEMO.data
+    assert all("Authorization" in headers for _, headers in upstream.requests)
+
+
+@pytest.mark.parametrize("location", [None, "", FILE, "http://h:abc/", "//", "file:///"])
+def test_redirects_to_nowhere_end(index: Index, upstream: Upstream, location: str | None) -> None:
+    upstream.respond(PAGE, page())
+    headers = {} if location is None else {"Location": location}
+    upstream.respond(FILE, status=302, headers=headers)
+    assert index.get(f"/demo/{DEMO.filename}").status_code == 502
+    assert len(upstream.requests) <= REMOTE_REDIRECTS + 2
+
+
+def test_a_file_has_the_content_type_of_files(index: Index, upstream: Upstream) -> None:
+    evil = "<script>alert(1)</script>"
+    upstream.respond(PAGE, page(**TEXTS))
+    for path in (FILE, FILE + ".metadata"):
+        below = f"/demo/{path.rpartition('/')[2]}"
+        for status, expected in ((200, 200), (404, 404), (401, 502), (500, 502), (201, 502)):
+            upstream.respond(path, evil, content_type=HTML, status=status)
+            response = index.get(below)
+            assert response.status_code == expected
+            assert "html" not in response.headers["Content-Type"]
+            assert (evil in response.text) == (status == 200)
+            assert "html" not in index.request("HEAD", below).headers["Content-Type"]
+
+
+def test_a_large_file_takes_no_memory(own_server: Server, upstream: Upstream) -> None:
+    index = own_server.repository(upstream=[upstream.url])
+    upstream.respond(PAGE, page())
+    upstream.respond(FILE, bytes(64 * MEBIBYTE))
+    process = psutil.Process(own_server.process.pid)
+    before = process.memory_info().rss
+    assert len(index.get(f"/demo/{DEMO.filename}").content) == 64 * MEBIBYTE
+    assert process.memory_info().rss - before < 32 * MEBIBYTE
+
+
+INVALID_URLS = [
+    *("http://h:abc/", "http://h:99999/", "http://h:0/", "http://xn--a/", "http://[x]/", "http://"),
+    *(
+        "http://a b/",
+        "http://%zz/",
+        "http://h/\x00",
+        "http://" + "a" * 64 + ".example/",
+        "https://[",
+    ),
+    *("http://" + "a." * 200 + "example/", "http://a..example/", "http://h/?x=y", "http://h/#x"),
+    *("http://user:secret@h:abc/", "http://h/" + "x" * 5000, "ftp://h/", "//h/", "http:///x"),
+]
+
+
+@pytest.mark.parametrize("url", INVALID_URLS)
+def test_an_invalid_upstream_url_is_rejected_when_it_is_set(server: Server, url: str) -> None:
+    index = server.repository()
+    for settings in ({"upstream": [url]}, {"upstream_file_origins": [url]}):
+        response = index.api("PATCH", json=settings)
+        assert response.status_code == 400
+        assert "secret" not in response.text
+        assert len(response.text) < 1000
+    assert index.get("/demo/").status_code == 404
+
+
+@pytest.mark.parametrize("origin", ["http://h/", "http://h/x", "http://u@h", "HTTP://h", "h", ""])
+def test_an_invalid_file_origin_is_rejected(server: Server, origin: str) -> None:
+    response = server.repository().api("PATCH", json={"upstream_file_origins": [origin]})
+    assert response.status_code == 400
+    assert "upstream_file_origins" in response.json()["error"]
