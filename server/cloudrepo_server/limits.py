@@ -40,3 +40,12 @@ REMOTE_FIELD: Final = 4096
 
 MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
+
+JOURNAL_ENTRIES: Final = 10_000
+"""The completed requests with a known user in a repository's journal, and those without one."""
+JOURNAL_BYTES: Final = 32 << 20
+"""The size of the completed requests with a known user in a journal, and of those without one."""
+JOURNAL_FORM_BYTES: Final = 64 << 10
+"""The size of an upload's form in the journal; further fields are left out."""
+JOURNAL_TEXT: Final = 1024
+"""The characters of a field's value and of a response's reason in the journal."""

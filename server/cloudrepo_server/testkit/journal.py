@@ -1,14 +1,22 @@
 """The journal: the requests that a repository received, and its responses."""
 
 from collections import deque
-from itertools import islice
+from collections.abc import Iterator
+from operator import attrgetter
 from time import time
 from typing import Any
 
 import msgspec
 
-MAX_ENTRIES = 10_000
-MAX_FORM_VALUE = 1024
+from cloudrepo_server.limits import (
+    JOURNAL_BYTES,
+    JOURNAL_ENTRIES,
+    JOURNAL_FORM_BYTES,
+    JOURNAL_TEXT,
+)
+
+# An entry without its texts.
+_ENTRY_BYTES = 512
 
 
 class RequestDetails(msgspec.Struct):
@@ -38,6 +46,22 @@ class Entry(RequestDetails, kw_only=True):
     status: int | None = None
     reason: str = ""
     seconds: float = 0.0
+    number: int = 0
+    """The number in its journal. Requests are numbered from 1, in the order of arrival."""
+
+    @property
+    def size(self) -> int:
+        """The memory that the entry takes, approximately."""
+        texts = (
+            self.method,
+            self.path,
+            self.user_agent,
+            self.user or "",
+            self.project or "",
+            self.filename or "",
+            b"" if self.form is None else bytes(self.form),
+        )
+        return _ENTRY_BYTES + JOURNAL_TEXT + sum(map(len, texts))
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as the admin API returns it."""
@@ -56,18 +80,59 @@ class Entry(RequestDetails, kw_only=True):
         }
 
 
-class Journal(msgspec.Struct):
-    """The newest requests of one repository, oldest first."""
+class Share:
+    """The newest of some requests: at most a number of them, and at most a size."""
 
-    entries: deque[Entry] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    def __init__(self) -> None:
+        self._entries: deque[tuple[Entry, int]] = deque()
+        self._bytes = 0
 
-    last: int = 0
-    """The number of the newest request. Requests are numbered from 1, in the order of arrival."""
+    def __iter__(self) -> Iterator[Entry]:
+        return (entry for entry, _ in self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Add a request; a full journal drops its oldest request."""
-        self.entries.append(entry)
+        """Add a request; drop the oldest ones if there are too many or if they are too large."""
+        size = entry.size
+        self._entries.append((entry, size))
+        self._bytes += size
+        while len(self._entries) > JOURNAL_ENTRIES or self._bytes > JOURNAL_BYTES:
+            self._bytes -= self._entries.popleft()[1]
+
+    def clear(self) -> None:
+        """Delete all requests."""
+        self._entries.clear()
+        self._bytes = 0
+
+
+class Journal:
+    """The newest requests of one repository.
+
+    Requests without a known user have a share of their own, so they never displace a user's.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+        """The number of the newest request; numbers are never used again."""
+        self._in_flight: dict[int, Entry] = {}
+        self._users, self._anonymous = Share(), Share()
+
+    def add(self, entry: Entry) -> None:
+        """Add a request that has arrived."""
         self.last += 1
+        entry.number = self.last
+        self._in_flight[entry.number] = entry
+
+    def settle(self, entry: Entry, *, anonymous: bool) -> None:
+        """Move a request whose user, project and form are known to its share of the journal."""
+        # A cleared journal does not have it any more.
+        if self._in_flight.pop(entry.number, None) is entry:
+            (self._anonymous if anonymous else self._users).add(entry)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The requests, oldest first."""
+        found = [*self._users, *self._anonymous, *self._in_flight.values()]
+        return sorted(found, key=attrgetter("number"))
 
     def completed(self, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
         """Return the requests that have a response as JSON, oldest first.
@@ -76,28 +141,32 @@ class Journal(msgspec.Struct):
             after: return only requests with a higher number than this.
             limit: return at most this many requests, the newest ones.
         """
-        before_first = self.last - len(self.entries)
-        arrived = islice(self.entries, max(0, after - before_first), None)
-        completed = [entry for entry in arrived if entry.status is not None]
+        completed = [
+            entry for entry in self.entries if entry.number > after and entry.status is not None
+        ]
         if limit is not None:
             completed = completed[max(0, len(completed) - limit) :]
         return [entry.as_json() for entry in completed]
 
     def clear(self) -> None:
         """Delete all requests; their numbers are not used again."""
-        self.entries.clear()
+        self._in_flight.clear()
+        self._users.clear()
+        self._anonymous.clear()
 
 
 def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
-    """Return a form's fields as JSON; long values, such as descriptions, are truncated."""
-    return msgspec.Raw(
-        msgspec.json.encode(
-            {
-                name: [
-                    value if len(value) <= MAX_FORM_VALUE else value[:MAX_FORM_VALUE] + "..."
-                    for value in values
-                ]
-                for name, values in fields.items()
-            }
-        )
-    )
+    """Return a form's fields as JSON: long values truncated, fields beyond the limit left out."""
+    kept: dict[str, list[str]] = {}
+    size = 2
+    for name, values in fields.items():
+        short = [_shorten(value) for value in values]
+        size += len(msgspec.json.encode({name: short}))
+        if size > JOURNAL_FORM_BYTES:
+            break
+        kept[name] = short
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
+def _shorten(value: str) -> str:
+    return value if len(value) <= JOURNAL_TEXT else value[:JOURNAL_TEXT] + "..."

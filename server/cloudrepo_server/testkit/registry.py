@@ -65,7 +65,15 @@ class TestkitRegistry:
         entry = Entry(method=method, path=url, user_agent="", status=403)
         entry.reason = f"{host} may not be reached from this test"
         self.record(repository_id, entry)
+        # Only programs with the proxy's secret get here.
+        self.settle(repository_id, entry, anonymous=False)
         return entry
+
+    def settle(self, repository_id: str, entry: Entry, *, anonymous: bool) -> None:
+        """Give a recorded request its place in the journal, once its user and form are known."""
+        journal = self._journals.get(repository_id)
+        if journal is not None:
+            journal.settle(entry, anonymous=anonymous)
 
     def recorded(self, repository_id: str) -> Sequence[Entry]:
         """Return the entries of the repository's journal, oldest first."""

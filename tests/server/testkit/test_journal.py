@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
-from cloudrepo_server.testkit.journal import MAX_ENTRIES, Entry, Journal
+from cloudrepo_server.limits import JOURNAL_BYTES, JOURNAL_ENTRIES, JOURNAL_FORM_BYTES
+from cloudrepo_server.testkit.journal import Entry, Journal, encode_form
 from tests.support.archives import wheel
 from tests.support.forms import File, encode, fields
 from tests.support.index import Index
@@ -122,13 +126,21 @@ def test_an_interrupted_request_is_not_listed(index: Index) -> None:
     assert [entry["status"] for entry in index.journal() if entry["method"] == "GET"] == [200]
 
 
+def record(journal: Journal, number: int, **details: Any) -> None:  # noqa: ANN401 (any field)
+    """Add a request that has a response."""
+    user_agent = details.pop("user_agent", "")
+    entry = Entry(method="GET", path=f"/{number}", user_agent=user_agent, status=200, **details)
+    journal.add(entry)
+    journal.settle(entry, anonymous=entry.user is None)
+
+
 def test_the_journal_keeps_the_newest_requests() -> None:
     journal = Journal()
-    for number in range(MAX_ENTRIES + 5):
-        journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
+    for number in range(JOURNAL_ENTRIES + 5):
+        record(journal, number)
     recorded = journal.completed()
-    assert len(recorded) == MAX_ENTRIES
-    assert (recorded[0]["path"], recorded[-1]["path"]) == ("/5", f"/{MAX_ENTRIES + 4}")
+    assert len(recorded) == JOURNAL_ENTRIES
+    assert (recorded[0]["path"], recorded[-1]["path"]) == ("/5", f"/{JOURNAL_ENTRIES + 4}")
 
 
 def test_the_admin_api_lists_the_requests_after_a_number(index: Index) -> None:
@@ -156,9 +168,72 @@ def test_a_request_number_that_is_not_a_count_is_rejected(index: Index, query: s
 
 def test_requests_after_a_number_are_found_in_a_full_journal() -> None:
     journal = Journal()
-    for number in range(1, MAX_ENTRIES + 6):
-        journal.add(Entry(method="GET", path=f"/{number}", user_agent="", status=200))
-    assert journal.last == MAX_ENTRIES + 5
+    for number in range(1, JOURNAL_ENTRIES + 6):
+        record(journal, number)
+    assert journal.last == JOURNAL_ENTRIES + 5
     newest = journal.completed(after=journal.last - 2)
     assert [entry["path"] for entry in newest] == [f"/{journal.last - 1}", f"/{journal.last}"]
-    assert len(journal.completed(after=1)) == MAX_ENTRIES
+    assert len(journal.completed(after=1)) == JOURNAL_ENTRIES
+
+
+def test_anonymous_requests_displace_none_of_a_user() -> None:
+    journal = Journal()
+    for number in range(10):
+        record(journal, number, user="user@example.com")
+    for number in range(10, JOURNAL_ENTRIES + 20):
+        record(journal, number, user_agent="x" * 8000)
+    paths = [entry["path"] for entry in journal.completed()]
+    assert paths[:10] == [f"/{number}" for number in range(10)]
+    assert paths[-1] == f"/{JOURNAL_ENTRIES + 19}"
+    numbers = [int(path[1:]) for path in paths]
+    assert numbers == sorted(numbers)
+
+
+def test_rejected_logins_displace_no_request_of_a_user(index: Index) -> None:
+    index.get("/")
+    for auth in (None, (index.username, "wrong-passphrase")) * 5:
+        index.request("GET", "/demo/", auth=auth)
+    # Their shares are full at different times.
+    journal = index.journal()
+    assert [entry["user"] for entry in journal] == [index.username] + [None] * 10
+    assert journal[0]["status"] == 200
+
+
+@pytest.mark.parametrize("user", [None, "user@example.com"])
+@pytest.mark.parametrize("field", ["user_agent", "project", "filename", "form"])
+def test_the_size_of_the_journal_is_limited(field: str, user: str | None) -> None:
+    journal = Journal()
+    size = 100_000
+    value: Any = "x" * size if field != "form" else msgspec.Raw(b'"' + b"x" * size + b'"')
+    for number in range(2 * JOURNAL_BYTES // size):
+        record(journal, number, user=user, **{field: value})
+    kept = journal.completed()
+    assert 0.9 * JOURNAL_BYTES < len(kept) * size < JOURNAL_BYTES
+    assert kept[-1]["path"] == f"/{2 * JOURNAL_BYTES // size - 1}"
+    journal.clear()
+    record(journal, 1, user=user)
+    assert len(journal.completed()) == 1
+
+
+@pytest.mark.parametrize(
+    "fields_",
+    [
+        {"name": ["demo"], **{f"x{number}": ["y" * 2000] for number in range(4000)}},
+        {"name": ["demo"], "classifiers": ["y" * 2000] * 4000},
+        {"name": ["demo"], "x" * (1 << 20): ["y"]},
+        {"name": ["demo"], "control": ["\x01" * 100_000] * 100},
+    ],
+)
+def test_the_size_of_a_form_in_the_journal_is_limited(fields_: dict[str, list[str]]) -> None:
+    encoded = encode_form(fields_)
+    assert len(bytes(encoded)) <= JOURNAL_FORM_BYTES
+    assert msgspec.json.decode(encoded)["name"] == ["demo"]
+
+
+def test_a_request_that_was_cleared_in_flight_stays_away() -> None:
+    journal = Journal()
+    entry = Entry(method="GET", path="/", user_agent="", status=200)
+    journal.add(entry)
+    journal.clear()
+    journal.settle(entry, anonymous=True)
+    assert (journal.completed(), journal.last) == ([], 1)

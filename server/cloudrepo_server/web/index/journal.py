@@ -5,6 +5,7 @@ from time import monotonic
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.testkit.registry import TestkitRegistry
 from cloudrepo_server.web.http.request_state import state_of
@@ -35,8 +36,11 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
             response = await handler(request)
         except ConnectionResetByFaultError as error:
             entry.status = entry.status or 0
-            entry.reason = str(error)
+            entry.reason = str(error)[:JOURNAL_TEXT]
             raise
+        finally:
+            if repository is not None:
+                testkit.settle(repository.document.id, entry, anonymous=entry.user is None)
         if response.prepared:
             # The body was streamed, which took longer than the response's first line.
             entry.seconds = monotonic() - state.started
@@ -57,7 +61,7 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
     if isinstance(response, web.Response) and request.method != "HEAD":
         entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0
     entry.seconds = monotonic() - state.started
-    entry.reason = response.reason or ""
+    entry.reason = (response.reason or "")[:JOURNAL_TEXT]
     entry.status = response.status
 
 
