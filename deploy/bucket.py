@@ -1,4 +1,4 @@
-"""Create a bucket in the S3 store of the environment, once it is available: `bucket.py NAME`."""
+"""Create a bucket in the S3 store of the variables `AWS_*`, once it is up: `bucket.py NAME`."""
 
 import sys
 import time

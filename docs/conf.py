@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from docs import tables
 
-# Imports the names that modules import under TYPE_CHECKING, which their annotations use.
+# Make autodoc import the names under TYPE_CHECKING too, because annotations use them.
 os.environ["SPHINX_AUTODOC_RELOAD_MODULES"] = "1"
 
 project = "pytest-cloudrepo"

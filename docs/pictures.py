@@ -82,13 +82,13 @@ def svg(text: str) -> str:
 
 
 def text_of(picture: str) -> str:
-    """Return the text that a picture shows, without what differs from run to run."""
+    """Return the text of a picture, with placeholders for values that differ between runs."""
     groups = re.findall(r"<g>(.*?)</g>", picture, re.DOTALL)
     return comparable("\n".join(re.sub(r"<[^>]*>", "", group) for group in groups))
 
 
 def comparable(text: str) -> str:
-    """Return text without times, random names, versions and the length of rules."""
+    """Return text with placeholders for times, random names, versions and horizontal lines."""
     text = ESCAPE.sub("", text)
     text = re.sub(r"\d+\.\d+s( \(.*?\))?", "N s", text)
     text = re.sub(r"-[0-9a-f]{10}\b", "-RANDOM", text)
