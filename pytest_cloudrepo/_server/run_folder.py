@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ NAME_BYTES = 6
 FOLDER_PATTERN = "cloudrepo-" + "[0-9a-f]" * 2 * NAME_BYTES
 _COMMAND_LINE_TIMEOUT = 1.0
 _POLL_INTERVAL = 0.005
+_MAX_RECORD_BYTES = 4096
 
 
 def new_run_name() -> str:
@@ -101,8 +103,9 @@ class RunFolder:
     def pid(self) -> int | None:
         """Return the process id of the server, or None if no server was started."""
         # The file is empty for a moment while pytest-xprocess writes it.
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            return int((self.path / "xprocess.PID").read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(_read_own_file(self.path / "xprocess.PID"))
+            return pid if pid > 0 else None
         return None
 
     def server_process(self) -> psutil.Process | None:
@@ -133,16 +136,20 @@ class RunFolder:
         """Return whether the session and its server have both ended; False if that is unknown.
 
         It is unknown for the sessions of another machine or container, whose process ids have no
-        meaning here.
+        meaning here. The folder may be in a shared /tmp, where other users can create folders with
+        such names, so only this user's own folders and regular files count.
         """
         import psutil  # only sessions that use the server need it
 
         try:
-            owner = json.loads(self.owner_file.read_text(encoding="utf-8"))
-            pid, machine = int(owner["pid"]), owner["machine"]
-        except (OSError, ValueError, TypeError, KeyError):
+            status = self.path.lstat()
+            owner = json.loads(_read_own_file(self.owner_file))
+            pid, machine = owner["pid"], owner["machine"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return False
-        if machine != _machine():
+        if not stat.S_ISDIR(status.st_mode) or not is_own(status) or machine != _machine():
+            return False
+        if type(pid) is not int or pid <= 0:
             return False
         try:
             if is_running(psutil.Process(pid)):
@@ -163,11 +170,14 @@ class RunFolder:
 
 
 def remove_abandoned_folders(parent: Path) -> None:
-    """Remove the folders that killed sessions left in `parent`."""
-    for path in parent.glob(FOLDER_PATTERN):
-        folder = RunFolder(path)
-        if folder.is_abandoned():
-            folder.remove()
+    """Remove the folders that this user's killed sessions left in `parent`."""
+    with contextlib.suppress(OSError):
+        for path in parent.glob(FOLDER_PATTERN):
+            folder = RunFolder(path)
+            # No leftover of another session may fail this one; a later session tries again.
+            with contextlib.suppress(Exception):
+                if folder.is_abandoned():
+                    folder.remove()
 
 
 def is_running(process: psutil.Process) -> bool:
@@ -178,6 +188,28 @@ def is_running(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Return whether a file or folder belongs to this process's user."""
+    # Windows has no user ids. The temporary folder is the user's own there.
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+def _read_own_file(path: Path) -> str:
+    """Return the first few kilobytes of a regular file of this user.
+
+    Raises:
+        OSError: it is a link, a named pipe or another user's file, or cannot be read.
+        ValueError: it is not UTF-8.
+    """
+    # Opening a named pipe without O_NONBLOCK would wait for a writer. Windows has neither flag.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 (opens a descriptor)
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or not is_own(status):
+            raise PermissionError(f"{path} is not a regular file of this user")
+        return file.read(_MAX_RECORD_BYTES).decode()
 
 
 def _command_line(process: psutil.Process) -> list[str]:

@@ -8,9 +8,10 @@ USERS = "users/"
 TOKENS = "tokens/"
 SESSIONS = "sessions/"
 PROJECTS = "projects/"
+CLAIMS = "claims/"
 BLOBS = "blobs/"
 
-DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS)
+DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS)
 """The folders in which a deleted document leaves a tombstone."""
 PORTAL_KEY = "portal/key.json"
 
@@ -37,6 +38,18 @@ def project_key(repository_id: str, normalized_name: str) -> str:
 def project_name(listed: str) -> str:
     """Return the normalized project name from the last part of its document's key."""
     return listed.removeprefix("p-").removesuffix(".json")
+
+
+def claims_of(repository_id: str) -> str:
+    """Return the folder of a repository's claims of file names."""
+    return f"{CLAIMS}{repository_id}/"
+
+
+def claim_key(repository_id: str, filename: str) -> str:
+    """Return the key of the document that states which project a file name belongs to."""
+    # A digest, since some file systems ignore case, and a file name may be as long as they allow.
+    digest = hashlib.sha256(filename.encode()).hexdigest()
+    return f"{claims_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
 
 
 def blobs_of(repository_id: str) -> str:

@@ -115,6 +115,13 @@ class ProjectDocument(Document, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, files=files)
 
 
+class ClaimDocument(Document, frozen=True, kw_only=True):
+    """The project that a file name belongs to, if the name alone does not determine it."""
+
+    filename: str
+    project: str
+
+
 class UpstreamProject(msgspec.Struct, frozen=True, kw_only=True):
     """A project with files of another index, or of several repositories and indexes; never stored.
 

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_cloudrepo._server import run_folder
 from pytest_cloudrepo._server.run_folder import RunFolder, new_run_name, remove_abandoned_folders
 
 if TYPE_CHECKING:
@@ -95,6 +97,88 @@ class TestRemoveAbandonedFolders:
         command_lines = iter([[], [], ["python", str(folder.state_file)]])
         monkeypatch.setattr("psutil.Process.cmdline", lambda _: next(command_lines))
         assert folder.server_process() is not None
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="the temporary folder is the user's own")
+    @pytest.mark.parametrize("user", ["folder", "record"])
+    def test_a_folder_or_record_of_another_user_is_kept(
+        self,
+        tmp_path: Path,
+        own_record: dict[str, object],
+        dead_pid: int,
+        monkeypatch: pytest.MonkeyPatch,
+        user: str,
+    ) -> None:
+        folder = self.folder(tmp_path, {**own_record, "pid": dead_pid})
+        foreign = folder.path if user == "folder" else folder.owner_file
+        identity = (foreign.stat().st_dev, foreign.stat().st_ino)
+        is_own = run_folder.is_own
+        monkeypatch.setattr(
+            run_folder,
+            "is_own",
+            lambda status: (status.st_dev, status.st_ino) != identity and is_own(status),
+        )
+        remove_abandoned_folders(tmp_path)
+        assert folder.path.exists()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+    @pytest.mark.parametrize("file", ["owner.json", "xprocess.PID"])
+    def test_a_named_pipe_does_not_block(
+        self, tmp_path: Path, own_record: dict[str, object], dead_pid: int, file: str
+    ) -> None:
+        folder = self.folder(tmp_path, {**own_record, "pid": dead_pid})
+        (folder.path / file).unlink(missing_ok=True)
+        os.mkfifo(folder.path / file)
+        housekeeping = threading.Thread(
+            target=remove_abandoned_folders, args=(tmp_path,), daemon=True
+        )
+        housekeeping.start()
+        housekeeping.join(10)
+        assert not housekeeping.is_alive()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="creating links needs a privilege there")
+    def test_links_are_not_followed(
+        self, tmp_path: Path, own_record: dict[str, object], dead_pid: int
+    ) -> None:
+        """Another user may link to folders and files of this one."""
+        abandoned = json.dumps({**own_record, "pid": dead_pid})
+        target = tmp_path / "target"
+        target.mkdir()
+        (target / "owner.json").write_text(abandoned, encoding="utf-8")
+        (tmp_path / new_run_name()).symlink_to(target)
+        linked = RunFolder(tmp_path / new_run_name())
+        linked.path.mkdir()
+        linked.owner_file.symlink_to(target / "owner.json")
+        remove_abandoned_folders(tmp_path)
+        assert (target / "owner.json").exists()
+        assert linked.path.exists()
+
+    @pytest.mark.parametrize("pid", [-1, 0, -(10**30), 10**30, 1.5, "1", True, None, [], {}])
+    @pytest.mark.parametrize("file", ["owner.json", "xprocess.PID"])
+    def test_no_process_id_fails_a_session(
+        self, tmp_path: Path, own_record: dict[str, object], dead_pid: int, pid: object, file: str
+    ) -> None:
+        folder = self.folder(tmp_path, {**own_record, "pid": dead_pid})
+        text = json.dumps({**own_record, "pid": pid} if file == "owner.json" else pid)
+        (folder.path / file).write_text(text, encoding="utf-8")
+        remove_abandoned_folders(tmp_path)
+
+    @pytest.mark.parametrize("record", ["[" * 10**6, '{"a":' * 2000, "\ud800", "9" * 10**5])
+    def test_no_owner_record_fails_a_session(self, tmp_path: Path, record: str) -> None:
+        folder = self.folder(tmp_path, "")
+        folder.owner_file.write_bytes(record.encode(errors="surrogatepass"))
+        remove_abandoned_folders(tmp_path)
+        assert folder.path.exists()
+
+    def test_no_error_of_housekeeping_fails_a_session(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.folder(tmp_path, "")
+
+        def fail(_: RunFolder) -> bool:
+            raise RuntimeError("anything")
+
+        monkeypatch.setattr(RunFolder, "is_abandoned", fail)
+        remove_abandoned_folders(tmp_path)
 
     def test_a_folder_of_another_program_is_kept(self, tmp_path: Path) -> None:
         for name in ("cloudrepo-notes", "myserver"):

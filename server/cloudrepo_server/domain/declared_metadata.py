@@ -9,6 +9,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.specs.dialect import Dialect
 from cloudrepo_server.specs.filenames import (
     DistributionName,
+    check_filename,
     check_project_name,
     parse_filename,
     same_version,
@@ -34,11 +35,17 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
             InvalidError: the file name is not valid, or the form contradicts it.
         """
         project = None if self.name is None else check_project_name(self.name)
-        if dialect.accepts_any_file:
+        try:
+            name = parse_filename(filename, project=project)
+        except InvalidError:
+            if not dialect.accepts_any_file:
+                raise
             return _name_of_any_file(filename, project)
-        name = parse_filename(filename, project=project)
         if project is not None and project != name.project:
+            # In every dialect, because a file name belongs to one project of a repository.
             raise InvalidError(f"{filename} is not a file of the project {self.name}.")
+        if dialect.accepts_any_file:
+            return name
         if self.version not in (None, *_UNKNOWN) and not same_version(
             self.version or "", name.version
         ):
@@ -49,9 +56,6 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
 
 
 def _name_of_any_file(filename: str, project: str | None) -> DistributionName:
-    try:
-        name = parse_filename(filename, project=project)
-    except InvalidError:
-        stem = project or canonicalize_name(filename.partition("-")[0].partition(".")[0])
-        return DistributionName(filename, check_project_name(stem), "", "sdist")
-    return DistributionName(filename, project or name.project, name.version, name.filetype)
+    check_filename(filename)
+    stem = project or canonicalize_name(filename.partition("-")[0].partition(".")[0])
+    return DistributionName(filename, check_project_name(stem), "", "sdist", ambiguous=True)

@@ -8,6 +8,7 @@ document refers to.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from array import array
@@ -18,14 +19,22 @@ from cloudrepo_server.domain.sessions import Sessions
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.keys import (
     BLOBS,
+    CLAIMS,
     DOCUMENTS,
     PROJECTS,
     REPOSITORIES,
     TOKENS,
     blobs_of,
+    claims_of,
+    project_key,
     projects_of,
 )
-from cloudrepo_server.models import ProjectDocument, RepositoryDocument, TokenDocument
+from cloudrepo_server.models import (
+    ClaimDocument,
+    ProjectDocument,
+    RepositoryDocument,
+    TokenDocument,
+)
 from cloudrepo_server.storage import Storage
 
 log = logging.getLogger("cloudrepo_server")
@@ -90,7 +99,9 @@ async def collect_garbage(
     # Tokens and folders are listed before repositories: a repository that is created in the
     # meantime then has none of either in these lists.
     token_keys = [key async for key in _list_keys(storage, TOKENS)]
-    stored_ids = set(await storage.list_folders(PROJECTS)) | set(await storage.list_folders(BLOBS))
+    stored_ids: set[str] = set()
+    for folder in (PROJECTS, BLOBS, CLAIMS):
+        stored_ids.update(await storage.list_folders(folder))
     try:
         names = await _repository_names(storage)
     except StorageError:
@@ -105,6 +116,7 @@ async def collect_garbage(
     orphaned: list[str] = []
     unreadable: list[str] = []
     for repository_id in sorted(stored_ids & set(names)):
+        await _delete_stale_claims(storage, repository_id, written_before=written_before)
         try:
             orphaned += await _orphaned_blobs(storage, repository_id, written_before=written_before)
         except StorageError:
@@ -199,6 +211,37 @@ async def _orphaned_blobs(
                 orphaned.append(stored.key)
         await asyncio.sleep(0)
     return orphaned
+
+
+async def _delete_stale_claims(
+    storage: Storage, repository_id: str, *, written_before: float | None
+) -> None:
+    # An upload that is in progress meanwhile claims its file name again.
+    async for batch in storage.list_objects(claims_of(repository_id)):
+        for stored in batch:
+            if written_before is not None and stored.modified > written_before:
+                continue
+            with contextlib.suppress(StorageError):
+                await _delete_stale_claim(storage, repository_id, stored.key)
+
+
+async def _delete_stale_claim(storage: Storage, repository_id: str, key: str) -> None:
+    claim = await storage.read_uncached(key, ClaimDocument)
+    if claim is None:
+        return
+    project = await storage.read_uncached(
+        project_key(repository_id, claim.project), ProjectDocument
+    )
+    if project is not None and (
+        claim.filename in project.files or claim.filename in project.deleted
+    ):
+        return
+
+    def delete(existing: ClaimDocument | None) -> ClaimDocument | None:
+        changed = existing is not None and existing.revision != claim.revision
+        return existing if changed else None
+
+    await storage.change(key, ClaimDocument, delete)
 
 
 async def _list_keys(storage: Storage, prefix: str) -> AsyncIterator[str]:

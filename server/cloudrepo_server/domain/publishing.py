@@ -3,7 +3,8 @@
 Stage: the content goes to a blob while it arrives; no document refers to the blob yet.
 Validate: the name, digests, declared metadata and archive are checked, and the core metadata are
 extracted to a second blob.
-Commit: one conditional change of the project's document makes the file visible.
+Commit: one conditional change of the project's document makes the file visible. If the file name
+could belong to several projects, it is claimed for this one first.
 
 A failed upload discards its blobs.
 """
@@ -15,10 +16,12 @@ from collections.abc import Mapping
 import msgspec
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
+from cloudrepo_server.domain.filename_claims import claim_filename
 from cloudrepo_server.domain.overwrite import check_overwrite_protection
 from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import (
     CloudRepoServerError,
+    FileExistsInRepositoryError,
     RepositoryNotFoundError,
     StagedFileLostError,
     StorageError,
@@ -168,6 +171,8 @@ class Publishing:
         await self._read_settings()
         for blob in blobs:
             await blob.require_present()
+        if name.ambiguous:
+            await self._claim(name)
         try:
             identical, replaced = await self._make_visible(name, file)
         except BaseException as error:
@@ -179,6 +184,8 @@ class Publishing:
             return identical
         undo.pop_all()
         await self._roll_back_if_lost(name, file, replaced, blobs)
+        if name.ambiguous:
+            await self._roll_back_if_claimed(name, file, replaced)
         for old in () if replaced is None else replaced.blobs:
             self._storage.delete_later(old)
         return file
@@ -225,6 +232,30 @@ class Publishing:
     ) -> None:
         # Another server's garbage collection may have deleted the blobs of a slow upload just
         # before the file became visible.
+        try:
+            for blob in blobs:
+                await blob.require_present()
+        except StagedFileLostError:
+            await self._roll_back(name, file, replaced)
+            raise
+        except StorageError as error:
+            raise _uncertain(file) from error
+
+    async def _roll_back_if_claimed(
+        self, name: DistributionName, file: File, replaced: File | None
+    ) -> None:
+        # Another project's upload may have taken the file name just before the file became visible.
+        try:
+            await self._claim(name)
+        except FileExistsInRepositoryError:
+            await self._roll_back(name, file, replaced)
+            for blob in file.blobs:
+                self._storage.delete_later(blob)
+            raise
+        except StorageError as error:
+            raise _uncertain(file) from error
+
+    async def _roll_back(self, name: DistributionName, file: File, replaced: File | None) -> None:
         def roll_back(existing: ProjectDocument | None) -> ProjectDocument | None:
             files = {} if existing is None else dict(existing.files)
             visible = files.pop(file.filename, None)
@@ -234,17 +265,10 @@ class Publishing:
                 files[replaced.filename] = replaced
             return existing.with_files(files)
 
-        try:
-            for blob in blobs:
-                await blob.require_present()
-        except StagedFileLostError:
-            await self._storage.change(self._project_key(name), ProjectDocument, roll_back)
-            raise
-        except StorageError as error:
-            raise UncertainError(
-                f"the store did not respond: {file.filename} may be stored or not, "
-                "so check before you upload it again"
-            ) from error
+        await self._storage.change(self._project_key(name), ProjectDocument, roll_back)
+
+    async def _claim(self, name: DistributionName) -> None:
+        await claim_filename(self._storage, self._repository.id, name, self._dialect)
 
     def _prefetch(self, name: DistributionName) -> None:
         self._storage.prefetch((self._project_key(name), ProjectDocument))
@@ -258,6 +282,13 @@ class Publishing:
 
     def _project_key(self, name: DistributionName) -> str:
         return project_key(self._repository.id, name.project)
+
+
+def _uncertain(file: File) -> UncertainError:
+    return UncertainError(
+        f"the store did not respond: {file.filename} may be stored or not, "
+        "so check before you upload it again"
+    )
 
 
 def _read_archive(name: DistributionName, staged: StagedFile, limits: Limits) -> ArchiveMetadata:

@@ -40,6 +40,7 @@ _NEEDED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _MAX_NEEDED = 16
+_DIST_INFO = ".dist-info"
 
 
 def read_archive(
@@ -71,6 +72,7 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
                 f"{name.filename} has {len(found) or 'no'} .dist-info/METADATA files; "
                 "a wheel has exactly one."
             )
+        folders = {info.filename.partition("/")[0] for info in wheel.infolist()}
         metadata = _read_member(name, wheel, found[0], limit)
     fields = _fields(metadata)
     version = fields.get("version", "")
@@ -80,6 +82,12 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
         )
     if not same_version(version, name.version):
         raise InvalidError(f"{name.filename} contains the metadata of version {quote(version)}.")
+    for folder in sorted(folders):
+        if folder.lower().endswith(_DIST_INFO) and not _is_dist_info_of(name, folder):
+            raise InvalidError(
+                f"{name.filename} contains {quote(folder)}, a folder of another project or "
+                "version: rebuild the wheel instead of renaming it."
+            )
     metadata_version = fields.get("metadata_version", "")
     if metadata_version not in _METADATA_VERSIONS:
         raise InvalidError(
@@ -87,6 +95,18 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
             f"use one of {', '.join(sorted(_METADATA_VERSIONS))}."
         )
     return ArchiveMetadata(metadata, fields.get("requires_python"))
+
+
+def _is_dist_info_of(name: DistributionName, folder: str) -> bool:
+    # Old wheels contain names and versions that are not normalized, so each hyphen may separate
+    # them.
+    stem = folder[: -len(_DIST_INFO)]
+    return any(
+        canonicalize_name(stem[:at]) == name.project
+        and same_version(stem[at + 1 :].replace("_", "-"), name.version)
+        for at, sign in enumerate(stem)
+        if sign == "-"
+    )
 
 
 def _read_zip_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:

@@ -1,5 +1,6 @@
 """The file names of distributions."""
 
+import contextlib
 import re
 from functools import lru_cache
 from typing import Literal
@@ -35,6 +36,8 @@ class DistributionName(msgspec.Struct, frozen=True):
     project: str
     version: str
     filetype: FileType
+    ambiguous: bool = False
+    """Whether files of several projects could have this name, such as `a-1-2.zip`."""
 
 
 class ArchiveMetadata(msgspec.Struct, frozen=True):
@@ -78,7 +81,8 @@ def parse_filename(filename: str, *, project: str | None = None) -> Distribution
     """Return the parts of the file name of a wheel or an sdist.
 
     In the name of an old sdist, more than one hyphen may separate the project from the version;
-    `project`, if known, decides which one does.
+    `project`, if known, decides which one does. Whether there is a result, and whether it is
+    ambiguous, depends on the file name alone.
 
     Raises:
         InvalidError: it is not the file name of a wheel or an sdist.
@@ -90,16 +94,19 @@ def parse_filename(filename: str, *, project: str | None = None) -> Distribution
         )
     try:
         if filename.endswith(".whl"):
-            name, version, _, _ = parse_wheel_filename(filename)
-            return DistributionName(filename, name, str(version), "bdist_wheel")
-        if project is not None:
-            split = _split_sdist(filename, project)
-            if split is not None:
-                return split
-        name, version = parse_sdist_filename(filename)
+            wheel = parse_wheel_filename(filename)
+            return DistributionName(filename, wheel[0], str(wheel[1]), "bdist_wheel")
+        splits = _sdist_splits(filename)
+        if not splits:
+            # This parser knows the reason, unless only the project's name is invalid.
+            parse_sdist_filename(filename)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
         raise InvalidError(f"{filename} is not a valid file name: {error}") from None
-    return DistributionName(filename, check_project_name(name), str(version), "sdist")
+    if not splits:
+        raise InvalidError(f"{filename} is not a valid file name: it begins with no project name.")
+    name, version = next((split for split in splits if split[0] == project), splits[-1])
+    ambiguous = len({split[0] for split in splits}) > 1
+    return DistributionName(filename, name, version, "sdist", ambiguous=ambiguous)
 
 
 def same_version(first: str, second: str) -> bool:
@@ -115,13 +122,14 @@ def quote(text: str) -> str:
     return repr(text if len(text) <= MAX_FILENAME else text[:MAX_FILENAME] + "...")
 
 
-def _split_sdist(filename: str, project: str) -> DistributionName | None:
+@lru_cache(_CACHED_NAMES)
+def _sdist_splits(filename: str) -> tuple[tuple[str, str], ...]:
+    # The projects and versions that the name of an sdist can mean, one for each hyphen at most.
     stem = filename.removesuffix(".tar.gz").removesuffix(".zip")
+    splits = []
     for separator in re.finditer("-", stem):
         name, version = stem[: separator.start()], stem[separator.end() :]
-        if canonicalize_name(name) == project:
-            try:
-                return DistributionName(filename, project, str(Version(version)), "sdist")
-            except InvalidVersion:
-                continue
-    return None
+        if _NAME.fullmatch(name) is not None:
+            with contextlib.suppress(InvalidVersion):
+                splits.append((canonicalize_name(name), str(Version(version))))
+    return tuple(splits)

@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore
 
 from cloudrepo_server.errors import StorageError, StorageInUseError
-from cloudrepo_server.keys import blobs_of, projects_of
+from cloudrepo_server.keys import blobs_of, claims_of, projects_of
 from cloudrepo_server.storage.base import Storage
 from cloudrepo_server.storage.failures import no_store, storage_errors
 from cloudrepo_server.storage.local_blobs import LocalBlobs
@@ -132,11 +132,11 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         return time.time()
 
     async def delete_repository_objects(self, repository_id: str) -> None:
-        """Delete all projects and blobs of a deleted repository, a few objects at a time."""
-        projects, blobs = projects_of(repository_id), blobs_of(repository_id)
-        self._drop_listing(projects)
-        await self._delete_folder(self._document_store, projects)
-        await self._delete_folder(self._blob_store, blobs)
+        """Delete everything that a deleted repository contained, a few objects at a time."""
+        for documents in (projects_of(repository_id), claims_of(repository_id)):
+            self._drop_listing(documents)
+            await self._delete_folder(self._document_store, documents)
+        await self._delete_folder(self._blob_store, blobs_of(repository_id))
 
     async def _delete_folder(self, store: Store, prefix: str) -> None:
         with contextlib.suppress(BaseError, OSError):

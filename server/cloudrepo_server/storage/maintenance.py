@@ -53,7 +53,7 @@ class Maintenance(ABC):
 
     @abstractmethod
     async def delete_repository_objects(self, repository_id: str) -> None:
-        """Delete all projects and blobs of a deleted repository, a few objects at a time."""
+        """Delete everything that a deleted repository contained, a few objects at a time."""
 
     @abstractmethod
     async def purge_tombstones(self, prefix: str, *, before: float) -> int:

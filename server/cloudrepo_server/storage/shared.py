@@ -12,7 +12,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from cloudrepo_server.errors import StorageError
-from cloudrepo_server.keys import blobs_of, projects_of
+from cloudrepo_server.keys import blobs_of, claims_of, projects_of
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.background import BackgroundTasks
 from cloudrepo_server.storage.base import Storage
@@ -88,11 +88,12 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
         return ready["last_modified"].timestamp()
 
     async def delete_repository_objects(self, repository_id: str) -> None:
-        """Delete all projects and blobs of a deleted repository, a few objects at a time.
+        """Delete everything that a deleted repository contained, a few objects at a time.
 
-        The projects need no tombstones: no other repository ever has the same id.
+        Its documents need no tombstones: no other repository ever has the same id.
         """
-        for prefix in (projects_of(repository_id), blobs_of(repository_id)):
+        for folder in (projects_of, claims_of, blobs_of):
+            prefix = folder(repository_id)
             with contextlib.suppress(StorageError, OSError):
                 async for batch in self.list_objects(prefix):
                     await self.delete_many([each.key for each in batch])

@@ -271,3 +271,32 @@ def test_a_large_file_in_a_tar_is_skipped() -> None:
         tar_header(tarfile.REGTYPE, size), bytes(size), data.rstrip(b"\0").ljust(10240, b"\0")
     )
     assert read_archive(SDIST, io.BytesIO(large)).metadata is not None
+
+
+@pytest.mark.parametrize(
+    "folder", ["demo-1.0", "Demo-1.0", "demo-1.0.0", "DEMO-v1.0", "demo-1.0_rc0.dev"]
+)
+def test_a_dist_info_folder_may_spell_its_name_and_version_differently(folder: str) -> None:
+    filename = "demo-1.0rc0.dev0-py3-none-any.whl" if "rc" in folder else WHEEL.filename
+    name = parse_filename(filename)
+    data = zipped({f"{folder}.dist-info/METADATA": core_metadata("demo", name.version)})
+    assert read_archive(name, io.BytesIO(data)).metadata is not None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"other-1.0.dist-info/METADATA": METADATA},
+        {"demo-2.0.dist-info/METADATA": METADATA},
+        {"demo.dist-info/METADATA": METADATA},
+        {".dist-info/METADATA": METADATA},
+        {"demo_x-1.0.dist-info/METADATA": METADATA},
+        {"demo-1.0.dist-info/METADATA": METADATA, "other-1.0.dist-info/RECORD": b""},
+        {"demo-1.0.dist-info/METADATA": METADATA, "demo-2.0.Dist-Info/RECORD": b""},
+    ],
+)
+def test_a_dist_info_folder_of_another_project_or_version_is_rejected(
+    files: dict[str, bytes],
+) -> None:
+    with pytest.raises(InvalidError, match="a folder of another project or version"):
+        read_archive(WHEEL, io.BytesIO(zipped(files)))

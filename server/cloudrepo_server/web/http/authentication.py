@@ -35,7 +35,7 @@ def prefetch(request: web.BaseRequest, organization: Organization, path: IndexPa
     # `simple` may be the prefix of the simple API, or the name of a project.
     organization.prefetch(
         path.repository,
-        projects=path.parts[:2] if path.parts[:1] == ("simple",) else path.parts[:1],
+        projects=path.parts[1:2] if path.parts[:1] == ("simple",) else path.parts[:1],
         username=username,
         password=password,
     )

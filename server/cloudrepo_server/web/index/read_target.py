@@ -7,7 +7,6 @@ import msgspec
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import ProjectDocument
-from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
 from cloudrepo_server.web.http.paths import IndexPath
 
 METADATA_SUFFIX = ".metadata"
@@ -35,8 +34,8 @@ async def find_read_target(repository: Repository, path: IndexPath) -> ReadTarge
         NotFoundError: no resource can have this path.
     """
     parts = path.parts
-    below_simple = bool(parts) and parts[0] in repository.dialect.simple_prefixes
-    if below_simple and not await _is_file_of_simple(repository, parts):
+    if parts and parts[0] in repository.dialect.simple_prefixes:
+        # Always, so that no file of a project named "simple" can hide a page of the simple API.
         parts = parts[1:]
     if not parts:
         return ReadTarget(path.base, "root")
@@ -51,12 +50,3 @@ async def find_read_target(repository: Repository, path: IndexPath) -> ReadTarge
         raise NotFoundError(f"The URL of a file does not end in a slash: {filename}")
     kind: Literal["file", "metadata"] = "metadata" if filename.endswith(METADATA_SUFFIX) else "file"
     return ReadTarget(path.base, kind, name, filename, project)
-
-
-async def _is_file_of_simple(repository: Repository, parts: tuple[str, ...]) -> bool:
-    # `/simple/X` is the page of X, unless the project named "simple" has a file X.
-    if parts[0] != "simple" or len(parts) != _MAX_PARTS:
-        return False
-    project = await repository.project("simple")
-    filename = parts[1].removesuffix(METADATA_SUFFIX).removesuffix(PROVENANCE_SUFFIX)
-    return project is not None and filename in project.files

@@ -7,7 +7,7 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.models import Project, RemoteFile
+from cloudrepo_server.models import File, Project, RemoteFile
 from cloudrepo_server.specs.dialect import CORE_METADATA, PROVENANCE
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.specs.simple_api import (
@@ -75,23 +75,26 @@ class Reader:
     async def _file(self, read: Read, project: Project) -> web.StreamResponse:
         filename, view = read.target.filename, read.view
         attributes = view.dialect.attributes
+        # What a page announces has precedence over a file that happens to have such a name.
+        if CORE_METADATA in attributes and filename.endswith(METADATA_SUFFIX):
+            described = project.files.get(filename.removesuffix(METADATA_SUFFIX))
+            if isinstance(described, RemoteFile) and described.metadata_url is not None:
+                return await self._upstream_client.forward(
+                    read.request, described, described.metadata_url
+                )
+            if isinstance(described, File) and described.metadata_blob is not None:
+                return await file_response(read.request, await view.metadata(described))
+        if PROVENANCE in attributes and filename.endswith(PROVENANCE_SUFFIX):
+            described = project.files.get(filename.removesuffix(PROVENANCE_SUFFIX))
+            if described is not None and described.attestations is not None:
+                content = provenance_json(described.attestations)
+                return web.Response(body=content, content_type=PROVENANCE_TYPE)
         file = project.files.get(filename)
         if isinstance(file, RemoteFile):
             return await self._upstream_client.forward(read.request, file, file.url)
-        if file is not None:
-            return await file_response(read.request, view.file(file))
-        if filename.endswith(PROVENANCE_SUFFIX) and PROVENANCE in attributes:
-            return _provenance(read, project)
-        file = project.files.get(filename.removesuffix(METADATA_SUFFIX))
-        if file is None or CORE_METADATA not in attributes:
+        if file is None:
             raise _file_not_found(read)
-        if isinstance(file, RemoteFile):
-            if file.metadata_url is None:
-                raise _file_not_found(read)
-            return await self._upstream_client.forward(read.request, file, file.metadata_url)
-        if file.metadata_blob is None:
-            raise _file_not_found(read)
-        return await file_response(read.request, await view.metadata(file))
+        return await file_response(read.request, view.file(file))
 
     async def _root_page(self, read: Read) -> web.Response:
         base, view = read.target.base, read.view
@@ -145,13 +148,6 @@ class Reader:
         form, render = ("json", render_json) if content_type == JSON_V1 else ("html", render_html)
         page = self._pages.get((dialect.name, form, *key), render)
         return page_response(request, page, content_type)
-
-
-def _provenance(read: Read, project: Project) -> web.Response:
-    file = project.files.get(read.target.filename.removesuffix(PROVENANCE_SUFFIX))
-    if file is None or file.attestations is None:
-        raise _file_not_found(read)
-    return web.Response(body=provenance_json(file.attestations), content_type=PROVENANCE_TYPE)
 
 
 def _file_not_found(read: Read) -> NotFoundError:
