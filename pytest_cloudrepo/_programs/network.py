@@ -11,7 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_cloudrepo._programs.environment import LOOPBACK
+from cloudrepo_server.clients import LOOPBACK
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import ServerError
 
