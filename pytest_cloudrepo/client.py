@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_cloudrepo import settings as repository_settings
 from pytest_cloudrepo._api import Api
 from pytest_cloudrepo._programs.environment import Environment
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.credentials import RepositoryUser, Token
 from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.repository import Repository
@@ -57,7 +57,7 @@ class Server:
         """The server's URL, which is also the URL of the Admin Portal."""
         self.admin_username = username
         """The admin user's name, for the portal and the admin API."""
-        self.admin_password = Secret(password)
+        self.admin_password = issue(password, username)
         """The admin user's password, for the portal and the admin API."""
         self._api = Api(self.url, username, password)
         self._folder = folder
@@ -161,7 +161,8 @@ class Server:
             body["passphrase"] = Secret(passphrase)
         created = self._api.call("POST", "users", json=body)
         secret = passphrase if passphrase is not None else created["passphrase"]
-        user = RepositoryUser(created["email"], Secret(secret), created["read_only"])
+        email = created["email"]
+        user = RepositoryUser(email, issue(secret, email), created["read_only"])
         self._created.append(user)
         return user
 
@@ -181,7 +182,8 @@ class Server:
         __tracebackhide__ = True
         body = {"repository": repository.name, "read_only": read_only}
         created = self._api.call("POST", "tokens", json=body)
-        return Token(created["id"], Secret(created["token"]), created["read_only"])
+        token = issue(created["token"], "__token__")
+        return Token(created["id"], token, created["read_only"])
 
     def discard(self, repository: Repository) -> None:
         """Delete a repository and its user; ignore errors, such as one that is already deleted."""

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_cloudrepo import settings
 from pytest_cloudrepo._options import Options, add_options, read_options
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import ISSUED, Secret
 from pytest_cloudrepo._server.process import RunServer, stop_command
 from pytest_cloudrepo.errors import CloudRepoError
 
@@ -129,11 +129,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"invalid marker cloudrepo: {error}", pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # so that the report of other plugins is masked too
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the requests to a failed test's repositories to the test's report."""
+    """Add the requests to a failed test's repositories to the report, and mask its secrets."""
     report = yield
     if report.failed:
         item.stash[FAILED] = True
@@ -143,6 +143,10 @@ def pytest_runtest_makereport(
 
             folder = item.config.stash[RUN_SERVER].folder
             report.sections.extend(report_sections(repositories, folder))
+    if ISSUED and (report.longrepr or report.sections or report.user_properties):
+        from pytest_cloudrepo._programs.masking import mask_report
+
+        mask_report(report, ISSUED)
     return report
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import json
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -13,28 +10,25 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urlsplit
+from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import psutil
 
+from pytest_cloudrepo._programs.masking import mask, mask_urls
 from pytest_cloudrepo._programs.result import (
     CommandError,
     CommandResult,
     CommandTimeout,
     plain_text,
 )
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import ISSUED, Secret
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# The password in a URL. It may contain an unencoded @, and so may the user name before it.
-_PASSWORD_IN_URL: Final = re.compile(r"(://[^\s/:]*:)[^\s/]*(?=@)")
 
 
 def run(
@@ -55,7 +49,8 @@ def run(
         cwd: the program's working directory. By default the present one.
         timeout: the seconds after which the program and all its descendants are stopped.
         check: whether to raise an exception if the exit status is not 0.
-        secrets: texts to mask in the result and in errors, also in encoded form.
+        secrets: texts to mask in the result and in errors, also in encoded form. The secrets of
+            the whole session are masked too.
 
     Raises:
         CommandError: the program failed.
@@ -65,13 +60,13 @@ def run(
     __tracebackhide__ = True
     # A string is not converted: it may be a `Secret`, which a traceback does not show.
     words = [word if isinstance(word, str) else str(word) for word in arguments]
-    secrets = [*secrets, *map(_secret_of, filter(_is_secret, words))]
+    secrets = [*ISSUED, *secrets, *map(_secret_of, filter(_is_secret, words))]
     # Files instead of pipes: a daemon that the program leaves behind would keep a pipe open.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
         process = _start(words, environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
         exited_in_time = _wait(process, timeout)
         result = CommandResult(
-            args=tuple(_PASSWORD_IN_URL.sub(r"\1***", mask(word, secrets)) for word in words),
+            args=tuple(mask_urls(mask(word, secrets)) for word in words),
             returncode=process.returncode,
             stdout=mask(_read(stdout), secrets),
             stderr=mask(_read(stderr), secrets),
@@ -84,12 +79,6 @@ def run(
     if check and not result.ok:
         raise CommandError(result)
     return result
-
-
-def mask(text: str, secrets: Sequence[str]) -> str:
-    """Return the text with each secret replaced by `***`, also where the secret is encoded."""
-    pattern = _pattern(tuple(secrets))
-    return pattern.sub("***", text) if pattern else text
 
 
 def _start(
@@ -179,32 +168,3 @@ def _secret_of(word: str) -> str:
 def _read(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
-
-
-@lru_cache(maxsize=64)
-def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
-    # Longest first: a secret may be the beginning of another one, whose rest must be masked too.
-    ordered = sorted(filter(None, secrets), key=len, reverse=True)
-    spelled = ("".join(_spellings(character) for character in secret) for secret in ordered)
-    return re.compile("|".join(spelled)) if ordered else None
-
-
-def _spellings(character: str) -> str:
-    """Return a pattern for one character as URLs, JSON, HTML, Python and shells encode it.
-
-    Programs differ in which characters of a text they encode, so each character has a pattern.
-    """
-    encoded = quote(character, safe="")
-    spellings = {
-        character,
-        encoded,
-        encoded.lower() if encoded != character else character,
-        json.dumps(character)[1:-1],
-        html.escape(character),
-    }
-    if not character.isalnum():
-        spellings.add(f"\\{character}")
-    if character == " ":
-        spellings.add("+")
-    ordered = sorted(spellings, key=len, reverse=True)
-    return f"(?:{'|'.join(map(re.escape, ordered))})"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import socket
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pytest_cloudrepo._programs.environment import LOOPBACK
-from pytest_cloudrepo._programs.secret import Secret
+from cloudrepo_server.clients import LOOPBACK
+from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class NetworkGuard:
                 raise NoProxyError(str(error), status=error.status) from None
             raise
         proxy = Secret(created["proxy"])
+        login = urlsplit(proxy)
+        issue(unquote(login.password or ""), unquote(login.username or ""))
         _require_reachable(proxy)
         variables = _proxy_variables(proxy, direct=[self._repository_url])
         if created["ca"] is None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
+ISSUED: dict[str, None] = {}
+"""The secrets of this pytest session that its output must not show, in the order of creation."""
+
 
 class Secret(str):
     """A string whose `repr` is `'***'`.
@@ -14,6 +19,20 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+
+def issue(secret: str, *usernames: str) -> Secret:
+    """Return a secret of this session, which is masked in program output and reports from now on.
+
+    Args:
+        secret: a passphrase, token or password.
+        usernames: the user names that programs send with it. HTTP encodes both together.
+    """
+    if secret:
+        ISSUED[secret] = None
+        for username in usernames:
+            ISSUED[b64encode(f"{username}:{secret}".encode()).decode("ascii").rstrip("=")] = None
+    return Secret(secret)
 
 
 def hide(environ: dict[str, str], *secrets: str) -> dict[str, str]:

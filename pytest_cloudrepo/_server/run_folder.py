@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import Secret, issue
 
 if TYPE_CHECKING:
     import psutil
@@ -97,7 +97,10 @@ class RunFolder:
             return None
         admin = content["admin"]
         return ServerState(
-            content["url"], content["pid"], admin["username"], Secret(admin["password"])
+            content["url"],
+            content["pid"],
+            admin["username"],
+            issue(admin["password"], admin["username"]),
         )
 
     def pid(self) -> int | None:

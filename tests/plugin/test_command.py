@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs.masking import mask
 from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import CloudRepoError
@@ -222,17 +223,24 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("encoded", ENCODINGS.values(), ids=ENCODINGS)
 def test_a_secret_is_masked_in_every_encoding(encoded: str) -> None:
-    masked = command.mask(f"before {encoded} after", [PASSWORD])
+    masked = mask(f"before {encoded} after", [PASSWORD])
     assert masked.replace('"', "").replace("'", "") == "before *** after"
 
 
+def test_a_secret_that_pprint_broke_into_lines_is_masked() -> None:
+    secret = "dGVzdDpwYXNz-word1"
+    for at in range(1, len(secret)):
+        text = f"x = (b'{secret[:at]}'\n     b'{secret[at:]}')"
+        assert mask(text, ["other", secret]) == "x = (b'***')"
+
+
 def test_a_longer_secret_is_masked_before_a_shorter_one() -> None:
-    assert command.mask("secret-longer secret", ["secret", "secret-longer"]) == "*** ***"
+    assert mask("secret-longer secret", ["secret", "secret-longer"]) == "*** ***"
 
 
 def test_text_without_secrets_is_unchanged() -> None:
-    assert command.mask("some text", []) == "some text"
-    assert command.mask("some text", [""]) == "some text"
+    assert mask("some text", []) == "some text"
+    assert mask("some text", [""]) == "some text"
 
 
 @pytest.mark.parametrize("kind", ["result", "error"])
@@ -244,7 +252,7 @@ def test_secrets_are_masked_in_results_and_errors(kind: str) -> None:
     except CommandError as error:
         text = f"{error} {error!r} {error.result!r}"
     assert "***" in text
-    assert command.mask(text, [PASSWORD]) == text
+    assert mask(text, [PASSWORD]) == text
 
 
 def test_secrets_are_masked_in_timeouts() -> None:
@@ -252,14 +260,14 @@ def test_secrets_are_masked_in_timeouts() -> None:
     with pytest.raises(CommandTimeout) as caught:
         python("-c", script, PASSWORD, timeout=2, secrets=[PASSWORD])
     assert "***" in str(caught.value)
-    assert command.mask(str(caught.value), [PASSWORD]) == str(caught.value)
+    assert mask(str(caught.value), [PASSWORD]) == str(caught.value)
 
 
 def test_an_argument_of_type_secret_is_masked() -> None:
     url = Secret(f"http://someone%40example.com:{quote(PASSWORD, safe='')}@127.0.0.1/")
     result = python("-c", "import sys; print(*sys.argv[1:])", url, Secret(PASSWORD), PASSWORD)
     assert result.stdout == "http://someone%40example.com:***@127.0.0.1/ *** ***\n"
-    assert command.mask(repr(result), [PASSWORD]) == repr(result)
+    assert mask(repr(result), [PASSWORD]) == repr(result)
 
 
 def test_a_password_in_a_url_argument_is_masked() -> None:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import pytest
 
 from cloudrepo_server import clients
+from cloudrepo_server.clients import NO_REPOSITORY
 from pytest_cloudrepo._programs import command
-from pytest_cloudrepo._programs.environment import NO_REPOSITORY, Environment
+from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo.errors import CloudRepoError
+from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,23 +31,6 @@ if TYPE_CHECKING:
 CONNECTION = clients.Connection(
     "http://127.0.0.1:9/repositories/demo", "demo", "someone@example.com", "p@s: /%#?é"
 )
-
-USER_VARIABLES = [
-    *("PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "UV_INDEX", "UV_PUBLISH_TOKEN"),
-    *("TWINE_REPOSITORY_URL", "TWINE_PASSWORD", "POETRY_PYPI_TOKEN_PYPI", "PDM_PUBLISH_USERNAME"),
-    *("HATCH_INDEX_AUTH", "FLIT_PASSWORD", "TOX_SKIP_ENV", "VIRTUALENV_PYTHON", "VIRTUAL_ENV"),
-    *("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"),
-    *(
-        "HTTP_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "NETRC",
-        "CONDA_PREFIX",
-        "CLOUDREPO_ADMIN_PASSWORD",
-    ),
-    *("PYTEST_ADDOPTS", "COVERAGE_PROCESS_START", "GIT_DIR", "FORCE_COLOR", "SOURCE_DATE_EPOCH"),
-    *("SETUPTOOLS_SCM_PRETEND_VERSION", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "XDG_RUNTIME_DIR"),
-]
 
 
 class BlockingProxy(ThreadingHTTPServer):
@@ -96,19 +81,8 @@ def environment(tmp_path: Path) -> Environment:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder with an invalid configuration file at every path that a tool reads."""
     home = tmp_path / "users-home"
-    etc = home / "etc"
-    invalid = "[this is not valid"
-    for path in (
-        *(home / ".config/pip/pip.conf", home / ".pip/pip.conf", etc / "pip/pip.conf"),
-        *(home / ".config/uv/uv.toml", etc / "uv/uv.toml", home / ".netrc"),
-        *(home / ".pypirc", home / ".config/virtualenv/virtualenv.ini", home / ".gitconfig"),
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(invalid, encoding="utf-8")
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
-    monkeypatch.setenv("XDG_CONFIG_DIRS", str(etc))
+    for name, value in write_invalid_configuration(home).items():
+        monkeypatch.setenv(name, value)
     return home
 
 

@@ -14,6 +14,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from tests.support.inner_sessions import Suite
 
 TESTS = """
@@ -115,3 +117,105 @@ def test_reads_the_admin_password(cloudrepo_server, request):
     for secret in (password, *suite.read("passphrase-*")):
         assert secret not in outcome.output
     suite.expect_nothing_left()
+
+
+LEAKS = """
+import base64, json, logging, pathlib, sys
+from urllib.parse import unquote, urlsplit
+import pytest, requests
+
+HERE = pathlib.Path(__file__)
+
+
+@pytest.fixture
+def secrets(cloudrepo, cloudrepo_server):
+    other = cloudrepo_server.create_user(passphrase="a chosen, 1%/ passphrase" + cloudrepo.name)
+    proxy = urlsplit(cloudrepo.guard["HTTP_PROXY"])
+    found = {
+        "passphrase": cloudrepo.password,
+        "chosen": other.passphrase,
+        "token": cloudrepo_server.create_token(cloudrepo).token,
+        "proxy": unquote(proxy.password),
+        "admin": cloudrepo_server.admin_password,
+    }
+    for name, secret in found.items():
+        HERE.with_name(f"secret-{name}-{cloudrepo.name}").write_text(secret)
+    return "".join(found.values()), " ".join(found.values())
+
+
+def test_prints(cloudrepo, secrets, record_property):
+    url = cloudrepo.index_url + "/x"
+    basic = base64.b64encode(f"{cloudrepo.username}:{cloudrepo.password}".encode()).decode()
+    print(url, f"{cloudrepo.index_url}", *secrets, json.dumps(secrets), basic)
+    print(url, file=sys.stderr)
+    logging.getLogger().warning("used %s", url)
+    record_property("url", url)
+    record_property("secrets", secrets[1])
+
+
+def test_runs_programs(cloudrepo, cloudrepo_venv, secrets):
+    show = "import os, sys; print(dict(os.environ), sys.argv); print(*sys.argv, file=sys.stderr)"
+    results = [
+        cloudrepo.run(sys.executable, "-c", show, *secrets),
+        cloudrepo.run(sys.executable, "-c", show, environ=cloudrepo.impersonate("http://a.b/")),
+        cloudrepo_venv.run("-c", show, *secrets),
+    ]
+    HERE.with_name("results").write_text(repr([(r.args, r.stdout, r.stderr) for r in results]))
+    assert len(results) == 3
+
+
+def test_compares(cloudrepo, secrets):
+    url, joined = cloudrepo.index_url + "/x", secrets[1]
+    assert (url, joined) == ("http://a.b/", "other")
+
+
+def test_compares_long_texts(cloudrepo, secrets):
+    texts = ["x" * number + cloudrepo.index_url + "y" * 300 for number in range(40, 120, 3)]
+    assert [text for text in texts if text in "other"]
+
+
+def test_sends_to_a_host_that_is_down(cloudrepo, secrets):
+    login, _, _ = cloudrepo.index_url.partition("@")
+    requests.get(login + "@127.0.0.1:9/x", params={"secret": secrets[1]}, timeout=10)
+
+
+@pytest.mark.xfail(reason="to fail")
+def test_fails_as_expected(cloudrepo, secrets):
+    raise ValueError(f"{cloudrepo.index_url} {secrets}") from KeyError(secrets[1])
+
+
+def test_skips(cloudrepo, secrets):
+    pytest.skip(f"without {cloudrepo.index_url} {secrets[1]}")
+
+
+@pytest.fixture
+def broken(cloudrepo, secrets):
+    yield
+    raise RuntimeError(f"{cloudrepo.index_url} {secrets}")
+
+
+def test_fails_in_the_teardown(broken):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [["-n0", "--showlocals", "-vv", "--full-trace"], ["-n2", "--tb=native"]]
+)
+def test_secrets_are_masked_in_the_report_and_in_program_output(
+    suite: Suite, options: list[str]
+) -> None:
+    suite.write(test_it=LEAKS)
+    outcome = suite.run(*options, "-rA", "--junit-xml=report.xml")
+    assert outcome.counts() == {"passed": 3, "failed": 3, "errors": 1}, outcome
+    files = [*suite.folder.glob("output-*.txt"), suite.folder / "report.xml"]
+    files.append(suite.folder / "results")
+    assert all(b"***" in path.read_bytes() for path in files)
+    secrets = {path.name: path.read_text() for path in suite.folder.glob("secret-*")}
+    assert len(secrets) == 5 * 8
+    for name, secret in secrets.items():
+        assert files_with(secret, files) == [], name
+    # Not even the beginning or the end of a passphrase that pytest cut in the middle.
+    for secret in suite.read("secret-passphrase-*"):
+        for part in (secret[:8], secret[-8:]):
+            assert [path for path in files if part in path.read_text()] == []

@@ -9,8 +9,10 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli.event_loop import run_in_event_loop
@@ -29,6 +31,7 @@ class _Command:
     arguments: Sequence[str]
     repository: str
     overwrite_protection: bool
+    inherit_env: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite-protection",
         action="store_true",
         help="reject uploads that would replace an existing file",
+    )
+    add(
+        "--inherit-env",
+        action="store_true",
+        help="keep your own configuration of tools, such as PIP_EXTRA_INDEX_URL, pip.conf and "
+        ".netrc (default: the command gets none of it, and a home folder of its own)",
     )
     add(
         "command",
@@ -65,6 +74,7 @@ def run(parsed: argparse.Namespace) -> int:
         parsed.command,
         repository=parsed.repository,
         overwrite_protection=parsed.overwrite_protection,
+        inherit_env=parsed.inherit_env,
     )
     return run_in_event_loop(_run_with_server(command))
 
@@ -76,18 +86,23 @@ async def _run_with_server(command: _Command) -> int:
 
     async with running_server(ServerSettings()) as server:
         connection = await _create_repository(server, command)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command.arguments, env=_environment(connection)
-            )
-        except OSError as error:
-            print(
-                f"cloudrepo-server: cannot start {command.arguments[0]}: {error.strerror}",
-                file=sys.stderr,
-            )
-            return _NOT_FOUND
-        _forward_signals(process)
-        status = await process.wait()
+        # A program that the command left running may still write to the folder.
+        with tempfile.TemporaryDirectory(prefix="cloudrepo-", ignore_cleanup_errors=True) as folder:
+            home = None if command.inherit_env else Path(folder)
+            return await _run_command(command.arguments, _environment(connection, home))
+
+
+async def _run_command(arguments: Sequence[str], environ: dict[str, str]) -> int:
+    try:
+        process = await asyncio.create_subprocess_exec(*arguments, env=environ)
+    except OSError as error:
+        print(
+            f"cloudrepo-server: cannot start {arguments[0]}: {error.strerror}",
+            file=sys.stderr,
+        )
+        return _NOT_FOUND
+    _forward_signals(process)
+    status = await process.wait()
     return status if status >= 0 else _KILLED_BY_SIGNAL - status
 
 
@@ -103,13 +118,27 @@ async def _create_repository(server: RunningServer, command: _Command) -> Connec
     return Connection(url, repository.name, email, passphrase or "")
 
 
-def _environment(connection: Connection) -> dict[str, str]:
-    """Return this process's environment, with every tool configured for the repository."""
+def _environment(connection: Connection, folder: Path | None) -> dict[str, str]:
+    """Return the environment of the command, with every tool configured for the repository.
+
+    Args:
+        connection: the repository, with the credentials of a user.
+        folder: an empty folder that replaces the user's home folder and configuration of tools;
+            None if the command keeps them.
+    """
     from cloudrepo_server import clients
 
-    environ = dict(os.environ)
-    for tool in clients.TOOLS:
-        environ |= clients.variables(tool, connection)
+    settings = clients.all_variables(connection)
+    if folder is None:
+        environ = os.environ | settings
+    else:
+        home = clients.IsolatedHome(folder)
+        for path in home.folders:
+            path.mkdir(parents=True, exist_ok=True)
+        for file in home.empty_files:
+            file.touch()
+        isolated = clients.isolated(os.environ, home, captured=False)
+        environ = clients.configured(clients.without_index(isolated, home), settings)
     return environ | {
         "CLOUDREPO_URL": connection.url,
         "CLOUDREPO_USERNAME": connection.username,

@@ -6,16 +6,32 @@
 from cloudrepo_server.clients.connection import SECTION, Connection
 from cloudrepo_server.clients.environment import index_variables, publish_credentials
 from cloudrepo_server.clients.files import ConfigFile
+from cloudrepo_server.clients.isolation import (
+    LOOPBACK,
+    NO_REPOSITORY,
+    IsolatedHome,
+    all_variables,
+    configured,
+    isolated,
+    without_index,
+)
 from cloudrepo_server.clients.tools import TOOLS, config_file, pyproject_table, variables
 
 __all__ = [
+    "LOOPBACK",
+    "NO_REPOSITORY",
     "SECTION",
     "TOOLS",
     "ConfigFile",
     "Connection",
+    "IsolatedHome",
+    "all_variables",
     "config_file",
+    "configured",
     "index_variables",
+    "isolated",
     "publish_credentials",
     "pyproject_table",
     "variables",
+    "without_index",
 ]

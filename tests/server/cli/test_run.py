@@ -12,19 +12,30 @@ from pathlib import Path
 import pytest
 import requests
 
+from cloudrepo_server import clients
+from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
+from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
 
 RUN = (sys.executable, "-m", "cloudrepo_server", "run")
 PYTHON = ("--", sys.executable, "-c")
+CONNECTION = clients.Connection("http://127.0.0.1:1/repositories/x", "x", "me@x.com", "pass")
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 # This environment has no variables of the user or of another server.
 ENVIRON = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
 
 
-def run(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, code: str | None = None, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [*RUN, *arguments, *((*PYTHON, code) if code is not None else ())]
     return subprocess.run(
-        command, env=ENVIRON, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env=ENVIRON | (environ or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -113,3 +124,82 @@ def test_the_command_decides_what_a_signal_does(number: signal.Signals) -> None:
             process.send_signal(number)
 
         assert process.wait(timeout=30) == 5
+
+
+def test_the_command_gets_no_variable_of_the_user() -> None:
+    users = dict.fromkeys(USER_VARIABLES, "value of the user")
+    users.pop("PYTHONHOME")  # it would break the server itself
+    users.pop("FORCE_COLOR")  # it describes the terminal
+    kept = {"SSL_CERT_FILE": "of the machine", "TERM": "xterm", "LANG": "C.UTF-8"}
+
+    environ = json.loads(run(code=PRINT_ENVIRONMENT, environ=users | kept).stdout)
+
+    assert [name for name, value in environ.items() if value == "value of the user"] == []
+    assert environ["CLOUDREPO_PASSWORD"] in environ["UV_DEFAULT_INDEX"]
+    assert kept.items() <= environ.items()
+
+
+def test_the_command_has_the_environment_of_the_fixtures(tmp_path: Path) -> None:
+    fixtures = Environment(tmp_path).for_all_tools(CONNECTION)
+    variables = json.loads(run(code=PRINT_ENVIRONMENT).stdout)
+
+    home = str(Path(variables["HOME"]).parent)
+    connection = {"CLOUDREPO_URL", "CLOUDREPO_USERNAME", "CLOUDREPO_PASSWORD"}
+    terminal = {"NO_COLOR", "COLUMNS", "PYTHONIOENCODING", "TERM", "LINES", "FORCE_COLOR"}
+    expected = {name: value.replace(str(tmp_path), home) for name, value in fixtures.items()}
+    of_repository = set(clients.all_variables(CONNECTION))
+    # Python itself may add LC_CTYPE to the environment of its subprocesses.
+    ignored = connection | terminal | of_repository | {"LC_CTYPE"}
+    assert {name: value for name, value in variables.items() if name not in ignored} == {
+        name: value for name, value in expected.items() if name not in ignored
+    }
+    assert connection | of_repository <= set(variables)
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+def test_no_file_of_the_user_configures_a_tool(tmp_path: Path, *, inherits: bool) -> None:
+    """A tool that reads one of the invalid files fails."""
+    users = write_invalid_configuration(tmp_path / "home")
+    commands = [
+        [sys.executable, "-m", "pip", "config", "list"],
+        [sys.executable, "-m", "uv", "pip", "list"],
+        [sys.executable, "-c", "import netrc; netrc.netrc()"],
+    ]
+    calls = f"[subprocess.call(c, cwd={str(tmp_path)!r}) for c in {commands!r}]"
+    code = f"import subprocess; print({calls})"
+
+    result = run(*(["--inherit-env"] if inherits else []), code=code, environ=users)
+
+    statuses = json.loads(result.stdout.splitlines()[-1])
+    if inherits:
+        assert 0 not in statuses, result
+    else:
+        assert statuses[:2] == [0, 0], result
+        assert "FileNotFoundError" in result.stderr
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+@pytest.mark.parametrize("name", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
+def test_nothing_is_installed_from_another_index(
+    tmp_path: Path, name: str, *, inherits: bool
+) -> None:
+    archive = wheel("local-only", "1.0")
+    (tmp_path / archive.filename).write_bytes(archive.data)
+    target = str(tmp_path / "target")
+    module = ["pip"] if name == "PIP_FIND_LINKS" else ["uv", "pip"]
+    install = ["--", sys.executable, "-m", *module, "install", "--target", target, "local-only"]
+
+    result = run(*(["--inherit-env"] if inherits else []), *install, environ={name: str(tmp_path)})
+
+    assert (result.returncode == 0) is inherits, result.stderr
+    assert bool(list(tmp_path.glob("target/local_only*"))) is inherits
+
+
+def test_the_home_folder_of_the_command_is_deleted(tmp_path: Path) -> None:
+    variables = {"TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "TMP": str(tmp_path)}
+    code = "import pathlib; (pathlib.Path.home() / 'file').touch(); print(pathlib.Path.home())"
+
+    home = Path(run(code=code, environ=variables).stdout.strip())
+
+    assert home.is_relative_to(tmp_path)
+    assert list(tmp_path.iterdir()) == []

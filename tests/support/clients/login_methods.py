@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
-from cloudrepo_server.clients import SECTION
-from pytest_cloudrepo._programs.environment import NO_REPOSITORY
+from cloudrepo_server.clients import NO_REPOSITORY, SECTION
 
 if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository

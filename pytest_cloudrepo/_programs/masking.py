@@ -1,0 +1,110 @@
+"""Replacing secrets in texts by `***`, in whichever way a program has encoded them."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    import pytest
+
+MASK: Final = "***"
+
+# The password in a URL. It may contain an unencoded @, and so may the user name before it.
+_PASSWORD_IN_URL: Final = re.compile(r"(://[^\s/:]*:)[^\s/]*(?=@)")
+# pytest shortens long texts in the middle, perhaps in the middle of a password: what is left
+# before the dots, and after them.
+_CUT_PASSWORD: Final = re.compile(r"(://[^\s/:@'\"]*:)[^\s/:@'\"]+?(?=\.\.\.)")
+_CUT_PASSWORD_END: Final = re.compile(r"(?<=\.\.\.)[^\s/@'\"]+(?=@)")
+# Where pprint continues a long literal on the next line, perhaps in the middle of a secret.
+_LITERAL_BREAK: Final = re.compile(r"['\"]\n\s*b?['\"]")
+_UNCHANGED: Final = re.compile(r"[0-9A-Za-z]+")
+
+
+def mask(text: str, secrets: Collection[str]) -> str:
+    """Return the text with each secret replaced by `***`, also where the secret is encoded."""
+    joined = _LITERAL_BREAK.sub("", text) if "\n" in text else text
+    present = tuple(secret for secret in secrets if secret and _may_contain(joined, secret))
+    return _pattern(present, broken=joined != text).sub(MASK, text) if present else text
+
+
+def mask_urls(text: str) -> str:
+    """Return the text without the passwords in its URLs."""
+    return _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
+
+
+def mask_report(report: pytest.TestReport, secrets: Collection[str]) -> None:
+    """Mask secrets in everything that a report shows: the failure, the output, the properties."""
+
+    def masked(text: str) -> str:
+        text = mask(text, secrets)
+        if "..." in text:
+            text = _CUT_PASSWORD_END.sub(MASK, _CUT_PASSWORD.sub(rf"\1{MASK}", text))
+        return text
+
+    report.longrepr = _masked(report.longrepr, masked, set())
+    report.sections[:] = [(masked(title), masked(text)) for title, text in report.sections]
+    report.user_properties[:] = [
+        (name, _masked(value, masked, set())) for name, value in report.user_properties
+    ]
+
+
+def _masked(value: Any, masked: Callable[[str], str], seen: set[int]) -> Any:  # noqa: ANN401 - any object of pytest's reports
+    """Return the value with its texts masked; the objects of pytest's reports change in place."""
+    result = value
+    if isinstance(value, str):
+        result = masked(value)
+    elif type(value) in (list, tuple):
+        result = type(value)(_masked(item, masked, seen) for item in value)
+    elif type(value).__module__.partition(".")[0] == "_pytest" and id(value) not in seen:
+        seen.add(id(value))
+        for name, item in list(getattr(value, "__dict__", {}).items()):
+            changed = _masked(item, masked, seen)
+            if changed is not item:
+                object.__setattr__(value, name, changed)  # some of the classes are frozen
+    return result
+
+
+def _may_contain(text: str, secret: str) -> bool:
+    """Return whether a text may contain a secret: a fast check, because a session has many.
+
+    No encoding changes ASCII letters and digits.
+    """
+    longest = max(_UNCHANGED.findall(secret), key=len, default="")
+    return longest in text
+
+
+@lru_cache(maxsize=64)
+def _pattern(secrets: tuple[str, ...], *, broken: bool) -> re.Pattern[str]:
+    # Longest first: a secret may be the beginning of another one, whose rest must be masked too.
+    ordered = sorted(secrets, key=len, reverse=True)
+    between = f"(?:{_LITERAL_BREAK.pattern})?" if broken else ""
+    spelled = (between.join(_spellings(character) for character in secret) for secret in ordered)
+    return re.compile("|".join(spelled))
+
+
+def _spellings(character: str) -> str:
+    """Return a pattern for one character as URLs, JSON, HTML, Python and shells encode it.
+
+    Programs differ in which characters of a text they encode, so each character has a pattern.
+    """
+    encoded = quote(character, safe="")
+    spellings = {
+        character,
+        encoded,
+        encoded.lower() if encoded != character else character,
+        json.dumps(character)[1:-1],
+        html.escape(character),
+    }
+    if not character.isalnum():
+        spellings.add(f"\\{character}")
+    if character == " ":
+        spellings.add("+")
+    ordered = sorted(spellings, key=len, reverse=True)
+    return f"(?:{'|'.join(map(re.escape, ordered))})"
