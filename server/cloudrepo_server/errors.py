@@ -52,6 +52,10 @@ class StorageError(CloudRepoServerError):
     """The store failed; nothing was changed."""
 
 
+class StorageLostError(StorageError):
+    """The stored data were deleted or replaced since the server started."""
+
+
 class StorageFullError(StorageError):
     """The store has no space left; nothing was changed."""
 

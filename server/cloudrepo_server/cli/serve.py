@@ -122,6 +122,9 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.log_format is not None:
         logs.configure(parsed.log_format)
     settings = _settings(parsed)
+    if isinstance(settings.data, Path):
+        # Other users of this machine must not read the packages.
+        os.umask(0o077)
     if not settings.host.startswith(_LOOPBACK):
         logs.print_message(
             f"{settings.host} is not a loopback address: "

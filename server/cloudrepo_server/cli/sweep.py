@@ -58,6 +58,7 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.data is not None:
         from cloudrepo_server.cli.sweep_store import sweep_store
 
+        os.umask(0o077)
         return run_in_event_loop(
             sweep_store(
                 parsed.data,

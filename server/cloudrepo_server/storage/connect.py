@@ -22,6 +22,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.storage.failures import no_store
+from cloudrepo_server.storage.format import CURRENT_FORMAT, FORMAT_KEY, check_format
 from cloudrepo_server.storage.shared import READY, SharedStorage
 from cloudrepo_server.storage.shared_documents import if_unchanged
 
@@ -68,7 +69,8 @@ async def open_shared(url: str, *, presigned: bool = False, create: bool = True)
         create: whether a server may start with an empty prefix; otherwise it is an error.
 
     Raises:
-        StorageError: the store cannot be used, or several servers cannot share it.
+        StorageError: the store cannot be used, several servers cannot share it, or a later version
+            of the server wrote it.
     """
     display_url = _without_login(url)
     try:
@@ -77,6 +79,7 @@ async def open_shared(url: str, *, presigned: bool = False, create: bool = True)
         if not create:
             await _require_used(documents, display_url)
         bare_tags = await _check_conditional_writes(documents, display_url)
+        await _check_format(documents, display_url)
         await obstore.put_async(documents, READY, b"")
     except (PermissionDeniedError, UnauthenticatedError) as error:
         prefix = _KINDS[urlsplit(url).scheme][1]
@@ -150,6 +153,14 @@ async def _check_conditional_writes(store: RemoteStore, display_url: str) -> boo
     finally:
         with contextlib.suppress(BaseError, OSError):
             await obstore.delete_async(store, key)
+
+
+async def _check_format(store: RemoteStore, display_url: str) -> None:
+    with contextlib.suppress(AlreadyExistsError, PreconditionError):
+        await obstore.put_async(store, FORMAT_KEY, CURRENT_FORMAT, mode="create")
+        return
+    stored = await obstore.get_async(store, FORMAT_KEY)
+    check_format(bytes(await stored.bytes_async()), display_url)
 
 
 def _not_shareable(display_url: str, reason: str) -> StorageError:

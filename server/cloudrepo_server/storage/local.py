@@ -17,13 +17,15 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore
 
-from cloudrepo_server.errors import StorageError, StorageInUseError
+from cloudrepo_server.errors import StorageError, StorageInUseError, StorageLostError
 from cloudrepo_server.keys import blobs_of, claims_of, projects_of
 from cloudrepo_server.storage.base import Storage
 from cloudrepo_server.storage.failures import no_store, storage_errors
+from cloudrepo_server.storage.format import CURRENT_FORMAT, FORMAT_KEY, check_format
 from cloudrepo_server.storage.local_blobs import LocalBlobs
 from cloudrepo_server.storage.local_documents import LocalDocuments
 from cloudrepo_server.storage.objects import Store
+from cloudrepo_server.storage.permissions import create_private_folders
 
 _DELETE_BATCH = 100
 _SCAN_BATCH = 1000
@@ -74,6 +76,7 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         process ends, and replacing a file is far slower than writing a new one.
         """
         folder = Path(tempfile.mkdtemp(prefix="cloudrepo-"))
+        (folder / FORMAT_KEY).write_bytes(CURRENT_FORMAT)
         return cls(LocalStore(folder), documents=MemoryStore(), folder=folder, temporary=True)
 
     @classmethod
@@ -86,7 +89,8 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
 
         Raises:
             StorageInUseError: another process owns the folder.
-            StorageError: the folder is missing, or cannot be created or written to.
+            StorageError: the folder is missing, cannot be created or written to, other users can
+                read it, or a later version of the server wrote it.
         """
         # Imported here, since the more frequent temporary folder needs no lock.
         from filelock import FileLock, Timeout
@@ -95,8 +99,8 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         if not create and not store.is_dir():
             raise no_store(str(folder))
         try:
-            store.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "lock", timeout=0)
+            create_private_folders(folder, store)
+            lock = FileLock(folder / "lock", timeout=0, mode=0o600)
             lock.acquire()
         except Timeout:
             raise StorageInUseError(
@@ -104,6 +108,11 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
             ) from None
         except OSError as error:
             raise StorageError(f"cannot write to {store}: {error.strerror}") from error
+        try:
+            _check_format(store)
+        except BaseException:
+            lock.release()
+            raise
         return cls(LocalStore(store), folder=store, lock=lock)
 
     @classmethod
@@ -112,7 +121,10 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         return cls(MemoryStore())
 
     async def check(self) -> None:
-        """Check that the store can write and delete."""
+        """Check that the store can write and delete, and still has the data of its start."""
+        # A write would recreate a deleted folder, without the data.
+        if self._folder is not None and not (self._folder / FORMAT_KEY).exists():
+            raise StorageLostError("the data folder was deleted or replaced since the start")
         key = f"checks/{secrets.token_hex(8)}"
         with storage_errors():
             # Even a full disk has room for an empty file, so write some content.
@@ -173,6 +185,20 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
                     if number % _SCAN_BATCH == 0:
                         await asyncio.sleep(0)
         return deleted
+
+
+def _check_format(store: Path) -> None:
+    path = store / FORMAT_KEY
+    try:
+        check_format(path.read_bytes(), str(store))
+    except FileNotFoundError:
+        # A new folder, or one of a version that wrote format 1 without saying so.
+        try:
+            path.write_bytes(CURRENT_FORMAT)
+        except OSError as error:
+            raise StorageError(f"cannot write to {store}: {error.strerror}") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _unlink(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import obstore
 from obstore.exceptions import BaseError
 
-from cloudrepo_server.errors import StorageError
+from cloudrepo_server.errors import StorageError, StorageLostError
 from cloudrepo_server.keys import blobs_of, claims_of, projects_of
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.background import BackgroundTasks
@@ -73,7 +73,7 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
             with storage_errors():
                 await obstore.head_async(self._document_store, READY)
         except FileNotFoundError as error:
-            raise StorageError("the storage was emptied or replaced since the start") from error
+            raise StorageLostError("the storage was emptied or replaced since the start") from error
 
     async def close(self) -> None:
         """Wait a moment for deletions that have started; leave later ones to garbage collection."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
+import pytest
+
+from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
+
+LOST = "The stored data were deleted or replaced: restart the server."
 
 
 def test_healthz_needs_no_credentials(server: Server) -> None:
@@ -28,11 +34,26 @@ def test_a_server_without_its_store_is_healthy_but_not_ready(start_server: Start
     folder.touch()
     wait_until(lambda: server.request("GET", "/readyz").status_code == 503, "/readyz to be 503")
     response = server.request("GET", "/readyz")
-    assert (response.status_code, response.reason) == (503, "The storage does not respond.")
+    assert (response.status_code, response.reason) == (503, LOST)
     assert folder.name not in response.text
-    assert response.headers["Retry-After"] == "1"
     assert server.request("GET", "/healthz").status_code == 200
-    folder.unlink()
-    folder.mkdir()
+    server.close()
+
+
+@pytest.mark.parametrize("deleted", ["data", "data/store", "data/store/*"])
+def test_readyz_reports_that_the_data_were_deleted(
+    start_server: StartServer, tmp_path: Path, deleted: str
+) -> None:
+    server = Server(start_server("--data", tmp_path / "data"))
+    index = server.repository()
+    index.publish(wheel())
     assert server.request("GET", "/readyz").status_code == 200
+    for path in list(tmp_path.glob(deleted)):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    wait_until(lambda: server.request("GET", "/readyz").reason == LOST, "/readyz to say so")
+    # Writes would recreate the folder, but not its data.
+    index.upload(wheel("other"))
+    response = server.request("GET", "/readyz")
+    assert (response.status_code, response.reason) == (503, LOST)
+    assert str(tmp_path) not in response.text
     server.close()

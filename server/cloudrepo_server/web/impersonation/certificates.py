@@ -38,6 +38,8 @@ class CertificateAuthority:
     def write(self, path: Path) -> None:
         """Write the CA certificate to a file."""
         path.write_text(self.pem)
+        # Clients of other users need it too, whatever the server's umask.
+        path.chmod(0o644)
 
     def context(self, *hosts: str) -> ssl.SSLContext:
         """Return a server's TLS context with a new certificate for these hosts.

@@ -6,7 +6,7 @@ from time import monotonic
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.errors import StorageError
+from cloudrepo_server.errors import StorageError, StorageLostError
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.responses import error_response, json_response
 
@@ -34,6 +34,11 @@ class Health:
             return error_response(503, "The server is stopping.")
         try:
             await self._check()
+        except StorageLostError:
+            return error_response(
+                503,
+                "The stored data were deleted or replaced: restart the server.",
+            )
         except (StorageError, TimeoutError):
             # The response does not contain the error, which may name the store.
             return error_response(503, "The storage does not respond.", {"Retry-After": "1"})

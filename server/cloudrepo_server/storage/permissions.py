@@ -1,0 +1,36 @@
+"""The permissions of a data folder, which contains private packages."""
+
+import stat
+import sys
+from pathlib import Path
+
+from cloudrepo_server.errors import StorageError
+
+OWNER_ONLY = 0o700
+_OTHERS = 0o077
+
+
+def create_private_folders(folder: Path, store: Path) -> None:
+    """Create a data folder and the folder in it with all data, unless they exist.
+
+    Raises:
+        OSError: they cannot be created.
+        StorageError: other users of this machine can read or change the data.
+    """
+    folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    store.mkdir(mode=OWNER_ONLY, exist_ok=True)
+    if sys.platform == "win32":
+        # Access is not a matter of these bits there, but inherited from the user's own folder.
+        return
+    mode = stat.S_IMODE(store.stat().st_mode)
+    if mode & _OTHERS:
+        raise StorageError(
+            f"permission of {store} is too wide: its mode {mode:04o} lets other users of this "
+            f"machine read or change packages; run `chmod -R go-rwx {store}`"
+        )
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise StorageError(
+            f"permission of {folder} is too wide: its mode {mode:04o} lets every user of this "
+            f"machine replace the data; run `chmod o-w {folder}`"
+        )

@@ -1,0 +1,93 @@
+"""Only the owner of a data folder can read what is in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.index import Server
+from tests.support.server_fixtures import StartServer
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="permissions are inherited from the user's folder there"
+)
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077], autouse=True)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The umask with which servers start."""
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_only_its_owner_can_read_a_data_folder(
+    start_server: StartServer, tmp_path: Path, *, exists: bool
+) -> None:
+    data = tmp_path / "data"
+    if exists:
+        data.mkdir()
+        data.chmod(0o755)
+    server = Server(start_server("--data", data))
+    index = server.repository()
+    # A small blob, a large one, and documents; one of them is replaced.
+    index.publish(wheel(), wheel(padding=2 << 20), wheel("other"))
+    server.close()
+    assert server.process.stop() == 0
+    sweep = [sys.executable, "-m", "cloudrepo_server", "sweep", "--data", str(data)]
+    subprocess.run([*sweep, "--older-than", "0s", "--grace", "0s"], check=True, timeout=60)
+    paths = [data / "lock", data / "store", *(data / "store").rglob("*")]
+    assert len(paths) > 10
+    wrong = [
+        (path.relative_to(data), oct(mode(path)))
+        for path in paths
+        if mode(path) & 0o7777 != (0o700 if path.is_dir() else 0o600)
+    ]
+    assert wrong == []
+    assert mode(data) == (0o755 if exists else 0o700)
+
+
+@pytest.mark.parametrize(
+    ("folder", "wide"),
+    [
+        *(("data/store", wide) for wide in (0o755, 0o750, 0o701, 0o710, 0o770, 0o777, 0o1777)),
+        ("data", 0o777),
+        ("data", 0o702),
+    ],
+)
+def test_a_data_folder_that_others_can_use_is_an_error_that_says_how_to_fix_it(
+    start_server: StartServer, tmp_path: Path, folder: str, wide: int
+) -> None:
+    data = tmp_path / "data"
+    (data / "store").mkdir(parents=True)
+    data.chmod(0o700)
+    (data / "store").chmod(0o700)
+    (tmp_path / folder).chmod(wide)
+    process = start_server("--data", data)
+    assert process.wait() == 1
+    (line,) = process.log.splitlines()
+    assert line.startswith(f"cloudrepo-server: permission of {tmp_path / folder} is too wide")
+    command = line.partition("`")[2].partition("`")[0]
+    subprocess.run(command.split(), check=True, timeout=60)
+    assert start_server("--data", data).state()["url"]
+
+
+def test_a_ca_certificate_can_be_read_by_clients_of_other_users(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    pytest.importorskip("trustme")
+    process = start_server("--data", tmp_path / "data", "--tls", tmp_path / "ca.pem")
+    process.state()
+    assert mode(tmp_path / "ca.pem") == 0o644
