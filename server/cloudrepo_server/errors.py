@@ -1,8 +1,18 @@
 """The errors of the server, with texts for people; the web layer maps each class to a status."""
 
+_MAX_MESSAGE = 2000
+
 
 class CloudRepoServerError(Exception):
-    """The base class of all errors of this server."""
+    """The base class of all errors of this server; a message that is too long is truncated."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(truncate(message, _MAX_MESSAGE))
+
+
+def truncate(text: str, length: int) -> str:
+    """Return text of at most this length; dots replace the end of a longer text."""
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 class InvalidError(CloudRepoServerError):
@@ -70,6 +80,10 @@ class StagedFileLostError(StorageError):
 
 class UpstreamError(CloudRepoServerError):
     """Another index, which is an upstream of a repository, did not respond or is not an index."""
+
+
+class UpstreamLoopError(UpstreamError):
+    """The upstreams of a repository lead back to the repository itself."""
 
 
 class ListenError(CloudRepoServerError):

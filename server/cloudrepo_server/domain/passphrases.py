@@ -18,6 +18,7 @@ import secrets
 import msgspec
 
 from cloudrepo_server.errors import StorageError
+from cloudrepo_server.pools import HASHES
 
 
 class ScryptCost(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class PassphraseHasher:
 
     async def _scrypt(self, passphrase: str, salt: bytes, cost: ScryptCost) -> str:
         async with self._semaphore:
-            key = await asyncio.to_thread(
+            key = await HASHES.run(
                 hashlib.scrypt,
                 passphrase.encode(errors="surrogateescape"),
                 salt=salt,

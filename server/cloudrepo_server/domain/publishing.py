@@ -30,6 +30,7 @@ from cloudrepo_server.errors import (
 from cloudrepo_server.keys import blobs_of, project_key, repository_key
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
+from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import Dialect, get_dialect
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, check_filename
 from cloudrepo_server.specs.timestamps import now
@@ -138,7 +139,7 @@ class Publishing:
         if staged.is_small:
             return _read_archive(name, staged, self._limits)
         await staged.finish()
-        return await asyncio.to_thread(_read_archive, name, staged, self._limits)
+        return await ARCHIVES.run(_read_archive, name, staged, self._limits)
 
     async def _store(
         self, staged: StagedFile, metadata: bytes | None, undo: contextlib.ExitStack

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,9 +14,13 @@ from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
+from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.filenames import check_project_name
 from cloudrepo_server.storage import Storage
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
 
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 """https://packaging.python.org/specifications/project-status-markers/"""
@@ -91,6 +96,18 @@ class Repository:
             raise FileNotFoundError(file.filename)
         size = len(await self._storage.get(file.metadata_blob))
         return StoredFile(size, file.metadata_sha256, self._storage, file.metadata_blob)
+
+    async def core_metadata(self, file: File) -> "RawMetadata":
+        """Return the fields of the core metadata of a file.
+
+        Raises:
+            FileNotFoundError: the file has none.
+        """
+        # Imported here because it imports the email package, which few servers need.
+        from cloudrepo_server.specs.core_metadata import read_core_metadata
+
+        content = await (await self.metadata(file)).read()
+        return await ARCHIVES.run(read_core_metadata, content)
 
     def stage(self, filename: str, *, digests: Mapping[str, str]) -> StagedFile:
         """Return a staged file, which accepts content as it arrives; see `Publishing.stage`."""

@@ -1,6 +1,5 @@
 """An uploaded file that is not published yet: stored and digested while it arrives."""
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
@@ -9,6 +8,7 @@ from time import monotonic
 from typing import IO, Protocol
 
 from cloudrepo_server.errors import InvalidError, StagedFileLostError, TooLargeError
+from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.storage import Storage
 
 # The fields of the upload form, and the algorithms; all clients send hexadecimal digests.
@@ -77,7 +77,7 @@ class StagedFile:
         if name not in self._hashes:
             # The form declared this digest after the content.
             await self.finish()
-            self._hashes[name] = await asyncio.to_thread(self._read_and_digest, name)
+            self._hashes[name] = await ARCHIVES.run(self._read_and_digest, name)
         return self._hashes[name].hexdigest()
 
     async def check_digests(self, declared: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from yarl import URL
 
-from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.errors import InvalidError, UpstreamLoopError
 from cloudrepo_server.limits import MAX_UPSTREAM_URL
 from cloudrepo_server.models import (
     File,
@@ -29,6 +29,9 @@ The sources are the repository itself and then its upstreams, in their order.
 # A name or an address; yarl encodes other characters, or leaves them as they are.
 _HOST = re.compile(r"[a-z0-9._:-]{1,253}", re.IGNORECASE | re.ASCII)
 _MAX_LABEL = 63
+MAX_HOPS = 8
+"""The number of repositories that one request may pass, from upstream to upstream."""
+
 _URL_SCHEMES = ("http://", "https://")
 
 
@@ -61,8 +64,11 @@ class LocalSource(Protocol):
 
 
 Find = Callable[[str], Awaitable[LocalSource | None]]
-Connect = Callable[[str, Sequence[str]], Source]
-"""Returns the index at a URL; its files may also be at the given origins."""
+Connect = Callable[[str, Sequence[str], tuple[str, ...]], Source]
+"""Returns the index at a URL; its files may also be at the given origins.
+
+The last argument is the ids of the repositories that the request passed.
+"""
 
 
 def is_url(upstream: str) -> bool:
@@ -80,6 +86,23 @@ def hide_password(upstream: str) -> str:
     if parts.password is None:
         return upstream
     return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+
+
+def check_loop(repository: RepositoryDocument, via: tuple[str, ...]) -> None:
+    """Check that a request is not one that this repository itself sent to its upstream.
+
+    Args:
+        repository: the repository that received the request.
+        via: the ids of the repositories that the request passed on its way here.
+
+    Raises:
+        UpstreamLoopError: it is, or it passed too many repositories.
+    """
+    if repository.id in via or len(via) >= MAX_HOPS:
+        raise UpstreamLoopError(
+            f"The upstream setting of {repository.name} leads back to {repository.name}: "
+            "remove the upstream whose URL is one of this repository."
+        )
 
 
 class Upstreams:
@@ -119,7 +142,12 @@ class Upstreams:
             remaining += repository.document.upstream
 
     async def project(
-        self, repository: LocalSource, name: str, *, local: ProjectDocument | None
+        self,
+        repository: LocalSource,
+        name: str,
+        *,
+        local: ProjectDocument | None,
+        via: tuple[str, ...] = (),
     ) -> Project | None:
         """Return a project as a repository offers it, with files of its upstreams.
 
@@ -127,10 +155,11 @@ class Upstreams:
             repository: the repository.
             name: the name of the project.
             local: the project in the repository itself, if it has one.
+            via: the ids of the repositories that the request passed on its way here.
         """
         if not repository.document.upstream:
             return local
-        return await self._project(repository, name, local, frozenset())
+        return await self._project(repository, name, local, frozenset(), via)
 
     async def project_names(self, repository: LocalSource) -> list[str]:
         """Return the normalized names of all projects that a repository offers, sorted."""
@@ -150,6 +179,7 @@ class Upstreams:
         name: str,
         local: ProjectDocument | None,
         visited: frozenset[str],
+        via: tuple[str, ...],
     ) -> Project | None:
         found: list[Project] = [local] if local is not None and local.files else []
         merge = repository.document.upstream_strategy == BEST_VERSION
@@ -157,23 +187,32 @@ class Upstreams:
             if found and not merge:
                 break
             project = await self._upstream_project(
-                repository, upstream, name, visited | {repository.document.name}
+                repository,
+                upstream,
+                name,
+                visited | {repository.document.name},
+                (*via, repository.document.id),
             )
             if project is not None and project.files:
                 found.append(project)
         return _merge(found) if found else local
 
     async def _upstream_project(
-        self, parent: LocalSource, upstream: str, name: str, visited: frozenset[str]
+        self,
+        parent: LocalSource,
+        upstream: str,
+        name: str,
+        visited: frozenset[str],
+        via: tuple[str, ...],
     ) -> Project | None:
         if is_url(upstream):
             origins = parent.document.upstream_file_origins
-            return await self.connect(upstream, origins).project(name)
+            return await self.connect(upstream, origins, via).project(name)
         # Two settings that change at the same time may make a cycle that neither check could see.
         repository = None if upstream in visited else await self._find(upstream)
         if repository is None:
             return None
-        return await self._project(repository, name, await repository.project(name), visited)
+        return await self._project(repository, name, await repository.project(name), visited, via)
 
     async def _sources(self, repository: LocalSource) -> list[Source]:
         sources: list[Source] = [repository]
@@ -185,7 +224,7 @@ class Upstreams:
                 continue
             visited.add(upstream)
             if is_url(upstream):
-                sources.append(self.connect(upstream, ()))
+                sources.append(self.connect(upstream, (), ()))
                 continue
             found = await self._find(upstream)
             if found is not None:
@@ -247,5 +286,5 @@ def _is_host(host: str) -> bool:
     return _HOST.fullmatch(host) is not None and all(0 < len(each) <= _MAX_LABEL for each in labels)
 
 
-def _no_connection(url: str, file_origins: Sequence[str]) -> Source:  # noqa: ARG001 (as `Connect`)
+def _no_connection(url: str, _origins: Sequence[str], _via: tuple[str, ...]) -> Source:
     raise InvalidError(f"This process cannot connect to other indexes: {url}")

@@ -17,7 +17,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.process.listeners import Listeners
 from cloudrepo_server.process.observability import create_observability, require_prometheus
 from cloudrepo_server.process.settings import ServerSettings
-from cloudrepo_server.process.shutdown import Shutdown, finish_requests
+from cloudrepo_server.process.shutdown import Shutdown, exit_at_the_latest, finish_requests
 from cloudrepo_server.process.state_file import server_state, write_state_file
 from cloudrepo_server.process.storage import open_storage
 from cloudrepo_server.web.app import create_application
@@ -29,6 +29,8 @@ from cloudrepo_server.web.impersonation.tunnel import TunnelServer
 
 # aiohttp waits this long for handlers to finish, and as long again after it cancelled them.
 _CANCEL_SECONDS = 0.5
+# What a server needs for its end, beyond the grace period: closing connections and the store.
+_CLEANUP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ async def serve(settings: ServerSettings) -> None:
         if settings.owner_pid is not None:
             shutdown.request_when_process_ends(settings.owner_pid, owner_ended)
         await shutdown.requested.wait()
+        exit_at_the_latest(settings.drain + settings.grace + _CLEANUP_SECONDS)
         await finish_requests(
             server.listeners,
             server.in_flight,
@@ -140,6 +143,7 @@ async def serve(settings: ServerSettings) -> None:
             drain=settings.drain,
             grace=settings.grace,
         )
+        exit_at_the_latest(_CLEANUP_SECONDS)
     if owner_ended.is_set():
         for folder in settings.owner_folders:
             # Windows does not delete open files, such as this server's log.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import signal
 import sys
@@ -82,6 +83,16 @@ class Shutdown:
             loop.call_soon_threadsafe(self.request_immediate)
 
         threading.Thread(target=wait, name="owner", daemon=True).start()
+
+
+def exit_at_the_latest(seconds: float) -> None:
+    """End this process after a time, whatever its threads and its event loop do then.
+
+    A later call replaces an earlier one. The process prints its stacks before it ends.
+    """
+    # This timer is a thread of C code, which needs neither the event loop nor the interpreter.
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # no standard error
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stderr)
 
 
 async def finish_requests(

@@ -2,9 +2,8 @@
 
 import contextlib
 import gzip
-import itertools
+import io
 import lzma
-import re
 import struct
 import tarfile
 import zipfile
@@ -16,10 +15,14 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
+from cloudrepo_server.specs.core_metadata import read_identity
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, quote, same_version
 
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
+# As on PyPI: a small file may not cost the time of unpacking a large one.
+MAX_RATIO = 50
+FREE_UNPACKED = 64 << 20
 MAX_DIRECTORY = 64 << 20
 
 _MAX_OTHER_HEADERS = 1 << 20
@@ -33,13 +36,6 @@ _RELIABLE_SDIST = (2, 2)
 _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 _END_OF_ZIP64_DIRECTORY = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
-# The headers, as the email package separates them from the body.
-_HEADERS = re.compile(rb"(?:[!-9;-~]*:.*\n?|[ \t].*\n?)*+")
-_NEEDED = re.compile(
-    rb"^(?:Metadata-Version|Name|Version|Requires-Python):.*(?:\n[ \t].*)*+",
-    re.IGNORECASE | re.MULTILINE,
-)
-_MAX_NEEDED = 16
 _DIST_INFO = ".dist-info"
 
 
@@ -74,7 +70,7 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
             )
         folders = {info.filename.partition("/")[0] for info in wheel.infolist()}
         metadata = _read_member(name, wheel, found[0], limit)
-    fields = _fields(metadata)
+    fields = read_identity(metadata)
     version = fields.get("version", "")
     if canonicalize_name(fields.get("name", "")) != name.project:
         raise InvalidError(
@@ -119,17 +115,15 @@ def _read_zip_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
 
 def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
     metadata = ArchiveMetadata(None, None)
-    unpacked = 0
+    most = min(MAX_UNPACKED, max(FREE_UNPACKED, MAX_RATIO * archive.seek(0, 2)))
+    archive.seek(0)
     with (
-        _BoundedGzip(archive, limit + _MAX_OTHER_HEADERS) as unzipped,
+        _BoundedGzip(archive, limit + _MAX_OTHER_HEADERS, most) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r:") as sdist,
     ):
         for number, member in enumerate(sdist):
-            unpacked += member.size
-            if number >= MAX_MEMBERS or unpacked > MAX_UNPACKED:
-                raise InvalidError(
-                    f"{name.filename} has too many members or is too large when unpacked."
-                )
+            if number >= MAX_MEMBERS:
+                raise InvalidError(f"{name.filename} has more than {MAX_MEMBERS} members.")
             if member.isfile() and _is_pkg_info(member.name):
                 if member.size > limit:
                     raise InvalidError(f"{name.filename} has a PKG-INFO larger than {limit} bytes.")
@@ -144,24 +138,37 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
 
 
 class _BoundedGzip(gzip.GzipFile):
-    """A gzip file of which at most `left` more bytes can be read; skipped bytes do not count.
+    """A gzip file of which at most `left` more bytes can be read, and `most` unpacked in total.
 
-    A few bytes can declare a header of gigabytes, which tarfile would read into memory.
+    A few bytes can declare a header of gigabytes, which tarfile would read into memory. Skipping
+    takes no memory, but the time of unpacking.
     """
 
-    def __init__(self, archive: IO[bytes], left: int) -> None:
+    def __init__(self, archive: IO[bytes], left: int, most: int) -> None:
         super().__init__(fileobj=archive)
         self.left = left
+        self._most = most
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= self.left:
             raise tarfile.ReadError("a header is too large")
         self.left -= size
+        self._check_position(self.tell() + size)
         return super().read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._check_position(offset)
+        return super().seek(offset, whence)
+
+    def _check_position(self, position: int) -> None:
+        if position > self._most:
+            raise tarfile.ReadError(
+                f"it is too large when unpacked: the limit for its size is {self._most} bytes"
+            )
 
 
 def _sdist_metadata(metadata: bytes) -> ArchiveMetadata:
-    fields = _fields(metadata)
+    fields = read_identity(metadata)
     version = fields.get("metadata_version", "")
     reliable = version in _METADATA_VERSIONS and (
         tuple(int(part) for part in version.split(".")) >= _RELIABLE_SDIST
@@ -212,22 +219,6 @@ def _read_member(
     if len(data) > limit:
         raise InvalidError(f"{name.filename} has metadata larger than {limit} bytes.")
     return data
-
-
-def _fields(metadata: bytes) -> dict[str, str]:
-    # Imported at the first upload, because it imports the email package, which nothing else needs.
-    from packaging.metadata import parse_email
-
-    # Parses only the needed fields: a wheel of a few kilobytes may contain a million headers.
-    headers = _HEADERS.match(metadata)
-    needed = _NEEDED.finditer(metadata, 0, headers.end() if headers else 0)
-    selected = b"\n".join(found[0] for found in itertools.islice(needed, _MAX_NEEDED))
-    raw, _ = parse_email(selected)
-    return {
-        key: " ".join(value.split())
-        for key in ("metadata_version", "name", "version", "requires_python")
-        if isinstance(value := raw.get(key), str)
-    }
 
 
 @contextlib.contextmanager

@@ -109,6 +109,7 @@ def create_application(
     # Each of these declares whether it requires the admin user (`web/admin/access.py`).
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
     portal = Portal(organization)
+    application.on_cleanup.append(lambda _: portal.close())
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)
     router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=delay_continue)

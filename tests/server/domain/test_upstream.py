@@ -152,3 +152,34 @@ class TestOtherIndex:
             response = repository.get("/demo/")
             assert response.status_code == 502
             assert "upstream" in response.json()["error"]
+
+    @pytest.mark.parametrize("hops", [1, 2, 3])
+    @pytest.mark.parametrize("below", ["/demo/", f"/demo/{OLD.filename}"])
+    def test_a_loop_of_urls_ends_after_one_round(
+        self, server: Server, hops: int, below: str
+    ) -> None:
+        ring = [server.repository(upstream_strategy="best-version") for _ in range(hops)]
+        ring[0].publish(NEW)  # the first entry of its journal
+        for index, following in zip(ring, [*ring[1:], ring[0]], strict=True):
+            index.set(upstream=[following.index_url])
+
+        response = ring[0].get(below)
+
+        assert response.status_code == 508
+        assert "leads back" in response.json()["error"]
+        assert [len(index.journal()) for index in ring] == [3, *[1] * (hops - 1)]
+
+    def test_a_loop_through_a_name_and_a_url_ends(self, server: Server, base: Index) -> None:
+        first = server.repository(upstream=[base.name])
+        base.set(upstream=[first.index_url])
+
+        assert first.get("/demo/").status_code == 508
+        assert len(first.journal()) == 2
+
+    def test_a_chain_that_is_too_long_ends(self, server: Server, base: Index) -> None:
+        last = base
+        for _ in range(10):
+            last = server.repository(upstream=[last.index_url])
+
+        assert last.get("/demo/").status_code == 508
+        assert len(base.journal()) == 0

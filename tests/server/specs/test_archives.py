@@ -16,7 +16,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.specs import archives
 from cloudrepo_server.specs.archives import read_archive
 from cloudrepo_server.specs.filenames import DistributionName, parse_filename
-from tests.support.archives import core_metadata, sdist, tarred, wheel, zipped
+from tests.support.archives import core_metadata, incompressible, sdist, tarred, wheel, zipped
 
 WHEEL = parse_filename("demo-1.0-py3-none-any.whl")
 SDIST = parse_filename("demo-1.0.tar.gz")
@@ -231,16 +231,50 @@ def test_a_huge_tar_header_is_rejected(kind: bytes) -> None:
         read_archive(SDIST, io.BytesIO(huge_tar_header(kind)))
 
 
-@pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_UNPACKED"])
-def test_a_tar_with_too_many_or_too_large_members_is_rejected(
-    limit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archives, limit, 100)
+def test_a_tar_with_too_many_members_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 100)
     allowed = gzipped(repeat=(tar_header(tarfile.REGTYPE, 0), 100))
     assert read_archive(SDIST, io.BytesIO(allowed)).metadata is None
-    more = gzipped(repeat=(tar_header(tarfile.REGTYPE, 1) + bytes(512), 101))
-    with pytest.raises(InvalidError, match="too large when unpacked"):
+    more = gzipped(repeat=(tar_header(tarfile.REGTYPE, 0), 101))
+    with pytest.raises(InvalidError, match="more than 100 members"):
         read_archive(SDIST, io.BytesIO(more))
+
+
+def tar_of_large_members() -> bytes:
+    header = tar_header(tarfile.REGTYPE, 32 * MEBIBYTE)
+    return gzipped(repeat=(header + bytes(32 * MEBIBYTE), 3))
+
+
+def tar_of_many_members() -> bytes:
+    return gzipped(repeat=((tar_header(tarfile.REGTYPE, 1 << 16) + bytes(1 << 16)) * 64, 20))
+
+
+def tar_of_sparse_members() -> bytes:
+    # The size that tarfile reports for a sparse member is not the size that is unpacked.
+    header = bytearray(tar_header(tarfile.GNUTYPE_SPARSE, 32 * MEBIBYTE))
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\x00 " % sum(header)
+    return gzipped(repeat=(bytes(header) + bytes(32 * MEBIBYTE), 3))
+
+
+@pytest.mark.parametrize("make", [tar_of_large_members, tar_of_many_members, tar_of_sparse_members])
+def test_a_tar_may_not_unpack_to_many_times_its_size(make: Callable[[], bytes]) -> None:
+    data = make()
+    assert len(data) < MEBIBYTE
+    with pytest.raises(InvalidError, match="too large when unpacked"):
+        read_archive(SDIST, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_tar_that_compresses_little_may_be_large(
+    monkeypatch: pytest.MonkeyPatch, kind: bytes
+) -> None:
+    monkeypatch.setattr(archives, "FREE_UNPACKED", 0)
+    members = [(tar_header(kind, 1 << 16) + incompressible(1 << 16)) for _ in range(10)]
+    assert read_archive(SDIST, io.BytesIO(gzipped(*members))).metadata is None
+    monkeypatch.setattr(archives, "MAX_UNPACKED", 1 << 18)
+    with pytest.raises(InvalidError, match="too large when unpacked"):
+        read_archive(SDIST, io.BytesIO(gzipped(*members)))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Responses with a stored file, or a range of it."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import IO
 from aiohttp import web
 
 from cloudrepo_server.domain.stored_file import StoredFile
+from cloudrepo_server.pools import FILES
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
 
 # A file may be replaced under the same name, so clients must revalidate their copies.
@@ -89,9 +89,9 @@ def _range(request: web.BaseRequest, size: int, sha256: str) -> tuple[int, int, 
 
 
 async def _read_path(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
-    with contextlib.closing(await asyncio.to_thread(_open_at, path, start)) as file:
+    with contextlib.closing(await FILES.run(_open_at, path, start)) as file:
         left = end - start
-        while left and (chunk := await asyncio.to_thread(file.read, min(_CHUNK, left))):
+        while left and (chunk := await FILES.run(file.read, min(_CHUNK, left))):
             left -= len(chunk)
             yield chunk
 

@@ -11,6 +11,9 @@ from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.web.http.request_body import body_chunks
 from cloudrepo_server.web.http.request_state import LIMITS
 
+MAX_VALUE = 1024
+"""The number of characters in a field that is checked: a name, a version or a digest."""
+
 _UNKNOWN = ("", "UNKNOWN")
 
 
@@ -33,16 +36,22 @@ class Form(msgspec.Struct):
         """Add a field."""
         self.fields.setdefault(name, []).append(value)
 
-    def one(self, name: str) -> str | None:
+    def one(self, name: str, *, max_length: int | None = MAX_VALUE) -> str | None:
         """Return a field's only value, or None if it is missing, empty or `UNKNOWN`.
 
         Raises:
-            InvalidError: the field has several values.
+            InvalidError: the field has several values, or a longer one than is allowed.
         """
         values = {value for value in self.fields.get(name, ()) if value not in _UNKNOWN}
         if len(values) > 1:
             raise InvalidError(f"The form has several values for {name}: send only one.")
-        return values.pop() if values else None
+        value = values.pop() if values else None
+        if value is not None and max_length is not None and len(value) > max_length:
+            raise InvalidError(
+                f"The field {name} of the form has {len(value)} characters: "
+                f"at most {max_length} are allowed."
+            )
+        return value
 
 
 async def read_form(

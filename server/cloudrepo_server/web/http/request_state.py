@@ -14,6 +14,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.logs import FIELDS
+from cloudrepo_server.pools import IS_CONNECTED
 from cloudrepo_server.specs.dialect import Dialect
 from cloudrepo_server.testkit.journal import RequestDetails
 from cloudrepo_server.web.http.expect import is_waiting_to_send
@@ -75,6 +76,8 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
         if behind_proxy:
             state.scheme = _forwarded_scheme(request)
         request[_STATE] = state
+        connection = request.protocol
+        IS_CONNECTED.set(lambda: connection.connected)
         return await handler(request)
 
     return request_state

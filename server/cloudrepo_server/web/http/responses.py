@@ -18,6 +18,8 @@ from cloudrepo_server.errors import (
     TooLargeError,
     UnauthenticatedError,
     UpstreamError,
+    UpstreamLoopError,
+    truncate,
 )
 from cloudrepo_server.specs.dialect import Dialect
 
@@ -31,12 +33,14 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (ExclusiveStorageRequiredError, 409),
     (StalledError, 408),
     (TooLargeError, 413),
+    (UpstreamLoopError, 508),
     (UpstreamError, 502),
     (BusyError, 503),
     (StorageFullError, 507),
     (StorageError, 503),
 )
 _MAX_REASON = 400
+_MAX_MESSAGE = 2000
 
 
 def json_response(value: object, *, status: int = 200) -> web.Response:
@@ -57,6 +61,7 @@ def error_response(
     twine, pdm, hatch and flit show only the reason phrase, uv shows the body's `code`, and
     CloudRepo's own client its `error`.
     """
+    message = truncate(message, _MAX_MESSAGE)
     response = json_response(
         {"error": message, "message": message, "code": f"{status} {message}"}, status=status
     )
@@ -104,5 +109,7 @@ def exception_response(
 
 def reason_phrase(message: str) -> str:
     """Return the message as a short line of ASCII: reason phrases have no encoding (RFC 9112)."""
-    line = "".join(char if char.isascii() and char.isprintable() else "?" for char in message)
-    return line if len(line) <= _MAX_REASON else line[: _MAX_REASON - 3] + "..."
+    return "".join(
+        char if char.isascii() and char.isprintable() else "?"
+        for char in truncate(message, _MAX_REASON)
+    )

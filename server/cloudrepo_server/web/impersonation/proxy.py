@@ -12,6 +12,7 @@ from cachetools import LRUCache
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
@@ -63,7 +64,7 @@ class Proxy:
         """
         if self._authority is None:
             # In a thread because the creation of keys is slow.
-            self._authority = await asyncio.to_thread(CertificateAuthority)
+            self._authority = await IMPORTS.run(CertificateAuthority)
         return self._authority
 
     async def context(self, host: str) -> ssl.SSLContext:

@@ -4,6 +4,7 @@ The API is PyPI's own, not a standard.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -83,14 +84,10 @@ def _versions(project: ProjectDocument | None) -> dict[str, list[File]]:
 async def _info(
     repository: Repository, project: ProjectDocument, version: str, files: list[File]
 ) -> dict[str, Any]:
-    # Imported here because few servers receive a request to the JSON API.
-    from packaging.metadata import parse_email
-
-    raw: dict[str, Any] = {}
+    raw: Mapping[str, Any] = {}
     with_metadata = next((file for file in files if file.metadata_blob is not None), None)
     if with_metadata is not None:
-        content = await repository.metadata(with_metadata)
-        raw = dict(parse_email(await content.read())[0])
+        raw = await repository.core_metadata(with_metadata)
     name = str(raw.get("name") or project.name)
     yanked = [file.yanked for file in files if file.yanked is not None]
     return {

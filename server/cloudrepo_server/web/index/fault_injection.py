@@ -35,11 +35,19 @@ class ActiveFaults:
     def __bool__(self) -> bool:
         return bool(self._faults)
 
-    def view(self, repository: Repository, upstreams: Upstreams) -> RepositoryView:
-        """Return the view of the repository that the request reads from."""
+    def view(
+        self, repository: Repository, upstreams: Upstreams, via: tuple[str, ...]
+    ) -> RepositoryView:
+        """Return the view of the repository that the request reads from.
+
+        Args:
+            repository: the repository.
+            upstreams: the upstreams of all repositories.
+            via: the ids of the repositories that the request passed on its way to this one.
+        """
         if not self._faults:
-            return RepositoryView(repository, upstreams)
-        return FaultyView(repository, upstreams, self._faults)
+            return RepositoryView(repository, upstreams, via)
+        return FaultyView(repository, upstreams, self._faults, via)
 
     async def before(self, request: web.Request) -> web.Response | None:
         """Delay or reset the request, or return the response that replaces the handler's.

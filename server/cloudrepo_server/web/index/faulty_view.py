@@ -21,9 +21,13 @@ class FaultyView(RepositoryView):
     __slots__ = ("_faults",)
 
     def __init__(
-        self, repository: Repository, upstreams: Upstreams, faults: Iterable[InstalledFault]
+        self,
+        repository: Repository,
+        upstreams: Upstreams,
+        faults: Iterable[InstalledFault],
+        via: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(repository, upstreams)
+        super().__init__(repository, upstreams, via)
         self._faults = faults
 
     async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:

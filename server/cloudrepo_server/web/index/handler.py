@@ -5,6 +5,7 @@ from aiohttp import web
 from cloudrepo_server.domain.access import RepositoryUser, TokenBearer
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.upstream import check_loop
 from cloudrepo_server.errors import CloudRepoServerError, RepositoryNotFoundError
 from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.web.http.authentication import authenticate
@@ -16,7 +17,7 @@ from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
 from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
-from cloudrepo_server.web.index.remote_index import UpstreamClient
+from cloudrepo_server.web.index.remote_index import UpstreamClient, read_via
 from cloudrepo_server.web.index.resolve import resolved
 
 
@@ -61,6 +62,9 @@ class Index:
         self, request: web.Request, state: RequestState, repository: Repository, path: IndexPath
     ) -> web.StreamResponse:
         details = state.details
+        via = read_via(request)
+        if via:
+            check_loop(repository.document, via)
         target = await find_read_target(repository, path)
         details.project, details.filename = target.project or None, target.filename or None
         facts = RequestFacts(
@@ -74,7 +78,7 @@ class Index:
         fault_response = await faults.before(request)
         if fault_response is not None:
             return fault_response
-        view = faults.view(repository, self._organization.upstreams)
+        view = faults.view(repository, self._organization.upstreams, via)
         response = await self._reader.read(Read(request, view, target))
         return await send_if_streamed(request, await faults.after(request, response))
 

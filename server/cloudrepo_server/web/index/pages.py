@@ -22,6 +22,7 @@ _OFFERED = [*_LATEST, JSON_V1, HTML_V1, HTML]
 _CACHE_BYTES = 16 << 20
 _MIN_GZIP = 2048
 _CACHED_HEADERS = 256
+_MAX_HEADER = 1024
 _HEADERS = {"Cache-Control": "max-age=0", "Vary": "Accept, Accept-Encoding, Authorization"}
 
 
@@ -64,6 +65,15 @@ class PageCache:
         return page
 
 
+def joined_header(request: web.BaseRequest, name: str) -> str:
+    """Return the values of a header as one list, or nothing if they are longer than any client's.
+
+    Parsing takes long for a long list, and is done in the event loop.
+    """
+    values = request.headers.getall(name, ())
+    return ", ".join(values) if sum(map(len, values)) <= _MAX_HEADER else ""
+
+
 @lru_cache(_CACHED_HEADERS)
 def negotiate(accept: str, requested_format: str | None) -> str | None:
     """Return the content type of a page, or None if the client accepts none of them.
@@ -96,7 +106,7 @@ def _accepts_gzip(accept_encoding: str) -> bool:
 def page_response(request: web.BaseRequest, page: Page, content_type: str) -> web.Response:
     """Return the response with a page, or 304 if the client has it already."""
     compressed = len(page.body) >= _MIN_GZIP and _accepts_gzip(
-        ", ".join(request.headers.getall("Accept-Encoding", ()))
+        joined_header(request, "Accept-Encoding")
     )
     tag = page.tag + "-gzip" if compressed else page.tag
     headers = {**_HEADERS, "ETag": f'"{tag}"'}

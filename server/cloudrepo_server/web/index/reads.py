@@ -22,7 +22,7 @@ from cloudrepo_server.specs.simple_api import (
 from cloudrepo_server.web.http.file_response import file_response
 from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.urls import origin_of, scheme_of
-from cloudrepo_server.web.index.pages import PageCache, negotiate, page_response
+from cloudrepo_server.web.index.pages import PageCache, joined_header, negotiate, page_response
 from cloudrepo_server.web.index.read_target import METADATA_SUFFIX, ReadTarget
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.view import RepositoryView
@@ -80,7 +80,7 @@ class Reader:
             described = project.files.get(filename.removesuffix(METADATA_SUFFIX))
             if isinstance(described, RemoteFile) and described.metadata_url is not None:
                 return await self._upstream_client.forward(
-                    read.request, described, described.metadata_url
+                    read.request, described, described.metadata_url, view.via
                 )
             if isinstance(described, File) and described.metadata_blob is not None:
                 return await file_response(read.request, await view.metadata(described))
@@ -91,7 +91,7 @@ class Reader:
                 return web.Response(body=content, content_type=PROVENANCE_TYPE)
         file = project.files.get(filename)
         if isinstance(file, RemoteFile):
-            return await self._upstream_client.forward(read.request, file, file.url)
+            return await self._upstream_client.forward(read.request, file, file.url, view.via)
         if file is None:
             raise _file_not_found(read)
         return await file_response(read.request, view.file(file))
@@ -137,8 +137,7 @@ class Reader:
         request, dialect = read.request, read.view.dialect
         content_type: str | None = HTML
         if dialect.json_version is not None:
-            accept = ", ".join(request.headers.getall("Accept", ()))
-            content_type = negotiate(accept, request.query.get("format"))
+            content_type = negotiate(joined_header(request, "Accept"), request.query.get("format"))
         if content_type is None:
             return error_response(
                 406,

@@ -6,13 +6,19 @@ its URLs and redirects lead only to its own origin or to those that the reposito
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from cloudrepo_server.errors import InvalidError, NotFoundError, UpstreamError
+from cloudrepo_server.domain.upstream import MAX_HOPS
+from cloudrepo_server.errors import (
+    InvalidError,
+    NotFoundError,
+    UpstreamError,
+    UpstreamLoopError,
+)
 from cloudrepo_server.limits import REMOTE_PAGE_SECONDS, REMOTE_REDIRECTS
 from cloudrepo_server.models import RemoteFile, UpstreamProject
 from cloudrepo_server.specs.filenames import check_project_name, parse_filename
@@ -23,6 +29,9 @@ from cloudrepo_server.web.http.streamed_response import StreamedResponse
 from cloudrepo_server.web.index.bounded_body import read_bounded
 
 _ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
+# The repositories of servers like this one that a request passed, so that loops are found.
+_VIA = "X-CloudRepo-Via"
+_LOOP_DETECTED = 508
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
 _FORWARDED_REQUEST_HEADERS = ("Range", "If-Range", "If-None-Match")
@@ -43,20 +52,26 @@ _CHUNK = 1 << 18
 _FILES_AT_ONCE = 500
 
 
+def read_via(request: web.Request) -> tuple[str, ...]:
+    """Return the ids of the repositories that a request passed on its way to this one."""
+    return tuple(request.headers.get(_VIA, "").split(maxsplit=MAX_HOPS))
+
+
 class UpstreamClient:
     """An HTTP client for other indexes, which connects at the first request."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    def connect(self, url: str, file_origins: Collection[str] = ()) -> "RemoteIndex":
+    def connect(self, url: str, file_origins: Collection[str], via: Sequence[str]) -> "RemoteIndex":
         """Return the index at a URL.
 
         Args:
             url: the URL, with credentials if the index needs them.
             file_origins: the further origins to which its file URLs and redirects may lead.
+            via: the ids of the repositories that the request passed.
         """
-        return RemoteIndex(self, url, file_origins)
+        return RemoteIndex(self, url, file_origins, via)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -96,13 +111,16 @@ class UpstreamClient:
             raise _unavailable(url) from error
         raise UpstreamError(f"The upstream redirected more than {REMOTE_REDIRECTS} times.")
 
-    async def forward(self, request: web.Request, file: RemoteFile, url: str) -> web.StreamResponse:
+    async def forward(
+        self, request: web.Request, file: RemoteFile, url: str, via: Sequence[str]
+    ) -> web.StreamResponse:
         """Return the response with a file of another index, which is not sent yet.
 
         Args:
             request: its headers say which range is requested and what the client has already.
             file: the file.
             url: the URL of the file or of its core metadata.
+            via: the ids of the repositories that the request passed, the current one included.
 
         Raises:
             NotFoundError: the other index does not have the file any more.
@@ -115,6 +133,7 @@ class UpstreamClient:
         }
         # Ranges and sizes refer to the file itself, not to a compressed form of it.
         headers["Accept-Encoding"] = "identity"
+        headers[_VIA] = " ".join(via)
         remote_url = URL(url, encoded=True)
         response = await self.get(remote_url, headers=headers, origins=file.origins)
         status = response.status
@@ -140,8 +159,11 @@ class UpstreamClient:
 class RemoteIndex:
     """Another index, read through its simple API."""
 
-    def __init__(self, client: UpstreamClient, url: str, file_origins: Collection[str]) -> None:
+    def __init__(
+        self, client: UpstreamClient, url: str, file_origins: Collection[str], via: Sequence[str]
+    ) -> None:
         self._client = client
+        self._via = via
         self._origins = tuple(file_origins)
         try:
             self._url = URL(url.rstrip("/") + "/")
@@ -183,7 +205,7 @@ class RemoteIndex:
         return str(self._url)
 
     async def _page(self, url: URL) -> tuple[URL, str, bytes] | None:
-        headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip"}
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip", _VIA: " ".join(self._via)}
         try:
             async with asyncio.timeout(REMOTE_PAGE_SECONDS):
                 response = await self._client.get(url, headers=headers, origins=self._origins)
@@ -251,6 +273,10 @@ def _unavailable(url: URL) -> UpstreamError:
 
 
 def _wrong_status(status: int) -> UpstreamError:
+    if status == _LOOP_DETECTED:
+        return UpstreamLoopError(
+            "The upstream leads back to a repository that the request passed already."
+        )
     return UpstreamError(f"The upstream responded with status {status}.")
 
 

@@ -120,7 +120,7 @@ def _declared_metadata(form: _UploadForm, repository: Repository) -> DeclaredMet
         version=form.one("version"),
         filetype=form.one("filetype"),
         digests=digests,
-        attestations=read_attestations(form.one("attestations")),
+        attestations=read_attestations(form.one("attestations", max_length=None)),
     )
 
 

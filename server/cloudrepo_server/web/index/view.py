@@ -14,16 +14,24 @@ class RepositoryView:
     Readers get everything from a view. A test's faults change what it returns (`FaultyView`).
     """
 
-    __slots__ = ("_repository", "_upstreams")
+    __slots__ = ("_repository", "_upstreams", "_via")
 
-    def __init__(self, repository: Repository, upstreams: Upstreams) -> None:
+    def __init__(
+        self, repository: Repository, upstreams: Upstreams, via: tuple[str, ...] = ()
+    ) -> None:
         self._repository = repository
         self._upstreams = upstreams
+        self._via = via
 
     @property
     def id(self) -> str:
         """The repository's id, which no other repository ever has."""
         return self._repository.document.id
+
+    @property
+    def via(self) -> tuple[str, ...]:
+        """The ids of the repositories that the request passed, this one included."""
+        return (*self._via, self.id)
 
     @property
     def name(self) -> str:
@@ -42,7 +50,9 @@ class RepositoryView:
             name: the project's name.
             local_project: the project as it is in the repository itself.
         """
-        return await self._upstreams.project(self._repository, name, local=local_project)
+        return await self._upstreams.project(
+            self._repository, name, local=local_project, via=self._via
+        )
 
     async def read_project_again(self, name: str) -> Project | None:
         """Return a project with changes that were made during this request."""

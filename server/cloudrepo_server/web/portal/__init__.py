@@ -1,12 +1,12 @@
 """The Admin Portal, for a browser. The modules that render it are imported with its first page."""
 
-import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.pools import IMPORTS
 
 if TYPE_CHECKING:
     from cloudrepo_server.web.portal.router import PortalRouter
@@ -29,7 +29,12 @@ class Portal:
         """Return a page or an asset, or process a form."""
         if self._router is None:
             # Importing the template engine takes a while. In a thread it blocks no other request.
-            module = await asyncio.to_thread(importlib.import_module, f"{__name__}.router")
+            module = await IMPORTS.run(importlib.import_module, f"{__name__}.router")
             if self._router is None:
                 self._router = module.PortalRouter(self._organization)
         return await self._router.handle(request)
+
+    async def close(self) -> None:
+        """End what the portal started."""
+        if self._router is not None:
+            await self._router.close()

@@ -12,6 +12,7 @@ from cloudrepo_server.errors import CloudRepoServerError, ForbiddenError
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.cookies import Cookies, Notice
+from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
@@ -27,6 +28,7 @@ class PortalRequest:
     cookies: Cookies
     throttle: SignInThrottle
     templates: Templates
+    readmes: Readmes
     session_id: str
     username: str | None = None
     """The signed-in user, or None."""

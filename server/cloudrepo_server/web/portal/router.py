@@ -25,6 +25,7 @@ from cloudrepo_server.web.portal.pages import (
 )
 from cloudrepo_server.web.portal.pages.sign_in import redirect_to_sign_in
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
@@ -65,6 +66,7 @@ class PortalRouter:
         self._cookies: Cookies | None = None
         self._throttle = SignInThrottle()
         self._templates = Templates()
+        self._readmes = Readmes()
         self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
         for module in _PAGES:
@@ -84,6 +86,7 @@ class PortalRouter:
             cookies=self._cookies,
             throttle=self._throttle,
             templates=self._templates,
+            readmes=self._readmes,
             session_id=session_id or secrets.token_urlsafe(24),
         )
         try:
@@ -107,6 +110,10 @@ class PortalRouter:
             if "Cache-Control" not in response.headers:
                 response.headers.update(_DO_NOT_CACHE)
         return response
+
+    async def close(self) -> None:
+        """End the process that renders READMEs."""
+        await self._readmes.close()
 
     def _add(self, route: Route) -> None:
         self.routes.append(route)

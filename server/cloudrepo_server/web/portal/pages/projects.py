@@ -10,7 +10,6 @@ from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.readme import load_readme
 from cloudrepo_server.web.portal.releases import (
     distribution_type,
     files_newest_first,
@@ -91,7 +90,7 @@ async def _render(request: PortalRequest, error: InvalidError | None = None) -> 
         releases=group_by_release(pagination.items),
         pagination=pagination,
         distribution_type=distribution_type,
-        readme=await load_readme(repository, project),
+        readme=await request.readmes.load(repository, project),
         statuses={name: _STATUS_DESCRIPTIONS[name] for name in STATUSES},
         current_tab="projects",
     )

@@ -1,0 +1,85 @@
+"""The one reader of core metadata, whose work is bounded whatever the metadata contain.
+
+The `email` package needs time that grows with the square of the number of headers, and Python code
+for each line of a README. So only headers of known names reach it, and never the README.
+"""
+
+import itertools
+import re
+
+from packaging.metadata import RawMetadata, parse_email
+
+MAX_HEADERS = 4096
+"""How many headers of known names are read; further ones are ignored."""
+
+MAX_HEADER_BYTES = 1 << 20
+"""The total size of the headers that are read; larger ones are ignored."""
+
+# The headers, as the email package separates them from the body.
+_HEADERS = re.compile(rb"(?:[!-9;-~]*:.*\n?|[ \t].*\n?)*+")
+_CONTINUED = rb"[ \t]*:.*(?:\n[ \t].*)*+"
+_IDENTITY = ("Metadata-Version", "Name", "Version", "Requires-Python")
+_KNOWN = (
+    *_IDENTITY,
+    *("Summary", "Description-Content-Type", "Keywords", "Home-page", "Download-URL"),
+    *("Author", "Author-email", "Maintainer", "Maintainer-email"),
+    *("License", "License-Expression", "License-File", "Classifier"),
+    *("Requires-Dist", "Requires-External", "Provides-Extra", "Project-URL", "Dynamic"),
+)
+
+
+def _pattern(*names: str) -> re.Pattern[bytes]:
+    either = b"|".join(re.escape(name.encode()) for name in names)
+    return re.compile(rb"^(?:" + either + rb")" + _CONTINUED, re.IGNORECASE | re.MULTILINE)
+
+
+_IDENTITY_HEADER = _pattern(*_IDENTITY)
+_KNOWN_HEADER = _pattern(*_KNOWN)
+_DESCRIPTION_HEADER = _pattern("Description")
+# A field of which there is only one is repeated by invalid metadata alone.
+_MAX_IDENTITY_HEADERS = 16
+
+
+def read_identity(metadata: bytes) -> dict[str, str]:
+    """Return the fields that say what the metadata belong to, without those that are invalid."""
+    raw = _parse(metadata, _headers_end(metadata), _IDENTITY_HEADER, _MAX_IDENTITY_HEADERS)
+    return {
+        key: " ".join(value.split())
+        for key in ("metadata_version", "name", "version", "requires_python")
+        if isinstance(value := raw.get(key), str)
+    }
+
+
+def read_core_metadata(metadata: bytes) -> RawMetadata:
+    """Return all fields, without those that are invalid; the description includes the body.
+
+    A description that is not valid UTF-8 contains replacement characters.
+    """
+    end = _headers_end(metadata)
+    raw = _parse(metadata, end, _KNOWN_HEADER, MAX_HEADERS)
+    body = metadata[end:].removeprefix(b"\r").removeprefix(b"\n")
+    if body.strip():
+        raw["description"] = body.decode(errors="replace")
+    elif (header := _DESCRIPTION_HEADER.search(metadata, 0, end)) is not None:
+        value = header[0].partition(b":")[2].strip().decode(errors="replace")
+        # Before metadata 2.1 the README was a header, whose continuation lines are indented.
+        raw["description"] = (
+            value.replace("\r\n", "\n").replace("\n       |", "\n").replace("\n        ", "\n")
+        )
+    return raw
+
+
+def _headers_end(metadata: bytes) -> int:
+    headers = _HEADERS.match(metadata)
+    return headers.end() if headers else 0
+
+
+def _parse(metadata: bytes, end: int, pattern: re.Pattern[bytes], maximum: int) -> RawMetadata:
+    selected: list[bytes] = []
+    left = MAX_HEADER_BYTES
+    for found in itertools.islice(pattern.finditer(metadata, 0, end), maximum):
+        size = found.end() - found.start()
+        if size <= left:
+            left -= size
+            selected.append(found[0])
+    return parse_email(b"\n".join(selected))[0]

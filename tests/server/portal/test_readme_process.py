@@ -1,0 +1,34 @@
+"""READMEs are rendered in a process of their own, which is killed if it takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from cloudrepo_server.web.portal.readme_process import ReadmeProcess
+
+HOSTILE = {
+    "nested elements": ("<div>" * 52_000, "text/markdown"),
+    "nested quotes": (">" * 250_000, "text/markdown"),
+    "nested rst": ("".join(" " * depth + "* x\n\n" for depth in range(700)), "text/x-rst"),
+    "unclosed links": ("[a](" * 60_000, "text/markdown"),
+    "unclosed rst": ("`a *b " * 40_000, "text/x-rst"),
+}
+"""Each README fits into a few hundred bytes of an archive."""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_readme_ends_in_time_and_the_next_one_is_rendered(name: str) -> None:
+    async def run() -> None:
+        process = ReadmeProcess(seconds=2)
+        started = time.monotonic()
+        await process.render(*HOSTILE[name])
+        assert time.monotonic() - started < 15
+        process._seconds = 60  # noqa: SLF001
+        rendered = await process.render("some *words*", "text/markdown")
+        assert "<em>words</em>" in (rendered.html or "")
+        await process.close()
+
+    asyncio.run(run())

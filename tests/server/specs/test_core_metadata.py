@@ -1,0 +1,50 @@
+"""The reader of core metadata: it reads what packaging reads, with bounded work."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from packaging.metadata import parse_email
+
+from cloudrepo_server.specs.core_metadata import read_core_metadata, read_identity
+
+HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+MANY = 200_000
+
+
+def test_the_fields_are_those_that_packaging_reads() -> None:
+    metadata = (
+        HEAD
+        + b"Summary: A demo\nAuthor: J\xc3\xb6rg\nAuthor-email: a@example.com\nKeywords: a,b\n"
+        + b"Classifier: One\nClassifier: Two\nRequires-Dist: x>1\nRequires-Dist: y; extra == 'z'\n"
+        + b"Provides-Extra: z\nProject-URL: Home, https://example.com\nRequires-Python: >=3.9\n"
+        + b"License-Expression: MIT\nLicense: line\n  more\nX-Other: ignored\nunknown: y\n"
+        + b"Description-Content-Type: text/markdown\n\n# Title\n\nName: not a header\n"
+    )
+    assert read_core_metadata(metadata) == parse_email(metadata)[0]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"".join(b"k%d: v\n" % number for number in range(MANY)),
+        b"a:b\n" * MANY,
+        b"Requires-Dist: x\n" * MANY,
+        b"".join(b"Project-URL: %d, x\n" % number for number in range(MANY)),
+        b"Name: demo\n" * MANY,
+        b"Description: x\n" + b" y\n" * (5 * MANY),
+        b"License: x\n" + b" y\n" * (5 * MANY),
+        b"Keywords: " + b"a," * (5 * MANY) + b"\n",
+        b"\n" * (20 * MANY),
+        b"\n" + b"x: y\n" * (5 * MANY),
+        b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--x\n\n" * MANY,
+    ],
+    ids=lambda more: repr(more[:14]),
+)
+@pytest.mark.parametrize("read", [read_identity, read_core_metadata])
+def test_hostile_metadata_take_little_time(read: object, more: bytes) -> None:
+    before = time.process_time()
+    assert callable(read)
+    read(HEAD + more)
+    assert time.process_time() - before < 2
