@@ -19,6 +19,10 @@ class InvalidError(CloudRepoServerError):
     """A request or a setting is not valid."""
 
 
+class UnsupportedTypeError(CloudRepoServerError):
+    """The body of a request does not have the content type that the operation requires."""
+
+
 class NotFoundError(CloudRepoServerError):
     """A repository, project, file, user or token does not exist."""
 

@@ -23,6 +23,7 @@ from cloudrepo_server.process.storage import open_storage
 from cloudrepo_server.web.app import create_application
 from cloudrepo_server.web.http.idle_timeout import IdleTimeout
 from cloudrepo_server.web.http.in_flight import InFlightRequests
+from cloudrepo_server.web.http.security_headers import add_headers_to_every_response
 from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import TunnelServer
@@ -93,6 +94,8 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
     idle_check = asyncio.ensure_future(idle_timeout.run(lambda: listeners.connections))
     try:
         await runner.setup()
+        if runner.server is not None:
+            add_headers_to_every_response(runner.server)
         url = await listeners.listen(settings.host, settings.port)
         if not storage.shared and runner.server is not None:
             tunnels = TunnelServer(

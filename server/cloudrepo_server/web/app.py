@@ -7,6 +7,7 @@ from aiohttp.typedefs import Middleware
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.web.admin.routes import AdminApi
+from cloudrepo_server.web.http.cross_site import reject_cross_site_changes
 from cloudrepo_server.web.http.error_mapping import map_errors
 from cloudrepo_server.web.http.expect import delay_continue
 from cloudrepo_server.web.http.fresh_reads import require_fresh_reads
@@ -21,7 +22,7 @@ from cloudrepo_server.web.http.middleware import with_middlewares
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import (
     LIMITS,
-    add_server_headers,
+    add_request_id,
     create_request_state,
 )
 from cloudrepo_server.web.impersonation.handler import (
@@ -89,6 +90,7 @@ def create_application(
         log_rejections if logs_rejections else None,
         map_errors(realm=organization.name),
         limit_in_flight(in_flight, organization.limits.requests, exempt=_MONITORING),
+        reject_cross_site_changes,
         require_fresh_reads(organization) if organization.shared else None,
         serve_impersonated_hosts(impersonated),
     ]
@@ -96,7 +98,7 @@ def create_application(
         middlewares=[middleware for middleware in middlewares if middleware is not None]
     )
     application[LIMITS] = organization.limits
-    application.on_response_prepare.extend([add_server_headers, complete_journal_entry])
+    application.on_response_prepare.extend([add_request_id, complete_journal_entry])
     application.on_cleanup.append(lambda _: upstream_client.close())
 
     router = application.router

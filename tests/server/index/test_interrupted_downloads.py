@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.web.http.error_mapping import map_errors
 from cloudrepo_server.web.http.request_state import (
-    add_server_headers,
+    add_request_id,
     create_request_state,
     state_of,
 )
@@ -43,7 +43,7 @@ def application(chunks: int, closed: list[bool], sent: list[int]) -> web.Applica
     app = web.Application(
         middlewares=[create_request_state(behind_proxy=False), map_errors(realm="example")]
     )
-    app.on_response_prepare.append(add_server_headers)
+    app.on_response_prepare.append(add_request_id)
     app.router.add_get("/", download)
     return app
 

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from cloudrepo_server.web.admin.content_type import JSON, require_json
 from cloudrepo_server.web.admin.responses import ErrorResponse
 from cloudrepo_server.web.http.middleware import with_middlewares
 
@@ -38,10 +39,14 @@ class Operation(msgspec.Struct, frozen=True):
     """The JSON schema of each query parameter; all are optional."""
 
     def route(self, *middlewares: Middleware) -> web.RouteDef:
-        """Return the operation's route, with its handler wrapped in the middlewares."""
+        """Return the operation's route, with its handler wrapped in the middlewares.
+
+        If it takes JSON, requests with another content type are rejected.
+        """
         # A placeholder matches everything but a slash: an e-mail address may contain braces.
         path = self.path.replace("}", ":[^/]+}")
-        return web.route(self.method, path, with_middlewares(self.handler, *middlewares))
+        own = () if self.body is None else (require_json,)
+        return web.route(self.method, path, with_middlewares(self.handler, *middlewares, *own))
 
 
 def openapi_document(operations: list[Operation], *, version: str) -> dict[str, Any]:
@@ -114,6 +119,8 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
     if operation.body is not None or operation.takes_file or operation.query:
         rejections |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
+    if operation.body is not None:
+        rejections.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if operation.method not in ("GET", "HEAD"):
         rejections.add(HTTPStatus.INSUFFICIENT_STORAGE)
     if "{" in operation.path:
@@ -126,7 +133,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 def _json(type_: Any, schemas: Schemas) -> dict[str, Any]:  # noqa: ANN401 (a type or a union)
     schema = next(schema for each, schema in schemas if each is type_)
-    return {"application/json": {"schema": schema}}
+    return {JSON: {"schema": schema}}
 
 
 def _placeholders(path: str) -> list[str]:

@@ -23,7 +23,6 @@ from cloudrepo_server.web.http.paths import IndexPath
 LIMITS = web.AppKey("limits", Limits)
 """The application's limits."""
 
-_SERVER = "cloudrepo-server"
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _MAX_ID_LENGTH = 128
 _SCHEMES = ("http", "https")
@@ -83,11 +82,10 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
     return request_state
 
 
-async def add_server_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the server's name and the request id to a response that is about to be sent."""
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the request id to a response that is about to be sent."""
     state = state_of(request)
     state.response_started = True
-    response.headers["Server"] = _SERVER
     response.headers["X-Request-Id"] = state.request_id
 
 

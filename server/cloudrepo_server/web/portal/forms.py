@@ -1,11 +1,11 @@
 """Reading and checking the forms that browsers submit."""
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from cloudrepo_server.errors import ForbiddenError, InvalidError, TooLargeError
+from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.web.http.request_body import body_chunks
 
 TOKEN_FIELD = "form-token"  # noqa: S105 (the name of the field, not a token)
@@ -40,28 +40,6 @@ async def read_fields(request: web.Request) -> dict[str, str]:
     return dict(fields)
 
 
-def require_own_origin(request: web.Request) -> None:
-    """Reject a form that a page of another site submitted.
-
-    Browsers send the origin. A client that sends none still has to send the form's token.
-
-    Raises:
-        ForbiddenError: the origin is another site.
-    """
-    source = request.headers.get("Origin") or request.headers.get("Referer")
-    if source is not None and _host(source) != request.host:
-        raise ForbiddenError(
-            "The form was rejected and nothing was changed: it was sent from another site."
-        )
-
-
 def is_checked(form: Mapping[str, str], name: str) -> bool:
     """Return whether a checkbox was ticked: browsers send only ticked checkboxes."""
     return name in form
-
-
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return None

