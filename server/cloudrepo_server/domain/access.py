@@ -44,7 +44,8 @@ class Access:
     ) -> None:
         self._users = users
         self._tokens = tokens
-        self._admin_digest = _digest(admin_username, admin_password)
+        self.admin_digest = _digest(admin_username, admin_password)
+        """A digest of the admin user's name and password."""
 
     def prefetch(self, *, username: str | None, password: str | None) -> None:
         """Read the documents that verify these credentials ahead of time."""
@@ -146,7 +147,7 @@ class Access:
         return principal
 
     def _is_admin(self, username: str, password: str) -> bool:
-        return hmac.compare_digest(_digest(username, password), self._admin_digest)
+        return hmac.compare_digest(_digest(username, password), self.admin_digest)
 
 
 def _digest(username: str, password: str) -> bytes:

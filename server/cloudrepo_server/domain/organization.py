@@ -215,6 +215,14 @@ class Organization:
 
         self._tasks.start(collect_garbage_after_start(self._storage))
 
+    async def portal_key(self) -> bytes:
+        """Return the key that signs the portal's cookies, which depends on the admin login.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+        return await self.sessions.key(self.access.admin_digest)
+
     async def check(self) -> None:
         """Check that the store is available.
 

@@ -86,6 +86,17 @@ class PassphraseHasher:
         return _encode(key)
 
 
+async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
+    """Return a key that is derived from a secret, which may be a passphrase that a person chose.
+
+    The derivation is slow, so that someone who has the salt and something that was signed with the
+    key cannot guess the secret.
+    """
+    return await asyncio.to_thread(
+        hashlib.scrypt, secret, salt=salt, n=COST.n, r=COST.r, p=COST.p, maxmem=2 * COST.memory
+    )
+
+
 def hash_generated(passphrase: str) -> str:
     """Return the SHA-256 hash of a generated passphrase."""
     return f"sha256${_sha256(passphrase)}"

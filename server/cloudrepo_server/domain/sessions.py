@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from time import time
 
+from cloudrepo_server.domain.passphrases import derive_key
 from cloudrepo_server.keys import PORTAL_KEY, SESSIONS, session_key
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage import Documents
@@ -12,7 +13,7 @@ LIFETIME = 12 * 60 * 60
 
 
 class KeyDocument(Document, frozen=True, kw_only=True):
-    """The key that signs the portal's cookies."""
+    """The secret from which the key of the portal's cookies is derived."""
 
     secret: str
 
@@ -33,8 +34,14 @@ class Sessions:
         self._documents = documents
         self._key: bytes | None = None
 
-    async def key(self) -> bytes:
-        """Return the key that signs cookies; the first server that needs it creates it.
+    async def key(self, login: bytes) -> bytes:
+        """Return the key that signs cookies; the first server that needs it creates its secret.
+
+        It is derived from the admin login too. A server with another login therefore accepts none
+        of the cookies that were signed before.
+
+        Args:
+            login: a digest of the admin user's name and password.
 
         Raises:
             StorageError: the store did not respond.
@@ -43,7 +50,7 @@ class Sessions:
             new = KeyDocument(secret=secrets.token_hex(32))
             await self._documents.change(PORTAL_KEY, KeyDocument, lambda existing: existing or new)
             stored = await self._documents.read(PORTAL_KEY, KeyDocument)
-            self._key = bytes.fromhex((stored or new).secret)
+            self._key = await derive_key(login, salt=bytes.fromhex((stored or new).secret))
         return self._key
 
     async def start(self, username: str) -> str:

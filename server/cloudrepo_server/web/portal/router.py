@@ -77,7 +77,9 @@ class PortalRouter:
         """Return a page or an asset, or process a form; every error becomes an error page."""
         sessions = self._organization.sessions
         if self._cookies is None:
-            self._cookies = Cookies(await sessions.key(), shared=self._organization.shared)
+            self._cookies = Cookies(
+                await self._organization.portal_key(), shared=self._organization.shared
+            )
         session_id = self._cookies.session_id(http)
         request = http[_PORTAL_REQUEST] = PortalRequest(
             http=http,
