@@ -69,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--behind-proxy",
         action="store_true",
-        help="trust the X-Forwarded-Proto header of a reverse proxy, so that generated URLs have "
-        "the proxy's scheme",
+        help="trust the headers of a reverse proxy: X-Forwarded-Proto, so that generated URLs have "
+        "the proxy's scheme, and the last address in X-Forwarded-For as the client's",
     )
     add(
         "--metrics",

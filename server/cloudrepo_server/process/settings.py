@@ -32,7 +32,7 @@ class ServerSettings:
     log_format: LogFormat | None = None
     """The format in which every request is logged; None logs rejected requests only, as text."""
     behind_proxy: bool = False
-    """Whether the header X-Forwarded-Proto is trusted."""
+    """Whether the headers X-Forwarded-Proto and X-Forwarded-For are trusted."""
     metrics: bool = False
     """Whether Prometheus metrics are served."""
     limits: Limits = field(default_factory=Limits)

@@ -12,8 +12,12 @@ from tests.support.portal.browser import Browser, Page
 
 
 def session_cookie(response: requests.Response) -> Morsel[str]:
-    """Return the only cookie that a response sets."""
-    (morsel,) = SimpleCookie(response.headers["Set-Cookie"]).values()
+    """Return the session cookie that a response sets."""
+    cookies = SimpleCookie()
+    # Requests joins several headers with commas, which a cookie may contain.
+    for header in response.raw.headers.getlist("Set-Cookie"):
+        cookies.load(header)
+    (morsel,) = (each for name, each in cookies.items() if not name.endswith("-browser"))
     return morsel
 
 

@@ -36,6 +36,8 @@ class RequestState(msgspec.Struct):
     request_id: str
     awaits_continue: bool = False
     """Whether the client waits for `100 Continue` before it sends the body."""
+    behind_proxy: bool = False
+    """Whether a trusted proxy in front of this server sets the forwarded headers."""
     scheme: str | None = None
     """The scheme that a trusted proxy in front of this server reported, if any."""
     impersonated_path: str | None = None
@@ -66,13 +68,14 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
     """Return the middleware that gives each request its id and its state.
 
     Args:
-        behind_proxy: trust the header `X-Forwarded-Proto`.
+        behind_proxy: trust the headers `X-Forwarded-Proto` and `X-Forwarded-For`.
     """
 
     @web.middleware
     async def request_state(request: web.Request, handler: Handler) -> web.StreamResponse:
         state = RequestState(_request_id(request), awaits_continue=is_waiting_to_send(request))
         if behind_proxy:
+            state.behind_proxy = True
             state.scheme = _forwarded_scheme(request)
         request[_STATE] = state
         connection = request.protocol

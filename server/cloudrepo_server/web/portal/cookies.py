@@ -1,4 +1,4 @@
-"""The portal's cookies: the session, the form tokens derived from it, and the pending notices.
+"""The portal's cookies: the session and its form tokens, the pending notices, the known browser.
 
 Everything is signed and nothing is stored here. So all servers that share a store accept each
 other's cookies.
@@ -16,6 +16,7 @@ from cloudrepo_server.web.http.urls import scheme_of
 
 _PATH = "/portal"
 _NOTICE_SECONDS = 300
+_BROWSER_SECONDS = 90 * 24 * 60 * 60
 # Browsers accept cookies of up to 4,096 bytes.
 _MAX_NOTICE_TEXT = 1000
 
@@ -36,6 +37,7 @@ class Cookies:
     def __init__(self, key: bytes, *, shared: bool) -> None:
         self._shared = shared
         self._sessions = TimestampSigner(key, salt="cookie", digest_method=hashlib.sha256)
+        self._browsers = TimestampSigner(key, salt="browser", digest_method=hashlib.sha256)
         self._forms = Signer(key, salt="form", digest_method=hashlib.sha256)
         self._notices = URLSafeTimedSerializer(
             key, salt="notice", signer_kwargs={"digest_method": hashlib.sha256}
@@ -57,6 +59,20 @@ class Cookies:
     def clear_session(self, request: web.Request, response: web.Response) -> None:
         """Delete the session cookie."""
         self._delete(request, response, "")
+
+    def browser_id(self, request: web.Request) -> str | None:
+        """Return the id of a browser that has signed in before, or None."""
+        cookie = request.cookies.get(self._name(request, "-browser"), "")
+        try:
+            signed = cookie.encode(errors="surrogateescape")
+            return self._browsers.unsign(signed, max_age=_BROWSER_SECONDS).decode()
+        except BadData:
+            return None
+
+    def set_browser(self, request: web.Request, response: web.Response, browser_id: str) -> None:
+        """Remember that this browser has signed in; the cookie gives no access to anything."""
+        signed = self._browsers.sign(browser_id).decode()
+        self._set(request, response, "-browser", signed, max_age=_BROWSER_SECONDS)
 
     def form_token(self, session_id: str) -> str:
         """Return the CSRF token that every form of a session must contain."""

@@ -1,11 +1,14 @@
 """Sign-in and sign-out."""
 
+import asyncio
+import secrets
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from cloudrepo_server.domain.access import AdminUser
 from cloudrepo_server.errors import UnauthenticatedError
+from cloudrepo_server.web.http.client_address import client_address
 from cloudrepo_server.web.portal import HOME
 from cloudrepo_server.web.portal.paths import SIGN_IN, SIGN_OUT, is_portal_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -23,16 +26,19 @@ async def show(request: PortalRequest) -> web.Response:
 
 async def sign_in(request: PortalRequest) -> web.Response:
     """Start a session for the admin user; reject everybody else."""
-    username, address = request.form.get("username", ""), request.http.remote or ""
-    wait = request.throttle.start_attempt(address, username)
-    if wait:
+    username, address = request.form.get("username", ""), client_address(request.http)
+    browser = request.cookies.browser_id(request.http)
+    attempt = request.throttle.start_attempt(address, username, known_browser=browser)
+    if attempt.wait:
         response = _render(
             request,
             _TOO_MANY_REQUESTS,
-            f"Too many failed sign-ins. Try again in {format_count(wait, 'second')}.",
+            f"Too many failed sign-ins. Try again in {format_count(attempt.wait, 'second')}.",
         )
-        response.headers["Retry-After"] = str(wait)
+        response.headers["Retry-After"] = str(attempt.wait)
         return response
+    if attempt.delay:
+        await asyncio.sleep(attempt.delay)
     try:
         principal = await request.organization.access.identify(
             username, request.form.get("password", "")
@@ -46,7 +52,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
             f"{principal.name} cannot sign in here. Repository users and tokens are for pip, twine "
             "and other clients. Sign in as the admin user.",
         )
-    request.throttle.reset(address, username)
+    request.throttle.succeed(address, username, known_browser=browser)
     sessions = request.organization.sessions
     # A new session id, so that an id from before the sign-in gives access to nothing.
     await sessions.end(request.session_id)
@@ -54,6 +60,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
     response = request.redirect(next_path if is_portal_path(next_path) else HOME)
     session_id = await sessions.start(principal.name)
     request.cookies.set_session(request.http, response, session_id)
+    request.cookies.set_browser(request.http, response, browser or secrets.token_urlsafe(24))
     return response
 
 
