@@ -54,17 +54,18 @@ class Access:
         if password is not None:
             self._tokens.prefetch(password)
 
-    async def identify(self, username: str, password: str) -> Principal:
+    async def identify(self, username: str, password: str, *, client: str = "") -> Principal:
         """Return the principal with this user name and password.
 
-        A token is accepted as the password of any user name.
+        A token is accepted as the password of any user name. `client` is the address of the client
+        that sent the password: clients whose passwords are slow to verify take turns.
 
         Raises:
             UnauthenticatedError: the credentials are wrong.
         """
         if self._is_admin(username, password):
             return AdminUser(username)
-        user = await self._users.verify(username, password)
+        user = await self._users.verify(username, password, client=client)
         if user is not None:
             return RepositoryUser(user.email, user.read_only)
         if password.startswith(TOKEN_PREFIX):

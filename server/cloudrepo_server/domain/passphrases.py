@@ -17,6 +17,7 @@ import secrets
 
 import msgspec
 
+from cloudrepo_server.domain.fair_queue import FairQueue
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.pools import HASHES
 
@@ -42,19 +43,31 @@ _CONCURRENT_HASHES = 2
 
 
 class PassphraseHasher:
-    """Hashes and verifies passphrases, a few at a time because scrypt needs memory."""
+    """Hashes and verifies passphrases, a few at a time because scrypt needs memory.
+
+    Users take turns. Many wrong passphrases for one user therefore do not delay the others.
+    """
 
     def __init__(self) -> None:
-        self._semaphore = asyncio.Semaphore(_CONCURRENT_HASHES)
+        self._queue = FairQueue(_CONCURRENT_HASHES)
 
-    async def hash_chosen(self, passphrase: str) -> str:
-        """Return the scrypt hash of a passphrase that a person chose."""
+    async def hash_chosen(self, passphrase: str, *, user: str = "") -> str:
+        """Return the scrypt hash of a passphrase that a person chose for a user."""
         salt = secrets.token_bytes(16)
-        key = await self._scrypt(passphrase, salt, COST)
+        async with self._queue.turn(user, ""):
+            key = await _scrypt(passphrase, salt, COST)
         return f"scrypt${COST.n}${COST.r}${COST.p}${_encode(salt)}${key}"
 
-    async def matches(self, passphrase: str, stored: str) -> bool:
+    async def matches(
+        self, passphrase: str, stored: str, *, user: str = "", client: str = ""
+    ) -> bool:
         """Return whether a stored hash is the hash of this passphrase.
+
+        Args:
+            passphrase: the passphrase.
+            stored: the hash.
+            user: the user whose hash it is.
+            client: the address of the client that sent the passphrase.
 
         Raises:
             StorageError: the stored hash cannot be read.
@@ -68,22 +81,23 @@ class PassphraseHasher:
                 cost = _UNSTATED_COST
             case _:
                 raise StorageError("a stored passphrase hash has an unknown format")
-        key = await self._scrypt(passphrase, base64.b64decode(salt), cost)
+        async with self._queue.turn(user, client):
+            key = await _scrypt(passphrase, base64.b64decode(salt), cost)
         return hmac.compare_digest(key, expected)
 
-    async def _scrypt(self, passphrase: str, salt: bytes, cost: ScryptCost) -> str:
-        async with self._semaphore:
-            key = await HASHES.run(
-                hashlib.scrypt,
-                passphrase.encode(errors="surrogateescape"),
-                salt=salt,
-                n=cost.n,
-                r=cost.r,
-                p=cost.p,
-                # The default limit is 32 MiB, which a higher cost exceeds.
-                maxmem=2 * cost.memory,
-            )
-        return _encode(key)
+
+async def _scrypt(passphrase: str, salt: bytes, cost: ScryptCost) -> str:
+    key = await HASHES.run(
+        hashlib.scrypt,
+        passphrase.encode(errors="surrogateescape"),
+        salt=salt,
+        n=cost.n,
+        r=cost.r,
+        p=cost.p,
+        # The default limit is 32 MiB, which a higher cost exceeds.
+        maxmem=2 * cost.memory,
+    )
+    return _encode(key)
 
 
 async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
@@ -92,7 +106,7 @@ async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
     The derivation is slow, so that someone who has the salt and something that was signed with the
     key cannot guess the secret.
     """
-    return await asyncio.to_thread(
+    return await HASHES.run(
         hashlib.scrypt, secret, salt=salt, n=COST.n, r=COST.r, p=COST.p, maxmem=2 * COST.memory
     )
 

@@ -58,7 +58,7 @@ class Users:
             generated = secrets.token_urlsafe(24)
             hashed = hash_generated(generated)
         else:
-            hashed = await self._hash(passphrase)
+            hashed = await self._hash(email, passphrase)
         user = UserDocument(
             email=email,
             passphrase=hashed,
@@ -100,7 +100,7 @@ class Users:
             InvalidError: the passphrase is not valid.
             NotFoundError: there is no such user.
         """
-        hashed = None if passphrase is None else await self._hash(passphrase)
+        hashed = None if passphrase is None else await self._hash(email, passphrase)
 
         def update(existing: UserDocument | None) -> UserDocument:
             if existing is None:
@@ -133,8 +133,11 @@ class Users:
         """Read a user's document ahead of time."""
         self._documents.prefetch((user_key(email), UserDocument))
 
-    async def verify(self, email: str, passphrase: str) -> UserDocument | None:
-        """Return the user with this e-mail address and passphrase, or None."""
+    async def verify(self, email: str, passphrase: str, *, client: str = "") -> UserDocument | None:
+        """Return the user with this e-mail address and passphrase, or None.
+
+        `client` is the address of the client that sent them: clients take turns.
+        """
         user = await self._documents.read(user_key(email), UserDocument)
         if user is None:
             return None
@@ -142,20 +145,22 @@ class Users:
         credentials = email, hashlib.sha256(passphrase.encode(errors="surrogateescape")).digest()
         if self._verified.get(credentials) == user.revision:
             return user
-        if not await self._hasher.matches(passphrase, user.passphrase):
+        if not await self._hasher.matches(
+            passphrase, user.passphrase, user=user.email.casefold(), client=client
+        ):
             return None
         self._verified[credentials] = user.revision
         if len(self._verified) > _MAX_VERIFIED:
             self._verified.popitem(last=False)
         return user
 
-    async def _hash(self, passphrase: str) -> str:
+    async def _hash(self, email: str, passphrase: str) -> str:
         if not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
             raise InvalidError(
                 f"A passphrase has {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters; "
                 f"this one has {len(passphrase)}."
             )
-        return await self._hasher.hash_chosen(passphrase)
+        return await self._hasher.hash_chosen(passphrase, user=email.casefold())
 
 
 def _check_email(email: str) -> None:

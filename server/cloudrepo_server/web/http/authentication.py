@@ -9,6 +9,7 @@ from aiohttp import web
 from cloudrepo_server.domain.access import Principal
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import UnauthenticatedError
+from cloudrepo_server.web.http.client_address import client_address
 from cloudrepo_server.web.http.paths import IndexPath
 
 
@@ -24,7 +25,7 @@ async def authenticate(request: web.BaseRequest, organization: Organization) -> 
     username, password = credentials
     if username is None:
         return await organization.access.identify_token(password)
-    return await organization.access.identify(username, password)
+    return await organization.access.identify(username, password, client=client_address(request))
 
 
 def prefetch(request: web.BaseRequest, organization: Organization, path: IndexPath) -> None:

@@ -41,7 +41,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
         await asyncio.sleep(attempt.delay)
     try:
         principal = await request.organization.access.identify(
-            username, request.form.get("password", "")
+            username, request.form.get("password", ""), client=address
         )
     except UnauthenticatedError:
         return _render(request, _UNAUTHORIZED, "Wrong e-mail address or password.")

@@ -1,0 +1,134 @@
+"""Wrong passphrases, which are slow to verify, do not delay the logins of others."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+
+from cloudrepo_server.domain import passphrases
+from cloudrepo_server.domain.fair_queue import FairQueue
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.passphrases import ScryptCost
+from cloudrepo_server.errors import UnauthenticatedError
+from cloudrepo_server.storage.local import LocalStorage
+
+VICTIM, OTHER = "victim@example.com", "other@example.com"
+PASSPHRASE = "correct horse battery staple"
+WRONG_LOGINS = 1001
+# Two hashes run at a time, and a login waits for one turn of each other user or client.
+FEW = 6
+
+
+async def wrong_logins_before(
+    organization: Organization, username: str, *, client: str, attackers: int = 1
+) -> int:
+    """Return how many of many wrong logins for a user end before this right login succeeds."""
+    ended = 0
+
+    async def guess(number: int) -> None:
+        nonlocal ended
+        with pytest.raises(UnauthenticatedError):
+            await organization.access.identify(
+                VICTIM, f"wrong {number}", client=f"6.6.6.{number % attackers}"
+            )
+        ended += 1
+
+    guesses = [asyncio.ensure_future(guess(number)) for number in range(WRONG_LOGINS)]
+    await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+    before = ended
+    await organization.access.identify(username, PASSPHRASE, client=client)
+    after = ended
+    for each in guesses:
+        each.cancel()
+    await asyncio.gather(*guesses, return_exceptions=True)
+    return after - before
+
+
+def run(monkeypatch: pytest.MonkeyPatch, username: str, *, client: str, attackers: int = 1) -> int:
+    monkeypatch.setattr(passphrases, "COST", ScryptCost(n=1 << 10, r=8, p=1))
+
+    async def scenario() -> int:
+        organization = Organization(
+            "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
+        )
+        for email in (VICTIM, OTHER):
+            await organization.users.create(email, passphrase=PASSPHRASE)
+        return await wrong_logins_before(organization, username, client=client, attackers=attackers)
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("client", ["6.6.6.0", "4.4.4.4"], ids=["same client", "another client"])
+@pytest.mark.parametrize("attackers", [1, 200])
+def test_wrong_logins_for_a_user_do_not_delay_the_first_login_of_another(
+    monkeypatch: pytest.MonkeyPatch, client: str, attackers: int
+) -> None:
+    assert run(monkeypatch, OTHER, client=client, attackers=attackers) <= FEW
+
+
+def test_wrong_logins_of_a_client_do_not_delay_the_same_user_at_another_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run(monkeypatch, VICTIM, client="4.4.4.4") <= FEW
+
+
+def order_of_turns(*waiting: tuple[str, str], cancelled: tuple[int, ...] = ()) -> list[int]:
+    """Return the order in which tasks of these users and clients get their turns."""
+    order: list[int] = []
+
+    async def work(queue: FairQueue, number: int) -> None:
+        async with queue.turn(*waiting[number]):
+            order.append(number)
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        queue = FairQueue(1)
+        async with queue.turn("first", ""):
+            tasks = [asyncio.ensure_future(work(queue, each)) for each in range(len(waiting))]
+            await asyncio.sleep(0)
+            for each in cancelled:
+                tasks[each].cancel()
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # Nothing was lost: the slot is free again.
+        async with asyncio.timeout(5), queue.turn("last", ""):
+            pass
+
+    asyncio.run(scenario())
+    return order
+
+
+def test_users_take_turns_and_so_do_the_clients_of_each() -> None:
+    a1, a2, b = ("a", "1"), ("a", "2"), ("b", "1")
+    assert order_of_turns(a1, a1, a1, a2, b, b) == [0, 4, 3, 5, 1, 2]
+
+
+def test_a_client_that_has_gone_takes_no_turn() -> None:
+    a, b = ("a", "1"), ("b", "1")
+    for gone in itertools.chain.from_iterable(
+        itertools.combinations(range(4), count) for count in range(5)
+    ):
+        order = order_of_turns(a, a, b, b, cancelled=gone)
+        assert sorted(order) == [each for each in range(4) if each not in gone]
+
+
+def test_a_turn_that_was_given_to_a_cancelled_task_is_passed_on() -> None:
+    async def scenario() -> None:
+        queue = FairQueue(1)
+
+        async def work() -> None:
+            async with queue.turn("a", ""):
+                pass
+
+        async with queue.turn("first", ""):
+            task = asyncio.ensure_future(work())
+            await asyncio.sleep(0)
+        # The turn was given to the task, which has not run since.
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(5), queue.turn("last", ""):
+            pass
+
+    asyncio.run(scenario())
