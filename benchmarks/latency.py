@@ -54,9 +54,8 @@ def _create_repository(server: Running) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
     created = {}
     for path, body in (("repositories", {"name": "load"}), ("users", {"email": "a@example.com"})):
-        connection.request(
-            "POST", f"/api/{path}", json.dumps(body), {"Authorization": f"Basic {admin}"}
-        )
+        headers = {"Authorization": f"Basic {admin}", "Content-Type": "application/json"}
+        connection.request("POST", f"/api/{path}", json.dumps(body), headers)
         created = json.loads(connection.getresponse().read())
     connection.close()
     return base64.b64encode(f"{created['email']}:{created['passphrase']}".encode()).decode()

@@ -146,7 +146,11 @@ def test_a_client_that_stops_sending_a_body_is_disconnected(start_server: StartS
     index = started(start_server, "--stall-timeout", str(STALL))
     api = request(
         "POST /api/users HTTP/1.1",
-        {"Authorization": basic(*index.server.admin), "Content-Length": "100"},
+        {
+            "Authorization": basic(*index.server.admin),
+            "Content-Type": "application/json",
+            "Content-Length": "100",
+        },
     )
     put = request(
         f"PUT /api/repositories/{index.name}/files/{wheel().filename} HTTP/1.1",
