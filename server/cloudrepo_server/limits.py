@@ -24,6 +24,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The idle timeout of a connection; most proxies use 60 s or less for theirs."""
 
 
+MAX_PROJECT_NAME: Final = 240
+"""The characters of a project's name; with `--data` it is a part of a file's name."""
+MAX_VERSION: Final = 255
+"""The characters of a version."""
+MAX_ATTESTATIONS: Final = 64 << 10
+"""The size of the attestations of a file, which are stored in the project's document."""
+MAX_DOCUMENT: Final = 32 << 20
+"""The size of a stored document, such as a project with the list of its files."""
+MAX_STATED_REASON: Final = 1024
+"""The characters of the reason of a yank or of a project's status."""
 MAX_REQUIRES_PYTHON: Final = 1024
 """The characters of `Requires-Python`, which every page of the project repeats."""
 

@@ -22,13 +22,15 @@ from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import (
     CloudRepoServerError,
     FileExistsInRepositoryError,
+    InvalidError,
     RepositoryNotFoundError,
     StagedFileLostError,
     StorageError,
+    TooLargeError,
     UncertainError,
 )
 from cloudrepo_server.keys import blobs_of, project_key, repository_key
-from cloudrepo_server.limits import Limits
+from cloudrepo_server.limits import MAX_ATTESTATIONS, MAX_REQUIRES_PYTHON, Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import Dialect, get_dialect
@@ -92,12 +94,14 @@ class Publishing:
         with contextlib.ExitStack() as undo:
             undo.callback(staged.discard)
             name = declared.resolve_name(staged.filename, self._dialect)
+            _check_attestations(declared.attestations)
             await staged.check_digests(declared.digests)
             sha256 = await staged.digest("sha256")
             identical = await self._find_identical(name, sha256=sha256, uploader=uploader)
             if identical is not None:
                 return identical
             archive = await self._read_archive(name, staged)
+            _check_requires_python(name, archive.requires_python)
             metadata = await self._store(staged, archive.metadata, undo)
             needs_blake2_256 = self._dialect.needs_blake2_256
             file = File(
@@ -290,6 +294,21 @@ def _uncertain(file: File) -> UncertainError:
         f"the store did not respond: {file.filename} may be stored or not, "
         "so check before you upload it again"
     )
+
+
+def _check_attestations(attestations: str | None) -> None:
+    if attestations is not None and len(attestations) > MAX_ATTESTATIONS:
+        raise TooLargeError(
+            f"The attestations are too large: the limit is {MAX_ATTESTATIONS} characters."
+        )
+
+
+def _check_requires_python(name: DistributionName, requires_python: str | None) -> None:
+    if requires_python is not None and len(requires_python) > MAX_REQUIRES_PYTHON:
+        raise InvalidError(
+            f"The Requires-Python of {name.filename} is longer than {MAX_REQUIRES_PYTHON} "
+            "characters."
+        )
 
 
 def _read_archive(name: DistributionName, staged: StagedFile, limits: Limits) -> ArchiveMetadata:

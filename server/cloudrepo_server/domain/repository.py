@@ -12,7 +12,7 @@ from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
-from cloudrepo_server.limits import Limits
+from cloudrepo_server.limits import MAX_STATED_REASON, Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import get_dialect
@@ -130,8 +130,10 @@ class Repository:
         """Yank a file with a reason, which may be empty; None takes the yank back (PEP 592).
 
         Raises:
+            InvalidError: the reason is too long.
             NotFoundError: there is no such file.
         """
+        _check_reason(reason)
         return await self._update(filename, yanked=reason)
 
     async def set_upload_time(self, filename: str, upload_time: str) -> File:
@@ -169,11 +171,12 @@ class Repository:
         """Set the status marker of a project, and its reason (PEP 792).
 
         Raises:
-            InvalidError: the status is unknown.
+            InvalidError: the status is unknown, or the reason is too long.
             NotFoundError: there is no such project.
         """
         if status not in STATUSES:
             raise InvalidError(f"Unknown status {status!r}; use one of: {', '.join(STATUSES)}.")
+        _check_reason(reason)
         project = await self.project(name)
         if project is None:
             raise self.project_not_found(name)
@@ -223,3 +226,8 @@ class Repository:
 
     def _project_key(self, normalized: str) -> str:
         return project_key(self.document.id, normalized)
+
+
+def _check_reason(reason: str | None) -> None:
+    if reason is not None and len(reason) > MAX_STATED_REASON:
+        raise InvalidError(f"The reason is too long: the limit is {MAX_STATED_REASON} characters.")

@@ -16,6 +16,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION
 
 FileType = Literal["bdist_wheel", "sdist"]
 
@@ -57,8 +58,11 @@ def check_project_name(name: str) -> str:
     Raises:
         InvalidError: the name is not valid according to the packaging specifications.
     """
-    if len(name) > MAX_FILENAME or _NAME.fullmatch(name) is None:
-        raise InvalidError(f"{quote(name)} is not a valid project name.")
+    if len(name) > MAX_PROJECT_NAME or _NAME.fullmatch(name) is None:
+        raise InvalidError(
+            f"{quote(name)} is not a valid project name: use at most {MAX_PROJECT_NAME} ASCII "
+            "letters, digits and . _ -, with a letter or digit at both ends."
+        )
     return canonicalize_name(name)
 
 
@@ -111,6 +115,9 @@ def parse_filename(filename: str, *, project: str | None = None) -> Distribution
 
 def same_version(first: str, second: str) -> bool:
     """Return whether two spellings denote the same version (PEP 440)."""
+    if max(len(first), len(second)) > MAX_VERSION:
+        # Python converts no integer of thousands of digits, and parsing a long text takes long.
+        return False
     try:
         return Version(first) == Version(second)
     except InvalidVersion:

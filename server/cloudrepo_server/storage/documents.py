@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from cloudrepo_server.errors import StorageError
+from cloudrepo_server.errors import StorageError, TooLargeError
+from cloudrepo_server.limits import MAX_DOCUMENT
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.objects import Store
 
@@ -93,6 +94,21 @@ class Documents(ABC):
             StorageError: the store did not apply the change.
             UncertainError: the store may or may not have applied the change.
         """
+
+
+def encode_document(document: Document) -> bytes:
+    """Return an encoded document.
+
+    Raises:
+        TooLargeError: it is larger than any document may be.
+    """
+    encoded = msgspec.json.encode(document)
+    if len(encoded) > MAX_DOCUMENT:
+        raise TooLargeError(
+            "The change was rejected, because the project or object that it changes would become "
+            f"too large: the limit is {MAX_DOCUMENT} bytes. Delete files first."
+        )
+    return encoded
 
 
 def decode_document(key: str, encoded: bytes | memoryview, type_: type[D]) -> D:

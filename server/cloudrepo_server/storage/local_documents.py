@@ -17,7 +17,14 @@ from cachetools import LRUCache
 from obstore.store import LocalStore, MemoryStore
 
 from cloudrepo_server.models import Document
-from cloudrepo_server.storage.documents import D, Documents, Listing, check_type, decode_document
+from cloudrepo_server.storage.documents import (
+    D,
+    Documents,
+    Listing,
+    check_type,
+    decode_document,
+    encode_document,
+)
 from cloudrepo_server.storage.failures import storage_errors
 
 # The size of the JSON; a decoded document takes several times as much.
@@ -91,7 +98,7 @@ class LocalDocuments(Documents):
             self._update_listing(key, exists=False)
             return
         after = msgspec.structs.replace(after, revision=secrets.token_hex(8))
-        encoded = msgspec.json.encode(after)
+        encoded = encode_document(after)
         with storage_errors():
             obstore.put(self._document_store, key, encoded, use_multipart=False)
         self._cached.pop(key, None)

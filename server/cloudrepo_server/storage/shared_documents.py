@@ -29,7 +29,14 @@ from obstore.exceptions import (
 
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.models import Document
-from cloudrepo_server.storage.documents import D, Documents, Listing, check_type, decode_document
+from cloudrepo_server.storage.documents import (
+    D,
+    Documents,
+    Listing,
+    check_type,
+    decode_document,
+    encode_document,
+)
 from cloudrepo_server.storage.failures import storage_errors
 from cloudrepo_server.storage.objects import list_objects
 from cloudrepo_server.storage.read_cache import ReadCache, require_fresh, staleness_bound
@@ -256,7 +263,7 @@ class SharedDocuments(Documents):
         self, key: str, stored: StoredDocument, after: Document | str, retries: WriteRetries
     ) -> bool:
         """Write a document or a tombstone; return False if the change has to be retried."""
-        encoded = after.encode() if isinstance(after, str) else msgspec.json.encode(after)
+        encoded = after.encode() if isinstance(after, str) else encode_document(after)
         mode: PutMode = "create"
         if stored.version is not None:
             mode = if_unchanged(stored.version, bare_tags=self._bare_tags)

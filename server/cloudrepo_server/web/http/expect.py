@@ -10,9 +10,10 @@ _WAITING = web.RequestKey("waiting", bool)
 
 
 async def delay_continue(request: web.Request) -> None:
-    """Do not send `100 Continue` yet."""
-    if request.headers["Expect"].lower() == "100-continue":
-        request[_WAITING] = True
+    """Do not send `100 Continue` yet; reject any other expectation."""
+    if request.headers["Expect"].lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text="Unknown Expect header: use 100-continue.")
+    request[_WAITING] = True
 
 
 def is_waiting_to_send(request: web.BaseRequest) -> bool:

@@ -87,7 +87,11 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     """Add the request id to a response that is about to be sent."""
-    state = state_of(request)
+    state = request.get(_STATE)
+    if state is None:
+        # aiohttp rejects some requests, such as those with an unknown `Expect`, before it calls
+        # any middleware.
+        state = request[_STATE] = RequestState(_request_id(request))
     state.response_started = True
     response.headers["X-Request-Id"] = state.request_id
 

@@ -1,0 +1,125 @@
+"""What clients store is bounded: every field of a document, and every document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloudrepo_server.errors import TooLargeError
+from cloudrepo_server.limits import (
+    MAX_ATTESTATIONS,
+    MAX_DOCUMENT,
+    MAX_PROJECT_NAME,
+    MAX_REQUIRES_PYTHON,
+    MAX_STATED_REASON,
+)
+from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.storage.documents import encode_document
+from tests.support.archives import Archive, core_metadata, wheel
+from tests.support.hostile import VALID_FORM, assert_rejected, head
+from tests.support.index import Index, Server
+from tests.support.raw import connect, exchange, request
+from tests.support.server_fixtures import StartServer
+
+pytestmark = pytest.mark.usefixtures("server_stays_clean")
+
+
+def with_requires_python(size: int) -> bytes:
+    # Its value is `>=3`, and much of nothing.
+    value = ">=3" + "x" * (size - 3)
+    return core_metadata("demo", "1.0").replace(
+        b"\nVersion", f"\nRequires-Python: {value}\nVersion".encode()
+    )
+
+
+def test_the_size_of_requires_python_is_limited(victim: Index) -> None:
+    response = victim.upload(wheel(metadata=with_requires_python(MAX_REQUIRES_PYTHON + 1)))
+    assert response.status_code == 400
+    assert str(MAX_REQUIRES_PYTHON) in response.reason
+
+
+def test_the_size_of_attestations_is_limited(victim: Index) -> None:
+    text = '[{"x": "' + "y" * MAX_ATTESTATIONS + '"}]'
+    response = victim.upload(wheel(), attestations=text)
+    assert response.status_code == 413
+    assert str(MAX_ATTESTATIONS) in response.reason
+
+
+def test_the_size_of_a_document_is_limited() -> None:
+    small = ProjectDocument(name="demo", deleted=("x" * (MAX_DOCUMENT // 2),))
+    assert len(encode_document(small)) < MAX_DOCUMENT
+    with pytest.raises(TooLargeError, match=str(MAX_DOCUMENT)):
+        encode_document(ProjectDocument(name="demo", deleted=("x" * MAX_DOCUMENT,)))
+
+
+def test_the_size_of_a_reason_is_limited(server: Server) -> None:
+    index = server.repository()
+    index.publish(wheel())
+    reason = "x" * (MAX_STATED_REASON + 1)
+    for path, body in (
+        (f"/files/{wheel().filename}", {"yanked": reason}),
+        ("/projects/demo", {"status": "archived", "reason": reason}),
+    ):
+        response = index.api("PATCH", path, json=body)
+        assert (response.status_code, str(MAX_STATED_REASON) in response.text) == (400, True)
+    index.done("DELETE")
+
+
+@pytest.mark.parametrize("digits", [256, 5000, 1_000_000])
+@pytest.mark.parametrize("sign", ["", "1.", "1+"])
+def test_a_long_version_is_rejected(victim: Index, digits: int, sign: str) -> None:
+    response = victim.upload(wheel(), version=sign + "9" * digits)
+    assert response.status_code == 400
+    metadata = core_metadata("demo", sign + "9" * min(digits, 5000))
+    assert victim.upload(wheel(metadata=metadata), version=None).status_code == 400
+
+
+@pytest.mark.parametrize("dialect", ["modern", "cloudrepo"])
+def test_names_of_any_length_cause_no_server_error(
+    start_server: StartServer, tmp_path: Path, dialect: str
+) -> None:
+    """With `--data`, names are parts of the names of files, which have at most 255 characters."""
+    server = Server(start_server("--data", tmp_path / "data"))
+    for length in (MAX_PROJECT_NAME, MAX_PROJECT_NAME + 1, 246, 255, 5000):
+        index = server.repository(dialect=dialect)
+        name = "a" * length
+        any_file = Archive("notes-1.0.txt", wheel().data)
+        archive = any_file if dialect == "cloudrepo" else wheel(name, "1")
+        status = index.upload(archive, name=name).status_code
+        fits = length <= MAX_PROJECT_NAME and len(archive.filename) <= 255
+        assert status == (200 if fits else 400), length
+        for below in (f"/{name}/", f"/{name}/{archive.filename[:100]}", f"/simple/{name}/"):
+            assert index.get(below).status_code in (200, 404), (length, below)
+        for path in (f"/api/repositories/{name}", f"/api/users/{name}", f"/api/tokens/{name}"):
+            for method in ("GET", "DELETE"):
+                response = server.request(method, path, auth=server.admin)
+                assert response.status_code < 500, (length, path)
+        assert server.request("GET", f"/repositories/{name}/").status_code < 500
+        assert index.get("/", Authorization=None).status_code == 200
+        for login in (("__token__", f"{name}.{name}"), (name, name), ("__token__", f"cr-{name}")):
+            response = index.request("GET", "/", auth=login)
+            assert response.status_code in (400, 401), length
+    server.close()
+
+
+@pytest.mark.parametrize("expect", ["x", "100-continue, x"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/healthz"), ("GET", "/nothing"), ("POST", "/api/users"), ("PUT", "/"), ("GET", "/")],
+)
+def test_an_unknown_expectation_gets_a_response(
+    server: Server, expect: str, method: str, path: str
+) -> None:
+    index = server.repository()
+    response = exchange(index.url, request(f"{method} {path} HTTP/1.1", {"Expect": expect}))
+    assert response.status == 417
+    assert response.headers["Server"] == "cloudrepo-server"
+    index.done("DELETE")
+
+
+def test_an_unknown_expectation_of_an_upload_gets_a_response(victim: Index) -> None:
+    with connect(victim.url) as connection:
+        form = VALID_FORM
+        connection.send(head(victim, form, Content_Length=str(len(form.body)), Expect="x"))
+        assert_rejected(connection.read_response())
