@@ -9,7 +9,6 @@ the cost of new hashes can be raised while old ones stay valid:
     scrypt$SALT$KEY           written by early versions, with the cost of `_UNSTATED_COST`
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
