@@ -28,7 +28,7 @@ class NotFoundError(CloudRepoServerError):
 
 
 class RepositoryNotFoundError(NotFoundError):
-    """A repository does not exist; CloudRepo's own client looks for the words of this error."""
+    """A repository does not exist; CloudRepo's own client recognizes the text of this error."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The repository could not be found: {name[:64]}")
@@ -47,7 +47,7 @@ class ConflictError(CloudRepoServerError):
 
 
 class FileExistsInRepositoryError(CloudRepoServerError):
-    """A file with this name exists, and overwrite protection or the dialect keeps it."""
+    """The file name is or was in use, and overwrite protection or the dialect forbids its reuse."""
 
 
 class TooLargeError(CloudRepoServerError):
@@ -63,7 +63,7 @@ class BusyError(CloudRepoServerError):
 
 
 class StorageError(CloudRepoServerError):
-    """The store failed; nothing was changed."""
+    """The store failed. Unless the error is an `UncertainError`, nothing was changed."""
 
 
 class StorageLostError(StorageError):
@@ -75,7 +75,7 @@ class StorageFullError(StorageError):
 
 
 class UncertainError(StorageError):
-    """The store did not respond to a change, which it may have applied or not."""
+    """The store did not respond to a change. The change may or may not have been applied."""
 
 
 class StagedFileLostError(StorageError):

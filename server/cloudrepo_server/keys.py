@@ -12,7 +12,7 @@ CLAIMS = "claims/"
 BLOBS = "blobs/"
 
 DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS)
-"""The folders in which a deleted document leaves a tombstone."""
+"""The folders of documents. In a shared store, each deleted document leaves a tombstone there."""
 PORTAL_KEY = "portal/key.json"
 
 _DIGEST_DIGITS = 32
@@ -35,9 +35,9 @@ def project_key(repository_id: str, normalized_name: str) -> str:
     return f"{projects_of(repository_id)}p-{normalized_name}.json"
 
 
-def project_name(listed: str) -> str:
-    """Return the normalized project name from the last part of its document's key."""
-    return listed.removeprefix("p-").removesuffix(".json")
+def project_name(file_name: str) -> str:
+    """Return the normalized name of the project whose document has this file name."""
+    return file_name.removeprefix("p-").removesuffix(".json")
 
 
 def claims_of(repository_id: str) -> str:

@@ -21,7 +21,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_bytes: int = 8190
     """The size of a request's first line, and of each header."""
     stall_seconds: float = 75.0
-    """The idle timeout of a connection; most proxies use 60 s or less for theirs."""
+    """The idle timeout of a connection.
+
+    Most proxies close idle connections after at most 60 s. This timeout is longer, so that the
+    proxy closes the connection, not the server.
+    """
 
 
 MAX_PROJECT_NAME: Final = 240

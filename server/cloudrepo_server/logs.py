@@ -19,7 +19,7 @@ LogFormat = Literal["text", "json"]
 
 _REDACTED = r"\1***"
 _SECRETS = (
-    # The credentials in a URL, also in a percent-encoded one.
+    # The credentials in a URL, which may be percent-encoded.
     r"(?ia)(:(?://|%2f%2f))[^\s/\"'\\]+(?=@|%40)",
     r"(?a)(cloudrepo\.[0-9a-z]+\.)[\w-]+",
     r"(?ia)(authorization\W+\w+\s+)[^\s\"'\\]+",

@@ -19,10 +19,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepositorySettings(Document, frozen=True, kw_only=True):
-    """The settings of a repository: the one list from which all others are derived.
+    """The settings of a repository.
 
-    It is a base class of `RepositoryDocument` alone, and a `Document` because a msgspec struct
-    cannot have two base classes with fields.
+    The admin API derives its fields from this list. The settings form of the portal, the plugin's
+    `settings.py` and the README repeat it.
+
+    Only `RepositoryDocument` inherits from this class. The class inherits from `Document` because
+    msgspec does not allow two base classes with fields.
     """
 
     overwrite_protection: bool = False

@@ -60,7 +60,7 @@ def test_features_that_need_an_unshared_store_fail_with_the_reason(
     output = completed.stdout
     assert "4 failed, 1 passed" in output, output + completed.stderr
     for feature in ("The journal", "A fault", "An impersonation"):
-        assert f"{feature} belongs to one server, but this server shares its store" in output
+        assert f"{feature} needs a server that does not share its store" in output
     # The failure report of any test leaves out the section about the journal.
     assert "cloudrepo: requests to" not in output
     # The suite leaves nothing behind, on either server.

@@ -134,8 +134,8 @@ def test_sweep_deletes_leftovers_of_sessions_by_age(first_server: Server, sweep:
     for name, run in (("leftover", "a-session"), ("kept", None)):
         first_server.done("POST", "/repositories", {"name": name, "run": run})
         first_server.done("POST", "/users", {"email": f"{name}@example.com", "run": run})
-    assert "0 repositories and 0 users" in sweep("0s", "--runs-older-than", "1d")
-    assert "1 repositories and 1 users" in sweep("0s", "--runs-older-than", "0s")
+    assert "repositories: 0, users: 0 " in sweep("0s", "--runs-older-than", "1d")
+    assert "repositories: 1, users: 1 " in sweep("0s", "--runs-older-than", "0s")
     assert [each["name"] for each in first_server.done("GET", "/repositories")["repositories"]] == [
         "kept"
     ]
@@ -153,7 +153,7 @@ def test_ages_are_measured_by_the_clock_of_the_store(
     long_ago = {**engine.document(url, key), "created": "2020-01-01T00:00:00.000000Z"}
     prefix = url.partition("://")[2].partition("/")[2]
     obstore.put(engine.store(), f"{prefix}/{key}", json.dumps(long_ago).encode())
-    assert "0 repositories and 0 users" in sweep("0s", "--runs-older-than", "1h")
+    assert "repositories: 0, users: 0 " in sweep("0s", "--runs-older-than", "1h")
     assert first_server.done("GET", "/repositories/demo")["created"] == long_ago["created"]
 
 
@@ -168,5 +168,5 @@ def test_sweep_of_a_local_folder(tmp_path: Path, sweep: Sweep) -> None:
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"of a killed server")
     sweep.url = str(tmp_path)
-    assert "1 deleted repositories" in sweep()
+    assert "leftovers of deleted repositories: 1" in sweep()
     assert not leftover.exists()

@@ -38,7 +38,7 @@ def unreachable_proxy(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # no
 
 
 def no_proxy(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 (the signature of the API)
-    raise ServerError("An impersonation belongs to one server.", status=409)
+    raise ServerError("An impersonation needs a server that does not share its store.", status=409)
 
 
 @pytest.mark.parametrize("call", [unreachable_proxy, no_proxy])
@@ -72,7 +72,7 @@ def test_impersonation_without_a_proxy_is_an_error(tmp_path: Path) -> None:
         NoProxyError, match=r"cannot connect to the index server.s proxy at 127\.0\.0\.1, port 9"
     ):
         NetworkGuard(unreachable_proxy, SERVER_URL, tmp_path).impersonate("http://other.example/")
-    with pytest.raises(NoProxyError, match="belongs to one server"):
+    with pytest.raises(NoProxyError, match="does not share its store"):
         NetworkGuard(no_proxy, SERVER_URL, tmp_path).impersonate("http://other.example/")
 
 

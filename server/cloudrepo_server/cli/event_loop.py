@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 def run_in_event_loop(work: Coroutine[None, None, int | None]) -> int:
     """Run a coroutine and return its exit status.
 
-    A coroutine without a status, or one that Ctrl-C interrupts, has the status 0.
+    The status is 0 if the coroutine returns None, or if Ctrl-C interrupts it.
     """
     try:
         with asyncio.Runner(loop_factory=_uvloop_factory()) as runner:

@@ -68,7 +68,7 @@ def run(parsed: argparse.Namespace) -> int:
     Raises:
         CloudRepoServerError: the server cannot start, or the name of the repository is not valid.
     """
-    # The output belongs to the command: the server logs errors only.
+    # Log errors only, so that the server's log does not mix with the output of the command.
     logging.getLogger().setLevel(logging.ERROR)
     command = _Command(
         parsed.command,

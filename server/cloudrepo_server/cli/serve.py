@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--metrics",
         action="store_true",
-        help="serve Prometheus metrics at /metrics, to authenticated users "
+        help="serve Prometheus metrics at /metrics, to the admin user and to repository users "
         "(requires the extra metrics)",
     )
     add(
@@ -83,16 +83,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.seconds,
         default=30.0,
         metavar="SECONDS",
-        help="time for requests in flight to finish after a signal to stop (default: 30); "
-        "a second signal stops the server at once",
+        help="seconds that requests in flight may take to finish after a stop signal "
+        "(default: 30); a second signal stops the server at once",
     )
     add(
         "--drain",
         type=arguments.seconds,
         default=0.0,
         metavar="SECONDS",
-        help="time after a signal to stop in which the server still accepts requests, while "
-        "/readyz returns 503 so that load balancers send no more (default: 0)",
+        help="seconds to keep accepting requests after a stop signal; meanwhile /readyz returns "
+        "503, so that load balancers stop sending requests (default: 0)",
     )
     _add_limits(parser)
     add(
@@ -191,7 +191,7 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
 
 
 def _raise_open_files_limit() -> None:
-    """Raise the limit of open files: many systems start with 1024, too few connections."""
+    """Raise the limit of open files. Its usual value, 1024, allows too few connections."""
     try:
         # Windows has neither the module nor the limit.
         import resource

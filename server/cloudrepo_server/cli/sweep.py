@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs-older-than",
         type=arguments.age,
         metavar="AGE",
-        help="delete the repositories and users of pytest sessions whose last change is older than "
-        "this, such as 90m, 12h or 2d (required with --url)",
+        help="delete the repositories and users of pytest sessions that created or changed no "
+        "repository and no user for this long, such as 90m, 12h or 2d; longer than any session "
+        "takes (required with --url)",
     )
     parser.add_argument(
         "--older-than",
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grace",
         type=arguments.age,
         default=60.0,
-        metavar="AGE",
+        metavar="DURATION",
         help="with --data: how long a listed file stays downloadable after it was replaced "
         "or deleted (default: 60s)",
     )
@@ -54,7 +55,7 @@ def run(parsed: argparse.Namespace) -> int:
     Raises:
         CloudRepoServerError: the server or the store cannot be used.
     """
-    # Imported here because each needs much that the other one and the parser do not.
+    # Imported here because each of the two imports many modules that the parser does not need.
     if parsed.data is not None:
         from cloudrepo_server.cli.sweep_store import sweep_store
 

@@ -1,4 +1,4 @@
-"""Sweeping through a running server: one request to its admin API."""
+"""Deletes leftovers by one request to the admin API of a running server."""
 
 import base64
 import urllib.error
@@ -21,7 +21,7 @@ def sweep_server(
     Args:
         url: the URL of the server.
         credentials: the user name and password of its admin user.
-        runs_older_than: the age in seconds of a session whose leftovers are deleted.
+        runs_older_than: the minimum age in seconds of a session whose leftovers are deleted.
 
     Raises:
         InvalidError: the server rejected the request, or did not respond.

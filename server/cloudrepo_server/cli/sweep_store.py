@@ -1,4 +1,4 @@
-"""Sweeping in a store itself, with no server in between."""
+"""Deletes leftovers and garbage directly in a store, without a server."""
 
 import secrets
 import sys
@@ -20,8 +20,10 @@ async def sweep_store(
     Args:
         data: a folder, or the URL of an object store.
         older_than: the minimum age in seconds of a blob that is deleted.
-        grace: the seconds for which clients can still download a file that they have seen listed.
-        runs_older_than: the age in seconds of a pytest session whose leftovers are deleted first.
+        grace: the seconds between finding an orphaned blob and deleting it, so that clients can
+            finish downloads.
+        runs_older_than: the minimum age in seconds of a pytest session whose leftovers are deleted
+            first.
 
     Raises:
         CloudRepoServerError: the store cannot be used, or did not respond.
@@ -33,8 +35,8 @@ async def sweep_store(
     try:
         if storage.shared and older_than < _LONG_UPLOAD:
             print(
-                f"WARNING: an upload that takes longer than {older_than:g} seconds will fail, "
-                "because the sweep deletes its blobs: use a longer --older-than.",
+                f"WARNING: an upload that takes longer than {older_than:g} seconds may fail, or "
+                "lose its content, because the sweep deletes its blobs: use a longer --older-than.",
                 file=sys.stderr,
             )
         if runs_older_than is not None:
@@ -46,8 +48,8 @@ async def sweep_store(
     print(f"Removed {garbage}.")
     if garbage.unreadable:
         print(
-            "cloudrepo-server: not swept, because a document cannot be read: "
-            f"{', '.join(garbage.unreadable)}",
+            "cloudrepo-server: kept all blobs of these repositories, because a document cannot be "
+            f"read: {', '.join(garbage.unreadable)}",
             file=sys.stderr,
         )
     return 1 if garbage.unreadable else 0

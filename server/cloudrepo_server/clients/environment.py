@@ -94,9 +94,9 @@ def index_variables(urls: Sequence[str]) -> dict[str, str]:
 
 
 def publish_credentials(connection: Connection) -> dict[str, str]:
-    """Return the variables with which every publishing tool logs in, whatever the upload URL.
+    """Return the variables with the credentials of every publishing tool, without an upload URL.
 
-    Poetry's variables apply to its default repository, PyPI.
+    Poetry's variables apply only to uploads to its default repository, PyPI.
     """
     variables = {
         "HATCH_INDEX_USER": connection.username,

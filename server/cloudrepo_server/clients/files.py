@@ -124,7 +124,7 @@ def netrc(connection: Connection) -> ConfigFile:
 
 
 def poetry_source(connection: Connection) -> str:
-    """Return the table of `pyproject.toml` from which Poetry installs."""
+    """Return the `pyproject.toml` table that names the index from which Poetry installs."""
     lines = [
         "[[tool.poetry.source]]",
         f"name = {_toml(SECTION)}",
@@ -135,13 +135,13 @@ def poetry_source(connection: Connection) -> str:
 
 
 def pdm_source(connection: Connection) -> str:
-    """Return the table of `pyproject.toml` from which PDM installs."""
+    """Return the `pyproject.toml` table that names the index from which PDM installs."""
     lines = ["[[tool.pdm.source]]", f"name = {_toml(SECTION)}", f"url = {_toml(connection.url)}"]
     return _join(lines)
 
 
 def uv_index(connection: Connection) -> str:
-    """Return the table of `pyproject.toml` from which uv installs, and to which it publishes."""
+    """Return the `pyproject.toml` table with the index that uv installs from and publishes to."""
     lines = [
         "[[tool.uv.index]]",
         f"name = {_toml(SECTION)}",

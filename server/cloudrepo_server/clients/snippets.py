@@ -19,7 +19,7 @@ PACKAGE: Final = "PACKAGE"
 class Snippet:
     """Commands for a POSIX shell or, if `file` is set, the text of that file.
 
-    The path is absolute (below `~`, as on Linux) or relative to the project's folder.
+    `file` is a path below `~` on Linux, or relative to the project's folder.
     """
 
     title: str

@@ -1,8 +1,11 @@
 """The list of tools, and the functions that configure one of them for a repository.
 
-To add a tool, write a function for its variables in `environment.py` and one for its file in
-`files.py`, then add an entry to `_TOOLS` below. The snippets of the Admin Portal are in
-`snippets.py`.
+To add a tool:
+
+1. Write a function for its variables in `environment.py`.
+2. Write a function for its file in `files.py`.
+3. Add an entry to `_TOOLS`.
+4. For the Admin Portal, add its snippets in `snippets.py`.
 """
 
 from collections.abc import Callable, Mapping

@@ -48,7 +48,7 @@ class Access:
         """A digest of the admin user's name and password."""
 
     def prefetch(self, *, username: str | None, password: str | None) -> None:
-        """Read the documents that verify these credentials ahead of time."""
+        """Start reading, in the background, the documents that verify these credentials."""
         if username is not None:
             self._users.prefetch(username)
         if password is not None:
@@ -107,7 +107,7 @@ class Access:
         """Check that the principal may read, or write, this repository.
 
         Raises:
-            ForbiddenError: it may not.
+            ForbiddenError: the principal does not have this permission.
         """
         if isinstance(principal, TokenBearer) and principal.repository_id != repository.document.id:
             raise ForbiddenError(f"The token is not valid for the repository {repository.name}.")
@@ -115,11 +115,13 @@ class Access:
             raise ForbiddenError(f"{principal.name} is read only and may not publish.")
 
     def require_user(self, principal: Principal | None) -> AdminUser | RepositoryUser:
-        """Return the principal if it is a user, who may know of every repository.
+        """Return the principal if it is a user.
+
+        Users may see all repositories; the bearer of a token may see only one.
 
         Raises:
             UnauthenticatedError: there is no principal.
-            ForbiddenError: it is the bearer of a token, who may know of one repository only.
+            ForbiddenError: the principal is the bearer of a token.
         """
         if principal is None:
             raise UnauthenticatedError(
@@ -137,7 +139,7 @@ class Access:
 
         Raises:
             UnauthenticatedError: there is no principal.
-            ForbiddenError: it is a repository user or the bearer of a token.
+            ForbiddenError: the principal is not the admin user.
         """
         if principal is None:
             raise UnauthenticatedError("Credentials are required: log in as the admin user.")

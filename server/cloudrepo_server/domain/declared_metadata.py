@@ -29,7 +29,7 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
     attestations: str | None = None
 
     def resolve_name(self, filename: str, dialect: Dialect) -> DistributionName:
-        """Return the project, version and type of the file, which its name and the form state.
+        """Return the project, version and type of the file, from its name and the form.
 
         Raises:
             InvalidError: the file name is not valid, or the form contradicts it.

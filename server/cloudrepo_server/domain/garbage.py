@@ -54,7 +54,10 @@ class GarbageReport:
     tombstones: int = 0
     partial_files: int = 0
     unreadable: tuple[str, ...] = ()
-    """The repositories with an unreadable document; their blobs were not deleted."""
+    """The repositories whose blobs were kept, because a document cannot be read.
+
+    These are their names, or the ids of all repositories if a repository document is unreadable.
+    """
 
     @property
     def any(self) -> bool:
@@ -72,9 +75,9 @@ class GarbageReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.blobs} blobs, {self.repositories} deleted repositories, {self.tokens} tokens, "
-            f"{self.sessions} sessions, {self.tombstones} tombstones, "
-            f"{self.partial_files} unfinished files"
+            f"blobs: {self.blobs}, leftovers of deleted repositories: {self.repositories}, "
+            f"tokens: {self.tokens}, sessions: {self.sessions}, tombstones: {self.tombstones}, "
+            f"unfinished files: {self.partial_files}"
         )
 
 
@@ -89,15 +92,16 @@ async def collect_garbage(
         storage: the store to clean.
         older_than: the minimum age in seconds of a blob that is deleted. If other processes write
             to the store, it must be longer than any upload takes.
-        grace: the seconds for which a client can still download a file that it has seen listed.
+        grace: the seconds between finding an orphaned blob and deleting it, so that clients can
+            finish downloads.
 
     Raises:
         StorageError: the store did not respond.
     """
     written_before = await storage.current_time() - older_than if older_than else None
     partial_files = await storage.delete_partial_files()
-    # Tokens and folders are listed before repositories: a repository that is created in the
-    # meantime then has none of either in these lists.
+    # List tokens and folders first. Otherwise a repository that is created meanwhile would look
+    # deleted.
     token_keys = [key async for key in _list_keys(storage, TOKENS)]
     stored_ids: set[str] = set()
     for folder in (PROJECTS, BLOBS, CLAIMS):
@@ -105,7 +109,7 @@ async def collect_garbage(
     try:
         names = await _repository_names(storage)
     except StorageError:
-        # The unreadable document may be that of any of these repositories.
+        # Any of these repositories may be the one whose document is unreadable, so keep them all.
         return GarbageReport(partial_files=partial_files, unreadable=tuple(sorted(stored_ids)))
     deleted_ids = sorted(stored_ids - set(names))
     for repository_id in deleted_ids:
@@ -253,7 +257,8 @@ async def _list_keys(storage: Storage, prefix: str) -> AsyncIterator[str]:
 class _KeySet:
     """A set of keys that stores a 64-bit hash of each, because a store may hold millions.
 
-    Two keys with the same hash are equal to it. An orphaned blob then stays, which is harmless.
+    It treats keys with the same hash as the same key. In that rare case an orphaned blob is kept,
+    which is harmless.
     """
 
     def __init__(self) -> None:

@@ -123,7 +123,7 @@ class Organization:
     async def create_repository(
         self, name: str, *, run: str | None = None, **settings: Setting
     ) -> Repository:
-        """Create an empty repository.
+        """Create an empty repository, and return it.
 
         Args:
             name: the name in its URL.
@@ -154,7 +154,7 @@ class Organization:
         return await self.repository(name)
 
     async def update_repository(self, name: str, **settings: Setting) -> Repository:
-        """Change settings of a repository, from the next request on.
+        """Change settings of a repository, from the next request on. Return the changed repository.
 
         Args:
             name: the repository.
@@ -227,7 +227,7 @@ class Organization:
         """Check that the store is available.
 
         Raises:
-            StorageError: it is not.
+            StorageError: the store is not available.
         """
         await self._storage.check()
 
@@ -239,5 +239,5 @@ class Organization:
     async def _check_settings(self, document: RepositoryDocument) -> None:
         get_dialect(document.dialect)
         if document.max_file_size is not None and document.max_file_size < 0:
-            raise InvalidError("max_file_size must be a number of bytes, or null for no limit.")
+            raise InvalidError("max_file_size must be 0 or more bytes, or null for no limit.")
         await self.upstreams.check(document)

@@ -18,11 +18,12 @@ def check_overwrite_protection(
     """Decide whether a file with this name and content may be published.
 
     Returns:
-        None if it may be published, as a new file or in place of the existing one; or the existing
-        file, if it is identical and the dialect accepts identical uploads without a change.
+        The existing file, if it is identical and the dialect accepts identical uploads. Otherwise
+        None: the upload may be published, and replaces a file with the same name.
 
     Raises:
-        FileExistsInRepositoryError: the name belongs to another file, which may not be replaced.
+        FileExistsInRepositoryError: an existing or a deleted file has this name, and the name may
+            not be used again.
         ForbiddenError: the project's status does not allow uploads.
     """
     if project is None:

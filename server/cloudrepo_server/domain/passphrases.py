@@ -42,7 +42,7 @@ _CONCURRENT_HASHES = 2
 
 
 class PassphraseHasher:
-    """Hashes and verifies passphrases, a few at a time because scrypt needs memory.
+    """A hasher of passphrases, which works on a few at a time because scrypt needs memory.
 
     Users take turns. Many wrong passphrases for one user therefore do not delay the others.
     """

@@ -40,7 +40,7 @@ from cloudrepo_server.storage import Storage
 
 
 class Publishing:
-    """Publishes one file to a repository.
+    """The publication of one file in a repository.
 
     `repository` has the settings of the moment at which the upload began. An upload can take long,
     so the settings are read again before each decision.
@@ -128,7 +128,8 @@ class Publishing:
     async def _find_identical(
         self, name: DistributionName, *, sha256: str, uploader: str
     ) -> File | None:
-        # An early decision, which saves reading the archive. `_commit` makes the binding one.
+        # Check early, to avoid reading the archive of an upload that is rejected or identical.
+        # `_commit` checks again.
         self._storage.require_fresh()
         self._prefetch(name)
         await self._read_settings()

@@ -52,7 +52,7 @@ class Repository:
         return (await self._storage.listing(projects_of(self.document.id))).revision
 
     def prefetch(self, *names: str) -> None:
-        """Read the projects with these names, normalized or not, ahead of time."""
+        """Start reading the projects with these names, normalized or not, in the background."""
         for name in names:
             with contextlib.suppress(InvalidError):
                 self._storage.prefetch(
@@ -121,13 +121,15 @@ class Repository:
         uploader: str,
         upload_time: str | None = None,
     ) -> File:
-        """Publish a staged file, or discard it; see `Publishing.publish`."""
+        """Publish a staged file. If that fails, discard it. See `Publishing.publish`."""
         return await self._publishing().publish(
             staged, declared, uploader=uploader, upload_time=upload_time
         )
 
     async def yank(self, filename: str, reason: str | None) -> File:
-        """Yank a file with a reason, which may be empty; None takes the yank back (PEP 592).
+        """Yank a file (PEP 592), or undo its yank if `reason` is None. Return the changed file.
+
+        The reason may be empty.
 
         Raises:
             InvalidError: the reason is too long.
@@ -137,7 +139,7 @@ class Repository:
         return await self._update(filename, yanked=reason)
 
     async def set_upload_time(self, filename: str, upload_time: str) -> File:
-        """Change the upload time of a file.
+        """Change the upload time of a file, and return the changed file.
 
         Raises:
             NotFoundError: there is no such file.
@@ -168,7 +170,7 @@ class Repository:
             self._storage.delete_later(key)
 
     async def set_status(self, name: str, status: str, reason: str | None) -> ProjectDocument:
-        """Set the status marker of a project, and its reason (PEP 792).
+        """Set the status marker of a project, and its reason (PEP 792). Return the changed project.
 
         Raises:
             InvalidError: the status is unknown, or the reason is too long.

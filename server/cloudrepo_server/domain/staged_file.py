@@ -15,8 +15,9 @@ from cloudrepo_server.storage import Storage
 DIGEST_FIELDS = {"sha256_digest": "sha256", "md5_digest": "md5", "blake2_256_digest": "blake2_256"}
 
 _SMALL = 64 << 10
-# Garbage collection never deletes a blob that is younger than this, in seconds.
-_SAFE_AGE = 1.0
+# A blob that is younger than this is not checked, to save a request to the store. So a sweep of a
+# shared store must keep younger blobs: its `--older-than` must be longer than any upload takes.
+_SAFE_AGE_SECONDS = 1.0
 _CHUNK = 1 << 20
 
 
@@ -60,10 +61,7 @@ class StagedFile:
         """
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
-            raise TooLargeError(
-                f"{self.filename} is too large: the limit of this repository is "
-                f"{self._limit} bytes."
-            )
+            raise TooLargeError(f"{self.filename} is too large: the limit is {self._limit} bytes.")
         for hash_ in self._hashes.values():
             hash_.update(data)
         await self._writer.write(data)
@@ -108,10 +106,10 @@ class StagedFile:
         """Check that garbage collection has not deleted the blob of a slow upload.
 
         Raises:
-            StagedFileLostError: it has.
+            StagedFileLostError: garbage collection deleted the blob.
             StorageError: the store did not respond.
         """
-        safe = monotonic() - self._created < _SAFE_AGE
+        safe = monotonic() - self._created < _SAFE_AGE_SECONDS
         if self._storage.shared and not safe and not await self._writer.is_complete():
             raise StagedFileLostError(
                 f"the upload of {self.filename} took so long that garbage collection deleted its "

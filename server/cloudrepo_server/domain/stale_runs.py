@@ -23,16 +23,18 @@ class StaleRunsReport(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"{self.repositories} repositories and {self.users} users "
-            f"of {self.runs} stale test runs"
+            f"repositories: {self.repositories}, users: {self.users} "
+            f"(of stale pytest sessions: {self.runs})"
         )
 
 
 async def delete_stale_runs(organization: Organization, *, older_than: float) -> StaleRunsReport:
-    """Delete the repositories and users of runs that wrote nothing for `older_than` seconds.
+    """Delete the repositories and users of stale runs.
 
-    The age of a run is the age of the newest repository or user that it created or changed, so a
-    long run keeps the first ones too. Repositories and users that belong to no run are kept.
+    A run is stale if it created or changed no repository and no user for `older_than` seconds.
+    Uploads do not count, so `older_than` must be longer than any run uses a repository. A long run
+    keeps its first repositories as long as it creates new ones. Repositories and users that belong
+    to no run are kept.
 
     Raises:
         StorageError: the store did not respond.

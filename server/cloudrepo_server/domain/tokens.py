@@ -62,7 +62,7 @@ class Tokens:
         await self._documents.change(token_key(token_id), TokenDocument, delete)
 
     def prefetch(self, password: str) -> None:
-        """Read the document of this password ahead of time, if the password is a token."""
+        """Start reading the document of a token in the background, if the password is a token."""
         token_id, _ = _split(password)
         if token_id:
             self._documents.prefetch((token_key(token_id), TokenDocument))

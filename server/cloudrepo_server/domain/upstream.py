@@ -21,9 +21,10 @@ from cloudrepo_server.models import (
 FIRST_MATCH = "first-match"
 BEST_VERSION = "best-version"
 STRATEGIES = (FIRST_MATCH, BEST_VERSION)
-"""The first source that has a project provides all of its files; or all that have it provide some.
+"""How a project is assembled from its sources: the repository itself, then its upstreams in order.
 
-The sources are the repository itself and then its upstreams, in their order.
+- `first-match`: the first source that has files of the project provides all its files.
+- `best-version`: the files of all sources are offered together.
 """
 
 # A name or an address; yarl encodes other characters, or leaves them as they are.
@@ -77,11 +78,13 @@ def is_url(upstream: str) -> bool:
 
 
 def hide_password(upstream: str) -> str:
-    """Return an upstream with the password of its URL, if it has one, replaced by `***`."""
+    """Return an upstream; if its URL has a password, `***` replaces user name and password.
+
+    A URL that cannot be parsed is replaced as a whole.
+    """
     try:
         parts = urlsplit(upstream)
     except ValueError:
-        # Its password cannot be told from the rest.
         return "***"
     if parts.password is None:
         return upstream
@@ -106,7 +109,7 @@ def check_loop(repository: RepositoryDocument, via: tuple[str, ...]) -> None:
 
 
 class Upstreams:
-    """Finds projects in a repository and in its upstreams, and in their upstreams."""
+    """The upstreams of all repositories, and the projects that repositories offer with them."""
 
     def __init__(self, find: Find) -> None:
         self._find = find
@@ -116,7 +119,8 @@ class Upstreams:
         """Check the upstream settings of a repository.
 
         Raises:
-            InvalidError: an upstream does not exist, or the repository is its own upstream.
+            InvalidError: the strategy is unknown, an upstream does not exist or has an invalid URL,
+                or the repository is its own upstream, directly or through other repositories.
         """
         if document.upstream_strategy not in STRATEGIES:
             raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")

@@ -94,7 +94,7 @@ class Users:
     async def update(
         self, email: str, *, passphrase: str | None = None, read_only: bool | None = None
     ) -> UserDocument:
-        """Change a user's passphrase or permission, from the next request on.
+        """Change a user's passphrase or permission, from the next request on. Return the user.
 
         Raises:
             InvalidError: the passphrase is not valid.
@@ -130,7 +130,7 @@ class Users:
         await self._documents.change(user_key(email), UserDocument, delete)
 
     def prefetch(self, email: str) -> None:
-        """Read a user's document ahead of time."""
+        """Start reading a user's document in the background."""
         self._documents.prefetch((user_key(email), UserDocument))
 
     async def verify(self, email: str, passphrase: str, *, client: str = "") -> UserDocument | None:

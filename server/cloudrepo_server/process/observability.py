@@ -17,7 +17,7 @@ def require_prometheus() -> None:
     """Check that the extra `metrics` is installed.
 
     Raises:
-        InvalidError: it is not.
+        InvalidError: the extra is not installed.
     """
     if find_spec("prometheus_client") is None:
         raise InvalidError(

@@ -26,9 +26,9 @@ class ServerSettings:
     tls: Path | None = None
     """The file to write the CA certificate to; None means no HTTPS."""
     drain: float = 0.0
-    """The seconds in which a stopping server still accepts requests, while not ready."""
+    """How many seconds a stopping server still accepts requests, while `/readyz` returns 503."""
     grace: float = 0.0
-    """The seconds that requests in flight then have to finish."""
+    """How many seconds requests in flight may take to finish, after `drain`."""
     log_format: LogFormat | None = None
     """The format in which every request is logged; None logs rejected requests only, as text."""
     behind_proxy: bool = False

@@ -46,7 +46,7 @@ class Shutdown:
         self.requested.set()
 
     def request_on_signals(self) -> None:
-        """Request a shutdown for each signal to stop that this process receives."""
+        """Request a shutdown whenever this process receives a stop signal."""
         loop = asyncio.get_running_loop()
 
         def handle(_signal: int, _frame: FrameType | None) -> None:
@@ -103,7 +103,7 @@ async def finish_requests(
     drain: float,
     grace: float,
 ) -> None:
-    """Stop accepting requests after `drain` seconds, and give the others `grace` to finish.
+    """Accept requests for `drain` seconds, then give those in flight `grace` seconds to finish.
 
     An immediate shutdown ends both periods. aiohttp has a graceful shutdown too, but it stops
     reading, so that an upload in flight would fail.
@@ -111,7 +111,8 @@ async def finish_requests(
     in_flight.stopping = True
     await _wait_at_most(drain, shutdown.immediate.wait())
     await listeners.close()
-    # The handlers of requests that have arrived start before idle connections are closed.
+    # Give the handlers of requests that have arrived time to start. Otherwise their connections
+    # look idle and are closed.
     await _wait_at_most(min(grace, _ARRIVAL_SECONDS), shutdown.immediate.wait())
     listeners.close_idle()
     finished = asyncio.ensure_future(in_flight.wait_until_none())
@@ -124,7 +125,7 @@ async def finish_requests(
         finished.cancel()
         immediate.cancel()
     if in_flight:
-        log.warning("%d requests in flight were aborted", len(in_flight))
+        log.warning("requests in flight that were aborted: %d", len(in_flight))
 
 
 async def _wait_at_most(seconds: float, condition: Awaitable[object]) -> None:

@@ -1,4 +1,4 @@
-"""The state file, which gives the URL and the admin credentials to the starter of a server."""
+"""The state file: tells the process that started a server its URL and admin credentials."""
 
 import json
 import os

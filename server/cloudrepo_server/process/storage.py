@@ -1,4 +1,4 @@
-"""The storage that a data location names."""
+"""Opens the storage at a data location: a folder, an object store, or a temporary folder."""
 
 from pathlib import Path
 

@@ -196,7 +196,7 @@ def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
         raise zipfile.BadZipFile("File is not a zip file")
     _, _, _, _, members, directory, _, _ = _END_OF_DIRECTORY.unpack_from(tail, at)
     if tail[at - _LOCATOR.size : at].startswith(b"PK\x06\x07"):
-        # zipfile uses only the fields of zip64 if there are any.
+        # If an archive has zip64 fields, zipfile ignores the others.
         members, directory = _read_zip64_directory(archive, tail[at - _LOCATOR.size : at])
     if members > MAX_MEMBERS or directory > MAX_DIRECTORY:
         raise InvalidError(f"{name.filename} has too many members.")

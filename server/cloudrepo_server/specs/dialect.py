@@ -5,12 +5,15 @@
 1. Add a row to `_TABLE`. State only what differs from `modern`, and state the source of each value
    in a comment. Leave undocumented behaviour as in `modern`.
 2. Add its name and its behaviour to `tests/server/specs/test_dialect.py`.
+3. Add its name to the table of settings in `README.md`.
 
 The admin API, the portal and the tables of the documentation are derived from `_TABLE`.
 
-The sources: for `cloudrepo`, what is publicly known of the live service (its own client, and lock
-files that others made from it); for `pypi`, the source code of warehouse; for the others, reports
-of the behaviour, which the comments link to.
+The sources of the values:
+
+- `cloudrepo`: the public client of the live service, and lock files that others made from it.
+- `pypi`: the source code of warehouse.
+- The others: reports of their behaviour, linked in comments.
 """
 
 import msgspec
@@ -46,7 +49,10 @@ class Dialect(msgspec.Struct, frozen=True):
     identical_accepted: bool = False
     """Whether an upload that is identical to the existing file is accepted without a change."""
     deleted_text: str | None = None
-    """The text of the response to an upload under the name of a deleted file; None accepts it."""
+    """The text of the response to an upload under the name of a deleted file.
+
+    If it is None, such an upload is accepted.
+    """
     too_large_status: int = 413
     """The status of the response to an upload that is too large."""
     json_version: str | None = "1.4"
@@ -54,13 +60,13 @@ class Dialect(msgspec.Struct, frozen=True):
     shows_hashes: bool = True
     """Whether pages contain digests."""
     attributes: frozenset[str] = frozenset(ATTRIBUTES)
-    """The optional properties of files and projects that pages contain, of `ATTRIBUTES`."""
+    """The optional properties of files and projects on pages: a subset of `ATTRIBUTES`."""
     accepts_any_file: bool = False
-    """Whether any file is accepted without reading it; only the characters of its name count."""
+    """Whether any file is accepted unread; only the characters of its name are checked."""
     empty_project_status: int = 404
     """The status of the page of a project without files: 404, or 200 with an empty page."""
     simple_prefixes: tuple[str, ...] = ("simple",)
-    """The first path segments below which the simple API is served too."""
+    """The first segments of further paths of the simple API, besides the repository's own URL."""
     required_digests: frozenset[str] = frozenset(
         {"sha256_digest", "md5_digest", "blake2_256_digest"}
     )

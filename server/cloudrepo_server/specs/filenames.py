@@ -44,7 +44,8 @@ class DistributionName(msgspec.Struct, frozen=True):
 class ArchiveMetadata(msgspec.Struct, frozen=True):
     """The metadata in an archive.
 
-    `metadata` is None if the archive has no core metadata, or unreliable ones (PEP 643).
+    `metadata` is None if the archive has no core metadata, or only unreliable core metadata
+    (PEP 643).
     """
 
     metadata: bytes | None
@@ -84,12 +85,12 @@ def check_filename(filename: str) -> None:
 def parse_filename(filename: str, *, project: str | None = None) -> DistributionName:
     """Return the parts of the file name of a wheel or an sdist.
 
-    In the name of an old sdist, more than one hyphen may separate the project from the version;
-    `project`, if known, decides which one does. Whether there is a result, and whether it is
-    ambiguous, depends on the file name alone.
+    The name of an old sdist may contain several hyphens. `project`, if known, decides which of
+    them ends the project's name.
+    Whether there is a result, and whether it is ambiguous, depends on the file name alone.
 
     Raises:
-        InvalidError: it is not the file name of a wheel or an sdist.
+        InvalidError: the name is not that of a wheel or an sdist.
     """
     check_filename(filename)
     if not filename.endswith(_EXTENSIONS):
@@ -125,7 +126,7 @@ def same_version(first: str, second: str) -> bool:
 
 
 def quote(text: str) -> str:
-    """Return text from a client for an error message: truncated, without control characters."""
+    """Return text from a client, quoted, truncated and escaped for use in an error message."""
     return repr(text if len(text) <= MAX_FILENAME else text[:MAX_FILENAME] + "...")
 
 

@@ -172,8 +172,8 @@ def _json_file(
     if REQUIRES_PYTHON in shown and file.requires_python is not None:
         entry["requires-python"] = file.requires_python
     if CORE_METADATA in shown:
-        # Not under the old name as well: pip 22.3 to 23.1 fails if that is in JSON, which is why
-        # PEP 714 introduced a new one. https://github.com/pypa/pip/issues/12042
+        # Only under the new name (PEP 714). pip 22.3 to 23.1 fails if JSON has the old name:
+        # https://github.com/pypa/pip/issues/12042
         digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
         entry["core-metadata"] = digests
     if PROVENANCE in shown and origin is not None and file.attestations is not None:

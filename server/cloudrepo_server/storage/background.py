@@ -17,7 +17,7 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, object]) -> None:
-        """Run a coroutine in the background; ignore a failure of the storage.
+        """Run a coroutine in the background; ignore a failure of the store.
 
         Garbage collection later deletes whatever such a failure leaves behind.
         """

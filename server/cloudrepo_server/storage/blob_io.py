@@ -92,7 +92,7 @@ class BlobWriter:
                 return
             if isinstance(error, StorageError):
                 raise
-            raise StorageError("the storage did not accept the file") from error
+            raise StorageError("the store did not accept the file") from error
 
     async def is_complete(self) -> bool:
         """Return whether the store has the blob with its whole content.

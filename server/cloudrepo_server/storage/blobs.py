@@ -37,7 +37,7 @@ class Blobs(ABC):
         return BlobWriter(self._blob_store, key, put=self._put, abort=self._abort)
 
     def is_own_write(self, key: str) -> bool:
-        """Return whether this process wrote the blob, perhaps before any document refers to it."""
+        """Return whether this process wrote the blob; a document may not refer to it yet."""
         return key.endswith(self._own_suffix)
 
     async def get(self, key: str) -> bytes:

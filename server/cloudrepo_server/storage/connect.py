@@ -37,8 +37,8 @@ _KINDS: dict[str, tuple[type[RemoteStore], str]] = {
     "az": (AzureStore, "AZURE"),
 }
 
-# obstore reads all settings of a store from the environment, except these if its caller passes
-# client options. So this module reads them itself.
+# obstore ignores the environment variables of these settings if it is called with client options,
+# as here. So this module reads them.
 _CLIENT_OPTIONS = (
     "allow_http",
     "allow_invalid_certificates",

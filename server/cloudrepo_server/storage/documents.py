@@ -19,7 +19,10 @@ D = TypeVar("D", bound=Document)
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The sorted names of the documents below a prefix; another revision means other names."""
+    """The sorted names of the documents below a prefix.
+
+    `revision` changes whenever the names change.
+    """
 
     names: tuple[str, ...]
     revision: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
@@ -31,7 +34,7 @@ class Documents(ABC):
     def __init__(self, store: Store) -> None:
         self._document_store = store
         self.counts: Counter[str] = Counter()
-        """The number of requests to a shared store, and of its responses, for the metrics."""
+        """Counters for the metrics: requests to a shared store, and some of their results."""
 
     @abstractmethod
     def require_fresh(self) -> None:
@@ -84,11 +87,12 @@ class Documents(ABC):
         *,
         prepare: Callable[[D | None], Awaitable[None]] | None = None,
     ) -> None:
-        """Replace the document under `key` with the result of `change`; None deletes it.
+        """Replace the document under `key` with the result of `change`.
 
-        `change` is called again after a conflict with another writer. If it raises, the document
-        stays unchanged. `prepare` is awaited before each call of `change`. It reads data that must
-        not be older than the document that it receives.
+        If `change` returns None, the document is deleted. If it returns the document that it
+        received, nothing is written. `change` is called again after a conflict with another writer.
+        If it raises, the document stays unchanged. `prepare` is awaited before each call of
+        `change`. It reads data that must not be older than the document that it receives.
 
         Raises:
             StorageError: the store did not apply the change.

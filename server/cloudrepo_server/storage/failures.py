@@ -35,7 +35,7 @@ def storage_errors() -> Iterator[None]:
             raise StorageFullError(
                 "The server's disk is full, or its quota is exceeded; nothing was changed."
             ) from error
-        raise StorageError("the storage did not respond; nothing was changed") from error
+        raise StorageError("the store failed; nothing was changed") from error
 
 
 def no_store(location: str) -> StorageError:

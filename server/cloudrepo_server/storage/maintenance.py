@@ -1,4 +1,4 @@
-"""The interface of maintenance: list stored objects by age, and delete leftovers."""
+"""The interface of maintenance: list stored objects with their ages, and delete leftovers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Maintenance(ABC):
 
     @abstractmethod
     async def current_time(self) -> float:
-        """Return the store's time, which dates the last change of each object.
+        """Return the time of the store's clock, which also sets the objects' modification times.
 
         Raises:
             StorageError: the store did not respond.
@@ -38,13 +38,14 @@ class Maintenance(ABC):
     async def ages(self, prefix: str) -> dict[str, float]:
         """Return the seconds since the last change of each object below `prefix`, by key.
 
-        The store's clock decides, since the clocks of several servers may differ.
+        Ages are measured with the store's clock, since the clocks of servers may differ.
 
         Raises:
             StorageError: the store did not respond.
         """
         now = await self.current_time()
-        # Some stores return this time in whole seconds, but list objects with more precise times.
+        # Some stores return this time in whole seconds, but list objects with more precise times,
+        # so the difference may be negative.
         return {
             each.key: max(0.0, now - each.modified)
             async for batch in self.list_objects(prefix)

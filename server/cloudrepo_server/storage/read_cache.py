@@ -1,8 +1,9 @@
 """A read cache for a store with several writers; each read states how stale its result may be.
 
-A request may use whatever was read after it arrived: such a read includes every earlier change, by
-whichever server. Each request therefore reads a document at most once, and concurrent requests
-share one read. A read that started before a request arrived is never used for that request.
+A request may use any value that was read after the request arrived. Such a value includes all
+changes that any server made before. Each request therefore reads a document at most once, and
+concurrent requests share one read. A read that started before a request arrived is never used for
+that request.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def require_fresh() -> None:
 
 
 def staleness_bound() -> float:
-    """Return the oldest moment whose state this task accepts; by default this moment."""
+    """Return the time from which on a read is fresh enough for this task; by default, now."""
     return _fresh_since.get(None) or monotonic()
 
 
@@ -108,6 +109,6 @@ class ReadCache(Generic[V]):
         if self._pending.get(key) is pending:
             del self._pending[key]
         if not task.cancelled():
-            # Callers that still wait receive the exception too. Retrieving it here keeps asyncio
-            # from logging it if none does.
+            # Callers that still wait receive the exception too. Retrieve it here, so that asyncio
+            # does not log it if no caller waits.
             task.exception()

@@ -22,14 +22,16 @@ T = TypeVar("T")
 _MAX_CONFLICTS = 30
 _MAX_FAILURES = 1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
-# More changes than other writers make between our read and our write, which are two requests.
+# How many earlier revisions a document and a tombstone keep. This assumes that other writers make
+# fewer changes between our read and our write.
 _EARLIER_IN_DOCUMENT, _EARLIER_IN_TOMBSTONE = 32, 4
 
 
 class WriteRetries:
     """The state of one conditional write over all its retries.
 
-    `base_revisions` are the revisions that the store must have for a write to be applied.
+    Two methods receive the `base_revisions` of a write. The write is applied only if the stored
+    revision is one of these.
     """
 
     def __init__(self) -> None:
@@ -53,7 +55,7 @@ class WriteRetries:
 
         Raises:
             StorageError: other writers were faster too many times.
-            UncertainError: too many changes happened since to know.
+            UncertainError: too many changes followed to determine whether the write was applied.
         """
         if not self._sent.isdisjoint(history):
             return True
@@ -85,7 +87,7 @@ class WriteRetries:
 
     @contextlib.contextmanager
     def rejections(self) -> Iterator[None]:
-        """Let a change be rejected, unless an earlier write of it may have been applied.
+        """Pass on the errors of a change, unless an earlier write of it may have been applied.
 
         Raises:
             UncertainError: the change was rejected, and the outcome of an earlier write is unknown.
@@ -125,8 +127,8 @@ class WriteRetries:
 def revision_history(document: Document | None, tombstone: str) -> tuple[str, ...]:
     """Return the revisions of a document or a tombstone, the newest first.
 
-    If neither exists, the only revision is the empty string. The history distinguishes a changed
-    document from a new one under the same key, as far back as it reaches.
+    If neither exists, the only revision is the empty string. With the history, a writer can tell a
+    changed document from a new document under the same key.
     """
     if document is not None:
         return (document.revision, *document.earlier)
@@ -144,6 +146,4 @@ def tombstone_of(history: tuple[str, ...], revision: str) -> str:
 
 
 def _uncertain() -> UncertainError:
-    return UncertainError(
-        "the storage did not respond; the change may or may not have been applied"
-    )
+    return UncertainError("the store did not respond; the change may or may not have been applied")

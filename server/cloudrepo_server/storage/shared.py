@@ -68,12 +68,14 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
         SharedBlobs.__init__(self, blobs, presigned=presigned, tasks=tasks)
 
     async def check(self) -> None:
-        """Check that the store is available and still has the data of its start."""
+        """Check that the store is available, and still the store that the server started with."""
         try:
             with storage_errors():
                 await obstore.head_async(self._document_store, READY)
         except FileNotFoundError as error:
-            raise StorageLostError("the storage was emptied or replaced since the start") from error
+            raise StorageLostError(
+                "the store was emptied or replaced since the server started"
+            ) from error
 
     async def close(self) -> None:
         """Wait a moment for deletions that have started; leave later ones to garbage collection."""

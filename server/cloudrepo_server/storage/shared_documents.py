@@ -58,7 +58,7 @@ TOMBSTONE_BYTES = 90
 PURGE_MARK = b"-"
 """The first byte of a tombstone that is about to be deleted."""
 PURGE_SECONDS = 20.0
-"""Longer than a purge takes between the mark and the deletion: the timeouts of two requests."""
+"""The longest time between the mark and the deletion of a tombstone: two request timeouts."""
 CONCURRENT_READS = 16
 
 _CACHE_BYTES = 32 << 20
@@ -79,14 +79,18 @@ class StoredDocument:
 
     @property
     def history(self) -> tuple[str, ...]:
-        """Its revision and earlier ones, the newest first."""
+        """The revision of the document or tombstone, then earlier revisions, newest first.
+
+        If nothing is stored, the only revision is the empty string.
+        """
         return revision_history(self.document, self.tombstone)
 
     @property
     def base_revisions(self) -> frozenset[str]:
         """The revisions that a write is based on.
 
-        A purge may delete a tombstone at any time, so for a tombstone "nothing" is one of them.
+        For a tombstone this includes the empty revision, because a purge may delete the tombstone
+        at any time.
         """
         revision = self.history[0]
         return frozenset((revision,) if self.document is not None else (revision, ""))
@@ -156,7 +160,7 @@ class SharedDocuments(Documents):
         return [document for document in found if document is not None]
 
     async def listing(self, prefix: str) -> Listing:
-        """Return the names of the documents below `prefix`, as the store lists them."""
+        """List the store, and return the sorted names of the documents below `prefix`."""
 
         async def fetch(_: Listing | None) -> Listing:
             self.counts["list"] += 1
@@ -180,7 +184,7 @@ class SharedDocuments(Documents):
         *,
         prepare: Callable[[D | None], Awaitable[None]] | None = None,
     ) -> None:
-        """Replace the document under `key` with the result of `change`; None deletes it."""
+        """Replace the document under `key` with the result of `change`, or delete it for None."""
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()

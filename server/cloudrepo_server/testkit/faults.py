@@ -1,7 +1,7 @@
 """Faults: failures that a test asks a repository to produce.
 
-A fault matches some requests, by their kind, method, path, project and user. It fires for all of
-them, for every n-th, or a limited number of times.
+A fault matches some requests, by their kind, method, path, project and user. It fires for each of
+them or for every n-th, and at most `times` times.
 """
 
 import re
@@ -46,7 +46,7 @@ class Fault(
 
 
 class Status(Fault, tag="status", frozen=True, kw_only=True):
-    """A different response."""
+    """An error response with this status, instead of the normal response."""
 
     status: StatusCode
     reason: str | None = None
@@ -187,7 +187,7 @@ class InstalledFault(msgspec.Struct, eq=False):
         return True
 
     def undo(self) -> None:
-        """Do not count the last request: the fault had nothing to change in its response."""
+        """Subtract the last firing, because the fault had nothing to change in the response."""
         self.fired -= 1
 
 
@@ -223,10 +223,12 @@ class Faults:
     def fire(
         self, details: RequestFacts, *, with_project_only: bool = False
     ) -> list[InstalledFault]:
-        """Return the faults that fire for a request: the oldest, and those that combine with it.
+        """Return the faults that fire for a request.
 
-        `with_project_only` considers only faults for one project. The project of an upload is not
-        known before its form has been read, so uploads are matched twice.
+        These are all faults that match and combine, and the oldest fault that matches and does not
+        combine. `with_project_only` considers only faults for one project. The project of an upload
+        is not known before its form is read. So an upload is matched again by its project, if no
+        fault fired before.
         """
         firing: list[InstalledFault] = []
         for fault in self._installed.values():

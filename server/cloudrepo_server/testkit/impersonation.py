@@ -1,4 +1,4 @@
-"""Impersonations: repositories that are served under other hosts' URLs to a test's subprocesses."""
+"""Impersonations: a test's subprocesses reach a repository at the URLs of other hosts."""
 
 import contextlib
 import hmac
@@ -36,7 +36,7 @@ class UrlPrefix(msgspec.Struct, frozen=True):
         return _CLOUDREPO in self.path + "/"
 
     def relative_path(self, path: str) -> str | None:
-        """Return the part of a path after this prefix, or None if it is elsewhere."""
+        """Return the part of a path after this prefix, or None if the path is not below it."""
         if path == self.path or path.startswith(self.path + "/"):
             return path[len(self.path) :]
         return None
@@ -96,10 +96,16 @@ class Impersonations:
     def add(
         self, repository: str, repository_id: str, *, urls: Sequence[str], allow: Sequence[str]
     ) -> Impersonation:
-        """Serve a repository under these URLs, and allow connections to these hosts.
+        """Create and return an impersonation of a repository.
+
+        Args:
+            repository: the name of the repository.
+            repository_id: the id of the repository.
+            urls: the URLs under which the repository is served.
+            allow: the real hosts to which connections are allowed.
 
         Raises:
-            InvalidError: one is not an http or https URL, or not a host name.
+            InvalidError: a URL is not an http or https URL, or a host is not a host name.
         """
         impersonation = Impersonation(
             repository,

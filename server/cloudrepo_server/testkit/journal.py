@@ -26,7 +26,7 @@ class RequestDetails(msgspec.Struct):
     project: str | None = None
     filename: str | None = None
     form: msgspec.Raw | None = None
-    """The form's fields, encoded as JSON: this takes a fifth of the memory."""
+    """The form's fields, encoded as JSON, which takes a fifth of the memory of a dict."""
     bytes_sent: int = 0
     """The size of the response's body, as far as it was sent."""
 

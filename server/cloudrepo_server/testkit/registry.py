@@ -60,7 +60,7 @@ class TestkitRegistry:
             self.journal(repository_id).add(entry)
 
     def record_blocked_request(self, repository_id: str, method: str, url: str) -> Entry:
-        """Record that a subprocess of a test was kept from another host; return the entry."""
+        """Record a request that the proxy blocked, as its host is not allowed; return the entry."""
         host = urlsplit(url if "://" in url else f"//{url}").hostname
         entry = Entry(method=method, path=url, user_agent="", status=403)
         entry.reason = f"{host} may not be reached from this test"
@@ -135,6 +135,6 @@ class TestkitRegistry:
     def _require_exclusive_storage(self, what: str) -> None:
         if self._shared:
             raise ExclusiveStorageRequiredError(
-                f"{what} belongs to one server, but this server shares its store with others: "
-                "start a server with a store of its own."
+                f"{what} needs a server that does not share its store: "
+                "start one with a store of its own."
             )

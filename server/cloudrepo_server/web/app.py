@@ -105,10 +105,10 @@ def create_application(
     health = Health(organization, in_flight)
     router.add_get("/healthz", health.alive)
     router.add_get("/readyz", health.ready)
-    # Clients that wait with an upload's body send it only after authentication.
+    # A client that sends `Expect: 100-continue` is asked for the body only after authentication.
     router.add_route("*", PRIVATE + "{below:.*}", handle_private, expect_handler=delay_continue)
     router.add_route("*", PUBLIC + "{below:.*}", handle_public, expect_handler=delay_continue)
-    # Each of these declares whether it requires the admin user (`web/admin/access.py`).
+    # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
     portal = Portal(organization)
     application.on_cleanup.append(lambda _: portal.close())

@@ -98,8 +98,8 @@ def test_only_unreferenced_objects_are_deleted(data_folder: DataFolder) -> None:
             assert index.get(f"/{project}/{archive.filename}.metadata").content == archive.metadata
         log = index.server.process.log
         assert (
-            "Garbage collection deleted what a killed server left: 1 blobs, 1 deleted repositories"
-            in log
+            "Garbage collection deleted what a killed server left: "
+            "blobs: 1, leftovers of deleted repositories: 1, " in log
         )
     assert data_folder.files() == before
     assert not (data_folder.store / "blobs" / "0123456789abcdef").exists()

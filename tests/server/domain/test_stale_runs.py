@@ -108,9 +108,9 @@ def test_the_sweep_command_uses_the_admin_api(own_server: Server) -> None:
         *("--url", own_server.url + "/", "--runs-older-than", "1d"), login=own_server.admin
     )
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "Removed 0 repositories and 0 users of 0 stale test runs.\n"
+    assert result.stdout == "Removed repositories: 0, users: 0 (of stale pytest sessions: 0).\n"
     result = sweep("--url", own_server.url, "--runs-older-than", "0s", login=own_server.admin)
-    assert result.stdout == "Removed 1 repositories and 1 users of 1 stale test runs.\n"
+    assert result.stdout == "Removed repositories: 1, users: 1 (of stale pytest sessions: 1).\n"
     assert list_names(own_server) == set()
 
 

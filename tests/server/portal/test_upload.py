@@ -77,7 +77,7 @@ def test_a_file_that_is_too_large_is_rejected(browser: Browser, index: Index) ->
         in browser.get(f"/portal/repositories/{index.name}/upload").text
     )
     page = browser.upload(index.name, wheel(padding=3 << 20), status=413)
-    assert "is too large: the limit of this repository is 1048576 bytes" in page.text
+    assert "is too large: the limit is 1048576 bytes" in page.text
 
 
 def test_a_form_without_a_file_is_rejected_with_a_message(browser: Browser, index: Index) -> None:

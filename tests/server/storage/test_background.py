@@ -51,7 +51,7 @@ def test_a_storage_failure_of_a_task_is_ignored() -> None:
     reported: list[object] = []
 
     async def work() -> None:
-        raise StorageError("the storage did not respond")
+        raise StorageError("the store did not respond")
 
     async def start_and_close() -> None:
         loop = asyncio.get_running_loop()

@@ -69,13 +69,13 @@ class NewToken(Body, kw_only=True):
 
 
 class Sweep(Body, kw_only=True):
-    """The age in seconds of the pytest sessions whose leftovers are deleted."""
+    """The minimum age in seconds of the pytest sessions whose leftovers are deleted."""
 
     runs_older_than: Annotated[float, Meta(ge=0)]
 
 
 class FileChange(Body, kw_only=True):
-    """Changes of a file. `yanked` is true, the reason of a yank, or false to undo a yank."""
+    """Changes of a file. `yanked` is true or a reason to yank it, or false to undo the yank."""
 
     yanked: bool | str | UnsetType = UNSET
     upload_time: Time | UnsetType = UNSET

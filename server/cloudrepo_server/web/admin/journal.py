@@ -23,7 +23,7 @@ class JournalApi:
         self._organization = organization
 
     async def list_requests(self, request: web.Request) -> web.Response:
-        """List the newest `limit` requests that arrived after request number `after`."""
+        """List the newest `limit` completed requests that arrived after request number `after`."""
         journal = await self._journal(request)
         after, limit = _parse_count(request, "after"), _parse_count(request, "limit")
         requests = journal.completed(after=after or 0, limit=limit)

@@ -176,7 +176,7 @@ class RequestResponse(msgspec.Struct, kw_only=True):
 class RequestsResponse(msgspec.Struct):
     """The journal, oldest request first.
 
-    `last` is the number of the newest request that arrived, from 1, or 0 if none arrived.
+    `last` is the number of the newest request. The first has number 1; 0 means no request.
     """
 
     requests: list[RequestResponse]

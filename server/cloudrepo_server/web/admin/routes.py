@@ -62,8 +62,8 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
     )
     journal, faults = JournalApi(organization), FaultApi(organization)
     impersonations = ImpersonationApi(organization, proxy)
-    one = "/api/repositories/{name}"
-    project, file = one + "/projects/{project}", one + "/files/{filename}"
+    repository = "/api/repositories/{name}"
+    project, file = repository + "/projects/{project}", repository + "/files/{filename}"
     return [
         Operation(
             "GET", "/api/repositories", repositories.list_repositories, r.RepositoriesResponse
@@ -77,16 +77,16 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             status=_CREATED,
             rejections=_CONFLICT,
         ),
-        Operation("GET", one, repositories.show_repository, r.RepositoryResponse),
+        Operation("GET", repository, repositories.show_repository, r.RepositoryResponse),
         Operation(
             "PATCH",
-            one,
+            repository,
             repositories.change_repository,
             r.RepositoryResponse,
             body=b.RepositorySettings,
         ),
-        Operation("DELETE", one, repositories.delete_repository, status=_NO_CONTENT),
-        Operation("GET", one + "/projects", repositories.list_projects, r.ProjectsResponse),
+        Operation("DELETE", repository, repositories.delete_repository, status=_NO_CONTENT),
+        Operation("GET", repository + "/projects", repositories.list_projects, r.ProjectsResponse),
         Operation("GET", project, repositories.show_project, r.ProjectResponse),
         Operation(
             "PATCH",
@@ -114,7 +114,7 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
         Operation("DELETE", file, repositories.delete_file, status=_NO_CONTENT),
         Operation(
             "GET",
-            one + "/requests",
+            repository + "/requests",
             journal.list_requests,
             r.RequestsResponse,
             rejections=_CONFLICT,
@@ -122,24 +122,28 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
         ),
         Operation(
             "DELETE",
-            one + "/requests",
+            repository + "/requests",
             journal.clear_requests,
             status=_NO_CONTENT,
             rejections=_CONFLICT,
         ),
         Operation(
             "GET",
-            one + "/connection",
+            repository + "/connection",
             ConnectionApi(organization).show_connection,
             r.ConnectionResponse,
             query={"user": {"type": "string"}},
         ),
         Operation(
-            "GET", one + "/faults", faults.list_faults, r.FaultsResponse, rejections=_CONFLICT
+            "GET",
+            repository + "/faults",
+            faults.list_faults,
+            r.FaultsResponse,
+            rejections=_CONFLICT,
         ),
         Operation(
             "POST",
-            one + "/faults",
+            repository + "/faults",
             faults.create_fault,
             r.FaultResponse,
             body=FaultSpecification,
@@ -148,21 +152,21 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
         ),
         Operation(
             "DELETE",
-            one + "/faults",
+            repository + "/faults",
             faults.clear_faults,
             status=_NO_CONTENT,
             rejections=_CONFLICT,
         ),
         Operation(
             "DELETE",
-            one + "/faults/{id}",
+            repository + "/faults/{id}",
             faults.delete_fault,
             status=_NO_CONTENT,
             rejections=_CONFLICT,
         ),
         Operation(
             "POST",
-            one + "/impersonations",
+            repository + "/impersonations",
             impersonations.create_impersonation,
             r.ImpersonationResponse,
             body=b.NewImpersonation,
@@ -171,7 +175,7 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
         ),
         Operation(
             "DELETE",
-            one + "/impersonations/{id}",
+            repository + "/impersonations/{id}",
             impersonations.delete_impersonation,
             status=_NO_CONTENT,
             rejections=_CONFLICT,

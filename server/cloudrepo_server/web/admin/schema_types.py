@@ -1,6 +1,6 @@
 """Types of fields in the admin API's bodies, and the fields of repository settings.
 
-The types put rules into the OpenAPI document. The domain checks the same rules again, because its
+Most types only describe rules in the OpenAPI document. The domain checks these rules, because its
 errors are clearer than those of a schema.
 """
 

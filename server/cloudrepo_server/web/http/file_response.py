@@ -33,7 +33,7 @@ async def file_response(
 
     Raises:
         FileNotFoundError: the file was deleted.
-        StorageError: the storage failed.
+        StorageError: the store failed.
     """
     sent = {**_HEADERS, **(headers or {}), "ETag": f'"{file.sha256}"'}
     if not_modified(request, file.sha256):

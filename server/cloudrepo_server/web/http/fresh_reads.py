@@ -7,7 +7,7 @@ from cloudrepo_server.domain.organization import Organization
 
 
 def require_fresh_reads(organization: Organization) -> Middleware:
-    """Return the middleware that makes a request's reads no older than its arrival."""
+    """Return the middleware that makes each request read data that is current at its arrival."""
 
     @web.middleware
     async def require_fresh(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,6 +1,6 @@
 """The requests that are in flight, so that shutdown can wait for them and their number is limited.
 
-`track_in_flight` counts them, `limit_in_flight` rejects those that are too many, and
+`track_in_flight` counts them, `limit_in_flight` rejects requests above the limit, and
 `close_if_body_unread` closes connections that cannot take another request.
 """
 
@@ -80,8 +80,8 @@ def track_in_flight(in_flight: InFlightRequests) -> Middleware:
 async def close_if_body_unread(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Close the connection after a response to a request whose body was not read.
 
-    The client waits for `100 Continue` and may send the body or not, or it stopped in the middle of
-    it. Only a closed connection is unambiguous for both sides (RFC 9110, 10.1.1).
+    The client may still send the body, or has sent only a part of it. So the server cannot tell
+    where the next request would begin (RFC 9110, 10.1.1).
     """
     response = await handler(request)
     if state_of(request).awaits_continue or response.status == _REQUEST_TIMEOUT:

@@ -66,8 +66,8 @@ async def read_form(
     Args:
         request: the request.
         form: receives the fields, one by one.
-        open_file: returns what receives the content of a file, or None to skip the file.
-        body: the request's body, if it must be read in a special way.
+        open_file: called for each file; returns a writer for its content, or None to skip it.
+        body: the chunks to parse instead of the request's own body.
 
     Raises:
         InvalidError: the body is not a valid form.

@@ -41,11 +41,11 @@ class RequestState(msgspec.Struct):
     scheme: str | None = None
     """The scheme that a trusted proxy in front of this server reported, if any."""
     impersonated_path: str | None = None
-    """The path on this server that a request to an impersonated host is handled as."""
+    """For a request to an impersonated host: the path of this server that is served instead."""
     impersonating_repository_id: str | None = None
     """The id of the repository that impersonates the host; the path contains only its name."""
     principal: Principal | None = None
-    """The authenticated user, if known before any credentials were read."""
+    """The principal of an anonymous read from an impersonated public index; otherwise None."""
     index_path: IndexPath | None = None
     """The parsed path of a request to a repository."""
     repository: Repository | None = None

@@ -56,7 +56,7 @@ class StreamedResponse(web.StreamResponse):
 async def send_if_streamed(
     request: web.BaseRequest, response: web.StreamResponse
 ) -> web.StreamResponse:
-    """Send a streamed response; leave sending any other response to aiohttp."""
+    """Send a response if it is a `StreamedResponse`, and return it; aiohttp sends all others."""
     if isinstance(response, StreamedResponse):
         await response.send(request)
     return response

@@ -1,4 +1,4 @@
-"""The proxy through which a test's subprocesses reach impersonated hosts, and allowed real ones.
+"""The proxy through which subprocesses reach impersonated hosts and the allowed real hosts.
 
 Each impersonation has credentials for the proxy, which keep the subprocesses of parallel tests
 apart.

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.specs.simple_api import file_path, sort_versions
 from cloudrepo_server.web.http.paths import PRIVATE
@@ -55,8 +56,12 @@ async def project_json_response(
     """
     project = await repository.project(name)
     versions = _versions(project)
-    if project is None or not versions or (version is not None and version not in versions):
+    if project is None or not versions:
         raise repository.project_not_found(name)
+    if version is not None and version not in versions:
+        raise NotFoundError(
+            f"The project {name} has no version {version} in the repository {repository.name}."
+        )
     selected = version or sort_versions(versions)[-1]
     base = f"{origin}{PRIVATE}/{repository.name}"
     releases = {

@@ -14,7 +14,7 @@ from cloudrepo_server.web.impersonation.stream import CHUNK, Stream
 
 
 class Tunnel(msgspec.Struct, frozen=True):
-    """The host that a client of the proxy meant to connect to, and the impersonation it used."""
+    """The destination of a proxied connection, and the impersonation that the client uses."""
 
     impersonation: Impersonation
     scheme: str

@@ -16,7 +16,7 @@ _WRONG_DIGEST = "0" * 64
 
 
 class FaultyView(RepositoryView):
-    """A view of a repository that the faults of one request change."""
+    """A view of a repository, as changed by the faults of one request."""
 
     __slots__ = ("_faults",)
 
@@ -47,7 +47,10 @@ class FaultyView(RepositoryView):
         return await super().project_names() if stale is None else sorted(stale.snapshot)
 
     async def listing_revision(self) -> str:
-        """Return a revision of its own for a stale listing: it is cached by its revision."""
+        """Return the revision of the listing.
+
+        A stale listing gets a different revision, because listings are cached by revision.
+        """
         stale = self._stale_page()
         return await super().listing_revision() if stale is None else f"stale {stale.id}"
 

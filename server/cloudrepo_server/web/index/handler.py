@@ -102,7 +102,7 @@ class Index:
             return web.Response()
         try:
             if not faults:
-                # The project is known only now, and with it the faults that apply to it.
+                # Only now is the project known, so match the faults for one project.
                 project = state_of(request).details.project
                 facts = RequestFacts("POST", "/", "upload", project, principal.name)
                 faults = self._activate_faults(repository, facts, by_project=True)

@@ -1,4 +1,8 @@
-"""The middleware that writes the journal: one entry for each request to a repository."""
+"""The middleware that writes the journal.
+
+The journal has one entry for each GET, HEAD or POST request with a valid path to an existing
+repository. Other requests leave no entry.
+"""
 
 from time import monotonic
 
@@ -42,7 +46,7 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
             if repository is not None:
                 testkit.settle(repository.document.id, entry, anonymous=entry.user is None)
         if response.prepared:
-            # The body was streamed, which took longer than the response's first line.
+            # The entry has the time of the status line. Sending the streamed body took longer.
             entry.seconds = monotonic() - state.started
         return response
 
@@ -52,7 +56,7 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
 async def complete_journal_entry(request: web.Request, response: web.StreamResponse) -> None:
     """Complete the entry of a request with a response that is about to be sent.
 
-    A client that has received its response therefore finds it in the journal.
+    So the entry is complete before the client receives the response.
     """
     state = state_of(request)
     entry = state.details

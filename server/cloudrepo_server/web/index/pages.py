@@ -27,7 +27,7 @@ _HEADERS = {"Cache-Control": "max-age=0", "Vary": "Accept, Accept-Encoding, Auth
 
 
 class Page:
-    """A rendered page with its entity tag. It is compressed at the first request for that."""
+    """A rendered page with its entity tag, compressed when a client first accepts gzip."""
 
     __slots__ = ("_gzipped", "body", "tag")
 
@@ -76,7 +76,7 @@ def joined_header(request: web.BaseRequest, name: str) -> str:
 
 @lru_cache(_CACHED_HEADERS)
 def negotiate(accept: str, requested_format: str | None) -> str | None:
-    """Return the content type of a page, or None if the client accepts none of them.
+    """Return the content type of a page, or None if the client accepts no type of this server.
 
     `requested_format` is the query parameter `format`, which overrides the Accept header.
     https://packaging.python.org/specifications/simple-repository-api/#version-format-selection

@@ -47,6 +47,8 @@ async def find_read_target(repository: Repository, path: IndexPath) -> ReadTarge
         return ReadTarget(path.base, "page", name, local_project=project)
     filename = parts[1]
     if path.slash:
-        raise NotFoundError(f"The URL of a file does not end in a slash: {filename}")
+        raise NotFoundError(
+            f"Not found: remove the slash at the end of the URL of the file {filename}."
+        )
     kind: Literal["file", "metadata"] = "metadata" if filename.endswith(METADATA_SUFFIX) else "file"
     return ReadTarget(path.base, kind, name, filename, project)

@@ -114,7 +114,7 @@ class UpstreamClient:
     async def forward(
         self, request: web.Request, file: RemoteFile, url: str, via: Sequence[str]
     ) -> web.StreamResponse:
-        """Return the response with a file of another index, which is not sent yet.
+        """Return a response, not yet sent, with a file of another index.
 
         Args:
             request: its headers say which range is requested and what the client has already.

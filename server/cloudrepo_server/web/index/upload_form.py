@@ -28,20 +28,21 @@ class Upload(msgspec.Struct):
     file: StagedFile
     metadata: DeclaredMetadata
     _repository: Repository
-    _published: bool = False
+    _publish_called: bool = False
 
     async def publish(self, uploader: str) -> File:
         """Publish the file.
 
         Raises:
-            CloudRepoServerError: the upload was rejected; nothing was changed.
+            CloudRepoServerError: the upload failed. Unless the error is an `UncertainError`,
+                nothing was changed.
         """
-        self._published = True
+        self._publish_called = True
         return await self._repository.publish(self.file, self.metadata, uploader=uploader)
 
     def discard(self) -> None:
-        """Delete the staged file, unless it was published."""
-        if not self._published:
+        """Delete the staged file, unless `publish` was called, which deletes it on failure."""
+        if not self._publish_called:
             self.file.discard()
 
 
@@ -125,8 +126,8 @@ def _declared_metadata(form: _UploadForm, repository: Repository) -> DeclaredMet
 
 
 async def _with_crlf(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    # The `register` of distutils ends lines with LF instead of CRLF; its form begins with a line
-    # break. It has no file, so no file is changed here.
+    # The `register` of distutils ends lines with LF instead of CRLF. Such a form begins with a line
+    # break. It never has a file, so replacing LF changes no content.
     ends_with_lf: bool | None = None
     async for chunk in body:
         if ends_with_lf is None:

@@ -65,7 +65,7 @@ def observe_requests(observers: Sequence[Observer]) -> Middleware:
             observer.request_started()
         try:
             response = await handler(request)
-            # aiohttp, too, ignores that the client disconnected.
+            # Ignore a disconnected client, as aiohttp does.
             with contextlib.suppress(ConnectionError):
                 await response.prepare(request)
                 await response.write_eof()
@@ -110,7 +110,7 @@ def _repository(request: web.Request) -> str | None:
 
 
 def _route(request: web.Request) -> str:
-    # There are only a few routes, whatever clients request.
+    # Returns placeholders instead of the path, so that the metrics have few labels.
     resource = request.match_info.route.resource
     if resource is None:
         return "other"

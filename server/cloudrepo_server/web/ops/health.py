@@ -29,7 +29,7 @@ class Health:
         return json_response({"status": "ok"})
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Return 200 if requests are welcome, or 503 during shutdown and storage failures."""
+        """Return 200 if the server accepts requests, or 503 in a shutdown or storage failure."""
         if self._in_flight.stopping:
             return error_response(503, "The server is stopping.")
         try:
@@ -41,7 +41,7 @@ class Health:
             )
         except (StorageError, TimeoutError):
             # The response does not contain the error, which may name the store.
-            return error_response(503, "The storage does not respond.", {"Retry-After": "1"})
+            return error_response(503, "The store is not available.", {"Retry-After": "1"})
         return json_response({"status": "ready"})
 
     async def _check(self) -> None:

@@ -37,7 +37,8 @@ from cloudrepo_server.web.ops.exchange import CLIENT_DISCONNECTED, Exchange
 
 METRICS = "/metrics"
 
-# Clients may send any method; each one would occupy memory forever.
+# Clients may send any method. Each different label would stay in memory, so unknown methods are
+# counted together.
 _METHODS = frozenset(("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"))
 _CLIENT_ERRORS = 400
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)

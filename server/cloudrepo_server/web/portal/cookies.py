@@ -31,7 +31,8 @@ class Notice(msgspec.Struct, frozen=True):
 class Cookies:
     """The cookies of one portal; `shared` says whether other servers serve the same portal.
 
-    A browser that has not signed in has a signed session id too: the sign-in form needs a token.
+    A browser gets a session id before it signs in, because the CSRF token of the sign-in form is
+    derived from it.
     """
 
     def __init__(self, key: bytes, *, shared: bool) -> None:

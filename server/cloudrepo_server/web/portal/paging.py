@@ -35,8 +35,9 @@ def paginate(
 ) -> Pagination[T]:
     """Return the page that the parameter `page` of a query names.
 
-    A number beyond the last page returns the last page; anything invalid returns the first. Links
-    to other pages keep the parameters in `keep`.
+    A number beyond the last page returns the last page. A number of more than six digits, and
+    anything that is not a number, returns the first page. Links to other pages keep the parameters
+    in `keep`.
     """
     page_count = max(1, -(-len(items) // page_size))
     number = min(max(_page_number(query.get("page", "1")), 1), page_count)

@@ -70,7 +70,7 @@ class PortalRequest:
         self._new_notices.append(Notice(text, secret=secret))
 
     def render(self, template: str, *, status: int = 200, **context: object) -> web.Response:
-        """Return a page, with the notices that are due."""
+        """Return a page with the pending notices."""
         common: dict[str, Any] = {
             "organization": self.organization.name,
             "username": self.username,

@@ -24,7 +24,7 @@ def group_by_release(files: Iterable[File]) -> list[tuple[str | None, list[File]
 
 
 def latest_version(project: ProjectDocument) -> str | None:
-    """Return the version that an installer chooses if it is given none.
+    """Return the version that an installer chooses if no version is requested.
 
     That is the newest final release that is not yanked. If there is none, it is the newest
     pre-release, and after that the newest yanked release.

@@ -14,7 +14,7 @@ from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import repository_path, user_path
 
 _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
-"""Each unit, with how many of the previous unit it has; the first counts seconds."""
+"""Each unit's length in the previous unit, and its name. A minute is 60 seconds."""
 
 
 class Templates:

@@ -32,7 +32,7 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
   form.addEventListener("submit", () => {
     const button = form.querySelector("button[type=submit]");
     announcement.textContent = form.dataset.busy;
-    // Only after the form was submitted: a form with a disabled button would not be.
+    // Disable the button only after the browser has submitted the form.
     setTimeout(() => {
       button.disabled = true;
       button.textContent = form.dataset.busy;

@@ -50,7 +50,7 @@ _FILTERS = {
     "refusals": _Filter("Rejections", lambda event: event.kind == "rejection"),
     "pages": _Filter("Page views", lambda event: event.kind == "page"),
 }
-"""The filters by their name in the query string. "all" leaves out page views: they are too many."""
+"""The filters by their name in the query string. "all" leaves out page views, which are many."""
 
 
 async def show_all(request: PortalRequest) -> web.Response:

@@ -23,7 +23,8 @@ _STATUS_DESCRIPTIONS = {
     "active": "Accepts uploads, and installers can use its files.",
     "archived": "Rejects uploads, but installers can use its files.",
     "quarantined": "Rejects uploads, and hides its files from installers.",
-    "deprecated": "Accepts uploads, and installers can use its files, but it should be replaced.",
+    "deprecated": "Accepts uploads, and installers can use its files. "
+    "Users should switch to another project.",
 }
 
 

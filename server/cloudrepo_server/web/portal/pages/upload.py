@@ -31,7 +31,11 @@ async def show(request: PortalRequest) -> web.Response:
 
 
 async def upload(request: PortalRequest) -> web.Response:
-    """Publish the files of a form; one that is rejected does not affect the others."""
+    """Publish the files of a form.
+
+    A file that is rejected while it is published does not affect the others. A file that is too
+    large, or has an invalid name, rejects the whole form.
+    """
     repository = await request.repository()
     staged: list[StagedFile] = []
     outcomes: list[_Outcome] = []
