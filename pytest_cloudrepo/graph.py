@@ -16,7 +16,10 @@ from pytest_cloudrepo.package import Distribution
 
 
 class ReleaseDetails(TypedDict, total=False):
-    """The details of a release in a dependency graph; `cloudrepo_package` has the same defaults."""
+    """The details of a release in a dependency graph.
+
+    A detail that is also a parameter of `cloudrepo_package` has the same default.
+    """
 
     requires: Sequence[str]
     """The dependencies."""
@@ -75,7 +78,9 @@ def publications(graph: Graph) -> list[Publication]:
             for publication in _release_publications(project, version, description):
                 filename = publication.distribution.filename
                 if filename in found:
-                    raise PackageError(f"{project} {version}: the file {filename} already exists")
+                    raise PackageError(
+                        f"{project} {version}: another release has the same file name {filename}"
+                    )
                 found[filename] = publication
     return list(found.values())
 

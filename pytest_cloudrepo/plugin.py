@@ -76,7 +76,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Start the server during collection, unless the test may still be deselected."""
+    """Start the server if this test needs it, unless an option may still deselect the test."""
     config = item.config
     if _needs_server(item) and not any(config.getoption(name, None) for name in SELECTING_OPTIONS):
         _prestart(config)
@@ -89,7 +89,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Show the options that are set."""
+    """Return the line about the options that are set, or None."""
     options = config.stash[OPTIONS]
     parts = []
     if options.url:
@@ -99,7 +99,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if options.overwrite_protection:
         parts.append("overwrite protection on (ini)")
     if not parts and config.get_verbosity() > 0:
-        parts.append("one index server for this session, started for the first test that needs it")
+        parts.append("one index server for this session, if a test needs it")
     return f"cloudrepo: {', '.join(parts)}" if parts else None
 
 
@@ -151,7 +151,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Explain a failed comparison of secrets without showing them, as pytest itself would."""
+    """Explain a failed comparison without the secrets, which pytest's explanation contains."""
     if isinstance(left, Secret) or isinstance(right, Secret):
         return [f"{left!r} {op} {right!r}"]
     return None
@@ -250,7 +250,7 @@ def cloudrepo_venv_factory(
 
 @pytest.fixture(scope="session")
 def _cloudrepo_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Paths of folders, one for each test; they do not exist yet, as many tests need none."""
+    """Paths of folders for the tests and the server. They do not exist: many tests need none."""
     folder = tmp_path_factory.mktemp("cloudrepo")
     return (folder / str(number) for number in count())
 
@@ -298,7 +298,7 @@ def _connect(config: pytest.Config, options: Options, folder: Path) -> Server:
     run_server = config.stash[RUN_SERVER]
     if not options.url:
         run_server.start()
-    # Imported while the server starts, because the import of requests takes as long.
+    # Imported while the server starts, because importing requests takes about as long as that.
     from pytest_cloudrepo.client import Server
 
     if options.url:

@@ -24,7 +24,7 @@ _Section = TypeVar("_Section")
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The result that a resolver should have."""
+    """The expected result of the resolver."""
 
     satisfiable: bool
     """Whether a solution exists."""
@@ -49,24 +49,31 @@ class ResolverOptions:
     """Options for the resolver."""
 
     python: str | None = None
+    """The Python version to resolve for; by default the installed one."""
     prereleases: bool = False
+    """Whether pre-releases are allowed."""
     no_build: tuple[str, ...] = ()
+    """The projects whose sdists must not be built."""
     no_binary: tuple[str, ...] = ()
+    """The projects whose wheels must not be used."""
     universal: bool = False
+    """Whether to resolve for all platforms and Python versions."""
     python_platform: str | None = None
+    """The platform to resolve for; by default the present one."""
     required_environments: tuple[str, ...] | None = None
+    """The environments, as markers, that the solution must support."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scenario: its packages are in a repository, with the names that its file gives them."""
+    """A scenario. `load_scenario` publishes its packages under the names in the file."""
 
     name: str
     """The scenario's name."""
     root: tuple[str, ...]
     """The requirements to resolve."""
     expected: Expected
-    """The result that a resolver should have."""
+    """The expected result of the resolver."""
     environment: ScenarioEnvironment
     """The Python versions for the resolver."""
     resolver_options: ResolverOptions
@@ -204,7 +211,7 @@ def _section(kind: type[_Section], document: object, where: str) -> _Section:
     """Convert a section of the document to a dataclass, whose fields are the only valid keys."""
     place = f"{where}: " if where else ""
     if not isinstance(document, Mapping):
-        raise ScenarioError(f"{place}expected a table, not {document!r}")
+        raise ScenarioError(f"{place}expected a table or object, not {document!r}")
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type] # all of them are dataclasses
     unknown = [key for key in document if key not in known]
     if unknown:

@@ -29,8 +29,9 @@ METADATA_VERSION = "2.4"
 # The earliest time that a zip file can store: 1 January 1980.
 EARLIEST = 315532800
 
-# Files and folders that are not sources: in the root folder, and in every folder.
+# Files and folders that are not sources if they are in the root folder.
 NOT_SOURCES = re.compile(r"dist|build|\..*")
+# Files and folders that are not sources in any folder.
 LEFTOVERS = re.compile(r"__pycache__|.*\.egg-info|.*\.pyc")
 
 # Modules and packages in the root folder that are not installed.
@@ -162,20 +163,21 @@ def _wheel_file(tags: Sequence[str], build_tag: str | None) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _record(contents: Mapping[str, bytes], itself: str) -> bytes:
+def _record(contents: Mapping[str, bytes], record_path: str) -> bytes:
     record = io.StringIO()
     writer = csv.writer(record, lineterminator="\n")
     for name, content in sorted(contents.items()):
         writer.writerow((name, _digest(content), len(content)))
-    writer.writerow((itself, "", ""))
+    writer.writerow((record_path, "", ""))
     return record.getvalue().encode()
 
 
 def _metadata() -> str:
-    """Return the core metadata: the PKG-INFO of an sdist, or else that of pyproject.toml."""
+    """Return the core metadata: PKG-INFO in an sdist, or else generated from pyproject.toml."""
     if Path("PKG-INFO").is_file():
         return Path("PKG-INFO").read_text(encoding="utf-8")
-    import tomllib  # not in Python 3.7 to 3.10, which build sdists only
+    # Python has no tomllib before 3.11. Older Pythons build from sdists only, which have PKG-INFO.
+    import tomllib
 
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [

@@ -19,7 +19,11 @@ _NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff
 
 
 def project_name(name: object) -> str:
-    """Return a valid project name unchanged."""
+    """Check a project name, and return it unchanged.
+
+    Raises:
+        PackageError: the name is invalid.
+    """
     try:
         # packaging before version 26 accepts a trailing newline and some non-ASCII letters.
         if isinstance(name, str) and name.isascii() and name == name.strip():
@@ -34,7 +38,11 @@ def project_name(name: object) -> str:
 
 
 def project_version(version: object) -> str:
-    """Return a valid version in its normalized form."""
+    """Check a version, and return its normalized form.
+
+    Raises:
+        PackageError: the version is invalid.
+    """
     try:
         if isinstance(version, str):
             return str(Version(version))
@@ -44,7 +52,11 @@ def project_version(version: object) -> str:
 
 
 def requirement(text: object) -> Requirement:
-    """Return the parsed requirement."""
+    """Parse a requirement.
+
+    Raises:
+        PackageError: the requirement is invalid.
+    """
     try:
         return Requirement(one_line(text, "a requirement"))
     except InvalidRequirement as error:
@@ -54,12 +66,20 @@ def requirement(text: object) -> Requirement:
 
 
 def requirements(texts: object, what: str = "requires") -> list[Requirement]:
-    """Return the parsed requirements of a list."""
+    """Parse the requirements in a list.
+
+    Raises:
+        PackageError: this is not a list, or a requirement is invalid.
+    """
     return [requirement(text) for text in require_list(texts, what)]
 
 
 def extra_name(name: object) -> str:
-    """Return a valid name of an extra unchanged."""
+    """Check the name of an extra, and return it unchanged.
+
+    Raises:
+        PackageError: the name is invalid.
+    """
     try:
         return project_name(name)
     except PackageError:
@@ -69,28 +89,44 @@ def extra_name(name: object) -> str:
 
 
 def one_line(text: object, what: str) -> str:
-    """Return a string that fits into one line of metadata."""
+    """Check that a text is a string without line breaks and control characters, and return it.
+
+    Raises:
+        PackageError: the text is not such a string.
+    """
     if isinstance(text, str) and not _NOT_IN_A_LINE.search(text):
         return text
     raise PackageError(f"{what} must be a string of one line, not {text!r}")
 
 
 def require_list(texts: object, what: str) -> list[Any]:
-    """Return the items of a list; a string is not accepted as a list of its characters."""
+    """Check that a value is a list or tuple, not a string, and return its items as a new list.
+
+    Raises:
+        PackageError: the value is not a list.
+    """
     if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
         raise PackageError(f"{what} must be a list, such as ['...'], not {texts!r}")
     return list(texts)
 
 
 def require_mapping(mapping: object, what: str) -> dict[Any, Any]:
-    """Return the items of a mapping."""
+    """Check that a value is a mapping, and return a copy of it as a dict.
+
+    Raises:
+        PackageError: the value is not a mapping.
+    """
     if not isinstance(mapping, Mapping):
         raise PackageError(f"{what} must be a mapping, such as {{'...': ...}}, not {mapping!r}")
     return dict(mapping)
 
 
 def project_files(files: object) -> dict[PurePosixPath, bytes]:
-    """Return the contents of a project's files by path."""
+    """Check the paths and contents of a project's files, and return the contents by path.
+
+    Raises:
+        PackageError: a path or a content is invalid.
+    """
     if files is None:
         return {}
     return {

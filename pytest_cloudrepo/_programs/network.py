@@ -37,7 +37,7 @@ CONFLICT = 409
 
 
 class NoProxyError(ServerError):
-    """The server's proxy cannot be used: its storage is shared, or the proxy is unreachable."""
+    """The proxy cannot be used: the server shares its storage, or the proxy is unreachable."""
 
 
 class NetworkGuard:
@@ -135,7 +135,7 @@ def _require_reachable(proxy: str) -> None:
 
 def _trusted_authorities() -> str:
     """Return the user's CA bundle for requests, or else the default one of requests."""
-    from pathlib import Path  # only where another host is allowed
+    from pathlib import Path  # only if other hosts are allowed, or the server has an https URL
 
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 

@@ -166,7 +166,7 @@ class RunFolder:
     def remove(self) -> None:
         """Remove the folder and its scratch folder.
 
-        Files that another program holds open remain; a later session removes them.
+        Files that another program holds open may remain.
         """
         shutil.rmtree(self.scratch, ignore_errors=True)
         shutil.rmtree(self.path, ignore_errors=True)

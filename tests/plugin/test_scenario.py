@@ -184,7 +184,7 @@ def test_an_error_in_a_toml_file_is_reported_with_its_location(
             '[{"name": "a"}, {"name": "b"}]',
             "contains 2 scenarios: choose one by its name; the names are a, b",
         ),
-        ("[1]", "expected a table, not 1"),
+        ("[1]", "expected a table or object, not 1"),
         ('{"name": "a", "root": [], "expected": {}}', "Expected `object`, got `array`"),
         ("{", "line 1"),
     ],

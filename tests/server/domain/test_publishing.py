@@ -1,4 +1,4 @@
-"""Publishing: what happens to the blobs of an upload that fails at its last step."""
+"""Publishing: what happens to the blobs of an upload that fails."""
 
 from __future__ import annotations
 

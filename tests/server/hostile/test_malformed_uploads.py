@@ -140,7 +140,7 @@ BOMBS = {
     "a wheel in a wheel": zipped({"demo-1.0-py3-none-any.whl": wheel().data}),
     "an sdist of one large PKG-INFO": tarred({"demo-1.0/PKG-INFO": b"x" * (32 * MEBIBYTE)}),
     "gzip in gzip": gzip.compress(sdist().data),
-    "gzip of zeros": gzip.compress(b"\1" * (32 * MEBIBYTE)),
+    "gzip of one repeated byte": gzip.compress(b"\1" * (32 * MEBIBYTE)),
     "an sdist cut in the middle": sdist().data[: len(sdist().data) // 2],
 }
 
