@@ -31,9 +31,9 @@ class Api:
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
         self._session = _Session()
-        # The user's proxies and netrc file are not for this server,
+        # Ignore the user's proxies and netrc file.
         self._session.trust_env = False
-        # but the user's CA bundle is: the server may have a certificate of a company's authority.
+        # Use the user's CA bundle: the server may have a certificate of a company's authority.
         self._session.verify = user_ca_bundle() or True
         self._session.auth = _BasicAuth(username, password)
 

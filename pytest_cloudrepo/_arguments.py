@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_files(paths: Sequence[str | Path]) -> list[Path]:
-    """Return the paths of files.
+    """Check that each argument is one path, and return the arguments as `Path` objects.
 
     Raises:
         TypeError: an argument is not a path.
@@ -43,10 +43,10 @@ def check_command(arguments: Sequence[object]) -> None:
 
 
 def check_host(name: str) -> str:
-    """Return the name of a host.
+    """Check that a name is a host name, and return it unchanged.
 
     Raises:
-        ValueError: it is a URL, or has a port.
+        ValueError: the name is a URL, or has a port.
     """
     __tracebackhide__ = True
     if "/" in name or name.count(":") == 1:

@@ -186,7 +186,7 @@ class Server:
         return Token(created["id"], token, created["read_only"])
 
     def discard(self, repository: Repository) -> None:
-        """Delete a repository and its user; ignore errors, such as one that is already deleted."""
+        """Delete a repository and its user; ignore errors."""
         self._discard(repository, repository.user)
 
     def discard_all(self) -> None:
@@ -208,6 +208,6 @@ class Server:
 
 
 def unique_name(stem: str) -> str:
-    """Return a new name for a repository that begins with `stem`, as far as names allow it."""
+    """Return a unique name that begins with `stem`, without characters that are not allowed."""
     words = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-")[:NAME_STEM_LENGTH].rstrip("-")
     return f"{words}-{os.urandom(RANDOM_BYTES).hex()}".lstrip("-")

@@ -19,7 +19,7 @@ class Request:
     method: str
     """GET, HEAD or POST; CONNECT for an https connection to another host."""
     path: str
-    """The path of the URL; the whole URL of a request to another host."""
+    """The path of the URL. For a request to another host, the whole URL."""
     project: str | None
     """The normalized name of the requested project, if any."""
     filename: str | None
@@ -59,14 +59,14 @@ class Request:
 
 
 class Journal(list[Request]):
-    """The requests to a repository, oldest first: a list that does not change by itself."""
+    """The requests to a repository, oldest first, at the time of the call."""
 
     def __init__(self, requests: Iterable[Request], clear: Callable[[], None]) -> None:
         super().__init__(requests)
         self._clear = clear
 
     def uploads(self) -> list[Request]:
-        """Return the requests that uploaded a file, accepted or rejected."""
+        """Return the POST requests: uploads, accepted or rejected."""
         return [request for request in self if request.method == "POST"]
 
     def downloads(self, project: str | None = None) -> list[Request]:

@@ -15,7 +15,7 @@ from pytest_cloudrepo.errors import PackageError
 
 UNIVERSAL_TAG: Final = "py3-none-any"
 
-# Files that belong into the root folder of an sdist, and are not installed.
+# Files that belong in the root folder of an sdist, and are not installed.
 _SDIST_ROOT_FILES: Final = frozenset({"PKG-INFO", "pyproject.toml", "setup.py", "setup.cfg"})
 
 _MAX_FILENAME_LENGTH: Final = 255
@@ -89,8 +89,8 @@ class PackageFactory:
                 them.
             build_tag: the wheel's build tag, which begins with a digit.
             metadata_version: the version of the core metadata, from 1.0 to 2.6.
-            sdist: whether to write an sdist instead of a wheel. It can be built without network
-                access.
+            sdist: whether to write an sdist instead of a wheel. The sdist can be built without
+                network access.
 
         Raises:
             PackageError: an argument is invalid.

@@ -141,7 +141,7 @@ class Repository(RepositoryContents):
             retries: how often the tool repeats a failed request. By default the tool decides.
 
         Raises:
-            ValueError: the tool is unknown, or has no such setting.
+            ValueError: the tool is unknown, or has no setting for retries.
         """
         environ = self._environment.for_tool(tool, self.connection, retries=retries)
         return self._hidden(environ | self.guard)
@@ -163,7 +163,7 @@ class Repository(RepositoryContents):
             hosts: names such as `index.example.com`, without scheme and port.
 
         Raises:
-            ValueError: one is not a host name.
+            ValueError: an argument is not a host name.
         """
         __tracebackhide__ = True
         self._network_guard.allow(*map(_arguments.check_host, hosts))

@@ -23,7 +23,7 @@ class RepositorySettings(TypedDict, total=False):
     overwrite_protection: bool
     """Whether to reject uploads that would replace an existing file. Default: False."""
     public: bool
-    """Whether everybody may read it, at `/public/repositories`. Default: False."""
+    """Whether anyone may read the repository, at `/public/repositories`. Default: False."""
     dialect: str
     """The registry to imitate where registries differ. Default: `modern`."""
     max_file_size: int | None

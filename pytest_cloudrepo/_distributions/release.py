@@ -69,7 +69,7 @@ class Release:
             "Name": [validation.project_name(self.name)],
             "Version": [validation.project_version(self.version)],
             "Summary": [validation.one_line(self.summary, "the summary")],
-            # As a header: before metadata version 2.1 the body is not the description.
+            # A header, because metadata before version 2.1 cannot have the description in the body.
             "Description": [self.summary],
         }
         if self._is_at_least("2.1"):
@@ -191,7 +191,7 @@ def _for_extra(requirement: Requirement, extra: str) -> str:
     if requirement.marker is not None:
         marker = f"({requirement.marker}) and {marker}"
         requirement.marker = None
-    # A URL ends at a space; a semicolon right after it would belong to it.
+    # Without a space before the semicolon, the semicolon would become part of the URL.
     return f"{requirement}{' ' if requirement.url else ''}; {marker}"
 
 

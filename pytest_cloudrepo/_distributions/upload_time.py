@@ -11,7 +11,7 @@ def iso_format(moment: object) -> str:
     """Return a time in ISO 8601, as the admin API expects it.
 
     Raises:
-        PackageError: it is not a time, or has no time zone.
+        PackageError: `moment` is not a time, or has no time zone.
     """
     if isinstance(moment, str):
         try:

@@ -1,4 +1,4 @@
-"""Run a program to its end. This is the only module that starts subprocesses of a test."""
+"""Run a program and wait until it exits. Only this module starts subprocesses of a test."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def run(
     check: bool = True,
     secrets: Sequence[str] = (),
 ) -> CommandResult:
-    """Run a program to its end, with an empty standard input, and return its result.
+    """Run a program with an empty standard input, wait until it exits, and return its result.
 
     Args:
-        arguments: the program and its arguments. A program without a folder is searched on the
-            PATH of `environ`.
+        arguments: the program and its arguments. A program name without a folder is looked up
+            on the PATH of `environ`.
         environ: the complete environment of the program.
         cwd: the program's working directory. By default the present one.
         timeout: the seconds after which the program and all its descendants are stopped.
@@ -126,7 +126,7 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
         expired.set()
         _kill_tree(process)
 
-    # `process.wait` with a timeout polls, at intervals of up to 50 ms. Without one it does not.
+    # `process.wait` polls if it has a timeout, at intervals of up to 50 ms.
     timer = threading.Timer(timeout, stop)
     timer.daemon = True
     timer.start()
@@ -161,7 +161,7 @@ def _is_secret(word: str) -> bool:
 
 
 def _secret_of(word: str) -> str:
-    """Return the password of a URL with one, or else the whole word."""
+    """Return the password if the word is a URL with a password, or else the word."""
     return unquote(urlsplit(word).password or word)
 
 

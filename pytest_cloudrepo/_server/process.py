@@ -74,7 +74,7 @@ class RunServer:
         return f"<RunServer {self.name!r} of process {self._owner_pid}>"
 
     def attach(self) -> RunFolder:
-        """Determine the run's folder, without creating it."""
+        """Return the run's folder, without creating it."""
         if self.folder is None:
             self.folder = RunFolder(_parent_folder(self._config) / self.name)
         return self.folder
@@ -115,8 +115,8 @@ class RunServer:
         folder = self.attach()
         deadline = time.monotonic() + timeout
         while True:
-            # Look at the process before the state file: a server may become ready and then exit
-            # between the two. In the other order that would look like an exit during startup.
+            # Check the process before the state file. In the other order, a server that becomes
+            # ready and exits between the checks would seem to have exited during startup.
             pid, process = folder.pid(), folder.server_process()
             state = folder.state()
             if state is not None:
