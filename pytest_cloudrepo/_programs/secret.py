@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Final
+
+# The shortest passphrase that a server accepts. Masking shorter admin passwords would mask parts of
+# ordinary words.
+_SHORTEST_MASKED: Final = 8
 
 ISSUED: dict[str, None] = {}
 """The secrets of this pytest session that its output must not show, in the order of creation."""
@@ -24,11 +29,13 @@ class Secret(str):
 def issue(secret: str, *usernames: str) -> Secret:
     """Return a secret of this session, which is masked in program output and reports from now on.
 
+    An admin password of fewer than 8 characters is not masked.
+
     Args:
         secret: a passphrase, token or password.
         usernames: the user names that programs send with it. HTTP encodes both together.
     """
-    if secret:
+    if len(secret) >= _SHORTEST_MASKED:
         ISSUED[secret] = None
         for username in usernames:
             ISSUED[b64encode(f"{username}:{secret}".encode()).decode("ascii").rstrip("=")] = None

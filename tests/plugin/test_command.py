@@ -19,7 +19,7 @@ import pytest
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.masking import mask
 from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.errors import CloudRepoError
 from tests.support.wait import wait_until
 
@@ -270,6 +270,11 @@ def test_an_argument_of_type_secret_is_masked() -> None:
     assert mask(repr(result), [PASSWORD]) == repr(result)
 
 
+def test_a_short_admin_password_does_not_mask_parts_of_words() -> None:
+    issue("x", "ann@example.com")
+    assert python("-c", "print('example')").stdout == "example\n"
+
+
 def test_a_password_in_a_url_argument_is_masked() -> None:
     result = python("-c", "", "--index-url=http://someone@example.com:word@127.0.0.1:80/demo")
     assert result.args[-1] == "--index-url=http://someone@example.com:***@127.0.0.1:80/demo"
@@ -280,7 +285,7 @@ def test_no_secret_is_in_the_local_variables_of_a_traceback(pytester: pytest.Pyt
         """
         import os, sys
         from pytest_cloudrepo._programs import command
-        from pytest_cloudrepo._programs.secret import Secret
+        from pytest_cloudrepo._programs.secret import Secret, issue
 
         def test_it():
             command.run(
