@@ -97,7 +97,10 @@ def paths(index: Index) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A browser window of some width and colour scheme; `axe` is axe-core's source, if it runs."""
+    """A browser window of some width and colour scheme.
+
+    `axe` is the source of axe-core, or None to skip the accessibility check.
+    """
 
     page: Page
     width: int

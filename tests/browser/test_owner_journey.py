@@ -1,4 +1,4 @@
-"""An owner's work, from the first page to the last, in a real browser and with real clients."""
+"""An admin user's work in a real browser and with real clients."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def build(workstation: Workstation, data: bytes) -> Path:
 
 
 def installed_value(workstation: Workstation) -> int:
-    """Return the value in the installed module."""
+    """Return the constant that the installed module defines."""
     return int(
         workstation.run("python -c 'import cloudrepo_portal_demo as demo; print(demo.x)'").stdout
     )
@@ -194,7 +194,7 @@ def delete_repository_and_sign_out(portal: Portal) -> None:
     portal.page.wait_for_url(re.compile("/portal/sign-in$"))
 
 
-def test_an_owner_works_from_an_empty_server_to_a_revoked_user(
+def test_an_admin_user_works_from_an_empty_server_to_a_revoked_user(
     portal: Portal, workstation: Workstation
 ) -> None:
     create_repository_and_user(portal)

@@ -1,6 +1,6 @@
 """The pictures of the portal tour, docs/portal-tour.md.
 
-This command takes them again:
+To take them again, run:
 
     CLOUDREPO_SCREENSHOTS=docs/images/portal tox -e portal -- -k portal_tour
 """

@@ -1,4 +1,4 @@
-"""Concurrent writers on two servers that share a store, one of which is killed meanwhile."""
+"""Concurrent writers on two servers that share a store. One of the servers is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def uploads_per_writer(request: pytest.FixtureRequest) -> int:
 
 
 def create_writers(index: Index, second_server: Server) -> list[Writer]:
-    """Return writers of which one half begins with each server."""
+    """Return writers; half of them start with the first server, half with the second."""
     index_on_second = index_through(second_server, index)
     orders = ([index, index_on_second], [index_on_second, index])
     return [Writer(list(orders[number % 2])) for number in range(2 * WRITERS_PER_SERVER)]
@@ -124,7 +124,7 @@ def stored_files(index: Index) -> dict[str, str]:
 def test_exactly_one_upload_of_each_file_name_succeeds_under_overwrite_protection(
     index: Index, second_server: Server, uploads_per_writer: int
 ) -> None:
-    """Every writer uploads every file name, with content and in an order of its own."""
+    """Every writer uploads every file name, in a different order and with different content."""
     index.set(overwrite_protection=True)
     writers = create_writers(index, second_server)
 

@@ -33,12 +33,12 @@ def index(flaky_server: Server) -> Index:
 
 
 def once_per_path(action: Action, methods: str, *parts: str) -> Policy:
-    """Return a policy that takes the action at the first request for each of certain paths.
+    """Return a policy that takes the action once for each path that contains one of `parts`.
 
     Args:
         action: the action.
-        methods: the methods of these requests, separated by `|`.
-        *parts: each such path contains one of these.
+        methods: the methods of the requests that count, separated by `|`.
+        *parts: parts of paths.
     """
     seen: Counter[str] = Counter()
 
@@ -126,7 +126,7 @@ def test_an_unavailable_store_is_reported_without_its_address(
 def test_an_upload_leaves_nothing_if_the_store_fails_before_the_end(
     index: Index, second_server: Server, network: FlakyNetwork, engine: Engine
 ) -> None:
-    """The store fails after each number of successful writes, until the upload succeeds."""
+    """The store fails after 0, 1, 2, ... writes, until the upload succeeds."""
     index_on_second = index_through(second_server, index)
     incomplete = engine.incomplete_uploads()
     large, small = wheel("large", padding=12 << 20), wheel()
@@ -154,7 +154,7 @@ def test_an_upload_leaves_nothing_if_the_store_fails_before_the_end(
 
 
 def refuse_writes_after(number: int) -> Policy:
-    """Return a policy that forwards this number of writes and refuses all later ones."""
+    """Return a policy that forwards this number of writes, and then refuses connections."""
     forwarded = 0
 
     def policy(method: str, _path: str) -> Action:

@@ -141,7 +141,9 @@ def test_a_presigned_url_still_works_after_the_file_was_replaced(presigned_index
     assert requests.get(second_url, timeout=60).content == second.data
 
 
-def test_undoing_a_change_is_seen_as_a_change(index: Index, index_on_second: Index) -> None:
+def test_a_document_that_returns_to_its_earlier_content_has_a_new_revision(
+    index: Index, index_on_second: Index
+) -> None:
     """A store may give equal content equal tags, so each document contains a new revision."""
     name = wheel().filename
     index.publish(wheel())

@@ -157,7 +157,7 @@ def test_a_slow_upload_does_not_replace_a_file_that_became_protected_meanwhile(
 def test_an_upload_fails_if_a_sweep_deleted_its_content(
     index: Index, paused_server: Server, network: FlakyNetwork, sweep: Sweep
 ) -> None:
-    """The upload took longer than the age from which the sweep deletes."""
+    """The upload took longer than the sweep's minimum age."""
     index.publish(OTHER_CONTENT)
     started = monotonic()
     upload = PausedUpload(index, paused_server, Pause(network, Action.FORWARD))
@@ -230,7 +230,10 @@ def test_a_sweep_keeps_a_new_object_with_the_name_of_a_leftover(
 def test_a_deletion_also_deletes_a_repository_that_was_recreated_meanwhile(
     index: Index, paused_server: Server, network: FlakyNetwork, engine: Engine, url: str
 ) -> None:
-    """Both servers delete the repository, and the other one recreates it before the first ends."""
+    """The paused server deletes the repository.
+
+    Before it finishes, the other server deletes and recreates the repository.
+    """
     pause = Pause(network, Action.FORWARD, folder="/repositories")
     with ThreadPoolExecutor(1) as pool:
         deletion = pool.submit(paused_server.api, "DELETE", f"/repositories/{index.name}")
@@ -250,7 +253,10 @@ def test_a_deletion_also_deletes_a_repository_that_was_recreated_meanwhile(
 def test_a_suspended_sweep_does_not_delete_a_document_in_place_of_a_tombstone(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a suspension, another server may use the name again; so the sweep deletes nothing."""
+    """A sweep that was suspended does not delete a tombstone that it read before.
+
+    Another server may have created a document under the same key meanwhile.
+    """
     for name, value in engine.environ().items():
         monkeypatch.setenv(name, value)
     moment = 0.0

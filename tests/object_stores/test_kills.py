@@ -47,7 +47,7 @@ class InterruptedChange:
         return Action.FORWARD
 
     def expected_responses(self) -> Counter[Write]:
-        """Return the writes that the store responds to before the server may be killed."""
+        """Return the writes to which the store must respond before the server is killed."""
         write = self.interrupted_write if self.action is Action.HOLD_RESPONSE else None
         return self.forwarded + Counter([] if write is None else [write])
 
@@ -115,8 +115,9 @@ def test_a_server_killed_during_or_after_any_write_leaves_the_old_or_the_new_sta
     sweep: Sweep,
     action: Action,
 ) -> None:
-    """All kinds of changes share each kill, and the writes of each change are counted separately.
+    """One kill interrupts one change of each kind.
 
+    The writes of each change are counted separately.
     For the store, "before a write" is the same moment as "after the previous write".
     """
     changes = Changes(second_server, second_server.user(), engine, url)
@@ -149,9 +150,9 @@ def test_a_server_killed_during_or_after_any_write_leaves_the_old_or_the_new_sta
 
 
 def checked_state(change: Change, status: int | None, second_server: Server) -> object:
-    """Return the state, after checking it.
+    """Check and return the state.
 
-    It is the new state after a response, and otherwise the old or the new one.
+    If there was a response, it is the new state, else the old or the new state.
     """
     assert status in (None, 200, 201, 204), (change.name, status)
     state = change.read_state(second_server)

@@ -1,4 +1,4 @@
-"""The number of reads from the store: one concurrent read for each document of a request."""
+"""A request reads each document once from the store, and all documents at the same time."""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ class UnconditionalStore(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def unconditional_store(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a store that ignores conditions; the parameter is its `honours_create`."""
+    """The URL of a store that ignores conditions.
+
+    A true parameter makes it honour one condition: that the object does not exist yet.
+    """
     handler = type(
         "Handler",
         (UnconditionalStore,),

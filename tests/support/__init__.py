@@ -1,1 +1,1 @@
-"""What the server's tests stand on: a running server, archives, forms, and raw connections."""
+"""Shared code of the tests: a running server, archives, forms, raw connections, and more."""

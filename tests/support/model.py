@@ -141,7 +141,10 @@ class StoredUser:
 
 @dataclass
 class StoredToken:
-    """A token, and the repository for which it is valid; not a later one with the same name."""
+    """A token.
+
+    It is valid for this repository, but not for a later repository with the same name.
+    """
 
     secret: str
     repository: StoredRepository

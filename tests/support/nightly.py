@@ -1,4 +1,4 @@
-"""The duration of the tests that search at random: short in the suite, or a whole night."""
+"""The duration of tests with random input: short by default, long in a nightly run."""
 
 from __future__ import annotations
 

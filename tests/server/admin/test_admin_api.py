@@ -340,7 +340,7 @@ def test_a_file_name_alone_identifies_a_file_of_any_project(index: Index) -> Non
 
 
 @pytest.mark.parametrize("path", ["/repositories", "/users", "/tokens", "/repositories/missing"])
-def test_missing_and_other_credentials_are_rejected(server: Server, path: str) -> None:
+def test_requests_without_the_admin_credentials_are_rejected(server: Server, path: str) -> None:
     for auth, status in (
         (None, 401),
         ((server.admin[0], "wrong-password"), 401),
@@ -366,7 +366,9 @@ def test_no_spelling_of_a_path_bypasses_authentication(server: Server, path: str
     ("method", "path"),
     [("PUT", "/repositories"), ("POST", "/repositories/demo"), ("DELETE", "/users")],
 )
-def test_other_methods_get_405_with_an_allow_header(server: Server, method: str, path: str) -> None:
+def test_unsupported_methods_get_405_with_an_allow_header(
+    server: Server, method: str, path: str
+) -> None:
     response = server.api(method, path)
     assert_error(response, 405)
     assert "GET" in response.headers["Allow"] or "PATCH" in response.headers["Allow"]

@@ -98,7 +98,7 @@ def test_switching_protection_affects_the_next_upload(index: Index) -> None:
 
 @pytest.mark.parametrize("protection", [True, False])
 @pytest.mark.parametrize("padding", [0, 2 << 20])
-def test_the_setting_at_the_end_of_an_upload_decides(
+def test_the_setting_at_the_end_of_an_upload_applies_to_it(
     index: Index, padding: int, *, protection: bool
 ) -> None:
     first, second = variants(2, padding=padding)
@@ -149,11 +149,9 @@ def test_concurrent_uploads_of_different_files_all_succeed(protected: Index) -> 
     assert set(protected.files()) == {archive.filename for archive in archives}
 
 
-def test_the_setting_when_the_file_becomes_visible_decides(
+def test_protection_switched_on_while_the_archive_is_read_applies_to_the_upload(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Protection that is switched on while the archive is read applies to the upload."""
-
     async def scenario() -> None:
         organization = Organization(
             "example", LocalStorage.in_memory(), admin_username="a", admin_password="b"

@@ -108,7 +108,7 @@ def test_an_upload_with_an_unknown_outcome_keeps_its_blobs(padding: int) -> None
     assert count_blobs_after([wheel(padding=padding)], raises=UncertainError, error=error) == 2
 
 
-def test_a_file_whose_blobs_were_deleted_is_replaced_by_the_previous_one(
+def test_the_previous_file_is_restored_if_the_blobs_of_its_replacement_were_deleted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def scenario() -> None:

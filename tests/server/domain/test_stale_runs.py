@@ -48,7 +48,7 @@ def sweep(*arguments: str, login: tuple[str, str]) -> subprocess.CompletedProces
 
 
 def make_old(folder: Path, names: set[str]) -> None:
-    """Change the time at which these documents were written to long ago."""
+    """Set the modification time of these documents to long ago."""
     for path in folder.rglob("*.json"):
         document = json.loads(path.read_text("utf-8"))
         if names & {document.get("email"), document.get("name")}:
@@ -147,7 +147,7 @@ def test_a_failed_sweep_prints_one_line(
 
 
 @pytest.mark.parametrize("response", [b"HTTP/1.1 200 OK\r\n\r\n<html>", b"nonsense\r\n", b""])
-def test_another_kind_of_server_is_recognized(response: bytes) -> None:
+def test_a_sweep_of_another_kind_of_server_fails_without_a_traceback(response: bytes) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.wfile.write(response)

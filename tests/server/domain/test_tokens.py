@@ -50,7 +50,7 @@ def test_a_token_is_accepted_as_a_bearer_token(index: Index, scheme: str) -> Non
     assert index.send(encode(fields(wheel())), auth=None, headers=headers).status_code == 200
 
 
-def test_a_token_keeps_its_own_permission_under_the_name_of_a_user(index: Index) -> None:
+def test_a_token_keeps_its_permission_if_the_user_name_is_that_of_a_user(index: Index) -> None:
     token = create(index, read_only=True)["token"]
     response = index.send(encode(fields(wheel())), **basic(token, index.username))
     assert response.status_code == 403

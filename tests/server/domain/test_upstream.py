@@ -55,7 +55,7 @@ def test_a_local_file_hides_an_upstream_file_with_the_same_name(
     assert repository.file(OLD).content == OLD.data
 
 
-def test_a_page_shows_what_the_upstream_publishes_and_deletes(server: Server, base: Index) -> None:
+def test_a_page_follows_uploads_and_deletions_in_the_upstream(server: Server, base: Index) -> None:
     repository = server.repository(upstream=[base.name])
     assert repository.get("/demo/").status_code == 404
     base.publish(OLD)

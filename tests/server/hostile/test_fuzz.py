@@ -1,4 +1,4 @@
-"""Random input causes no server error, no hang, no memory growth, and no file elsewhere."""
+"""Random input causes no server error, hang, memory growth, or file outside the data folder."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Victim:
         return {path for path in self.folder.rglob("*") if self.data not in path.parents}
 
     def check(self, outside: set[Path]) -> None:
-        """Check the log, the memory use, and that no file was written elsewhere."""
+        """Check the log, the memory use, and that no file was written outside the data folder."""
         process = self.index.server.process
         assert "Traceback" not in process.log
         assert " 500 " not in process.log

@@ -204,7 +204,7 @@ def test_a_client_that_stops_reading_is_disconnected(start_server: StartServer) 
 
 
 def test_a_slow_client_that_keeps_sending_is_not_disconnected(start_server: StartServer) -> None:
-    """An upload may take longer than the timeout if some of it arrives all the time."""
+    """An upload may take longer than the timeout if data keeps arriving."""
     timeout = 4 * STALL
     index = started(start_server, "--stall-timeout", str(timeout))
     form = encode(fields(wheel(padding=100)))

@@ -1,4 +1,4 @@
-"""Many concurrent clients, idle and stalled ones among them: all others are served."""
+"""Idle and stalled clients do not keep the server from serving many others."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def head(request_line: str, *headers: str) -> bytes:
         ("GET http://index.example:81/ HTTP/1.1", (False, "http", "index.example", 81)),
     ],
 )
-def test_a_request_has_a_destination(
+def test_the_method_scheme_host_and_port_are_parsed(
     request_line: str, destination: tuple[bool, str, str, int]
 ) -> None:
     request = parse_proxy_request(head(request_line, CREDENTIALS))
@@ -58,7 +58,7 @@ def test_a_request_that_is_not_for_a_proxy_is_rejected(data: bytes) -> None:
         "Proxy-Authorization: Basic /w==",
     ],
 )
-def test_a_request_without_valid_credentials_has_none(header: str) -> None:
+def test_missing_or_invalid_credentials_are_parsed_as_none(header: str) -> None:
     request = parse_proxy_request(head("CONNECT index.example:443 HTTP/1.1", header))
     assert request.credentials is None
 

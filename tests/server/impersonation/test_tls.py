@@ -1,4 +1,4 @@
-"""`--tls`: the same server over HTTPS, and provenance, which only pages over HTTPS have."""
+"""`--tls`: the server over HTTPS. Only pages over HTTPS link to provenance."""
 
 from __future__ import annotations
 

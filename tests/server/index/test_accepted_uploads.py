@@ -107,7 +107,9 @@ def test_the_journal_lists_all_values_of_a_repeated_field(index: Index) -> None:
 @pytest.mark.parametrize(
     "name", ["version", "filetype", "md5_digest", "blake2_256_digest", "requires_python", "comment"]
 )
-def test_empty_and_unknown_values_count_as_missing(index: Index, name: str, unknown: str) -> None:
+def test_empty_values_and_the_text_unknown_count_as_missing(
+    index: Index, name: str, unknown: str
+) -> None:
     assert index.upload(wheel(), **{name: unknown}).status_code == 200
     assert index.files()["demo-1.0-py3-none-any.whl"].get("requires-python") is None
 
@@ -133,12 +135,14 @@ def test_every_metadata_version_is_accepted(index: Index, version: str) -> None:
 
 
 @pytest.mark.parametrize("declared", ["1.0", "2.3", "2.6", "3.0", "nonsense"])
-def test_the_forms_metadata_version_may_differ_from_the_files(index: Index, declared: str) -> None:
+def test_the_metadata_version_of_the_form_may_differ_from_that_of_the_file(
+    index: Index, declared: str
+) -> None:
     response = index.upload(wheel(metadata_version="2.4"), metadata_version=declared)
     assert response.status_code == 200
 
 
-def test_other_fields_of_the_form_may_differ_from_the_file(index: Index) -> None:
+def test_the_metadata_of_the_form_may_differ_from_those_of_the_file(index: Index) -> None:
     archive = wheel(requires_python=">=3.8")
     declared = {"requires_python": ">=2.7", "summary": "another", "pyversion": "cp27"}
     assert index.upload(archive, **declared).status_code == 200

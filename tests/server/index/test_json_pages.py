@@ -25,7 +25,7 @@ POETRY = "application/vnd.pypi.simple.v1+json, */*;q=0.1"
 
 
 def content_type(index: Index, accept: str | None, query: str = "") -> str:
-    """Return the content type of the root page, which that of a project must equal."""
+    """Return the content type of the root page, after checking that project pages have the same."""
     index.publish(wheel())
     found = set()
     for below in ("/", "/demo/"):

@@ -40,7 +40,7 @@ def large() -> Archive:
 
 @pytest.fixture
 def index(own_server: Server) -> Index:
-    """A repository on a server that has imported all modules: it did each operation once."""
+    """A repository on a server that has done each operation once, so all modules are imported."""
     index = own_server.repository()
     index.publish(wheel("warm", padding=2 * MEBIBYTE))
     assert index.get(f"/warm/{wheel('warm').filename}").status_code == 200

@@ -17,7 +17,7 @@ CONCURRENT = 20
 
 
 def assert_rejected(response: requests.Response, status: int, *words: str) -> None:
-    """The reason phrase and every key of the body that a client reads say why."""
+    """Check the status, and that the reason phrase and the body both contain these words."""
     assert response.status_code == status, response.reason
     assert response.headers["Content-Type"] == "application/json"
     body = response.json()

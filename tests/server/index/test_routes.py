@@ -94,7 +94,7 @@ def test_the_url_layout_of_devpi_is_404(index: Index, simple: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["", "/", "/demo/", "/demo/demo-1.0-py3-none-any.whl"])
-def test_other_methods_are_405_with_allow(index: Index, method: str, path: str) -> None:
+def test_unsupported_methods_are_405_with_allow(index: Index, method: str, path: str) -> None:
     index.publish(wheel())
     response = index.request(method, path)
     assert response.status_code == 405

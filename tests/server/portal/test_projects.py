@@ -81,7 +81,7 @@ def test_a_project_shows_the_details_of_each_file(browser: Browser, index: Index
     assert old["datetime"] == "2020-02-03T04:05:06+00:00"
 
 
-def test_releases_are_listed_newest_first_and_the_latest_is_the_newest_final_release(
+def test_releases_are_listed_newest_first_and_the_latest_is_final_and_not_yanked(
     browser: Browser, index: Index
 ) -> None:
     for version in ("1.9", "1.10", "2.0rc1", "0.1"):

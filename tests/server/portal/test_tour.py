@@ -28,7 +28,7 @@ def test_the_folder_has_no_other_files() -> None:
 
 
 @pytest.mark.parametrize("picture", ALL, ids=lambda picture: str(picture.name))
-def test_a_picture_is_small_and_as_wide_as_the_browser_takes_it(picture: Picture) -> None:
+def test_a_picture_is_small_and_has_the_width_of_the_browser_window(picture: Picture) -> None:
     data = (FOLDER / f"{picture.name}.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(data) < MAX_BYTES

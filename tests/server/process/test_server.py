@@ -67,7 +67,7 @@ def test_only_its_owner_can_read_the_temporary_folder(start_server: StartServer)
 
 
 @posix
-def test_open_connections_and_uploads_do_not_delay_the_end(start_server: StartServer) -> None:
+def test_open_connections_and_uploads_do_not_delay_the_shutdown(start_server: StartServer) -> None:
     process = start_server("--grace", "0")
     server = Server(process)
     index = server.repository()

@@ -74,7 +74,7 @@ def test_the_environment_sets_the_admin_credentials(start_server: StartServer) -
     server.close()
 
 
-def test_each_server_generates_another_admin_password(start_server: StartServer) -> None:
+def test_each_server_generates_a_different_admin_password(start_server: StartServer) -> None:
     environ = {"CLOUDREPO_ADMIN_USERNAME": "", "CLOUDREPO_ADMIN_PASSWORD": ""}
     first, second = (start_server(environ=environ).state()["admin"] for _ in range(2))
     assert first["username"] == second["username"] != ""

@@ -1,4 +1,4 @@
-"""Archives: the metadata that are read from valid ones, and which ones are rejected."""
+"""Archives: metadata are read from valid archives; invalid archives are rejected."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_every_dialect_differs_from_modern() -> None:
         ("artifactory", 403, "overwrite artifact"),
     ],
 )
-def test_the_response_to_a_rejected_overwrite(
+def test_a_rejected_overwrite_gets_the_status_and_text_of_the_dialect(
     server: Server, dialect: str, status: int, words: str
 ) -> None:
     index = server.repository(dialect=dialect, overwrite_protection=True)
@@ -85,7 +85,9 @@ def test_only_pypi_protects_files_without_the_setting(repository: tuple[Index, s
     assert status == (400 if dialect == "pypi" else 200)
 
 
-def test_identical_content_under_protection(repository: tuple[Index, str]) -> None:
+def test_only_pypi_and_devpi_accept_identical_content_under_protection(
+    repository: tuple[Index, str],
+) -> None:
     index, dialect = repository
     index.set(overwrite_protection=True)
     index.publish(wheel())
@@ -102,7 +104,7 @@ def test_an_accepted_identical_upload_changes_nothing(server: Server) -> None:
     assert server.keeps_only_blobs(blobs)
 
 
-def test_reusing_the_name_of_a_deleted_file(repository: tuple[Index, str]) -> None:
+def test_only_pypi_rejects_the_name_of_a_deleted_file(repository: tuple[Index, str]) -> None:
     index, dialect = repository
     index.set(overwrite_protection=True)
     archive = wheel()
@@ -125,7 +127,7 @@ def test_pypi_remembers_deleted_names_of_an_empty_project(server: Server) -> Non
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
-def test_the_page_of_a_project_without_files(repository: tuple[Index, str]) -> None:
+def test_only_pypi_has_a_page_for_a_project_without_files(repository: tuple[Index, str]) -> None:
     index, dialect = repository
     archive = wheel()
     index.publish(archive)
@@ -134,13 +136,17 @@ def test_the_page_of_a_project_without_files(repository: tuple[Index, str]) -> N
     assert response.status_code == (200 if dialect == "pypi" else 404)
 
 
-def test_the_response_to_a_file_that_is_too_large(repository: tuple[Index, str]) -> None:
+def test_pypi_rejects_a_large_file_with_400_and_the_others_with_413(
+    repository: tuple[Index, str],
+) -> None:
     index, dialect = repository
     index.set(max_file_size=10)
     assert index.upload(wheel()).status_code == (400 if dialect == "pypi" else 413)
 
 
-def test_json_pages_or_html_pages_only(repository: tuple[Index, str]) -> None:
+def test_json_pages_are_served_unless_the_dialect_has_html_pages_only(
+    repository: tuple[Index, str],
+) -> None:
     index, dialect = repository
     index.publish(wheel())
     for below in ("/", "/demo/"):
@@ -155,7 +161,7 @@ def test_json_pages_or_html_pages_only(repository: tuple[Index, str]) -> None:
             assert response.json()["meta"] == {"api-version": version}
 
 
-def test_whether_pages_contain_digests(repository: tuple[Index, str]) -> None:
+def test_only_cloudrepo_pages_contain_no_digests(repository: tuple[Index, str]) -> None:
     index, dialect = repository
     archive = wheel()
     index.publish(archive)
@@ -163,7 +169,7 @@ def test_whether_pages_contain_digests(repository: tuple[Index, str]) -> None:
     assert shown == (dialect != "cloudrepo") == ("#" in index.html())
 
 
-def test_which_attributes_pages_contain(repository: tuple[Index, str]) -> None:
+def test_pages_contain_the_attributes_of_the_dialect(repository: tuple[Index, str]) -> None:
     index, dialect = repository
     archive = wheel(requires_python=">=3.8")
     index.publish(archive)
@@ -201,7 +207,9 @@ def test_a_quarantined_project_lists_no_files_if_pages_show_statuses(
     assert index.upload(wheel(version="2.0")).status_code == 403
 
 
-def test_whether_files_of_any_type_are_accepted(repository: tuple[Index, str]) -> None:
+def test_only_cloudrepo_and_pypiserver_accept_files_of_any_type(
+    repository: tuple[Index, str],
+) -> None:
     index, dialect = repository
     archive = Archive("installer_1.0.exe", b"MZ")
     response = index.post(minimal_form(archive))
@@ -221,7 +229,9 @@ def test_files_of_any_type_still_need_a_valid_name(server: Server) -> None:
     assert "<a " not in index.html("/")
 
 
-def test_which_digests_a_form_needs(repository: tuple[Index, str]) -> None:
+def test_only_cloudrepo_rejects_a_form_with_a_blake2_digest_alone(
+    repository: tuple[Index, str],
+) -> None:
     index, dialect = repository
     archive = wheel()
     response = index.upload(archive, sha256_digest=None, blake2_256_digest=archive.blake2_256)

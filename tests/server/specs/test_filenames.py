@@ -1,4 +1,4 @@
-"""File names: what is parsed from valid ones, and which ones are rejected."""
+"""File names: valid names are parsed; invalid names are rejected."""
 
 from __future__ import annotations
 

@@ -40,7 +40,10 @@ State = tuple[str, str | None] | None
 
 @functools.cache
 def archive_of(version: str, variant: int) -> Archive:
-    """Return one variant of the file of a version; the files of the first version are large."""
+    """Return a file of this version, with different content for each variant.
+
+    Files of the first version are large.
+    """
     padding = LARGE if version[0] == "0" else 0
     return wheel(version=version, module=f"x = {variant}\n", padding=padding)
 

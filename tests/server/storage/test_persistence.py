@@ -94,7 +94,7 @@ def test_a_deleted_name_stays_deleted(start: Start) -> None:
         assert "previously used" in response.reason
 
 
-def test_deleted_content_is_removed_from_the_disk_by_a_stop(
+def test_deleted_content_is_removed_from_the_disk_when_the_server_stops(
     start: Start,
     data: Path,
 ) -> None:

@@ -41,7 +41,9 @@ def test_a_status_fault_has_the_requested_reason_and_headers(published: Index) -
     assert firings(published) == [1]
 
 
-def test_times_limits_firings_and_every_counts_matches(published: Index) -> None:
+def test_the_option_times_limits_firings_and_the_option_every_counts_matches(
+    published: Index,
+) -> None:
     install(published, kind="status", status=500, times=2, every=3)
 
     statuses = [published.get("/demo/").status_code for _ in range(10)]
@@ -196,7 +198,9 @@ def test_metadata_that_the_page_announces_is_missing(published: Index) -> None:
     assert published.get(FILE + ".metadata").status_code == 200
 
 
-def test_a_stale_page_shows_the_files_at_installation(published: Index) -> None:
+def test_a_stale_page_shows_the_files_that_existed_when_the_fault_was_installed(
+    published: Index,
+) -> None:
     install(published, kind="stale-page", times=3)
     published.publish(wheel("demo", "2.0"), wheel("later", "1.0"))
 

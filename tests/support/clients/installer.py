@@ -49,7 +49,7 @@ class Installer:
 
         Args:
             arguments: The program and its arguments. A name means one of the client's programs.
-            tool: The tool that is pointed at the repository, as the plugin names it.
+            tool: The plugin's name of the tool to configure.
             environ: Environment variables to add.
             complete: Whether `environ` is the complete environment.
             check: Whether to raise an exception if the program fails.

@@ -139,7 +139,7 @@ def uv_named_index(target: LoginTarget) -> ClientSettings:
 
 
 def keyring_with_user_in_url(variable: str, **variables: str) -> LoginMethod:
-    """Pass the passphrase in a keyring, and the user name in the URL in this variable."""
+    """Pass the passphrase in a keyring; the variable holds a URL with the user name."""
 
     def method(target: LoginTarget) -> ClientSettings:
         scheme, _, rest = target.repository.url.partition("://")
@@ -230,7 +230,8 @@ def config_folder(variable: str) -> LoginMethod:
 def pypirc(*arguments: str) -> LoginMethod:
     """Pass the credentials in a `.pypirc` in the home folder.
 
-    The arguments select a section by its name. Without them the client finds it by its URL.
+    The arguments select a section by its name. Without arguments the client finds the
+    section by the repository's URL.
     """
 
     def method(target: LoginTarget) -> ClientSettings:

@@ -1,4 +1,4 @@
-"""Every kind of change, with the visible state before and after it, for tests that disturb it."""
+"""Every kind of change, with the state before and after it, for tests that interrupt changes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Changes:
         self._url = url
 
     def new(self, number: int) -> list[Change]:
-        """Return one change of each kind, each with data that no other number uses."""
+        """Return one change of each kind, each with data that is unique to `number`."""
         return [
             *self._uploads(number),
             *self._file_changes(number),

@@ -143,7 +143,7 @@ class MiniStack(_S3):
 
 
 class Ceph(_S3):
-    """Ceph's object gateway, which is used in production."""
+    """Ceph's object gateway, a production system and no emulator."""
 
 
 class Azurite(Engine):

@@ -141,7 +141,7 @@ class Browser:
     ) -> Page:
         """Submit a form of a page with some changes, and return the page that follows.
 
-        The change None unticks a checkbox.
+        Pass None to untick a checkbox.
         """
         form = self.get(path).form(action)
         fields = dict(form.fields)
