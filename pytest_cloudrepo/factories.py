@@ -37,7 +37,7 @@ class RepositoryFactory:
         Args:
             server: the server on which it creates repositories.
             environment: the environment of the repositories' subprocesses.
-            test_name: the name of the test, with which the names of its repositories begin.
+            test_name: the name of the test; the names of its repositories begin with it.
             overwrite_protection: the default for this setting.
         """
         self.repositories: list[Repository] = []
@@ -97,8 +97,8 @@ class ProjectFactory:
         Args:
             name: the project's name, normalized or not.
             version: the project's version.
-            files: additional files, or replacements, by relative path. Without a module or package
-                of the project's name among them, the project has a module with `__version__`.
+            files: additional files, or replacements, by relative path. If none of them is a module
+                or package with the project's name, a module with `__version__` is added.
             requires: the project's dependencies.
             setup_py: whether setuptools builds the project, from a `setup.py`. By default the
                 project contains a build backend of its own.

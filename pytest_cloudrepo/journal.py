@@ -70,7 +70,9 @@ class Journal(list[Request]):
         return [request for request in self if request.method == "POST"]
 
     def downloads(self, project: str | None = None) -> list[Request]:
-        """Return the requests for a file, successful or not.
+        """Return the GET requests for distributions, successful or not.
+
+        Requests for core metadata files are not included.
 
         Args:
             project: the project to which the files belong; by default any project.

@@ -79,14 +79,14 @@ class PackageFactory:
             requires: the dependencies.
             requires_python: the supported Python versions, such as `>=3.9`. By default all.
             extras: the dependencies of each extra, as in `{"test": ["pytest"]}`.
-            files: the contents of the installed files, by relative path. Without a package of the
-                project's name among them, a module of that name with `__version__` is added. Files
-                in a wheel's .dist-info folder can be replaced too; and in an sdist PKG-INFO,
-                pyproject.toml, setup.py and setup.cfg.
+            files: the contents of the installed files, by relative path. If none of them is a
+                module or package with the project's name, a module with `__version__` is added.
+                These files replace generated files: in a wheel, those in the .dist-info folder; in
+                an sdist, PKG-INFO, pyproject.toml, setup.py and setup.cfg.
             entry_points: the entry points by group, as in
                 `{"console_scripts": {"demo": "demo:main"}}`.
-            tags: the wheel's compatibility tags. Several are possible if one file name can express
-                them.
+            tags: the wheel's compatibility tags. Several tags must form one compressed tag set,
+                such as `py2.py3-none-any`.
             build_tag: the wheel's build tag, which begins with a digit.
             metadata_version: the version of the core metadata, from 1.0 to 2.6.
             sdist: whether to write an sdist instead of a wheel. The sdist can be built without
@@ -122,8 +122,8 @@ def write_wheel(
 
     Args:
         release: the release.
-        tags: compatibility tags, such as `cp311-cp311-win_amd64` or `py2.py3-none-any`. Several are
-            possible if one file name can express them.
+        tags: compatibility tags, such as `cp311-cp311-win_amd64`. Several tags must form one
+            compressed tag set, such as `py2.py3-none-any`.
         build_tag: the build tag, which begins with a digit.
 
     Raises:

@@ -39,8 +39,8 @@ class Project:
             folder: the project's folder, which must not exist.
             name: the project's name, normalized or not.
             version: the project's version.
-            files: additional files, or replacements, by relative path. Without a module or package
-                of the project's name among them, the project has a module with `__version__`.
+            files: additional files, or replacements, by relative path. If none of them is a module
+                or package with the project's name, a module with `__version__` is added.
             requires: the project's dependencies.
             setup_py: whether setuptools builds the project, from a `setup.py`. By default the
                 project contains a build backend of its own.

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, config_file
 from pytest_cloudrepo import _arguments
-from pytest_cloudrepo._contents import RepositoryContents
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import write_private
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo._programs.secret import Secret, hide
+from pytest_cloudrepo._repository_api import RepositoryApi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TWINE = (sys.executable, "-P", "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
 
 
-class Repository(RepositoryContents):
+class Repository(RepositoryApi):
     """A private package index, and the credentials that a test's subprocesses use for it."""
 
     # With slots, assigning to a misspelled or read-only attribute is an error.
@@ -66,7 +66,7 @@ class Repository(RepositoryContents):
 
     @property
     def password(self) -> Secret:
-        """The user's passphrase, or the token. Its `repr` does not show it."""
+        """The user's passphrase, or the token, as a `Secret`: its `repr` is `'***'`."""
         return self.user.password
 
     @property
@@ -76,7 +76,7 @@ class Repository(RepositoryContents):
 
     @property
     def index_url(self) -> Secret:
-        """The URL with percent-encoded credentials. Its `repr` does not show it."""
+        """The URL with percent-encoded credentials, as a `Secret`: its `repr` is `'***'`."""
         return Secret(self.connection.index_url)
 
     def upload(self, *paths: str | Path, check: bool = True) -> CommandResult:
@@ -104,9 +104,10 @@ class Repository(RepositoryContents):
         """Run a program with variables that make all tools use this repository and no other index.
 
         Args:
-            arguments: the program and its arguments. Programs that are installed in the same
-                environment as the tests come first on the `PATH`.
-            environ: all environment variables of the program. By default those of `environ`.
+            arguments: the program and its arguments.
+            environ: the program's environment variables. By default the property `environ`. The
+                folder of the programs that are installed in the same environment as the tests is
+                added at the beginning of the `PATH`.
             cwd: the program's working directory. By default that of the pytest process.
             check: whether to raise an exception if the exit status is not 0.
 
@@ -126,7 +127,7 @@ class Repository(RepositoryContents):
     def environ(self) -> dict[str, str]:
         """The environment variables with which every tool uses this repository and no other index.
 
-        They are complete: the variables of the pytest process, without your own configuration of
+        They include the variables of the pytest process, without your own configuration of
         packaging tools. Pass them to `subprocess.run` as `env`.
         """
         return self._hidden(self._environment.for_all_tools(self.connection) | self.guard)
@@ -134,7 +135,8 @@ class Repository(RepositoryContents):
     def environ_for(self, tool: str, *, retries: int | None = None) -> dict[str, str]:
         """Return environment variables with which only one tool uses this repository.
 
-        They are complete, as those of `environ`. No other tool has an index or credentials.
+        They include the variables of the pytest process, as `environ` does. No other tool has an
+        index or credentials.
 
         Args:
             tool: pip, uv, twine, poetry, pdm, hatch, flit or tox.
@@ -171,9 +173,9 @@ class Repository(RepositoryContents):
     def impersonate(self, *urls: str) -> dict[str, str]:
         """Return environment variables with which requests for these URLs reach this repository.
 
-        They are complete, as those of `environ`. The tools have this repository's credentials, and
-        use their own default index. If a URL is not that of a CloudRepo repository, reading needs
-        no credentials there, and projects also have JSON pages as on PyPI.
+        They include the variables of the pytest process, as `environ` does. The tools have this
+        repository's credentials, and use their own default index. At URLs outside of CloudRepo,
+        clients can read without credentials, and each project also has PyPI's JSON page.
 
         Args:
             urls: the URLs of indexes or repositories, such as `https://index.example.com/simple/`.

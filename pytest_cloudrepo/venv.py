@@ -36,7 +36,7 @@ class Index(Protocol):
 
     @property
     def guard(self) -> Mapping[str, str]:
-        """The environment variables that block every other host."""
+        """The environment variables that block every host but the index's."""
 
     @property
     def last_request(self) -> int | None:
@@ -63,7 +63,8 @@ class VirtualEnv:
 
         Args:
             folder: the environment's folder, which must not exist.
-            python: a version such as `3.12`, or the path of an interpreter. By default this Python.
+            python: a version such as `3.12`, or the path of an interpreter. By default the
+                Python that runs pytest.
             pip: whether to install pip.
             environment: the environment variables of its programs.
             app_data: a folder for templates, which several environments may share.
@@ -120,8 +121,10 @@ class VirtualEnv:
         Args:
             requirements: requirements, paths of files, and options of the installer.
             index: a repository, the URL of an index, or a list of these. Without an index, only
-                files can be installed.
-            installer: `pip`, the environment's own, or `uv`, which must be installed elsewhere.
+                files can be installed. With several repositories, the network guard of the first
+                one applies.
+            installer: `pip`, which must be in this environment, or `uv`, which must be on the
+                `PATH` or in the environment that runs pytest.
             check: whether to raise an exception if the installation fails.
 
         Raises:

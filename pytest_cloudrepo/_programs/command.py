@@ -107,8 +107,8 @@ def _start(
             stdout=stdout,
             stderr=stderr,
             # In a process group of its own, the program can be stopped with all its descendants.
-            # On Windows they are found without a group. There Ctrl-C must reach the program,
-            # because Ctrl-C cannot interrupt `process.wait()`.
+            # On Windows psutil finds the descendants. A new group there would keep Ctrl-C from the
+            # program, and Ctrl-C cannot interrupt `process.wait()`.
             start_new_session=sys.platform != "win32",
         )
     except (OSError, ValueError) as error:

@@ -37,9 +37,9 @@ class Environment:
         return clients.without_index(self._isolated(), self._home)
 
     def with_credentials(self, connection: Connection) -> dict[str, str]:
-        """Return a complete environment with credentials, in which tools use their default index.
+        """Return a complete environment with the credentials and each tool's default index.
 
-        Requests to the default index have to be sent elsewhere: see `Repository.impersonate`.
+        The caller must redirect requests to that index, as `Repository.impersonate` does.
         """
         return self._isolated() | clients.publish_credentials(connection)
 

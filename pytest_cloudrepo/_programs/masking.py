@@ -82,7 +82,8 @@ def _may_contain(text: str, secret: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _pattern(secrets: tuple[str, ...], *, broken: bool) -> re.Pattern[str]:
-    # Longest first: a secret may be the beginning of another one, whose rest must be masked too.
+    # Longest first: if a secret is a prefix of a longer secret, masking the shorter one first would
+    # leave the rest of the longer one.
     ordered = sorted(secrets, key=len, reverse=True)
     between = f"(?:{_LITERAL_BREAK.pattern})?" if broken else ""
     spelled = (between.join(_spellings(character) for character in secret) for secret in ordered)

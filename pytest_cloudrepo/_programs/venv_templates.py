@@ -41,7 +41,8 @@ def create(
 
     Args:
         folder: the environment's folder, which must not exist.
-        python: a version such as `3.12`, or the path of an interpreter. By default this Python.
+        python: a version such as `3.12`, or the path of an interpreter. By default the
+            Python that runs pytest.
         pip: whether to install pip.
         environ: the environment variables for virtualenv.
         app_data: a permanent folder for the templates, which several sessions may share.
@@ -152,8 +153,8 @@ def _relocate(scripts: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    # Hard links are safe: installers replace files and do not change them. uv's cache relies on the
-    # same.
+    # Hard links are safe: installers replace files and do not change them. uv's cache relies on
+    # this too.
     try:
         os.link(source, target)
     except OSError:

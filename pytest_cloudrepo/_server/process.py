@@ -74,7 +74,10 @@ class RunServer:
         return f"<RunServer {self.name!r} of process {self._owner_pid}>"
 
     def attach(self) -> RunFolder:
-        """Return the run's folder, without creating it."""
+        """Return the run's folder, without creating it.
+
+        From then on, `stop` and `kept` look for a server that any process of the session started.
+        """
         if self.folder is None:
             self.folder = RunFolder(_parent_folder(self._config) / self.name)
         return self.folder

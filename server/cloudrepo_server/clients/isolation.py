@@ -18,8 +18,9 @@ NO_REPOSITORY: Final = "no-repository-was-given"
 LOOPBACK: Final = "127.0.0.1,localhost,::1"
 """The hosts that are never reached through a proxy, as in NO_PROXY."""
 
-# The user's variables that a program does not get. Variables that name CA bundles
-# (SSL_CERT_FILE, REQUESTS_CA_BUNDLE and the like) are kept, because they select no index.
+# The prefixes, suffixes and names of variables that are removed from a program's environment.
+# Variables that name CA bundles (SSL_CERT_FILE, REQUESTS_CA_BUNDLE and the like) are kept, because
+# they select no index.
 _DROPPED_PREFIXES: Final = (
     *("PIP_", "UV_", "TWINE_", "POETRY_", "PDM_", "HATCH_", "FLIT_", "TOX_", "PIPX_", "PIPENV_"),
     *("PYTHON", "VIRTUAL_ENV", "VIRTUALENV_", "CONDA_", "SETUPTOOLS_", "DISTUTILS_"),
@@ -169,9 +170,9 @@ def isolated(
 def without_index(environ: Mapping[str, str], home: IsolatedHome) -> dict[str, str]:
     """Return an environment in which no tool uses its default, the public index.
 
-    An index on the command line still takes precedence over these variables; over `--no-index`
-    it would not. Poetry has no such variable, and uv, flit and hatch have none for uploads, but
-    none of them uploads without credentials.
+    An index on the command line overrides these variables. It would not override `--no-index`, so
+    that option is not set. Poetry has no such variable. uv, flit and hatch have no such variable
+    for uploads. Without credentials, none of these tools uploads anything.
     """
     missing_index = (home.folder / NO_REPOSITORY).as_uri()
     return {

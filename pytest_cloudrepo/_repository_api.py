@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 EXPLAINED_REQUESTS = 10
 
 
-class RepositoryContents:
-    """A repository on a server, as the admin API sees it."""
+class RepositoryApi:
+    """The operations on a repository that use the admin API: the base class of `Repository`."""
 
     __slots__ = ("_api", "name", "url")
 
