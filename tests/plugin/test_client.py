@@ -1,4 +1,4 @@
-"""The client of the admin API, and the errors that it raises."""
+"""`Server`, and the errors of the admin API that it raises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-import pytest_cloudrepo
 from pytest_cloudrepo import ServerError
 from pytest_cloudrepo.client import Server
 
@@ -137,12 +136,3 @@ def test_the_users_proxy_and_netrc_do_not_interfere(
     repository = cloudrepo_server.create_repository()
     assert repository.files("demo") == []
     cloudrepo_server.discard(repository)
-
-
-def test_all_public_names_exist_and_are_sorted() -> None:
-    names = pytest_cloudrepo.__all__
-    assert names == sorted(names)
-    for name in names:
-        assert hasattr(pytest_cloudrepo, name)
-    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        pytest_cloudrepo.Nothing  # noqa: B018 (the access is the test)

@@ -105,7 +105,7 @@ def seconds_since(time: str) -> float:
 
 
 @posix
-def test_a_sweep_removes_the_leftovers_of_a_killed_session_only(
+def test_a_sweep_removes_only_the_leftovers_of_a_killed_session(
     suite: Suite, shared_server: SharedServer
 ) -> None:
     suite.write(

@@ -1,4 +1,4 @@
-"""A server that keeps running after the session, and one that was started before it."""
+"""Servers that outlive a session (`--cloudrepo-keep`) or existed before (`--cloudrepo-url`)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class TestUrl:
         return [each.get("name") or each["email"] for each in response.json()[kind]]
 
     @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-    def test_it_is_used_and_everything_created_on_it_is_deleted(
+    def test_an_existing_server_is_used_and_left_empty(
         self, suite: Suite, url: str, workers: str
     ) -> None:
         suite.write(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from pytest_cloudrepo import settings
+
 if TYPE_CHECKING:
     from pytest_cloudrepo import (
         ProjectFactory,
@@ -54,14 +56,14 @@ def test_the_repository_is_on_the_server_of_the_session(
 
 @pytest.mark.cloudrepo(overwrite_protection=True)
 class TestMarker:
-    def test_it_sets_the_settings_of_the_repository(self, cloudrepo: Repository) -> None:
+    def test_the_marker_sets_the_settings_of_the_repository(self, cloudrepo: Repository) -> None:
         assert cloudrepo.overwrite_protection
 
     @pytest.mark.cloudrepo(overwrite_protection=False)
     def test_the_closest_marker_applies(self, cloudrepo: Repository) -> None:
         assert not cloudrepo.overwrite_protection
 
-    def test_it_does_not_apply_to_further_repositories(
+    def test_the_marker_does_not_apply_to_cloudrepo_factory(
         self, cloudrepo_factory: RepositoryFactory
     ) -> None:
         assert not cloudrepo_factory().overwrite_protection
@@ -77,6 +79,12 @@ def test_an_unknown_setting_is_rejected(cloudrepo_factory: RepositoryFactory) ->
         TypeError, match=r"'overwrit'; the settings are dialect, .*overwrite_protection"
     ):
         cloudrepo_factory(overwrit=True)  # type: ignore[call-arg] # tests the error
+
+
+def test_all_lists_of_settings_are_the_same() -> None:
+    names = list(settings.RepositorySettings.__annotations__)
+    assert names == list(settings.SETTINGS)
+    assert all(f"{name}=" in settings.MARKER for name in names)
 
 
 def test_an_invalid_marker_is_an_error_at_setup(suite: Suite) -> None:

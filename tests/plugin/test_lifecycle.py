@@ -278,7 +278,7 @@ def test_a_zombie_counts_as_exited() -> None:
     zombie.wait()
 
 
-def test_only_one_module_imports_pytest_xprocess_and_only_two_of_its_names() -> None:
+def test_only_one_module_imports_pytest_xprocess_and_it_imports_two_names() -> None:
     imported = []
     for module in Path(pytest_cloudrepo.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):

@@ -42,7 +42,7 @@ def no_proxy(*_: str, json: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG00
 
 
 @pytest.mark.parametrize("call", [unreachable_proxy, no_proxy])
-def test_subprocesses_reach_the_server_and_no_other_host(
+def test_without_a_working_proxy_subprocesses_reach_only_the_server(
     cloudrepo: Repository,
     tmp_path: Path,
     call: Any,  # noqa: ANN401 (any function)
@@ -56,7 +56,7 @@ def test_subprocesses_reach_the_server_and_no_other_host(
 
 
 @pytest.mark.parametrize("call", [unreachable_proxy, no_proxy])
-def test_no_proxy_variables_list_the_servers_host_and_allowed_hosts(
+def test_hosts_reached_without_the_proxy_are_the_server_and_the_allowed_hosts(
     tmp_path: Path,
     call: Any,  # noqa: ANN401 (any function)
 ) -> None:

@@ -175,7 +175,7 @@ def test_a_field_that_the_metadata_version_does_not_have_is_rejected(
     ],
 )
 @pytest.mark.parametrize("version", ["2.1", "2.4"])
-def test_an_extra_adds_its_requirements_in_the_environments_of_their_markers(
+def test_requirements_of_an_extra_keep_their_markers(
     cloudrepo_package: PackageFactory,
     requirement: str,
     environment: dict[str, str],

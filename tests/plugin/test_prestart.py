@@ -1,4 +1,4 @@
-"""The server starts while tests are collected, so that the first test waits less for it."""
+"""The server starts while tests are collected, so that the first test waits less for the server."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ RunFolder.claim = claim
     ],
     ids=str,
 )
-def test_it_starts_only_if_a_selected_test_needs_it(
+def test_the_server_starts_only_if_a_selected_test_needs_the_server(
     suite: Suite, arguments: tuple[str, ...], *, started: bool
 ) -> None:
     suite.write(conftest=PRINTS_STARTED, test_a=USES, test_b="def test_nothing(): pass")
@@ -75,7 +75,7 @@ def test_it_starts_only_if_a_selected_test_needs_it(
     suite.expect_nothing_left()
 
 
-def test_it_does_not_start_with_collect_only(suite: Suite) -> None:
+def test_the_server_does_not_start_with_collect_only(suite: Suite) -> None:
     suite.write(test_a=USES)
     assert suite.run("--collect-only").status == 0
     assert list(suite.folder.glob(".pytest_cache/d/.xprocess/*")) == []

@@ -1,4 +1,4 @@
-"""Documented names that moved can still be imported."""
+"""The public names, and the older modules from which some can still be imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 import pytest_cloudrepo
-from pytest_cloudrepo import errors, settings
+from pytest_cloudrepo import errors
 
 
 def test_secret_can_be_imported_from_its_old_module_with_a_warning() -> None:
@@ -45,7 +45,10 @@ def test_each_factory_is_the_class_of_its_fixtures_value(
     assert type(request.getfixturevalue(fixture)) is getattr(pytest_cloudrepo, name)
 
 
-def test_the_typed_dictionary_the_checks_and_the_marker_have_the_same_settings() -> None:
-    names = list(settings.RepositorySettings.__annotations__)
-    assert names == list(settings.SETTINGS)
-    assert all(f"{name}=" in settings.MARKER for name in names)
+def test_all_public_names_exist_and_are_sorted() -> None:
+    names = pytest_cloudrepo.__all__
+    assert names == sorted(names)
+    for name in names:
+        assert hasattr(pytest_cloudrepo, name)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        pytest_cloudrepo.Nothing  # noqa: B018 (the access is the test)

@@ -185,7 +185,7 @@ def test_a_rejected_upload_shows_twines_output_and_the_rejected_requests(
     assert WHEEL in cloudrepo.explain()
 
 
-def test_a_failure_before_any_request_has_no_server_response(
+def test_the_error_of_a_program_that_sent_no_request_lists_no_rejected_requests(
     cloudrepo: Repository, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError, match=r"missing\.whl") as caught:

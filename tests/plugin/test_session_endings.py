@@ -58,7 +58,7 @@ WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
 
 @WORKERS
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_session_that_ends_by_itself_leaves_nothing(
+def test_a_session_that_ends_by_itself_leaves_no_server_and_no_folders(
     suite: Suite, ending: str, workers: str
 ) -> None:
     arguments, text, status = ENDINGS[ending]
@@ -96,7 +96,7 @@ def test_goes_on(cloudrepo):
 @WORKERS
 @pytest.mark.parametrize("whole_group", [True, False], ids=["group", "controller"])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_session_that_is_killed_leaves_nothing(
+def test_a_session_that_is_killed_leaves_no_server_and_no_folders(
     suite: Suite, name: str, workers: str, *, whole_group: bool
 ) -> None:
     suite.write(test_it=HANGS)
@@ -116,7 +116,7 @@ def test_a_session_that_is_killed_leaves_nothing(
 
 @posix
 @WORKERS
-def test_a_session_that_is_interrupted_while_the_server_starts_leaves_nothing(
+def test_an_interrupt_while_the_server_starts_leaves_no_server_and_no_folders(
     suite: Suite, workers: str
 ) -> None:
     suite.write(

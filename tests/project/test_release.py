@@ -101,7 +101,9 @@ def test_the_entry_points_are_the_command_and_the_plugin(wheel: zipfile.ZipFile)
     }
 
 
-def test_the_metadata(wheel: zipfile.ZipFile) -> None:
+def test_the_metadata_names_the_license_and_a_lower_bound_of_each_requirement(
+    wheel: zipfile.ZipFile,
+) -> None:
     about = HeaderParser().parsestr(wheel.read(f"{STEM}.dist-info/METADATA").decode())
     assert about["Name"] == "pytest-cloudrepo"
     assert about["Requires-Python"] == ">=3.11"
