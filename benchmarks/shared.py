@@ -150,8 +150,10 @@ def _run_servers(engine: Engine, folder: Path, number: int) -> Iterator[Index]:
     ]
     try:
         name = "benchmark"
-        servers[0].done("POST", "/repositories", {"name": name})
-        user: dict[str, Any] = servers[0].done("POST", "/users", {"email": "somebody@example.com"})
+        servers[0].api_json("POST", "/repositories", {"name": name})
+        user: dict[str, Any] = servers[0].api_json(
+            "POST", "/users", {"email": "somebody@example.com"}
+        )
         login = base64.b64encode(f"{user['email']}:{user['passphrase']}".encode()).decode()
         ports = [urlsplit(server.url).port or 0 for server in servers]
         index = Index(url, f"/repositories/{name}", f"Basic {login}", ports)

@@ -54,13 +54,13 @@ def busy(server: Server) -> Index:
     index.publish(wheel(metadata=metadata), sdist(), wheel(version="2.0rc1"))
     index.publish(wheel("a-project-with-a-very-long-name-that-does-not-end-so-soon-at-all"))
     index.publish(*(wheel(f"project{number}") for number in range(12)))
-    index.done("PATCH", f"/files/{sdist().filename}", {"yanked": "It forgot its tests."})
-    index.done("PATCH", "/projects/project1", {"status": "deprecated", "reason": "Use demo."})
+    index.api_json("PATCH", f"/files/{sdist().filename}", {"yanked": "It forgot its tests."})
+    index.api_json("PATCH", "/projects/project1", {"status": "deprecated", "reason": "Use demo."})
     index.upload(wheel(module="x = 2\n"))
     index.get(f"/demo/{wheel().filename}")
     index.get("/nothing/")
     server.user(email=LONG_EMAIL, read_only=True)
-    server.done("POST", "/tokens", {"repository": index.name, "read_only": True})
+    server.api_json("POST", "/tokens", {"repository": index.name, "read_only": True})
     server.repository("empty-one", public=True)
     return index
 

@@ -299,4 +299,4 @@ def test_the_portal_can_be_used_with_the_keyboard_alone(portal: Portal) -> None:
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     portal.wait_for_text("The repository by-keyboard was created.")
-    assert portal.server.done("GET", "/repositories/by-keyboard")["overwrite_protection"]
+    assert portal.server.api_json("GET", "/repositories/by-keyboard")["overwrite_protection"]

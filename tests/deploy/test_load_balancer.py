@@ -92,9 +92,9 @@ def test_concurrent_pytest_sessions_share_the_servers_and_leave_nothing(
         assert session.returncode == 0, output
         assert "3 passed" in output
     server = stack.through_balancer()
-    names = [each["name"] for each in server.done("GET", "/repositories")["repositories"]]
+    names = [each["name"] for each in server.api_json("GET", "/repositories")["repositories"]]
     assert [name for name in names if name.startswith("test_")] == []
-    assert [each for each in server.done("GET", "/users")["users"] if each["run"]] == []
+    assert [each for each in server.api_json("GET", "/users")["users"] if each["run"]] == []
 
 
 def test_the_balancer_forwards_a_401_unchanged(stack: Stack) -> None:
@@ -190,6 +190,6 @@ def test_a_rolling_restart_fails_no_upload(stack: Stack) -> None:
         served = {
             file["filename"]
             for name in ("a", "b", "c")
-            for file in server.done("GET", f"/repositories/rolling/projects/{name}")["files"]
+            for file in server.api_json("GET", f"/repositories/rolling/projects/{name}")["files"]
         }
         assert served == {filename for filename, _, _ in responses}

@@ -150,7 +150,7 @@ def test_uv_check_url_fails_if_the_content_differs(
 def test_twine_uploads_five_times_if_the_status_is_503(
     index: Index, program: Program, tmp_path: Path
 ) -> None:
-    index.done("POST", "/faults", {"kind": "status", "status": 503, "method": "POST"})
+    index.api_json("POST", "/faults", {"kind": "status", "status": 503, "method": "POST"})
     failed = program("twine", "upload", write(wheel(), tmp_path), **upload_variables(index))
     assert failed.returncode == 1
     assert [(method, status) for method, status, _ in received_requests(index)] == [
@@ -163,7 +163,7 @@ def test_pip_revalidates_its_cache(index: Index, program: Program, tmp_path: Pat
     index.publish(archive)
     host = urlsplit(index.url).hostname or ""
     for number in range(2):
-        index.done("DELETE", "/requests")
+        index.api_json("DELETE", "/requests")
         result = program(
             *("pip", "install", "--no-deps", "--trusted-host", host),
             *("--index-url", index.index_url, "--target", tmp_path / str(number), "demo"),
@@ -178,7 +178,7 @@ def test_pip_revalidates_its_cache(index: Index, program: Program, tmp_path: Pat
 
 def test_uv_reads_credentials_from_a_netrc(index: Index, program: Program, tmp_path: Path) -> None:
     index.publish(wheel())
-    index.done("DELETE", "/requests")
+    index.api_json("DELETE", "/requests")
     netrc = tmp_path / "netrc"
     host = urlsplit(index.url).hostname
     netrc.write_text(f"machine {host}\nlogin {index.username}\npassword {index.password}\n")
@@ -199,7 +199,7 @@ def test_uv_reads_credentials_from_a_netrc(index: Index, program: Program, tmp_p
 def test_fifty_concurrent_downloads_succeed(index: Index, program: Program, tmp_path: Path) -> None:
     names = [f"part{number}" for number in range(DOWNLOADS)]
     index.publish(*(wheel(name, padding=50_000) for name in names))
-    index.done("DELETE", "/requests")
+    index.api_json("DELETE", "/requests")
     result = program(
         *("uv", "pip", "install", "--python", sys.executable, "--target", tmp_path / "target"),
         *("--index-url", index.index_url, *names),
@@ -226,7 +226,7 @@ def test_installers_honour_the_upload_times(
     for version, time in (("1.0", "2022-05-01T00:00:00Z"), ("2.0", "2024-05-01T00:00:00Z")):
         archive = wheel(version=version, module=f"version = {version!r}\n")
         index.publish(archive)
-        index.done("PATCH", f"/files/{archive.filename}", {"upload_time": time})
+        index.api_json("PATCH", f"/files/{archive.filename}", {"upload_time": time})
     target = tmp_path / "target"
     result = program(*install, "--index-url", index.index_url, "--target", target, "demo")
     assert result.ok, result.output

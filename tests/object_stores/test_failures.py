@@ -73,15 +73,15 @@ def test_a_write_is_applied_exactly_once_if_its_first_request_fails(
     small, large = wheel(), wheel("large", padding=12 << 20)
     index.publish(small, large, wheel(version="2.0"))
     network.policy = once_per_path(action, "PUT", *documents)
-    index.done("PATCH", f"/files/{small.filename}", {"yanked": "it broke"})
+    index.api_json("PATCH", f"/files/{small.filename}", {"yanked": "it broke"})
     network.policy = once_per_path(action, "PUT", *documents)
-    index.done("DELETE", f"/files/{wheel(version='2.0').filename}")
+    index.api_json("DELETE", f"/files/{wheel(version='2.0').filename}")
     assert set(index.files()) == {small.filename}
     assert index.files()[small.filename]["yanked"] == "it broke"
     assert index.file(large, "large").content == large.data
     network.policy = once_per_path(action, "PUT", *documents)
-    flaky_server.done("DELETE", f"/users/{index.username}")
-    index.done("DELETE")
+    flaky_server.api_json("DELETE", f"/users/{index.username}")
+    index.api_json("DELETE")
     assert network.count(action) >= 7
 
 

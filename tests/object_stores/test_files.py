@@ -149,9 +149,9 @@ def test_a_document_that_returns_to_its_earlier_content_has_a_new_revision(
     index.publish(wheel())
     tags = {index.get("/demo/").headers["ETag"]}
     for _ in range(3):
-        index_on_second.done("PATCH", f"/files/{name}", {"yanked": "a reason"})
+        index_on_second.api_json("PATCH", f"/files/{name}", {"yanked": "a reason"})
         assert index.files()[name]["yanked"] == "a reason"
-        index.done("PATCH", f"/files/{name}", {"yanked": False})
+        index.api_json("PATCH", f"/files/{name}", {"yanked": False})
         assert not index_on_second.files()[name]["yanked"]
         tags.add(index_on_second.get("/demo/").headers["ETag"])
     # The page's content is the same again, and so is its own tag.

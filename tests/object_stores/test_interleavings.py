@@ -105,7 +105,7 @@ def test_a_retried_upload_does_not_restore_a_file_that_was_deleted_meanwhile(
     index: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
     upload = PausedUpload(index, paused_server, Pause(network, Action.DROP_RESPONSE))
-    index.done("DELETE", f"/files/{FILE.filename}")
+    index.api_json("DELETE", f"/files/{FILE.filename}")
     # The upload was stored once, so it succeeded.
     assert upload.finish().status_code == 200
     assert index.get("/demo/").status_code == 404
@@ -137,7 +137,7 @@ def test_a_retried_upload_keeps_its_file_after_too_many_other_changes(
     index.set(overwrite_protection=True)
     upload = PausedUpload(index, paused_server, Pause(network, Action.DROP_RESPONSE))
     for number in range(REMEMBERED_REVISIONS + 1):
-        index.done("PATCH", f"/files/{FILE.filename}", {"yanked": f"{number}"})
+        index.api_json("PATCH", f"/files/{FILE.filename}", {"yanked": f"{number}"})
     assert upload.finish().status_code == 503
     assert index.file(FILE).content == FILE.data
     assert index.files()[FILE.filename]["yanked"] == f"{REMEMBERED_REVISIONS}"
@@ -215,16 +215,16 @@ def test_a_sweep_keeps_a_new_object_with_the_name_of_a_leftover(
         "/users": {"email": names["users"]},
     }
     for folder, body in bodies.items():
-        second_server.done("POST", folder, {**body, "run": "killed"})
+        second_server.api_json("POST", folder, {**body, "run": "killed"})
         pause = Pause(network, Action.FORWARD, folder=folder)
         with ThreadPoolExecutor(1) as pool:
-            swept = pool.submit(paused_server.done, "POST", "/sweep", {"runs_older_than": 0})
+            swept = pool.submit(paused_server.api_json, "POST", "/sweep", {"runs_older_than": 0})
             pause.wait()
-            second_server.done("DELETE", f"{folder}/{names[folder[1:]]}")
-            second_server.done("POST", folder, body)
+            second_server.api_json("DELETE", f"{folder}/{names[folder[1:]]}")
+            second_server.api_json("POST", folder, body)
             pause.resume()
             assert swept.result()["runs"] == 1
-        assert [each["run"] for each in second_server.done("GET", folder)[folder[1:]]] == [None]
+        assert [each["run"] for each in second_server.api_json("GET", folder)[folder[1:]]] == [None]
 
 
 def test_a_deletion_also_deletes_a_repository_that_was_recreated_meanwhile(
@@ -238,8 +238,8 @@ def test_a_deletion_also_deletes_a_repository_that_was_recreated_meanwhile(
     with ThreadPoolExecutor(1) as pool:
         deletion = pool.submit(paused_server.api, "DELETE", f"/repositories/{index.name}")
         pause.wait()
-        index.done("DELETE")
-        index.server.done("POST", "/repositories", {"name": index.name})
+        index.api_json("DELETE")
+        index.server.api_json("POST", "/repositories", {"name": index.name})
         index.publish(FILE)
         pause.resume()
         assert deletion.result().status_code == 204

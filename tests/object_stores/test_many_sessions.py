@@ -64,8 +64,8 @@ def suite(tmp_path: Path) -> Iterator[Suite]:
 
 def creation_times(server: Server) -> dict[str, str]:
     """Return the creation time of each repository and user, by name."""
-    repositories = server.done("GET", "/repositories")["repositories"]
-    users = server.done("GET", "/users")["users"]
+    repositories = server.api_json("GET", "/repositories")["repositories"]
+    users = server.api_json("GET", "/users")["users"]
     return {each.get("name", each.get("email")): each["created"] for each in repositories + users}
 
 
@@ -110,7 +110,7 @@ def test_sessions_do_not_collide_and_leftovers_of_killed_sessions_are_swept_by_a
     between = (
         min(map(seconds_since, leftovers.values())) + max(seconds_since(at) for _, at in in_use)
     ) / 2
-    swept = first_server.done("POST", "/sweep", {"runs_older_than": between})
+    swept = first_server.api_json("POST", "/sweep", {"runs_older_than": between})
     assert swept == {"runs": 1, "repositories": 2, "users": 2}
     assert creation_times(second_server).items() == in_use
     sweep("1d")

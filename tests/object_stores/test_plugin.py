@@ -64,5 +64,5 @@ def test_features_that_need_an_unshared_store_fail_with_the_reason(
     # The failure report of any test leaves out the section about the journal.
     assert "cloudrepo: requests to" not in output
     # The suite leaves nothing behind, on either server.
-    assert second_server.done("GET", "/repositories")["repositories"] == []
-    assert second_server.done("GET", "/users")["users"] == []
+    assert second_server.api_json("GET", "/repositories")["repositories"] == []
+    assert second_server.api_json("GET", "/users")["users"] == []

@@ -52,7 +52,7 @@ def test_settings_apply_to_both_servers(index: Index, index_on_second: Index) ->
     assert index_on_second.upload(wheel(version="2.0")).status_code == 413
     index_on_second.set(public=False, dialect="pypi", max_file_size=None)
     assert index.server.request("GET", public).status_code == 404
-    assert index.done("GET")["dialect"] == "pypi"
+    assert index.api_json("GET")["dialect"] == "pypi"
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
@@ -61,17 +61,17 @@ def test_yanks_statuses_and_deletions_apply_to_both_servers(
 ) -> None:
     name = wheel().filename
     index.publish(wheel(), sdist())
-    index.done("PATCH", f"/files/{name}", {"yanked": "it broke"})
+    index.api_json("PATCH", f"/files/{name}", {"yanked": "it broke"})
     assert index_on_second.files()[name]["yanked"] == "it broke"
-    index_on_second.done("PATCH", f"/files/{name}", {"yanked": False})
+    index_on_second.api_json("PATCH", f"/files/{name}", {"yanked": False})
     assert not index.files()[name]["yanked"]
-    index.done("PATCH", "/projects/demo", {"status": "archived"})
+    index.api_json("PATCH", "/projects/demo", {"status": "archived"})
     assert index_on_second.upload(wheel(version="2.0")).status_code == 403
-    index_on_second.done("PATCH", "/projects/demo", {"status": "active"})
-    index_on_second.done("DELETE", f"/files/{name}")
+    index_on_second.api_json("PATCH", "/projects/demo", {"status": "active"})
+    index_on_second.api_json("DELETE", f"/files/{name}")
     assert list(index.files()) == [sdist().filename]
     assert index.get(f"/demo/{name}").status_code == 404
-    index.done("DELETE", f"/files/{sdist().filename}")
+    index.api_json("DELETE", f"/files/{sdist().filename}")
     assert index_on_second.get("/demo/").status_code == 404
     assert index_on_second.json("/")["projects"] == []
     index_on_second.publish(wheel())
@@ -88,25 +88,25 @@ def test_users_and_tokens_are_valid_on_both_servers(index: Index, index_on_secon
         }
 
     assert statuses((email, passphrase)) == {200}
-    second_server.done("PATCH", f"/users/{email}", {"passphrase": "the second one"})
+    second_server.api_json("PATCH", f"/users/{email}", {"passphrase": "the second one"})
     assert statuses((email, passphrase)) == {401}
     assert statuses((email, "the second one")) == {200}
-    first_server.done("PATCH", f"/users/{email}", {"read_only": True})
+    first_server.api_json("PATCH", f"/users/{email}", {"read_only": True})
     form = encode(fields(wheel()))
     assert index_on_second.send(form, auth=(email, "the second one")).status_code == 403
-    second_server.done("DELETE", f"/users/{email}")
+    second_server.api_json("DELETE", f"/users/{email}")
     assert statuses((email, "the second one")) == {401}
     assert first_server.api("POST", "/users", {"email": index.username}).status_code == 409
     # A deleted address can be used again, with another passphrase.
-    first_server.done("POST", "/users", {"email": email, "passphrase": "the third one"})
+    first_server.api_json("POST", "/users", {"email": email, "passphrase": "the third one"})
     assert statuses((email, "the third one")) == {200}
-    assert {each["email"] for each in second_server.done("GET", "/users")["users"]} == {
+    assert {each["email"] for each in second_server.api_json("GET", "/users")["users"]} == {
         index.username,
         email,
     }
-    token = first_server.done("POST", "/tokens", {"repository": index.name})
+    token = first_server.api_json("POST", "/tokens", {"repository": index.name})
     assert statuses(("__token__", token["token"])) == {200}
-    second_server.done("DELETE", f"/tokens/{token['id']}")
+    second_server.api_json("DELETE", f"/tokens/{token['id']}")
     assert statuses(("__token__", token["token"])) == {401}
 
 
@@ -116,10 +116,10 @@ def test_a_repository_with_the_name_of_a_deleted_one_is_empty(
     for first, second in ((index, index_on_second), (index_on_second, index)) * 2:
         first.publish(wheel())
         assert second.server.api("POST", "/repositories", {"name": index.name}).status_code == 409
-        second.done("DELETE")
+        second.api_json("DELETE")
         assert first.get("/demo/").status_code == 404
-        assert first.server.done("GET", "/repositories")["repositories"] == []
-        first.server.done("POST", "/repositories", {"name": index.name})
+        assert first.server.api_json("GET", "/repositories")["repositories"] == []
+        first.server.api_json("POST", "/repositories", {"name": index.name})
         assert second.json("/")["projects"] == []
         assert second.upload(wheel(module="x = 2\n")).status_code == 200
 

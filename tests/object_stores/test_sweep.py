@@ -26,8 +26,8 @@ MEBIBYTE = 1 << 20
 def test_sweep_keeps_everything_in_use(index: Index, index_on_second: Index, sweep: Sweep) -> None:
     archives = wheel(), wheel("large", padding=12 * MEBIBYTE), wheel(version="2.0")
     index.publish(*archives)
-    index.done("PATCH", f"/files/{wheel().filename}", {"yanked": "it broke"})
-    token = index.server.done("POST", "/tokens", {"repository": index.name})["token"]
+    index.api_json("PATCH", f"/files/{wheel().filename}", {"yanked": "it broke"})
+    token = index.server.api_json("POST", "/tokens", {"repository": index.name})["token"]
     before = sweep.keys
     sweep()
     assert sweep.keys == before
@@ -43,11 +43,11 @@ def test_sweep_deletes_unreferenced_objects_by_age(
     """Replaced and deleted files, leftovers of a killed server, and tombstones of documents."""
     index.publish(wheel(), wheel("other"))
     index.publish(wheel(module="x = 2\n"))
-    index.done("DELETE", f"/files/{wheel('other').filename}")
+    index.api_json("DELETE", f"/files/{wheel('other').filename}")
     deleted = index.server.repository()
     deleted.publish(wheel())
-    deleted.done("DELETE")
-    index.server.done("DELETE", f"/users/{deleted.username}")
+    deleted.api_json("DELETE")
+    index.server.api_json("DELETE", f"/users/{deleted.username}")
     wait_until(
         lambda: len([key for key in sweep.keys if key.startswith("blobs/")]) == 6,
         "the deleted repository's blobs to be deleted",
@@ -65,8 +65,8 @@ def test_sweep_deletes_unreferenced_objects_by_age(
     # The deleted names can be used again.
     index.publish(wheel("other"))
     assert index.file(wheel("other"), "other").content == wheel("other").data
-    index.server.done("POST", "/repositories", {"name": deleted.name})
-    index.server.done("POST", "/users", {"email": deleted.username})
+    index.server.api_json("POST", "/repositories", {"name": deleted.name})
+    index.server.api_json("POST", "/users", {"email": deleted.username})
 
 
 def test_sweep_keeps_the_parts_of_an_upload_in_progress(index: Index, sweep: Sweep) -> None:
@@ -111,7 +111,7 @@ def test_files_stay_complete_while_sweeps_run(
             archive = wheel("short-lived", module=f"x = {number}\n")
             index.publish(archive)
             assert index_on_second.file(archive, "short-lived").content == archive.data
-            index_on_second.done("DELETE", f"/files/{archive.filename}")
+            index_on_second.api_json("DELETE", f"/files/{archive.filename}")
             assert index.get("/short-lived/").status_code == 404
     assert index.file(wheel("stays"), "stays").content == wheel("stays").data
 
@@ -127,19 +127,19 @@ def test_recreated_users_are_not_lost_while_sweeps_run(
             login = server.user(email=email)
             for each in (index_on_second, index):
                 assert each.request("GET", "/", auth=login).status_code == 200
-            other_index.server.done("DELETE", f"/users/{email}")
+            other_index.server.api_json("DELETE", f"/users/{email}")
 
 
 def test_sweep_deletes_leftovers_of_sessions_by_age(first_server: Server, sweep: Sweep) -> None:
     for name, run in (("leftover", "a-session"), ("kept", None)):
-        first_server.done("POST", "/repositories", {"name": name, "run": run})
-        first_server.done("POST", "/users", {"email": f"{name}@example.com", "run": run})
+        first_server.api_json("POST", "/repositories", {"name": name, "run": run})
+        first_server.api_json("POST", "/users", {"email": f"{name}@example.com", "run": run})
     assert "repositories: 0, users: 0 " in sweep("0s", "--runs-older-than", "1d")
     assert "repositories: 1, users: 1 " in sweep("0s", "--runs-older-than", "0s")
-    assert [each["name"] for each in first_server.done("GET", "/repositories")["repositories"]] == [
-        "kept"
-    ]
-    assert [each["email"] for each in first_server.done("GET", "/users")["users"]] == [
+    assert [
+        each["name"] for each in first_server.api_json("GET", "/repositories")["repositories"]
+    ] == ["kept"]
+    assert [each["email"] for each in first_server.api_json("GET", "/users")["users"]] == [
         "kept@example.com"
     ]
 
@@ -148,13 +148,13 @@ def test_ages_are_measured_by_the_clock_of_the_store(
     first_server: Server, sweep: Sweep, engine: Engine, url: str
 ) -> None:
     """A creation time that a server with a wrong clock wrote does not matter."""
-    first_server.done("POST", "/repositories", {"name": "demo", "run": "active"})
+    first_server.api_json("POST", "/repositories", {"name": "demo", "run": "active"})
     key = "repositories/@demo.json"
     long_ago = {**engine.document(url, key), "created": "2020-01-01T00:00:00.000000Z"}
     prefix = url.partition("://")[2].partition("/")[2]
     obstore.put(engine.store(), f"{prefix}/{key}", json.dumps(long_ago).encode())
     assert "repositories: 0, users: 0 " in sweep("0s", "--runs-older-than", "1h")
-    assert first_server.done("GET", "/repositories/demo")["created"] == long_ago["created"]
+    assert first_server.api_json("GET", "/repositories/demo")["created"] == long_ago["created"]
 
 
 def test_sweep_rejects_a_prefix_that_no_server_has_used(sweep: Sweep) -> None:

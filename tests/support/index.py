@@ -43,7 +43,7 @@ class Server:
         """Send a request to the admin API as the admin user."""
         return self.request(method, "/api" + path, json=json, auth=self.admin)
 
-    def done(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 (JSON)
+    def api_json(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 (JSON)
         """Send a request to the admin API that must succeed; return the decoded response."""
         response = self.api(method, path, json)
         assert response.status_code < 300, response.text
@@ -53,13 +53,13 @@ class Server:
         """Create a repository user, and return the e-mail address and passphrase."""
         email = settings.pop("email", f"user{next(_numbers)}@example.com")
         given = {} if passphrase is None else {"passphrase": passphrase}
-        made = self.done("POST", "/users", {"email": email, **given, **settings})
+        made = self.api_json("POST", "/users", {"email": email, **given, **settings})
         return made["email"], passphrase or made["passphrase"]
 
     def repository(self, name: str | None = None, **settings: object) -> Index:
         """Create a repository and a read/write user for it."""
         name = name or f"demo{next(_numbers)}"
-        self.done("POST", "/repositories", {"name": name, **settings})
+        self.api_json("POST", "/repositories", {"name": name, **settings})
         return Index(self, name, *self.user())
 
     def keys(self) -> set[str]:
@@ -71,8 +71,8 @@ class Server:
         """Return the keys of all stored blobs."""
         return {key for key in self.keys() if "blobs/" in key}
 
-    def keeps_only_blobs(self, before: set[str]) -> bool:
-        """Wait until every stored blob is one of these, and return True."""
+    def wait_until_only_blobs(self, before: set[str]) -> bool:
+        """Wait until every stored blob is one of `before`, and return True."""
         # Other tests may delete blobs meanwhile, and the blob of a rejected upload is deleted only
         # after the response.
         wait_until(lambda: self.blobs() <= before, "the blobs of rejected uploads to be deleted")
@@ -171,12 +171,12 @@ class Index:
     def api(self, method: str, below: str = "", json: object = None) -> requests.Response:
         return self.server.api(method, f"/repositories/{self.name}{below}", json)
 
-    def done(self, method: str, below: str = "", json: object = None) -> Any:  # noqa: ANN401 (JSON)
-        return self.server.done(method, f"/repositories/{self.name}{below}", json)
+    def api_json(self, method: str, below: str = "", json: object = None) -> Any:  # noqa: ANN401 (JSON)
+        return self.server.api_json(method, f"/repositories/{self.name}{below}", json)
 
     def set(self, **settings: object) -> None:
-        self.done("PATCH", json=settings)
+        self.api_json("PATCH", json=settings)
 
     def journal(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.done("GET", "/requests")["requests"]
+        found: list[dict[str, Any]] = self.api_json("GET", "/requests")["requests"]
         return found

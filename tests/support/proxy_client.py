@@ -23,7 +23,7 @@ class ProxyClient:
     @classmethod
     def of(cls, index: Index, *urls: str, allow: tuple[str, ...] = ()) -> ProxyClient:
         """Impersonate URLs with a repository."""
-        made = index.done("POST", "/impersonations", {"urls": [*urls], "allow": [*allow]})
+        made = index.api_json("POST", "/impersonations", {"urls": [*urls], "allow": [*allow]})
         return cls(made["id"], made["proxy"])
 
     @property

@@ -126,4 +126,4 @@ def server_stays_clean(server: Server) -> Iterator[None]:
     assert "Traceback" not in output
     assert " 500 " not in output
     assert server.request("GET", "/healthz").status_code == 200
-    assert server.keeps_only_blobs(before)
+    assert server.wait_until_only_blobs(before)

@@ -61,4 +61,4 @@ def test_parameters_and_case_of_the_content_type_do_not_matter(
     options = {"data": b'{"email": "made@example.com"}', "headers": headers}
     response = server.request("POST", "/api/users", auth=server.admin, **options)
     assert response.status_code == 201
-    server.done("DELETE", "/users/made%40example.com")
+    server.api_json("DELETE", "/users/made%40example.com")

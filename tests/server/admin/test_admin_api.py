@@ -52,8 +52,8 @@ def test_a_new_repository_has_the_default_settings(server: Server) -> None:
         "created": body["created"],
     }
     assert TIME.fullmatch(body["created"])
-    assert server.done("GET", "/repositories/fresh") == body
-    assert body in server.done("GET", "/repositories")["repositories"]
+    assert server.api_json("GET", "/repositories/fresh") == body
+    assert body in server.api_json("GET", "/repositories")["repositories"]
 
 
 def test_a_repository_is_created_with_settings(server: Server) -> None:
@@ -63,7 +63,7 @@ def test_a_repository_is_created_with_settings(server: Server) -> None:
         "dialect": "cloudrepo",
         "max_file_size": 1000,
     }
-    body = server.done("POST", "/repositories", {"name": "created-with_settings", **settings})
+    body = server.api_json("POST", "/repositories", {"name": "created-with_settings", **settings})
     assert {name: body[name] for name in settings} == settings
 
 
@@ -81,10 +81,10 @@ def test_an_invalid_name_is_rejected(server: Server, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a", "0", "-", "_", "a" * 32, "simple", "con", "public", "api"])
 def test_a_valid_name_is_accepted(server: Server, name: str) -> None:
-    server.done("POST", "/repositories", {"name": name})
+    server.api_json("POST", "/repositories", {"name": name})
     auth = server.user()
     assert server.request("GET", f"/repositories/{name}/", auth=auth).status_code == 200
-    server.done("DELETE", f"/repositories/{name}")
+    server.api_json("DELETE", f"/repositories/{name}")
     assert server.request("GET", f"/repositories/{name}/", auth=auth).status_code == 404
 
 
@@ -133,10 +133,10 @@ def test_a_body_that_is_too_large_is_rejected(server: Server) -> None:
     [("overwrite_protection", True), ("public", True), ("dialect", "pypi"), ("max_file_size", 5)],
 )
 def test_changing_a_setting_keeps_the_others(index: Index, setting: str, value: object) -> None:
-    before = index.done("GET")
-    assert index.done("PATCH", json={setting: value}) == {**before, setting: value}
-    assert index.done("GET") == {**before, setting: value}
-    assert index.done("PATCH", json={}) == {**before, setting: value}
+    before = index.api_json("GET")
+    assert index.api_json("PATCH", json={setting: value}) == {**before, setting: value}
+    assert index.api_json("GET") == {**before, setting: value}
+    assert index.api_json("PATCH", json={}) == {**before, setting: value}
 
 
 def test_null_removes_a_limit(index: Index) -> None:
@@ -149,15 +149,15 @@ def test_null_removes_a_limit(index: Index) -> None:
 @pytest.mark.parametrize("limit", [1 << 40, 10**30])
 def test_a_limit_may_be_larger_than_any_file(index: Index, limit: int) -> None:
     index.set(max_file_size=limit)
-    assert index.done("GET")["max_file_size"] == limit
+    assert index.api_json("GET")["max_file_size"] == limit
     assert index.upload(wheel()).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{"dialect": "klingon"}, {"name": "other"}, {"max_file_size": -1}])
 def test_an_invalid_change_changes_nothing(index: Index, body: dict[str, object]) -> None:
-    before = index.done("GET")
+    before = index.api_json("GET")
     assert_error(index.api("PATCH", json={"public": True, **body}), 400)
-    assert index.done("GET") == before
+    assert index.api_json("GET") == before
 
 
 def test_deleting_a_repository_deletes_its_files(index: Index) -> None:
@@ -171,11 +171,11 @@ def test_deleting_a_repository_deletes_its_files(index: Index) -> None:
 
 def test_a_new_repository_with_a_deleted_name_is_empty(index: Index) -> None:
     index.publish(wheel())
-    index.done("DELETE")
+    index.api_json("DELETE")
     again = index.server.repository(index.name)
     assert again.json("/")["projects"] == []
     assert again.get("/demo/").status_code == 404
-    assert again.done("GET", "/requests")["requests"][0]["path"].endswith("/")
+    assert again.api_json("GET", "/requests")["requests"][0]["path"].endswith("/")
     again.publish(wheel(module="x = 2\n"))
 
 
@@ -196,8 +196,10 @@ def test_an_unknown_repository_is_not_found(server: Server, method: str, below: 
 def test_projects_and_files_are_listed(index: Index) -> None:
     built, source = wheel("Foo_Bar", requires_python=">=3.8"), sdist("Foo_Bar")
     index.publish(built, source, wheel("alpha"))
-    assert index.done("GET", "/projects") == {"projects": [{"name": "alpha"}, {"name": "foo-bar"}]}
-    body = index.done("GET", "/projects/FOO.bar")
+    assert index.api_json("GET", "/projects") == {
+        "projects": [{"name": "alpha"}, {"name": "foo-bar"}]
+    }
+    body = index.api_json("GET", "/projects/FOO.bar")
     assert (body["name"], body["status"], body["reason"]) == ("foo-bar", "active", None)
     files = {file["filename"]: file for file in body["files"]}
     assert list(files) == sorted((built.filename, source.filename))
@@ -252,13 +254,13 @@ def test_put_is_not_in_the_journal(index: Index) -> None:
 def test_put_with_an_invalid_file_name_is_rejected(index: Index, filename: str) -> None:
     before = index.server.blobs()
     assert_error(put(index, wheel(), filename=filename), 400)
-    assert index.server.keeps_only_blobs(before)
+    assert index.server.wait_until_only_blobs(before)
 
 
 def test_put_of_an_invalid_archive_is_rejected(index: Index) -> None:
     assert_error(put(index, Archive(wheel().filename, b"nonsense")), 400, "readable")
     assert_error(put(index, wheel(metadata=b"Name: other\n")), 400)
-    assert index.done("GET", "/projects") == {"projects": []}
+    assert index.api_json("GET", "/projects") == {"projects": []}
 
 
 def test_put_accepts_a_large_file(index: Index) -> None:
@@ -284,15 +286,20 @@ def test_put_with_an_invalid_time_is_rejected(index: Index, time: str) -> None:
 def test_a_yank_is_applied_and_undone(index: Index, yanked: object, reason: object) -> None:
     archive = wheel()
     index.publish(archive)
-    assert index.done("PATCH", f"/files/{archive.filename}", {"yanked": yanked})["yanked"] == reason
-    assert index.done("GET", "/projects/demo")["files"][0]["yanked"] == reason
-    assert index.done("PATCH", f"/files/{archive.filename}", {"yanked": False})["yanked"] is False
+    assert (
+        index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": yanked})["yanked"]
+        == reason
+    )
+    assert index.api_json("GET", "/projects/demo")["files"][0]["yanked"] == reason
+    assert (
+        index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": False})["yanked"] is False
+    )
 
 
 def test_a_file_that_replaces_a_yanked_one_is_not_yanked(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
-    index.done("PATCH", f"/files/{archive.filename}", {"yanked": "broken"})
+    index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": "broken"})
     index.publish(wheel(module="x = 2\n"))
     assert index.files()[archive.filename]["yanked"] is False
 
@@ -303,9 +310,9 @@ def test_a_file_that_replaces_a_yanked_one_is_not_yanked(index: Index) -> None:
 def test_an_invalid_change_of_a_file_is_rejected(index: Index, body: dict[str, object]) -> None:
     archive = wheel()
     index.publish(archive)
-    before = index.done("GET", "/projects/demo")
+    before = index.api_json("GET", "/projects/demo")
     assert_error(index.api("PATCH", f"/files/{archive.filename}", body), 400)
-    assert index.done("GET", "/projects/demo") == before
+    assert index.api_json("GET", "/projects/demo") == before
 
 
 def test_the_name_of_a_deleted_file_can_be_used_again(protected: Index) -> None:
@@ -321,7 +328,7 @@ def test_the_name_of_a_deleted_file_can_be_used_again(protected: Index) -> None:
 def test_a_project_without_files_is_not_found_and_not_listed(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
-    index.done("DELETE", f"/files/{archive.filename}")
+    index.api_json("DELETE", f"/files/{archive.filename}")
     assert index.get("/demo/").status_code == 404
     assert index.json("/")["projects"] == []
 
@@ -336,7 +343,7 @@ def test_an_unknown_file_is_not_found(index: Index, method: str, filename: str) 
 def test_a_file_name_alone_identifies_a_file_of_any_project(index: Index) -> None:
     archive = Archive("a-b-1.0.tar.gz", sdist("a-b").data)
     assert index.upload(archive, name="a-b", version="1.0").status_code == 200
-    assert index.done("PATCH", f"/files/{archive.filename}", {"yanked": True})["yanked"] == ""
+    assert index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": True})["yanked"] == ""
 
 
 @pytest.mark.parametrize("path", ["/repositories", "/users", "/tokens", "/repositories/missing"])

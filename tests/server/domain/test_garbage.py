@@ -107,14 +107,14 @@ def test_only_unreferenced_objects_are_deleted(data_folder: DataFolder) -> None:
 
 def test_the_token_of_a_deleted_repository_is_deleted(data_folder: DataFolder) -> None:
     with data_folder.restart() as index:
-        index.server.done("POST", "/tokens", {"repository": index.name})
+        index.server.api_json("POST", "/tokens", {"repository": index.name})
         (token,) = (data_folder.store / "tokens").iterdir()
     document = json.loads(token.read_bytes())
     orphan = token.with_name("orphan.json")
     orphan.write_text(json.dumps({**document, "id": "orphan", "repository_id": "no-more"}))
     with data_folder.restart() as index:
         wait_until_deleted([orphan])
-        assert [each["id"] for each in index.server.done("GET", "/tokens")["tokens"]] == [
+        assert [each["id"] for each in index.server.api_json("GET", "/tokens")["tokens"]] == [
             document["id"]
         ]
 

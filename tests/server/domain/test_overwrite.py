@@ -188,7 +188,7 @@ def test_an_upload_is_404_if_its_repository_is_deleted_meanwhile(index: Index) -
     with connect(index.url) as connection:
         connection.send(whole[:-100])
         index.get("/")
-        index.done("DELETE")
+        index.api_json("DELETE")
         new = index.server.repository(index.name)
         connection.send(whole[-100:])
         assert connection.read_response().status == 404

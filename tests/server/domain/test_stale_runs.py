@@ -22,8 +22,8 @@ LONG_AGO = 1_577_836_800
 
 def list_names(server: Server) -> set[str]:
     """Return the names of all repositories and users."""
-    repositories = server.done("GET", "/repositories")["repositories"]
-    users = server.done("GET", "/users")["users"]
+    repositories = server.api_json("GET", "/repositories")["repositories"]
+    users = server.api_json("GET", "/users")["users"]
     return {each["name"] for each in repositories} | {each["email"] for each in users}
 
 
@@ -31,7 +31,7 @@ def create(server: Server, name: str, run: str | None) -> set[str]:
     """Create a repository and a user of a test run; return their names."""
     index = server.repository(name, run=run)
     email, _ = server.user(email=f"{name}@example.com", run=run)
-    server.done("DELETE", f"/users/{index.username}")
+    server.api_json("DELETE", f"/users/{index.username}")
     return {name, email}
 
 
@@ -64,7 +64,7 @@ def test_only_repositories_and_users_of_stale_runs_are_deleted(
     stale = create(server, "killed-1", "killed") | create(server, "killed-2", "killed")
     index = Index(server, "killed-1", *server.user(email="without-run@example.com"))
     index.publish(wheel())
-    server.done("POST", "/tokens", {"repository": "killed-1"})
+    server.api_json("POST", "/tokens", {"repository": "killed-1"})
     kept = create(server, "by-hand", None) | create(server, "young", "young")
     # A run that still creates repositories is alive, so its first ones are kept too.
     kept |= create(server, "long-first", "long") | create(server, "long-last", "long")
@@ -77,24 +77,24 @@ def test_only_repositories_and_users_of_stale_runs_are_deleted(
     process = start_server("--data", data, name="second")
     server = Server(process)
     assert list_names(server) == stale | kept
-    report = server.done("POST", "/sweep", {"runs_older_than": DAY})
+    report = server.api_json("POST", "/sweep", {"runs_older_than": DAY})
     assert report == {"runs": 1, "repositories": 2, "users": 2}
     assert list_names(server) == kept
-    assert server.done("GET", "/tokens")["tokens"] == []
-    assert server.keeps_only_blobs(set())
-    assert server.done("POST", "/sweep", {"runs_older_than": DAY})["runs"] == 0
-    assert server.done("POST", "/sweep", {"runs_older_than": 1e300})["runs"] == 0
+    assert server.api_json("GET", "/tokens")["tokens"] == []
+    assert server.wait_until_only_blobs(set())
+    assert server.api_json("POST", "/sweep", {"runs_older_than": DAY})["runs"] == 0
+    assert server.api_json("POST", "/sweep", {"runs_older_than": 1e300})["runs"] == 0
     assert process.stop() == 0
     server.close()
 
 
 def test_repositories_and_users_keep_the_run_that_created_them(own_server: Server) -> None:
     create(own_server, "demo", "cloudrepo-0123")
-    assert own_server.done("GET", "/repositories/demo")["run"] == "cloudrepo-0123"
-    (user,) = own_server.done("GET", "/users")["users"]
+    assert own_server.api_json("GET", "/repositories/demo")["run"] == "cloudrepo-0123"
+    (user,) = own_server.api_json("GET", "/users")["users"]
     assert user["run"] == "cloudrepo-0123"
-    own_server.done("PATCH", "/repositories/demo", {"public": True})
-    assert own_server.done("GET", "/repositories/demo")["run"] == "cloudrepo-0123"
+    own_server.api_json("PATCH", "/repositories/demo", {"public": True})
+    assert own_server.api_json("GET", "/repositories/demo")["run"] == "cloudrepo-0123"
 
 
 @pytest.mark.parametrize("body", [{}, {"runs_older_than": -1}, {"runs_older_than": "1d"}, []])

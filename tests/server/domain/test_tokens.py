@@ -13,7 +13,7 @@ from tests.support.index import Index, Server
 
 def create(index: Index, *, read_only: bool = False) -> dict[str, Any]:
     body = {"repository": index.name, "read_only": read_only}
-    token: dict[str, Any] = index.server.done("POST", "/tokens", body)
+    token: dict[str, Any] = index.server.api_json("POST", "/tokens", body)
     return token
 
 
@@ -28,7 +28,7 @@ def basic(token: str, username: str = "cloudrepo") -> dict[str, Any]:
 def test_a_token_is_returned_once(index: Index) -> None:
     created = create(index)
     assert (created["repository"], created["read_only"]) == (index.name, False)
-    listed = {token["id"]: token for token in index.server.done("GET", "/tokens")["tokens"]}
+    listed = {token["id"]: token for token in index.server.api_json("GET", "/tokens")["tokens"]}
     assert "token" not in listed[created["id"]]
     assert listed[created["id"]]["repository"] == index.name
 
@@ -96,10 +96,10 @@ def test_a_revoked_token_is_rejected_at_the_next_request(index: Index) -> None:
 
 def test_deleting_a_repository_revokes_its_tokens(index: Index) -> None:
     created = create(index)
-    index.done("DELETE")
+    index.api_json("DELETE")
     new = index.server.repository(index.name)
     assert new.request("GET", "/", **bearer(created["token"])).status_code == 401
-    listed = {token["id"] for token in index.server.done("GET", "/tokens")["tokens"]}
+    listed = {token["id"] for token in index.server.api_json("GET", "/tokens")["tokens"]}
     assert created["id"] not in listed
 
 

@@ -62,8 +62,8 @@ def test_a_page_follows_uploads_and_deletions_in_the_upstream(server: Server, ba
     assert list(repository.files()) == [OLD.filename]
     base.publish(NEW)
     assert len(repository.files()) == 2
-    base.done("DELETE", f"/files/{OLD.filename}")
-    base.done("DELETE", f"/files/{NEW.filename}")
+    base.api_json("DELETE", f"/files/{OLD.filename}")
+    base.api_json("DELETE", f"/files/{NEW.filename}")
     assert repository.get("/demo/").status_code == 404
 
 
@@ -100,7 +100,7 @@ def test_an_unknown_upstream_is_rejected(server: Server) -> None:
 
 def test_a_deleted_upstream_is_ignored(server: Server, base: Index) -> None:
     repository = server.repository(upstream=[base.name])
-    base.done("DELETE")
+    base.api_json("DELETE")
 
     assert repository.get("/demo/").status_code == 404
     assert repository.get("/").status_code == 200

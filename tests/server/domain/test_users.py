@@ -29,13 +29,13 @@ def test_a_generated_passphrase_is_returned_once(index: Index) -> None:
     assert (body["email"], body["read_only"]) == ("given@example.com", False)
     assert len(body["passphrase"]) >= 24
     assert status(index, ("given@example.com", body["passphrase"])) == 200
-    listed = {user["email"]: user for user in server.done("GET", "/users")["users"]}
+    listed = {user["email"]: user for user in server.api_json("GET", "/users")["users"]}
     assert "passphrase" not in listed["given@example.com"]
 
 
 def test_a_chosen_passphrase_is_not_returned(index: Index) -> None:
     given = {"email": "chosen@example.com", "passphrase": "12345678", "read_only": True}
-    body = index.server.done("POST", "/users", given)
+    body = index.server.api_json("POST", "/users", given)
     assert "passphrase" not in body
     assert body["read_only"] is True
     assert status(index, ("chosen@example.com", "12345678")) == 200
@@ -44,7 +44,7 @@ def test_a_chosen_passphrase_is_not_returned(index: Index) -> None:
 def test_users_are_sorted_by_email_address(own_server: Server) -> None:
     for name in ("c", "a", "b"):
         own_server.user(email=f"{name}@example.com", read_only=name == "a")
-    users = own_server.done("GET", "/users")["users"]
+    users = own_server.api_json("GET", "/users")["users"]
     assert [(user["email"], user["read_only"]) for user in users] == [
         ("a@example.com", True),
         ("b@example.com", False),
@@ -63,8 +63,8 @@ def test_an_email_address_is_unique_without_regard_to_case(server: Server, same:
 @pytest.mark.parametrize("email", ["a/b%2F+é@c.de", '"a b"@c.de', '"a@b"@c.de'])
 def test_unusual_email_addresses_are_accepted(server: Server, email: str) -> None:
     assert server.user(email=email, read_only=True)
-    assert server.done("PATCH", path(email), {"read_only": False})["email"] == email
-    server.done("DELETE", path(email))
+    assert server.api_json("PATCH", path(email), {"read_only": False})["email"] == email
+    server.api_json("DELETE", path(email))
     assert server.api("PATCH", path(email), {"read_only": True}).status_code == 404
 
 
@@ -107,7 +107,7 @@ def test_a_user_with_an_unusual_address_can_be_changed_and_deleted(
 ) -> None:
     auth = index.server.user(email=email)
     assert status(index, auth) == 200
-    assert index.server.done("PATCH", path(email), {"read_only": True})["read_only"] is True
+    assert index.server.api_json("PATCH", path(email), {"read_only": True})["read_only"] is True
     assert index.server.api("DELETE", path(email)).status_code == 204
     assert status(index, auth) == 401
 
@@ -122,17 +122,17 @@ def test_a_user_may_use_every_repository_but_not_the_admin_api(index: Index) -> 
 def test_a_changed_permission_takes_effect_at_the_next_request(index: Index) -> None:
     index.publish(wheel())
     server = index.server
-    server.done("PATCH", path(index.username), {"read_only": True})
+    server.api_json("PATCH", path(index.username), {"read_only": True})
     assert index.upload(wheel(version="2.0")).status_code == 403
     assert index.get("/demo/").status_code == 200
-    server.done("PATCH", path(index.username), {"read_only": False})
+    server.api_json("PATCH", path(index.username), {"read_only": False})
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
 def test_a_new_passphrase_takes_effect_at_the_next_request(index: Index) -> None:
     old, new = index.auth, (index.username, "another-passphrase")
     assert (status(index, old), status(index, new)) == (200, 401)
-    changed = index.server.done("PATCH", path(index.username), {"passphrase": new[1]})
+    changed = index.server.api_json("PATCH", path(index.username), {"passphrase": new[1]})
     assert "passphrase" not in changed
     assert (status(index, old), status(index, new)) == (401, 200)
 

@@ -90,7 +90,7 @@ class Victim:
         """Return the number of blobs of the files that were accepted."""
         number = 0
         with KeptConnection(self.index.server.url) as connection:
-            for project in self.index.done("GET", "/projects")["projects"]:
+            for project in self.index.api_json("GET", "/projects")["projects"]:
                 path = f"{self.index.path}/{project['name']}/"
                 page = connection.request(
                     "GET", path, login=self.index.auth, headers={"Accept": JSON}

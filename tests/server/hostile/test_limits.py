@@ -163,7 +163,7 @@ def test_a_client_that_stops_sending_a_body_is_disconnected(start_server: StartS
             response = connection.read_response()
             assert (response.status, "1 seconds" in response.reason) == (408, True)
             assert connection.closed_by_server()
-    assert index.server.keeps_only_blobs(before)
+    assert index.server.wait_until_only_blobs(before)
     index.publish(wheel())
 
 

@@ -16,7 +16,7 @@ HOST = "http://pypi.example"
 
 @pytest.fixture(scope="module")
 def proxy(victim: Index) -> str:
-    made: str = victim.done("POST", "/impersonations", {"urls": [f"{HOST}/"]})["proxy"]
+    made: str = victim.api_json("POST", "/impersonations", {"urls": [f"{HOST}/"]})["proxy"]
     return made
 
 

@@ -171,7 +171,7 @@ def test_clients_that_read_nothing_do_not_block_others(server: Server) -> None:
         second.send(b"POST ")
         for _ in range(5):
             assert index.get("/demo/").status_code == 200
-    index.done("DELETE")
+    index.api_json("DELETE")
 
 
 HEADERS = ("Range", "If-Range", "If-None-Match", "Accept", "Accept-Encoding", "Authorization")
@@ -191,7 +191,7 @@ def test_unusual_header_values_cause_no_server_error(index: Index, header: str) 
             headers = {**index.authorization, header: value}
             line = f"GET {index.path}{below} HTTP/1.1"
             assert exchange(index.url, request(line, headers)).status < 500
-    index.done("DELETE")
+    index.api_json("DELETE")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -209,4 +209,4 @@ def test_randomly_mutated_requests_cause_no_server_error(server: Server, seed: i
     for _ in range(60):
         valid = request(random_.choice(lines), {**index.authorization, **more})
         assert_no_server_error(send_raw(index, mutate(random_, valid)))
-    index.done("DELETE")
+    index.api_json("DELETE")

@@ -171,4 +171,4 @@ def test_randomly_mutated_forms_cause_no_server_error(server: Server, seed: int)
         body = mutate(random_, random_.choice((VALID_FORM, least)).body)
         whole = head(index, VALID_FORM, Content_Length=str(len(body))) + body
         assert_no_server_error(send_raw(index, whole))
-    index.done("DELETE")
+    index.api_json("DELETE")

@@ -48,10 +48,10 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
     index = server.repository(overwrite_protection=True)
     chosen = server.user(passphrase=CHOSEN)
     changed = server.user()
-    server.done("PATCH", f"/users/{quote(changed[0])}", {"passphrase": CHOSEN + "-2"})
+    server.api_json("PATCH", f"/users/{quote(changed[0])}", {"passphrase": CHOSEN + "-2"})
     reader = server.user(read_only=True)
     created = [
-        server.done("POST", "/tokens", {"repository": index.name, "read_only": read_only})
+        server.api_json("POST", "/tokens", {"repository": index.name, "read_only": read_only})
         for read_only in (True, False)
     ]
     tokens = [token["token"] for token in created]

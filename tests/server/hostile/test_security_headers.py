@@ -76,7 +76,7 @@ def test_faults_have_a_policy_and_a_fixed_type(index: Index) -> None:
         {"kind": "status", "status": 500},
         {"kind": "corrupt"},
     ):
-        index.done("POST", "/faults", {**fault, "times": 1})
+        index.api_json("POST", "/faults", {**fault, "times": 1})
         response = index.get("/demo/")
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]

@@ -63,7 +63,7 @@ def test_the_size_of_a_reason_is_limited(server: Server) -> None:
     ):
         response = index.api("PATCH", path, json=body)
         assert (response.status_code, str(MAX_STATED_REASON) in response.text) == (400, True)
-    index.done("DELETE")
+    index.api_json("DELETE")
 
 
 @pytest.mark.parametrize("digits", [256, 5000, 1_000_000])
@@ -115,7 +115,7 @@ def test_an_unknown_expectation_gets_a_response(
     response = exchange(index.url, request(f"{method} {path} HTTP/1.1", {"Expect": expect}))
     assert response.status == 417
     assert response.headers["Server"] == "cloudrepo-server"
-    index.done("DELETE")
+    index.api_json("DELETE")
 
 
 def test_an_unknown_expectation_of_an_upload_gets_a_response(victim: Index) -> None:

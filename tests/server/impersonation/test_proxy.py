@@ -273,16 +273,16 @@ def test_a_client_that_stops_reading_is_disconnected(
 
 
 def delete_impersonation(index: Index, client: ProxyClient) -> None:
-    index.done("DELETE", f"/impersonations/{client.id}")
+    index.api_json("DELETE", f"/impersonations/{client.id}")
 
 
 def delete_repository(index: Index, _: ProxyClient) -> None:
-    index.done("DELETE")
+    index.api_json("DELETE")
 
 
 def replace_repository(index: Index, _: ProxyClient) -> None:
-    index.done("DELETE")
-    index.server.done("POST", "/repositories", {"name": index.name})
+    index.api_json("DELETE")
+    index.server.api_json("POST", "/repositories", {"name": index.name})
     index.publish(wheel())
 
 
@@ -357,7 +357,7 @@ def test_open_tunnels_do_not_delay_the_end_of_a_server(start_server: StartServer
 def test_a_host_without_a_certificate_is_blocked_and_listed(
     published: Index, client: ProxyClient, name: str
 ) -> None:
-    published.done("DELETE", "/requests")
+    published.api_json("DELETE", "/requests")
     for line in (f"CONNECT {name}:443 HTTP/1.1", f"GET http://{name}/simple/ HTTP/1.1"):
         with client.connect() as connection:
             connection.send(client.request(line))

@@ -182,7 +182,7 @@ def test_a_file_is_visible_before_the_response_to_its_upload(index: Index) -> No
         assert index.upload(archive).status_code == 200
         assert archive.filename in index.files()
         assert index.get(f"/demo/{archive.filename}").status_code == 200
-        listed = index.done("GET", "/projects/demo")["files"]
+        listed = index.api_json("GET", "/projects/demo")["files"]
         assert archive.filename in {file["filename"] for file in listed}
 
 

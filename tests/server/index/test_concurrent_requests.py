@@ -100,7 +100,7 @@ def test_no_concurrent_change_of_settings_is_lost(index: Index) -> None:
             partial(api, index.server, "PATCH", path, {key: value}) for key, value in wanted.items()
         ]
         assert statuses(run_concurrently(changes)) == {200: len(wanted)}
-        settings = index.done("GET")
+        settings = index.api_json("GET")
         assert {key: settings[key] for key in wanted} == wanted
 
 
@@ -116,7 +116,7 @@ def test_no_concurrent_change_of_a_user_is_lost(index: Index) -> None:
         assert statuses(run_concurrently(changes)) == {200: 2}
         login = (index.username, passphrase)
         assert index.request("GET", "/", auth=login).status_code == 200
-        listed = {each["email"]: each for each in index.server.done("GET", "/users")["users"]}
+        listed = {each["email"]: each for each in index.server.api_json("GET", "/users")["users"]}
         assert listed[index.username]["read_only"] is read_only
 
 
@@ -147,7 +147,7 @@ def test_all_tokens_are_created_and_each_is_revoked_once(index: Index) -> None:
     assert statuses(created) == {201: CLIENTS}
     tokens = {response.json()["id"]: response.json()["token"] for response in created}
     assert len(tokens) == CLIENTS
-    known = {each["id"] for each in server.done("GET", "/tokens")["tokens"]}
+    known = {each["id"] for each in server.api_json("GET", "/tokens")["tokens"]}
     assert set(tokens) <= known
     revoked = list(tokens)[: CLIENTS // 2]
     deletions = [partial(api, server, "DELETE", f"/tokens/{each}") for each in revoked] * 2

@@ -252,7 +252,7 @@ def test_a_page_changes_with_yanks_deletions_and_status(index: Index) -> None:
         ("PATCH", "/projects/demo", {"status": "deprecated"}),
         ("DELETE", f"/files/{first.filename}", None),
     ):
-        index.done(method, below, body)
+        index.api_json(method, below, body)
         tags.append(index.get("/demo/", Accept=JSON).headers["ETag"])
     assert len(set(tags)) == len(tags)
 

@@ -112,7 +112,7 @@ def test_hatch_finds_the_file_names_with_its_regular_expression(index: Index) ->
 def test_a_yanked_file_has_its_reason(index: Index, reason: str) -> None:
     archive, other = wheel(), wheel(version="2.0")
     index.publish(archive, other)
-    index.done("PATCH", f"/files/{archive.filename}", {"yanked": reason})
+    index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": reason})
     assert anchor(index, archive)["data-yanked"] == reason
     assert "data-yanked" not in anchor(index, other)
 
@@ -120,9 +120,9 @@ def test_a_yanked_file_has_its_reason(index: Index, reason: str) -> None:
 def test_a_file_yanked_without_a_reason_has_an_empty_attribute(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
-    index.done("PATCH", f"/files/{archive.filename}", {"yanked": True})
+    index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": True})
     assert anchor(index, archive)["data-yanked"] == ""
-    index.done("PATCH", f"/files/{archive.filename}", {"yanked": False})
+    index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": False})
     assert "data-yanked" not in anchor(index, archive)
 
 
@@ -147,11 +147,13 @@ def test_core_metadata_is_listed_only_if_it_is_served(index: Index) -> None:
 def test_the_status_of_a_project_is_in_the_head_of_its_page(index: Index) -> None:
     index.publish(wheel())
     assert "pypi:project-status" not in page(index).meta
-    index.done("PATCH", "/projects/demo", {"status": "deprecated", "reason": 'use "other" <now>'})
+    index.api_json(
+        "PATCH", "/projects/demo", {"status": "deprecated", "reason": 'use "other" <now>'}
+    )
     meta = page(index).meta
     assert meta["pypi:project-status"] == "deprecated"
     assert meta["pypi:project-status-reason"] == 'use "other" <now>'
-    index.done("PATCH", "/projects/demo", {"status": "archived"})
+    index.api_json("PATCH", "/projects/demo", {"status": "archived"})
     meta = page(index).meta
     assert meta["pypi:project-status"] == "archived"
     assert "pypi:project-status-reason" not in meta
@@ -160,7 +162,7 @@ def test_the_status_of_a_project_is_in_the_head_of_its_page(index: Index) -> Non
 def test_a_quarantined_project_lists_no_files(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
-    index.done("PATCH", "/projects/demo", {"status": "quarantined"})
+    index.api_json("PATCH", "/projects/demo", {"status": "quarantined"})
     found = page(index)
     assert found.meta["pypi:project-status"] == "quarantined"
     assert found.anchors == []

@@ -150,7 +150,7 @@ def test_the_size_is_that_of_the_file(index: Index) -> None:
 def test_a_changed_upload_time_is_shown_in_utc(index: Index, time: str, shown: str) -> None:
     archive = wheel()
     index.publish(archive)
-    index.done("PATCH", f"/files/{archive.filename}", {"upload_time": time})
+    index.api_json("PATCH", f"/files/{archive.filename}", {"upload_time": time})
     assert index.files()[archive.filename]["upload-time"] == shown
 
 
@@ -164,8 +164,8 @@ def test_an_upload_time_has_the_specified_format(index: Index) -> None:
 def test_yanked_is_a_boolean_or_a_reason(index: Index) -> None:
     kept, plain, explained = (wheel(version=version) for version in ("1.0", "2.0", "3.0"))
     index.publish(kept, plain, explained)
-    index.done("PATCH", f"/files/{plain.filename}", {"yanked": True})
-    index.done("PATCH", f"/files/{explained.filename}", {"yanked": "it breaks"})
+    index.api_json("PATCH", f"/files/{plain.filename}", {"yanked": True})
+    index.api_json("PATCH", f"/files/{explained.filename}", {"yanked": "it breaks"})
     files = index.files()
     assert files[kept.filename]["yanked"] is False
     assert files[plain.filename]["yanked"] is True
@@ -219,14 +219,14 @@ def test_the_status_of_a_project_is_on_its_page(index: Index) -> None:
     archive = wheel()
     index.publish(archive)
     assert "project-status" not in index.json()
-    index.done("PATCH", "/projects/demo", {"status": "archived", "reason": "moved"})
+    index.api_json("PATCH", "/projects/demo", {"status": "archived", "reason": "moved"})
     assert index.json()["project-status"] == {"status": "archived", "reason": "moved"}
     assert len(index.files()) == 1
-    index.done("PATCH", "/projects/demo", {"status": "quarantined"})
+    index.api_json("PATCH", "/projects/demo", {"status": "quarantined"})
     page = index.json()
     assert page["project-status"] == {"status": "quarantined"}
     assert page["files"] == []
-    index.done("PATCH", "/projects/demo", {"status": "active"})
+    index.api_json("PATCH", "/projects/demo", {"status": "active"})
     assert "project-status" not in index.json()
 
 

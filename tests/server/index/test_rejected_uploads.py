@@ -225,13 +225,13 @@ def test_a_rejected_upload_changes_nothing(protected: Index, change: dict[str, s
     def everything() -> list[object]:
         responses = [protected.get(below) for below in ("/", "/demo/", path, path + ".metadata")]
         content: list[object] = [(page.content, page.headers.get("ETag")) for page in responses]
-        return [*content, protected.done("GET", "/projects/demo")]
+        return [*content, protected.api_json("GET", "/projects/demo")]
 
     before, blobs = everything(), protected.server.blobs()
     assert protected.upload(wheel(module="x = 2\n"), **change).status_code in (400, 409)
     assert protected.upload(wheel(module="y", padding=2 << 20), **change).status_code in (400, 409)
     assert everything() == before
-    assert protected.server.keeps_only_blobs(blobs)
+    assert protected.server.wait_until_only_blobs(blobs)
 
 
 def test_exactly_one_of_many_concurrent_uploads_succeeds(protected: Index) -> None:
@@ -302,16 +302,16 @@ def test_no_rejection_makes_poetry_register_the_project(index: Index) -> None:
 @pytest.mark.parametrize("status", ["archived", "quarantined"])
 def test_an_archived_or_quarantined_project_rejects_uploads(index: Index, status: str) -> None:
     index.publish(wheel())
-    index.done("PATCH", "/projects/demo", {"status": status})
+    index.api_json("PATCH", "/projects/demo", {"status": status})
     assert_rejected(index.upload(wheel(version="2.0")), 403, "demo", status)
     assert_rejected(index.upload(wheel(module="x = 2\n")), 403, "demo", status)
-    index.done("PATCH", "/projects/demo", {"status": "active"})
+    index.api_json("PATCH", "/projects/demo", {"status": "active"})
     index.publish(wheel(version="2.0"))
 
 
 def test_a_deprecated_project_accepts_uploads(index: Index) -> None:
     index.publish(wheel())
-    index.done("PATCH", "/projects/demo", {"status": "deprecated"})
+    index.api_json("PATCH", "/projects/demo", {"status": "deprecated"})
     index.publish(wheel(version="2.0"))
     assert set(index.files()) == {wheel().filename, wheel(version="2.0").filename}
 
@@ -332,7 +332,7 @@ def test_a_file_that_is_too_large_is_rejected(server: Server, dialect: str, stat
             assert str(1 << 20) in response.reason
         connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
         assert connection.read_response().status == 200
-    assert server.keeps_only_blobs(before)
+    assert server.wait_until_only_blobs(before)
     index.set(max_file_size=len(archive.data))
     index.publish(archive)
 
@@ -341,7 +341,7 @@ def test_a_form_with_two_files_is_rejected(index: Index) -> None:
     content = ("content", File("demo-2.0-py3-none-any.whl", wheel(version="2.0").data))
     before = index.server.blobs()
     assert_rejected(index.post([*fields(wheel()), content]), 400, "several files")
-    assert index.server.keeps_only_blobs(before)
+    assert index.server.wait_until_only_blobs(before)
 
 
 def test_a_field_with_two_different_values_is_rejected(index: Index) -> None:

@@ -70,7 +70,7 @@ def test_a_file_name_belongs_to_one_project(
     assert f"{filename} is a file of the project {first}" in rejected.text
     assert projects_with(index, filename) == {first}
     # The name is free again once the first project no longer has the file.
-    index.done("DELETE", f"/files/{filename}")
+    index.api_json("DELETE", f"/files/{filename}")
     expected = 200 if DIALECTS[dialect].deleted_text is None else DIALECTS[dialect].exists_status
     assert upload(index, archive_for(filename, second), second) == expected
     assert projects_with(index, filename) == ({second} if expected == 200 else set())
@@ -119,7 +119,7 @@ def test_one_of_many_projects_gets_a_file_name(server: Server) -> None:
             )
         assert statuses.count(200) == 1
         assert projects_with(index, "notes.txt") == {names[statuses.index(200)]}
-        index.done("DELETE", "/files/notes.txt")
+        index.api_json("DELETE", "/files/notes.txt")
 
 
 @pytest.mark.parametrize("dialect", ["cloudrepo", "pypiserver"])

@@ -122,7 +122,7 @@ def test_requests_in_flight_are_counted(counted: Server) -> None:
 def test_metrics_require_a_user_of_the_organization(counted: Server) -> None:
     index = counted.repository()
     reader = counted.user(read_only=True)
-    token = counted.done("POST", "/tokens", {"repository": index.name})["token"]
+    token = counted.api_json("POST", "/tokens", {"repository": index.name})["token"]
 
     def get(auth: tuple[str, str] | None) -> requests.Response:
         return counted.request("GET", "/metrics", auth=auth)

@@ -51,7 +51,7 @@ def test_another_admin_login_ends_all_sessions(
     new_user = {**fields, "email": "intruder@example.com"}
     response = browser.request("POST", "/portal/create-user", data=new_user)
     assert response.headers["Location"] == "/portal/sign-in"
-    assert browser.server.done("GET", "/users") == {"users": []}
+    assert browser.server.api_json("GET", "/users") == {"users": []}
     browser.sign_in(username, password)
     assert browser.get("/portal/").path == "/portal/"
     browser.close()
@@ -62,5 +62,5 @@ def test_the_same_admin_login_keeps_the_session(start_server: StartServer, tmp_p
     assert browser.get("/portal/").path == "/portal/"
     new_user = {**fields, "email": "new@example.com"}
     assert browser.request("POST", "/portal/create-user", data=new_user).status_code == 303
-    assert len(browser.server.done("GET", "/users")["users"]) == 1
+    assert len(browser.server.api_json("GET", "/users")["users"]) == 1
     browser.close()

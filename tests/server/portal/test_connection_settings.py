@@ -77,8 +77,8 @@ def test_the_settings_of_a_chosen_user_are_shown(browser: Browser, index: Index)
 
 
 def test_a_placeholder_is_shown_if_there_are_no_users(own_server: Server) -> None:
-    own_server.done("POST", "/repositories", {"name": "demo"})
-    response = own_server.done("GET", "/repositories/demo/connection")
+    own_server.api_json("POST", "/repositories", {"name": "demo"})
+    response = own_server.api_json("GET", "/repositories/demo/connection")
     assert response["username"] == "you@example.com"
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
@@ -87,7 +87,7 @@ def test_a_placeholder_is_shown_if_there_are_no_users(own_server: Server) -> Non
     # The default is the first user who can publish.
     own_server.user(email="a-reader@example.com", read_only=True)
     own_server.user(email="publisher@example.com")
-    response = own_server.done("GET", "/repositories/demo/connection")
+    response = own_server.api_json("GET", "/repositories/demo/connection")
     assert response["username"] == "publisher@example.com"
     browser.close()
 

@@ -65,7 +65,7 @@ def test_long_project_lists_are_paginated_and_searchable(browser: Browser, index
 def test_a_project_shows_the_details_of_each_file(browser: Browser, index: Index) -> None:
     archive = wheel(requires_python=">=3.9,<4", padding=1500)
     index.publish(archive, sdist())
-    index.done(
+    index.api_json(
         "PATCH", f"/files/{sdist().filename}", {"upload_time": "2020-02-03T04:05:06.000000Z"}
     )
     page = project_page(browser, index)
@@ -90,7 +90,7 @@ def test_releases_are_listed_newest_first_and_the_latest_is_final_and_not_yanked
     releases = [each["aria-label"] for each in page.all("section") if "aria-label" in each]
     assert releases == ["Release 2.0rc1", "Release 1.10", "Release 1.9", "Release 0.1"]
     assert "demo 1.10" in page.text
-    index.done("PATCH", f"/files/{wheel(version='1.10').filename}", {"yanked": True})
+    index.api_json("PATCH", f"/files/{wheel(version='1.10').filename}", {"yanked": True})
     assert "demo 1.9" in project_page(browser, index).text
 
 

@@ -35,7 +35,7 @@ def test_a_repository_is_created_with_its_settings(browser: Browser) -> None:
     assert page.path == "/portal/repositories/new-one"
     assert "The repository new-one was created." in page.text
     assert "No projects yet" in page.text
-    made = browser.server.done("GET", "/repositories/new-one")
+    made = browser.server.api_json("GET", "/repositories/new-one")
     assert made["overwrite_protection"]
     assert made["public"]
     assert made["dialect"] == "pypi"
@@ -48,7 +48,7 @@ def test_default_settings_are_those_of_the_admin_api(browser: Browser) -> None:
     browser.submit("/portal/create-repository", name="by-portal")
     browser.server.repository("by-api")
     made = [
-        browser.server.done("GET", f"/repositories/by-{origin}") for origin in ("portal", "api")
+        browser.server.api_json("GET", f"/repositories/by-{origin}") for origin in ("portal", "api")
     ]
     for each in made:
         del each["name"], each["url"], each["created"]

@@ -35,16 +35,16 @@ def test_saving_an_unchanged_form_changes_nothing(
     browser: Browser, index: Index, size: int | None
 ) -> None:
     index.set(overwrite_protection=True, public=True, dialect="pypi", max_file_size=size)
-    before = index.done("GET")
+    before = index.api_json("GET")
     page = browser.submit(path_of(index))
     assert "The settings were saved" in page.text
-    assert index.done("GET") == before
+    assert index.api_json("GET") == before
 
 
 def test_saving_keeps_settings_that_the_form_does_not_show(browser: Browser, index: Index) -> None:
     index.set(upstream=["https://index.example.com/simple"], upstream_strategy="best-version")
     browser.submit(path_of(index), overwrite_protection="on")
-    after = index.done("GET")
+    after = index.api_json("GET")
     assert after["upstream"] == ["https://index.example.com/simple"]
     assert after["upstream_strategy"] == "best-version"
 
@@ -81,17 +81,17 @@ def test_every_dialect_can_be_chosen(browser: Browser, index: Index) -> None:
     assert choices == set(DIALECTS)
     for name in DIALECTS:
         page = browser.submit(path_of(index), dialect=name)
-        assert index.done("GET")["dialect"] == name
+        assert index.api_json("GET")["dialect"] == name
 
 
 def test_an_invalid_setting_is_shown_again_and_changes_nothing(
     browser: Browser, index: Index
 ) -> None:
-    before = index.done("GET")
+    before = index.api_json("GET")
     page = browser.submit(
         path_of(index), overwrite_protection="on", max_file_size="ten", status=400
     )
     assert "Invalid maximum file size 'ten': enter a whole number" in page.text
     assert page.form().fields["max_file_size"] == "ten"
     assert page.form().fields["overwrite_protection"] == "on"
-    assert index.done("GET") == before
+    assert index.api_json("GET") == before

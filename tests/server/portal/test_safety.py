@@ -58,7 +58,7 @@ def names(server: Server) -> dict[str, str]:
     """A value for every placeholder in a path."""
     index = server.repository()
     index.publish(wheel())
-    token = server.done("POST", "/tokens", {"repository": index.name})["id"]
+    token = server.api_json("POST", "/tokens", {"repository": index.name})["id"]
     return {
         "repository": index.name,
         "project": "demo",
@@ -72,10 +72,10 @@ def changeable_state(server: Server, names: dict[str, str]) -> object:
     """Return everything that a form of the portal could change."""
     below = f"/repositories/{names['repository']}"
     return [
-        server.done("GET", "/repositories"),
-        server.done("GET", f"{below}/projects/demo"),
-        server.done("GET", "/users"),
-        server.done("GET", "/tokens"),
+        server.api_json("GET", "/repositories"),
+        server.api_json("GET", f"{below}/projects/demo"),
+        server.api_json("GET", "/users"),
+        server.api_json("GET", "/tokens"),
     ]
 
 
@@ -212,13 +212,13 @@ def hostile(server: Server) -> Iterator[Index]:
     index.request("GET", f"/{quote(HOSTILE, safe='')}/")
     index.request("GET", "/", headers={"User-Agent": HOSTILE})
     yield index
-    server.done("DELETE", f"/users/{quote(email, safe='')}")
+    server.api_json("DELETE", f"/users/{quote(email, safe='')}")
 
 
 def test_markup_in_user_names_and_paths_is_shown_as_text(browser: Browser, hostile: Index) -> None:
     email = next(
         user["email"]
-        for user in browser.server.done("GET", "/users")["users"]
+        for user in browser.server.api_json("GET", "/users")["users"]
         if user["email"].startswith('"<')
     )
     path = f"/portal/users/{quote(email, safe='')}"
@@ -255,8 +255,10 @@ def test_markup_in_summaries_reasons_and_readmes_is_shown_as_text(
         )
         archive = wheel(f"demo{number}", metadata=metadata)
         index.publish(archive)
-        index.done("PATCH", f"/files/{archive.filename}", {"yanked": HOSTILE})
-        index.done("PATCH", f"/projects/demo{number}", {"status": "deprecated", "reason": HOSTILE})
+        index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": HOSTILE})
+        index.api_json(
+            "PATCH", f"/projects/demo{number}", {"status": "deprecated", "reason": HOSTILE}
+        )
         page = browser.get(f"/portal/repositories/{index.name}/projects/demo{number}")
         assert page.text.count(HOSTILE) >= 3, kind
         assert not page.all("img", src="x")

@@ -65,7 +65,7 @@ def test_an_invalid_distribution_is_rejected_with_a_message(browser: Browser, in
 
 def test_an_archived_project_rejects_uploads_in_the_portal(browser: Browser, index: Index) -> None:
     index.publish(wheel())
-    index.done("PATCH", "/projects/demo", {"status": "archived"})
+    index.api_json("PATCH", "/projects/demo", {"status": "archived"})
     page = browser.upload(index.name, wheel(version="2.0"), status=403)
     assert "The project demo is archived and does not accept uploads." in page.text
 

@@ -98,10 +98,10 @@ def test_only_pypi_and_devpi_accept_identical_content_under_protection(
 def test_an_accepted_identical_upload_changes_nothing(server: Server) -> None:
     index = server.repository(dialect="pypi")
     index.publish(wheel())
-    before, blobs = index.done("GET", "/projects/demo"), server.blobs()
+    before, blobs = index.api_json("GET", "/projects/demo"), server.blobs()
     assert index.upload(wheel()).status_code == 200
-    assert index.done("GET", "/projects/demo") == before
-    assert server.keeps_only_blobs(blobs)
+    assert index.api_json("GET", "/projects/demo") == before
+    assert server.wait_until_only_blobs(blobs)
 
 
 def test_only_pypi_rejects_the_name_of_a_deleted_file(repository: tuple[Index, str]) -> None:
@@ -109,7 +109,7 @@ def test_only_pypi_rejects_the_name_of_a_deleted_file(repository: tuple[Index, s
     index.set(overwrite_protection=True)
     archive = wheel()
     index.publish(archive, wheel(version="2.0"))
-    index.done("DELETE", f"/files/{archive.filename}")
+    index.api_json("DELETE", f"/files/{archive.filename}")
     response = index.upload(wheel(module="x = 2\n"))
     if dialect == "pypi":
         assert response.status_code == 400
@@ -122,7 +122,7 @@ def test_pypi_remembers_deleted_names_of_an_empty_project(server: Server) -> Non
     index = server.repository(dialect="pypi")
     archive = wheel()
     index.publish(archive)
-    index.done("DELETE", f"/files/{archive.filename}")
+    index.api_json("DELETE", f"/files/{archive.filename}")
     assert index.upload(archive).status_code == 400
     assert index.upload(wheel(version="2.0")).status_code == 200
 
@@ -131,7 +131,7 @@ def test_only_pypi_has_a_page_for_a_project_without_files(repository: tuple[Inde
     index, dialect = repository
     archive = wheel()
     index.publish(archive)
-    index.done("DELETE", f"/files/{archive.filename}")
+    index.api_json("DELETE", f"/files/{archive.filename}")
     response = index.get("/demo/")
     assert response.status_code == (200 if dialect == "pypi" else 404)
 
@@ -173,8 +173,8 @@ def test_pages_contain_the_attributes_of_the_dialect(repository: tuple[Index, st
     index, dialect = repository
     archive = wheel(requires_python=">=3.8")
     index.publish(archive)
-    index.done("PATCH", f"/files/{archive.filename}", {"yanked": "broken"})
-    index.done("PATCH", "/projects/demo", {"status": "deprecated", "reason": "old"})
+    index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": "broken"})
+    index.api_json("PATCH", "/projects/demo", {"status": "deprecated", "reason": "old"})
     names = ("data-requires-python", "data-yanked", "data-core-metadata", "pypi:project-status")
     shown = {name for name in names if name in index.html()}
     if dialect in {"modern", "pypi"}:
@@ -202,7 +202,7 @@ def test_a_quarantined_project_lists_no_files_if_pages_show_statuses(
 ) -> None:
     index, dialect = repository
     index.publish(wheel())
-    index.done("PATCH", "/projects/demo", {"status": "quarantined"})
+    index.api_json("PATCH", "/projects/demo", {"status": "quarantined"})
     assert ("<a " in index.html()) == (dialect not in {"modern", "pypi"})
     assert index.upload(wheel(version="2.0")).status_code == 403
 

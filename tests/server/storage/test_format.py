@@ -37,7 +37,7 @@ def test_a_folder_without_a_format_has_the_first_one(
     assert server.process.stop() == 0
     (data / "store" / "format.json").unlink()
     server = Server(start_server("--data", data))
-    assert server.done("GET", "/repositories/kept")["name"] == "kept"
+    assert server.api_json("GET", "/repositories/kept")["name"] == "kept"
     assert version(data) == 1
     server.close()
 

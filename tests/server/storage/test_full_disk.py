@@ -39,7 +39,7 @@ def index(start_server: StartServer, data: Path) -> Iterator[Index]:
     server = Server(start_server("--data", data))
     index = server.repository()
     index.publish(OLD, wheel("yanked"))
-    index.done("PATCH", f"/files/{wheel('yanked').filename}", {"yanked": "once"})
+    index.api_json("PATCH", f"/files/{wheel('yanked').filename}", {"yanked": "once"})
     yield index
     server.close()
     assert server.process.stop() == 0
@@ -95,12 +95,12 @@ def state(index: Index) -> object:
     """Return the whole visible state."""
     server = index.server
     return [
-        {key: value for key, value in index.done("GET").items() if key != "url"},
-        [{**file, "url": ""} for file in index.done("GET", "/projects/demo")["files"]],
-        [{**file, "url": ""} for file in index.done("GET", "/projects/yanked")["files"]],
-        index.done("GET", "/projects"),
-        *(server.done("GET", path) for path in ("/users", "/tokens")),
-        [each["name"] for each in server.done("GET", "/repositories")["repositories"]],
+        {key: value for key, value in index.api_json("GET").items() if key != "url"},
+        [{**file, "url": ""} for file in index.api_json("GET", "/projects/demo")["files"]],
+        [{**file, "url": ""} for file in index.api_json("GET", "/projects/yanked")["files"]],
+        index.api_json("GET", "/projects"),
+        *(server.api_json("GET", path) for path in ("/users", "/tokens")),
+        [each["name"] for each in server.api_json("GET", "/repositories")["repositories"]],
         index.get(f"/demo/{OLD.filename}").content,
         index.get(f"/demo/{OLD.filename}.metadata").content,
     ]
@@ -203,7 +203,7 @@ def test_a_disk_that_fills_up_fails_uploads_and_serves_earlier_files(
     server = Server(start_server("--data", small_disk / "data"))
     again = Index(server, index.name, index.username, index.password)
     assert len(again.files()) == len(accepted)
-    server.done("DELETE", f"/repositories/{index.name}")
+    server.api_json("DELETE", f"/repositories/{index.name}")
     other = server.repository()
     other.publish(wheel(padding=600 * KIBIBYTE))
     server.close()
@@ -232,13 +232,13 @@ def test_a_folder_that_cannot_be_written_fails_every_change_and_changes_nothing(
 def test_the_portal_reports_a_full_disk(index: Index, limit_file_size: LimitFileSize) -> None:
     browser = Browser(index.server)
     browser.sign_in(*index.server.admin)
-    before = index.done("GET")
+    before = index.api_json("GET")
     with limit_file_size(0):
         page = browser.upload(index.name, REPLACEMENT, wheel("new"), status=507)
         assert "disk is full" in page.text
         page = browser.submit("/portal/create-repository", name="another", status=507)
         assert "disk is full" in page.text
-    assert index.done("GET") == before
+    assert index.api_json("GET") == before
     assert index.get(f"/demo/{OLD.filename}").content == OLD.data
     browser.upload(index.name, REPLACEMENT)
     assert index.get(f"/demo/{OLD.filename}").content == REPLACEMENT.data

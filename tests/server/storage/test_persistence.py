@@ -51,21 +51,25 @@ def test_everything_is_stored_after_a_stop(start: Start) -> None:
     with start() as server:
         index = server.repository(overwrite_protection=True, public=True, max_file_size=10 << 20)
         chosen = server.user(passphrase="chosen-by-a-person", read_only=True)
-        token = server.done("POST", "/tokens", {"repository": index.name})["token"]
+        token = server.api_json("POST", "/tokens", {"repository": index.name})["token"]
         index.publish(small, large, source, wheel(version="2.0"))
-        index.done("PATCH", f"/files/{small.filename}", {"yanked": "it broke"})
-        index.done("PATCH", "/projects/big", {"status": "deprecated", "reason": "too big"})
-        index.done("DELETE", f"/files/{wheel(version='2.0').filename}")
-        before = (index.done("GET"), index.done("GET", "/projects/demo"), index.json("/big/"))
+        index.api_json("PATCH", f"/files/{small.filename}", {"yanked": "it broke"})
+        index.api_json("PATCH", "/projects/big", {"status": "deprecated", "reason": "too big"})
+        index.api_json("DELETE", f"/files/{wheel(version='2.0').filename}")
+        before = (
+            index.api_json("GET"),
+            index.api_json("GET", "/projects/demo"),
+            index.json("/big/"),
+        )
         tags = [index.get(below, Accept=JSON).headers["ETag"] for below in ("/", "/demo/")]
-        listed = [server.done("GET", path) for path in ("/users", "/tokens")]
+        listed = [server.api_json("GET", path) for path in ("/users", "/tokens")]
     with start() as server:
         restarted = on_restarted(server, index)
-        assert [server.done("GET", path) for path in ("/users", "/tokens")] == listed
-        settings = restarted.done("GET")
+        assert [server.api_json("GET", path) for path in ("/users", "/tokens")] == listed
+        settings = restarted.api_json("GET")
         assert settings.pop("url") == restarted.url
         assert settings == {key: value for key, value in before[0].items() if key != "url"}
-        files = restarted.done("GET", "/projects/demo")["files"]
+        files = restarted.api_json("GET", "/projects/demo")["files"]
         assert [{**file, "url": ""} for file in files] == [
             {**file, "url": ""} for file in before[1]["files"]
         ]
@@ -87,7 +91,7 @@ def test_a_deleted_name_stays_deleted(start: Start) -> None:
     with start() as server:
         index = server.repository(dialect="pypi")
         index.publish(wheel())
-        index.done("DELETE", f"/files/{wheel().filename}")
+        index.api_json("DELETE", f"/files/{wheel().filename}")
     with start() as server:
         response = on_restarted(server, index).upload(wheel())
         assert response.status_code == 400
@@ -102,9 +106,9 @@ def test_deleted_content_is_removed_from_the_disk_when_the_server_stops(
         index, other = server.repository(), server.repository()
         index.publish(wheel(padding=2 << 20))
         index.publish(wheel(module="x = 2\n"))
-        index.done("DELETE", f"/files/{wheel().filename}")
+        index.api_json("DELETE", f"/files/{wheel().filename}")
         other.publish(wheel())
-        other.done("DELETE")
+        other.api_json("DELETE")
     assert [path for path in data.rglob("*") if path.is_file() and "blobs" in path.parts] == []
 
 

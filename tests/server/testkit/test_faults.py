@@ -16,13 +16,13 @@ FILE = f"/demo/{ARCHIVE.filename}"
 
 
 def install(index: Index, **fault: object) -> str:
-    installed = index.done("POST", "/faults", fault)
+    installed = index.api_json("POST", "/faults", fault)
     assert installed["struck"] == 0
     return str(installed["id"])
 
 
 def firings(index: Index) -> list[int]:
-    return [fault["struck"] for fault in index.done("GET", "/faults")["faults"]]
+    return [fault["struck"] for fault in index.api_json("GET", "/faults")["faults"]]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_fault_can_match_the_project_of_an_upload(index: Index) -> None:
     assert index.upload(ARCHIVE).status_code == 500
     assert index.upload(wheel("other", "1.0")).status_code == 200
     assert index.get("/demo/").status_code == 500
-    index.done("DELETE", "/faults")
+    index.api_json("DELETE", "/faults")
     assert index.get("/demo/").status_code == 404
 
 
@@ -186,7 +186,7 @@ def test_a_page_has_wrong_digests_while_the_fault_is_installed(
 
     assert wrong[key] != right[key]
     assert published.get(FILE).content == ARCHIVE.data
-    published.done("DELETE", f"/faults/{fault}")
+    published.api_json("DELETE", f"/faults/{fault}")
     assert published.files()[ARCHIVE.filename] == right
 
 
@@ -251,8 +251,8 @@ def test_an_invalid_fault_is_rejected_with_the_reason(
 
 def test_deleting_a_repository_deletes_its_faults(published: Index) -> None:
     install(published, kind="status", status=500)
-    published.done("DELETE")
-    published.server.done("POST", "/repositories", {"name": published.name})
+    published.api_json("DELETE")
+    published.server.api_json("POST", "/repositories", {"name": published.name})
 
     assert firings(published) == []
     assert published.get("/").status_code == 200

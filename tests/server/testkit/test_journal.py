@@ -37,7 +37,7 @@ def test_an_upload_is_recorded_with_its_form(index: Index) -> None:
 def test_reads_are_recorded_in_order_with_the_bytes_sent(index: Index) -> None:
     archive = wheel(padding=2 << 20)
     index.publish(archive)
-    index.done("DELETE", "/requests")
+    index.api_json("DELETE", "/requests")
     page = index.get("/demo/", Accept_Encoding="identity")
     path = f"/demo/{archive.filename}"
     index.get(path)
@@ -97,8 +97,8 @@ def test_each_repository_has_its_own_journal(index: Index) -> None:
 
 
 def test_admin_api_requests_are_not_recorded(index: Index) -> None:
-    index.done("GET")
-    index.done("GET", "/projects")
+    index.api_json("GET")
+    index.api_json("GET", "/projects")
     assert index.journal() == []
 
 
@@ -144,18 +144,18 @@ def test_the_journal_keeps_the_newest_requests() -> None:
 
 
 def test_the_admin_api_lists_the_requests_after_a_number(index: Index) -> None:
-    assert index.done("GET", "/requests")["last"] == 0
+    assert index.api_json("GET", "/requests")["last"] == 0
     for project in ("one", "two", "three"):
         index.get(f"/{project}/")
-    assert index.done("GET", "/requests?limit=0") == {"requests": [], "last": 3}
-    paths = [entry["project"] for entry in index.done("GET", "/requests?after=1")["requests"]]
+    assert index.api_json("GET", "/requests?limit=0") == {"requests": [], "last": 3}
+    paths = [entry["project"] for entry in index.api_json("GET", "/requests?after=1")["requests"]]
     assert paths == ["two", "three"]
-    paths = [entry["project"] for entry in index.done("GET", "/requests?limit=1")["requests"]]
+    paths = [entry["project"] for entry in index.api_json("GET", "/requests?limit=1")["requests"]]
     assert paths == ["three"]
-    assert index.done("GET", "/requests?after=3")["requests"] == []
-    index.done("DELETE", "/requests")
+    assert index.api_json("GET", "/requests?after=3")["requests"] == []
+    index.api_json("DELETE", "/requests")
     index.get("/four/")
-    listed = index.done("GET", "/requests?after=3")
+    listed = index.api_json("GET", "/requests?after=3")
     assert ([entry["project"] for entry in listed["requests"]], listed["last"]) == (["four"], 4)
 
 

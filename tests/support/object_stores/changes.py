@@ -160,7 +160,7 @@ class Changes:
         )
         deleted = self._new_index(f"deleted-repository-{number}")
         deleted.publish(FIRST)
-        token = self._server.done("POST", "/tokens", {"repository": deleted.name})["id"]
+        token = self._server.api_json("POST", "/tokens", {"repository": deleted.name})["id"]
         id_ = self._id(deleted)
         yield Change(
             name="the deletion of a repository",
@@ -188,7 +188,7 @@ class Changes:
         )
         with_token = self._new_index(f"with-token-{number}")
         without_token = self._new_index(f"without-token-{number}")
-        token = self._server.done("POST", "/tokens", {"repository": with_token.name})["id"]
+        token = self._server.api_json("POST", "/tokens", {"repository": with_token.name})["id"]
         yield Change(
             name="the deletion of a token",
             path_parts=(f"{token}.json",),
@@ -241,7 +241,7 @@ class Changes:
         )
 
     def _new_index(self, name: str, **settings: object) -> Index:
-        self._server.done("POST", "/repositories", {"name": name, **settings})
+        self._server.api_json("POST", "/repositories", {"name": name, **settings})
         return Index(self._server, name, *self._login)
 
     def _id(self, index: Index) -> str:
@@ -255,9 +255,9 @@ def _states(*archives: Archive, yanked: str | bool = False) -> dict[str, tuple[s
 
 
 def _users(server: Server) -> set[str]:
-    return {user["email"] for user in server.done("GET", "/users")["users"]}
+    return {user["email"] for user in server.api_json("GET", "/users")["users"]}
 
 
 def _tokens(server: Server, index: Index) -> int:
-    tokens = server.done("GET", "/tokens")["tokens"]
+    tokens = server.api_json("GET", "/tokens")["tokens"]
     return sum(token["repository"] == index.name for token in tokens)

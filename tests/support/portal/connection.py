@@ -47,7 +47,7 @@ class ConnectionSettings:
     """A repository's Connection Settings for its user, with snippets by tool and title."""
 
     def __init__(self, index: Index) -> None:
-        settings = index.done("GET", f"/connection?user={quote(index.username, safe='')}")
+        settings = index.api_json("GET", f"/connection?user={quote(index.username, safe='')}")
         self.url: str = settings["url"]
         self.index_url: str = settings["index_url"]
         self.username: str = settings["username"]

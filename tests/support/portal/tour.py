@@ -121,14 +121,14 @@ def example_server(folder: Path) -> Iterator[Server]:
 
 
 def _fill(server: Server) -> None:
-    server.done("POST", "/repositories", {"name": "releases", "overwrite_protection": True})
-    server.done("POST", "/repositories", {"name": "nightly"})
-    server.done("POST", "/repositories", {"name": "like-pypi", "dialect": "pypi"})
-    server.done("POST", "/repositories", {"name": "open-source", "public": True})
+    server.api_json("POST", "/repositories", {"name": "releases", "overwrite_protection": True})
+    server.api_json("POST", "/repositories", {"name": "nightly"})
+    server.api_json("POST", "/repositories", {"name": "like-pypi", "dialect": "pypi"})
+    server.api_json("POST", "/repositories", {"name": "open-source", "public": True})
     for email in (PUBLISHER, DEVELOPER):
         server.user(email=email, passphrase=PASSPHRASE)
     server.user(email=READER, passphrase=PASSPHRASE, read_only=True)
-    server.done("POST", "/tokens", {"repository": "nightly", "read_only": True})
+    server.api_json("POST", "/tokens", {"repository": "nightly", "read_only": True})
 
     releases = Index(server, "releases", PUBLISHER, PASSPHRASE)
     developer = {
@@ -146,8 +146,8 @@ def _fill(server: Server) -> None:
     _publish(releases, _sdist("weather-station", "1.1.0"), days=9)
     _publish(releases, _wheel("weather-station", "2.0.0rc1"))
     yanked = _wheel("weather-station", "1.0.0").filename
-    releases.done("PATCH", f"/files/{yanked}", {"yanked": "Reports temperatures in Kelvin."})
-    releases.done(
+    releases.api_json("PATCH", f"/files/{yanked}", {"yanked": "Reports temperatures in Kelvin."})
+    releases.api_json(
         "PATCH",
         "/projects/barometer",
         {"status": "deprecated", "reason": "Use weather-station instead."},
@@ -168,7 +168,7 @@ def _publish(index: Index, archive: Archive, *, days: int = 0) -> None:
     index.publish(archive)
     if days:
         uploaded = datetime.now(UTC) - timedelta(days=days, hours=1)
-        index.done(
+        index.api_json(
             "PATCH",
             f"/files/{archive.filename}",
             {"upload_time": f"{uploaded:%Y-%m-%dT%H:%M:%S.%fZ}"},
