@@ -40,7 +40,7 @@ class Writer:
     session: requests.Session = field(default_factory=requests.Session)
 
     def upload(self, archive: Archive) -> int | None:
-        """Upload once, and record the status; without a response, change to the other server."""
+        """Upload once, and record the status. Without a response, switch to the other server."""
         index = self.indexes[0]
         server = index.server
         try:

@@ -138,7 +138,9 @@ def test_the_pyproject_table_names_the_repository_without_a_password(tool: str) 
 
 
 @pytest.mark.parametrize("function", [clients.variables, clients.config_file])
-def test_an_unknown_tool_is_rejected_with_the_known_ones(function: Callable[..., object]) -> None:
+def test_the_error_about_an_unknown_tool_lists_the_known_tools(
+    function: Callable[..., object],
+) -> None:
     with pytest.raises(ValueError, match=r"unknown tool 'conda'; choose from .*uv"):
         function("conda", connection())
 

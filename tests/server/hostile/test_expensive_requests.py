@@ -69,7 +69,7 @@ def test_a_large_value_is_not_repeated_by_the_admin_api(server: Server, path: st
 
 @pytest.mark.parametrize("more", [MANY_HEADERS, b"\n" + b"<div>" * 50_000, b"\n" + b">" * 250_000])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_a_page_of_hostile_metadata_blocks_neither_others_nor_the_end(
+def test_a_page_of_hostile_metadata_delays_neither_other_requests_nor_the_shutdown(
     start_server: StartServer, more: bytes
 ) -> None:
     process = start_server("--grace", "0.5")

@@ -115,7 +115,7 @@ def test_concurrent_installs_of_a_dependency_graph(
 
 
 def publish_graph(index: Index, packages: int) -> None:
-    """Publish packages that each require two others, so that the first requires all of them."""
+    """Publish a tree of packages: each requires two packages, so the first requires all of them."""
     for number in range(packages):
         needs = [each for each in (2 * number + 1, 2 * number + 2) if each < packages]
         more = "".join(f"Requires-Dist: part{each}\n" for each in needs)

@@ -161,7 +161,7 @@ def test_another_status_is_a_bad_gateway(index: Index, upstream: Upstream, statu
 TEXTS = {"requires-python": SCRIPT, "yanked": SCRIPT, "core-metadata": {"sha256": DEMO.sha256}}
 
 
-def test_what_a_page_states_is_escaped(index: Index, upstream: Upstream) -> None:
+def test_the_texts_of_an_upstreams_page_are_escaped(index: Index, upstream: Upstream) -> None:
     attributes = "data-requires-python='\"><script>' data-yanked='\"><script>'"
     for body, content_type in ((page(**TEXTS), JSON), (link(attributes=attributes), HTML)):
         upstream.respond(PAGE, body, content_type=content_type)
@@ -183,7 +183,9 @@ def test_names_that_no_repository_accepts_are_left_out(index: Index, upstream: U
     assert list(index.files()) == [DEMO.filename]
 
 
-def test_a_page_without_digests_has_none(index: Index, upstream: Upstream) -> None:
+def test_files_of_an_upstream_without_sha256_digests_are_listed_without_digests(
+    index: Index, upstream: Upstream
+) -> None:
     upstream.respond(PAGE, page(hashes={"md5": DEMO.md5}))
     assert "sha256" not in index.html()
     assert index.files()[DEMO.filename]["hashes"] == {}

@@ -62,7 +62,7 @@ def is_listed(text: str) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the address 127.0.0.2")
-def test_no_address_or_port_makes_a_request_one_of_a_tunnel(
+def test_no_address_or_port_makes_a_request_count_as_one_through_a_tunnel(
     published: Index, client: ProxyClient
 ) -> None:
     server_at = urlsplit(published.url)

@@ -219,7 +219,7 @@ def test_large_pages_are_compressed_for_clients_that_accept_gzip(index: Index) -
 
 
 @pytest.mark.parametrize("accepted", ["gzip;q=0", "identity, gzip; q=0.0", "br", "*;q=0", ""])
-def test_pages_are_not_compressed_for_other_clients(index: Index, accepted: str) -> None:
+def test_pages_are_not_compressed_for_clients_without_gzip(index: Index, accepted: str) -> None:
     index.publish(*(wheel(version=f"{number}.0") for number in range(10)))
     response = index.get("/demo/", Accept_Encoding=accepted)
     assert "Content-Encoding" not in response.headers

@@ -169,7 +169,7 @@ def test_a_quarantined_project_lists_no_files(index: Index) -> None:
 
 
 @pytest.mark.parametrize("below", ["/", "/demo/"])
-def test_the_content_type_is_the_negotiated_one(index: Index, below: str) -> None:
+def test_a_page_has_the_negotiated_content_type(index: Index, below: str) -> None:
     index.publish(wheel())
     assert index.get(below, Accept=HTML).headers["Content-Type"] == HTML
     for accept in ("text/html", "*/*"):

@@ -113,7 +113,7 @@ def test_requests_in_flight_are_counted(counted: Server) -> None:
     head["Content-Type"] = "multipart/form-data; boundary=x"
     with connect(counted.url) as connection:
         connection.send(request(f"POST {index.path} HTTP/1.1", head) + b"--x\r\n")
-        # The request for the metrics is the other one.
+        # The upload, and the request for the metrics.
         wait_until(lambda: in_flight() == 2, "the upload to be in flight")
     wait_until(lambda: in_flight() == 1, "the upload to be over")
     counted.close()

@@ -23,7 +23,7 @@ def test_the_page_shows_every_picture_of_the_browser_tests_and_no_other() -> Non
     assert page.count("![") == len(shown)
 
 
-def test_the_folder_has_no_other_files() -> None:
+def test_the_folder_contains_only_the_pictures() -> None:
     assert {path.name for path in FOLDER.iterdir()} == {f"{picture.name}.png" for picture in ALL}
 
 

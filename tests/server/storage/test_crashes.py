@@ -157,7 +157,7 @@ def wait_for_responses(number: int, progress: Progress, running: list[Future[Non
     )
 
 
-def test_killed_servers_lose_no_accepted_change_and_keep_no_partial_one(
+def test_killed_servers_lose_no_accepted_change_and_keep_no_partial_change(
     tmp_path: Path, start_server: StartServer
 ) -> None:
     seed = random.randrange(1 << 32)  # noqa: S311 (no secret)

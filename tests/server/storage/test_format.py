@@ -27,7 +27,7 @@ def test_a_new_folder_states_its_format(tmp_path: Path) -> None:
     assert version(tmp_path / "data") == stored_format.FORMAT
 
 
-def test_a_folder_without_a_format_has_the_first_one(
+def test_a_folder_without_a_format_has_the_first_format(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
