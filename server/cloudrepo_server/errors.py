@@ -66,6 +66,10 @@ class StorageError(CloudRepoServerError):
     """The store failed. Unless the error is an `UncertainError`, nothing was changed."""
 
 
+class DamagedDocumentError(StorageError):
+    """A stored document cannot be read: it is damaged, or of another version."""
+
+
 class StorageLostError(StorageError):
     """The stored data were deleted or replaced since the server started."""
 

@@ -16,9 +16,11 @@ from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.domain.users import Users
 from cloudrepo_server.errors import (
     ConflictError,
+    DamagedDocumentError,
     InvalidError,
     NotFoundError,
     RepositoryNotFoundError,
+    StorageError,
 )
 from cloudrepo_server.keys import REPOSITORIES, USERS, repository_key
 from cloudrepo_server.limits import Limits
@@ -183,7 +185,17 @@ class Organization:
         Raises:
             NotFoundError: there is no such repository.
         """
-        deleted = (await self.repository(name)).document
+        try:
+            deleted = (await self.repository(name)).document
+        except DamagedDocumentError:
+            # Its id is unknown, so garbage collection deletes its projects, blobs and tokens.
+            if run is not None or not await self._storage.delete_damaged(
+                repository_key(name), RepositoryDocument
+            ):
+                raise
+            return
+        # Whatever can fail comes first: what is done afterwards cannot be repeated.
+        tokens = await self.tokens.all()
 
         def delete(existing: RepositoryDocument | None) -> None:
             # Another server may have replaced the repository by one with the same name.
@@ -194,9 +206,10 @@ class Organization:
 
         await self._storage.change(repository_key(name), RepositoryDocument, delete)
         self.testkit.forget(deleted.id)
-        for token in await self.tokens.all():
+        for token in tokens:
             if token.repository_id == deleted.id:
-                with contextlib.suppress(NotFoundError):
+                # Without its repository a token is useless, and garbage collection deletes it.
+                with contextlib.suppress(NotFoundError, StorageError):
                     await self.tokens.delete(token.id)
         # No request can reach the projects and blobs any more, so no request waits for this.
         self._tasks.start(self._storage.delete_repository_objects(deleted.id))

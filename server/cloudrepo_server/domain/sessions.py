@@ -5,6 +5,7 @@ import secrets
 from time import time
 
 from cloudrepo_server.domain.passphrases import derive_key
+from cloudrepo_server.errors import DamagedDocumentError
 from cloudrepo_server.keys import PORTAL_KEY, SESSIONS, session_key
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage import Documents
@@ -48,6 +49,8 @@ class Sessions:
         """
         if self._key is None:
             new = KeyDocument(secret=secrets.token_hex(32))
+            # Without a readable key nobody could sign in; with a new one everybody can, once more.
+            await self._documents.delete_damaged(PORTAL_KEY, KeyDocument)
             await self._documents.change(PORTAL_KEY, KeyDocument, lambda existing: existing or new)
             stored = await self._documents.read(PORTAL_KEY, KeyDocument)
             self._key = await derive_key(login, salt=bytes.fromhex((stored or new).secret))
@@ -71,7 +74,11 @@ class Sessions:
         Raises:
             StorageError: the store did not respond.
         """
-        session = await self._documents.read(session_key(_digest(identifier)), SessionDocument)
+        try:
+            session = await self._documents.read(session_key(_digest(identifier)), SessionDocument)
+        except DamagedDocumentError as error:
+            self._documents.report_damage(error)
+            return None
         if session is None or _is_expired(session):
             return None
         return session.username
@@ -85,7 +92,7 @@ class Sessions:
         await self._delete(_digest(identifier))
 
     async def delete_expired(self) -> int:
-        """Delete expired sessions; return how many there were.
+        """Delete expired and damaged sessions; return how many expired ones there were.
 
         Raises:
             StorageError: the store did not respond.
@@ -94,10 +101,19 @@ class Sessions:
         expired = [session for session in sessions if _is_expired(session)]
         for session in expired:
             await self._delete(session.id)
+        names = (await self._documents.listing(SESSIONS)).names
+        if len(names) > len(sessions):
+            for name in names:
+                await self._documents.delete_damaged(SESSIONS + name, SessionDocument)
         return len(expired)
 
     async def _delete(self, session_id: str) -> None:
-        await self._documents.change(session_key(session_id), SessionDocument, lambda _: None)
+        key = session_key(session_id)
+        try:
+            await self._documents.change(key, SessionDocument, lambda _: None)
+        except DamagedDocumentError:
+            if not await self._documents.delete_damaged(key, SessionDocument):
+                raise
 
 
 def _is_expired(session: SessionDocument) -> bool:

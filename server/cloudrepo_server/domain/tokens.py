@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 
-from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
 from cloudrepo_server.keys import TOKENS, token_key
 from cloudrepo_server.models import RepositoryDocument, TokenDocument
 from cloudrepo_server.specs.timestamps import now
@@ -59,7 +59,11 @@ class Tokens:
 
         if not _is_id(token_id):
             delete(None)
-        await self._documents.change(token_key(token_id), TokenDocument, delete)
+        try:
+            await self._documents.change(token_key(token_id), TokenDocument, delete)
+        except DamagedDocumentError:
+            if not await self._documents.delete_damaged(token_key(token_id), TokenDocument):
+                raise
 
     def prefetch(self, password: str) -> None:
         """Start reading the document of a token in the background, if the password is a token."""
@@ -72,7 +76,11 @@ class Tokens:
         token_id, secret = _split(token)
         if not token_id:
             return None
-        document = await self._documents.read(token_key(token_id), TokenDocument)
+        try:
+            document = await self._documents.read(token_key(token_id), TokenDocument)
+        except DamagedDocumentError as error:
+            self._documents.report_damage(error)
+            return None
         if document is None or not hmac.compare_digest(_hash(secret), document.secret):
             return None
         return document

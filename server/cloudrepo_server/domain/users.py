@@ -8,7 +8,7 @@ from collections import OrderedDict
 import msgspec
 
 from cloudrepo_server.domain.passphrases import PassphraseHasher, hash_generated
-from cloudrepo_server.errors import ConflictError, InvalidError, NotFoundError
+from cloudrepo_server.errors import ConflictError, DamagedDocumentError, InvalidError, NotFoundError
 from cloudrepo_server.keys import USERS, user_key
 from cloudrepo_server.models import UserDocument
 from cloudrepo_server.specs.timestamps import now
@@ -127,7 +127,13 @@ class Users:
             if existing is None or run not in (None, existing.run):
                 raise _user_not_found(email)
 
-        await self._documents.change(user_key(email), UserDocument, delete)
+        try:
+            await self._documents.change(user_key(email), UserDocument, delete)
+        except DamagedDocumentError:
+            if run is not None or not await self._documents.delete_damaged(
+                user_key(email), UserDocument
+            ):
+                raise
 
     def prefetch(self, email: str) -> None:
         """Start reading a user's document in the background."""
@@ -138,7 +144,11 @@ class Users:
 
         `client` is the address of the client that sent them: clients take turns.
         """
-        user = await self._documents.read(user_key(email), UserDocument)
+        try:
+            user = await self._documents.read(user_key(email), UserDocument)
+        except DamagedDocumentError as error:
+            self._documents.report_damage(error)
+            return None
         if user is None:
             return None
         # scrypt is slow, so a verified passphrase is remembered until the user's document changes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -10,10 +11,12 @@ from typing import TypeVar
 
 import msgspec
 
-from cloudrepo_server.errors import StorageError, TooLargeError
+from cloudrepo_server.errors import DamagedDocumentError, StorageError, TooLargeError
 from cloudrepo_server.limits import MAX_DOCUMENT
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.objects import Store
+
+log = logging.getLogger("cloudrepo_server")
 
 D = TypeVar("D", bound=Document)
 
@@ -33,6 +36,7 @@ class Documents(ABC):
 
     def __init__(self, store: Store) -> None:
         self._document_store = store
+        self._reported: set[str] = set()
         self.counts: Counter[str] = Counter()
         """Counters for the metrics: requests to a shared store, and some of their results."""
 
@@ -66,9 +70,25 @@ class Documents(ABC):
     async def read_all(self, prefix: str, type_: type[D]) -> list[D]:
         """Return all documents below `prefix`, which ends with a slash, sorted by key.
 
+        Damaged documents are left out, and reported in the log.
+
         Raises:
             StorageError: the store did not respond.
         """
+
+    @abstractmethod
+    async def delete_damaged(self, key: str, type_: type[Document]) -> bool:
+        """Delete the document under `key` if it is damaged, and return whether it was.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    def report_damage(self, error: DamagedDocumentError) -> None:
+        """Log a warning about a damaged document, once for each document."""
+        if str(error) not in self._reported:
+            self._reported.add(str(error))
+            log.warning("%s", error)
 
     @abstractmethod
     async def listing(self, prefix: str) -> Listing:
@@ -119,12 +139,14 @@ def decode_document(key: str, encoded: bytes | memoryview, type_: type[D]) -> D:
     """Return a decoded document.
 
     Raises:
-        StorageError: the JSON is damaged, or describes another type.
+        DamagedDocumentError: the JSON is damaged, or describes another type.
     """
     try:
         return msgspec.json.decode(encoded, type=type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StorageError(f"the stored document {key} cannot be read: {error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedDocumentError(
+            f"the stored document {key} cannot be read: {error}; delete it, or restore a backup"
+        ) from error
 
 
 def check_type(document: Document, type_: type[D]) -> D:

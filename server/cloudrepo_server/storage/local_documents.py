@@ -16,6 +16,7 @@ import obstore
 from cachetools import LRUCache
 from obstore.store import LocalStore, MemoryStore
 
+from cloudrepo_server.errors import DamagedDocumentError
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.documents import (
     D,
@@ -59,8 +60,24 @@ class LocalDocuments(Documents):
     async def read_all(self, prefix: str, type_: type[D]) -> list[D]:
         """Return all documents below `prefix`, sorted by key."""
         listing = await self.listing(prefix)
-        found = (self._read(prefix + name, type_) for name in listing.names)
-        return [document for document in found if document is not None]
+        found = []
+        for name in listing.names:
+            try:
+                document = self._read(prefix + name, type_)
+            except DamagedDocumentError as error:
+                self.report_damage(error)
+            else:
+                found += [] if document is None else [document]
+        return found
+
+    async def delete_damaged(self, key: str, type_: type[Document]) -> bool:
+        """Delete the document under `key` if it is damaged, and return whether it was."""
+        try:
+            self._read(key, type_)
+        except DamagedDocumentError:
+            self._delete(key)
+            return True
+        return False
 
     async def listing(self, prefix: str) -> Listing:
         """Return the names of the documents below `prefix`."""
@@ -92,10 +109,7 @@ class LocalDocuments(Documents):
         if after is before:
             return
         if after is None:
-            with storage_errors(), contextlib.suppress(FileNotFoundError):
-                obstore.delete(self._document_store, key)
-            self._cached.pop(key, None)
-            self._update_listing(key, exists=False)
+            self._delete(key)
             return
         after = msgspec.structs.replace(after, revision=secrets.token_hex(8))
         encoded = encode_document(after)
@@ -119,6 +133,12 @@ class LocalDocuments(Documents):
         if cache:
             self._cache(key, document, len(encoded))
         return document
+
+    def _delete(self, key: str) -> None:
+        with storage_errors(), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._document_store, key)
+        self._cached.pop(key, None)
+        self._update_listing(key, exists=False)
 
     def _cache(self, key: str, document: Document, size: int) -> None:
         # A document that is larger than the whole cache is read again each time.

@@ -9,7 +9,9 @@ marks each one first, so that a writer of the same key waits until the tombstone
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -27,7 +29,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from cloudrepo_server.errors import StorageError
+from cloudrepo_server.errors import DamagedDocumentError, StorageError
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.documents import (
     D,
@@ -154,10 +156,31 @@ class SharedDocuments(Documents):
 
         async def read(name: str) -> D | None:
             async with slots:
-                return await self.read(prefix + name, type_)
+                try:
+                    return await self.read(prefix + name, type_)
+                except DamagedDocumentError as error:
+                    self.report_damage(error)
+                    return None
 
         found = await asyncio.gather(*(read(name) for name in names))
         return [document for document in found if document is not None]
+
+    async def delete_damaged(self, key: str, type_: type[Document]) -> bool:
+        """Delete the document under `key` if it is damaged, and return whether it was."""
+        try:
+            with storage_errors():
+                response = await obstore.get_async(self._document_store, key)
+                encoded = await response.bytes_async()
+        except FileNotFoundError:
+            return False
+        if len(encoded) <= TOMBSTONE_BYTES:
+            return False
+        with contextlib.suppress(DamagedDocumentError):
+            decode_document(key, memoryview(encoded), type_)
+            return False
+        stored = StoredDocument(None, _version(response.meta["e_tag"], response.meta["version"]))
+        tombstone = tombstone_of(stored.history, secrets.token_hex(8))
+        return await self._write(key, stored, tombstone, WriteRetries())
 
     async def listing(self, prefix: str) -> Listing:
         """List the store, and return the sorted names of the documents below `prefix`."""

@@ -1,0 +1,131 @@
+"""A damaged or newer document affects nothing but itself, and can be deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.archives import wheel
+from tests.support.index import Index, Server
+from tests.support.portal.browser import Browser
+from tests.support.server_fixtures import StartServer
+
+KINDS = ("repositories", "users", "tokens", "sessions", "portal", "projects")
+# What a full disk, a later version, another program or an attacker with access leaves.
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "emptied": lambda _: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "newer": lambda content: json.dumps({key: ["new"] for key in json.loads(content)}).encode(),
+    "binary": lambda _: b"\xff\x00" * 99,
+    "nested": lambda _: b"[" * 99999,
+}
+
+
+@dataclass
+class Damaged:
+    """A running server, after a document of each kind was damaged while it was stopped."""
+
+    server: Server
+    index: Index
+    """An undamaged repository, with a project."""
+    victim: Index
+    """A repository, of which some documents are damaged."""
+    token: str
+    token_id: str
+
+
+@pytest.fixture(params=DAMAGE)
+def damage(request: pytest.FixtureRequest) -> Callable[[bytes], bytes]:
+    return DAMAGE[request.param]
+
+
+@pytest.fixture
+def damaged(
+    start_server: StartServer, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> Iterator[Callable[..., Damaged]]:
+    """A function that damages the documents of these kinds that belong to the victim."""
+    servers: list[Server] = []
+
+    def restart(*kinds: str) -> Damaged:
+        data = tmp_path / "data"
+        first = Server(start_server("--data", data))
+        index = first.repository("other")
+        index.publish(wheel())
+        before = set((data / "store").rglob("*.json"))
+        victim = first.repository("victim")
+        victim.publish(wheel("victim"))
+        token = first.api_json("POST", "/tokens", {"repository": "victim"})
+        Browser(first).sign_in(*first.admin)
+        first.close()
+        assert first.process.stop() == 0
+        for path in set((data / "store").rglob("*.json")) - before:
+            if path.relative_to(data / "store").parts[0] in kinds:
+                path.write_bytes(damage(path.read_bytes()))
+        server = Server(start_server("--data", data))
+        servers.append(server)
+        return Damaged(
+            server,
+            Index(server, "other", index.username, index.password),
+            Index(server, "victim", victim.username, victim.password),
+            token["token"],
+            token["id"],
+        )
+
+    yield restart
+    for server in servers:
+        server.close()
+        assert server.process.stop() == 0, server.process.log
+
+
+def test_damaged_documents_of_all_kinds_affect_nothing_else(
+    damaged: Callable[..., Damaged],
+) -> None:
+    each = damaged(*KINDS)
+    server = each.server
+    assert [one["name"] for one in server.api_json("GET", "/repositories")["repositories"]] == [
+        "other"
+    ]
+    assert [one["email"] for one in server.api_json("GET", "/users")["users"]] == [
+        each.index.username
+    ]
+    assert server.api_json("GET", "/tokens")["tokens"] == []
+    browser = Browser(server)
+    browser.sign_in(*server.admin)
+    for path in ("/portal/", "/portal/users", "/portal/tokens"):
+        assert browser.get(path).status == 200
+    assert each.index.files()
+    each.index.publish(wheel("more"))
+    # Damaged credentials are rejected, as all that cannot be verified.
+    assert each.index.request("GET", "/", auth=each.victim.auth).status_code == 401
+    assert each.index.request("GET", "/", auth=("", each.token)).status_code == 401
+    for kind in ("repositories", "users", "tokens"):
+        assert f"the stored document {kind}/" in server.process.log
+
+
+def test_damaged_documents_can_be_deleted_and_created_again(
+    damaged: Callable[..., Damaged],
+) -> None:
+    each = damaged("repositories", "users", "tokens")
+    server = each.server
+    for path in (f"/users/{each.victim.username}", f"/tokens/{each.token_id}"):
+        assert server.api("DELETE", path).status_code == 204
+        assert server.api("DELETE", path).status_code == 404
+    assert server.api("GET", "/repositories/victim").status_code == 503
+    assert server.api("DELETE", "/repositories/victim").status_code == 204
+    assert server.api("DELETE", "/repositories/victim").status_code == 404
+    server.user(email=each.victim.username)
+    again = server.repository("victim")
+    assert again.get("/victim/").status_code == 404
+    again.publish(wheel("victim"))
+
+
+def test_a_damaged_token_does_not_keep_repositories_from_being_deleted(
+    damaged: Callable[..., Damaged],
+) -> None:
+    each = damaged("tokens")
+    assert each.server.api("DELETE", "/repositories/victim").status_code == 204
+    assert each.server.api("GET", "/repositories/victim").status_code == 404
