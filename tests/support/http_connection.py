@@ -71,6 +71,7 @@ class KeptConnection:
             sent["Authorization"] = basic(*login)
         if json is not None:
             body = json_module.dumps(json).encode()
+            sent.setdefault("Content-Type", "application/json")
         try:
             self._connection.request(method, path, body, sent)
             response = self._connection.getresponse()

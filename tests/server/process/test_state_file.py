@@ -82,15 +82,22 @@ def test_each_server_generates_a_different_admin_password(start_server: StartSer
     assert first["password"] != second["password"]
 
 
-def test_generated_credentials_are_printed_without_a_state_file() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_generated_credentials_that_a_terminal_shows_are_valid() -> None:
+    import pty  # noqa: PLC0415 (Windows has no such module)
+
     serve = [sys.executable, "-m", "cloudrepo_server", "serve"]
     environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
-    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=environ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[-1]
-        *_, username, password = process.stdout.readline().split()
+    terminal, other_end = pty.openpty()
+    with subprocess.Popen(serve, stdout=other_end, env=environ) as process:
+        os.close(other_end)
+        with os.fdopen(terminal) as shown:
+            url = shown.readline().split()[-1]
+            *_, username, password = shown.readline().split()
 
-        response = requests.get(f"{url}/api/repositories", auth=(username, password), timeout=30)
+            response = requests.get(
+                f"{url}/api/repositories", auth=(username, password), timeout=30
+            )
 
-        process.terminate()
+            process.terminate()
     assert response.status_code == 200

@@ -23,7 +23,7 @@ from cloudrepo_server.specs.filenames import (
         ("A", "a"),
         ("0", "0"),
         ("zope.interface", "zope-interface"),
-        ("x" * 255, "x" * 255),
+        ("x" * 240, "x" * 240),
     ],
 )
 def test_a_project_name_is_normalized(name: str, normalized: str) -> None:
