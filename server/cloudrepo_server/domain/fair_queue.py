@@ -1,4 +1,4 @@
-"""A queue for slow work in which nobody waits for the work of somebody else."""
+"""A fair queue for slow work: users take turns, and so do the clients of each user."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,8 @@ Waiting = deque[asyncio.Future[None]]
 class FairQueue:
     """Admits a few tasks at a time: users take turns, and so do the clients of each user.
 
-    However many tasks wait for one user or client, a task of another one waits for one turn of each
-    of the others only.
+    However many tasks one user has, the task of another user waits for one turn of each user at
+    most. The same is true for the clients of one user.
     """
 
     def __init__(self, slots: int) -> None:

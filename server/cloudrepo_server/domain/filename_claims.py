@@ -7,7 +7,7 @@ its file becomes visible, so that later uploads find it, and again afterwards.
 A claim whose project does not have the file is stale: a deletion or a failed upload left it. Any
 other project may replace it, and so an upload may lose its claim before its file is visible. It
 then finds the other project's claim afterwards, and takes its file back. The second write changes
-the claim's revision, so nobody can replace it because of what was true before.
+the claim's revision, so a project that read the earlier revision cannot replace the claim.
 """
 
 from __future__ import annotations
