@@ -178,7 +178,7 @@ def test_features_that_need_an_unshared_store_are_rejected_with_the_reason(index
     ):
         rejected = index.api(method, below, body)
         assert rejected.status_code == 409, (method, below, rejected.text)
-        assert "shares its store with others" in rejected.json()["error"]
+        assert "does not share its store" in rejected.json()["error"]
     paths = server.request("GET", "/api/openapi.json").json()["paths"]
     for path in ("requests", "faults", "faults/{id}", "impersonations", "impersonations/{id}"):
         for operation in paths[f"/api/repositories/{{name}}/{path}"].values():

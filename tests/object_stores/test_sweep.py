@@ -166,6 +166,7 @@ def test_sweep_rejects_a_prefix_that_no_server_has_used(sweep: Sweep) -> None:
 def test_sweep_of_a_local_folder(tmp_path: Path, sweep: Sweep) -> None:
     leftover = tmp_path / "store" / "blobs" / "deleted" / "leftover"
     leftover.parent.mkdir(parents=True)
+    (tmp_path / "store").chmod(0o700)  # as the server creates it
     leftover.write_bytes(b"of a killed server")
     sweep.url = str(tmp_path)
     assert "leftovers of deleted repositories: 1" in sweep()

@@ -28,6 +28,7 @@ import obstore
 import pytest
 from obstore.store import AzureStore, S3Store
 
+from cloudrepo_server.storage.format import FORMAT_KEY
 from tests.support.wait import wait_until
 
 ADMIN = {
@@ -77,10 +78,11 @@ class Engine(ABC):
         return f"{self.scheme}://{_BUCKET}/some/{secrets.token_hex(6)}"
 
     def keys(self, url: str) -> set[str]:
-        """Return the keys of all objects below a URL."""
+        """Return the keys of all documents and blobs below a URL; the format is neither."""
         prefix = urlsplit(url).path.strip("/")
         listed = obstore.list(self.store(), prefix + "/")
-        return {meta["path"].removeprefix(prefix + "/") for batch in listed for meta in batch}
+        keys = {meta["path"].removeprefix(prefix + "/") for batch in listed for meta in batch}
+        return keys - {FORMAT_KEY}
 
     def document(self, url: str, key: str) -> dict[str, Any]:
         """Return the JSON document under a key below a URL."""
