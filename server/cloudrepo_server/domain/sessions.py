@@ -49,7 +49,7 @@ class Sessions:
         """
         if self._key is None:
             new = KeyDocument(secret=secrets.token_hex(32))
-            # Without a readable key nobody could sign in; with a new one everybody can, once more.
+            # A damaged key would prevent every sign-in. A new key only ends the existing sessions.
             await self._documents.delete_damaged(PORTAL_KEY, KeyDocument)
             await self._documents.change(PORTAL_KEY, KeyDocument, lambda existing: existing or new)
             stored = await self._documents.read(PORTAL_KEY, KeyDocument)
