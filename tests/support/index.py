@@ -33,6 +33,7 @@ class Server:
         self.admin: tuple[str, str] = (state["admin"]["username"], state["admin"]["password"])
         self.session = requests.Session()
         self.session.trust_env = False
+        self._named_users: list[str] = []
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401 (requests' own options)
         options.setdefault("timeout", SECONDS)
@@ -51,10 +52,19 @@ class Server:
 
     def user(self, *, passphrase: str | None = None, **settings: object) -> tuple[str, str]:
         """Create a repository user, and return the e-mail address and passphrase."""
+        is_named = "email" in settings
         email = settings.pop("email", f"user{next(_numbers)}@example.com")
         given = {} if passphrase is None else {"passphrase": passphrase}
         made = self.api_json("POST", "/users", {"email": email, **given, **settings})
+        if is_named:
+            self._named_users.append(made["email"])
         return made["email"], passphrase or made["passphrase"]
+
+    def delete_named_users(self) -> None:
+        """Delete the users whose e-mail address a test chose: another test may choose it too."""
+        while self._named_users:
+            response = self.api("DELETE", "/users/" + quote(self._named_users.pop(), safe=""))
+            assert response.status_code in (200, 204, 404), response.text
 
     def repository(self, name: str | None = None, **settings: object) -> Index:
         """Create a repository and a read/write user for it."""

@@ -74,6 +74,17 @@ def server(tmp_path_factory: pytest.TempPathFactory, store: Engine | None) -> It
         yield server
 
 
+@pytest.fixture(autouse=True)
+def delete_named_users(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Delete what could collide with the next test that uses the same server."""
+    if "server" not in request.fixturenames:
+        yield
+        return
+    server: Server = request.getfixturevalue("server")
+    yield
+    server.delete_named_users()
+
+
 @pytest.fixture
 def own_server(tmp_path: Path, store: Engine | None) -> Iterator[Server]:
     """A server that no other test uses."""
