@@ -1,4 +1,4 @@
-"""The errors of the server, with texts for people; the web layer maps each class to a status."""
+"""The errors of the server. Users see their texts; the web layer maps each class to a status."""
 
 _MAX_MESSAGE = 2000
 
@@ -11,7 +11,7 @@ class CloudRepoServerError(Exception):
 
 
 def truncate(text: str, length: int) -> str:
-    """Return text of at most this length; dots replace the end of a longer text."""
+    """Return the text, or its beginning and three dots if it has more than `length` characters."""
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
@@ -67,7 +67,7 @@ class StorageError(CloudRepoServerError):
 
 
 class DamagedDocumentError(StorageError):
-    """A stored document cannot be read: it is damaged, or of another version."""
+    """A stored document is damaged, or has the format of another version of this program."""
 
 
 class StorageLostError(StorageError):

@@ -14,6 +14,7 @@ BLOBS = "blobs/"
 DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS)
 """The folders of documents. In a shared store, each deleted document leaves a tombstone there."""
 PORTAL_KEY = "portal/key.json"
+"""The document with the secret key of the portal's forms and cookies."""
 
 _DIGEST_DIGITS = 32
 _CACHE_SIZE = 1024
@@ -47,7 +48,7 @@ def claims_of(repository_id: str) -> str:
 
 def claim_key(repository_id: str, filename: str) -> str:
     """Return the key of the document that states which project a file name belongs to."""
-    # A digest, since some file systems ignore case, and a file name may be as long as they allow.
+    # A digest, since some file systems ignore case, and all limit the length of a name.
     digest = hashlib.sha256(filename.encode()).hexdigest()
     return f"{claims_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
 

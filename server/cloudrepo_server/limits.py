@@ -1,4 +1,4 @@
-"""Limits on the size, number and duration of requests, and on what is stored and remembered."""
+"""Limits on the size, number and duration of requests, and on the size of stored data."""
 
 from typing import Final
 
@@ -56,9 +56,9 @@ MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
 
 JOURNAL_ENTRIES: Final = 10_000
-"""The completed requests with a known user in a repository's journal, and those without one."""
+"""The number of completed requests in each of a journal's two queues."""
 JOURNAL_BYTES: Final = 32 << 20
-"""The size of the completed requests with a known user in a journal, and of those without one."""
+"""The size of the completed requests in each of a journal's two queues."""
 JOURNAL_FORM_BYTES: Final = 64 << 10
 """The size of an upload's form in the journal; further fields are left out."""
 JOURNAL_TEXT: Final = 1024

@@ -27,7 +27,7 @@ _SECRETS = (
     r"(?ia)([?&](?:sig|[\w-]*(?:signature|credential|security-token))=)[^\s&\"'\\]+",
 )
 _NO_QUOTES_NEEDED = r"[!#-<>-~]+"
-# Everything that may be unprintable: most lines have none of these, so only those are examined.
+# Printable ASCII characters need no check, and most lines contain no others.
 _CANDIDATES = r"[^ -~]"
 
 

@@ -97,7 +97,7 @@ class RemoteFile(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
 
     url: str
     origins: tuple[str, ...] = ()
-    """The origins to which its URLs may redirect, besides their own."""
+    """The origins to which its URLs may redirect, besides the origins of the URLs."""
     metadata_url: str | None = None
 
 
@@ -112,7 +112,7 @@ class ProjectDocument(Document, frozen=True, kw_only=True):
     """The names of deleted files, if the dialect does not allow their reuse."""
 
     def with_files(self, files: dict[str, File]) -> Self | None:
-        """Return the project with these files, or None if nothing of it needs to be stored."""
+        """Return the project with these files, or None if it has nothing that must be stored."""
         if not files and not self.deleted and self.status == "active":
             return None
         return msgspec.structs.replace(self, files=files)

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--inherit-env",
         action="store_true",
         help="keep your own configuration of tools, such as PIP_EXTRA_INDEX_URL, pip.conf and "
-        ".netrc (default: the command gets none of it, and a home folder of its own)",
+        ".netrc (default: hide it from the command, which gets an empty home folder)",
     )
     add(
         "command",

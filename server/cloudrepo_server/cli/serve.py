@@ -69,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--behind-proxy",
         action="store_true",
-        help="trust the headers of a reverse proxy: X-Forwarded-Proto, so that generated URLs have "
-        "the proxy's scheme, and the last address in X-Forwarded-For as the client's",
+        help="trust two headers of a reverse proxy: X-Forwarded-Proto is the scheme of generated "
+        "URLs, and the last address in X-Forwarded-For is the client's address",
     )
     add(
         "--metrics",
@@ -184,7 +184,7 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
     if isinstance(values["data"], str) and not {"admin_username", "admin_password"} <= set(values):
         raise InvalidError(
             "servers that share an object store need the same admin credentials: "
-            "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD to the same values for each"
+            "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD to the same values for all"
         )
     print_credentials = values["state_file"] is None and "admin_password" not in values
     return ServerSettings(limits=limits, print_credentials=print_credentials, **values)

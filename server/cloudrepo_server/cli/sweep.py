@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.age,
         metavar="AGE",
         help="delete the repositories and users of pytest sessions that created or changed no "
-        "repository and no user for this long, such as 90m, 12h or 2d; longer than any session "
-        "takes (required with --url)",
+        "repository and no user for this long, such as 90m, 12h or 2d; must be longer than any "
+        "session takes (required with --url)",
     )
     parser.add_argument(
         "--older-than",

@@ -22,6 +22,6 @@ class Connection:
 
     @property
     def index_url(self) -> str:
-        """Return the repository's URL with percent-encoded credentials in it."""
+        """The repository's URL with percent-encoded credentials in it."""
         scheme, _, rest = self.url.partition("://")
         return f"{scheme}://{quote(self.username, safe='')}:{quote(self.password, safe='')}@{rest}"

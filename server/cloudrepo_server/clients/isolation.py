@@ -1,6 +1,6 @@
 """The environment of a program without the user's own configuration of tools.
 
-The functions are pure: `IsolatedHome` names the folders and files that its user has to create.
+The functions are pure: `IsolatedHome` names the folders and files that the caller must create.
 """
 
 import os
@@ -188,7 +188,7 @@ def without_index(environ: Mapping[str, str], home: IsolatedHome) -> dict[str, s
 
 
 def configured(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment of `without_index` with the variables of one tool or more."""
+    """Return an environment that `without_index` made, with the variables of one or more tools."""
     merged = {**environ, **settings}
     if "UV_DEFAULT_INDEX" in settings:
         # With both variables uv prints a warning, and stores neither index in a project.

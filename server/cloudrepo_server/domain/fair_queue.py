@@ -1,4 +1,4 @@
-"""A fair queue for slow work: users take turns, and so do the clients of each user."""
+"""A fair queue for slow work, such as hashing passphrases."""
 
 import asyncio
 import contextlib

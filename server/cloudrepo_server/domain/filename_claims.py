@@ -1,13 +1,14 @@
-"""File names are unique in a repository, whatever the project.
+"""Claims of file names, which keep a file name unique among all projects of a repository.
 
 Most file names determine their project. For the others, such as `a-1-2.zip` or the name of a file
 that is not a distribution, a small document states the project. An upload writes this claim before
 its file becomes visible, so that later uploads find it, and again afterwards.
 
-A claim whose project does not have the file is stale: a deletion or a failed upload left it. Any
-other project may replace it, and so an upload may lose its claim before its file is visible. It
-then finds the other project's claim afterwards, and takes its file back. The second write changes
-the claim's revision, so a project that read the earlier revision cannot replace the claim.
+A claim whose project does not have the file is stale: a deletion or a failed upload left it. An
+upload to another project may replace it. So an upload may lose its claim before its file is
+visible. Its second write then finds the claim of the other project, and the upload is rolled back.
+The second write also changes the revision of the claim. So an upload that read the earlier revision
+cannot replace the claim.
 """
 
 from __future__ import annotations

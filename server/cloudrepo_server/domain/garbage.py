@@ -84,7 +84,7 @@ class GarbageReport:
 async def collect_garbage(
     storage: Storage, *, older_than: float = 0.0, grace: float = 0.0
 ) -> GarbageReport:
-    """Delete what no document refers to, while clients go on reading and writing.
+    """Delete stored objects that no document refers to. Clients may read and write meanwhile.
 
     Blobs that this process wrote are never deleted.
 
@@ -185,6 +185,7 @@ async def _delete_orphaned_tokens(
 
 
 async def _delete_all(storage: Storage, keys: list[str]) -> int:
+    # Also clears the list, so that no blob is deleted and counted twice.
     await storage.delete_many(keys)
     deleted = len(keys)
     keys.clear()
@@ -220,7 +221,7 @@ async def _orphaned_blobs(
 async def _delete_stale_claims(
     storage: Storage, repository_id: str, *, written_before: float | None
 ) -> None:
-    # An upload that is in progress meanwhile claims its file name again.
+    # An upload in progress is safe: it claims its file name again after this.
     async for batch in storage.list_objects(claims_of(repository_id)):
         for stored in batch:
             if written_before is not None and stored.modified > written_before:

@@ -82,7 +82,7 @@ class Organization:
         username: str | None,
         password: str | None,
     ) -> None:
-        """Read the documents that a request will need from a shared store, all at the same time.
+        """Start reading the documents that a request will need from a shared store, all at once.
 
         The keys of projects contain the id of their repository. The id of the most recent
         repository with this name is used; if it is outdated, the projects are read again later.
@@ -194,11 +194,11 @@ class Organization:
             ):
                 raise
             return
-        # Whatever can fail comes first: what is done afterwards cannot be repeated.
+        # Listed first: if this fails, the repository still exists, so the client can try again.
         tokens = await self.tokens.all()
 
         def delete(existing: RepositoryDocument | None) -> None:
-            # Another server may have replaced the repository by one with the same name.
+            # Another server may have deleted the repository and created another of the same name.
             nonlocal deleted
             if existing is None or run not in (None, existing.run):
                 raise RepositoryNotFoundError(name)

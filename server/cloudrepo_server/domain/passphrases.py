@@ -44,7 +44,7 @@ _CONCURRENT_HASHES = 2
 class PassphraseHasher:
     """A hasher of passphrases, which works on a few at a time because scrypt needs memory.
 
-    Users take turns. Many wrong passphrases for one user therefore do not delay the others.
+    Users take turns. Many wrong passphrases for one user therefore do not delay other users.
     """
 
     def __init__(self) -> None:
@@ -54,8 +54,8 @@ class PassphraseHasher:
         """Return the scrypt hash of a passphrase that a person chose for a user."""
         salt = secrets.token_bytes(16)
         async with self._queue.turn(user, ""):
-            key = await _scrypt(passphrase, salt, COST)
-        return f"scrypt${COST.n}${COST.r}${COST.p}${_encode(salt)}${key}"
+            key = await _scrypt(_bytes(passphrase), salt, COST)
+        return f"scrypt${COST.n}${COST.r}${COST.p}${_encode(salt)}${_encode(key)}"
 
     async def matches(
         self, passphrase: str, stored: str, *, user: str = "", client: str = ""
@@ -81,22 +81,8 @@ class PassphraseHasher:
             case _:
                 raise StorageError("a stored passphrase hash has an unknown format")
         async with self._queue.turn(user, client):
-            key = await _scrypt(passphrase, base64.b64decode(salt), cost)
-        return hmac.compare_digest(key, expected)
-
-
-async def _scrypt(passphrase: str, salt: bytes, cost: ScryptCost) -> str:
-    key = await HASHES.run(
-        hashlib.scrypt,
-        passphrase.encode(errors="surrogateescape"),
-        salt=salt,
-        n=cost.n,
-        r=cost.r,
-        p=cost.p,
-        # The default limit is 32 MiB, which a higher cost exceeds.
-        maxmem=2 * cost.memory,
-    )
-    return _encode(key)
+            key = await _scrypt(_bytes(passphrase), base64.b64decode(salt), cost)
+        return hmac.compare_digest(_encode(key), expected)
 
 
 async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
@@ -105,9 +91,7 @@ async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
     The derivation is slow, so that someone who has the salt and something that was signed with the
     key cannot guess the secret.
     """
-    return await HASHES.run(
-        hashlib.scrypt, secret, salt=salt, n=COST.n, r=COST.r, p=COST.p, maxmem=2 * COST.memory
-    )
+    return await _scrypt(secret, salt, COST)
 
 
 def hash_generated(passphrase: str) -> str:
@@ -115,8 +99,25 @@ def hash_generated(passphrase: str) -> str:
     return f"sha256${_sha256(passphrase)}"
 
 
+async def _scrypt(secret: bytes, salt: bytes, cost: ScryptCost) -> bytes:
+    return await HASHES.run(
+        hashlib.scrypt,
+        secret,
+        salt=salt,
+        n=cost.n,
+        r=cost.r,
+        p=cost.p,
+        # The default limit is 32 MiB, which a higher cost exceeds.
+        maxmem=2 * cost.memory,
+    )
+
+
 def _sha256(passphrase: str) -> str:
-    return hashlib.sha256(passphrase.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(_bytes(passphrase)).hexdigest()
+
+
+def _bytes(passphrase: str) -> bytes:
+    return passphrase.encode(errors="surrogateescape")
 
 
 def _encode(data: bytes) -> str:

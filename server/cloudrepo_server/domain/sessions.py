@@ -36,10 +36,10 @@ class Sessions:
         self._key: bytes | None = None
 
     async def key(self, login: bytes) -> bytes:
-        """Return the key that signs cookies; the first server that needs it creates its secret.
+        """Return the key that signs cookies, derived from the stored secret and the admin login.
 
-        It is derived from the admin login too. A server with another login therefore accepts none
-        of the cookies that were signed before.
+        The first server that needs the key creates the secret. If the admin login changes, the
+        cookies that were signed before are not valid any more.
 
         Args:
             login: a digest of the admin user's name and password.

@@ -11,7 +11,7 @@ from cloudrepo_server.errors import InvalidError, StagedFileLostError, TooLargeE
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.storage import Storage
 
-# The fields of the upload form, and the algorithms; all clients send hexadecimal digests.
+# The algorithm of each digest field of the upload form. All clients send hexadecimal digits.
 DIGEST_FIELDS = {"sha256_digest": "sha256", "md5_digest": "md5", "blake2_256_digest": "blake2_256"}
 
 _SMALL = 64 << 10

@@ -27,7 +27,7 @@ class StoredFile(msgspec.Struct, frozen=True):
         return self._blobs.local_path(self._key)
 
     async def url(self) -> str | None:
-        """Return a presigned URL, or None if clients are not sent to the store.
+        """Return a presigned URL, or None if downloads are not redirected to the store.
 
         Raises:
             StorageError: the store did not respond.

@@ -49,19 +49,13 @@ class Source(Protocol):
         """Return a text that changes when the list of projects changes."""
 
 
-class LocalSource(Protocol):
+class LocalSource(Source, Protocol):
     """A repository of this server."""
 
     document: RepositoryDocument
 
     async def project(self, name: str) -> ProjectDocument | None:
         """Return the project with this name, or None."""
-
-    async def project_names(self) -> list[str]:
-        """Return the normalized names of all projects, sorted."""
-
-    async def listing_revision(self) -> str:
-        """Return a text that changes when the list of projects changes."""
 
 
 Find = Callable[[str], Awaitable[LocalSource | None]]
@@ -99,7 +93,7 @@ def check_loop(repository: RepositoryDocument, via: tuple[str, ...]) -> None:
         via: the ids of the repositories that the request passed on its way here.
 
     Raises:
-        UpstreamLoopError: it is, or it passed too many repositories.
+        UpstreamLoopError: this repository sent it, or it passed too many repositories.
     """
     if repository.id in via or len(via) >= MAX_HOPS:
         raise UpstreamLoopError(
@@ -273,7 +267,7 @@ def _check_origin(origin: str) -> None:
 
 
 def _parse_url(url: str) -> URL | None:
-    # As the HTTP client parses it.
+    # With yarl, as the HTTP client aiohttp parses it.
     try:
         parsed = URL(url)
         # `host` decodes internationalized names, and raises an error for an invalid one.

@@ -3,9 +3,9 @@
 import hashlib
 import re
 import secrets
-from collections import OrderedDict
 
 import msgspec
+from cachetools import LRUCache
 
 from cloudrepo_server.domain.passphrases import PassphraseHasher, hash_generated
 from cloudrepo_server.errors import ConflictError, DamagedDocumentError, InvalidError, NotFoundError
@@ -30,7 +30,7 @@ class Users:
         self._documents = documents
         self._hasher = PassphraseHasher()
         # The revision of the user's document with which a passphrase was verified.
-        self._verified: OrderedDict[tuple[str, bytes], str] = OrderedDict()
+        self._verified: LRUCache[tuple[str, bytes], str] = LRUCache(_MAX_VERIFIED)
 
     async def create(
         self,
@@ -160,14 +160,12 @@ class Users:
         ):
             return None
         self._verified[credentials] = user.revision
-        if len(self._verified) > _MAX_VERIFIED:
-            self._verified.popitem(last=False)
         return user
 
     async def _hash(self, email: str, passphrase: str) -> str:
         if not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
             raise InvalidError(
-                f"A passphrase has {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters; "
+                f"A passphrase must have {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters; "
                 f"this one has {len(passphrase)}."
             )
         return await self._hasher.hash_chosen(passphrase, user=email.casefold())

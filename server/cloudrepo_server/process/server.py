@@ -28,9 +28,9 @@ from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import TunnelServer
 
-# aiohttp waits this long for handlers to finish, and as long again after it cancelled them.
+# aiohttp waits this long for handlers to finish, and as long again after cancelling them.
 _CANCEL_SECONDS = 0.5
-# What a server needs for its end, beyond the grace period: closing connections and the store.
+# Time to close the connections and the store, after the grace period.
 _CLEANUP_SECONDS = 5.0
 
 
@@ -154,7 +154,7 @@ async def serve(settings: ServerSettings) -> None:
 
 
 def _print_credentials(settings: ServerSettings) -> None:
-    """Print the generated admin password, but only to a terminal: others keep their input."""
+    """Print the generated admin password, but only to a terminal: files and logs would keep it."""
     if sys.stdout.isatty():
         print(
             "Admin user and password, generated for this server: "

@@ -37,6 +37,6 @@ class ServerSettings:
     """Whether Prometheus metrics are served."""
     limits: Limits = field(default_factory=Limits)
     print_credentials: bool = False
-    """Whether to show the admin credentials on a terminal: no file or variable has them."""
+    """Whether to print the admin credentials, because no file or variable contains them."""
     admin_username: str = "admin@example.com"
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)

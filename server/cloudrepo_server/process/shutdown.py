@@ -86,7 +86,7 @@ class Shutdown:
 
 
 def exit_at_the_latest(seconds: float) -> None:
-    """End this process after a time, whatever its threads and its event loop do then.
+    """End this process after this time, even if its threads or its event loop hang.
 
     A later call replaces an earlier one. The process prints its stacks before it ends.
     """

@@ -54,8 +54,10 @@ class Status(Fault, tag="status", frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name, value in self.headers.items():
-            if _HEADER_NAME.fullmatch(name) is None or not value.isprintable():
-                raise ValueError(f"{name!r} is not a valid header name, or its value is not valid")
+            if _HEADER_NAME.fullmatch(name) is None:
+                raise ValueError(f"{name!r} is not a valid header name")
+            if not value.isprintable():
+                raise ValueError(f"the value of the header {name} is not printable")
 
 
 class Latency(Fault, tag="latency", frozen=True, kw_only=True):
@@ -173,12 +175,12 @@ class InstalledFault(msgspec.Struct, eq=False):
         """Return the fault as the admin API returns it."""
         return {**msgspec.to_builtins(self.specification), "id": self.id, "struck": self.fired}
 
-    def fire(self, details: RequestFacts) -> bool:
+    def fire(self, facts: RequestFacts) -> bool:
         """Return whether the fault fires for this request, and count it."""
         fault = self.specification
         if fault.times is not None and self.fired >= fault.times:
             return False
-        if not _matches(fault, details):
+        if not _matches(fault, facts):
             return False
         self._matched += 1
         if self._matched % fault.every:
@@ -221,23 +223,24 @@ class Faults:
         self._installed.clear()
 
     def fire(
-        self, details: RequestFacts, *, with_project_only: bool = False
+        self, facts: RequestFacts, *, project_faults_only: bool = False
     ) -> list[InstalledFault]:
         """Return the faults that fire for a request.
 
         These are all faults that match and combine, and the oldest fault that matches and does not
-        combine. `with_project_only` considers only faults for one project. The project of an upload
-        is not known before its form is read. So an upload is matched again by its project, if no
-        fault fired before.
+        combine.
+
+        `project_faults_only` skips faults without a project. It is for uploads: their project is
+        known only after their form is read. If no fault fired before, they are matched again then.
         """
         firing: list[InstalledFault] = []
         for fault in self._installed.values():
-            if with_project_only and fault.specification.project is None:
+            if project_faults_only and fault.specification.project is None:
                 continue
             combines = fault.specification.combines
             if not combines and any(not other.specification.combines for other in firing):
                 continue
-            if fault.fire(details):
+            if fault.fire(facts):
                 firing.append(fault)
         return firing
 
@@ -260,15 +263,15 @@ def parse_fault(body: bytes) -> FaultSpecification:
     return fault
 
 
-def _matches(fault: FaultSpecification, details: RequestFacts) -> bool:
+def _matches(fault: FaultSpecification, facts: RequestFacts) -> bool:
     conditions: Iterable[tuple[str | None, str | None]] = (
-        (fault.method and fault.method.upper(), details.method),
-        (fault.user, details.user),
-        (fault.project and canonicalize_name(fault.project), details.project),
+        (fault.method and fault.method.upper(), facts.method),
+        (fault.user, facts.user),
+        (fault.project and canonicalize_name(fault.project), facts.project),
     )
     return (
-        details.kind in fault.request_kinds
+        facts.kind in fault.request_kinds
         and all(wanted is None or wanted == actual for wanted, actual in conditions)
         # A pattern may begin with a slash or not.
-        and (fnmatchcase(details.path, fault.path) or fnmatchcase(details.path[1:], fault.path))
+        and (fnmatchcase(facts.path, fault.path) or fnmatchcase(facts.path[1:], fault.path))
     )

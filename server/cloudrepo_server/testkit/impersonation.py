@@ -200,6 +200,6 @@ def _encode_host(host: str) -> str:
     encoded = URL.build(scheme="http", host=host).raw_host
     if not encoded:
         raise ValueError("a host is empty")
-    # Looking up a host begins with this, and fails where this fails.
+    # A lookup of the host begins with this encoding, and fails if the encoding fails.
     encoded.encode("idna")
     return encoded

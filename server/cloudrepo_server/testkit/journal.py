@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import (
     JOURNAL_BYTES,
     JOURNAL_ENTRIES,
@@ -80,8 +81,8 @@ class Entry(RequestDetails, kw_only=True):
         }
 
 
-class Share:
-    """The newest of some requests: at most a number of them, and at most a size."""
+class EntryQueue:
+    """Completed requests, limited in number and in size: the oldest ones are dropped."""
 
     def __init__(self) -> None:
         self._entries: deque[tuple[Entry, int]] = deque()
@@ -91,7 +92,7 @@ class Share:
         return (entry for entry, _ in self._entries)
 
     def add(self, entry: Entry) -> None:
-        """Add a request; drop the oldest ones if there are too many or if they are too large."""
+        """Add a request, and drop the oldest ones if the queue exceeds a limit."""
         size = entry.size
         self._entries.append((entry, size))
         self._bytes += size
@@ -107,14 +108,14 @@ class Share:
 class Journal:
     """The newest requests of one repository.
 
-    Requests without a known user have a share of their own, so they never displace a user's.
+    Requests without a known user have a queue of their own, so they never displace users' requests.
     """
 
     def __init__(self) -> None:
         self.last = 0
         """The number of the newest request; numbers are never used again."""
         self._in_flight: dict[int, Entry] = {}
-        self._users, self._anonymous = Share(), Share()
+        self._users, self._anonymous = EntryQueue(), EntryQueue()
 
     def add(self, entry: Entry) -> None:
         """Add a request that has arrived."""
@@ -123,8 +124,8 @@ class Journal:
         self._in_flight[entry.number] = entry
 
     def settle(self, entry: Entry, *, anonymous: bool) -> None:
-        """Move a request whose user, project and form are known to its share of the journal."""
-        # A cleared journal does not have it any more.
+        """Move a request from the in-flight ones to its queue, once its user and form are known."""
+        # The journal may have been cleared since the request arrived.
         if self._in_flight.pop(entry.number, None) is entry:
             (self._anonymous if anonymous else self._users).add(entry)
 
@@ -160,13 +161,9 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
     kept: dict[str, list[str]] = {}
     size = 2
     for name, values in fields.items():
-        short = [_shorten(value) for value in values]
+        short = [truncate(value, JOURNAL_TEXT) for value in values]
         size += len(msgspec.json.encode({name: short}))
         if size > JOURNAL_FORM_BYTES:
             break
         kept[name] = short
     return msgspec.Raw(msgspec.json.encode(kept))
-
-
-def _shorten(value: str) -> str:
-    return value if len(value) <= JOURNAL_TEXT else value[:JOURNAL_TEXT] + "..."

@@ -70,7 +70,7 @@ class TestkitRegistry:
         return entry
 
     def settle(self, repository_id: str, entry: Entry, *, anonymous: bool) -> None:
-        """Give a recorded request its place in the journal, once its user and form are known."""
+        """Move a recorded request to its queue in the journal, once its user and form are known."""
         journal = self._journals.get(repository_id)
         if journal is not None:
             journal.settle(entry, anonymous=anonymous)
@@ -108,13 +108,13 @@ class TestkitRegistry:
         return fault
 
     def fire_faults(
-        self, repository_id: str, details: RequestFacts, *, with_project_only: bool = False
+        self, repository_id: str, facts: RequestFacts, *, project_faults_only: bool = False
     ) -> list[InstalledFault]:
         """Return the faults that fire for a request, and count them."""
         faults = self._faults.get(repository_id)
         if faults is None:
             return []
-        return faults.fire(details, with_project_only=with_project_only)
+        return faults.fire(facts, project_faults_only=project_faults_only)
 
     @property
     def impersonations(self) -> Impersonations:

@@ -1,4 +1,4 @@
-"""Claims of file names: an upload whose claim was taken meanwhile takes its file back."""
+"""Claims of file names: an upload that lost its claim to another project is rolled back."""
 
 from __future__ import annotations
 

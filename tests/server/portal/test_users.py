@@ -53,7 +53,11 @@ def test_a_generated_passphrase_is_shown_once(browser: Browser, index: Index) ->
 @pytest.mark.parametrize(
     ("email", "passphrase", "sentence"),
     [
-        ("short@example.com", "1234567", "A passphrase has 8 to 1024 characters; this one has 7."),
+        (
+            "short@example.com",
+            "1234567",
+            "A passphrase must have 8 to 1024 characters; this one has 7.",
+        ),
         ("long@example.com", "x" * 1025, "this one has 1025"),
         ("nobody", "correct horse", "'nobody' is not a valid e-mail address."),
         ("a:b@example.com", "correct horse", "is not a valid e-mail address."),
@@ -108,7 +112,7 @@ def test_a_passphrase_that_is_too_short_is_rejected(
 ) -> None:
     path = path_of(index.username)
     page = browser.submit(path, f"{path}/passphrase", passphrase=passphrase, status=400)
-    assert "A passphrase has 8 to 1024 characters" in page.text
+    assert "A passphrase must have 8 to 1024 characters" in page.text
     assert read_status(index, *index.auth) == 200
 
 

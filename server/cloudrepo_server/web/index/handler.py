@@ -123,5 +123,5 @@ class Index:
     ) -> ActiveFaults:
         testkit = self._organization.testkit
         return ActiveFaults(
-            testkit.fire_faults(repository.document.id, facts, with_project_only=by_project)
+            testkit.fire_faults(repository.document.id, facts, project_faults_only=by_project)
         )
