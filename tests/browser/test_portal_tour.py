@@ -79,3 +79,5 @@ def test_every_page_of_the_portal_tour_can_be_photographed(page: Page, tmp_path:
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
     for picture in PICTURES:
         take_picture(page, picture, folder)
+    taken = {path.stem for path in folder.glob("*.png")}
+    assert taken == {picture.name for picture in (SIGN_IN, *PICTURES)}

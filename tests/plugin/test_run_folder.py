@@ -128,18 +128,16 @@ class TestRemoveAbandonedFolders:
         folder = self.folder(tmp_path, {**own_record, "pid": dead_pid})
         (folder.path / file).unlink(missing_ok=True)
         os.mkfifo(folder.path / file)
-        housekeeping = threading.Thread(
-            target=remove_abandoned_folders, args=(tmp_path,), daemon=True
-        )
-        housekeeping.start()
-        housekeeping.join(10)
-        assert not housekeeping.is_alive()
+        cleanup = threading.Thread(target=remove_abandoned_folders, args=(tmp_path,), daemon=True)
+        cleanup.start()
+        cleanup.join(10)
+        assert not cleanup.is_alive()
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="creating links needs a privilege there")
+    @pytest.mark.skipif(sys.platform == "win32", reason="Windows requires a privilege for links")
     def test_links_are_not_followed(
         self, tmp_path: Path, own_record: dict[str, object], dead_pid: int
     ) -> None:
-        """Another user may link to folders and files of this one."""
+        """Another user may create links to the folders and files of this user."""
         abandoned = json.dumps({**own_record, "pid": dead_pid})
         target = tmp_path / "target"
         target.mkdir()
@@ -152,33 +150,52 @@ class TestRemoveAbandonedFolders:
         assert (target / "owner.json").exists()
         assert linked.path.exists()
 
+    @pytest.mark.parametrize("pid", [-1, 0, -(10**30), 1.5, "1", True, None, [], {}])
+    def test_a_folder_whose_owner_has_an_invalid_process_id_is_kept(
+        self, tmp_path: Path, own_record: dict[str, object], pid: object
+    ) -> None:
+        folder = self.folder(tmp_path, {**own_record, "pid": pid})
+        remove_abandoned_folders(tmp_path)
+        assert folder.path.exists()
+
+    def test_a_folder_whose_owner_has_an_impossible_process_id_is_removed(
+        self, tmp_path: Path, own_record: dict[str, object]
+    ) -> None:
+        folder = self.folder(tmp_path, {**own_record, "pid": 10**30})
+        remove_abandoned_folders(tmp_path)
+        assert not folder.path.exists()
+
     @pytest.mark.parametrize("pid", [-1, 0, -(10**30), 10**30, 1.5, "1", True, None, [], {}])
-    @pytest.mark.parametrize("file", ["owner.json", "xprocess.PID"])
-    def test_no_process_id_fails_a_session(
-        self, tmp_path: Path, own_record: dict[str, object], dead_pid: int, pid: object, file: str
+    def test_an_invalid_process_id_of_the_server_does_not_keep_a_folder(
+        self, tmp_path: Path, own_record: dict[str, object], dead_pid: int, pid: object
     ) -> None:
         folder = self.folder(tmp_path, {**own_record, "pid": dead_pid})
-        text = json.dumps({**own_record, "pid": pid} if file == "owner.json" else pid)
-        (folder.path / file).write_text(text, encoding="utf-8")
+        (folder.path / "xprocess.PID").write_text(json.dumps(pid), encoding="utf-8")
         remove_abandoned_folders(tmp_path)
+        assert not folder.path.exists()
 
     @pytest.mark.parametrize("record", ["[" * 10**6, '{"a":' * 2000, "\ud800", "9" * 10**5])
-    def test_no_owner_record_fails_a_session(self, tmp_path: Path, record: str) -> None:
+    def test_a_folder_with_a_hostile_owner_record_is_kept(
+        self, tmp_path: Path, record: str
+    ) -> None:
         folder = self.folder(tmp_path, "")
         folder.owner_file.write_bytes(record.encode(errors="surrogatepass"))
         remove_abandoned_folders(tmp_path)
         assert folder.path.exists()
 
-    def test_no_error_of_housekeeping_fails_a_session(
+    def test_an_unexpected_error_neither_fails_a_session_nor_stops_the_cleanup(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        self.folder(tmp_path, "")
+        folders = {self.folder(tmp_path, "").path for _ in range(2)}
+        checked = set()
 
-        def fail(_: RunFolder) -> bool:
+        def fail(folder: RunFolder) -> bool:
+            checked.add(folder.path)
             raise RuntimeError("anything")
 
         monkeypatch.setattr(RunFolder, "is_abandoned", fail)
         remove_abandoned_folders(tmp_path)
+        assert checked == folders
 
     def test_a_folder_of_another_program_is_kept(self, tmp_path: Path) -> None:
         for name in ("cloudrepo-notes", "myserver"):

@@ -24,7 +24,7 @@ FEW = 6
 async def wrong_logins_before(
     organization: Organization, username: str, *, client: str, attackers: int = 1
 ) -> int:
-    """Return how many of many wrong logins for a user end before this right login succeeds."""
+    """Return the number of wrong logins that end while this right login waits."""
     ended = 0
 
     async def guess(number: int) -> None:
@@ -115,20 +115,23 @@ def test_a_client_that_has_gone_takes_no_turn() -> None:
 
 
 def test_a_turn_that_was_given_to_a_cancelled_task_is_passed_on() -> None:
+    turns = []
+
+    async def work(queue: FairQueue, name: str) -> None:
+        async with queue.turn(name, ""):
+            turns.append(name)
+
     async def scenario() -> None:
         queue = FairQueue(1)
-
-        async def work() -> None:
-            async with queue.turn("a", ""):
-                pass
-
         async with queue.turn("first", ""):
-            task = asyncio.ensure_future(work())
+            task = asyncio.ensure_future(work(queue, "cancelled"))
             await asyncio.sleep(0)
-        # The turn was given to the task, which has not run since.
+        # The task was given the turn, but has not run since.
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with asyncio.timeout(5), queue.turn("last", ""):
-            pass
+        assert task.cancelled()
+        async with asyncio.timeout(5):
+            await work(queue, "last")
 
     asyncio.run(scenario())
+    assert turns == ["last"]

@@ -20,6 +20,7 @@ from tests.support.index import Server
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
+from tests.support.terminal import run_in_terminal
 from tests.support.wait import wait_until
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
@@ -199,8 +200,6 @@ def test_the_forwarded_scheme_is_trusted_only_behind_a_proxy(
 def test_a_generated_admin_password_is_shown_on_a_terminal_only(
     tmp_path: Path, log_format: str | None
 ) -> None:
-    import pty  # noqa: PLC0415 (Windows has no such module)
-
     shown = r"Admin user and password, generated for this server: admin@example.com \S{32}"
     command = [sys.executable, "-m", "cloudrepo_server", "serve"]
     command += ["--log-format", log_format] if log_format else []
@@ -215,12 +214,7 @@ def test_a_generated_admin_password_is_shown_on_a_terminal_only(
     assert "set CLOUDREPO_ADMIN_PASSWORD, or use --state-file" in log.read_text()
     assert not re.search("Admin user and password|admin@example.com", log.read_text())
 
-    terminal, other_end = pty.openpty()
-    process = subprocess.Popen(command, env=environ, stdout=other_end, stderr=other_end)
-    os.close(other_end)
-    output = b""
-    while not re.search(shown, output.decode()):
-        output += os.read(terminal, 4096)  # it fails when the server ends
-    process.terminate()
-    assert process.wait(60) == 0
-    os.close(terminal)
+    with run_in_terminal(command, environ) as server:
+        server.wait_for(shown)
+        server.process.terminate()
+        assert server.process.wait(60) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import requests
 from tests.support.index import Server
 from tests.support.raw import exchange, request
 from tests.support.server_fixtures import StartServer
+from tests.support.terminal import run_in_terminal
 from tests.support.wait import wait_until
 
 HEALTHZ = request("GET /healthz HTTP/1.1")
@@ -84,20 +84,12 @@ def test_each_server_generates_a_different_admin_password(start_server: StartSer
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_generated_credentials_that_a_terminal_shows_are_valid() -> None:
-    import pty  # noqa: PLC0415 (Windows has no such module)
-
     serve = [sys.executable, "-m", "cloudrepo_server", "serve"]
     environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
-    terminal, other_end = pty.openpty()
-    with subprocess.Popen(serve, stdout=other_end, env=environ) as process:
-        os.close(other_end)
-        with os.fdopen(terminal) as shown:
-            url = shown.readline().split()[-1]
-            *_, username, password = shown.readline().split()
-
-            response = requests.get(
-                f"{url}/api/repositories", auth=(username, password), timeout=30
-            )
-
-            process.terminate()
-    assert response.status_code == 200
+    with run_in_terminal(serve, environ) as server:
+        url = server.wait_for(r"at (http://\S+)\s")[1]
+        username, password = server.wait_for(r"for this server: (\S+) (\S+)\s").groups()
+        response = requests.get(f"{url}/api/repositories", auth=(username, password), timeout=30)
+        assert response.status_code == 200
+        server.process.terminate()
+        assert server.process.wait(60) == 0
