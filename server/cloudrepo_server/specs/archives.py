@@ -20,7 +20,8 @@ from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, 
 
 MAX_MEMBERS = 100_000
 MAX_UNPACKED = 16 << 30
-# As on PyPI: a small file may not cost the time of unpacking a large one.
+# As on PyPI: unpacking a small file must not take as long as a large one. The ratio of unpacked to
+# packed size is not checked below FREE_UNPACKED.
 MAX_RATIO = 50
 FREE_UNPACKED = 64 << 20
 MAX_DIRECTORY = 64 << 20
@@ -140,8 +141,8 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
 class _BoundedGzip(gzip.GzipFile):
     """A gzip file of which at most `left` more bytes can be read, and `most` unpacked in total.
 
-    A few bytes can declare a header of gigabytes, which tarfile would read into memory. Skipping
-    takes no memory, but the time of unpacking.
+    A few bytes can declare a header of gigabytes, which tarfile would read into memory. Skipping a
+    member takes no memory, but it takes the time of unpacking.
     """
 
     def __init__(self, archive: IO[bytes], left: int, most: int) -> None:
@@ -199,7 +200,10 @@ def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
         # If an archive has zip64 fields, zipfile ignores the others.
         members, directory = _read_zip64_directory(archive, tail[at - _LOCATOR.size : at])
     if members > MAX_MEMBERS or directory > MAX_DIRECTORY:
-        raise InvalidError(f"{name.filename} has too many members.")
+        raise InvalidError(
+            f"{name.filename} has too many members, or too long names: the limits are "
+            f"{MAX_MEMBERS} members and {MAX_DIRECTORY} bytes for their list."
+        )
 
 
 def _read_zip64_directory(archive: IO[bytes], locator: bytes) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The one reader of core metadata, whose work is bounded whatever the metadata contain.
+"""Reads core metadata in bounded time and memory, whatever they contain.
 
 The `email` package needs time that grows with the square of the number of headers, and Python code
 for each line of a README. So only headers of known names reach it, and never the README.
@@ -13,7 +13,7 @@ MAX_HEADERS = 4096
 """How many headers of known names are read; further ones are ignored."""
 
 MAX_HEADER_BYTES = 1 << 20
-"""The total size of the headers that are read; larger ones are ignored."""
+"""The total size of the headers that are read; headers that exceed it are ignored."""
 
 # The headers, as the email package separates them from the body.
 _HEADERS = re.compile(rb"(?:[!-9;-~]*:.*\n?|[ \t].*\n?)*+")
@@ -36,12 +36,12 @@ def _pattern(*names: str) -> re.Pattern[bytes]:
 _IDENTITY_HEADER = _pattern(*_IDENTITY)
 _KNOWN_HEADER = _pattern(*_KNOWN)
 _DESCRIPTION_HEADER = _pattern("Description")
-# A field of which there is only one is repeated by invalid metadata alone.
+# Valid metadata have each of these four fields at most once. Invalid metadata may repeat them.
 _MAX_IDENTITY_HEADERS = 16
 
 
 def read_identity(metadata: bytes) -> dict[str, str]:
-    """Return the fields that say what the metadata belong to, without those that are invalid."""
+    """Return the name, version, metadata version and Requires-Python, if they are valid."""
     raw = _parse(metadata, _headers_end(metadata), _IDENTITY_HEADER, _MAX_IDENTITY_HEADERS)
     return {
         key: " ".join(value.split())
@@ -51,7 +51,7 @@ def read_identity(metadata: bytes) -> dict[str, str]:
 
 
 def read_core_metadata(metadata: bytes) -> RawMetadata:
-    """Return all fields, without those that are invalid; the description includes the body.
+    """Return all valid fields; the description is the body, if there is one.
 
     A description that is not valid UTF-8 contains replacement characters.
     """

@@ -112,12 +112,12 @@ _TABLE = (
     Dialect(
         name="devpi",
         summary="Like devpi: an older JSON format, no metadata files.",
-        # https://github.com/devpi/devpi/issues/1018: no metadata files; its JSON is 1.0.
+        # https://github.com/devpi/devpi/issues/1018: no metadata files, JSON format 1.0.
         exists_text="{filename} already exists in non-volatile index",
         identical_accepted=True,
         json_version="1.0",
         attributes=frozenset({REQUIRES_PYTHON}),
-        # hatch looks for existing files here, on every host but PyPI's.
+        # hatch looks for existing files below +simple, on every host but PyPI's.
         simple_prefixes=("simple", "+simple"),
     ),
     Dialect(
@@ -134,8 +134,8 @@ _TABLE = (
     Dialect(
         name="gitlab",
         summary="Like GitLab: HTML pages; a rejected overwrite has status 400.",
-        # https://github.com/pypa/twine/issues/697, for identical content too:
-        # https://github.com/astral-sh/uv/pull/8531
+        # https://github.com/pypa/twine/issues/697: status and text.
+        # https://github.com/astral-sh/uv/pull/8531: identical content is rejected too.
         exists_status=400,
         exists_text="Validation failed: File name has already been taken",
         exists_in_reason=False,
@@ -145,8 +145,8 @@ _TABLE = (
     Dialect(
         name="nexus",
         summary="Like Sonatype Nexus: HTML pages; a rejected overwrite has status 400.",
-        # https://github.com/pypa/twine/issues/693, no metadata files:
-        # https://github.com/sonatype/nexus-public/issues/296
+        # https://github.com/pypa/twine/issues/693: status and text.
+        # https://github.com/sonatype/nexus-public/issues/296: no metadata files.
         exists_status=400,
         exists_text="Repository does not allow updating assets: {repository}",
         exists_in_reason=False,

@@ -15,7 +15,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.errors import InvalidError, truncate
 from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION
 
 FileType = Literal["bdist_wheel", "sdist"]
@@ -71,7 +71,7 @@ def check_filename(filename: str) -> None:
     """Check the length and the characters of a file name.
 
     Raises:
-        InvalidError: it is too long or has other characters.
+        InvalidError: it is too long, or has characters that are not allowed.
     """
     if len(filename) > MAX_FILENAME:
         raise InvalidError(f"The file name is longer than {MAX_FILENAME} characters.")
@@ -103,12 +103,14 @@ def parse_filename(filename: str, *, project: str | None = None) -> Distribution
             return DistributionName(filename, wheel[0], str(wheel[1]), "bdist_wheel")
         splits = _sdist_splits(filename)
         if not splits:
-            # This parser knows the reason, unless only the project's name is invalid.
+            # This raises an error with the reason, unless only the project's name is invalid.
             parse_sdist_filename(filename)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
         raise InvalidError(f"{filename} is not a valid file name: {error}") from None
     if not splits:
-        raise InvalidError(f"{filename} is not a valid file name: it begins with no project name.")
+        raise InvalidError(
+            f"{filename} is not a valid file name: it does not begin with a project name."
+        )
     name, version = next((split for split in splits if split[0] == project), splits[-1])
     ambiguous = len({split[0] for split in splits}) > 1
     return DistributionName(filename, name, version, "sdist", ambiguous=ambiguous)
@@ -127,7 +129,7 @@ def same_version(first: str, second: str) -> bool:
 
 def quote(text: str) -> str:
     """Return text from a client, quoted, truncated and escaped for use in an error message."""
-    return repr(text if len(text) <= MAX_FILENAME else text[:MAX_FILENAME] + "...")
+    return repr(truncate(text, MAX_FILENAME))
 
 
 @lru_cache(_CACHED_NAMES)

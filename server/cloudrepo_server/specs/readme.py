@@ -1,4 +1,4 @@
-"""Renders a README to HTML without active content; a program, so that it can be killed.
+"""A program that renders READMEs to HTML without active content; the server can kill it.
 
 The renderers can need hours, or all memory, for a few kilobytes. Each request is one line of JSON
 on the standard input, and each response one line on the standard output.

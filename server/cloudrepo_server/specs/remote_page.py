@@ -1,7 +1,7 @@
 """The pages of other indexes: parsed once, into a bounded type, whatever they contain.
 
-Everything that is read here is shown to clients of this server, so nothing passes that is not a
-valid value of its field. Parsing takes linear time, unlike `html.parser` with hostile input.
+Everything that is read here is shown to clients of this server, so each value must be valid for its
+field. Parsing takes linear time, unlike `html.parser` with hostile input.
 
 https://packaging.python.org/specifications/simple-repository-api/
 """

@@ -1,12 +1,8 @@
 """Timestamps in the format of the simple API."""
 
-import re
 from datetime import UTC, datetime
 
 from cloudrepo_server.errors import InvalidError
-
-# PEP 700: UTC, "Z", and at most six digits of a second.
-_UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 
 
 def now() -> str:
@@ -21,8 +17,6 @@ def parse_upload_time(text: str) -> str:
         InvalidError: it is not a timestamp with a time zone.
     """
     try:
-        if _UPLOAD_TIME.fullmatch(text) is not None:
-            return _format(datetime.fromisoformat(text))
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return _format(moment)
@@ -34,5 +28,6 @@ def parse_upload_time(text: str) -> str:
 
 
 def _format(moment: datetime) -> str:
-    # Not strftime, which does not pad the year to four digits on every system.
+    # PEP 700: UTC, "Z", and at most six digits of a second. Not strftime, which does not pad the
+    # year to four digits on every system.
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, ClassVar
 
 from cachetools import LRUCache
 
@@ -25,8 +26,12 @@ _READ_AHEAD = 1 << 20
 class Blobs(ABC):
     """Blobs under keys that are never used twice."""
 
+    _delete_after_seconds: ClassVar[float]
+    """The grace period of `delete_later`."""
+
     def __init__(self, store: Store) -> None:
         self._blob_store = store
+        self._pending_deletes: dict[str, asyncio.TimerHandle] = {}
         self._small_blobs: LRUCache[str, bytes] = LRUCache(_CACHE_BYTES, getsizeof=len)
         # Every key that this process creates ends with this suffix.
         self._own_suffix = secrets.token_hex(4)
@@ -55,9 +60,10 @@ class Blobs(ABC):
         return cached
 
     def open(self, key: str, size: int) -> IO[bytes]:
-        """Return a seekable file of a blob with that size; its reads raise StorageError.
+        """Return a seekable file of a blob, which has this size.
 
-        Reading blocks, so do it outside the event loop.
+        Its reads block, so read outside the event loop. They raise `StorageError` if the store
+        fails.
         """
         return BufferedReader(BlobReader(self._blob_store, key, size), _READ_AHEAD)
 
@@ -86,12 +92,15 @@ class Blobs(ABC):
     def delete(self, key: str) -> None:
         """Delete a blob that no document has referred to yet."""
 
-    @abstractmethod
     def delete_later(self, key: str) -> None:
         """Delete a blob after a grace period, so that current downloads can finish.
 
         No document may refer to it any more.
         """
+        if key not in self._pending_deletes:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(self._delete_after_seconds, self.delete, key)
+            self._pending_deletes[key] = timer
 
     @abstractmethod
     async def delete_many(self, keys: Sequence[str]) -> None:

@@ -8,7 +8,10 @@ FORMAT_KEY = "format.json"
 """The key of the object that states the format version."""
 
 FORMAT = 1
-"""Increase it when servers of earlier versions would misread or damage what this version writes."""
+"""The format version that this server writes.
+
+Increase it when earlier versions of the server would misread or damage the new data.
+"""
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -16,7 +19,7 @@ class _Format(msgspec.Struct, frozen=True):
 
 
 CURRENT_FORMAT = msgspec.json.encode(_Format(FORMAT))
-"""The content of that object in a new store."""
+"""The content of the object `FORMAT_KEY` in a new store."""
 
 
 def check_format(encoded: bytes, location: str) -> None:

@@ -121,7 +121,7 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         return cls(MemoryStore())
 
     async def check(self) -> None:
-        """Check that the store can write and delete, and still has the data of its start."""
+        """Check that the store can write and delete, and that the data are still there."""
         # A write would recreate a deleted folder, without the data.
         if self._folder is not None and not (self._folder / FORMAT_KEY).exists():
             raise StorageLostError("the data folder was deleted or replaced since the start")
@@ -192,7 +192,7 @@ def _check_format(store: Path) -> None:
     try:
         check_format(path.read_bytes(), str(store))
     except FileNotFoundError:
-        # A new folder, or one of a version that wrote format 1 without saying so.
+        # A new folder, or a folder of an early version, which wrote format 1 without this file.
         try:
             path.write_bytes(CURRENT_FORMAT)
         except OSError as error:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import obstore
 from obstore.exceptions import BaseError
@@ -19,17 +19,17 @@ from cloudrepo_server.storage.failures import storage_errors
 if TYPE_CHECKING:
     from obstore import AsyncWritableFile
 
-_DELETE_AFTER_SECONDS = 60.0
 _DELETE_BATCH = 100
 
 
 class LocalBlobs(Blobs):
     """Blobs in a folder of the local disk, or in memory."""
 
+    _delete_after_seconds: ClassVar[float] = 60.0
+
     def __init__(self, store: LocalStore | MemoryStore, folder: Path | None) -> None:
         Blobs.__init__(self, store)
         self._folder = folder
-        self._pending_deletes: dict[str, asyncio.TimerHandle] = {}
 
     def local_path(self, key: str) -> Path | None:
         """Return the path of a blob on the local disk, or None for a blob in memory."""
@@ -52,12 +52,6 @@ class LocalBlobs(Blobs):
         self._small_blobs.pop(key, None)
         with contextlib.suppress(FileNotFoundError, BaseError):
             obstore.delete(self._blob_store, key)
-
-    def delete_later(self, key: str) -> None:
-        """Delete a blob after a grace period, so that current downloads can finish."""
-        if key not in self._pending_deletes:
-            loop = asyncio.get_running_loop()
-            self._pending_deletes[key] = loop.call_later(_DELETE_AFTER_SECONDS, self.delete, key)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete blobs, and let other tasks run after each batch."""

@@ -66,8 +66,9 @@ class LocalDocuments(Documents):
                 document = self._read(prefix + name, type_)
             except DamagedDocumentError as error:
                 self.report_damage(error)
-            else:
-                found += [] if document is None else [document]
+                continue
+            if document is not None:
+                found.append(document)
         return found
 
     async def delete_damaged(self, key: str, type_: type[Document]) -> bool:

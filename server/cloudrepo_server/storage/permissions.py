@@ -11,7 +11,7 @@ _OTHERS = 0o077
 
 
 def create_private_folders(folder: Path, store: Path) -> None:
-    """Create a data folder and the folder in it with all data, unless they exist.
+    """Create a data folder, and in it the folder `store` for all data, unless they exist.
 
     Raises:
         OSError: they cannot be created.
@@ -20,7 +20,7 @@ def create_private_folders(folder: Path, store: Path) -> None:
     folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     store.mkdir(mode=OWNER_ONLY, exist_ok=True)
     if sys.platform == "win32":
-        # Access is not a matter of these bits there, but inherited from the user's own folder.
+        # Windows does not use these bits: the folder inherits the permissions of the user's folder.
         return
     mode = stat.S_IMODE(store.stat().st_mode)
     if mode & _OTHERS:

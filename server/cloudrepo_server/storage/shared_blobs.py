@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import obstore
 from obstore.exceptions import BaseError
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 _DELETE_BATCH = 100
 _CHUNK_BYTES = 4 << 20
-_DELETE_AFTER_SECONDS = 300.0
 _URL_SECONDS = 120.0
 
 
 class SharedBlobs(Blobs):
     """Blobs in a remote store."""
+
+    _delete_after_seconds: ClassVar[float] = 300.0
 
     def __init__(self, store: RemoteStore, *, presigned: bool, tasks: BackgroundTasks) -> None:
         """Use a store with timeouts that suit large objects.
@@ -44,7 +45,6 @@ class SharedBlobs(Blobs):
         self._remote_store = store
         self._presigned = presigned
         self._tasks = tasks
-        self._pending_deletes: dict[str, asyncio.TimerHandle] = {}
 
     def local_path(self, key: str) -> Path | None:  # noqa: ARG002 (part of the interface)
         """Return None: a remote blob has no local path."""
@@ -80,12 +80,6 @@ class SharedBlobs(Blobs):
         self._pending_deletes.pop(key, None)
         self._small_blobs.pop(key, None)
         self._tasks.start(self._delete([key]))
-
-    def delete_later(self, key: str) -> None:
-        """Delete a blob after a grace period, so that current downloads can finish."""
-        if key not in self._pending_deletes:
-            loop = asyncio.get_running_loop()
-            self._pending_deletes[key] = loop.call_later(_DELETE_AFTER_SECONDS, self.delete, key)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete blobs that no document refers to."""
