@@ -29,7 +29,7 @@ class Request:
     user_agent: str
     """The User-Agent header."""
     status: int
-    """The status code of the response."""
+    """The status code of the response; 0 if a fault reset the connection before it."""
     reason: str
     """The reason phrase of the response, which explains why a request was rejected."""
     bytes_sent: int

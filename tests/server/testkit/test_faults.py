@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ import requests
 
 from tests.support.archives import wheel
 from tests.support.index import Index
+from tests.support.wait import wait_until
 
 ARCHIVE = wheel("demo", "1.0")
 FILE = f"/demo/{ARCHIVE.filename}"
@@ -224,6 +226,50 @@ def test_a_rejected_upload_does_not_count_as_a_firing(protected: Index) -> None:
 
     assert protected.upload(wheel("demo", "1.0", module="x = 2\n")).status_code == 409
     assert firings(protected) == [0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reason"),
+    [
+        ({"kind": "status", "status": 503}, 503, "Service Unavailable"),
+        ({"kind": "status", "status": 503, "reason": "Slow down"}, 503, "Slow down"),
+        ({"kind": "corrupt"}, 200, "OK"),
+        ({"kind": "truncate", "keep": 10}, 200, "OK"),
+        ({"kind": "drip", "bytes_per_second": 1_000_000}, 200, "OK"),
+        ({"kind": "latency", "seconds": 0.001}, 200, "OK"),
+        ({"kind": "reset", "when": "before"}, 0, "the connection was reset by a fault"),
+        ({"kind": "reset", "when": "during"}, 200, "the connection was reset by a fault"),
+        ({"kind": "reset", "when": "after"}, 200, "the connection was reset by a fault"),
+    ],
+)
+def test_the_journal_lists_the_status_and_the_reason_that_a_fault_produced(
+    published: Index, fault: dict[str, object], status: int, reason: str
+) -> None:
+    install(published, **fault)
+    published.api_json("DELETE", "/requests")
+
+    # Some of the faults break the connection.
+    with contextlib.suppress(requests.RequestException):
+        response = published.get(FILE)
+        sent = (200, "OK") if fault["kind"] == "reset" else (status, reason)
+        assert (response.status_code, response.reason) == sent
+    # The next request needs a new connection.
+    published.server.session.close()
+
+    wait_until(lambda: published.journal() != [], "the journal to list the download")
+    assert [(entry["status"], entry["reason"]) for entry in published.journal()] == [
+        (status, reason)
+    ]
+
+
+def test_the_journal_lists_an_upload_that_was_stored_although_it_failed(index: Index) -> None:
+    install(index, kind="stored-then-error", status=502)
+
+    response = index.upload(ARCHIVE)
+
+    assert (response.status_code, response.reason) == (502, "The upload failed.")
+    entry = index.journal()[0]
+    assert (entry["status"], entry["reason"]) == (502, "The upload failed.")
 
 
 @pytest.mark.parametrize(

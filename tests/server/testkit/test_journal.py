@@ -11,8 +11,10 @@ from cloudrepo_server.limits import JOURNAL_BYTES, JOURNAL_ENTRIES, JOURNAL_FORM
 from cloudrepo_server.testkit.journal import Entry, Journal, encode_form
 from tests.support.archives import wheel
 from tests.support.forms import File, encode, fields
-from tests.support.index import Index
+from tests.support.index import Index, Server
 from tests.support.raw import connect, exchange, request
+from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
 
 
 def test_an_upload_is_recorded_with_its_form(index: Index) -> None:
@@ -116,14 +118,20 @@ def test_any_user_agent_and_form_can_be_recorded(index: Index) -> None:
     assert "x" not in third["form"]
 
 
-def test_an_interrupted_request_is_not_listed(index: Index) -> None:
+def test_an_interrupted_request_is_not_listed(start_server: StartServer) -> None:
+    process = start_server("--log-format", "text")
+    index = Server(process).repository()
     form = encode(fields(wheel(padding=1 << 20)))
     headers = {**index.authorization, "Content-Type": form.content_type}
     with connect(index.url) as connection:
         connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body)[:100_000])
         assert index.journal() == []
+    wait_until(
+        lambda: "status=499" in process.log, "the access log to list the disconnected client"
+    )
     index.get("/")
-    assert [entry["status"] for entry in index.journal() if entry["method"] == "GET"] == [200]
+    assert [(entry["method"], entry["status"]) for entry in index.journal()] == [("GET", 200)]
+    index.server.close()
 
 
 def record(journal: Journal, number: int, **details: Any) -> None:  # noqa: ANN401 (any field)

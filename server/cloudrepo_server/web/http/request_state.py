@@ -58,6 +58,8 @@ class RequestState(msgspec.Struct):
     """The error that the response reports."""
     response_started: bool = False
     """Whether the status line was sent, so that no other response is possible."""
+    connection_lost: bool = False
+    """Whether the connection ended before the response was complete."""
     started: float = msgspec.field(default_factory=monotonic)
 
 

@@ -1,7 +1,7 @@
 """The middleware that writes the journal.
 
 The journal has one entry for each GET, HEAD or POST request with a valid path to an existing
-repository. Other requests leave no entry.
+repository. Other requests leave no entry, and neither do those whose client disconnected early.
 """
 
 from time import monotonic
@@ -38,9 +38,11 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
             testkit.record(repository.document.id, entry)
         try:
             response = await handler(request)
-        except ConnectionResetByFaultError as error:
-            entry.status = entry.status or 0
-            entry.reason = str(error)[:JOURNAL_TEXT]
+        except ConnectionError as error:
+            if isinstance(error, ConnectionResetByFaultError):
+                entry.status = entry.status or 0
+                entry.reason = str(error)[:JOURNAL_TEXT]
+            state.connection_lost = True
             raise
         finally:
             if repository is not None:
@@ -60,7 +62,8 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
     """
     state = state_of(request)
     entry = state.details
-    if not isinstance(entry, Entry):
+    # aiohttp prepares a response 500 for a lost connection, which nobody receives.
+    if not isinstance(entry, Entry) or state.connection_lost:
         return
     if isinstance(response, web.Response) and request.method != "HEAD":
         entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0
