@@ -1,4 +1,4 @@
-"""The settings of a repository: the one list for the marker, `cloudrepo_factory` and `Server`."""
+"""The settings of a repository, for the marker, `cloudrepo_factory` and `Server`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ class RepositorySettings(TypedDict, total=False):
     max_file_size: int | None
     """The size of the largest file that can be uploaded, in bytes. Default: None, no limit."""
     upstream: Sequence[NamedRepository | str]
-    """Repositories, or URLs of other indexes, to search for projects too. Default: none."""
+    """Repositories, or URLs of other indexes, whose projects this repository also offers."""
     upstream_strategy: Literal["first-match", "best-version"]
-    """Whether a project's files come from the first index that has the project, or from all."""
+    """Which index provides a project's files, if several have it. Default: `first-match`.
+
+    `first-match` takes them from the first of these indexes, `best-version` from all.
+    """
     upstream_file_origins: Sequence[str]
-    """The origins, besides its own, from which an index URL in `upstream` may serve files."""
+    """Further origins from which the files of an upstream URL may come, besides its own origin."""
 
 
 # For each setting: its default (as `pytest --markers` shows it), its types, and the expected value

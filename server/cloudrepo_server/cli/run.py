@@ -36,6 +36,8 @@ class _Command:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `run`."""
+    # argparse itself would show "COMMAND [COMMAND ...]", as if several commands could run.
+    parser.usage = "%(prog)s [options] -- COMMAND [ARGUMENT ...]"
     add = parser.add_argument
     add(
         "--repository",
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "command",
         nargs="+",
-        metavar="-- COMMAND",
+        metavar="COMMAND",
         help="the command to run, with its arguments",
     )
 

@@ -42,7 +42,7 @@ def test_an_invalid_argument_is_named(
 
 
 def test_help_and_a_missing_command_print_the_usage() -> None:
-    for arguments in ([], ["--help"], ["serve", "--help"]):
+    for arguments in ([], ["--help"], ["serve", "--help"], ["run", "--help"], ["run"]):
         shown = subprocess.run(
             [sys.executable, "-m", "cloudrepo_server", *arguments],
             capture_output=True,
@@ -53,3 +53,5 @@ def test_help_and_a_missing_command_print_the_usage() -> None:
         assert shown.returncode == (0 if "--help" in arguments else 2)
         assert "usage: cloudrepo-server" in shown.stdout + shown.stderr
         assert "Traceback" not in shown.stderr
+        if "run" in arguments:
+            assert "-- COMMAND [ARGUMENT ...]" in shown.stdout + shown.stderr
