@@ -108,35 +108,67 @@ def test_an_upload_with_an_unknown_outcome_keeps_its_blobs(padding: int) -> None
     assert count_blobs_after([wheel(padding=padding)], raises=UncertainError, error=error) == 2
 
 
-def test_the_previous_file_is_restored_if_the_blobs_of_its_replacement_were_deleted(
+async def do_nothing(_: Organization) -> None:
+    """No other request arrives between the commit and the loss."""
+
+
+async def delete_the_file(organization: Organization) -> None:
+    repository = await organization.repository("demo")
+    await repository.delete(wheel().filename)
+
+
+async def replace_the_file(organization: Organization) -> None:
+    await publish(organization, THIRD)
+
+
+FIRST, SECOND, THIRD = wheel(), wheel(module="x = 2\n"), wheel(module="x = 3\n")
+
+
+@pytest.mark.parametrize(
+    ("existing", "meanwhile", "remaining"),
+    [
+        ([FIRST], do_nothing, [FIRST]),
+        ([], do_nothing, []),
+        # What another request did after the commit stays.
+        ([FIRST], delete_the_file, []),
+        ([], delete_the_file, []),
+        ([FIRST], replace_the_file, [THIRD]),
+    ],
+)
+def test_an_upload_whose_blobs_were_deleted_is_rolled_back(
     monkeypatch: pytest.MonkeyPatch,
+    existing: list[Archive],
+    meanwhile: Callable[[Organization], Awaitable[None]],
+    remaining: list[Archive],
 ) -> None:
     async def scenario() -> None:
         storage = LocalStorage.in_memory()
         organization = Organization("example", storage, admin_username="a", admin_password="b")
-        await organization.create_repository("demo")
-        first, second = wheel(), wheel(module="x = 2\n")
-        await publish(organization, first)
-        calls = 0
-
-        async def lose_after_commit(_: object) -> None:
-            # Two blobs are checked before the commit, and the same two after it.
-            nonlocal calls
-            calls += 1
-            if calls > 2:
-                raise StagedFileLostError("the content was deleted")
+        repository = await organization.create_repository("demo")
+        for archive in existing:
+            await publish(organization, archive)
+        checks = 0
 
         with monkeypatch.context() as patch:
+
+            async def lose_after_commit(_: object) -> None:
+                # Two blobs are checked before the commit, and the same two after it.
+                nonlocal checks
+                checks += 1
+                if checks > 2:
+                    patch.undo()
+                    await meanwhile(organization)
+                    raise StagedFileLostError("the content was deleted")
+
             name = "cloudrepo_server.domain.staged_file.StagedFile.require_present"
             patch.setattr(name, lose_after_commit)
             with pytest.raises(StagedFileLostError):
-                await publish(organization, second)
-        repository = await organization.repository("demo")
+                await publish(organization, SECOND)
         project = await repository.project("demo")
-        assert project is not None
-        file = project.files[first.filename]
-        assert file.sha256 == first.sha256
-        assert await repository.content(file).read() == first.data
+        files = [] if project is None else [*project.files.values()]
+        assert [file.sha256 for file in files] == [archive.sha256 for archive in remaining]
+        for file, archive in zip(files, remaining, strict=True):
+            assert await repository.content(file).read() == archive.data
         await organization.close()
 
     asyncio.run(scenario())
