@@ -179,6 +179,7 @@ class Repository(RepositoryApi):
 
         Args:
             urls: the URLs of indexes or repositories, such as `https://index.example.com/simple/`.
+                `pypi` and `testpypi` mean all URLs of PyPI and of its test instance.
 
         Raises:
             ServerError: a URL is invalid, the extra `tls` is not installed, or the server has no

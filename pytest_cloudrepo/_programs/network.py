@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cloudrepo_server.clients import LOOPBACK
+from cloudrepo_server.clients import LOOPBACK, PUBLIC_INDEXES, public_index
 from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.errors import ServerError
 
@@ -73,19 +74,32 @@ class NetworkGuard:
             try:
                 self._variables = self.impersonate()
             except NoProxyError:
-                direct = [self._repository_url, *(f"//{host}" for host in self._allowed_hosts)]
+                direct = [*self._direct_hosts(), *self._allowed_hosts]
                 self._variables = _proxy_variables(UNREACHABLE_PROXY, direct=direct)
         return self._variables
+
+    def _direct_hosts(self) -> list[str]:
+        """Return the hosts that programs reach without the proxy."""
+        return [*LOOPBACK.split(","), urlsplit(self._repository_url).hostname or ""]
 
     def impersonate(self, *urls: str) -> dict[str, str]:
         """Return variables that also send requests for these URLs to the repository.
 
+        Args:
+            urls: URLs, and names of public indexes, of which all URLs are impersonated.
+
         Raises:
             NoProxyError: the server's proxy cannot be used.
-            ServerError: a URL is invalid, or is an https URL and the server has no TLS.
+            ServerError: a URL is invalid, or is an https URL and the server has no TLS; or it is
+                one of this machine, and the server is on another machine.
         """
         __tracebackhide__ = True
-        body = {"urls": [*urls], "allow": [*self._allowed_hosts]}
+        indexes = [public_index(url) for url in urls if url in PUBLIC_INDEXES]
+        urls = tuple(url for url in urls if url not in PUBLIC_INDEXES)
+        direct, through_proxy = _split_direct_hosts(self._direct_hosts(), urls)
+        body: dict[str, Any] = {"urls": [*urls], "allow": [*self._allowed_hosts, *through_proxy]}
+        if indexes:
+            body["indexes"] = [*map(asdict, indexes)]
         try:
             created = self._call("POST", "impersonations", json=body)
         except ServerError as error:
@@ -95,8 +109,9 @@ class NetworkGuard:
         proxy = Secret(created["proxy"])
         login = urlsplit(proxy)
         issue(unquote(login.password or ""), unquote(login.username or ""))
+        _require_same_machine(login.hostname or "", through_proxy)
         _require_reachable(proxy)
-        variables = _proxy_variables(proxy, direct=[self._repository_url])
+        variables = _proxy_variables(proxy, direct=direct)
         if created["ca"] is None:
             return variables
         bundle = self._folder / f"{created['id']}.pem"
@@ -113,8 +128,38 @@ def user_ca_bundle() -> str | None:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 
+def _split_direct_hosts(hosts: Sequence[str], urls: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the hosts that stay direct, and those that programs must reach through the proxy.
+
+    A name in NO_PROXY also means the hosts whose names end with it. So a program would bypass the
+    proxy for an impersonated URL of such a host.
+    """
+    impersonated = [_hostname(url) for url in urls]
+    through_proxy = [
+        host for host in hosts if host and any(each.endswith(host) for each in impersonated)
+    ]
+    return [host for host in hosts if host not in through_proxy], through_proxy
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # the server rejects the URL, with a reason
+        return ""
+
+
+def _require_same_machine(proxy_host: str, hosts: Sequence[str]) -> None:
+    __tracebackhide__ = True
+    loopback = LOOPBACK.split(",")
+    if proxy_host not in loopback and not set(hosts).isdisjoint(loopback):
+        raise ServerError(
+            f"{', '.join(hosts)} cannot be impersonated: the index server is on another machine, "
+            "and its proxy cannot reach the programs of this one; impersonate another host name"
+        )
+
+
 def _proxy_variables(proxy: str, *, direct: Sequence[str]) -> dict[str, str]:
-    hosts = ",".join([LOOPBACK, *(urlsplit(url).hostname or "" for url in direct)])
+    hosts = ",".join(filter(None, direct))
     variables = dict.fromkeys(PROXY_VARIABLES, proxy) | {"NO_PROXY": hosts}
     return variables | {name.lower(): value for name, value in variables.items()}
 

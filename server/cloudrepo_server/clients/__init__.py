@@ -15,21 +15,25 @@ from cloudrepo_server.clients.isolation import (
     isolated,
     without_index,
 )
+from cloudrepo_server.clients.public_indexes import PUBLIC_INDEXES, PublicIndex, public_index
 from cloudrepo_server.clients.tools import TOOLS, config_file, pyproject_table, variables
 
 __all__ = [
     "LOOPBACK",
     "NO_REPOSITORY",
+    "PUBLIC_INDEXES",
     "SECTION",
     "TOOLS",
     "ConfigFile",
     "Connection",
     "IsolatedHome",
+    "PublicIndex",
     "all_variables",
     "config_file",
     "configured",
     "index_variables",
     "isolated",
+    "public_index",
     "publish_credentials",
     "pyproject_table",
     "variables",

@@ -24,6 +24,8 @@ class UrlPrefix(msgspec.Struct, frozen=True):
     host: str
     port: int
     path: str
+    below: str = ""
+    """The path below the repository's URL that is served at this prefix."""
 
     @property
     def is_https(self) -> bool:
@@ -36,10 +38,41 @@ class UrlPrefix(msgspec.Struct, frozen=True):
         return _CLOUDREPO in self.path + "/"
 
     def relative_path(self, path: str) -> str | None:
-        """Return the part of a path after this prefix, or None if the path is not below it."""
+        """Return the path below the repository's URL that a path means, or None for other paths."""
         if path == self.path or path.startswith(self.path + "/"):
-            return path[len(self.path) :]
+            return self.below + path[len(self.path) :]
         return None
+
+
+class IndexUrls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The URLs of an index whose parts have hosts and paths of their own, as PyPI's have.
+
+    Attributes:
+        upload: the URL for uploads.
+        web: the URL below which are the simple API, the JSON API and the integrity API.
+        files: the URL of the host with the files.
+    """
+
+    upload: str
+    web: str
+    files: str
+
+    def prefixes(self) -> tuple[UrlPrefix, ...]:
+        """Return the impersonated URLs.
+
+        Raises:
+            InvalidError: a URL is not an http or https URL.
+        """
+        web, files = parse_url_prefix(self.web), parse_url_prefix(self.files)
+        return (
+            parse_url_prefix(self.upload),
+            *(_part(web, "/" + part) for part in ("simple", "pypi", "integrity")),
+            _part(files, "/packages"),
+        )
+
+
+def _part(prefix: UrlPrefix, path: str) -> UrlPrefix:
+    return msgspec.structs.replace(prefix, path=prefix.path + path, below=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +86,16 @@ class Impersonation:
     repository_id: str
     prefixes: tuple[UrlPrefix, ...]
     allowed_hosts: frozenset[str]
+    indexes: tuple[IndexUrls, ...] = ()
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
-    def allows(self, host: str) -> bool:
-        """Return whether subprocesses may connect to the real host."""
-        return host in self.allowed_hosts
+    def allows(self, scheme: str, host: str, port: int) -> bool:
+        """Return whether subprocesses may connect to the real host.
+
+        They may not if the repository is served there: another port of the host may be allowed.
+        """
+        return host in self.allowed_hosts and not self.covers(scheme, host, port)
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
         """Return whether the repository is served under some URL of this host."""
@@ -68,7 +105,10 @@ class Impersonation:
         )
 
     def relative_path(self, scheme: str, host: str, port: int, path: str) -> str | None:
-        """Return the part of a URL's path after the longest prefix that matches, or None."""
+        """Return the path below the repository's URL that a URL means, or None for other URLs.
+
+        Of several prefixes that match, the longest one counts.
+        """
         for prefix in sorted(self.prefixes, key=lambda prefix: -len(prefix.path)):
             if (scheme, host, port) == (prefix.scheme, prefix.host, prefix.port):
                 relative = prefix.relative_path(path)
@@ -94,7 +134,13 @@ class Impersonations:
         """The functions that close the connections of each impersonation."""
 
     def add(
-        self, repository: str, repository_id: str, *, urls: Sequence[str], allow: Sequence[str]
+        self,
+        repository: str,
+        repository_id: str,
+        *,
+        urls: Sequence[str],
+        allow: Sequence[str],
+        indexes: Sequence[IndexUrls] = (),
     ) -> Impersonation:
         """Create and return an impersonation of a repository.
 
@@ -103,6 +149,7 @@ class Impersonations:
             repository_id: the id of the repository.
             urls: the URLs under which the repository is served.
             allow: the real hosts to which connections are allowed.
+            indexes: the indexes all of whose URLs are impersonated.
 
         Raises:
             InvalidError: a URL is not an http or https URL, or a host is not a host name.
@@ -110,8 +157,12 @@ class Impersonations:
         impersonation = Impersonation(
             repository,
             repository_id,
-            tuple(parse_url_prefix(url) for url in urls),
+            (
+                *(parse_url_prefix(url) for url in urls),
+                *(prefix for index in indexes for prefix in index.prefixes()),
+            ),
             frozenset(_parse_host(host) for host in allow),
+            tuple(indexes),
         )
         self._by_id[impersonation.id] = impersonation
         return impersonation

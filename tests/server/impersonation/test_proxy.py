@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
@@ -393,6 +394,16 @@ def test_a_host_that_cannot_be_used_is_rejected_at_once(
     response = published.api("POST", "/impersonations", body)
     assert response.status_code == 400
     assert message in response.json()["error"]
+
+
+def test_impersonations_that_are_created_at_the_same_time_have_one_ca(own_server: Server) -> None:
+    indexes = [own_server.repository() for _ in range(8)]
+    body = {"urls": [SECURE_PYPI]}
+    with ThreadPoolExecutor(len(indexes)) as threads:
+        made = [
+            *threads.map(lambda index: index.api_json("POST", "/impersonations", body), indexes)
+        ]
+    assert len({each["ca"] for each in made}) == 1
 
 
 def test_hosts_are_impersonated_under_their_encoded_names(published: Index) -> None:

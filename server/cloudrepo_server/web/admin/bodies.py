@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.timestamps import parse_upload_time
+from cloudrepo_server.testkit.impersonation import IndexUrls
 from cloudrepo_server.web.admin.schema_types import (
     Email,
     Passphrase,
@@ -105,7 +106,11 @@ class ProjectChange(Body, kw_only=True):
 
 
 class NewImpersonation(Body, kw_only=True):
-    """The URLs to serve a repository under, and the real hosts that stay reachable."""
+    """The URLs to serve a repository under, and the real hosts that stay reachable.
+
+    All URLs of the `indexes` are impersonated: uploads, simple API, JSON API, integrity API, files.
+    """
 
     urls: list[str] = []
     allow: list[str] = []
+    indexes: list[IndexUrls] = []

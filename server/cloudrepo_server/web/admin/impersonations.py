@@ -27,14 +27,20 @@ class ImpersonationApi:
         body = await read_json(request, bodies.NewImpersonation)
         host = host_of(request)
         certificate = None
-        secure = [prefix.host for prefix in map(parse_url_prefix, body.urls) if prefix.is_https]
+        prefixes = [*map(parse_url_prefix, body.urls)]
+        prefixes += [prefix for index in body.indexes for prefix in index.prefixes()]
+        secure = {prefix.host for prefix in prefixes if prefix.is_https}
         if secure or CertificateAuthority.is_installed():
             certificate = (await self._proxy.authority()).pem
         for secure_host in secure:
             # Some hosts cannot have a certificate. This is the time to say so.
             await self._proxy.context(secure_host)
         impersonation = self._organization.testkit.impersonations.add(
-            repository.name, repository.document.id, urls=body.urls, allow=body.allow
+            repository.name,
+            repository.document.id,
+            urls=body.urls,
+            allow=body.allow,
+            indexes=body.indexes,
         )
         _, port = self._proxy.address
         url_host = f"[{host}]" if ":" in host else host

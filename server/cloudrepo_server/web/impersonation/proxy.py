@@ -39,6 +39,7 @@ class Proxy:
         self._testkit = organization.testkit
         self._stall_seconds = organization.limits.stall_seconds
         self._authority: CertificateAuthority | None = None
+        self._creating_authority = asyncio.Lock()
         self._contexts: LRUCache[str, ssl.SSLContext] = LRUCache(_MAX_CERTIFICATES)
         self._listener: asyncio.Server | None = None
         self._tunnels: TunnelServer | None = None
@@ -62,9 +63,10 @@ class Proxy:
         Raises:
             InvalidError: the extra `tls` is not installed.
         """
-        if self._authority is None:
-            # In a thread because the creation of keys is slow.
-            self._authority = await IMPORTS.run(CertificateAuthority)
+        async with self._creating_authority:
+            if self._authority is None:
+                # In a thread because the creation of keys is slow.
+                self._authority = await IMPORTS.run(CertificateAuthority)
         return self._authority
 
     async def context(self, host: str) -> ssl.SSLContext:
@@ -143,7 +145,7 @@ class Proxy:
         self, request: ProxyRequest, impersonation: Impersonation, client: Stream
     ) -> None:
         """Connect the client to a real host, or to this server in place of it."""
-        if impersonation.allows(request.host):
+        if impersonation.allows(request.scheme, request.host, request.port):
             upstream = await _connect_to_real_host(request, client)
             if upstream is None:
                 return
@@ -177,7 +179,7 @@ class Proxy:
         # Imported here because most servers never receive a request to the proxy.
         from cloudrepo_server.web.impersonation.exchange import BodyError, Exchange
 
-        if impersonation.allows(request.host):
+        if impersonation.allows(request.scheme, request.host, request.port):
             upstream = await _connect_to_real_host(request, client)
             if upstream is None:
                 return
