@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository
 
 LOG_LINES = 30
-CONFLICT = 409
 
 
 def report_sections(
@@ -32,7 +32,7 @@ def report_sections(
         try:
             journal = repository.requests
         except ServerError as error:
-            if error.status == CONFLICT:  # a server with shared storage keeps no journal
+            if error.status == HTTPStatus.CONFLICT:  # a server with shared storage keeps no journal
                 continue
             log = "" if folder is None else _relevant_log(repository.name, folder.log())
             yield title, f"{error}\n{log}".rstrip()

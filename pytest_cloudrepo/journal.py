@@ -59,7 +59,7 @@ class Request:
 
 
 class Journal(list[Request]):
-    """The requests to a repository, oldest first, at the time of the call."""
+    """The requests that a repository had received when you read `requests`, oldest first."""
 
     def __init__(self, requests: Iterable[Request], clear: Callable[[], None]) -> None:
         super().__init__(requests)

@@ -250,7 +250,7 @@ def cloudrepo_venv_factory(
 
 @pytest.fixture(scope="session")
 def _cloudrepo_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Paths of folders for the tests and the server. They do not exist: many tests need none."""
+    """Paths of folders for the tests. A folder is created when needed: many tests need none."""
     folder = tmp_path_factory.mktemp("cloudrepo")
     return (folder / str(number) for number in count())
 
@@ -298,7 +298,7 @@ def _connect(config: pytest.Config, options: Options, folder: Path) -> Server:
     run_server = config.stash[RUN_SERVER]
     if not options.url:
         run_server.start()
-    # Imported while the server starts, because importing requests takes about as long as that.
+    # Imported while the server starts, because importing requests takes about as long.
     from pytest_cloudrepo.client import Server
 
     if options.url:

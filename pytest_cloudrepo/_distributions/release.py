@@ -116,7 +116,7 @@ class Release:
 
     def _module(self, name: str) -> bytes:
         text = f'__version__ = "{validation.project_version(self.version)}"\n'
-        # An entry point that refers to this module can then be run.
+        # Add the functions that entry points refer to, so that the entry points can be run.
         for function in self._functions(name):
             text += f'\n\ndef {function}():\n    print("{self.name}", __version__)\n'
         return text.encode()

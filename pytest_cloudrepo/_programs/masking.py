@@ -18,8 +18,8 @@ MASK: Final = "***"
 
 # The password in a URL. It may contain an unencoded @, and so may the user name before it.
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^\s/:]*:)[^\s/]*(?=@)")
-# pytest shortens long texts in the middle, perhaps in the middle of a password: what is left
-# before the dots, and after them.
+# pytest replaces the middle of a long text by dots, which may be inside a password. These match the
+# part of the password before the dots, and the part after them.
 _CUT_PASSWORD: Final = re.compile(r"(://[^\s/:@'\"]*:)[^\s/:@'\"]+?(?=\.\.\.)")
 _CUT_PASSWORD_END: Final = re.compile(r"(?<=\.\.\.)[^\s/@'\"]+(?=@)")
 # Where pprint continues a long literal on the next line, perhaps in the middle of a secret.

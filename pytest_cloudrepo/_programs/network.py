@@ -1,4 +1,4 @@
-"""The network guard: keeps the subprocesses of a test from every host but the index server.
+"""The network guard: blocks connections of subprocesses to every host but the index server.
 
 It works through environment variables, which tell a program to send its requests to the server's
 proxy. The proxy serves the repository, lets allowed hosts through, and rejects every other host.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -34,7 +35,6 @@ CA_BUNDLE_VARIABLES = (
 # The port of the discard protocol (RFC 863), on which no server listens: connecting fails at once.
 UNREACHABLE_PROXY = "http://127.0.0.1:9"
 CONNECT_TIMEOUT = 5.0
-CONFLICT = 409
 
 
 class NoProxyError(ServerError):
@@ -103,7 +103,7 @@ class NetworkGuard:
         try:
             created = self._call("POST", "impersonations", json=body)
         except ServerError as error:
-            if error.status == CONFLICT:
+            if error.status == HTTPStatus.CONFLICT:
                 raise NoProxyError(str(error), status=error.status) from None
             raise
         proxy = Secret(created["proxy"])

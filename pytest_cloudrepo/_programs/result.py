@@ -68,5 +68,5 @@ class CommandTimeout(CloudRepoError):  # noqa: N818 - named after subprocess.Tim
 
 
 def plain_text(output: str) -> str:
-    """Return the output without colours and padding; twine writes them even if told not to."""
+    """Return the output without colours and padding; twine writes them despite --no-color."""
     return "\n".join(_ESCAPE_SEQUENCE.sub("", line).rstrip() for line in output.split("\n"))

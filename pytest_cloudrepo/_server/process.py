@@ -4,8 +4,8 @@ A run is one pytest session: a controller process and, with pytest-xdist, its wo
 controller gives the run a name. The first process whose test needs the server starts it through
 pytest-xprocess. Every process waits for the state file, which the server writes when it is ready.
 
-The controller stops the server at the end of the session. The server also watches the controller's
-process and exits when that process has gone, so no server outlives a killed session. Each run has
+The controller stops the server at the end of the session. The server also monitors the controller's
+process and exits when that process ends, so no server outlives a killed session. Each run has
 a name of its own, because pytest-xprocess would otherwise reuse the process of another session.
 """
 
@@ -202,8 +202,8 @@ class RunServer:
 
 def wait_for_exit(process: psutil.Process, timeout: float) -> bool:
     """Return whether the process exited within `timeout` seconds."""
-    # psutil's own wait treats a zombie as running. Where the init process reaps no children (in
-    # some containers) it would wait until its timeout.
+    # psutil's own wait treats a zombie as running. If the init process does not reap children, as
+    # in some containers, it would wait until the timeout.
     deadline = time.monotonic() + timeout
     while is_running(process):
         if time.monotonic() > deadline:

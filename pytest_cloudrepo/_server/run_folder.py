@@ -177,7 +177,7 @@ def remove_abandoned_folders(parent: Path) -> None:
     with contextlib.suppress(OSError):
         for path in parent.glob(FOLDER_PATTERN):
             folder = RunFolder(path)
-            # No leftover of another session may fail this one; a later session tries again.
+            # Leftovers of other sessions must not cause an error. A later session tries again.
             with contextlib.suppress(Exception):
                 if folder.is_abandoned():
                     folder.remove()

@@ -1,13 +1,13 @@
 """The errors of the server. Users see their texts; the web layer maps each class to a status."""
 
-_MAX_MESSAGE = 2000
+MAX_MESSAGE = 2000
 
 
 class CloudRepoServerError(Exception):
     """The base class of all errors of this server; a message that is too long is truncated."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(truncate(message, _MAX_MESSAGE))
+        super().__init__(truncate(message, MAX_MESSAGE))
 
 
 def truncate(text: str, length: int) -> str:

@@ -15,11 +15,9 @@ from cloudrepo_server.specs.filenames import (
     same_version,
 )
 
-_UNKNOWN = ("", "UNKNOWN")
-
 
 class DeclaredMetadata(msgspec.Struct, frozen=True):
-    """The fields of an upload form that are checked; None for a field that is empty."""
+    """The fields of an upload form that are checked; None for a missing, empty or unknown one."""
 
     name: str | None = None
     version: str | None = None
@@ -46,11 +44,9 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
             raise InvalidError(f"{filename} is not a file of the project {self.name}.")
         if dialect.accepts_any_file:
             return name
-        if self.version not in (None, *_UNKNOWN) and not same_version(
-            self.version or "", name.version
-        ):
+        if self.version is not None and not same_version(self.version, name.version):
             raise InvalidError(f"{filename} is not a file of version {self.version}.")
-        if self.filetype not in (None, *_UNKNOWN, name.filetype):
+        if self.filetype not in (None, name.filetype):
             raise InvalidError(f"{filename} is not a {self.filetype} but a {name.filetype}.")
         return name
 

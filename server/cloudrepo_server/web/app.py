@@ -39,7 +39,7 @@ from cloudrepo_server.web.ops.exchange import Observer, observe_requests
 from cloudrepo_server.web.ops.health import Health
 from cloudrepo_server.web.portal import HOME, Portal
 
-# Supervisors need these however busy the server is.
+# Monitoring must work even while the server rejects other requests as too many.
 _MONITORING = ("/healthz", "/readyz", "/metrics")
 
 

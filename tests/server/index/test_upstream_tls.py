@@ -30,4 +30,7 @@ def test_an_https_upstream_needs_a_trusted_certificate(
         if trusted:
             assert repository.file(DEMO).content == DEMO.data
         else:
-            assert repository.get("/demo/").status_code == 502
+            response = repository.get("/demo/")
+            assert response.status_code == 502
+            message = f"The upstream at {upstream.state()['tls_url']} did not respond."
+            assert response.json()["error"] == message

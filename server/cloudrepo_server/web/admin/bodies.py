@@ -33,7 +33,7 @@ class RepositorySettings(with_settings(Body, optional=True)):  # type: ignore[mi
 
 
 class NewRepository(RepositorySettings):
-    """The name and the settings of a new repository; `run` names the pytest session it is for."""
+    """The name and settings of a new repository, and the pytest session (`run`) that creates it."""
 
     name: RepositoryName
     run: Run | None = None
@@ -46,7 +46,7 @@ class NewRepository(RepositorySettings):
 class NewUser(Body, kw_only=True):
     """A new repository user. A missing passphrase is generated.
 
-    `run` names the pytest session that the user is for.
+    `run` is the pytest session that creates the user.
     """
 
     email: Email
@@ -76,7 +76,7 @@ class Sweep(Body, kw_only=True):
 
 
 class FileChange(Body, kw_only=True):
-    """Changes of a file. `yanked` is true or a reason to yank it, or false to undo the yank."""
+    """Changes of a file. `yanked`: true or a reason yanks the file, false undoes the yank."""
 
     yanked: bool | str | UnsetType = UNSET
     upload_time: Time | UnsetType = UNSET

@@ -16,7 +16,7 @@ async def require_json(request: web.Request, handler: Handler) -> web.StreamResp
     not with this content type. Operations that take a file are PUT, which a form cannot send.
 
     Raises:
-        UnsupportedTypeError: the content type is missing, or is another one.
+        UnsupportedTypeError: the content type is missing, or is not JSON.
     """
     if request.content_type != JSON:
         raise UnsupportedTypeError(

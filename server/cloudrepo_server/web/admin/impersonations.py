@@ -33,7 +33,7 @@ class ImpersonationApi:
         if secure or CertificateAuthority.is_installed():
             certificate = (await self._proxy.authority()).pem
         for secure_host in secure:
-            # Some hosts cannot have a certificate. This is the time to say so.
+            # Some host names cannot have a certificate: report that now, not at a connection.
             await self._proxy.context(secure_host)
         impersonation = self._organization.testkit.impersonations.add(
             repository.name,

@@ -18,7 +18,7 @@ _BINARY = {"type": "string", "format": "binary"}
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """An operation: its URL, its handler, what a request has and every response it may get.
+    """An operation: its URL and handler, the parameters and body of a request, and all responses.
 
     The summary in the OpenAPI document is the first line of the handler's docstring.
     """

@@ -37,7 +37,7 @@ class AdminApi:
         self._operations = _operations(organization, proxy)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the admin API's routes. All require the admin, except for the OpenAPI document."""
+        """Return the admin API's routes. All but the OpenAPI document require the admin user."""
         admin_only = require_admin(self._organization)
         return [
             web.get(OPENAPI_PATH, self.describe),

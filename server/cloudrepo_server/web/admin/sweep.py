@@ -16,7 +16,7 @@ class SweepApi:
         self._organization = organization
 
     async def sweep(self, request: web.Request) -> web.Response:
-        """Delete the repositories and users of killed pytest sessions; blobs are not swept."""
+        """Delete the repositories and users of killed pytest sessions."""
         body = await read_json(request, bodies.Sweep)
         report = await delete_stale_runs(self._organization, older_than=body.runs_older_than)
         return json_response(report)

@@ -12,8 +12,8 @@ _HEADER = "X-Forwarded-For"
 def client_address(request: web.BaseRequest) -> str:
     """Return the IP address of the client.
 
-    Behind a trusted proxy it is the last address that the proxy forwarded. The client itself may
-    have sent those before it. Without such a proxy it is the address of the connection.
+    Behind a trusted proxy, this is the last address in `X-Forwarded-For`: the client itself may
+    have sent the earlier ones. Otherwise it is the address of the connection.
     """
     forwarded = _forwarded_address(request) if state_of(request).behind_proxy else None
     return forwarded or request.remote or ""

@@ -35,10 +35,10 @@ async def reject_cross_site_changes(request: web.Request, handler: Handler) -> w
 
 def _is_cross_site(request: web.BaseRequest) -> bool:
     headers = request.headers
-    # A page on another port or subdomain is "same-site", and is another origin all the same.
+    # A page on another port or subdomain is "same-site", but it has another origin.
     if headers.get("Sec-Fetch-Site", "none").strip().lower() not in _OWN_SITE:
         return True
-    # Old browsers send no `Origin` with a form. A header that is there twice has to match twice.
+    # Old browsers send no `Origin` with a form. If a header is repeated, each value must match.
     sources = headers.getall("Origin", ()) or headers.getall("Referer", ())
     return any(_host(source) != request.host.lower() for source in sources)
 

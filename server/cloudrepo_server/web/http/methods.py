@@ -1,4 +1,4 @@
-"""Restricts a handler to some HTTP methods."""
+"""The middleware that restricts a handler to some HTTP methods, and its 405 response."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware

@@ -1,4 +1,4 @@
-"""Reads multipart forms while they arrive, so that files need no memory."""
+"""Reads multipart forms while they arrive, so that no file is held in memory."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
@@ -12,7 +12,7 @@ from cloudrepo_server.web.http.request_body import body_chunks
 from cloudrepo_server.web.http.request_state import LIMITS
 
 MAX_VALUE = 1024
-"""The number of characters in a field that is checked: a name, a version or a digest."""
+"""The maximum length of a field that is checked: a name, a version or a digest."""
 
 _UNKNOWN = ("", "UNKNOWN")
 
@@ -40,7 +40,7 @@ class Form(msgspec.Struct):
         """Return a field's only value, or None if it is missing, empty or `UNKNOWN`.
 
         Raises:
-            InvalidError: the field has several values, or a longer one than is allowed.
+            InvalidError: the field has several values, or a value that is too long.
         """
         values = {value for value in self.fields.get(name, ()) if value not in _UNKNOWN}
         if len(values) > 1:

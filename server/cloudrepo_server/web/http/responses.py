@@ -4,6 +4,7 @@ import msgspec
 from aiohttp import web
 
 from cloudrepo_server.errors import (
+    MAX_MESSAGE,
     BusyError,
     CloudRepoServerError,
     ConflictError,
@@ -42,7 +43,6 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (StorageError, 503),
 )
 _MAX_REASON = 400
-_MAX_MESSAGE = 2000
 
 
 def json_response(value: object, *, status: int = 200) -> web.Response:
@@ -63,7 +63,7 @@ def error_response(
     twine, pdm, hatch and flit show only the reason phrase, uv shows the body's `code`, and
     CloudRepo's own client its `error`.
     """
-    message = truncate(message, _MAX_MESSAGE)
+    message = truncate(message, MAX_MESSAGE)
     response = json_response(
         {"error": message, "message": message, "code": f"{status} {message}"}, status=status
     )

@@ -38,7 +38,7 @@ class CertificateAuthority:
     def write(self, path: Path) -> None:
         """Write the CA certificate to a file."""
         path.write_text(self.pem)
-        # Clients of other users need it too, whatever the server's umask.
+        # Clients of other users must be able to read it, so the umask must not apply.
         path.chmod(0o644)
 
     def context(self, *hosts: str) -> ssl.SSLContext:

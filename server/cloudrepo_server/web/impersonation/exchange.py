@@ -123,9 +123,9 @@ class Exchange:
 
 
 def request_headers(request: "ProxyRequest") -> _Headers:
-    """Return the headers of a request for the server that it is for.
+    """Return the headers to send to the destination server.
 
-    The headers for the proxy are left out, and those about the connection are replaced.
+    Headers for the proxy are left out, and headers about the connection are replaced.
     """
     kept = _end_to_end(request.head)
     names = {name.lower() for name, _ in request.head.headers}
@@ -140,7 +140,7 @@ def request_headers(request: "ProxyRequest") -> _Headers:
 
 
 def response_headers(response: h11.Response) -> _Headers:
-    """Return the headers of a response for the client, whose connection is closed after it."""
+    """Return the headers to send to the client, whose connection is closed after the response."""
     names = {name.lower() for name, _ in response.headers}
     headers = [*_end_to_end(response), (b"Connection", b"close")]
     if b"transfer-encoding" in names:

@@ -8,6 +8,7 @@ from yarl import URL
 from cloudrepo_server.domain.access import TokenBearer
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import ForbiddenError, NotFoundError, RepositoryNotFoundError
+from cloudrepo_server.web.http.methods import READS
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.impersonation.pypi_json import (
@@ -15,8 +16,6 @@ from cloudrepo_server.web.impersonation.pypi_json import (
     project_json_response,
 )
 from cloudrepo_server.web.impersonation.tunnel import Tunnel, tunnel_of
-
-_READ_METHODS = ("GET", "HEAD")
 
 
 class ImpersonationHandler(msgspec.Struct, frozen=True):
@@ -42,7 +41,7 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         state.impersonating_repository_id = impersonation.repository_id
         if not impersonation.covers(*origin):
             raise self._blocked(request, tunnel)
-        if request.method in _READ_METHODS and impersonation.allows_anonymous_reads(*origin):
+        if request.method in READS and impersonation.allows_anonymous_reads(*origin):
             if "Authorization" not in request.headers:
                 state.principal = TokenBearer("", impersonation.repository_id, read_only=True)
             project = parse_project_json_path(path)

@@ -134,7 +134,7 @@ class Proxy:
         if impersonation is None:
             await _reject(client, 407, "The credentials for the proxy are wrong", _CHALLENGE)
             return
-        # A connection ends with its impersonation, also if the repository is deleted.
+        # The connection is closed when the impersonation or its repository is deleted.
         with impersonations.closing(impersonation, task.cancel):
             if request.is_connect:
                 await self._connect(request, impersonation, client)

@@ -39,7 +39,7 @@ class ProxyRequest(msgspec.Struct, frozen=True):
 
     @property
     def is_connect(self) -> bool:
-        """Whether the client wants a connection, rather than the response to one request."""
+        """Whether the client asks for a tunnel, not for the response to one request."""
         return self.head.method == b"CONNECT"
 
 

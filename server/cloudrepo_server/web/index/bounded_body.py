@@ -1,4 +1,4 @@
-"""Reads the body of an upstream's response, of a bounded size however it is compressed."""
+"""Reads the body of an upstream's response, with a limit before and after decompression."""
 
 import zlib
 
@@ -24,7 +24,7 @@ async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         received += len(chunk)
         try:
-            # One byte more than allowed shows that there is too much.
+            # One byte more than the limit shows that the body is too large.
             room = REMOTE_PAGE_BYTES + 1 - len(body)
             body += chunk if unzip is None else unzip.decompress(chunk, room)
         except zlib.error as error:

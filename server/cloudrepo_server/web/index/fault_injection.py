@@ -71,7 +71,7 @@ class ActiveFaults:
         return None if status is None else status_response(status)
 
     def upload_rejected(self) -> None:
-        """Subtract the firing of faults that need a stored upload; this upload was rejected."""
+        """Do not count faults that need a stored upload, because this upload was rejected."""
         self._do_not_count(kinds.StoredThenError)
 
     async def after(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

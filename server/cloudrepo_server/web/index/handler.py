@@ -102,7 +102,7 @@ class Index:
             return web.Response()
         try:
             if not faults:
-                # Only now is the project known, so match the faults for one project.
+                # The project is known only now, so match the faults that are for one project.
                 project = state_of(request).details.project
                 facts = RequestFacts("POST", "/", "upload", project, principal.name)
                 faults = self._activate_faults(repository, facts, by_project=True)

@@ -1,5 +1,6 @@
 """Renders and caches the pages of the simple API, and negotiates their content types."""
 
+import contextlib
 import gzip
 import hashlib
 from collections.abc import Callable
@@ -57,18 +58,16 @@ class PageCache:
         page = self._pages.get(key)
         if page is None:
             page = Page(render())
-            try:
+            # A page that is larger than the cache is rendered again each time.
+            with contextlib.suppress(ValueError):
                 self._pages[key] = page
-            except ValueError:
-                # The page is larger than the cache.
-                return page
         return page
 
 
 def joined_header(request: web.BaseRequest, name: str) -> str:
-    """Return the values of a header as one list, or nothing if they are longer than any client's.
+    """Return the values of a header as one list, or an empty string if they are too long.
 
-    Parsing takes long for a long list, and is done in the event loop.
+    No client sends such long values. They would take long to parse, and block the event loop.
     """
     values = request.headers.getall(name, ())
     return ", ".join(values) if sum(map(len, values)) <= _MAX_HEADER else ""
@@ -112,7 +111,7 @@ def page_response(request: web.BaseRequest, page: Page, content_type: str) -> we
     headers = {**_HEADERS, "ETag": f'"{tag}"'}
     if not_modified(request, tag):
         return web.Response(status=304, headers=headers)
-    headers["Content-Type"] = content_type + "; charset=utf-8" * (content_type == HTML)
+    headers["Content-Type"] = "text/html; charset=utf-8" if content_type == HTML else content_type
     if compressed:
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=page.gzipped if compressed else page.body, headers=headers)

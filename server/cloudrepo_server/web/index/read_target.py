@@ -35,7 +35,7 @@ async def find_read_target(repository: Repository, path: IndexPath) -> ReadTarge
     """
     parts = path.parts
     if parts and parts[0] in repository.dialect.simple_prefixes:
-        # Always, so that no file of a project named "simple" can hide a page of the simple API.
+        # Also if a project is named "simple": its files must not hide pages of the simple API.
         parts = parts[1:]
     if not parts:
         return ReadTarget(path.base, "root")

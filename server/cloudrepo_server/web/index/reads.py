@@ -75,7 +75,7 @@ class Reader:
     async def _file(self, read: Read, project: Project) -> web.StreamResponse:
         filename, view = read.target.filename, read.view
         attributes = view.dialect.attributes
-        # What a page announces has precedence over a file that happens to have such a name.
+        # The core metadata of a file take precedence over a published file of the same name.
         if CORE_METADATA in attributes and filename.endswith(METADATA_SUFFIX):
             described = project.files.get(filename.removesuffix(METADATA_SUFFIX))
             if isinstance(described, RemoteFile) and described.metadata_url is not None:

@@ -168,7 +168,7 @@ class RemoteIndex:
         try:
             self._url = URL(url.rstrip("/") + "/")
         except ValueError as error:
-            # A server of an earlier version stored it.
+            # An earlier version of the server may have stored an invalid URL.
             raise UpstreamError("The URL of the upstream is not valid: change it.") from error
 
     async def project(self, name: str) -> UpstreamProject | None:
@@ -216,7 +216,7 @@ class RemoteIndex:
                         raise _wrong_status(response.status)
                     return response.url, response.content_type, await read_bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UpstreamError("The upstream did not respond.") from error
+            raise _unavailable(url) from error
 
     def _file(self, page: URL, file: PageFile) -> RemoteFile:
         url = allowed_url(
@@ -246,7 +246,7 @@ def allowed_url(url: URL, index: URL, origins: Collection[str], what: str) -> UR
         UpstreamError: it leads to an origin that is not allowed.
         ValueError: it is not a valid URL.
     """
-    # The credentials of the URL itself are the choice of whoever wrote the page.
+    # The URL's own credentials are removed, because the author of the page chose them.
     url = url.with_fragment(None).with_user(None)
     origin = url.origin()
     if origin == index.origin():
@@ -269,7 +269,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 def _unavailable(url: URL) -> UpstreamError:
-    return UpstreamError(f"The upstream of {url.name[:200]} did not respond.")
+    return UpstreamError(f"The upstream at {str(url.origin())[:200]} did not respond.")
 
 
 def _wrong_status(status: int) -> UpstreamError:

@@ -59,7 +59,7 @@ class _UploadForm(Form):
 
 
 async def receive_upload(request: web.Request, repository: Repository) -> Upload | None:
-    """Return the upload of a request, or None if its form does not ask to store a file.
+    """Return the upload of a request, or None if its form only registers a project.
 
     Raises:
         CloudRepoServerError: the upload was rejected; nothing was changed.

@@ -35,6 +35,6 @@ class Portal:
         return await self._router.handle(request)
 
     async def close(self) -> None:
-        """End what the portal started."""
+        """End the process that renders READMEs, if it was started."""
         if self._router is not None:
             await self._router.close()

@@ -37,7 +37,7 @@ class Readmes:
         )
 
     async def load(self, repository: Repository, project: ProjectDocument) -> Readme | None:
-        """Return the README of the latest release, or None if no file of it has core metadata."""
+        """Return the latest release's README, or None if none of its files has core metadata."""
         latest = latest_version(project)
         with_metadata = [
             file
@@ -70,7 +70,7 @@ class Readmes:
             try:
                 rendered = await self._process.render(text, content_type)
             except BusyError:
-                # The page shows the text now, and the next one may show the HTML.
+                # This page shows the text. A later request may show the HTML.
                 is_final = False
         readme = Readme(
             summary=metadata.get("summary", "")[:_MAX_SUMMARY],

@@ -41,7 +41,7 @@ class ReadmeProcess:
         """Render a README; the HTML is None if that is not possible in time.
 
         Raises:
-            BusyError: other READMEs take all the time.
+            BusyError: too many other READMEs are being rendered.
             ConnectionResetError: the client disconnected before its turn.
         """
         if self._waiting >= _MAX_WAITING:
@@ -71,17 +71,17 @@ class ReadmeProcess:
             await process.wait()
 
     async def _render(self, text: str, content_type: str) -> Rendered:
-        answer = None
+        response = None
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._exchange(msgspec.json.encode((text, content_type)) + b"\n")
+                response = await self._exchange(msgspec.json.encode((text, content_type)) + b"\n")
         except (TimeoutError, OSError, ValueError):
             # The README takes too long, crashes the renderer, or its HTML is too large.
             pass
         finally:
-            if answer is None:
+            if response is None:
                 await self.close()
-        return _NOT_RENDERED if answer is None else msgspec.json.decode(answer, type=Rendered)
+        return _NOT_RENDERED if response is None else msgspec.json.decode(response, type=Rendered)
 
     async def _exchange(self, line: bytes) -> bytes | None:
         if self._process is None:

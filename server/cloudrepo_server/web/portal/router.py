@@ -1,4 +1,4 @@
-"""The portal's routes, and what happens before and after every request to one of them."""
+"""The portal's routes, and what they share: sessions, form tokens, error pages, headers."""
 
 import secrets
 

@@ -1,9 +1,9 @@
 """Rate limiting of sign-in attempts after failures.
 
-There are two limits. A client that fails has to wait longer and longer, and its attempts are
-rejected until then. Guesses for one user name that come from many clients take turns: an attempt
-is delayed, but its password is still checked. A browser that has signed in before is a client of
-its own and needs no turn, so the failures of others never affect it.
+There are two limits. A client whose attempts fail must wait, longer after each failure. Attempts
+during the wait are rejected. Attempts for one user name that come from many clients take turns: an
+attempt is delayed, but its password is still checked. A browser that has signed in before counts as
+a client of its own and needs no turn, so the failures of other clients never affect it.
 """
 
 import hashlib
@@ -18,8 +18,11 @@ from time import monotonic
 from cachetools import TTLCache
 
 FREE_ATTEMPTS = 5
+"""The attempts for one user name, by one client, after which the client must wait."""
 FREE_ATTEMPTS_PER_CLIENT = 20
+"""The attempts for any user names, by one client, after which the client must wait."""
 MAX_WAIT = 60
+"""The longest wait in seconds."""
 FREE_ATTEMPTS_PER_USER = 20
 """The attempts for one user name, by all clients, that need no turn."""
 SECONDS_PER_TURN = 1.0
@@ -96,7 +99,7 @@ class SignInThrottle:
         return Attempt(delay=delay)
 
     def succeed(self, address: str, username: str, *, known_browser: str | None = None) -> None:
-        """Forget the client's failures, and that this attempt took a turn."""
+        """Forget the client's failures, and give back the turn of this attempt."""
         for key in self._tracked(_client(address, known_browser), username):
             self._failures.pop(key, None)
         if known_browser is None:
