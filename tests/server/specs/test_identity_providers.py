@@ -1,0 +1,137 @@
+"""Identity providers: the claims of their jobs, and the fields that the claims state."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.specs.identity_providers import NAMES
+from cloudrepo_server.specs.identity_providers.provider import ClaimError
+from cloudrepo_server.specs.identity_providers.specification import (
+    format_publisher,
+    parse_publisher,
+)
+from cloudrepo_server.specs.identity_providers.table import PROVIDERS
+from tests.support.trust import JOBS
+
+CIRCLECI = "oidc.circleci.com/"
+REQUIRED_CLAIMS = {
+    "github": {"sub", "repository", "repository_owner", "job_workflow_ref"},
+    "gitlab": {"sub", "project_path", "ci_config_ref_uri", "ref_path", "sha"},
+    "google": {"email", "email_verified"},
+    "buildkite": {"sub", "organization_slug", "pipeline_slug"},
+    "circleci": {
+        CIRCLECI + name for name in ("org-id", "project-id", "pipeline-definition-id", "ssh-rerun")
+    },
+    "activestate": {"sub", "organization", "project", "actor", "actor_id", "builder"},
+}
+every_provider = pytest.mark.parametrize("name", NAMES)
+
+
+def test_the_names_are_those_of_the_table() -> None:
+    assert tuple(PROVIDERS) == NAMES
+    assert JOBS.keys() == REQUIRED_CLAIMS.keys() == PROVIDERS.keys()
+
+
+@every_provider
+def test_the_claims_of_a_job_state_its_fields(name: str) -> None:
+    provider = PROVIDERS[name]
+    fields = provider.check_fields(JOBS[name])
+    stated = provider.stated(provider.claims(fields, {}))
+    assert stated.keys() == {*provider.required, *provider.optional}
+    assert provider.matches(fields, stated) is None
+    for field in fields:
+        other = {**fields, field: "another"}
+        difference = provider.matches(other, stated)
+        assert difference is not None
+        assert difference.startswith(f"the {field} is ")
+
+
+@every_provider
+def test_required_claims_must_be_there(name: str) -> None:
+    provider = PROVIDERS[name]
+    claims = provider.claims(provider.check_fields(JOBS[name]), {})
+    for claim in claims:
+        without = {key: value for key, value in claims.items() if key != claim}
+        if claim in REQUIRED_CLAIMS[name]:
+            with pytest.raises(ClaimError, match=rf"'{claim}'|ref"):
+                provider.stated(without)
+        elif not (name == "github" and claim in {"ref", "sha"}):
+            provider.stated(without)
+
+
+@every_provider
+@pytest.mark.parametrize(
+    "value", [5, True, None, [], {}, "", [1], "x", "x/y:z", "/" * 9, "\udfff", float("nan")]
+)
+def test_claims_of_any_type_are_stated_or_rejected(name: str, value: object) -> None:
+    provider = PROVIDERS[name]
+    claims = provider.claims(provider.check_fields(JOBS[name]), {})
+    for claim in claims:
+        try:
+            stated = provider.stated({**claims, claim: value})
+        except ClaimError:
+            continue
+        for values in stated.values():
+            assert all(isinstance(each, str) for each in values)
+
+
+def test_a_tag_is_in_all_claims_that_follow_from_it() -> None:
+    claims = PROVIDERS["github"].claims(JOBS["github"], {"ref": "refs/tags/v1"})
+    assert claims["job_workflow_ref"].endswith("@refs/tags/v1")
+    assert (claims["ref_type"], claims["sub"]) == ("tag", "repo:acme/demo:ref:refs/tags/v1")
+    fields = PROVIDERS["gitlab"].check_fields(JOBS["gitlab"])
+    claims = PROVIDERS["gitlab"].claims(fields, {"ref": "v1", "ref_type": "tag"})
+    assert claims["ci_config_ref_uri"] == (
+        "gitlab.com/acme/tools/demo//.gitlab-ci.yml@refs/tags/v1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("github:acme/demo/release.yml", JOBS["github"]),
+        ("github:acme/demo/release.yml@pypi", {**JOBS["github"], "environment": "pypi"}),
+        (
+            "gitlab:acme/tools/demo/.gitlab-ci.yml",
+            {"repository": "acme/tools/demo", "workflow": ".gitlab-ci.yml"},
+        ),
+        (
+            "gitlab:acme/demo//ci/release.yml@pypi",
+            {"repository": "acme/demo", "workflow": "ci/release.yml", "environment": "pypi"},
+        ),
+        ("google:release@acme.example", JOBS["google"]),
+        ("buildkite:acme/demo", JOBS["buildkite"]),
+        ("circleci:{}/{}/{}".format(*JOBS["circleci"].values()), JOBS["circleci"]),
+        ("activestate:acme/demo/ada", JOBS["activestate"]),
+    ],
+)
+def test_a_publisher_is_described_by_a_text(text: str, fields: dict[str, str]) -> None:
+    provider = text.partition(":")[0]
+    assert parse_publisher(text) == (provider, fields)
+    assert format_publisher(provider, fields) == text
+
+
+def test_the_workflow_on_gitlab_can_be_left_out() -> None:
+    fields = {"repository": "acme/demo", "workflow": ".gitlab-ci.yml"}
+    assert parse_publisher("gitlab:acme/demo").fields == fields
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not a trusted publisher: use the form PROVIDER:OWNER"),
+        ("acme/demo/release.yml", "is not a trusted publisher"),
+        ("nobody:acme/demo", "Unknown identity provider 'nobody'"),
+        ("github:", "repository, workflow is missing"),
+        ("github:acme/demo", "workflow 'demo' for GitHub|repository 'acme' for GitHub"),
+        ("github:acme/demo/release", "Invalid workflow 'release'"),
+        ("github:acme/x/demo/release.yml", "Invalid repository 'acme/x/demo'"),
+        ("buildkite:acme", "pipeline is missing"),
+        ("circleci:a/b", "project_id, pipeline_definition_id is missing"),
+        ("github:" + "x" * 10_000, "Invalid trusted publisher"),
+    ],
+)
+def test_a_text_that_describes_no_publisher_is_rejected(text: str, message: str) -> None:
+    with pytest.raises(InvalidError, match=message):
+        parse_publisher(text)
