@@ -37,6 +37,10 @@ class RepositorySettings(TypedDict, total=False):
     """
     upstream_file_origins: Sequence[str]
     """Further origins from which the files of an upstream URL may come, besides its own origin."""
+    minted_token_seconds: float
+    """The seconds for which trusted publishing mints a token. Default: 900, as on PyPI."""
+    disabled_identity_providers: Sequence[str]
+    """The identity providers whose tokens trusted publishing rejects. Default: none."""
 
 
 # For each setting: its default (as `pytest --markers` shows it), its types, and the expected value
@@ -56,6 +60,12 @@ SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
         (),
         (list, tuple),
         "a list of origins, such as ['https://files.example.com']",
+    ),
+    "minted_token_seconds": (900.0, (int, float), "a number of seconds"),
+    "disabled_identity_providers": (
+        (),
+        (list, tuple),
+        "a list of identity providers, such as ['github']",
     ),
 }
 

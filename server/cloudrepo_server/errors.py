@@ -42,6 +42,14 @@ class UnauthenticatedError(CloudRepoServerError):
     """The credentials are missing, wrong, or not valid for this URL."""
 
 
+class TokenRequestError(CloudRepoServerError):
+    """An identity token cannot be exchanged for an upload token; `code` is PyPI's code for that."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ConflictError(CloudRepoServerError):
     """A name is already in use."""
 

@@ -9,12 +9,15 @@ TOKENS = "tokens/"
 SESSIONS = "sessions/"
 PROJECTS = "projects/"
 CLAIMS = "claims/"
+USED_IDENTITIES = "identities/"
 BLOBS = "blobs/"
 
-DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS)
+DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS, USED_IDENTITIES)
 """The folders of documents. In a shared store, each deleted document leaves a tombstone there."""
 PORTAL_KEY = "portal/key.json"
 """The document with the secret key of the portal's forms and cookies."""
+ISSUER_KEY = "trust/key.json"
+"""The document with the encrypted key that signs identity tokens."""
 
 _DIGEST_DIGITS = 32
 _CACHE_SIZE = 1024
@@ -51,6 +54,18 @@ def claim_key(repository_id: str, filename: str) -> str:
     # A digest, since some file systems ignore case, and all limit the length of a name.
     digest = hashlib.sha256(filename.encode()).hexdigest()
     return f"{claims_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
+
+
+def used_identities_of(repository_id: str) -> str:
+    """Return the folder of the identity tokens that were used for a repository."""
+    return f"{USED_IDENTITIES}{repository_id}/"
+
+
+def used_identity_key(repository_id: str, issuer: str, identifier: str) -> str:
+    """Return the key of the document that states that an identity token was used."""
+    # A digest, since a token may have any text as its identifier.
+    digest = hashlib.sha256(f"{issuer}\0{identifier}".encode(errors="surrogatepass")).hexdigest()
+    return f"{used_identities_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
 
 
 def blobs_of(repository_id: str) -> str:

@@ -41,6 +41,15 @@ MAX_STATED_REASON: Final = 1024
 MAX_REQUIRES_PYTHON: Final = 1024
 """The characters of `Requires-Python`, which every page of the project repeats."""
 
+MAX_PUBLISHERS: Final = 100
+"""The trusted publishers of a repository, which are stored in the repository's document."""
+MAX_IDENTITY_TOKEN: Final = 16 << 10
+"""The size of an identity token, and of the body of a request to exchange one."""
+MAX_CLAIMS: Final = 4 << 10
+"""The size of an identity token's claims as JSON. A request header must be able to hold them."""
+MAX_MINTED_SECONDS: Final = 21_600.0
+"""The longest lifetime of a minted token: PEP 807 allows six hours."""
+
 REMOTE_PAGE_BYTES: Final = 16 << 20
 """The size of an upstream's page of a project, as it is received and as it is decompressed."""
 REMOTE_PAGE_FILES: Final = 50_000

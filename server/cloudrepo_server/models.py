@@ -35,6 +35,8 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     upstream: tuple[str, ...] = ()
     upstream_strategy: str = "first-match"
     upstream_file_origins: tuple[str, ...] = ()
+    minted_token_seconds: float = 900.0
+    disabled_identity_providers: tuple[str, ...] = ()
 
 
 SETTINGS = tuple(
@@ -45,8 +47,22 @@ SETTINGS = tuple(
 """The name, type and default of each setting."""
 
 
+class TrustedPublisher(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job that may publish to a repository with an identity token of its provider."""
+
+    id: str
+    provider: str
+    fields: dict[str, str]
+    """What identifies the job, such as the source repository and the workflow."""
+    project: str | None = None
+    """The normalized name of the only project that it may publish, or None for all projects."""
+    pending: bool = False
+    """Whether the project did not exist yet when the publisher was last used."""
+    created: str
+
+
 class RepositoryDocument(RepositorySettings, frozen=True, kw_only=True):
-    """A repository and its settings."""
+    """A repository, its settings and its trusted publishers."""
 
     id: str
     """Unique for each repository, so a new repository with an old name is empty."""
@@ -54,6 +70,7 @@ class RepositoryDocument(RepositorySettings, frozen=True, kw_only=True):
     run: str | None = None
     """The pytest session that created it, if one did."""
     created: str
+    publishers: tuple[TrustedPublisher, ...] = ()
 
     @property
     def settings(self) -> dict[str, object]:
@@ -164,3 +181,16 @@ class TokenDocument(Document, frozen=True, kw_only=True):
     """A hash."""
     read_only: bool = False
     created: str
+    projects: tuple[str, ...] | None = None
+    """The normalized names of the only projects that it may publish, or None for all projects."""
+    publisher: str | None = None
+    """The trusted publisher that it was minted for. Such a token is valid for uploads only."""
+    expires: float | None = None
+    """The time from which it is not valid any more, in seconds since the epoch."""
+
+
+class UsedIdentityDocument(Document, frozen=True, kw_only=True):
+    """An identity token that was exchanged for an upload token, and cannot be used again."""
+
+    expires: float
+    """The time from which the identity token is rejected anyway, in seconds since the epoch."""

@@ -31,6 +31,10 @@ class TokenBearer(msgspec.Struct, frozen=True):
     name: str
     repository_id: str
     read_only: bool
+    projects: frozenset[str] | None = None
+    """The normalized names of the only projects that it may publish, or None for all projects."""
+    upload_only: bool = False
+    """Whether it may not read."""
 
 
 Principal = AdminUser | RepositoryUser | TokenBearer
@@ -78,12 +82,18 @@ class Access:
         """Return the bearer of this token.
 
         Raises:
-            UnauthenticatedError: the token is wrong or was revoked.
+            UnauthenticatedError: the token is wrong, was revoked or has expired.
         """
         document = await self._tokens.verify(token)
         if document is None:
-            raise UnauthenticatedError("The token is wrong or was revoked.")
-        return TokenBearer(f"token {document.id}", document.repository_id, document.read_only)
+            raise UnauthenticatedError("The token is wrong, was revoked or has expired.")
+        return TokenBearer(
+            document.publisher or f"token {document.id}",
+            document.repository_id,
+            document.read_only,
+            None if document.projects is None else frozenset(document.projects),
+            upload_only=document.publisher is not None,
+        )
 
     def require_repository_user(self, principal: Principal | None) -> RepositoryUser | TokenBearer:
         """Return the principal if it may use repositories.
@@ -113,6 +123,24 @@ class Access:
             raise ForbiddenError(f"The token is not valid for the repository {repository.name}.")
         if write and principal.read_only:
             raise ForbiddenError(f"{principal.name} is read only and may not publish.")
+        if not write and isinstance(principal, TokenBearer) and principal.upload_only:
+            raise ForbiddenError(
+                f"The token of {principal.name} is valid for uploads only, because trusted "
+                "publishing minted it."
+            )
+
+    def require_project(self, principal: RepositoryUser | TokenBearer, project: str) -> None:
+        """Check that the principal may publish a project, given by its normalized name.
+
+        Raises:
+            ForbiddenError: the principal is the bearer of a token for other projects.
+        """
+        if not isinstance(principal, TokenBearer) or principal.projects is None:
+            return
+        if project not in principal.projects:
+            raise ForbiddenError(
+                f"Invalid API Token: OIDC scoped token is not valid for project {project!r}"
+            )
 
     def require_user(self, principal: Principal | None) -> AdminUser | RepositoryUser:
         """Return the principal if it is a user.

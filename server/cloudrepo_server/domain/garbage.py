@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from cloudrepo_server.domain.sessions import Sessions
+from cloudrepo_server.domain.tokens import is_expired
+from cloudrepo_server.domain.used_identities import delete_expired_identities
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.keys import (
     BLOBS,
@@ -24,6 +26,7 @@ from cloudrepo_server.keys import (
     PROJECTS,
     REPOSITORIES,
     TOKENS,
+    USED_IDENTITIES,
     blobs_of,
     claims_of,
     project_key,
@@ -104,7 +107,7 @@ async def collect_garbage(
     # deleted.
     token_keys = [key async for key in _list_keys(storage, TOKENS)]
     stored_ids: set[str] = set()
-    for folder in (PROJECTS, BLOBS, CLAIMS):
+    for folder in (PROJECTS, BLOBS, CLAIMS, USED_IDENTITIES):
         stored_ids.update(await storage.list_folders(folder))
     try:
         names = await _repository_names(storage)
@@ -121,6 +124,7 @@ async def collect_garbage(
     unreadable: list[str] = []
     for repository_id in sorted(stored_ids & set(names)):
         await _delete_stale_claims(storage, repository_id, written_before=written_before)
+        await delete_expired_identities(storage, repository_id)
         try:
             orphaned += await _orphaned_blobs(storage, repository_id, written_before=written_before)
         except StorageError:
@@ -178,7 +182,7 @@ async def _delete_orphaned_tokens(
             token = await storage.read_uncached(key, TokenDocument)
         except StorageError:
             continue
-        if token is not None and token.repository_id not in repository_ids:
+        if token is not None and (token.repository_id not in repository_ids or is_expired(token)):
             await storage.change(key, TokenDocument, lambda _: None)
             deleted += 1
     return deleted

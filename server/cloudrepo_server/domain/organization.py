@@ -9,9 +9,12 @@ import msgspec
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
+from cloudrepo_server.domain.identity_issuer import IdentityIssuer
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.sessions import Sessions
+from cloudrepo_server.domain.token_minting import TokenMint
 from cloudrepo_server.domain.tokens import Tokens
+from cloudrepo_server.domain.trusted_publishers import TrustedPublishers
 from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.domain.users import Users
 from cloudrepo_server.errors import (
@@ -23,7 +26,7 @@ from cloudrepo_server.errors import (
     StorageError,
 )
 from cloudrepo_server.keys import REPOSITORIES, USERS, repository_key
-from cloudrepo_server.limits import Limits
+from cloudrepo_server.limits import MAX_MINTED_SECONDS, Limits
 from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.timestamps import now
@@ -36,7 +39,7 @@ _MAX_RECENT = 1024
 # The rule that CloudRepo's own client checks.
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 
-Setting = bool | str | int | tuple[str, ...] | None
+Setting = bool | str | float | tuple[str, ...] | None
 
 
 class Organization:
@@ -59,6 +62,9 @@ class Organization:
             self.users, self.tokens, admin_username=admin_username, admin_password=admin_password
         )
         self.sessions = Sessions(storage)
+        self.issuer = IdentityIssuer(storage, self.access.admin_digest)
+        self.publishers = TrustedPublishers(storage)
+        self.mint = TokenMint(storage, self.tokens, self.issuer, self.publishers)
         self.upstreams = Upstreams(self.find)
         self.testkit = TestkitRegistry(shared=storage.shared)
         self._storage = storage
@@ -254,3 +260,13 @@ class Organization:
         if document.max_file_size is not None and document.max_file_size < 0:
             raise InvalidError("max_file_size must be 0 or more bytes, or null for no limit.")
         await self.upstreams.check(document)
+        if not 0 <= document.minted_token_seconds <= MAX_MINTED_SECONDS:
+            raise InvalidError(
+                f"minted_token_seconds must be a number from 0 to {MAX_MINTED_SECONDS:g}."
+            )
+        if document.disabled_identity_providers:
+            # Imported here because few repositories have this setting.
+            from cloudrepo_server.specs.identity_providers.table import get_provider
+
+            for provider in document.disabled_identity_providers:
+                get_provider(provider)

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from time import time
 
 from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
 from cloudrepo_server.keys import TOKENS, token_key
@@ -26,9 +27,23 @@ class Tokens:
         self._documents = documents
 
     async def create(
-        self, repository: RepositoryDocument, *, read_only: bool = False
+        self,
+        repository: RepositoryDocument,
+        *,
+        read_only: bool = False,
+        projects: tuple[str, ...] | None = None,
+        publisher: str | None = None,
+        expires: float | None = None,
     ) -> tuple[TokenDocument, str]:
-        """Create a token; return its document and the token itself, which is not stored."""
+        """Create a token; return its document and the token itself, which is not stored.
+
+        Args:
+            repository: the repository for which the token is valid.
+            read_only: whether the token may not publish.
+            projects: the only projects that it may publish; by default any project.
+            publisher: the trusted publisher that it is minted for, if it is.
+            expires: the time from which it is not valid any more, in seconds since the epoch.
+        """
         secret = secrets.token_urlsafe(32)
         document = TokenDocument(
             id=secrets.token_hex(8),
@@ -37,6 +52,9 @@ class Tokens:
             secret=_hash(secret),
             read_only=read_only,
             created=now(),
+            projects=projects,
+            publisher=publisher,
+            expires=expires,
         )
         await self._documents.change(token_key(document.id), TokenDocument, lambda _: document)
         return document, f"{TOKEN_PREFIX}{document.id}.{secret}"
@@ -65,6 +83,17 @@ class Tokens:
             if not await self._documents.delete_damaged(token_key(token_id), TokenDocument):
                 raise
 
+    async def delete_expired(self) -> int:
+        """Delete expired tokens; return how many there were.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+        expired = [each for each in await self.all() if is_expired(each)]
+        for each in expired:
+            await self._documents.change(token_key(each.id), TokenDocument, lambda _: None)
+        return len(expired)
+
     def prefetch(self, password: str) -> None:
         """Start reading the document of a token in the background, if the password is a token."""
         token_id, _ = _split(password)
@@ -83,7 +112,12 @@ class Tokens:
             return None
         if document is None or not hmac.compare_digest(_hash(secret), document.secret):
             return None
-        return document
+        return None if is_expired(document) else document
+
+
+def is_expired(token: TokenDocument) -> bool:
+    """Return whether a token is not valid any more."""
+    return token.expires is not None and token.expires <= time()
 
 
 def _split(token: str) -> tuple[str, str]:

@@ -87,6 +87,8 @@ class Impersonation:
     prefixes: tuple[UrlPrefix, ...]
     allowed_hosts: frozenset[str]
     indexes: tuple[IndexUrls, ...] = ()
+    job: str | None = field(default=None, repr=False)
+    """The token of the CI job whose programs use the impersonation, if they run in one."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
@@ -141,6 +143,7 @@ class Impersonations:
         urls: Sequence[str],
         allow: Sequence[str],
         indexes: Sequence[IndexUrls] = (),
+        job: str | None = None,
     ) -> Impersonation:
         """Create and return an impersonation of a repository.
 
@@ -150,6 +153,7 @@ class Impersonations:
             urls: the URLs under which the repository is served.
             allow: the real hosts to which connections are allowed.
             indexes: the indexes all of whose URLs are impersonated.
+            job: the token of the CI job whose programs use the impersonation, if they run in one.
 
         Raises:
             InvalidError: a URL is not an http or https URL, or a host is not a host name.
@@ -163,6 +167,7 @@ class Impersonations:
             ),
             frozenset(_parse_host(host) for host in allow),
             tuple(indexes),
+            job,
         )
         self._by_id[impersonation.id] = impersonation
         return impersonation

@@ -38,6 +38,7 @@ from cloudrepo_server.web.ops.access_log import log_rejections
 from cloudrepo_server.web.ops.exchange import Observer, observe_requests
 from cloudrepo_server.web.ops.health import Health
 from cloudrepo_server.web.portal import HOME, Portal
+from cloudrepo_server.web.trust.handler import TrustHandler
 
 # Monitoring must work even while the server rejects other requests as too many.
 _MONITORING = ("/healthz", "/readyz", "/metrics")
@@ -81,7 +82,8 @@ def create_application(
     )
 
     # Every request passes through these, outermost first.
-    impersonated = ImpersonationHandler(organization, handle_private, handle_public)
+    trust = TrustHandler(organization)
+    impersonated = ImpersonationHandler(organization, handle_private, handle_public, trust)
     middlewares: list[Middleware | None] = [
         create_request_state(behind_proxy=behind_proxy),
         observe_requests(observers) if observers else None,
@@ -108,6 +110,7 @@ def create_application(
     # A client that sends `Expect: 100-continue` is asked for the body only after authentication.
     router.add_route("*", PRIVATE + "{below:.*}", handle_private, expect_handler=delay_continue)
     router.add_route("*", PUBLIC + "{below:.*}", handle_public, expect_handler=delay_continue)
+    router.add_routes(trust.routes())
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
     portal = Portal(organization)

@@ -16,8 +16,13 @@ from cloudrepo_server.models import (
 REPOSITORY = b"""{"revision": "r1", "earlier": ["r0"], "id": "0123456789abcdef", "name": "demo",
     "overwrite_protection": true, "public": false, "dialect": "pypi", "max_file_size": 10,
     "upstream": ["other"], "upstream_strategy": "best-version",
-    "upstream_file_origins": ["https://files.example.com"], "run": "a-run",
-    "created": "2026-01-31T12:00:00.000000Z"}"""
+    "upstream_file_origins": ["https://files.example.com"], "minted_token_seconds": 60.0,
+    "disabled_identity_providers": ["gitlab"], "run": "a-run",
+    "created": "2026-01-31T12:00:00.000000Z", "publishers": [{"id": "0123456789abcdef",
+    "provider": "github", "fields": {"repository": "acme/demo", "workflow": "release.yml"},
+    "project": "demo", "pending": true, "created": "2026-01-31T12:00:00.000000Z"}]}"""
+REPOSITORY_OF_0_1 = b"""{"revision": "r1", "id": "0123456789abcdef", "name": "demo",
+    "overwrite_protection": true, "created": "2026-01-31T12:00:00.000000Z"}"""
 PROJECT = b"""{"revision": "r1", "earlier": [], "name": "demo", "files": {"demo-1.0.tar.gz": {
     "filename": "demo-1.0.tar.gz", "version": "1.0", "size": 3, "sha256": "abc",
     "blob": "blobs/0123456789abcdef/1", "upload_time": "2026-01-31T12:00:00.000000Z",
@@ -28,6 +33,10 @@ USER = b"""{"revision": "r1", "earlier": [], "email": "user@example.com",
     "passphrase": "sha256$00", "read_only": true, "run": null,
     "created": "2026-01-31T12:00:00.000000Z"}"""
 TOKEN = b"""{"revision": "r1", "earlier": [], "id": "0123456789abcdef", "repository": "demo",
+    "repository_id": "fedcba9876543210", "secret": "00", "read_only": false,
+    "created": "2026-01-31T12:00:00.000000Z", "projects": ["demo"],
+    "publisher": "github:acme/demo/release.yml", "expires": 1769860800.5}"""
+TOKEN_OF_0_1 = b"""{"revision": "r1", "id": "0123456789abcdef", "repository": "demo",
     "repository_id": "fedcba9876543210", "secret": "00", "read_only": false,
     "created": "2026-01-31T12:00:00.000000Z"}"""
 
@@ -43,9 +52,18 @@ def test_a_repository_is_readable_and_written_with_the_same_fields() -> None:
         "upstream": ("other",),
         "upstream_strategy": "best-version",
         "upstream_file_origins": ("https://files.example.com",),
+        "minted_token_seconds": 60.0,
+        "disabled_identity_providers": ("gitlab",),
     }
     assert document.settings.keys() == {setting.name for setting in SETTINGS}
     assert msgspec.json.decode(msgspec.json.encode(document)) == msgspec.json.decode(REPOSITORY)
+
+
+def test_documents_without_the_fields_of_trusted_publishing_are_readable() -> None:
+    repository = msgspec.json.decode(REPOSITORY_OF_0_1, type=RepositoryDocument)
+    assert (repository.publishers, repository.minted_token_seconds) == ((), 900.0)
+    token = msgspec.json.decode(TOKEN_OF_0_1, type=TokenDocument)
+    assert (token.projects, token.publisher, token.expires) == (None, None, None)
 
 
 def test_a_project_is_readable_and_written_with_the_same_fields() -> None:

@@ -115,19 +115,6 @@ def test_a_post_without_a_repository_is_405(server: Server, index: Index) -> Non
     assert server.request("POST", "/repositories/", auth=index.auth).status_code == 405
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/_/oidc/audience"),
-        ("POST", "/_/oidc/mint-token"),
-        ("POST", "/_/oidc/burn-token"),
-        ("GET", "/.well-known/pytp?discover=%2Frepositories%2Fdemo"),
-    ],
-)
-def test_trusted_publishing_is_404(server: Server, method: str, path: str) -> None:
-    assert server.request(method, path, data=b"{}").status_code == 404
-
-
 def test_a_path_is_decoded_once(index: Index) -> None:
     archive = wheel(version="1.0+local.1", filename="demo-1.0+local.1-py3-none-any.whl")
     index.publish(archive)

@@ -43,10 +43,13 @@ def modules_of_a_started_server() -> list[str]:
     [
         "cloudrepo_server.clients",
         "cloudrepo_server.domain.garbage",
+        "cloudrepo_server.specs.identity_providers.table",
         "cloudrepo_server.storage.connect",
         "cloudrepo_server.storage.shared",
+        "cryptography",
         "h11",
         "jinja2",
+        "jwt",
         "psutil",
         "trustme",
         "zipfile",

@@ -11,6 +11,7 @@ from cloudrepo_server.testkit.impersonation import IndexUrls
 from cloudrepo_server.web.admin.schema_types import (
     Email,
     Passphrase,
+    ProviderName,
     RepositoryName,
     Run,
     Status,
@@ -109,8 +110,39 @@ class NewImpersonation(Body, kw_only=True):
     """The URLs to serve a repository under, and the real hosts that stay reachable.
 
     All URLs of the `indexes` are impersonated: uploads, simple API, JSON API, integrity API, files.
+    `job` is the `request_token` of a CI job, if the clients run in one.
     """
 
     urls: list[str] = []
     allow: list[str] = []
     indexes: list[IndexUrls] = []
+    job: str | None = None
+
+
+class NewPublisher(Body, kw_only=True):
+    """A trusted publisher: the provider of its identity, and the fields that identify its job.
+
+    Without a project it may publish every project.
+    """
+
+    provider: ProviderName
+    fields: dict[str, str]
+    project: str | None = None
+
+
+class NewJob(Body, kw_only=True):
+    """A CI job: the provider of its identity, and its claims.
+
+    The claims may have the fields of a trusted publisher, such as `repository` and `workflow`.
+    """
+
+    provider: ProviderName
+    claims: dict[str, Any]
+
+
+class NewIdentityToken(NewJob, kw_only=True):
+    """An identity token of a CI job: its audience, and the seconds when it expires and is valid."""
+
+    audience: str = "pypi"
+    expires_in: float | None = None
+    valid_in: float = 0.0

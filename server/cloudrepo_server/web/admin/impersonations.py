@@ -41,6 +41,7 @@ class ImpersonationApi:
             urls=body.urls,
             allow=body.allow,
             indexes=body.indexes,
+            job=body.job,
         )
         _, port = self._proxy.address
         url_host = f"[{host}]" if ":" in host else host

@@ -1,13 +1,19 @@
 """The JSON bodies of the admin API's responses; the OpenAPI schemas are generated from them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import hide_password
-from cloudrepo_server.models import File, ProjectDocument, TokenDocument, UserDocument
+from cloudrepo_server.models import (
+    File,
+    ProjectDocument,
+    TokenDocument,
+    TrustedPublisher,
+    UserDocument,
+)
 from cloudrepo_server.specs.simple_api import file_path
 from cloudrepo_server.web.admin.schema_types import Time, with_settings
 
@@ -131,13 +137,20 @@ class UsersResponse(msgspec.Struct):
 
 
 class TokenResponse(msgspec.Struct, kw_only=True):
-    """A token; `token`, the secret itself, is present only if it was created by this request."""
+    """A token; `token`, the secret itself, is present only if it was created by this request.
+
+    Trusted publishing minted it if it has a publisher. It may publish only its projects, if it has
+    any, and expires at a time in seconds since the epoch.
+    """
 
     id: str
     repository: str
     read_only: bool
     created: Time
     token: str | UnsetType = UNSET
+    projects: tuple[str, ...] | None
+    publisher: str | None
+    expires: float | None
 
     @classmethod
     def of(cls, document: TokenDocument, token: str | None = None) -> "TokenResponse":
@@ -148,6 +161,9 @@ class TokenResponse(msgspec.Struct, kw_only=True):
             read_only=document.read_only,
             created=document.created,
             token=UNSET if token is None else token,
+            projects=document.projects,
+            publisher=document.publisher,
+            expires=document.expires,
         )
 
 
@@ -206,6 +222,59 @@ class ImpersonationResponse(msgspec.Struct):
     id: str
     proxy: str
     ca: str | None
+
+
+class PublisherResponse(msgspec.Struct, kw_only=True):
+    """A trusted publisher. It is pending until its project exists and it was used.
+
+    Without a project it may publish every project.
+    """
+
+    id: str
+    provider: str
+    fields: dict[str, str]
+    project: str | None
+    pending: bool
+    created: Time
+
+    @classmethod
+    def of(cls, publisher: TrustedPublisher) -> "PublisherResponse":
+        """Return the response for a trusted publisher."""
+        return cls(
+            id=publisher.id,
+            provider=publisher.provider,
+            fields=publisher.fields,
+            project=publisher.project,
+            pending=publisher.pending,
+            created=publisher.created,
+        )
+
+
+class PublishersResponse(msgspec.Struct):
+    """All trusted publishers of a repository, oldest first."""
+
+    publishers: list[PublisherResponse]
+
+
+class JobResponse(msgspec.Struct, kw_only=True):
+    """The identity of a CI job.
+
+    Its programs request identity tokens at `request_url`, with the bearer token `request_token`.
+    `tokens` has an identity token for each audience of an index.
+    """
+
+    provider: str
+    issuer: str
+    claims: dict[str, Any]
+    request_url: str
+    request_token: str
+    tokens: dict[str, str]
+
+
+class IdentityTokenResponse(msgspec.Struct):
+    """An identity token."""
+
+    token: str
 
 
 class SnippetResponse(msgspec.Struct):

@@ -17,6 +17,7 @@ from cloudrepo_server.web.admin.journal import COUNT, JournalApi
 from cloudrepo_server.web.admin.openapi import Operation, openapi_document
 from cloudrepo_server.web.admin.repositories import RepositoryApi
 from cloudrepo_server.web.admin.sweep import SweepApi
+from cloudrepo_server.web.admin.trust import TrustApi
 from cloudrepo_server.web.admin.users import TokenApi, UserApi
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.impersonation.proxy import Proxy
@@ -180,6 +181,7 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             status=_NO_CONTENT,
             rejections=_CONFLICT,
         ),
+        *_trust_operations(TrustApi(organization), repository),
         Operation("GET", "/api/users", users.list_users, r.UsersResponse),
         Operation(
             "POST",
@@ -211,5 +213,38 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             SweepApi(organization).sweep,
             StaleRunsReport,
             body=b.Sweep,
+        ),
+    ]
+
+
+def _trust_operations(trust: TrustApi, repository: str) -> list[Operation]:
+    publishers = repository + "/publishers"
+    return [
+        Operation("GET", publishers, trust.list_publishers, r.PublishersResponse),
+        Operation(
+            "POST",
+            publishers,
+            trust.create_publisher,
+            r.PublisherResponse,
+            body=b.NewPublisher,
+            status=_CREATED,
+            rejections=_CONFLICT,
+        ),
+        Operation("DELETE", publishers + "/{id}", trust.delete_publisher, status=_NO_CONTENT),
+        Operation(
+            "POST",
+            repository + "/jobs",
+            trust.create_job,
+            r.JobResponse,
+            body=b.NewJob,
+            status=_CREATED,
+        ),
+        Operation(
+            "POST",
+            repository + "/identity-tokens",
+            trust.create_identity_token,
+            r.IdentityTokenResponse,
+            body=b.NewIdentityToken,
+            status=_CREATED,
         ),
     ]

@@ -14,6 +14,7 @@ from cloudrepo_server.domain.upstream import STRATEGIES
 from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.specs.identity_providers import NAMES
 
 RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
 Email = Annotated[str, Meta(extra_json_schema={"pattern": f"^{EMAIL}$", "maxLength": MAX_EMAIL})]
@@ -22,6 +23,7 @@ Passphrase = Annotated[
 ]
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+ProviderName = Annotated[str, Meta(extra_json_schema={"enum": list(NAMES)})]
 Run = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]

@@ -46,17 +46,17 @@ async def body_chunks(request: web.Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def read_bytes(request: web.Request) -> bytes:
+async def read_bytes(request: web.Request, *, limit: int = MAX_BODY) -> bytes:
     """Return the whole body.
 
     Raises:
-        TooLargeError: the body is larger than `MAX_BODY`.
+        TooLargeError: the body is larger than the limit.
     """
     body = bytearray()
     async for chunk in body_chunks(request):
         body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLargeError(f"The request body is larger than {MAX_BODY} bytes.")
+        if len(body) > limit:
+            raise TooLargeError(f"The request body is larger than {limit} bytes.")
     return bytes(body)
 
 

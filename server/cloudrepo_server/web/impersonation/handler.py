@@ -16,6 +16,7 @@ from cloudrepo_server.web.impersonation.pypi_json import (
     project_json_response,
 )
 from cloudrepo_server.web.impersonation.tunnel import Tunnel, tunnel_of
+from cloudrepo_server.web.trust.handler import TrustHandler
 
 
 class ImpersonationHandler(msgspec.Struct, frozen=True):
@@ -24,6 +25,7 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
     organization: Organization
     handle_private: Handler
     handle_public: Handler
+    trust: TrustHandler
 
     async def handle(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
         """Return the response of the repository that is served under the request's URL.
@@ -35,12 +37,13 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         impersonation = tunnel.impersonation
         origin = tunnel.scheme, tunnel.host, tunnel.port
         path = request.rel_url.raw_path
-        if not self.organization.testkit.impersonations.is_active(impersonation):
-            raise ForbiddenError(f"The impersonation of {tunnel.host} was deleted.")
+        self._check_host(request, tunnel)
         state = state_of(request)
         state.impersonating_repository_id = impersonation.repository_id
-        if not impersonation.covers(*origin):
-            raise self._blocked(request, tunnel)
+        base = URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port)
+        trust_response = await self.trust.handle_impersonated(request, impersonation, base)
+        if trust_response is not None:
+            return trust_response
         if request.method in READS and impersonation.allows_anonymous_reads(*origin):
             if "Authorization" not in request.headers:
                 state.principal = TokenBearer("", impersonation.repository_id, read_only=True)
@@ -49,7 +52,6 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
                 repository = await self.organization.repository(impersonation.repository)
                 if repository.document.id != impersonation.repository_id:
                     raise RepositoryNotFoundError(impersonation.repository)
-                base = URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port)
                 return await project_json_response(repository, *project, origin=str(base))
         for prefix, handle in ((PRIVATE, self.handle_private), (PUBLIC, self.handle_public)):
             repository_path = f"{prefix}/{impersonation.repository}"
@@ -62,6 +64,13 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
             )
         state.impersonated_path = f"{PRIVATE}/{impersonation.repository}{relative}"
         return await self.handle_private(request)
+
+    def _check_host(self, request: web.Request, tunnel: Tunnel) -> None:
+        impersonation = tunnel.impersonation
+        if not self.organization.testkit.impersonations.is_active(impersonation):
+            raise ForbiddenError(f"The impersonation of {tunnel.host} was deleted.")
+        if not impersonation.covers(tunnel.scheme, tunnel.host, tunnel.port):
+            raise self._blocked(request, tunnel)
 
     def _blocked(self, request: web.Request, tunnel: Tunnel) -> ForbiddenError:
         url = f"{tunnel.scheme}://{tunnel.host}{request.rel_url.raw_path}"

@@ -101,6 +101,7 @@ class Index:
         if upload is None:
             return web.Response()
         try:
+            self._organization.access.require_project(principal, upload.project)
             if not faults:
                 # The project is known only now, so match the faults that are for one project.
                 project = state_of(request).details.project

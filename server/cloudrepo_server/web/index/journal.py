@@ -1,7 +1,8 @@
 """The middleware that writes the journal.
 
 The journal has one entry for each GET, HEAD or POST request with a valid path to an existing
-repository. Other requests leave no entry, and neither do those whose client disconnected early.
+repository, and for each request of trusted publishing that is for an existing repository. Other
+requests leave no entry, and neither do those whose client disconnected early.
 """
 
 from time import monotonic
@@ -26,33 +27,53 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
 
     @web.middleware
     async def journal(request: web.Request, handler: Handler) -> web.StreamResponse:
-        state = state_of(request)
-        path, repository = resolved(state)
-        entry = Entry(
-            method=request.method,
-            path=path.path,
-            user_agent=_printable(request.headers.get("User-Agent", "")),
-        )
-        state.details = entry
-        if repository is not None:
-            testkit.record(repository.document.id, entry)
-        try:
-            response = await handler(request)
-        except ConnectionError as error:
-            if isinstance(error, ConnectionResetByFaultError):
-                entry.status = entry.status or 0
-                entry.reason = str(error)[:JOURNAL_TEXT]
-            state.connection_lost = True
-            raise
-        finally:
-            if repository is not None:
-                testkit.settle(repository.document.id, entry, anonymous=entry.user is None)
-        if response.prepared:
-            # The entry has the time of the status line. Sending the streamed body took longer.
-            entry.seconds = monotonic() - state.started
-        return response
+        path, repository = resolved(state_of(request))
+        repository_id = None if repository is None else repository.document.id
+        return await record_request(testkit, repository_id, path.path, request, handler)
 
     return journal
+
+
+async def record_request(
+    testkit: TestkitRegistry,
+    repository_id: str | None,
+    path: str,
+    request: web.Request,
+    handler: Handler,
+) -> web.StreamResponse:
+    """Handle a request, and add it to the journal of a repository.
+
+    Args:
+        testkit: the journals.
+        repository_id: the repository, or None if the request is for no repository.
+        path: the path that the entry shows.
+        request: the request.
+        handler: returns the response.
+    """
+    state = state_of(request)
+    entry = Entry(
+        method=request.method,
+        path=path,
+        user_agent=_printable(request.headers.get("User-Agent", "")),
+    )
+    state.details = entry
+    if repository_id is not None:
+        testkit.record(repository_id, entry)
+    try:
+        response = await handler(request)
+    except ConnectionError as error:
+        if isinstance(error, ConnectionResetByFaultError):
+            entry.status = entry.status or 0
+            entry.reason = str(error)[:JOURNAL_TEXT]
+        state.connection_lost = True
+        raise
+    finally:
+        if repository_id is not None:
+            testkit.settle(repository_id, entry, anonymous=entry.user is None)
+    if response.prepared:
+        # The entry has the time of the status line. Sending the streamed body took longer.
+        entry.seconds = monotonic() - state.started
+    return response
 
 
 async def complete_journal_entry(request: web.Request, response: web.StreamResponse) -> None:

@@ -27,6 +27,8 @@ class Upload(msgspec.Struct):
 
     file: StagedFile
     metadata: DeclaredMetadata
+    project: str
+    """The normalized name of the project that the form states."""
     _repository: Repository
     _publish_called: bool = False
 
@@ -87,7 +89,7 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
             raise InvalidError("The form has no file: add a part named content.")
         details.filename = form.file.filename
         details.project = canonicalize_name(metadata.name or "")
-        upload = Upload(form.file, metadata, repository)
+        upload = Upload(form.file, metadata, details.project, repository)
         return upload
     finally:
         if form.file is not None and upload is None:

@@ -1,0 +1,1 @@
+"""Trusted publishing: discovery, audience, token minting, and the provider of identity tokens."""

@@ -1,0 +1,56 @@
+"""Discovery of trusted publishing: does an upload URL support it, and where (PEP 807)?"""
+
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.web.http.paths import PRIVATE
+from cloudrepo_server.web.http.responses import json_response
+
+DISCOVERY = "/.well-known/pytp"
+OIDC = "/_/oidc/"
+"""The beginning of the paths of audience and token minting, as on PyPI."""
+OIDC_OF_REPOSITORY = OIDC + "repositories/"
+"""The beginning of those paths on a host with several repositories; the name follows."""
+
+
+def discovery_response(origin: str, base: str) -> web.Response:
+    """Return the URLs of the endpoints.
+
+    Args:
+        origin: the scheme, host and port of the upload URL.
+        base: the path of the endpoints, with a slash at its end.
+    """
+    return json_response(
+        {
+            "audience-endpoint": f"{origin}{base}audience",
+            "token-mint-endpoint": f"{origin}{base}mint-token",
+        }
+    )
+
+
+def upload_path_of(request: web.Request) -> str:
+    """Return the path of the upload URL that a request asks about.
+
+    Raises:
+        NotFoundError: the request does not ask about an upload URL.
+    """
+    path = request.query.get("discover")
+    if path is None:
+        raise NotFoundError(
+            f"No upload URL is given: add its path, as in {DISCOVERY}?discover=/legacy/."
+        )
+    return path
+
+
+def repository_of(upload_path: str) -> str:
+    """Return the name of the repository whose upload URL has this path on the server's own host.
+
+    Raises:
+        NotFoundError: no repository has such a URL.
+    """
+    base, _, name = upload_path.rstrip("/").rpartition("/")
+    if base != PRIVATE or not name:
+        raise NotFoundError(f"No upload URL of this server has the path {upload_path[:200]}.")
+    return unquote(name)
