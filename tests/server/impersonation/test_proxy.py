@@ -51,6 +51,15 @@ def client(published: Index) -> ProxyClient:
     return ProxyClient.of(published, PYPI, SECURE_PYPI, allow=("localhost", "127.0.0.1"))
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as unused:
+        unused.bind(("localhost", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
 def paths(index: Index) -> list[str]:
     return [entry["path"] for entry in index.journal()]
 
@@ -370,6 +379,29 @@ def test_a_host_without_a_certificate_is_blocked_and_listed(
         ("CONNECT", f"{name}:443"),
         ("GET", f"http://{name}/simple/"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431, "The head of the request is longer than"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 400, "This is not a request to a proxy"),
+        (request(GET_DEMO), 407, "The credentials for the proxy are wrong"),
+        (request(GET_DEMO, {"Proxy-Authorization": basic("a", "b")}), 407, "The credentials"),
+        (None, 502, "Cannot connect to localhost, port "),
+    ],
+)
+def test_the_proxy_says_why_it_rejects_a_request(
+    client: ProxyClient, free_port: int, head: bytes | None, status: int, reason: str
+) -> None:
+    with client.connect() as connection:
+        connection.send(head or client.request(f"CONNECT localhost:{free_port} HTTP/1.1"))
+        response = connection.read_response()
+        assert response.status == status
+        assert response.reason.startswith(reason)
+        challenge = {"Proxy-Authenticate": 'Basic realm="cloudrepo"'} if status == 407 else {}
+        assert response.headers == {"Content-Length": "0", "Connection": "close", **challenge}
+        assert connection.closed_by_server()
 
 
 @pytest.mark.parametrize(

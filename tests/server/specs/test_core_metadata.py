@@ -19,10 +19,15 @@ def test_the_fields_are_those_that_packaging_reads() -> None:
         + b"Summary: A demo\nAuthor: J\xc3\xb6rg\nAuthor-email: a@example.com\nKeywords: a,b\n"
         + b"Classifier: One\nClassifier: Two\nRequires-Dist: x>1\nRequires-Dist: y; extra == 'z'\n"
         + b"Provides-Extra: z\nProject-URL: Home, https://example.com\nRequires-Python: >=3.9\n"
+        + b"Maintainer: Ann\nMaintainer-email: b@example.com\nHome-page: https://example.com\n"
+        + b"Download-URL: https://example.com/x\nRequires-External: C\nDynamic: Version\n"
+        + b"License-File: LICENSE\nLicense-File: NOTICE\n"
         + b"License-Expression: MIT\nLicense: line\n  more\nX-Other: ignored\nunknown: y\n"
         + b"Description-Content-Type: text/markdown\n\n# Title\n\nName: not a header\n"
     )
-    assert read_core_metadata(metadata) == parse_email(metadata)[0]
+    expected = parse_email(metadata)[0]
+    assert len(expected) == 23
+    assert read_core_metadata(metadata) == expected
 
 
 @pytest.mark.parametrize(

@@ -47,28 +47,38 @@ def test_every_dialect_differs_from_modern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "status", "words"),
+    ("dialect", "status", "text"),
     [
-        ("modern", 409, "File already exists: demo-1.0-py3-none-any.whl"),
-        ("cloudrepo", 409, "File already exists: demo-1.0-py3-none-any.whl"),
-        ("pypi", 400, "File already exists ('demo-1.0-py3-none-any.whl', with blake2_256 hash"),
-        ("devpi", 409, "already exists in non-volatile index"),
-        ("pypiserver", 409, "already exists!"),
-        ("gitlab", 400, "already been taken"),
-        ("nexus", 400, "updating asset"),
-        ("artifactory", 403, "overwrite artifact"),
+        ("modern", 409, "File already exists: {file} (overwrite protection is on)"),
+        ("cloudrepo", 409, "File already exists: {file} (overwrite protection is on)"),
+        ("pypi", 400, "File already exists ('{file}', with blake2_256 hash '{digest}')."),
+        ("devpi", 409, "{file} already exists in non-volatile index"),
+        ("pypiserver", 409, "Package '{file}' already exists!"),
+        ("gitlab", 400, "Validation failed: File name has already been taken"),
+        ("nexus", 400, "Repository does not allow updating assets: {name}"),
+        (
+            "artifactory",
+            403,
+            (
+                "Not enough permissions to delete/overwrite artifact '{name}:{file}' "
+                "(user '{user}' needs DELETE permission)."
+            ),
+        ),
     ],
 )
 def test_a_rejected_overwrite_gets_the_status_and_text_of_the_dialect(
-    server: Server, dialect: str, status: int, words: str
+    server: Server, dialect: str, status: int, text: str
 ) -> None:
     index = server.repository(dialect=dialect, overwrite_protection=True)
     first = wheel()
     index.publish(first)
     response = index.upload(wheel(module="x = 2\n"))
     assert response.status_code == status
-    assert words in response.json()["error"]
-    assert (words in response.reason) == DIALECTS[dialect].exists_in_reason
+    expected = text.format(
+        file=first.filename, digest=first.blake2_256, name=index.name, user=index.username
+    )
+    assert response.json()["error"] == expected
+    assert (response.reason == expected) == DIALECTS[dialect].exists_in_reason
     assert index.get(f"/demo/{first.filename}").content == first.data
 
 

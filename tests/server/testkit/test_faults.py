@@ -10,11 +10,13 @@ import pytest
 import requests
 
 from tests.support.archives import wheel
-from tests.support.index import Index
+from tests.support.index import Index, Server
+from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 ARCHIVE = wheel("demo", "1.0")
 FILE = f"/demo/{ARCHIVE.filename}"
+RESETS = ("before", "during", "after")
 
 
 def install(index: Index, **fault: object) -> str:
@@ -61,6 +63,8 @@ def test_the_option_times_limits_firings_and_the_option_every_counts_matches(
         ({"path": "/demo/*.whl"}, FILE, True),
         ({"path": "demo/*.whl"}, FILE, True),
         ({"path": "/demo/*.whl"}, "/demo/", False),
+        ({"path": "/"}, "/", True),
+        ({"path": "/"}, "/demo/", False),
         ({"project": "Demo"}, "/simple/demo/", True),
         ({"project": "other"}, "/demo/", False),
     ],
@@ -105,6 +109,17 @@ def test_a_fault_can_match_the_project_of_an_upload(index: Index) -> None:
     assert index.get("/demo/").status_code == 500
     index.api_json("DELETE", "/faults")
     assert index.get("/demo/").status_code == 404
+
+
+@pytest.mark.parametrize("project", [None, "demo"])
+@pytest.mark.parametrize(("path", "status"), [("/", 418), ("", 418), ("/demo/*", 200)])
+def test_the_path_of_an_upload_is_the_root(
+    index: Index, path: str, status: int, project: str | None
+) -> None:
+    condition = {} if project is None else {"project": project}
+    install(index, kind="status", status=418, path=path, **condition)
+
+    assert index.upload(ARCHIVE).status_code == status
 
 
 def test_an_upload_is_counted_as_one_match(index: Index) -> None:
@@ -159,10 +174,19 @@ def test_a_truncated_file_ends_early(published: Index) -> None:
 
 
 def test_a_slow_download_is_complete(published: Index) -> None:
-    install(published, kind="drip", bytes_per_second=100_000)
+    install(published, kind="drip", bytes_per_second=10_000)
 
     assert published.get(FILE).content == ARCHIVE.data
     assert firings(published) == [1]
+    # Nothing but the fault takes this long, and no load makes it faster.
+    assert published.journal()[-1]["seconds"] >= len(ARCHIVE.data) / 10_000
+
+
+def test_latency_delays_the_response(published: Index) -> None:
+    install(published, kind="latency", seconds=0.2)
+
+    assert published.get(FILE).content == ARCHIVE.data
+    assert published.journal()[-1]["seconds"] >= 0.2
 
 
 def test_a_corrupt_file_has_the_right_length(published: Index) -> None:
@@ -211,6 +235,27 @@ def test_a_stale_page_shows_the_files_that_existed_when_the_fault_was_installed(
     assert ">later<" not in published.html("/")
     assert len(published.files()) == 2
     assert ">later<" in published.html("/")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "truncate", "keep": 10}, *({"kind": "reset", "when": when} for when in RESETS)],
+)
+def test_the_access_log_lists_a_broken_response_as_one_that_was_not_sent(
+    start_server: StartServer, fault: dict[str, object]
+) -> None:
+    process = start_server("--log-format", "text")
+    index = Server(process).repository()
+    index.publish(ARCHIVE)
+    install(index, **fault)
+
+    with contextlib.suppress(requests.RequestException):
+        index.get(FILE)
+
+    wait_until(lambda: f"/demo/{ARCHIVE.filename} " in process.log, "the download in the log")
+    (line,) = [line for line in process.log.splitlines() if f"/{ARCHIVE.filename} " in line]
+    assert "status=499" in line
+    index.server.close()
 
 
 def test_an_upload_is_stored_although_the_client_receives_an_error(index: Index) -> None:
