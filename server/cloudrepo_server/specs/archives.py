@@ -14,7 +14,8 @@ from typing import IO
 from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.limits import Limits
+from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION, Limits
+from cloudrepo_server.specs.bounded_zip import BoundedZip, TooManyMembersError
 from cloudrepo_server.specs.core_metadata import read_identity
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, quote, same_version
 
@@ -34,9 +35,8 @@ _METADATA_VERSIONS = frozenset(
 )
 # Since 2.2 an sdist lists the fields that a build may change (PEP 643).
 _RELIABLE_SDIST = (2, 2)
-_END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
-_END_OF_ZIP64_DIRECTORY = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR = struct.Struct("<4sLQL")
+# A wheel has exactly one such folder; comparing its name with the file name takes a while.
+_MAX_DIST_INFO = 16
 _DIST_INFO = ".dist-info"
 
 
@@ -70,6 +70,12 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
                 "a wheel has exactly one."
             )
         folders = {info.filename.partition("/")[0] for info in wheel.infolist()}
+        dist_infos = sorted(each for each in folders if each.lower().endswith(_DIST_INFO))
+        if len(dist_infos) > _MAX_DIST_INFO:
+            raise InvalidError(
+                f"{name.filename} has {len(dist_infos)} .dist-info folders; a wheel has exactly "
+                "one."
+            )
         metadata = _read_member(name, wheel, found[0], limit)
     fields = read_identity(metadata)
     version = fields.get("version", "")
@@ -79,8 +85,8 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
         )
     if not same_version(version, name.version):
         raise InvalidError(f"{name.filename} contains the metadata of version {quote(version)}.")
-    for folder in sorted(folders):
-        if folder.lower().endswith(_DIST_INFO) and not _is_dist_info_of(name, folder):
+    for folder in dist_infos:
+        if not _is_dist_info_of(name, folder):
             raise InvalidError(
                 f"{name.filename} contains {quote(folder)}, a folder of another project or "
                 "version: rebuild the wheel instead of renaming it."
@@ -98,6 +104,9 @@ def _is_dist_info_of(name: DistributionName, folder: str) -> bool:
     # Old wheels contain names and versions that are not normalized, so each hyphen may separate
     # them.
     stem = folder[: -len(_DIST_INFO)]
+    if len(stem) > MAX_PROJECT_NAME + MAX_VERSION:
+        # The work grows with the square of the length.
+        return False
     return any(
         canonicalize_name(stem[:at]) == name.project
         and same_version(stem[at + 1 :].replace("_", "-"), name.version)
@@ -159,6 +168,9 @@ class _BoundedGzip(gzip.GzipFile):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._check_position(offset)
+        if whence == io.SEEK_SET and offset < self.tell():
+            # The size of a member is negative. The same members would be read again and again.
+            raise tarfile.ReadError("a member begins before the end of the previous one")
         return super().seek(offset, whence)
 
     def _check_position(self, position: int) -> None:
@@ -182,44 +194,17 @@ def _is_pkg_info(path: str) -> bool:
     return bool(folder) and file == "PKG-INFO"
 
 
-def _open_zip(name: DistributionName, archive: IO[bytes]) -> zipfile.ZipFile:
-    _check_directory(name, archive)
-    return zipfile.ZipFile(archive)
-
-
-def _check_directory(name: DistributionName, archive: IO[bytes]) -> None:
-    # zipfile creates an object for each member, and an archive may declare millions.
-    size = archive.seek(0, 2)
-    archive.seek(max(0, size - _END_OF_DIRECTORY.size - 65535))
-    tail = archive.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < _END_OF_DIRECTORY.size:
-        raise zipfile.BadZipFile("File is not a zip file")
-    _, _, _, _, members, directory, _, _ = _END_OF_DIRECTORY.unpack_from(tail, at)
-    if tail[at - _LOCATOR.size : at].startswith(b"PK\x06\x07"):
-        # If an archive has zip64 fields, zipfile ignores the others.
-        members, directory = _read_zip64_directory(archive, tail[at - _LOCATOR.size : at])
-    if members > MAX_MEMBERS or directory > MAX_DIRECTORY:
-        raise InvalidError(
-            f"{name.filename} has too many members, or too long names: the limits are "
-            f"{MAX_MEMBERS} members and {MAX_DIRECTORY} bytes for their list."
-        )
-
-
-def _read_zip64_directory(archive: IO[bytes], locator: bytes) -> tuple[int, int]:
-    _, _, at, _ = _LOCATOR.unpack(locator)
-    archive.seek(at)
-    _, _, _, _, _, _, _, members, directory, _ = _END_OF_ZIP64_DIRECTORY.unpack(
-        archive.read(_END_OF_ZIP64_DIRECTORY.size)
-    )
-    return members, directory
+def _open_zip(name: DistributionName, archive: IO[bytes]) -> BoundedZip:
+    try:
+        return BoundedZip(archive, max_members=MAX_MEMBERS, max_directory=MAX_DIRECTORY)
+    except TooManyMembersError:
+        raise InvalidError(f"{name.filename} has too many members.") from None
 
 
 def _read_member(
-    name: DistributionName, archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int
+    name: DistributionName, archive: BoundedZip, info: zipfile.ZipInfo, limit: int
 ) -> bytes:
-    with archive.open(info) as member:
-        data = member.read(limit + 1)
+    data = archive.read_at_most(info, limit + 1)
     if len(data) > limit:
         raise InvalidError(f"{name.filename} has metadata larger than {limit} bytes.")
     return data

@@ -90,6 +90,12 @@ def metadata_of(size: int) -> Archive:
     return wheel(metadata=core_metadata("demo", "1.0") + b"\n" + bytes(size))
 
 
+def compressed_metadata_of(compression: int, size: int) -> Archive:
+    """Return a wheel whose metadata are compressed in a way whose output `zipfile` never bounds."""
+    files = {"demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0") + b"\n" + bytes(size)}
+    return Archive(wheel().filename, zipped(files, compression=compression))
+
+
 def pkg_info_of(size: int) -> Archive:
     return sdist(metadata=core_metadata("demo", "1.0") + b"\n" + bytes(size))
 
@@ -111,6 +117,10 @@ def sparse_member(size: int) -> Archive:
 
 BOMBS = {
     "METADATA of 100 MiB": lambda: metadata_of(100 * MEBIBYTE),
+    "METADATA of 100 MiB in bzip2": lambda: compressed_metadata_of(
+        zipfile.ZIP_BZIP2, 100 * MEBIBYTE
+    ),
+    "METADATA of 100 MiB in LZMA": lambda: compressed_metadata_of(zipfile.ZIP_LZMA, 100 * MEBIBYTE),
     "PKG-INFO of 100 MiB": lambda: pkg_info_of(100 * MEBIBYTE),
     "120,000 members of a zip": lambda: many_members(120_000),
     "120,000 members of a tar": lambda: many_tar_members(120_000),

@@ -147,6 +147,9 @@ def end_of_directory(members: int, size: int) -> bytes:
     return struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, members, members, size, 0, 0)
 
 
+LOCATOR = bytes(20)
+
+
 def end_of_zip64_directory(members: int, size: int) -> bytes:
     record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, members, members, size, 0)
     return record + struct.pack("<4sLQL", b"PK\x06\x07", 0, size, 1)
@@ -162,6 +165,20 @@ def zip64_record_beyond_the_file() -> bytes:
 
 def large_metadata() -> bytes:
     return zipped({"demo-1.0.dist-info/METADATA": METADATA + b"a" * 64 * MEBIBYTE})
+
+
+def wrong_checksum_of(compression: int) -> bytes:
+    data = bytearray(zipped({"demo-1.0.dist-info/METADATA": METADATA}, compression=compression))
+    data[data.index(b"PK\x01\x02") + 16] ^= 1
+    return bytes(data)
+
+
+def wrong_checksum_of_bzip2() -> bytes:
+    return wrong_checksum_of(zipfile.ZIP_BZIP2)
+
+
+def wrong_checksum_of_lzma() -> bytes:
+    return wrong_checksum_of(zipfile.ZIP_LZMA)
 
 
 def unknown_compression() -> bytes:
@@ -191,10 +208,61 @@ HOSTILE: dict[Callable[[], bytes], DistributionName] = {
             unknown_compression,
             encrypted_member,
             wrong_checksum,
+            wrong_checksum_of_bzip2,
+            wrong_checksum_of_lzma,
         ),
         WHEEL,
     ),
 }
+
+
+def negative_size(header: bytes, size: int) -> bytes:
+    """Return a tar header with a negative size, which tarfile reads in base 256."""
+    changed = bytearray(header)
+    changed[124:136] = (256**12 - size).to_bytes(12, "big")
+    changed[148:156] = b" " * 8
+    changed[148:156] = b"%06o\x00 " % sum(changed)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("behind", [0, 32 * MEBIBYTE])
+def test_a_tar_whose_members_never_end_is_rejected(behind: int) -> None:
+    empty = tar_header(tarfile.REGTYPE, 0)
+    data = gzipped(
+        tar_header(tarfile.REGTYPE, behind), bytes(behind), empty, negative_size(empty, 512)
+    )
+    with pytest.raises(InvalidError, match="begins before the end of the previous one"):
+        read_archive(SDIST, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("folders", [1, 1000])
+def test_dist_info_folders_with_many_hyphens_take_little_time(folders: int) -> None:
+    hyphens = 30_000 if folders == 1 else 400
+    files = {f"demo{'-' * (hyphens + number)}x-1.0.dist-info/x": b"" for number in range(folders)}
+    data = zipped({"demo_x-1.0.dist-info/METADATA": core_metadata("demo-x", "1.0"), **files})
+    with pytest.raises(InvalidError, match=r"another project or version|a wheel has exactly one"):
+        read_archive(parse_filename("demo_x-1.0-py3-none-any.whl"), io.BytesIO(data))
+
+
+def lying_end_of_directory(entries: bytes) -> bytes:
+    return entries + end_of_directory(1, len(entries))
+
+
+def lying_zip64_directory(entries: bytes) -> bytes:
+    # Older Pythons read the record before the locator, newer ones that at the stated position.
+    small = end_of_zip64_directory(1, len(directory_entry()))[: -len(LOCATOR)]
+    real = end_of_zip64_directory(1, len(entries))[: -len(LOCATOR)]
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+    return small + entries + real + locator + end_of_directory(1, len(directory_entry()))
+
+
+@pytest.mark.parametrize("make", [lying_end_of_directory, lying_zip64_directory])
+def test_the_members_of_a_zip_are_counted_whatever_it_declares(
+    make: Callable[[bytes], bytes],
+) -> None:
+    entries = directory_entry() * (archives.MAX_MEMBERS + 1)
+    with pytest.raises(InvalidError, match="too many members"):
+        read_archive(WHEEL, io.BytesIO(make(entries)))
 
 
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
