@@ -60,7 +60,7 @@ class RepositoryApi:
         Args:
             paths: the files.
             upload_time: the upload time that the index shows, with a time zone; a string must be
-                in ISO 8601. By default the present time.
+                in ISO 8601. By default the current time.
 
         Raises:
             ServerError: the server rejected a file. The files before it were added.

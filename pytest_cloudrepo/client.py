@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.settings import RepositorySettings
 
 COMMAND_TIMEOUT = 120.0
-# A repository's name has at most 32 characters: this many from the name of the test, a hyphen, and
-# two hexadecimal digits for each random byte.
+# A repository's name has at most 32 characters: this many of the test's name, a hyphen, and two
+# hexadecimal digits for each random byte.
 NAME_STEM_LENGTH = 21
 RANDOM_BYTES = 5
 

@@ -59,7 +59,7 @@ class ResolverOptions:
     universal: bool = False
     """Whether to resolve for all platforms and Python versions."""
     python_platform: str | None = None
-    """The platform to resolve for; by default the present one."""
+    """The platform to resolve for; by default the current one."""
     required_environments: tuple[str, ...] | None = None
     """The environments, as markers, that the solution must support."""
 

@@ -1,7 +1,7 @@
 """The build backend (PEP 517) of generated projects, which builds without network access.
 
-Generated projects and their sdists contain a copy of this file. Sdists are built by any Python from
-3.7 on, so this module only uses those parts of the standard library that Python 3.7 has.
+Generated projects and their sdists contain a copy of this file. Any Python from 3.7 on can build
+the sdists, so this module uses only what the standard library of Python 3.7 has.
 """
 
 from __future__ import annotations

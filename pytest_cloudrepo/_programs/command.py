@@ -46,7 +46,7 @@ def run(
         arguments: the program and its arguments. A program name without a folder is looked up
             on the PATH of `environ`.
         environ: the complete environment of the program.
-        cwd: the program's working directory. By default the present one.
+        cwd: the program's working directory. By default the current one.
         timeout: the seconds after which the program and all its descendants are stopped.
         check: whether to raise an exception if the exit status is not 0.
         secrets: texts to mask in the result and in errors, also in encoded form. The secrets of

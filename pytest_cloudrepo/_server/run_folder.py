@@ -140,7 +140,7 @@ class RunFolder:
 
         It is unknown for the sessions of another machine or container, whose process ids have no
         meaning here. The folder may be in a shared /tmp, where other users can create folders with
-        such names, so only this user's own folders and regular files count.
+        such names. So only this user's own folders and regular files count.
         """
         import psutil  # only sessions that use the server need it
 

@@ -2,6 +2,7 @@
 
 A new command is a module with `add_arguments` and `run`, and one row of `COMMANDS`. A command
 imports what it needs when it runs, so that the parser and other commands do not wait for it.
+The other modules of this folder are helpers of the commands.
 """
 
 import argparse

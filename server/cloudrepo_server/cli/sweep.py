@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs-older-than",
         type=arguments.age,
         metavar="AGE",
-        help="delete the repositories and users of pytest sessions that created or changed no "
-        "repository and no user for this long, such as 90m, 12h or 2d; must be longer than any "
-        "session takes (required with --url)",
+        help="also delete the repositories and users of pytest sessions of this age, such as 90m, "
+        "12h or 2d (required with --url). The age counts from the session's last change to a "
+        "repository or user; it must be longer than any session takes.",
     )
     parser.add_argument(
         "--older-than",

@@ -102,7 +102,7 @@ class IsolatedHome:
 
     @property
     def empty_files(self) -> tuple[Path, ...]:
-        """The empty files to create in those folders."""
+        """The empty files to create in these folders, after the folders."""
         return (
             # uv reads this file instead of the machine's /etc/uv/uv.toml.
             self.folder / "etc" / "uv" / "uv.toml",

@@ -92,7 +92,7 @@ class Sessions:
         await self._delete(_digest(identifier))
 
     async def delete_expired(self) -> int:
-        """Delete expired and damaged sessions; return how many expired ones there were.
+        """Delete expired and damaged sessions; return the number of expired sessions.
 
         Raises:
             StorageError: the store did not respond.

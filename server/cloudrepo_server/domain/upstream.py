@@ -86,19 +86,24 @@ def hide_password(upstream: str) -> str:
 
 
 def check_loop(repository: RepositoryDocument, via: tuple[str, ...]) -> None:
-    """Check that a request is not one that this repository itself sent to its upstream.
+    """Check that this repository did not cause the request itself, through its upstreams.
 
     Args:
         repository: the repository that received the request.
         via: the ids of the repositories that the request passed on its way here.
 
     Raises:
-        UpstreamLoopError: this repository sent it, or it passed too many repositories.
+        UpstreamLoopError: this repository caused it, or it passed too many repositories.
     """
-    if repository.id in via or len(via) >= MAX_HOPS:
+    if repository.id in via:
         raise UpstreamLoopError(
             f"The upstream setting of {repository.name} leads back to {repository.name}: "
-            "remove the upstream whose URL is one of this repository."
+            "remove the upstream whose URL leads to this repository."
+        )
+    if len(via) >= MAX_HOPS:
+        raise UpstreamLoopError(
+            f"The request passed {MAX_HOPS} repositories on its way to {repository.name}: "
+            "use fewer repositories in a row as upstreams."
         )
 
 
@@ -113,8 +118,8 @@ class Upstreams:
         """Check the upstream settings of a repository.
 
         Raises:
-            InvalidError: the strategy is unknown, an upstream does not exist or has an invalid URL,
-                or the repository is its own upstream, directly or through other repositories.
+            InvalidError: the strategy is unknown, or an upstream does not exist, has an invalid
+                URL, or leads back to the repository.
         """
         if document.upstream_strategy not in STRATEGIES:
             raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")

@@ -44,7 +44,7 @@ class Users:
 
         Args:
             email: the e-mail address, which is the user name.
-            passphrase: the passphrase; without one it is generated.
+            passphrase: the passphrase; None means that a passphrase is generated.
             read_only: whether the user may only read.
             run: the pytest session that creates the user, if one does.
 

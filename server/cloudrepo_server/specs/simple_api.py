@@ -8,7 +8,6 @@ from html import escape
 from urllib.parse import quote
 
 import msgspec
-from packaging.version import InvalidVersion, Version
 
 from cloudrepo_server.models import ListedFile, Project
 from cloudrepo_server.specs.dialect import (
@@ -20,6 +19,7 @@ from cloudrepo_server.specs.dialect import (
     Dialect,
 )
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
+from cloudrepo_server.specs.versions import sort_versions
 
 HTML = "text/html"
 HTML_V1 = "application/vnd.pypi.simple.v1+html"
@@ -94,11 +94,6 @@ def project_json(
     return msgspec.json.encode(page)
 
 
-def sort_versions(versions: Iterable[str]) -> list[str]:
-    """Return the versions in ascending order; those that are not valid (PEP 440) come first."""
-    return sorted(versions, key=_version_key)
-
-
 def file_path(base: str, project: str, filename: str) -> str:
     """Return the percent-encoded path of a file's URL."""
     return _project_folder(base, project) + quote(filename)
@@ -118,13 +113,6 @@ def _project_path(base: str, name: str) -> str:
 
 def _project_folder(base: str, project: str) -> str:
     return _project_path(base, project) + "/"
-
-
-def _version_key(version: str) -> tuple[bool, Version | str]:
-    try:
-        return (True, Version(version))
-    except InvalidVersion:
-        return (False, version)
 
 
 def _html_document(title: str, body: str, *, head: str = "") -> str:

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-# How long to wait for an earlier read before a fresh one is started beside it.
+# The seconds to wait for an earlier read before a fresh read starts in parallel.
 _WAIT_FOR_EARLIER_READ = 0.1
 
 _fresh_since: ContextVar[float] = ContextVar("fresh_since")

@@ -181,5 +181,17 @@ class TestOtherIndex:
         for _ in range(10):
             last = server.repository(upstream=[last.index_url])
 
-        assert last.get("/demo/").status_code == 508
+        response = last.get("/demo/")
+
+        assert response.status_code == 508
+        assert "more than 8 repositories" in response.json()["error"]
         assert len(base.journal()) == 0
+
+    def test_a_request_that_passed_too_many_repositories_gets_no_error_about_a_loop(
+        self, base: Index
+    ) -> None:
+        response = base.get("/demo/", X_CloudRepo_Via="a b c d e f g h")
+
+        assert response.status_code == 508
+        assert "passed 8 repositories" in response.json()["error"]
+        assert "leads back" not in response.json()["error"]

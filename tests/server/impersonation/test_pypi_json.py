@@ -77,6 +77,31 @@ def test_the_info_is_the_core_metadata_of_the_latest_version(published: Index) -
     assert (found["last_serial"], found["vulnerabilities"]) == (0, [])
 
 
+@pytest.mark.parametrize(
+    ("versions", "yanked", "latest"),
+    [
+        (["1.0", "1.10", "1.9"], [], "1.10"),
+        (["1.0", "2.0rc1"], [], "1.0"),
+        (["1.0", "2.0"], ["2.0"], "1.0"),
+        (["1.0rc1", "2.0rc1"], [], "2.0rc1"),
+        (["1.0", "2.0"], ["1.0", "2.0"], "2.0"),
+    ],
+)
+def test_the_latest_version_is_the_version_that_installers_choose(
+    index: Index, versions: list[str], yanked: list[str], latest: str
+) -> None:
+    wheels = {version: wheel("demo", version) for version in versions}
+    index.publish(*wheels.values())
+    for version in yanked:
+        index.api_json("PATCH", f"/files/{wheels[version].filename}", {"yanked": True})
+
+    found = document(index, "/pypi/demo/json")
+
+    assert found["info"]["version"] == latest
+    assert sorted(found["releases"]) == sorted(versions)
+    assert [file["filename"] for file in found["urls"]] == [wheels[latest].filename]
+
+
 def test_each_version_lists_its_files(published: Index) -> None:
     found = document(published, "/pypi/demo/json")
 
@@ -127,7 +152,7 @@ def test_a_url_of_the_document_can_be_downloaded(published: Index) -> None:
 
 def test_a_version_is_yanked_if_all_of_its_files_are(published: Index) -> None:
     def yanked() -> tuple[object, ...]:
-        found = document(published, "/pypi/demo/json")
+        found = document(published, "/pypi/demo/1.10/json")
         info = found["info"]
         files = [(file["yanked"], file["yanked_reason"]) for file in found["urls"]]
         return info["yanked"], info["yanked_reason"], files

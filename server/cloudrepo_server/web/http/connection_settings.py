@@ -19,7 +19,7 @@ async def connection_settings(
 ) -> Connection:
     """Return a user's connection settings, with a placeholder for the passphrase.
 
-    Without `email`, they are those of the first user who may publish, or else of the first user.
+    Without `email`, the user is the first one who may publish, or else the first one.
 
     Raises:
         InvalidError: the Host header is not valid.

@@ -12,7 +12,8 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.specs.simple_api import file_path, sort_versions
+from cloudrepo_server.specs.simple_api import file_path
+from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.http.paths import PRIVATE
 from cloudrepo_server.web.http.responses import json_response
 
@@ -48,7 +49,7 @@ async def project_json_response(
     Args:
         repository: the repository that has the project.
         name: the name of the project.
-        version: a version; None means the latest one, with the list of all releases.
+        version: a version; None means the latest version, with the list of all releases.
         origin: the scheme, host and port with which the URLs of files begin.
 
     Raises:
@@ -62,7 +63,7 @@ async def project_json_response(
         raise NotFoundError(
             f"The project {name} has no version {version} in the repository {repository.name}."
         )
-    selected = version or sort_versions(versions)[-1]
+    selected = version or latest_version(project) or ""
     base = f"{origin}{PRIVATE}/{repository.name}"
     releases = {
         number: [_file(file, file_path(base, project.name, file.filename)) for file in files]

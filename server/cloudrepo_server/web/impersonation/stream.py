@@ -31,8 +31,8 @@ class Stream(msgspec.Struct, frozen=True):
     async def finish(self) -> None:
         """Close the connection after the peer received everything, or stalled.
 
-        What the peer still sends is read: closing a socket with unread data resets the connection,
-        and the peer could lose the end of the response.
+        First reads what the peer still sends. Closing a socket with unread data would reset the
+        connection, and the peer could lose the end of the response.
 
         Raises:
             TimeoutError: the peer stalled; the connection is still open.

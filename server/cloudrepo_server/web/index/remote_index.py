@@ -1,7 +1,8 @@
 """Other indexes as upstreams: reads their project pages and forwards their files.
 
-An upstream is not trusted. Its pages are parsed into a bounded type (`specs/remote_page.py`), and
-its URLs and redirects lead only to its own origin or to those that the repository's setting names.
+An upstream is not trusted. Its pages are parsed into a bounded type (`specs/remote_page.py`). Its
+URLs and redirects may lead only to its own origin, and to those in the setting
+`upstream_file_origins`.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from cloudrepo_server.web.http.streamed_response import StreamedResponse
 from cloudrepo_server.web.index.bounded_body import read_bounded
 
 _ACCEPT = f"{JSON_V1}, {HTML_V1};q=0.2, {HTML};q=0.01"
-# The repositories of servers like this one that a request passed, so that loops are found.
+# The ids of the repositories that a request passed on its way, so that loops are found.
 _VIA = "X-CloudRepo-Via"
 _LOOP_DETECTED = 508
 _CONNECT_SECONDS = 10.0
@@ -275,7 +276,8 @@ def _unavailable(url: URL) -> UpstreamError:
 def _wrong_status(status: int) -> UpstreamError:
     if status == _LOOP_DETECTED:
         return UpstreamLoopError(
-            "The upstream leads back to a repository that the request passed already."
+            "The upstream leads back to a repository that the request passed already, or the "
+            f"request passed more than {MAX_HOPS} repositories."
         )
     return UpstreamError(f"The upstream responded with status {status}.")
 

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import BusyError
 from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.portal.readme_process import ReadmeProcess, Rendered
-from cloudrepo_server.web.portal.releases import latest_version
 
 _MAX_CHARACTERS = 256 << 10
 _MAX_SUMMARY = 2048

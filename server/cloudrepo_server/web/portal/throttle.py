@@ -3,7 +3,7 @@
 There are two limits. A client whose attempts fail must wait, longer after each failure. Attempts
 during the wait are rejected. Attempts for one user name that come from many clients take turns: an
 attempt is delayed, but its password is still checked. A browser that has signed in before counts as
-a client of its own and needs no turn, so the failures of other clients never affect it.
+a client of its own, and needs no turn. So the failures of other clients never affect it.
 """
 
 import hashlib

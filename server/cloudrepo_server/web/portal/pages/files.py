@@ -61,7 +61,7 @@ async def show_delete(request: PortalRequest) -> web.Response:
 
 
 async def delete(request: PortalRequest) -> web.Response:
-    """Delete a file at once."""
+    """Delete a file, without a further confirmation."""
     repository, project, file = await _find(request)
     await repository.delete(file.filename)
     request.add_notice(f"{file.filename} was deleted.")

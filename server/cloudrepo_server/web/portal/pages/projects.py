@@ -7,6 +7,7 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import STATUSES, Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -15,7 +16,6 @@ from cloudrepo_server.web.portal.releases import (
     files_newest_first,
     group_by_release,
     last_upload_time,
-    latest_version,
 )
 
 _PROJECT = REPOSITORY + "/projects/{project}"

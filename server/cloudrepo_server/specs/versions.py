@@ -1,0 +1,39 @@
+"""The order of versions (PEP 440), and the latest version of a project."""
+
+from collections.abc import Iterable
+
+from packaging.version import InvalidVersion, Version
+
+from cloudrepo_server.models import ProjectDocument
+
+
+def sort_versions(versions: Iterable[str]) -> list[str]:
+    """Return the versions in ascending order; those that are not valid (PEP 440) come first."""
+    return sorted(versions, key=_sort_key)
+
+
+def latest_version(project: ProjectDocument) -> str | None:
+    """Return the version that an installer chooses if no version is requested.
+
+    That is the newest final release that is not yanked. If there is none, it is the newest
+    pre-release, and after that the newest yanked release.
+    """
+    files = project.files.values()
+    not_yanked = {file.version for file in files if file.version and file.yanked is None}
+    final = {version for version in not_yanked if not _is_prerelease(version)}
+    candidates = final or not_yanked or {file.version for file in files if file.version}
+    return sort_versions(candidates)[-1] if candidates else None
+
+
+def _sort_key(version: str) -> tuple[bool, Version | str]:
+    try:
+        return (True, Version(version))
+    except InvalidVersion:
+        return (False, version)
+
+
+def _is_prerelease(version: str) -> bool:
+    try:
+        return Version(version).is_prerelease
+    except InvalidVersion:
+        return False
