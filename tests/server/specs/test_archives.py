@@ -272,6 +272,12 @@ def test_a_hostile_archive_is_rejected(make: Callable[[], bytes]) -> None:
         read_archive(name, io.BytesIO(make()))
 
 
+@pytest.mark.parametrize("content", [b"", b"not a zip file", wheel().data[:-1], b"PK\x05\x06"])
+def test_a_file_that_is_no_zip_archive_is_rejected(content: bytes) -> None:
+    with pytest.raises(InvalidError, match="is not a readable archive: 'File is not a zip file'"):
+        read_archive(WHEEL, io.BytesIO(content))
+
+
 @pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_DIRECTORY"])
 @pytest.mark.parametrize("zip64", [True, False])
 def test_a_zip_with_too_many_members_is_rejected_before_they_are_read(

@@ -122,6 +122,19 @@ def test_the_path_of_an_upload_is_the_root(
     assert index.upload(ARCHIVE).status_code == status
 
 
+@pytest.mark.parametrize("condition", [{}, {"project": "demo"}], ids=["any", "of a project"])
+def test_an_upload_that_a_fault_rejects_leaves_no_blobs(
+    index: Index, condition: dict[str, str]
+) -> None:
+    before = index.server.blobs()
+    install(index, kind="status", status=500, **condition)
+
+    # Larger than the part of a file that stays in memory.
+    assert index.upload(wheel("demo", "1.0", padding=1 << 20)).status_code == 500
+
+    assert index.server.wait_until_only_blobs(before)
+
+
 def test_an_upload_is_counted_as_one_match(index: Index) -> None:
     install(index, kind="status", status=500, every=2)
 
