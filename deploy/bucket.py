@@ -15,7 +15,7 @@ EXISTS = 409
 
 def main(name: str) -> None:
     """Create the bucket, unless it already exists."""
-    # A presigned PUT of the empty path creates the bucket itself.
+    # A presigned PUT request for the empty path creates the bucket.
     url = obstore.sign(S3Store(name), "PUT", "", timedelta(seconds=2 * SECONDS))
     deadline = time.monotonic() + SECONDS
     while True:

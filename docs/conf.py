@@ -33,6 +33,8 @@ html_show_copyright = False
 # A smaller font for code, whose lines have up to 100 characters.
 _SMALL = {"code-font-size": "var(--font-size--small--3)"}
 html_theme_options = {"light_css_variables": _SMALL}
+# No dashes: help texts contain options such as --data.
+smartquotes_action = "qe"
 # In docstrings, `single backticks` mean code, as in Markdown.
 default_role = "code"
 

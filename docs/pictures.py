@@ -1,6 +1,6 @@
-"""Make the picture of a failure report that the README shows: `python docs/pictures.py`.
+"""Draw the picture of a failure report in the README: `python docs/pictures.py`.
 
-It runs the test below with pytest, and draws what the terminal shows as an SVG file.
+The script runs the test below with pytest, and writes what the terminal shows to an SVG file.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ import pytest
 def test_release_can_be_repeated(cloudrepo, cloudrepo_package):
     sdist = cloudrepo_package("demo", "1.0", sdist=True)
     cloudrepo.run("twine", "upload", sdist)
-    status = cloudrepo.run("twine", "upload", sdist, check=False).returncode
+    again = cloudrepo.run("twine", "upload", sdist, check=False)
+    status = again.returncode
     assert status == 0
 """
-COLUMNS = 100
+# Few columns, so that the text is legible on a phone. Longer lines are wrapped, as in a terminal.
+COLUMNS = 68
 
 CHARACTER_WIDTH = 8.4
 LINE_HEIGHT = 19
@@ -59,10 +61,14 @@ def terminal_text() -> str:
 
 def svg(text: str) -> str:
     """Return a picture of a terminal that shows this text with ANSI colours."""
-    lines = list(map(_coloured, text.rstrip("\n").split("\n")))
-    columns = max(len(line) for line in lines)
-    width = round(2 * MARGIN + columns * CHARACTER_WIDTH)
-    height = TITLE_BAR + MARGIN + len(lines) * LINE_HEIGHT
+    groups, row = [], 0
+    for line in map(_coloured, text.rstrip("\n").split("\n")):
+        wrapped = [line[start : start + COLUMNS] for start in range(0, len(line), COLUMNS)] or [[]]
+        shown = "".join(_row(row + number, part) for number, part in enumerate(wrapped))
+        groups.append(f"<g>{shown}</g>")
+        row += len(wrapped)
+    width = round(2 * MARGIN + COLUMNS * CHARACTER_WIDTH)
+    height = TITLE_BAR + MARGIN + row * LINE_HEIGHT
     dots = "".join(
         f'<circle cx="{MARGIN + 20 * number}" cy="18" r="6" fill="{colour}"/>'
         for number, colour in enumerate(["#f2777a", "#ffcc66", "#99cc99"])
@@ -77,7 +83,6 @@ def svg(text: str) -> str:
         "'DejaVu Sans Mono', monospace; white-space: pre }</style>"
     )
     window = f'<rect width="{width}" height="{height}" rx="10" fill="{BACKGROUND}"/>'
-    groups = [_line(number, line) for number, line in enumerate(lines)]
     return "\n".join([head, title, style, window, dots, *groups, "</svg>\n"])
 
 
@@ -114,7 +119,7 @@ def _coloured(line: str) -> list[tuple[str, str]]:
     return characters
 
 
-def _line(number: int, characters: list[tuple[str, str]]) -> str:
+def _row(number: int, characters: list[tuple[str, str]]) -> str:
     baseline = TITLE_BAR + (number + 1) * LINE_HEIGHT
     column, parts = 0, []
     for style, group in groupby(characters, key=lambda character: character[1]):
@@ -124,7 +129,7 @@ def _line(number: int, characters: list[tuple[str, str]]) -> str:
         length = f'textLength="{len(text) * CHARACTER_WIDTH:.1f}"'
         parts.append(f"<text {place} {length}{style}>{escape(text, quote=False)}</text>")
         column += len(text)
-    return f"<g>{''.join(parts)}</g>"
+    return "".join(parts)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _behaviour(dialect: Dialect) -> dict[str, str]:
         "JSON pages": dialect.json_version or "no",
         "digests on pages": _yes_or_no(dialect.shows_hashes),
         "properties on pages": "all" if shows_all else ", ".join(attributes) or "none",
-        "accepts any file": _yes_or_no(dialect.accepts_any_file),
+        "files of any type": _yes_or_no(dialect.accepts_any_file),
     }
 
 

@@ -24,12 +24,12 @@ class RepositoryUser:
 
     @property
     def username(self) -> str:
-        """The user name for tools such as pip and twine: the e-mail address."""
+        """The user name for tools such as pip and twine, which is the e-mail address."""
         return self.email
 
     @property
     def password(self) -> Secret:
-        """The password for tools such as pip and twine: the passphrase."""
+        """The password for tools such as pip and twine, which is the passphrase."""
         return self.passphrase
 
 
@@ -51,7 +51,7 @@ class Token:
 
     @property
     def password(self) -> Secret:
-        """The password for tools such as pip and twine: the token."""
+        """The password for tools such as pip and twine, which is the token."""
         return self.token
 
 

@@ -36,9 +36,9 @@ class ReleaseDetails(TypedDict, total=False):
     summary: str
     """A description of one line."""
     wheel: bool
-    """Whether the release has a wheel. Default: True."""
+    """Whether the release has a wheel. The default is True."""
     sdist: bool
-    """Whether the release has an sdist. Default: False."""
+    """Whether the release has an sdist. The default is False."""
     tags: Sequence[str]
     """Compatibility tags; the release has one wheel for each of them."""
     build_tag: str | None

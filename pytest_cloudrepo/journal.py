@@ -46,7 +46,7 @@ class Request:
 
     @property
     def refused(self) -> bool:
-        """Whether the request was rejected: its status code is 400 or higher."""
+        """Whether the request was rejected, with a status code of 400 or higher."""
         return self.status >= HTTPStatus.BAD_REQUEST
 
     def __repr__(self) -> str:

@@ -66,7 +66,7 @@ class Repository(RepositoryApi):
 
     @property
     def password(self) -> Secret:
-        """The user's passphrase, or the token, as a `Secret`: its `repr` is `'***'`."""
+        """The user's passphrase, or the token. Its `repr` is `'***'`."""
         return self.user.password
 
     @property
@@ -76,7 +76,7 @@ class Repository(RepositoryApi):
 
     @property
     def index_url(self) -> Secret:
-        """The URL with percent-encoded credentials, as a `Secret`: its `repr` is `'***'`."""
+        """The URL with percent-encoded credentials. Its `repr` is `'***'`."""
         return Secret(self.connection.index_url)
 
     def upload(self, *paths: str | Path, check: bool = True) -> CommandResult:

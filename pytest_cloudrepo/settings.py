@@ -21,17 +21,17 @@ class RepositorySettings(TypedDict, total=False):
     """The settings of a new repository. A setting that is left out has its default."""
 
     overwrite_protection: bool
-    """Whether to reject uploads that would replace an existing file. Default: False."""
+    """Whether to reject uploads that would replace an existing file. The default is False."""
     public: bool
-    """Whether anyone may read the repository, at `/public/repositories`. Default: False."""
+    """Whether anyone may read the repository, at `/public/repositories`. The default is False."""
     dialect: str
-    """The registry to imitate where registries differ. Default: `modern`."""
+    """The registry to imitate where registries differ. The default is `modern`."""
     max_file_size: int | None
-    """The size of the largest file that can be uploaded, in bytes. Default: None, no limit."""
+    """The size of the largest file that can be uploaded, in bytes. By default there is no limit."""
     upstream: Sequence[NamedRepository | str]
     """Repositories, or URLs of other indexes, whose projects this repository also offers."""
     upstream_strategy: Literal["first-match", "best-version"]
-    """Which index provides a project's files, if several have it. Default: `first-match`.
+    """Which index provides a project's files, if several have it. The default is `first-match`.
 
     `first-match` takes them from the first of these indexes, `best-version` from all.
     """

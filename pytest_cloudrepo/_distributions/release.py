@@ -49,7 +49,7 @@ class Release:
 
     @property
     def stem(self) -> str:
-        """The beginning of the release's file names: its normalized name and version.
+        """The beginning of the release's file names, which is its normalized name and version.
 
         Raises:
             PackageError: the name or the version is invalid.

@@ -27,7 +27,7 @@ class CommandResult:
 
     @property
     def output(self) -> str:
-        """The whole output: standard output, then standard error."""
+        """The whole output, with standard error after standard output."""
         return self.stdout + self.stderr
 
     @property

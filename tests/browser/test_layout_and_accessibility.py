@@ -42,7 +42,7 @@ LONG_EMAIL = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.exa
 
 
 @pytest.fixture(scope="module")
-def busy(server: Server) -> Index:
+def busy_repository(server: Server) -> Index:
     """A repository with every kind of content, and long names."""
     index = server.repository("repository-with-a-long-name-1234", overwrite_protection=True)
     metadata = core_metadata(
@@ -147,7 +147,7 @@ def view(request: pytest.FixtureRequest, chromium: Chromium, axe: str) -> Iterat
 
 
 def test_every_page_fits_the_screen_and_is_accessible(
-    view: View, server: Server, busy: Index
+    view: View, server: Server, busy_repository: Index
 ) -> None:
     page = view.page
     page.goto(server.url)
@@ -160,7 +160,7 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
-    for name, path in paths(busy).items():
+    for name, path in paths(busy_repository).items():
         page.goto(server.url + path)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         view.check(name)
@@ -169,7 +169,7 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page.get_by_role("button", name="Create user").click()
     page.get_by_text("it is not shown again").wait_for()
     view.check("generated-passphrase")
-    page.goto(f"{server.url}/portal/repositories/{busy.name}/upload")
+    page.goto(f"{server.url}/portal/repositories/{busy_repository.name}/upload")
     different = wheel(module="x = 3\n").data
     page.get_by_label("Files").set_input_files(
         {"name": wheel().filename, "mimeType": "application/zip", "buffer": different}

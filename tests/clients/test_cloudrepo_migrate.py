@@ -54,7 +54,7 @@ class Migration:
         self._record_row = record_row
 
     def source(self, module: str) -> tuple[Repository, dict[str, bytes]]:
-        """Return a new repository that contains demo 1.0 with this module, and the files."""
+        """Return a new repository with demo 1.0, and the content of its files by name."""
         repository = self._create_repository()
         tree = ProjectTree.write(self._folder / repository.name, self._package, module=module)
         repository.publish(*(tree.folder / "dist" / name for name in FILENAMES))
@@ -110,7 +110,7 @@ def migration(
 
 
 def move_lines(outcome: str) -> list[str]:
-    """Return the output for all files if each has this outcome."""
+    """Return the expected output if every file has this outcome."""
     return [f"move_python_file: demo/{name}: {outcome}" for name in FILENAMES]
 
 

@@ -204,7 +204,9 @@ def test_pip_sends_no_request_if_the_user_name_contains_a_slash(
 
 
 @pytest.mark.parametrize("client", [PIP, POETRY, PDM], ids=str)
-def test_a_netrc_supports_the_characters_that_the_clients_python_supports(reading: Reading) -> None:
+def test_a_netrc_supports_the_characters_that_the_python_of_the_client_supports(
+    reading: Reading,
+) -> None:
     results = {
         login.label: reading.install_as(login, login_methods.netrc)
         for login in (NO_SPECIAL_CHARACTERS, *ONE_SPECIAL_CHARACTER)

@@ -223,7 +223,7 @@ def test_pipx_installs_a_command(
     backend: str,
 ) -> None:
     pipx = create_installer(catalogue.PIPX)
-    # pipx also create_installer pip, and requires a recent version.
+    # pipx also installs pip, and requires a recent version.
     pipx.repository.publish(newest_pip)
     programs = pipx.folder / "programs"
     uv = install_client(catalogue.UV).python.parent

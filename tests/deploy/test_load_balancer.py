@@ -67,7 +67,7 @@ def test_twine_and_pip_behave_as_with_one_server(stack: Stack, tmp_path: Path) -
     assert (target / "demo.py").read_text() == "x = 42\n"
 
 
-def test_concurrent_pytest_sessions_share_the_servers_and_leave_nothing(
+def test_concurrent_pytest_sessions_share_the_servers_and_delete_their_repositories_and_users(
     stack: Stack, tmp_path: Path
 ) -> None:
     shutil.copy(PROJECT / "tests" / "examples" / "test_main_job.py", tmp_path)

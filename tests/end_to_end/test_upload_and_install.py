@@ -1,4 +1,4 @@
-"""Uploads and installs with the versions of twine, pip and uv that the tests are installed with."""
+"""Uploads and installs with the versions of twine, pip and uv in the environment of the tests."""
 
 from __future__ import annotations
 

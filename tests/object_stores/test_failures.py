@@ -15,7 +15,7 @@ from tests.support.object_stores.flaky_network import Action, FlakyNetwork, Poli
 from tests.support.raw import connect, request
 from tests.support.wait import wait_until
 
-# A server gives up an unresponsive store after about 10 s; the machine may be slow.
+# A server stops retrying after about 10 s if the store does not respond; the machine may be slow.
 SECONDS = 60.0
 
 
@@ -123,7 +123,7 @@ def test_an_unavailable_store_is_reported_without_its_address(
     assert index.upload(wheel(version="2.0")).status_code == 200
 
 
-def test_an_upload_leaves_nothing_if_the_store_fails_before_the_end(
+def test_an_upload_is_stored_completely_or_not_at_all_if_the_store_fails(
     index: Index, second_server: Server, network: FlakyNetwork, engine: Engine
 ) -> None:
     """The store fails after 0, 1, 2, ... writes, until the upload succeeds."""
@@ -193,7 +193,7 @@ def test_an_upload_with_an_unknown_outcome_keeps_its_content(
     assert index.upload(wheel()).status_code == 409
 
 
-def test_an_upload_whose_client_disconnects_leaves_nothing(
+def test_an_upload_whose_client_disconnects_leaves_no_objects_in_the_store(
     index: Index, engine: Engine, url: str
 ) -> None:
     """The client disconnects after the store received some parts."""

@@ -121,7 +121,7 @@ def test_a_program_gets_only_the_given_environment() -> None:
     assert result.stdout == "False 1\n"
 
 
-def test_a_program_is_searched_on_the_path_of_the_given_environment() -> None:
+def test_a_program_is_looked_up_on_the_path_of_the_given_environment() -> None:
     folder = str(Path(sys.executable).parent)
     environ = {**os.environ, "PATH": folder}
     name = Path(sys.executable).name

@@ -124,7 +124,8 @@ def test_the_metadata_is_valid_in_its_version(
     path = cloudrepo_package("demo", "1.0", **fields, metadata_version=version, sdist=sdist)
     text = metadata_file(path)
     assert text.startswith(f"Metadata-Version: {version}\n".encode())
-    # Older releases of packaging reject the newest versions. The test uses no new field of those.
+    # Older releases of packaging reject the newest metadata versions. The test uses none of the
+    # fields that these versions added.
     header = f"Metadata-Version: {min(number, 2.4)}\n".encode()
     found = Metadata.from_email(header + text.partition(b"\n")[2])
     assert bool(found.requires_dist) is (number >= 1.2)

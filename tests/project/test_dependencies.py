@@ -46,7 +46,9 @@ def test_no_lower_bound_admits_a_release_with_a_known_fault() -> None:
 
 @pytest.mark.parametrize("text", ["h11", "h11>=0.14", "h11>=0.14,<1", "H11 == 0.14"])
 @pytest.mark.parametrize("place", ["build", "dependency", "extra", "group"])
-def test_a_bound_below_the_list_is_found_anywhere(text: str, place: str) -> None:
+def test_a_lower_bound_that_admits_a_faulty_release_is_found_in_every_table(
+    text: str, place: str
+) -> None:
     def at(name: str) -> list[str]:
         return [text] if name == place else []
 

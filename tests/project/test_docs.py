@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -18,6 +19,7 @@ from tests.support.markdown import blocks, rows
 
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
+PLUGIN = PROJECT / "pytest_cloudrepo"
 FIXTURES = re.compile(r"^(cloudrepo\w*)(?: \[(\w+) scope\])? -- ", re.MULTILINE)
 CODE = re.compile(r"`([\w-]+)[^`]*`")
 
@@ -73,6 +75,28 @@ def test_each_public_name_has_reference_documentation() -> None:
         r"\.\. auto\w+:: pytest_cloudrepo\.(?:graph\.)?(\w+)$", pages, re.MULTILINE
     )
     assert sorted(described) == pytest_cloudrepo.__all__
+
+
+@pytest.mark.parametrize("module", sorted(PLUGIN.rglob("*.py")), ids=lambda path: path.stem)
+def test_the_first_line_about_an_attribute_has_no_colon(module: Path) -> None:
+    """Sphinx would show the words before the colon as the type of the attribute."""
+    classes = [
+        node
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    lines = [text.splitlines()[0] for each in classes for text in attribute_texts(each)]
+    assert [line for line in lines if re.search(r":\s", re.sub("`[^`]*`", "", line))] == []
+
+
+def attribute_texts(class_: ast.ClassDef) -> Iterator[str]:
+    """Yield the texts below the attributes of a class, and the docstrings of its properties."""
+    for node in class_.body[1:]:
+        match node:
+            case ast.Expr(value=ast.Constant(value=str() as text)):
+                yield text
+            case ast.FunctionDef(decorator_list=[ast.Name(id="property"), *_]):
+                yield ast.get_docstring(node) or "-"
 
 
 def test_each_test_from_other_projects_is_shown() -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 GENEROUS_TIMEOUT = 60.0
-CLEAN_UP_TIMEOUT = 3.0  # what the plugin promises
+# The plugin promises that nothing remains after this time.
+CLEAN_UP_TIMEOUT = 3.0
 POLL_INTERVAL = 0.02
 
 # A test that needs the server.
@@ -89,7 +90,7 @@ class Suite:
         python: tuple[str, ...] = (),
         environ: Mapping[str, str] | None = None,
     ) -> Outcome:
-        """Run pytest to its end."""
+        """Run pytest, and wait until it exits."""
         return self.start(*arguments, python=python, environ=environ).wait()
 
     @staticmethod
@@ -134,7 +135,7 @@ class Suite:
         return [*self.servers(), *self.run_folders(), *self.temporary_folders()]
 
     def expect_nothing_left(self) -> None:
-        """Fail the test unless all leftovers are gone soon."""
+        """Wait for all leftovers to disappear, and fail the test if they do not within seconds."""
         deadline = time.monotonic() + CLEAN_UP_TIMEOUT
         while leftovers := self.leftovers():
             if time.monotonic() > deadline:

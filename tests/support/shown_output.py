@@ -8,7 +8,7 @@ import re
 def assert_printed(shown: str, printed: str) -> None:
     """Assert that each shown line was printed, in this order; `…` stands for any text.
 
-    White space, durations and the length of rules such as `=====` may differ.
+    White space, durations and the length of lines such as `=====` may differ.
     """
     remaining = [_normalized(line) for line in printed.splitlines()]
     for line in shown.splitlines():

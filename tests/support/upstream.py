@@ -1,4 +1,4 @@
-"""An index that responds exactly as a test says, and remembers what it was sent."""
+"""An index that responds exactly as a test says, and records the requests that it receives."""
 
 from __future__ import annotations
 

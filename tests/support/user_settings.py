@@ -1,4 +1,4 @@
-"""What users set for their tools, none of which a test may depend on."""
+"""Settings of users for their tools. No test may depend on them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = SEC
 
     Args:
         condition: called again and again.
-        what: what the condition stands for, for the error message.
+        what: what the test waits for, as the error message says it.
         seconds: the deadline.
 
     Raises:

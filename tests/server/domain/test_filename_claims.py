@@ -21,7 +21,7 @@ FILENAME = "notes.txt"
 
 
 class InterleavedStorage(LocalStorage):
-    """A store that lets something else happen just before a project's next change."""
+    """A store that runs a function of the test just before the next change of a project."""
 
     before: Callable[[], Awaitable[None]] | None = None
 

@@ -1,4 +1,4 @@
-"""Small requests that would cost a server a lot: none blocks it, and none keeps it from ending."""
+"""Small requests that are expensive to handle: none blocks the server or delays its shutdown."""
 
 from __future__ import annotations
 

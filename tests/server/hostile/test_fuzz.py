@@ -120,7 +120,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_happened(victim: Victim) -> Iterator[None]:
+def victim_is_unharmed(victim: Victim) -> Iterator[None]:
     outside = victim.outside()
     yield
     victim.check(outside)
@@ -128,7 +128,7 @@ def nothing_happened(victim: Victim) -> Iterator[None]:
 
 @st.composite
 def parts(draw: st.DrawFn) -> list[tuple[str, str | File]]:
-    """Draw the fields of an upload with some of them changed, repeated, removed or inserted."""
+    """Draw the fields of an upload, some of them changed, repeated, removed or inserted."""
     archive = draw(st.sampled_from((wheel(), sdist(), wheel(version="2.0"))))
     whole = [part for part in fields(archive) if draw(st.integers(0, 9))]
     for _ in range(draw(st.integers(0, 4))):

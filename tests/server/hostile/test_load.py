@@ -65,7 +65,7 @@ def test_idle_and_stalled_clients_do_not_delay_others(
             assert index.get("/before/").status_code == 200
             index.publish(wheel("meanwhile", version=f"{number}.0"))
             assert index.get(f"/before/{wheel('before').filename}").content == wheel("before").data
-        # All were connected meanwhile; each of them can complete its upload now.
+        # The stalled clients were connected all the time; each of them can complete its upload now.
         for connection in senders:
             connection.send(form.body[60_000:])
         assert {connection.read_response().status for connection in senders} == {200}

@@ -141,7 +141,7 @@ def test_a_content_length_that_is_too_long_stores_nothing(
 
 @pytest.mark.parametrize("size", [100, 60_000, 600_000, 6_000_000])
 @pytest.mark.parametrize("endpoint", ["upload", "put"])
-def test_an_upload_of_a_client_that_disconnects_leaves_nothing(
+def test_an_upload_of_a_client_that_disconnects_is_not_stored(
     victim: Index, size: int, endpoint: str
 ) -> None:
     archive = wheel(padding=8 * MEBIBYTE)

@@ -1,4 +1,4 @@
-"""Malformed forms and archives: they are rejected with a reason, and leave nothing behind."""
+"""Malformed forms and archives: they are rejected with a reason, and leave no blobs behind."""
 
 from __future__ import annotations
 

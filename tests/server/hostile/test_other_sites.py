@@ -77,7 +77,9 @@ def test_an_upload_from_another_site_stores_nothing(index: Index, headers: dict[
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN.keys())
-def test_other_changes_are_accepted(index: Index, headers: dict[str, str]) -> None:
+def test_changes_from_programs_and_from_the_servers_own_pages_are_accepted(
+    index: Index, headers: dict[str, str]
+) -> None:
     filled_in = filled(headers, index.server)
     assert index.send(encode(fields(wheel())), headers=filled_in).status_code == 200
     response = index.server.request(

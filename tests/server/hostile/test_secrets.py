@@ -42,7 +42,7 @@ def assert_absent(secrets: list[str], place: str, data: bytes) -> None:
 
 
 @pytest.fixture
-def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], list[bytes]]:
+def used_server(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], list[bytes]]:
     """A server after many requests, the secrets that were used, and all responses."""
     server = Server(start_server("--data", tmp_path / "data"))
     index = server.repository(overwrite_protection=True)
@@ -89,9 +89,9 @@ def used(start_server: StartServer, tmp_path: Path) -> tuple[Server, list[str], 
 
 
 def test_no_secret_appears_in_responses_logs_or_stored_files(
-    used: tuple[Server, list[str], list[bytes]], tmp_path: Path
+    used_server: tuple[Server, list[str], list[bytes]], tmp_path: Path
 ) -> None:
-    server, secrets, texts = used
+    server, secrets, texts = used_server
     for response in texts:
         assert_absent(secrets, "a response", response)
     assert_absent(secrets, "the log", server.process.log.encode())

@@ -36,12 +36,12 @@ def assert_harmless(response: RawResponse) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "form-action" in policy
     assert "base-uri 'none'" in policy
-    # The name and version of the HTTP library are nobody's business.
+    # The response does not reveal the name and version of the HTTP library.
     assert response.headers["Server"] == "cloudrepo-server"
 
 
 @pytest.fixture(scope="module")
-def published(victim: Index) -> Index:
+def index_with_file(victim: Index) -> Index:
     """A repository with a file."""
     victim.publish(wheel())
     return victim
@@ -51,11 +51,11 @@ def published(victim: Index) -> Index:
 @pytest.mark.parametrize("start", REQUESTS.values(), ids=REQUESTS.keys())
 @pytest.mark.parametrize("login", [True, False], ids=["login", "anonymous"])
 def test_every_response_has_a_policy_and_a_fixed_type(
-    published: Index, start: str, accept: str, *, login: bool
+    index_with_file: Index, start: str, accept: str, *, login: bool
 ) -> None:
-    line = start.replace("{path}", published.path).replace("{file}", wheel().filename)
-    headers = {"Accept": accept, **(published.authorization if login else {})}
-    with connect(published.url) as connection:
+    line = start.replace("{path}", index_with_file.path).replace("{file}", wheel().filename)
+    headers = {"Accept": accept, **(index_with_file.authorization if login else {})}
+    with connect(index_with_file.url) as connection:
         connection.send(request(line, headers))
         assert_harmless(connection.read_response(method=line.split(" ", 1)[0]))
 

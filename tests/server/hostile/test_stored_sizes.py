@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("server_stays_clean")
 
 
 def with_requires_python(size: int) -> bytes:
-    # Its value is `>=3`, and much of nothing.
+    # A value that begins with `>=3` and has this many characters.
     value = ">=3" + "x" * (size - 3)
     return core_metadata("demo", "1.0").replace(
         b"\nVersion", f"\nRequires-Python: {value}\nVersion".encode()

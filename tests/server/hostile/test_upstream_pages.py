@@ -256,7 +256,7 @@ def test_files_of_an_origin_that_the_setting_names_are_served(
     files.respond(FILE + ".metadata", DEMO.metadata)
     assert index.get(f"/demo/{DEMO.filename}").content == DEMO.data
     assert index.get(f"/demo/{DEMO.filename}.metadata").content == DEMO.metadata
-    # Neither the upstream's login nor one that its page chose.
+    # The requests had no login: neither the upstream's, nor the one in the URL on its page.
     assert [path for path, _ in files.requests] == [FILE, FILE + ".metadata"]
     assert not any("Authorization" in headers for _, headers in files.requests)
 
@@ -295,7 +295,9 @@ def test_redirects_on_its_own_origin_carry_the_login(index: Index, upstream: Ups
 
 
 @pytest.mark.parametrize("location", [None, "", FILE, "http://h:abc/", "//", "file:///"])
-def test_redirects_to_nowhere_end(index: Index, upstream: Upstream, location: str | None) -> None:
+def test_an_invalid_or_endless_redirect_is_a_bad_gateway(
+    index: Index, upstream: Upstream, location: str | None
+) -> None:
     upstream.respond(PAGE, page())
     headers = {} if location is None else {"Location": location}
     upstream.respond(FILE, status=302, headers=headers)

@@ -1,4 +1,4 @@
-"""The proxy decides for each request, and a tunnel is known by its connection."""
+"""The proxy chooses the destination of each request, and recognizes a tunnel by its connection."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def host() -> Iterator[RealHost]:
 
 
 @pytest.fixture
-def published(index: Index) -> Index:
+def index_with_file(index: Index) -> Index:
     index.publish(wheel())
     return index
 
 
 @pytest.fixture
-def client(published: Index) -> ProxyClient:
+def client(index_with_file: Index) -> ProxyClient:
     """The proxy of a private repository that impersonates a public index."""
-    return ProxyClient.of(published, PYPI, SECURE_PYPI, allow=("localhost", "127.0.0.1"))
+    return ProxyClient.of(index_with_file, PYPI, SECURE_PYPI, allow=("localhost", "127.0.0.1"))
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def is_listed(text: str) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the address 127.0.0.2")
 def test_no_address_or_port_makes_a_request_count_as_one_through_a_tunnel(
-    published: Index, client: ProxyClient
+    index_with_file: Index, client: ProxyClient
 ) -> None:
-    server_at = urlsplit(published.url)
-    process = psutil.Process(published.server.process.pid)
+    server_at = urlsplit(index_with_file.url)
+    process = psutil.Process(index_with_file.server.process.pid)
     with client.tunnel("pypi.example", 443) as tunnel:
         tunnel.send(request("GET /simple/demo/ HTTP/1.1"))
         assert is_listed(tunnel.read_response().body.decode())
@@ -99,8 +99,10 @@ def test_no_address_or_port_makes_a_request_count_as_one_through_a_tunnel(
         assert tunnel.read_response().status == 200
 
 
-def test_a_tunnel_reaches_nothing_but_its_repository(published: Index, client: ProxyClient) -> None:
-    other = published.server.repository()
+def test_a_tunnel_reaches_nothing_but_its_repository(
+    index_with_file: Index, client: ProxyClient
+) -> None:
+    other = index_with_file.server.repository()
     other.publish(wheel())
     with client.tunnel("pypi.example", 443) as tunnel:
         for path in (f"{other.path}/demo/", "/portal", "/api/repositories", "/healthz"):
@@ -112,7 +114,7 @@ def test_a_tunnel_reaches_nothing_but_its_repository(published: Index, client: P
 
 
 def test_each_request_of_a_session_reaches_its_own_host(
-    published: Index, client: ProxyClient, host: RealHost
+    index_with_file: Index, client: ProxyClient, host: RealHost
 ) -> None:
     with running_host() as other, requests.Session() as session:
         session.trust_env = False
@@ -121,13 +123,16 @@ def test_each_request_of_a_session_reaches_its_own_host(
             (PYPI + "demo/", None),
             (f"http://localhost:{host.port}/first", ("one", "secret-one")),
             (f"http://127.0.0.1:{other.port}/second", ("two", "secret-two")),
-            (PYPI + "demo/", published.auth),
+            (PYPI + "demo/", index_with_file.auth),
             (f"http://localhost:{host.port}/third", None),
         ]
         answers = [session.get(url, auth=auth, timeout=SECONDS) for url, auth in urls]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert [is_listed(answer.text) for answer in answers] == [True, False, False, True, False]
-    assert paths(published)[-2:] == [f"{published.path}/demo/", f"{published.path}/demo/"]
+    assert paths(index_with_file)[-2:] == [
+        f"{index_with_file.path}/demo/",
+        f"{index_with_file.path}/demo/",
+    ]
     received = [
         (line, headers["Host"], headers.get("Authorization"))
         for line, headers, _ in host.received + other.received
@@ -143,11 +148,13 @@ def test_each_request_of_a_session_reaches_its_own_host(
 
 @pytest.mark.parametrize("to_real_host_first", [True, False])
 def test_a_further_request_of_a_connection_reaches_no_host(
-    published: Index, client: ProxyClient, host: RealHost, *, to_real_host_first: bool
+    index_with_file: Index, client: ProxyClient, host: RealHost, *, to_real_host_first: bool
 ) -> None:
-    to_index = client.request(GET_DEMO, Authorization=published.authorization["Authorization"])
+    to_index = client.request(
+        GET_DEMO, Authorization=index_with_file.authorization["Authorization"]
+    )
     to_host = client.request(f"POST http://localhost:{host.port}/ HTTP/1.1", b"body")
-    before = len(paths(published))
+    before = len(paths(index_with_file))
     with client.connect() as connection:
         connection.send(to_host + to_index if to_real_host_first else to_index + to_host)
         response = connection.read_response()
@@ -155,7 +162,7 @@ def test_a_further_request_of_a_connection_reaches_no_host(
         assert (response.body == b"real") is to_real_host_first
         assert connection.closed_by_server()
     assert len(host.received) == to_real_host_first
-    assert len(paths(published)) - before == (not to_real_host_first)
+    assert len(paths(index_with_file)) - before == (not to_real_host_first)
     assert all(body == b"body" for _, _, body in host.received)
 
 
@@ -179,15 +186,15 @@ def test_bodies_are_forwarded(
     assert [received for _, _, received in host.received] == [body]
 
 
-def test_an_upload_and_its_rejection_are_forwarded(published: Index) -> None:
-    published.set(overwrite_protection=True)
+def test_an_upload_and_its_rejection_are_forwarded(index_with_file: Index) -> None:
+    index_with_file.set(overwrite_protection=True)
     url = "http://upload.example/"
-    upload = ProxyClient.of(published, url)
+    upload = ProxyClient.of(index_with_file, url)
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": upload.url}
-        answer = session.post(url, data=b"nonsense", auth=published.auth, timeout=SECONDS)
-        direct = published.request("POST", "", data=b"nonsense")
+        answer = session.post(url, data=b"nonsense", auth=index_with_file.auth, timeout=SECONDS)
+        direct = index_with_file.request("POST", "", data=b"nonsense")
     assert (answer.status_code, answer.reason) == (direct.status_code, direct.reason)
     assert answer.status_code == 400
 
@@ -201,7 +208,7 @@ def test_a_response_without_a_body_is_forwarded(client: ProxyClient, host: RealH
             assert connection.closed_by_server()
 
 
-def test_old_clients_are_served(client: ProxyClient) -> None:
+def test_a_client_of_http_1_0_is_served(client: ProxyClient) -> None:
     with client.connect() as connection:
         connection.send(client.request(GET_DEMO.replace("HTTP/1.1", "HTTP/1.0")))
         response = connection.read_response()
@@ -301,10 +308,10 @@ ENDS = pytest.mark.parametrize("end", [delete_impersonation, delete_repository, 
 
 @ENDS
 def test_a_tunnel_ends_with_its_impersonation(
-    published: Index, client: ProxyClient, host: RealHost, end: object
+    index_with_file: Index, client: ProxyClient, host: RealHost, end: object
 ) -> None:
     assert callable(end)
-    other = ProxyClient.of(published.server.repository(), SECURE_PYPI)
+    other = ProxyClient.of(index_with_file.server.repository(), SECURE_PYPI)
     with (
         client.tunnel("pypi.example", 443) as to_index,
         client.tunnel("localhost", host.port, tls=False) as to_host,
@@ -314,7 +321,7 @@ def test_a_tunnel_ends_with_its_impersonation(
         for tunnel in (to_index, to_host):
             tunnel.send(request("GET /simple/demo/ HTTP/1.1"))
             assert tunnel.read_response().status == 200
-        end(published, client)
+        end(index_with_file, client)
         assert to_index.closed_by_server()
         assert to_host.closed_by_server()
         before_head.send(client.request(GET_DEMO))
@@ -326,7 +333,7 @@ def test_a_tunnel_ends_with_its_impersonation(
 
 @ENDS
 def test_a_request_in_flight_ends_with_its_impersonation(
-    published: Index, client: ProxyClient, end: object
+    index_with_file: Index, client: ProxyClient, end: object
 ) -> None:
     assert callable(end)
     arrived, ended = threading.Event(), threading.Event()
@@ -339,12 +346,12 @@ def test_a_request_in_flight_ends_with_its_impersonation(
     with running_host(respond) as host, client.connect() as connection:
         connection.send(client.request(f"GET http://localhost:{host.port}/ HTTP/1.1"))
         assert arrived.wait(SECONDS)
-        end(published, client)
+        end(index_with_file, client)
         assert connection.closed_by_server()
         assert ended.wait(SECONDS)
 
 
-def test_open_tunnels_do_not_delay_the_end_of_a_server(start_server: StartServer) -> None:
+def test_open_tunnels_do_not_delay_the_shutdown(start_server: StartServer) -> None:
     process = start_server()
     index = Server(process).repository()
     client = ProxyClient.of(index, SECURE_PYPI)
@@ -365,9 +372,9 @@ def test_open_tunnels_do_not_delay_the_end_of_a_server(start_server: StartServer
     "name", ["my_index", "a..b", "a" * 64 + ".example", "-a-", "xn--a", "*", "xn--zzzzzzzzzz--"]
 )
 def test_a_host_without_a_certificate_is_blocked_and_listed(
-    published: Index, client: ProxyClient, name: str
+    index_with_file: Index, client: ProxyClient, name: str
 ) -> None:
-    published.api_json("DELETE", "/requests")
+    index_with_file.api_json("DELETE", "/requests")
     for line in (f"CONNECT {name}:443 HTTP/1.1", f"GET http://{name}/simple/ HTTP/1.1"):
         with client.connect() as connection:
             connection.send(client.request(line))
@@ -375,7 +382,7 @@ def test_a_host_without_a_certificate_is_blocked_and_listed(
             assert response.status == 403
             assert "may not be reached from this test" in response.reason
             assert connection.closed_by_server()
-    assert [(entry["method"], entry["path"]) for entry in published.journal()] == [
+    assert [(entry["method"], entry["path"]) for entry in index_with_file.journal()] == [
         ("CONNECT", f"{name}:443"),
         ("GET", f"http://{name}/simple/"),
     ]
@@ -421,9 +428,9 @@ def test_the_proxy_says_why_it_rejects_a_request(
     ],
 )
 def test_a_host_that_cannot_be_used_is_rejected_at_once(
-    published: Index, body: dict[str, list[str]], message: str
+    index_with_file: Index, body: dict[str, list[str]], message: str
 ) -> None:
-    response = published.api("POST", "/impersonations", body)
+    response = index_with_file.api("POST", "/impersonations", body)
     assert response.status_code == 400
     assert message in response.json()["error"]
 
@@ -438,8 +445,10 @@ def test_impersonations_that_are_created_at_the_same_time_have_one_ca(own_server
     assert len({each["ca"] for each in made}) == 1
 
 
-def test_hosts_are_impersonated_under_their_encoded_names(published: Index) -> None:
-    client = ProxyClient.of(published, "http://Bücher.example/simple/", "http://my_index/simple/")
+def test_hosts_are_impersonated_under_their_encoded_names(index_with_file: Index) -> None:
+    client = ProxyClient.of(
+        index_with_file, "http://Bücher.example/simple/", "http://my_index/simple/"
+    )
     for name in ("xn--bcher-kva.example", "my_index"):
         with client.connect() as connection:
             connection.send(client.request(f"GET http://{name}/simple/demo/ HTTP/1.1"))

@@ -26,7 +26,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
+def https_server(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
     """Return a server that listens for HTTP and HTTPS."""
     process = ServerProcess(tmp_path_factory.mktemp("secure"), "--tls", authority)
     server = Server(process)
@@ -38,8 +38,8 @@ def secure(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterato
 
 
 @pytest.fixture
-def index(secure: Server) -> Index:
-    return secure.repository()
+def index(https_server: Server) -> Index:
+    return https_server.repository()
 
 
 def over_https(index: Index, below: str, **headers: str) -> requests.Response:
@@ -47,8 +47,10 @@ def over_https(index: Index, below: str, **headers: str) -> requests.Response:
     return index.server.session.get(url, headers=headers, auth=index.auth, timeout=SECONDS)
 
 
-def test_the_state_file_has_the_https_url_and_the_ca_file(secure: Server, authority: Path) -> None:
-    state = secure.process.state()
+def test_the_state_file_has_the_https_url_and_the_ca_file(
+    https_server: Server, authority: Path
+) -> None:
+    state = https_server.process.state()
     assert urlsplit(state["tls_url"]).scheme == "https"
     assert state["tls_url"].startswith("https://127.0.0.1:")
     assert Path(state["ca"]) == authority

@@ -190,7 +190,7 @@ def test_no_concurrent_yank_upload_or_deletion_in_one_project_is_lost(index: Ind
     assert not any(found[each.filename].get("yanked") for each in new)
 
 
-def test_uploads_to_a_repository_that_is_deleted_leave_nothing(
+def test_uploads_to_a_repository_that_is_deleted_leave_no_blobs_and_no_documents(
     tmp_path: Path, start_server: StartServer
 ) -> None:
     data = tmp_path / "data"

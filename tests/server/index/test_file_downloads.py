@@ -22,7 +22,7 @@ def archive(request: pytest.FixtureRequest) -> Archive:
 
 
 @pytest.fixture(scope="module")
-def stored(server: Server, archive: Archive) -> Index:
+def index_with_file(server: Server, archive: Archive) -> Index:
     """A repository with the file, for tests that only read."""
     index = server.repository()
     index.publish(archive)
@@ -35,8 +35,10 @@ def path(archive: Archive) -> str:
     return f"/demo/{archive.filename}"
 
 
-def test_a_file_is_returned_as_it_was_uploaded(stored: Index, archive: Archive, path: str) -> None:
-    response = stored.get(path)
+def test_a_file_is_returned_as_it_was_uploaded(
+    index_with_file: Index, archive: Archive, path: str
+) -> None:
+    response = index_with_file.get(path)
     assert response.status_code == 200
     assert response.content == archive.data
     assert response.headers["Content-Length"] == str(len(archive.data))
@@ -79,11 +81,17 @@ def test_core_metadata_is_replaced_with_its_file(index: Index) -> None:
     assert digest == Archive("METADATA", served).sha256
 
 
-def test_head_of_a_file_has_the_headers_of_get_and_no_body(stored: Index, path: str) -> None:
-    with connect(stored.url) as connection:
+def test_head_of_a_file_has_the_headers_of_get_and_no_body(
+    index_with_file: Index, path: str
+) -> None:
+    with connect(index_with_file.url) as connection:
         # A body would precede the second response.
         for method in ("HEAD", "GET"):
-            connection.send(request(f"{method} {stored.path}{path} HTTP/1.1", stored.authorization))
+            connection.send(
+                request(
+                    f"{method} {index_with_file.path}{path} HTTP/1.1", index_with_file.authorization
+                )
+            )
         head, get = connection.read_response(method="HEAD"), connection.read_response()
     assert head.status == get.status == 200
     variable = {"Date", "X-Request-Id"}
@@ -113,9 +121,9 @@ def test_head_of_a_missing_page_or_file_is_404(index: Index, below: str) -> None
     assert response.status_code == 404
 
 
-def test_files_accept_range_requests(stored: Index, path: str) -> None:
-    assert stored.get(path).headers["Accept-Ranges"] == "bytes"
-    assert stored.request("HEAD", path).headers["Accept-Ranges"] == "bytes"
+def test_files_accept_range_requests(index_with_file: Index, path: str) -> None:
+    assert index_with_file.get(path).headers["Accept-Ranges"] == "bytes"
+    assert index_with_file.request("HEAD", path).headers["Accept-Ranges"] == "bytes"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +138,11 @@ def test_files_accept_range_requests(stored: Index, path: str) -> None:
     ],
 )
 def test_a_range_request_returns_exactly_that_range(
-    stored: Index, archive: Archive, path: str, requested: str, first: int, last: int
+    index_with_file: Index, archive: Archive, path: str, requested: str, first: int, last: int
 ) -> None:
     size = len(archive.data)
     first, last = first % size, last % size
-    response = stored.get(path, Range=requested)
+    response = index_with_file.get(path, Range=requested)
     assert response.status_code == 206
     assert response.content == archive.data[first : last + 1]
     assert response.headers["Content-Range"] == f"bytes {first}-{last}/{size}"
@@ -146,31 +154,35 @@ def test_a_range_request_returns_exactly_that_range(
     "requested", ["bytes=0-0,2-3", "bytes=5-3", "items=0-1", "bytes=", "bytes=-"]
 )
 def test_anything_but_a_single_range_is_ignored(
-    stored: Index, archive: Archive, path: str, requested: str
+    index_with_file: Index, archive: Archive, path: str, requested: str
 ) -> None:
-    response = stored.get(path, Range=requested)
+    response = index_with_file.get(path, Range=requested)
     assert response.status_code == 200
     assert response.content == archive.data
 
 
 @pytest.mark.parametrize("requested", ["bytes={size}-", "bytes=99999999-", "bytes=-0"])
 def test_a_range_beyond_the_end_is_416(
-    stored: Index, archive: Archive, path: str, requested: str
+    index_with_file: Index, archive: Archive, path: str, requested: str
 ) -> None:
     size = len(archive.data)
-    response = stored.get(path, Range=requested.format(size=size))
+    response = index_with_file.get(path, Range=requested.format(size=size))
     assert response.status_code == 416
     assert response.headers["Content-Range"] == f"bytes */{size}"
 
 
-def test_a_matching_etag_is_304_without_a_body(stored: Index, path: str) -> None:
+def test_a_matching_etag_is_304_without_a_body(index_with_file: Index, path: str) -> None:
     for below in (path, path + ".metadata", "/demo/", "/"):
-        tag = stored.get(below).headers["ETag"]
+        tag = index_with_file.get(below).headers["ETag"]
         assert re.fullmatch(r'"[!#-~]+"', tag)
-        headers = {**stored.authorization, "If-None-Match": tag, "Accept-Encoding": "gzip, deflate"}
-        with connect(stored.url) as connection:
+        headers = {
+            **index_with_file.authorization,
+            "If-None-Match": tag,
+            "Accept-Encoding": "gzip, deflate",
+        }
+        with connect(index_with_file.url) as connection:
             for _ in range(2):
-                connection.send(request(f"GET {stored.path}{below} HTTP/1.1", headers))
+                connection.send(request(f"GET {index_with_file.path}{below} HTTP/1.1", headers))
                 response = connection.read_response()
                 assert (response.status, response.body) == (304, b"")
 
@@ -180,19 +192,19 @@ def test_a_matching_etag_is_304_without_a_body(stored: Index, path: str) -> None
     [("*", 304), ('"other", {tag}', 304), ("W/{tag}", 304), ('"other"', 200)],
 )
 def test_if_none_match_may_be_a_list_a_weak_etag_or_a_star(
-    stored: Index, path: str, requested: str, status: int
+    index_with_file: Index, path: str, requested: str, status: int
 ) -> None:
-    tag = stored.get(path).headers["ETag"]
-    assert stored.get(path, If_None_Match=requested.format(tag=tag)).status_code == status
+    tag = index_with_file.get(path).headers["ETag"]
+    assert index_with_file.get(path, If_None_Match=requested.format(tag=tag)).status_code == status
 
 
 def test_if_range_with_an_outdated_etag_returns_the_whole_file(
-    stored: Index, archive: Archive, path: str
+    index_with_file: Index, archive: Archive, path: str
 ) -> None:
-    response = stored.get(path, Range="bytes=0-9", If_Range='"stale"')
+    response = index_with_file.get(path, Range="bytes=0-9", If_Range='"stale"')
     assert response.status_code == 200
     assert response.content == archive.data
-    fresh = stored.get(path, Range="bytes=0-9", If_Range=f'"{archive.sha256}"')
+    fresh = index_with_file.get(path, Range="bytes=0-9", If_Range=f'"{archive.sha256}"')
     assert fresh.status_code == 206
 
 
@@ -283,8 +295,8 @@ def test_an_overwrite_changes_the_file_its_etag_and_its_digest(
     assert index.get("/demo/", If_None_Match=page_tag).status_code == 200
 
 
-def test_caches_must_revalidate_files(stored: Index, path: str) -> None:
-    assert stored.get(path).headers["Cache-Control"] == "no-cache"
+def test_caches_must_revalidate_files(index_with_file: Index, path: str) -> None:
+    assert index_with_file.get(path).headers["Cache-Control"] == "no-cache"
 
 
 def test_signatures_are_not_served(index: Index) -> None:
@@ -298,10 +310,10 @@ def test_signatures_are_not_served(index: Index) -> None:
     assert "data-gpg-sig" not in index.html()
 
 
-def test_a_304_has_the_headers_that_caches_need(stored: Index, path: str) -> None:
+def test_a_304_has_the_headers_that_caches_need(index_with_file: Index, path: str) -> None:
     for below in (path, path + ".metadata", "/demo/", "/"):
-        whole = stored.get(below)
-        response = stored.get(below, If_None_Match=whole.headers["ETag"])
+        whole = index_with_file.get(below)
+        response = index_with_file.get(below, If_None_Match=whole.headers["ETag"])
         assert response.status_code == 304
         for name in ("ETag", "Cache-Control", "Vary"):
             assert response.headers[name] == whole.headers[name]

@@ -21,7 +21,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 @pytest.fixture
-def counted(start_server: StartServer) -> Server:
+def server_with_metrics(start_server: StartServer) -> Server:
     return Server(start_server("--metrics"))
 
 
@@ -37,20 +37,20 @@ def metrics(server: Server, name: str) -> Samples:
     }
 
 
-def test_requests_are_counted_by_method_route_and_status(counted: Server) -> None:
-    index = counted.repository("demo")
+def test_requests_are_counted_by_method_route_and_status(server_with_metrics: Server) -> None:
+    index = server_with_metrics.repository("demo")
     demo = wheel()
     index.publish(demo)
     for _ in range(3):
         index.get("/demo/")
     index.file(demo)
     index.get("/nothing/")
-    counted.request("GET", "/public/repositories/demo/")
-    counted.request("GET", "/nowhere")
-    counted.request("PROPFIND", "/healthz")
-    counted.request("GET", "/portal/sign-in")
+    server_with_metrics.request("GET", "/public/repositories/demo/")
+    server_with_metrics.request("GET", "/nowhere")
+    server_with_metrics.request("PROPFIND", "/healthz")
+    server_with_metrics.request("GET", "/portal/sign-in")
 
-    seen = metrics(counted, "cloudrepo_requests_total")
+    seen = metrics(server_with_metrics, "cloudrepo_requests_total")
 
     expected = {
         ("POST", "/api/repositories", "201"): 1,
@@ -65,24 +65,24 @@ def test_requests_are_counted_by_method_route_and_status(counted: Server) -> Non
         ("GET", "/portal/", "200"): 1,
     }
     assert seen == expected
-    count = metrics(counted, "cloudrepo_request_seconds_count")
+    count = metrics(server_with_metrics, "cloudrepo_request_seconds_count")
     assert count["GET", "/repositories/{repository}/{project}"] == 5
-    seconds = metrics(counted, "cloudrepo_request_seconds_sum")
+    seconds = metrics(server_with_metrics, "cloudrepo_request_seconds_sum")
     assert 0 < seconds["POST", "/repositories/{repository}"] < 60
-    received = metrics(counted, "cloudrepo_received_bytes_total")
+    received = metrics(server_with_metrics, "cloudrepo_received_bytes_total")
     assert received["/repositories/{repository}",] > len(demo.data)
-    sent = metrics(counted, "cloudrepo_sent_bytes_total")
+    sent = metrics(server_with_metrics, "cloudrepo_sent_bytes_total")
     assert sent["/repositories/{repository}/{project}/{filename}",] > len(demo.data)
-    assert metrics(counted, "process_resident_memory_bytes" if LINUX else "python_info")
-    counted.close()
+    assert metrics(server_with_metrics, "process_resident_memory_bytes" if LINUX else "python_info")
+    server_with_metrics.close()
 
 
 LINUX = sys.platform == "linux"
 
 
-def test_uploads_are_counted_by_outcome(counted: Server) -> None:
-    index = counted.repository(overwrite_protection=True, max_file_size=100_000)
-    reader = counted.user(read_only=True)
+def test_uploads_are_counted_by_outcome(server_with_metrics: Server) -> None:
+    index = server_with_metrics.repository(overwrite_protection=True, max_file_size=100_000)
+    reader = server_with_metrics.user(read_only=True)
     index.publish(wheel())
     index.api("PUT", f"/files/{wheel(version='2.0').filename}")
     index.upload(wheel(module="x = 2\n"))
@@ -91,8 +91,8 @@ def test_uploads_are_counted_by_outcome(counted: Server) -> None:
     index.send(encode([(":action", "submit"), ("name", "demo"), ("version", "1.0")]))
     index.request("POST", "", auth=reader)
     index.request("POST", "", auth=("nobody@example.com", "a-passphrase"))
-    counted.request("POST", "/repositories/nowhere", auth=index.auth)
-    assert metrics(counted, "cloudrepo_uploads_total") == {
+    server_with_metrics.request("POST", "/repositories/nowhere", auth=index.auth)
+    assert metrics(server_with_metrics, "cloudrepo_uploads_total") == {
         ("accepted",): 1,
         ("exists",): 1,
         ("invalid",): 2,
@@ -101,55 +101,55 @@ def test_uploads_are_counted_by_outcome(counted: Server) -> None:
         ("unauthenticated",): 1,
         ("not found",): 1,
     }
-    counted.close()
+    server_with_metrics.close()
 
 
-def test_requests_in_flight_are_counted(counted: Server) -> None:
+def test_requests_in_flight_are_counted(server_with_metrics: Server) -> None:
     def in_flight() -> float:
-        return metrics(counted, "cloudrepo_requests_in_flight")[()]
+        return metrics(server_with_metrics, "cloudrepo_requests_in_flight")[()]
 
-    index = counted.repository()
+    index = server_with_metrics.repository()
     head = {**index.authorization, "Content-Length": "1000"}
     head["Content-Type"] = "multipart/form-data; boundary=x"
-    with connect(counted.url) as connection:
+    with connect(server_with_metrics.url) as connection:
         connection.send(request(f"POST {index.path} HTTP/1.1", head) + b"--x\r\n")
         # The upload, and the request for the metrics.
         wait_until(lambda: in_flight() == 2, "the upload to be in flight")
     wait_until(lambda: in_flight() == 1, "the upload to be over")
-    counted.close()
+    server_with_metrics.close()
 
 
-def test_metrics_require_a_user_of_the_organization(counted: Server) -> None:
-    index = counted.repository()
-    reader = counted.user(read_only=True)
-    token = counted.api_json("POST", "/tokens", {"repository": index.name})["token"]
+def test_metrics_require_a_user_of_the_organization(server_with_metrics: Server) -> None:
+    index = server_with_metrics.repository()
+    reader = server_with_metrics.user(read_only=True)
+    token = server_with_metrics.api_json("POST", "/tokens", {"repository": index.name})["token"]
 
     def get(auth: tuple[str, str] | None) -> requests.Response:
-        return counted.request("GET", "/metrics", auth=auth)
+        return server_with_metrics.request("GET", "/metrics", auth=auth)
 
-    assert get(counted.admin).status_code == get(reader).status_code == 200
+    assert get(server_with_metrics.admin).status_code == get(reader).status_code == 200
     assert get(("token", token)).status_code == 403
     assert get((reader[0], "wrong-passphrase")).status_code == 401
     anonymous = get(None)
     assert anonymous.status_code == 401
     assert anonymous.headers["WWW-Authenticate"].startswith("Basic ")
-    counted.close()
+    server_with_metrics.close()
 
 
-def test_labels_have_few_values_whatever_clients_request(counted: Server) -> None:
-    index = counted.repository()
+def test_labels_have_few_values_whatever_clients_request(server_with_metrics: Server) -> None:
+    index = server_with_metrics.repository()
     verbs = ("LOCK", "MKCOL", "PROPFIND", "PURGE", "TRACE")
     for number in range(30):
         index.get(f"/project-{number}/")
         index.get(f"/project-{number}/file-{number}.whl")
-        counted.request("GET", f"/repositories/demo-{number}/")
-        counted.api("GET", f"/repositories/demo-{number}")
-        exchange(counted.url, request(f"{verbs[number % 5]} /x-{number} HTTP/1.1"))
-    assert len(metrics(counted, "cloudrepo_requests_total")) < 12
-    text = counted.request("GET", "/metrics", auth=counted.admin).text
+        server_with_metrics.request("GET", f"/repositories/demo-{number}/")
+        server_with_metrics.api("GET", f"/repositories/demo-{number}")
+        exchange(server_with_metrics.url, request(f"{verbs[number % 5]} /x-{number} HTTP/1.1"))
+    assert len(metrics(server_with_metrics, "cloudrepo_requests_total")) < 12
+    text = server_with_metrics.request("GET", "/metrics", auth=server_with_metrics.admin).text
     assert index.name not in text
     assert index.username not in text
-    counted.close()
+    server_with_metrics.close()
 
 
 def test_metrics_are_404_without_the_option(server: Server) -> None:

@@ -10,7 +10,7 @@ from tests.support.portal.browser import Browser, Page
 
 
 @pytest.fixture
-def busy(index: Index) -> Index:
+def busy_repository(index: Index) -> Index:
     """A repository with a request of each kind."""
     index.set(overwrite_protection=True)
     index.publish(wheel())
@@ -28,12 +28,12 @@ def rows(page: Page) -> list[str]:
     return [word for word in page.text.split() if word in badges]
 
 
-def test_activity_lists_requests_newest_first(browser: Browser, busy: Index) -> None:
-    page = browser.get(f"/portal/repositories/{busy.name}/activity")
+def test_activity_lists_requests_newest_first(browser: Browser, busy_repository: Index) -> None:
+    page = browser.get(f"/portal/repositories/{busy_repository.name}/activity")
     assert rows(page) == ["Rejected", "Rejected", "Downloaded", "Rejected", "Uploaded"]
     assert (
-        f"Rejected nothing 404 The project nothing was not found in the repository {busy.name}. "
-        in (page.text)
+        "Rejected nothing 404 The project nothing was not found in the repository "
+        f"{busy_repository.name}. " in (page.text)
     )
     assert (
         "401 Credentials are required: the e-mail address and passphrase of "
@@ -41,9 +41,9 @@ def test_activity_lists_requests_newest_first(browser: Browser, busy: Index) -> 
     )
     assert (
         f"Rejected {wheel().filename} 409 File already exists: {wheel().filename} "
-        f"(overwrite protection is on) {busy.username} just now"
+        f"(overwrite protection is on) {busy_repository.username} just now"
     ) in page.text
-    assert f"Downloaded {wheel().filename} {busy.username} just now" in page.text
+    assert f"Downloaded {wheel().filename} {busy_repository.username} just now" in page.text
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,22 @@ def test_activity_lists_requests_newest_first(browser: Browser, busy: Index) -> 
     ],
 )
 def test_a_filter_shows_only_its_kind_of_request(
-    browser: Browser, busy: Index, kind: str, expected: list[str]
+    browser: Browser, busy_repository: Index, kind: str, expected: list[str]
 ) -> None:
-    page = browser.get(f"/portal/repositories/{busy.name}/activity?kind={kind}")
+    page = browser.get(f"/portal/repositories/{busy_repository.name}/activity?kind={kind}")
     assert rows(page) == expected
 
 
-def test_the_activity_page_merges_all_repositories(browser: Browser, busy: Index) -> None:
+def test_the_activity_page_merges_all_repositories(
+    browser: Browser, busy_repository: Index
+) -> None:
     other = browser.server.repository()
     other.publish(wheel("later"))
-    busy.publish(wheel("latest"))
+    busy_repository.publish(wheel("latest"))
     page = browser.get("/portal/activity?kind=uploads")
     text = page.text
     first, second = (f"{name}-1.0-py3-none-any.whl" for name in ("latest", "later"))
-    assert text.index(f"{first} {busy.name}") < text.index(f"{second} {other.name}")
+    assert text.index(f"{first} {busy_repository.name}") < text.index(f"{second} {other.name}")
 
 
 def test_long_activity_is_paginated(browser: Browser, index: Index) -> None:

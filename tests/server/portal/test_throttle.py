@@ -43,7 +43,9 @@ def fail(throttle: SignInThrottle, address: str, username: str = "admin", times:
     return sum(not throttle.start_attempt(address, username).wait for _ in range(times))
 
 
-def test_repeated_failures_wait_longer_and_longer(throttle: SignInThrottle, clock: Clock) -> None:
+def test_each_further_failure_makes_the_client_wait_longer(
+    throttle: SignInThrottle, clock: Clock
+) -> None:
     assert fail(throttle, "1.2.3.4", times=FREE_ATTEMPTS) == FREE_ATTEMPTS
     waits = []
     for _ in range(8):
@@ -100,7 +102,7 @@ def test_guesses_from_many_addresses_for_one_user_are_limited(
     at_once = FREE_ATTEMPTS_PER_USER + MAX_DELAY / SECONDS_PER_TURN + 1
     addresses = [f"10.0.{number // 256}.{number % 256}" for number in range(clients)]
     assert sum(fail(throttle, address) for address in addresses) <= at_once
-    # From then on there is one turn at a time, however many addresses there are.
+    # From then on, one attempt is allowed at a time, from any number of addresses.
     minute = 0
     for number, address in enumerate(addresses):
         clock.now += 60 / clients

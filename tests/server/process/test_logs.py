@@ -268,7 +268,7 @@ UNPRINTABLE = [chr(code) for code in range(0x110000) if not chr(code).isprintabl
 
 
 def lines_as_terminals_see_them(text: str) -> list[str]:
-    """Return the lines, and fail if a character could do anything but be shown."""
+    """Return the lines, after checking that every character is printable."""
     lines = text.split("\n")
     assert [line for line in lines if not line.isprintable()] == []
     return lines
@@ -276,7 +276,7 @@ def lines_as_terminals_see_them(text: str) -> list[str]:
 
 @pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
 def test_every_unprintable_character_is_escaped(formatter: type[logging.Formatter]) -> None:
-    """Each could end a line, or be an instruction for a terminal: U+009B is, U+2028 may end one."""
+    """Each could end a line (U+2028) or begin a terminal control sequence (U+009B)."""
     text = f"begin{''.join(UNPRINTABLE)}end"
     record = logging.LogRecord("x", logging.INFO, "x.py", 1, "said: %s", (text,), None)
     setattr(record, FIELDS, {"user_agent": text})

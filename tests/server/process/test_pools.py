@@ -1,4 +1,4 @@
-"""The pools of threads: bounded, separate for each kind of work, and no obstacle to the end."""
+"""Thread pools: bounded, separate for each kind of work, and unable to keep a process alive."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ asyncio.run(run())
     assert (ended.stdout, ended.stderr) == ("ended\n", "")
 
 
-def test_a_process_that_cannot_end_is_ended() -> None:
+def test_a_process_that_does_not_end_in_time_is_terminated() -> None:
     code = """
 from cloudrepo_server.process.shutdown import exit_at_the_latest
 exit_at_the_latest(60)
@@ -126,7 +126,7 @@ while True:
 
 @pytest.mark.parametrize("path", sorted(SERVER.rglob("*.py")), ids=lambda path: path.stem)
 def test_no_module_uses_the_default_executor(path: Path) -> None:
-    # Nothing can cancel what runs there, and a process ends only after it.
+    # Work in the default executor cannot be cancelled, and a process waits for it before it exits.
     names = {
         node.attr
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

@@ -15,7 +15,7 @@ from tests.support.portal.browser import Browser
 from tests.support.server_fixtures import StartServer
 
 KINDS = ("repositories", "users", "tokens", "sessions", "portal", "projects")
-# What a full disk, a later version, another program or an attacker with access leaves.
+# What a full disk, a later version, another program or an attacker could leave in a document.
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "emptied": lambda _: b"",
     "cut": lambda content: content[: len(content) // 2],
@@ -99,7 +99,7 @@ def test_damaged_documents_of_all_kinds_affect_nothing_else(
         assert browser.get(path).status == 200
     assert each.index.files()
     each.index.publish(wheel("more"))
-    # Damaged credentials are rejected, as all that cannot be verified.
+    # Damaged credentials are rejected, like all credentials that cannot be verified.
     assert each.index.request("GET", "/", auth=each.victim.auth).status_code == 401
     assert each.index.request("GET", "/", auth=("", each.token)).status_code == 401
     for kind in ("repositories", "users", "tokens"):

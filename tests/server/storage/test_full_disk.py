@@ -134,7 +134,7 @@ def test_a_full_disk_fails_every_change_and_changes_nothing(
     assert_changes_succeed(index)
 
 
-def test_an_upload_larger_than_the_free_space_leaves_nothing(
+def test_an_upload_larger_than_the_free_space_leaves_no_blobs(
     index: Index, data: Path, limit_file_size: LimitFileSize
 ) -> None:
     blobs = len(stored_blobs(data))
@@ -148,7 +148,7 @@ def test_an_upload_larger_than_the_free_space_leaves_nothing(
     assert index.file(LARGE, "large").content == LARGE.data
 
 
-def test_an_upload_leaves_nothing_if_its_document_cannot_be_written(
+def test_an_upload_leaves_no_blobs_if_its_document_cannot_be_written(
     index: Index, data: Path, limit_file_size: LimitFileSize
 ) -> None:
     for number in range(20):

@@ -142,7 +142,7 @@ def test_accepted_uploads_survive_a_kill(start: Start) -> None:
 
 
 @posix
-def test_an_upload_in_progress_during_a_kill_leaves_nothing(start: Start) -> None:
+def test_an_upload_in_progress_during_a_kill_leaves_no_project(start: Start) -> None:
     with start() as server:
         index = server.repository(overwrite_protection=True)
         form = encode(fields(wheel(padding=8 << 20)))

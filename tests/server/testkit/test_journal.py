@@ -184,7 +184,7 @@ def test_requests_after_a_number_are_found_in_a_full_journal() -> None:
     assert len(journal.completed(after=1)) == JOURNAL_ENTRIES
 
 
-def test_anonymous_requests_displace_none_of_a_user() -> None:
+def test_anonymous_requests_displace_no_request_of_a_user() -> None:
     journal = Journal()
     for number in range(10):
         record(journal, number, user="user@example.com")
@@ -201,7 +201,7 @@ def test_rejected_logins_displace_no_request_of_a_user(index: Index) -> None:
     index.get("/")
     for auth in (None, (index.username, "wrong-passphrase")) * 5:
         index.request("GET", "/demo/", auth=auth)
-    # Their shares are full at different times.
+    # Requests with a known user and other requests have separate limits.
     journal = index.journal()
     assert [entry["user"] for entry in journal] == [index.username] + [None] * 10
     assert journal[0]["status"] == 200
@@ -238,7 +238,7 @@ def test_the_size_of_a_form_in_the_journal_is_limited(fields_: dict[str, list[st
     assert msgspec.json.decode(encoded)["name"] == ["demo"]
 
 
-def test_a_request_that_was_cleared_in_flight_stays_away() -> None:
+def test_a_request_that_was_cleared_in_flight_is_not_listed_later() -> None:
     journal = Journal()
     entry = Entry(method="GET", path="/", user_agent="", status=200)
     journal.add(entry)

@@ -63,7 +63,7 @@ class Workstation:
 
     def _environ(self, path: Path | None = None) -> dict[str, str]:
         folders = [self.venv / "bin", Path(sys.executable).parent, Path("/usr/bin"), Path("/bin")]
-        # The certificate authorities of the machine are no configuration of a package index.
+        # Settings of certificate authorities do not configure a package index, so they are kept.
         certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "SYSTEMROOT")
         return {
             **{name: os.environ[name] for name in certificates if name in os.environ},
