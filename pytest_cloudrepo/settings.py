@@ -38,9 +38,9 @@ class RepositorySettings(TypedDict, total=False):
     upstream_file_origins: Sequence[str]
     """Further origins from which the files of an upstream URL may come, besides its own origin."""
     minted_token_seconds: float
-    """The seconds for which trusted publishing mints a token. Default: 900, as on PyPI."""
+    """How many seconds a token of trusted publishing is valid. The default is 900, as on PyPI."""
     disabled_identity_providers: Sequence[str]
-    """The identity providers whose tokens trusted publishing rejects. Default: none."""
+    """The identity providers whose tokens trusted publishing rejects. By default there is none."""
 
 
 # For each setting: its default (as `pytest --markers` shows it), its types, and the expected value
