@@ -68,17 +68,20 @@ def test_only_repositories_and_users_of_stale_runs_are_deleted(
     kept = create(server, "by-hand", None) | create(server, "young", "young")
     # A run that still creates repositories is alive, so its first ones are kept too.
     kept |= create(server, "long-first", "long") | create(server, "long-last", "long")
+    # A run that still creates users is alive too, and a run may create nothing but users.
+    kept |= create(server, "user-young", "user-young")
+    stale.add(server.user(email="user-only@example.com", run="user-only")[0])
     kept.add("without-run@example.com")
     server.close()
     assert process.stop() == 0
     old = ("by-hand", "long-first")
-    make_old(data, stale | set(old) | {f"{name}@example.com" for name in old})
+    make_old(data, stale | {"user-young", *old} | {f"{name}@example.com" for name in old})
 
     process = start_server("--data", data, name="second")
     server = Server(process)
     assert list_names(server) == stale | kept
     report = server.api_json("POST", "/sweep", {"runs_older_than": DAY})
-    assert report == {"runs": 1, "repositories": 2, "users": 2}
+    assert report == {"runs": 2, "repositories": 2, "users": 3}
     assert list_names(server) == kept
     assert server.api_json("GET", "/tokens")["tokens"] == []
     assert server.wait_until_only_blobs(set())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import h11
 import pytest
 
-from cloudrepo_server.web.impersonation.exchange import request_headers
+from cloudrepo_server.web.impersonation.exchange import request_headers, response_headers
 from cloudrepo_server.web.impersonation.proxy_request import parse_proxy_request
 
 CREDENTIALS = "Proxy-Authorization: Basic bmFtZTpzZWNyZXQ="
@@ -69,9 +70,11 @@ def test_a_request_is_forwarded_with_its_path_and_the_host_of_its_url() -> None:
             "GET http://user@Index.Example:81/a%20b?c=d&e HTTP/1.1",
             CREDENTIALS,
             "Proxy-Connection: keep-alive",
-            "Connection: keep-alive, X-Hop",
+            "Connection: X-First, X-Hop",
             "Keep-Alive: 5",
             "TE: trailers",
+            "Trailer: X-Last",
+            "X-First: 1",
             "Upgrade: h2c",
             "X-Hop: 1",
             "Accept: */*",
@@ -97,6 +100,26 @@ def test_a_request_is_forwarded_with_its_path_and_the_host_of_its_url() -> None:
 )
 def test_a_url_without_a_path_is_forwarded_as_the_root(request_line: str, target: str) -> None:
     assert parse_proxy_request(head(request_line)).target == target
+
+
+def test_a_response_is_returned_without_the_headers_of_its_connection() -> None:
+    end_to_end = [(b"Content-Type", b"text/html"), (b"Content-Length", b"5"), (b"X-Kept", b"1")]
+    dropped = [
+        *((b"Connection", b"X-First, X-Hop"), (b"X-First", b"1"), (b"X-Hop", b"1")),
+        *((b"Keep-Alive", b"timeout=5"), (b"TE", b"trailers"), (b"Trailer", b"X-Last")),
+        *((b"Upgrade", b"h2c"), (b"Proxy-Authenticate", b"Basic"), (b"Proxy-Connection", b"close")),
+    ]
+    response = h11.Response(status_code=200, headers=[*dropped, *end_to_end])
+    assert response_headers(response) == [*end_to_end, (b"Connection", b"close")]
+
+
+def test_a_returned_body_has_one_length_only() -> None:
+    headers = [(b"Transfer-Encoding", b"chunked"), (b"Content-Type", b"text/html")]
+    response = h11.Response(status_code=200, headers=headers)
+    assert response_headers(response) == [
+        (b"Content-Type", b"text/html"),
+        (b"Connection", b"close"),
+    ]
 
 
 def test_a_forwarded_body_has_one_length_only() -> None:
