@@ -11,14 +11,14 @@ MIGRATE: Final = "CloudRepo's own client"
 
 INTRODUCTIONS: Final = {
     UPLOADS: (
-        "The client uploads `demo` 1.0, a wheel and an sdist. It then uploads different content "
-        "under the same file names: with and without overwrite protection, and with the option "
-        "that makes the client skip existing files."
+        "The client uploads `demo` 1.0, a wheel and an sdist. Under the same file names, it then "
+        "uploads different content three times: without overwrite protection, with it, and with "
+        "the option to skip existing files."
     ),
     INSTALLS: (
-        "The client installs `app[more]` 1.0. It requires `base`, and `extra` for the extra "
-        "`more`. `base` 2.0 requires a Python that does not exist yet, and `base` 1.1 is yanked. "
-        "The client must therefore choose `base` 1.0."
+        "The client installs `app[more]` 1.0. `app` requires `base`, and its extra `more` requires "
+        "the project `extra`. `base` 2.0 requires a Python that does not exist yet, and `base` 1.1 "
+        "is yanked. A client that supports both properties must choose `base` 1.0."
     ),
     UPLOAD_CREDENTIALS: (
         "A user uploads `demo` 1.0. The user name and the passphrase contain "
