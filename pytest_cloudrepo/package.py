@@ -81,8 +81,8 @@ class PackageFactory:
             extras: the dependencies of each extra, as in `{"test": ["pytest"]}`.
             files: the contents of the installed files, by relative path. If none of them is a
                 module or package with the project's name, a module with `__version__` is added.
-                These files replace generated files: in a wheel, those in the .dist-info folder; in
-                an sdist, PKG-INFO, pyproject.toml, setup.py and setup.cfg.
+                A file replaces the generated file of the same path: in a wheel, a file of the
+                .dist-info folder; in an sdist, PKG-INFO, pyproject.toml, setup.py or setup.cfg.
             entry_points: the entry points by group, as in
                 `{"console_scripts": {"demo": "demo:main"}}`.
             tags: the wheel's compatibility tags. Several tags must form one compressed tag set,

@@ -69,7 +69,7 @@ def requirements(texts: object, what: str = "requires") -> list[Requirement]:
     """Parse the requirements in a list.
 
     Raises:
-        PackageError: this is not a list, or a requirement is invalid.
+        PackageError: `texts` is not a list, or a requirement is invalid.
     """
     return [requirement(text) for text in require_list(texts, what)]
 

@@ -90,8 +90,8 @@ class NetworkGuard:
 
         Raises:
             NoProxyError: the server's proxy cannot be used.
-            ServerError: a URL is invalid, or is an https URL and the server has no TLS; or it is
-                one of this machine, and the server is on another machine.
+            ServerError: a URL is invalid, an https URL is given to a server without TLS, or a
+                loopback URL to a server on another machine.
         """
         __tracebackhide__ = True
         indexes = [public_index(url) for url in urls if url in PUBLIC_INDEXES]
@@ -154,7 +154,7 @@ def _require_same_machine(proxy_host: str, hosts: Sequence[str]) -> None:
     if proxy_host not in loopback and not set(hosts).isdisjoint(loopback):
         raise ServerError(
             f"{', '.join(hosts)} cannot be impersonated: the index server is on another machine, "
-            "and its proxy cannot reach the programs of this one; impersonate another host name"
+            "and its proxy cannot reach the programs of this machine; impersonate another host name"
         )
 
 

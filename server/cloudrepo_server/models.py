@@ -57,7 +57,7 @@ class TrustedPublisher(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     project: str | None = None
     """The normalized name of the only project that it may publish, or None for all projects."""
     pending: bool = False
-    """Whether the project did not exist yet when the publisher was last used."""
+    """Whether the project did not exist when the publisher was added, and it was not used since."""
     created: str
 
 

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--url",
         type=arguments.server_url,
-        help="sweep through the running server at this URL, with the admin credentials of "
+        help="let the running server at this URL sweep, with the admin credentials of "
         "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD",
     )
     target.add_argument(
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs-older-than",
         type=arguments.age,
         metavar="AGE",
-        help="also delete the repositories and users of pytest sessions of this age, such as 90m, "
-        "12h or 2d (required with --url). The age counts from the session's last change to a "
+        help="delete the repositories and users of pytest sessions of at least this age, such as "
+        "90m, 12h or 2d (required with --url). The age counts from the session's last change to a "
         "repository or user; it must be longer than any session takes.",
     )
     parser.add_argument(

@@ -138,6 +138,7 @@ class Access:
         if not isinstance(principal, TokenBearer) or principal.projects is None:
             return
         if project not in principal.projects:
+            # PyPI's text.
             raise ForbiddenError(
                 f"Invalid API Token: OIDC scoped token is not valid for project {project!r}"
             )

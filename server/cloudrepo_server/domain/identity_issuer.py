@@ -1,9 +1,9 @@
 """The issuer of identity tokens: it signs the tokens of CI jobs, and verifies them.
 
-One key signs the tokens of all providers. It is a document of the store, so that servers that share
-a store accept the tokens of each other, and a restarted server those that it issued before. The
-document is encrypted with a key that is derived from the admin login. So nobody can sign tokens who
-can only read the store.
+One key signs the tokens of all providers. It is stored in a document. So servers that share a store
+accept each other's tokens, and a restarted server accepts its earlier tokens. The document is
+encrypted with a key that is derived from the admin login, so reading the store is not enough to
+sign tokens.
 """
 
 import asyncio
@@ -195,7 +195,7 @@ class IdentityIssuer:
 
     async def _read_or_create(self) -> "_Key":
         # A key that is damaged, or encrypted with another admin login, is replaced. That only
-        # makes tokens invalid that are valid for minutes.
+        # invalidates the tokens that it signed, which are short-lived.
         await self._documents.delete_damaged(ISSUER_KEY, IssuerKeyDocument)
         existing = await self._documents.read(ISSUER_KEY, IssuerKeyDocument)
         key = None if existing is None else await self._decrypt(existing)

@@ -1,4 +1,4 @@
-"""Identity tokens: what the jobs of a provider get from the issuer."""
+"""Identity tokens, which the issuer signs for the CI jobs of a provider."""
 
 import secrets
 from collections.abc import Mapping
@@ -38,12 +38,12 @@ def split_claims(
 
 
 def claims_of(job: Job) -> dict[str, Any]:
-    """Return the claims of a job's tokens, without those that differ from token to token."""
+    """Return the claims that all tokens of a job have in common."""
     return _without_nulls(_claims_of(job))
 
 
 def default_audience(job: Job) -> str:
-    """Return the audience of a token that a job requests without naming one."""
+    """Return the audience of a token if the job's request names no audience."""
     if job.provider == "github":
         return f"https://github.com/{job.fields['repository'].partition('/')[0]}"
     return AUDIENCE
@@ -63,7 +63,7 @@ async def issue_token(
         issuer: signs the token.
         job: the job. Its claims override all others, `aud`, `exp` and `iss` included.
         audience: the audience that the token is for.
-        expires_in: the seconds after which it expires; by default as with the provider.
+        expires_in: the seconds after which it expires; by default the provider's lifetime.
         valid_in: the seconds before which it is not valid yet.
 
     Raises:

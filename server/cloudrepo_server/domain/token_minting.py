@@ -102,10 +102,10 @@ class TokenMint:
         return Identity(provider, claims)
 
     async def mint(self, repository: Repository, identity: Identity) -> MintedToken:
-        """Return a new token for the projects of the publishers that an identity fits.
+        """Return a new token for the projects of the publishers that match an identity.
 
         Raises:
-            TokenRequestError: no publisher fits, or the identity token was used before.
+            TokenRequestError: no publisher matches, or the identity token was used before.
             StorageError: the store did not respond.
         """
         publishers = find_publishers(repository.document, *identity)

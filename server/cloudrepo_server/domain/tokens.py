@@ -41,7 +41,7 @@ class Tokens:
             repository: the repository for which the token is valid.
             read_only: whether the token may not publish.
             projects: the only projects that it may publish; by default any project.
-            publisher: the trusted publisher that it is minted for, if it is.
+            publisher: the trusted publisher for which it is minted, or None.
             expires: the time from which it is not valid any more, in seconds since the epoch.
         """
         secret = secrets.token_urlsafe(32)

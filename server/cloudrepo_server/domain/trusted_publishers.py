@@ -110,10 +110,10 @@ class TrustedPublishers:
     async def activate(
         self, repository: Repository, publishers: Sequence[TrustedPublisher]
     ) -> None:
-        """Activate those of the publishers that are pending, which reserves their projects.
+        """Activate the pending ones of these publishers, which reserves their projects.
 
         Raises:
-            TokenRequestError: a project exists by now, or another publisher has reserved it. The
+            TokenRequestError: a project already exists, or another publisher has reserved it. The
                 code is `invalid-pending-publisher`, and the publisher was removed.
             StorageError: the store did not respond.
         """
@@ -152,10 +152,10 @@ class TrustedPublishers:
 def find_publishers(
     document: RepositoryDocument, provider: "Provider", claims: "Claims"
 ) -> list[TrustedPublisher]:
-    """Return the publishers of a repository that claims fit, the most specific ones only.
+    """Return the publishers of a repository that match claims, the most specific ones only.
 
     Raises:
-        TokenRequestError: no publisher fits; the code is `invalid-publisher`.
+        TokenRequestError: no publisher matches; the code is `invalid-publisher`.
     """
     from cloudrepo_server.specs.identity_providers.provider import ClaimError
 

@@ -21,7 +21,7 @@ _MARGIN = 5.0
 async def use_identity(
     documents: Documents, repository_id: str, issuer: str, claims: Mapping[str, Any]
 ) -> None:
-    """Note that an identity token was used for a repository, if the token has an identifier.
+    """Record that an identity token was used for a repository, if the token has an identifier.
 
     Args:
         documents: the store.
@@ -49,7 +49,7 @@ async def use_identity(
 
 
 async def delete_expired_identities(documents: Documents, repository_id: str) -> None:
-    """Forget the used identity tokens of a repository that have expired."""
+    """Delete the records of a repository's used identity tokens that have expired."""
     folder = used_identities_of(repository_id)
     for name in (await documents.listing(folder)).names:
         with contextlib.suppress(StorageError):

@@ -198,7 +198,10 @@ def _open_zip(name: DistributionName, archive: IO[bytes]) -> BoundedZip:
     try:
         return BoundedZip(archive, max_members=MAX_MEMBERS, max_directory=MAX_DIRECTORY)
     except TooManyMembersError:
-        raise InvalidError(f"{name.filename} has too many members.") from None
+        raise InvalidError(
+            f"{name.filename} has too many members, or too long names: the limits are "
+            f"{MAX_MEMBERS} members and {MAX_DIRECTORY} bytes for their list."
+        ) from None
 
 
 def _read_member(

@@ -14,12 +14,12 @@ from typing import IO
 
 _ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = struct.Struct("<26x2H")
-# A zip member begins with the version of LZMA and the size of the properties, then has these.
+# A member begins with the version of LZMA, the size of the properties, and the properties.
 _LZMA_HEADER = struct.Struct("<2xH5s")
 _LZMA_PROPERTIES = 5
 _LZMA_MEMORY = 32 << 20
 _UNKNOWN_SIZE = b"\xff" * 8
-# Compression makes a member larger by less than this.
+# A compressed member is larger than its content by less than this.
 _EXPANSION = 1 << 20
 
 
@@ -73,7 +73,7 @@ class BoundedZip(zipfile.ZipFile):
 
 
 class _DirectoryReader(BufferedIOBase):
-    """A file whose reads are bounded while `zipfile` reads the directory, which is one read."""
+    """A file with a bound for reads while `zipfile` reads the directory, which it does at once."""
 
     def __init__(self, archive: IO[bytes], max_members: int, max_directory: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _DirectoryReader(BufferedIOBase):
         """Return the next bytes.
 
         Raises:
-            TooManyMembersError: they are a directory that is too large.
+            TooManyMembersError: the bytes are a directory that is too large.
         """
         if self.is_bounded and size is not None and size > self._max_directory:
             raise TooManyMembersError

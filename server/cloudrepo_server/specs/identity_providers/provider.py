@@ -24,7 +24,7 @@ _WORKFLOW_PATH = re.compile(r"[^/@]([^@]*[^/@])?\.ya?ml|\.[^/@]+\.ya?ml")
 
 
 class ClaimError(Exception):
-    """A token lacks a claim that all tokens of its provider have, or its claims contradict."""
+    """A token lacks a claim that its provider always sets, or its claims contradict each other."""
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +52,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     has_jti: bool = True
     """Whether each token has an identifier of its own."""
     claims: Callable[[Fields, Claims], dict[str, Any]]
-    """Returns the claims of a job with these fields. The second argument has claims that the others
-    follow from, such as `ref`."""
+    """Returns the claims of a job with these fields. The second argument has the claims that were
+    given, such as `ref`, from which others follow."""
     stated: Callable[[Claims], dict[str, tuple[str, ...]]]
     """Returns the values that a token states for each field. Raises `ClaimError`."""
 
@@ -137,19 +137,19 @@ def optional_claim(claims: Claims, name: str) -> tuple[str, ...]:
 
 
 def number_of(*names: str) -> str:
-    """Return a number that always belongs to these names, as services number their objects."""
+    """Return a number that is always the same for these names, like an identifier of a service."""
     digest = hashlib.sha256(_encode(*names).lower()).digest()
     return str(int.from_bytes(digest[:4]) + 1)
 
 
 def uuid_of(*names: str) -> str:
-    """Return a UUID that always belongs to these names."""
+    """Return a UUID that is always the same for these names."""
     digits = hashlib.sha256(_encode(*names)).hexdigest()
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
 def commit_of(*names: str) -> str:
-    """Return the identifier of a commit that always belongs to these names."""
+    """Return the identifier of a commit that is always the same for these names."""
     return hashlib.sha256(_encode(*names)).hexdigest()[:40]
 
 

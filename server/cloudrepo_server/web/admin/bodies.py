@@ -141,7 +141,7 @@ class NewJob(Body, kw_only=True):
 
 
 class NewIdentityToken(NewJob, kw_only=True):
-    """An identity token of a CI job: its audience, and the seconds when it expires and is valid."""
+    """An identity token: its audience, and the seconds until it expires and until it is valid."""
 
     audience: str = "pypi"
     expires_in: float | None = None

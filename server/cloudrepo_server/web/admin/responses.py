@@ -139,8 +139,8 @@ class UsersResponse(msgspec.Struct):
 class TokenResponse(msgspec.Struct, kw_only=True):
     """A token; `token`, the secret itself, is present only if it was created by this request.
 
-    Trusted publishing minted it if it has a publisher. It may publish only its projects, if it has
-    any, and expires at a time in seconds since the epoch.
+    `publisher` is set if trusted publishing minted the token; `projects` if it may publish only
+    these projects; `expires`, in seconds since the epoch, if it expires.
     """
 
     id: str
@@ -225,7 +225,7 @@ class ImpersonationResponse(msgspec.Struct):
 
 
 class PublisherResponse(msgspec.Struct, kw_only=True):
-    """A trusted publisher. It is pending until its project exists and it was used.
+    """A trusted publisher. It is pending if its project did not exist, until its first use.
 
     Without a project it may publish every project.
     """

@@ -1,4 +1,4 @@
-"""Discovery of trusted publishing: does an upload URL support it, and where (PEP 807)?"""
+"""Discovery of trusted publishing: the endpoints of an upload URL (PEP 807)."""
 
 from urllib.parse import unquote
 
@@ -12,7 +12,7 @@ DISCOVERY = "/.well-known/pytp"
 OIDC = "/_/oidc/"
 """The beginning of the paths of audience and token minting, as on PyPI."""
 OIDC_OF_REPOSITORY = OIDC + "repositories/"
-"""The beginning of those paths on a host with several repositories; the name follows."""
+"""The beginning of the same paths for one repository, whose name follows."""
 
 
 def discovery_response(origin: str, base: str) -> web.Response:
@@ -31,10 +31,10 @@ def discovery_response(origin: str, base: str) -> web.Response:
 
 
 def upload_path_of(request: web.Request) -> str:
-    """Return the path of the upload URL that a request asks about.
+    """Return the path of the upload URL that a discovery request names.
 
     Raises:
-        NotFoundError: the request does not ask about an upload URL.
+        NotFoundError: the request names no upload URL.
     """
     path = request.query.get("discover")
     if path is None:

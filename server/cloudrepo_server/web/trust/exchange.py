@@ -44,7 +44,7 @@ class TokenExchange:
             organization: the organization.
             repository: the repository, or None if it does not exist.
             audience: the audience that identity tokens must be for.
-            any_repository: whether the identity decides which repository it is.
+            any_repository: whether the claims of the identity token select the repository.
         """
         self._organization = organization
         self.repository = repository

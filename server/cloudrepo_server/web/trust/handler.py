@@ -60,7 +60,7 @@ class TrustHandler:
     async def handle_impersonated(
         self, request: web.Request, impersonation: Impersonation, origin: URL
     ) -> web.StreamResponse | None:
-        """Return the response to a request for an impersonated host, or None if it is another one.
+        """Return the response to a request of trusted publishing, or None for other requests.
 
         Args:
             request: the request.
@@ -130,7 +130,7 @@ class TrustHandler:
             raise NotFoundError("There is nothing at this path.")
         response = await self._record(request, repository, respond)
         if repository is None and exchange.repository is not None:
-            # Only the identity token said which repository it is.
+            # The repository is known only now, from the identity token.
             entry = state_of(request).details
             if isinstance(entry, Entry):
                 testkit, found = self._organization.testkit, exchange.repository.document.id

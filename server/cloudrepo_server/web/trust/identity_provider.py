@@ -53,7 +53,7 @@ class IdentityProvider:
         return json_response(await self._organization.issuer.jwks())
 
     async def job_of(self, token: str | None) -> Job:
-        """Return the job to which a token was given, whose repository still exists.
+        """Return the job of a token, after checking that its repository still exists.
 
         Raises:
             UnauthenticatedError: the token is not valid.
