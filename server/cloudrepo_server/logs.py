@@ -18,9 +18,12 @@ FIELDS = "fields"
 LogFormat = Literal["text", "json"]
 
 _REDACTED = r"\1***"
+# What follows the scheme of a URL, which may be percent-encoded, up to the end of its host. It is
+# matched at once: searching for the end of the credentials after each scheme would take time that
+# grows with the square of the length.
+_AUTHORITY = r"(?ia)(:(?://|%2f%2f))([^\s/\"'\\]++)"
+_CREDENTIALS = r"(?is).+(?=@|%40)"
 _SECRETS = (
-    # The credentials in a URL, which may be percent-encoded.
-    r"(?ia)(:(?://|%2f%2f))[^\s/\"'\\]+(?=@|%40)",
     r"(?a)(cloudrepo\.[0-9a-z]+\.)[\w-]+",
     r"(?ia)(authorization\W+\w+\s+)[^\s\"'\\]+",
     # The signatures in presigned URLs of object stores.
@@ -52,10 +55,18 @@ def print_message(text: str, *, log_format: LogFormat | None, warning: bool = Fa
 
 def redacted(text: str) -> str:
     """Return the text with credentials, tokens, Authorization headers and signatures hidden."""
+    # Compiled when the first record is logged, because most servers log none.
+    text = re.sub(_AUTHORITY, _without_credentials, text)
     for secret in _SECRETS:
-        # Compiled when the first record is logged, because most servers log none.
         text = re.sub(secret, _REDACTED, text)
     return text
+
+
+def _without_credentials(authority: re.Match[str]) -> str:
+    credentials = re.match(_CREDENTIALS, authority[2])
+    return authority[1] + (
+        f"***{authority[2][credentials.end() :]}" if credentials else authority[2]
+    )
 
 
 class TextFormatter(logging.Formatter):

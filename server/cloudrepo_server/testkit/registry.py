@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from cloudrepo_server.errors import ExclusiveStorageRequiredError
+from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument
 from cloudrepo_server.testkit.faults import (
     Faults,
@@ -59,11 +59,12 @@ class TestkitRegistry:
         if not self._shared:
             self.journal(repository_id).add(entry)
 
-    def record_blocked_request(self, repository_id: str, method: str, url: str) -> Entry:
+    def record_blocked_request(
+        self, repository_id: str, method: str, url: str, *, host: str, user_agent: str = ""
+    ) -> Entry:
         """Record a request that the proxy blocked, as its host is not allowed; return the entry."""
-        host = urlsplit(url if "://" in url else f"//{url}").hostname
-        entry = Entry(method=method, path=url, user_agent="", status=403)
-        entry.reason = f"{host} may not be reached from this test"
+        entry = Entry(method=method, path=url, user_agent=user_agent, status=403)
+        entry.reason = f"{host[:JOURNAL_TEXT]} may not be reached from this test"
         self.record(repository_id, entry)
         # Only programs with the proxy's secret get here.
         self.settle(repository_id, entry, anonymous=False)

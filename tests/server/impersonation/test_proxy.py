@@ -388,6 +388,19 @@ def test_a_host_without_a_certificate_is_blocked_and_listed(
     ]
 
 
+@pytest.mark.parametrize("address", ["::1", "fe80::1", "::ffff:192.0.2.1"])
+def test_the_journal_names_a_blocked_address_of_ip_version_6(
+    published: Index, client: ProxyClient, address: str
+) -> None:
+    published.api_json("DELETE", "/requests")
+    with client.connect() as connection:
+        connection.send(client.request(f"GET http://[{address}]/simple/ HTTP/1.1"))
+        assert connection.read_response().status == 403
+    (entry,) = published.journal()
+    assert entry["path"] == f"http://[{address}]/simple/"
+    assert entry["reason"] == f"{address} may not be reached from this test"
+
+
 @pytest.mark.parametrize(
     ("head", "status", "reason"),
     [

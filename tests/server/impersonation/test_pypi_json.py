@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.support.archives import sdist, wheel
-from tests.support.index import Index
+from tests.support.index import Index, Server
 from tests.support.proxy_client import ProxyClient
 from tests.support.raw import SECONDS
 
@@ -178,3 +178,12 @@ def test_a_file_with_a_blake2_digest_has_it_in_the_document(index: Index) -> Non
     (file,) = document(index, "/pypi/demo/json")["urls"]
 
     assert file["digests"] == {"sha256": FIRST.sha256, "blake2b_256": FIRST.blake2_256}
+
+
+@pytest.mark.parametrize("filename", ["demo-1.0.whl", "demo-1.0-x.whl", "demo-1.0.txt"])
+def test_a_file_with_any_name_is_in_the_document(server: Server, filename: str) -> None:
+    index = server.repository(dialect="cloudrepo")
+    assert index.upload(wheel().named(filename), name="demo").status_code == 200
+    (file,) = document(index, "/pypi/demo/json")["urls"]
+    assert (file["filename"], file["packagetype"]) == (filename, "sdist")
+    index.api_json("DELETE")

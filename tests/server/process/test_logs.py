@@ -10,9 +10,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import psutil
 import pytest
 
-from cloudrepo_server.logs import FIELDS, JsonFormatter, TextFormatter
+from cloudrepo_server.logs import FIELDS, JsonFormatter, TextFormatter, redacted
 from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.raw import connect, exchange, request
@@ -314,3 +315,29 @@ def test_a_client_cannot_send_control_characters_to_the_log(
     lines = lines_as_terminals_see_them(server.process.log)
     assert len([line for line in lines if identifier in line]) == 1
     server.close()
+
+
+@pytest.mark.parametrize("scheme", [":%2f%2f", "://", ":%2F%2f%40"])
+def test_a_request_whose_path_has_many_schemes_is_logged_in_little_time(
+    own_server: Server, scheme: str
+) -> None:
+    path = "/x" + (scheme * 8000)[:8000]
+    times = psutil.Process(own_server.process.pid).cpu_times()
+    for _ in range(10):
+        assert exchange(own_server.url, request(f"GET {path} HTTP/1.1")).status == 404
+    later = psutil.Process(own_server.process.pid).cpu_times()
+    assert later.user + later.system - times.user - times.system < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://u:pw@host/x", "http://***@host/x"),
+        ("http://u:p@w@host/x", "http://***@host/x"),
+        ("http:%2f%2fu:pw%40host%2fx", "http:%2f%2f***%40host%2fx"),
+        ("http:%2F%2fhost:%2f%2fu:pw@x http://host/", "http:%2F%2f***@x http://host/"),
+        ("http://host/a@b", "http://host/a@b"),
+    ],
+)
+def test_credentials_in_urls_are_redacted(text: str, shown: str) -> None:
+    assert redacted(text) == shown

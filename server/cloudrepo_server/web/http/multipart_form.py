@@ -74,13 +74,14 @@ async def read_form(
         TooLargeError: its fields are too large.
     """
     content_type, options = parse_options_header(request.headers.get("Content-Type", ""))
-    if content_type != "multipart/form-data" or not options.get("boundary"):
+    boundary = options.get("boundary")
+    if content_type != "multipart/form-data" or not boundary or not boundary.isascii():
         raise InvalidError(
             "The content type of an upload must be multipart/form-data with a boundary."
         )
     limits = request.app[LIMITS]
     try:
-        parser = PushMultipartParser(options["boundary"], max_segment_count=limits.form_fields)
+        parser = PushMultipartParser(boundary, max_segment_count=limits.form_fields)
         chunks = body_chunks(request) if body is None else body
         await _read_parts(chunks, parser, form, open_file, max_bytes=limits.form_bytes)
     except MultipartError as error:

@@ -1,8 +1,11 @@
 """The headers that tell a browser not to execute anything in a response."""
 
 from functools import partial
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from multidict import CIMultiDictProxy
 
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _SERVER = "cloudrepo-server"
@@ -19,6 +22,9 @@ def add_headers_to_every_response(server: web.Server) -> None:
 
 
 class _Request(web.Request):
+    def __init__(self, message: RawRequestMessage, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as in the base class)
+        super().__init__(_with_printable_expectation(message), *args, **kwargs)
+
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         await super()._prepare_hook(response)
         headers = response.headers
@@ -27,3 +33,14 @@ class _Request(web.Request):
         headers["X-Content-Type-Options"] = "nosniff"
         # The portal's pages have a policy of their own, which allows its scripts and styles.
         headers.setdefault("Content-Security-Policy", _POLICY)
+
+
+def _with_printable_expectation(message: RawRequestMessage) -> RawRequestMessage:
+    # aiohttp repeats an unknown expectation in its response, which is encoded as UTF-8. Bytes that
+    # are not UTF-8 would make that a server error.
+    expectation = message.headers.get("Expect")
+    if expectation is None or expectation.isprintable():
+        return message
+    headers = message.headers.copy()
+    headers["Expect"] = "unprintable"
+    return message._replace(headers=CIMultiDictProxy(headers))

@@ -11,6 +11,7 @@ from cloudrepo_server.errors import ForbiddenError, NotFoundError, RepositoryNot
 from cloudrepo_server.web.http.methods import READS
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.user_agent import user_agent_of
 from cloudrepo_server.web.impersonation.pypi_json import (
     parse_project_json_path,
     project_json_response,
@@ -73,11 +74,15 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
             raise self._blocked(request, tunnel)
 
     def _blocked(self, request: web.Request, tunnel: Tunnel) -> ForbiddenError:
-        url = f"{tunnel.scheme}://{tunnel.host}{request.rel_url.raw_path}"
+        host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host
+        path = request.rel_url.raw_path
         entry = self.organization.testkit.record_blocked_request(
-            tunnel.impersonation.repository_id, request.method, url
+            tunnel.impersonation.repository_id,
+            request.method,
+            f"{tunnel.scheme}://{host}{path if path.startswith('/') else f'/{path}'}",
+            host=tunnel.host,
+            user_agent=user_agent_of(request),
         )
-        entry.user_agent = request.headers.get("User-Agent", "")
         return ForbiddenError(entry.reason)
 
 

@@ -160,7 +160,10 @@ class Proxy:
             except InvalidError:
                 # Without a certificate the host cannot be impersonated, only blocked.
                 entry = self._testkit.record_blocked_request(
-                    impersonation.repository_id, "CONNECT", f"{request.host}:{request.port}"
+                    impersonation.repository_id,
+                    "CONNECT",
+                    f"{request.host}:{request.port}",
+                    host=request.host,
                 )
                 await _reject(client, 403, entry.reason)
                 return

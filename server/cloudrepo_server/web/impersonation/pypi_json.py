@@ -18,6 +18,7 @@ from cloudrepo_server.web.http.paths import PRIVATE
 from cloudrepo_server.web.http.responses import json_response
 
 _PATH = re.compile(r"/pypi/(?P<project>[^/]+)(/(?P<version>[^/]+))?/json/?")
+_WHEEL_HYPHENS = 4
 _TEXT_FIELDS = (
     "summary",
     "description",
@@ -110,7 +111,8 @@ async def _info(
 
 
 def _file(file: File, url: str) -> dict[str, Any]:
-    is_wheel = file.filename.endswith(".whl")
+    # Some dialects accept a file with any name, such as `x.whl`.
+    is_wheel = file.filename.endswith(".whl") and file.filename.count("-") >= _WHEEL_HYPHENS
     digests = {"sha256": file.sha256}
     if file.blake2_256 is not None:
         digests["blake2b_256"] = file.blake2_256

@@ -14,6 +14,7 @@ from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.testkit.registry import TestkitRegistry
 from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.user_agent import user_agent_of
 from cloudrepo_server.web.index.faulty_response import ConnectionResetByFaultError
 from cloudrepo_server.web.index.resolve import resolved
 
@@ -54,7 +55,7 @@ async def record_request(
     entry = Entry(
         method=request.method,
         path=path,
-        user_agent=_printable(request.headers.get("User-Agent", "")),
+        user_agent=user_agent_of(request),
     )
     state.details = entry
     if repository_id is not None:
@@ -91,8 +92,3 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
     entry.seconds = monotonic() - state.started
     entry.reason = (response.reason or "")[:JOURNAL_TEXT]
     entry.status = response.status
-
-
-def _printable(header: str) -> str:
-    # Headers may contain any bytes; JSON can only represent valid Unicode.
-    return header.encode(errors="surrogateescape").decode(errors="replace")
