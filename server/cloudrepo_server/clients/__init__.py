@@ -3,6 +3,7 @@
 `tools.py` lists the tools and says how to add one.
 """
 
+from cloudrepo_server.clients.ci_jobs import CiJob, agent_script, without_ci
 from cloudrepo_server.clients.connection import SECTION, Connection
 from cloudrepo_server.clients.environment import index_variables, publish_credentials
 from cloudrepo_server.clients.files import ConfigFile
@@ -24,10 +25,12 @@ __all__ = [
     "PUBLIC_INDEXES",
     "SECTION",
     "TOOLS",
+    "CiJob",
     "ConfigFile",
     "Connection",
     "IsolatedHome",
     "PublicIndex",
+    "agent_script",
     "all_variables",
     "config_file",
     "configured",
@@ -37,5 +40,6 @@ __all__ = [
     "publish_credentials",
     "pyproject_table",
     "variables",
+    "without_ci",
     "without_index",
 ]

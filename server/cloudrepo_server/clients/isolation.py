@@ -29,7 +29,8 @@ _DROPPED_PREFIXES: Final = (
     # A CI job requests tokens for trusted publishing with these.
     "ACTIONS_ID_TOKEN_",
 )
-_DROPPED_SUFFIXES: Final = ("_PROXY",)
+# An `_ID_TOKEN` is what a job on GitLab has for trusted publishing.
+_DROPPED_SUFFIXES: Final = ("_PROXY", "_ID_TOKEN")
 _DROPPED: Final = frozenset(
     {
         *("NETRC", "KEYRING_PROPERTY_FILE", "DBUS_SESSION_BUS_ADDRESS", "HOMEDRIVE", "HOMEPATH"),
