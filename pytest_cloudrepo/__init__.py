@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.scenario import Scenario
+    from pytest_cloudrepo.trust import TrustedPublisher
     from pytest_cloudrepo.venv import VirtualEnv
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Server",
     "ServerError",
     "Token",
+    "TrustedPublisher",
     "VirtualEnv",
     "VirtualEnvFactory",
 ]
@@ -79,6 +81,7 @@ _MODULES = {
     "Server": "client",
     "ServerError": "errors",
     "Token": "credentials",
+    "TrustedPublisher": "trust",
     "VirtualEnv": "venv",
     "VirtualEnvFactory": "factories",
 }

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 TABLE_ROWS = 50
+# The beginning of the paths at which tokens are exchanged.
+_TRUSTED_PUBLISHING = "/_/oidc/"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,8 +68,12 @@ class Journal(list[Request]):
         self._clear = clear
 
     def uploads(self) -> list[Request]:
-        """Return the POST requests: uploads, accepted or rejected."""
-        return [request for request in self if request.method == "POST"]
+        """Return the POST requests to a repository: uploads, accepted or rejected."""
+        return [
+            request
+            for request in self
+            if request.method == "POST" and not request.path.startswith(_TRUSTED_PUBLISHING)
+        ]
 
     def downloads(self, project: str | None = None) -> list[Request]:
         """Return the GET requests for distributions, successful or not.

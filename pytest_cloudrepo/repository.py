@@ -7,7 +7,7 @@ import sys
 from copy import copy
 from pathlib import Path
 from sysconfig import get_path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, config_file
@@ -16,7 +16,7 @@ from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import write_private
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo._programs.result import CommandError
-from pytest_cloudrepo._programs.secret import Secret, hide
+from pytest_cloudrepo._programs.secret import Secret, hide, issue
 from pytest_cloudrepo._repository_api import RepositoryApi
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.credentials import RepositoryUser, Token
+    from pytest_cloudrepo.trust import TrustedPublisher
 
 TWINE = (sys.executable, "-P", "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
 
@@ -188,6 +189,95 @@ class Repository(RepositoryApi):
         __tracebackhide__ = True
         environ = self._environment.with_credentials(self.connection)
         return self._hidden(environ | self._network_guard.impersonate(*urls))
+
+    def trust(
+        self,
+        provider: str,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        **claims: str,
+    ) -> TrustedPublisher:
+        """Let a CI job publish with an identity token of its provider, and return the publisher.
+
+        Args:
+            provider: `github`, `gitlab`, `google`, `buildkite`, `circleci` or `activestate`.
+            project: the only project that the job may publish, which it may create. By default
+                every project.
+            environment: the environment in which the job must run, on GitHub and GitLab. By default
+                any or none.
+            claims: what identifies the job, such as `repository="acme/demo"` and
+                `workflow="release.yml"`. The names depend on the provider.
+
+        Raises:
+            ServerError: the provider is unknown, a claim is missing or invalid, or the extra
+                `trust` is not installed.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.trust import add_publisher  # few tests need it
+
+        if environment is not None:
+            claims["environment"] = environment
+        return add_publisher(self._call, provider, claims, project)
+
+    def ci_environ(self, provider: str, *urls: str, **claims: Any) -> dict[str, str]:  # noqa: ANN401 - JSON
+        """Return the environment variables of a CI job, whose tools have an identity only.
+
+        They include the variables of the pytest process, as `environ` does, but those that CI
+        services set. The tools have no credentials. The repository is served at the URLs, and so
+        are the keys of the identity provider.
+
+        Args:
+            provider: `github`, `gitlab`, `google`, `buildkite` or `circleci`.
+            urls: the URLs of indexes, as for `impersonate`. By default all URLs of PyPI.
+            claims: what identifies the job, as for `trust`, and further claims of its identity
+                tokens, such as `ref="refs/tags/v1.0"`. A claim that is None is left out.
+
+        Raises:
+            ValueError: the provider's jobs run no programs that request identity tokens.
+            ServerError: a claim is missing or invalid; or a URL cannot be impersonated.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo.trust import create_job, job_variables  # few tests need it
+
+        job = create_job(self._call, provider, claims)
+        environ = self._environment.without_credentials()
+        environ |= self._network_guard.impersonate(*(urls or ("pypi",)), job=job)
+        environ |= job_variables(job, self._environment.folder, environ)
+        return hide(environ, job.request_token, *job.tokens.values())
+
+    def identity_token(
+        self,
+        provider: str,
+        *,
+        audience: str = "pypi",
+        expires_in: float | None = None,
+        valid_in: float = 0.0,
+        **claims: Any,  # noqa: ANN401 - JSON
+    ) -> Secret:
+        """Return an identity token of a CI job, as a `Secret`: its `repr` is `'***'`.
+
+        Args:
+            provider: the identity provider, as for `trust`.
+            audience: the audience that the token is for.
+            expires_in: the seconds after which it expires, which may be negative. By default as
+                with the provider.
+            valid_in: the seconds before which it is not valid yet.
+            claims: what identifies the job, as for `trust`, and further claims. They override all
+                others, such as `iss` and `jti`. A claim that is None is left out.
+
+        Raises:
+            ServerError: the provider is unknown, or a claim is missing or invalid.
+        """
+        __tracebackhide__ = True
+        body = {
+            "provider": provider,
+            "claims": claims,
+            "audience": audience,
+            "expires_in": expires_in,
+            "valid_in": valid_in,
+        }
+        return issue(self._call("POST", "identity-tokens", json=body)["token"])
 
     def write_config(self, tool: str, directory: str | Path) -> Path:
         """Write a tool's configuration file for this repository, and return its path.

@@ -43,6 +43,13 @@ class Environment:
         """
         return self._isolated() | clients.publish_credentials(connection)
 
+    def without_credentials(self) -> dict[str, str]:
+        """Return a complete environment with each tool's default index, and no credentials.
+
+        It has no variables of a CI service either, since they may be credentials.
+        """
+        return clients.without_ci(self._isolated())
+
     def for_tool(
         self, tool: str, connection: Connection, *, retries: int | None = None
     ) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from base64 import b64encode
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -26,9 +27,24 @@ _CUT_PASSWORD_END: Final = re.compile(r"(?<=\.\.\.)[^\s/@'\"]+(?=@)")
 _LITERAL_BREAK: Final = re.compile(r"['\"]\n\s*b?['\"]")
 _UNCHANGED: Final = re.compile(r"[0-9A-Za-z]+")
 
+# Programs also get tokens from the server itself, by trusted publishing. This module does not know
+# them, but their form: upload tokens and identity tokens begin with the same characters.
+_UPLOAD_TOKEN: Final = r"cloudrepo\.[0-9a-f]{16}\.[\w-]{43}"  # noqa: S105 - a pattern
+_TOKEN_HEADER: Final = b'{"alg":"RS256","kid":"cloudrepo'
+_TOKEN_IN_BASIC: Final = b"__token__:cloudrep"
+_TOKENS: Final = re.compile(
+    rf"{_UPLOAD_TOKEN}"
+    rf"|{b64encode(_TOKEN_HEADER[:30]).decode()}[\w-]*\.[\w-]+\.[\w-]+"
+    rf"|{b64encode(_TOKEN_IN_BASIC).decode()}[\w+/=-]*"
+)
+
 
 def mask(text: str, secrets: Collection[str]) -> str:
-    """Return the text with each secret replaced by `***`, also where the secret is encoded."""
+    """Return the text with each secret replaced by `***`, also where the secret is encoded.
+
+    The tokens that servers issue are secrets too.
+    """
+    text = _TOKENS.sub(MASK, text)
     joined = _LITERAL_BREAK.sub("", text) if "\n" in text else text
     present = tuple(secret for secret in secrets if secret and _may_contain(joined, secret))
     return _pattern(present, broken=joined != text).sub(MASK, text) if present else text

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from cloudrepo_server.clients import CiJob
+
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # Each names a CA bundle: for pip, requests (twine, Poetry, flit), OpenSSL (uv), curl, Node, git.
 CA_BUNDLE_VARIABLES = (
@@ -82,11 +84,13 @@ class NetworkGuard:
         """Return the hosts that programs reach without the proxy."""
         return [*LOOPBACK.split(","), urlsplit(self._repository_url).hostname or ""]
 
-    def impersonate(self, *urls: str) -> dict[str, str]:
+    def impersonate(self, *urls: str, job: CiJob | None = None) -> dict[str, str]:
         """Return variables that also send requests for these URLs to the repository.
 
         Args:
             urls: URLs, and names of public indexes, of which all URLs are impersonated.
+            job: the CI job in which the programs run. The URLs of its provider are impersonated
+                too, except on allowed hosts.
 
         Raises:
             NoProxyError: the server's proxy cannot be used.
@@ -98,6 +102,9 @@ class NetworkGuard:
         urls = tuple(url for url in urls if url not in PUBLIC_INDEXES)
         direct, through_proxy = _split_direct_hosts(self._direct_hosts(), urls)
         body: dict[str, Any] = {"urls": [*urls], "allow": [*self._allowed_hosts, *through_proxy]}
+        if job is not None:
+            body["job"] = job.request_token
+            body["urls"] += [url for url in job.urls if _hostname(url) not in self._allowed_hosts]
         if indexes:
             body["indexes"] = [*map(asdict, indexes)]
         try:
