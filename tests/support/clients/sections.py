@@ -6,6 +6,7 @@ UPLOADS: Final = "Uploads"
 INSTALLS: Final = "Installs"
 UPLOAD_CREDENTIALS: Final = "Credentials for uploads"
 INSTALL_CREDENTIALS: Final = "Credentials for installs"
+TRUSTED_PUBLISHING: Final = "Trusted publishing"
 REGISTRIES: Final = "Rejections in other dialects"
 MIGRATE: Final = "CloudRepo's own client"
 
@@ -26,6 +27,10 @@ INTRODUCTIONS: Final = {
         'name cannot contain. "Login succeeds" means that every character arrives unchanged.'
     ),
     INSTALL_CREDENTIALS: "A user with the same special characters installs `base` 1.0.",
+    TRUSTED_PUBLISHING: (
+        "A job on GitHub Actions uploads `demo` 1.0 to the client's default URL. The client has "
+        "no credentials. It exchanges the identity of the job for a token."
+    ),
     REGISTRIES: (
         "The client uploads different content under the file names of `demo` 1.0, with "
         "`--skip-existing`. The repository imitates another registry, as its `dialect` says, and "

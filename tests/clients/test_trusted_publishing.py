@@ -1,0 +1,118 @@
+"""Trusted publishing with real clients, under their own default URLs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.support.clients.sections import TRUSTED_PUBLISHING
+from tests.support.clients.upload_runner import FILENAMES, SUCCESS, served_files, upload_statuses
+from tests.support.clients.uploaders import PDM, TWINE, TWINE_6_1, UV
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo.factories import RepositoryFactory
+    from pytest_cloudrepo.repository import Repository
+    from tests.support.clients.upload_runner import UploadRunner
+
+JOB: Final[dict[str, Any]] = {"repository": "acme/demo", "workflow": "release.yml"}
+UV_TRUSTED: Final = replace(UV, arguments=("publish", "--trusted-publishing", "always"))
+every_client = pytest.mark.parametrize("uploader", [TWINE_6_1, TWINE, UV_TRUSTED, PDM], ids=str)
+# pdm says no more than this, whatever the reason is.
+PDM_FAILED: Final = "Failed to get PyPI token via OIDC"
+
+
+@every_client
+def test_a_job_publishes_to_the_default_url(uploads: UploadRunner, cloudrepo: Repository) -> None:
+    cloudrepo.trust("github", project="demo", **JOB)
+    result, files = uploads.run(cloudrepo, environ=cloudrepo.ci_environ("github", **JOB))
+    assert result.ok, result.output
+    assert served_files(cloudrepo) == files
+    assert tuple(files) == FILENAMES
+    assert upload_statuses(cloudrepo) == [200, 200]
+    uploads.record(TRUSTED_PUBLISHING, "in a job that is trusted", result, "stored", shows=SUCCESS)
+
+
+@every_client
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"iss": "https://issuer.example"}, "invalid-payload"),
+        ({"exp": 1}, "invalid-token"),
+        ({"workflow": "other.yml"}, "invalid-publisher"),
+    ],
+)
+def test_a_client_shows_why_its_identity_was_rejected(
+    uploads: UploadRunner, cloudrepo: Repository, claims: dict[str, Any], code: str
+) -> None:
+    cloudrepo.trust("github", project="demo", **JOB)
+    environ = cloudrepo.ci_environ("github", **{**JOB, **claims})
+    result, _ = uploads.run(cloudrepo, environ=environ)
+    assert not result.ok
+    assert served_files(cloudrepo) == {}
+    rejected = [request for request in cloudrepo.requests if request.refused]
+    assert [(each.path, each.status) for each in rejected] == [("/_/oidc/mint-token", 422)]
+    assert rejected[0].reason.startswith(f"{code}: ")
+    shows = PDM_FAILED if uploads.uploader == PDM else code
+    assert shows in result.output
+    uploads.record(TRUSTED_PUBLISHING, f"`{code}`", result, "rejected", shows=shows)
+
+
+@every_client
+def test_a_client_shows_that_its_provider_is_disabled(
+    uploads: UploadRunner, cloudrepo_factory: RepositoryFactory
+) -> None:
+    repository = cloudrepo_factory(disabled_identity_providers=["github"])
+    repository.trust("github", **JOB)
+    result, _ = uploads.run(repository, environ=repository.ci_environ("github", **JOB))
+    assert not result.ok
+    shows = PDM_FAILED if uploads.uploader == PDM else "not-enabled"
+    assert shows in result.output
+    uploads.record(TRUSTED_PUBLISHING, "`not-enabled`", result, "rejected", shows=shows)
+
+
+@every_client
+def test_a_client_shows_that_its_project_was_made_meanwhile(
+    uploads: UploadRunner, cloudrepo: Repository
+) -> None:
+    cloudrepo.trust("github", project="demo", **JOB)
+    uploads.publish(cloudrepo)
+    result, _ = uploads.run(cloudrepo, environ=cloudrepo.ci_environ("github", **JOB))
+    assert not result.ok
+    shows = PDM_FAILED if uploads.uploader == PDM else "invalid-pending-publisher"
+    assert shows in result.output
+    uploads.record(
+        TRUSTED_PUBLISHING, "`invalid-pending-publisher`", result, "rejected", shows=shows
+    )
+
+
+@every_client
+def test_a_client_shows_that_its_identity_was_used_before(
+    uploads: UploadRunner, cloudrepo: Repository
+) -> None:
+    cloudrepo.trust("github", **JOB)
+    environ = cloudrepo.ci_environ("github", jti="always-the-same", **JOB)
+    first, _ = uploads.run(cloudrepo, environ=environ)
+    assert first.ok, first.output
+    result, _ = uploads.run(cloudrepo, environ=environ)
+    assert not result.ok
+    shows = PDM_FAILED if uploads.uploader == PDM else "invalid-reuse-token"
+    assert shows in result.output
+    uploads.record(TRUSTED_PUBLISHING, "`invalid-reuse-token`", result, "rejected", shows=shows)
+
+
+@every_client
+def test_a_client_shows_that_its_token_is_for_another_project(
+    uploads: UploadRunner, cloudrepo: Repository
+) -> None:
+    cloudrepo.trust("github", project="other", **JOB)
+    result, _ = uploads.run(cloudrepo, environ=cloudrepo.ci_environ("github", **JOB))
+    assert not result.ok
+    assert served_files(cloudrepo) == {}
+    assert set(upload_statuses(cloudrepo)) == {403}
+    shows = "OIDC scoped token is not valid"
+    assert shows in result.output
+    uploads.record(
+        TRUSTED_PUBLISHING, "a project of another publisher", result, "rejected", shows=shows
+    )
