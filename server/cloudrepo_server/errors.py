@@ -51,7 +51,7 @@ class TokenRequestError(CloudRepoServerError):
 
 
 class ConflictError(CloudRepoServerError):
-    """A name is already in use."""
+    """A name is already in use, or a repository has its maximum of trusted publishers."""
 
 
 class FileExistsInRepositoryError(CloudRepoServerError):
@@ -67,7 +67,7 @@ class StalledError(CloudRepoServerError):
 
 
 class BusyError(CloudRepoServerError):
-    """The server already handles its maximum number of requests."""
+    """The server already has its maximum of requests, or of tasks of the kind that is needed."""
 
 
 class StorageError(CloudRepoServerError):
@@ -99,7 +99,7 @@ class UpstreamError(CloudRepoServerError):
 
 
 class UpstreamLoopError(UpstreamError):
-    """The upstreams of a repository lead back to the repository itself."""
+    """The upstreams of a repository lead back to it, or through too many repositories."""
 
 
 class ListenError(CloudRepoServerError):

@@ -102,4 +102,4 @@ HASHES = Pool("hashing passphrases", threads=2, queue=1024)
 """Slow hashes of passphrases."""
 
 IMPORTS = Pool("importing modules", threads=1, queue=1024)
-"""What happens once in the life of a process: imports, and the certificate authority."""
+"""Work that happens once in a process: imports, and the creation of keys."""

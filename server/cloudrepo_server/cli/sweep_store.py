@@ -15,7 +15,7 @@ _LONG_UPLOAD = 6 * 60 * 60.0
 async def sweep_store(
     data: Path | str, *, older_than: float, grace: float, runs_older_than: float | None
 ) -> int:
-    """Delete garbage from a store, print how much there was, and return the exit status.
+    """Delete leftovers and garbage from a store, print how much, and return the exit status.
 
     Args:
         data: a folder, or the URL of an object store.

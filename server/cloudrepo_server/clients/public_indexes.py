@@ -1,4 +1,4 @@
-"""The URLs of PyPI and of its test instance, as the installed tools know them.
+"""The URLs of PyPI and of its test instance, read from the installed tools.
 
 The URLs are constants in the source code of twine and pip. The source is read and not imported:
 importing either tool takes long, and changes settings of the importing process.
@@ -71,8 +71,8 @@ def _strings(source: str, name: str) -> list[str]:
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             ]
     raise LookupError(
-        f"the installed twine or pip has no constant {name}, from which the URLs of the public "
-        "index are taken: install another release of it, or use the URLs themselves"
+        f"cannot find the URLs of the public index: the installed twine or pip has no constant "
+        f"{name}. Install another release, or use the URLs instead of the name"
     )
 
 

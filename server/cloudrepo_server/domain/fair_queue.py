@@ -26,7 +26,7 @@ class FairQueue:
 
         Args:
             user: the user whose passphrase is checked or changed.
-            client: the address of the client that asks for it.
+            client: the address of the client that sent the request.
         """
         await self._acquire(user, client)
         try:

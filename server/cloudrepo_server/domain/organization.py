@@ -1,4 +1,4 @@
-"""The organization: its repositories, users, tokens, portal sessions and upstreams."""
+"""The organization: its repositories, users, tokens, sessions, upstreams and publishers."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""Graceful shutdown: what requests it, and how the requests in flight are finished."""
+"""Graceful shutdown: what triggers it, and how the requests in flight are finished."""
 
 import asyncio
 import contextlib

@@ -35,7 +35,7 @@ _METADATA_VERSIONS = frozenset(
 )
 # Since 2.2 an sdist lists the fields that a build may change (PEP 643).
 _RELIABLE_SDIST = (2, 2)
-# A wheel has exactly one such folder; comparing its name with the file name takes a while.
+# A wheel has exactly one such folder. Comparing many names with the file name would be slow.
 _MAX_DIST_INFO = 16
 _DIST_INFO = ".dist-info"
 

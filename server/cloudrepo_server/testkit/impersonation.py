@@ -38,7 +38,7 @@ class UrlPrefix(msgspec.Struct, frozen=True):
         return _CLOUDREPO in self.path + "/"
 
     def relative_path(self, path: str) -> str | None:
-        """Return the path below the repository's URL that a path means, or None for other paths."""
+        """Return the corresponding path below the repository's URL, or None for other paths."""
         if path == self.path or path.startswith(self.path + "/"):
             return self.below + path[len(self.path) :]
         return None
@@ -95,7 +95,7 @@ class Impersonation:
     def allows(self, scheme: str, host: str, port: int) -> bool:
         """Return whether subprocesses may connect to the real host.
 
-        They may not if the repository is served there: another port of the host may be allowed.
+        Not at a port where the repository is served, even if the host is allowed.
         """
         return host in self.allowed_hosts and not self.covers(scheme, host, port)
 
@@ -152,7 +152,7 @@ class Impersonations:
             repository_id: the id of the repository.
             urls: the URLs under which the repository is served.
             allow: the real hosts to which connections are allowed.
-            indexes: the indexes all of whose URLs are impersonated.
+            indexes: the public indexes whose URLs are all impersonated.
             job: the token of the CI job whose programs use the impersonation, if they run in one.
 
         Raises:

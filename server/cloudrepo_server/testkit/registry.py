@@ -66,7 +66,7 @@ class TestkitRegistry:
         entry = Entry(method=method, path=url, user_agent=user_agent, status=403)
         entry.reason = f"{host[:JOURNAL_TEXT]} may not be reached from this test"
         self.record(repository_id, entry)
-        # Only programs with the proxy's secret get here.
+        # Only programs with the proxy's secret send such requests.
         self.settle(repository_id, entry, anonymous=False)
         return entry
 

@@ -51,7 +51,7 @@ def test_activity_lists_requests_newest_first(browser: Browser, busy_repository:
     [
         ("uploads", ["Uploaded"]),
         ("downloads", ["Downloaded"]),
-        ("refusals", ["Rejected"] * 3),
+        ("rejections", ["Rejected"] * 3),
         ("pages", ["Viewed"]),
         ("nonsense", ["Rejected", "Rejected", "Downloaded", "Rejected", "Uploaded"]),
     ],

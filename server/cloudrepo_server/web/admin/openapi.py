@@ -70,7 +70,8 @@ def openapi_document(operations: list[Operation], *, version: str) -> dict[str, 
         "info": {
             "title": "CloudRepo admin API of pytest-cloudrepo",
             "version": version,
-            "description": "Manages repositories, users, tokens and published files.",
+            "description": "Manages repositories, their files, users and tokens, and what tests "
+            "need: journals, faults, impersonations and CI jobs.",
         },
         "paths": paths,
         "components": {

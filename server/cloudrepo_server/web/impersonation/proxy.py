@@ -207,7 +207,7 @@ class Proxy:
 
 
 async def _connect_to_real_host(request: ProxyRequest, client: Stream) -> Stream | None:
-    """Return a connection, or None if it failed and the client got a response about it."""
+    """Return a connection, or None if that failed and the client received a 502 response."""
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             return await open_stream(request.host, request.port, stall_seconds=client.stall_seconds)

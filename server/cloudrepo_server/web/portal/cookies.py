@@ -1,7 +1,7 @@
-"""The portal's cookies: the session and its form tokens, the pending notices, the known browser.
+"""The portal's cookies: the session, pending notices, and the mark of a known browser.
 
-Everything is signed and nothing is stored here. So all servers that share a store accept each
-other's cookies.
+Everything is signed and nothing is stored here. So servers that share a store accept each other's
+cookies.
 """
 
 import hashlib

@@ -47,7 +47,7 @@ _FILTERS = {
     "all": _Filter("All", lambda event: event.kind != "page"),
     "uploads": _Filter("Uploads", lambda event: event.kind == "upload"),
     "downloads": _Filter("Downloads", lambda event: event.kind == "download"),
-    "refusals": _Filter("Rejections", lambda event: event.kind == "rejection"),
+    "rejections": _Filter("Rejections", lambda event: event.kind == "rejection"),
     "pages": _Filter("Page views", lambda event: event.kind == "page"),
 }
 """The filters by their name in the query string. "all" leaves out page views, which are many."""
