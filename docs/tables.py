@@ -65,6 +65,10 @@ def _behaviour(dialect: Dialect) -> dict[str, str]:
         "digests on pages": _yes_or_no(dialect.shows_hashes),
         "properties on pages": "all" if shows_all else ", ".join(attributes) or "none",
         "files of any type": _yes_or_no(dialect.accepts_any_file),
+        "pages may be cached for": f"{dialect.page_seconds} s" if dialect.page_seconds else "0 s",
+        "redirects to normalized names": _yes_or_no(dialect.redirects),
+        "serials": _yes_or_no(dialect.has_serials),
+        "PyPI's own APIs": _yes_or_no(dialect.has_pypi_api),
     }
 
 

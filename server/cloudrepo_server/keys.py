@@ -9,10 +9,11 @@ TOKENS = "tokens/"
 SESSIONS = "sessions/"
 PROJECTS = "projects/"
 CLAIMS = "claims/"
+SERIALS = "serials/"
 USED_IDENTITIES = "identities/"
 BLOBS = "blobs/"
 
-DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS, USED_IDENTITIES)
+DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS, SERIALS, USED_IDENTITIES)
 """The folders of documents. In a shared store, each deleted document leaves a tombstone there."""
 PORTAL_KEY = "portal/key.json"
 """The document with the secret key of the portal's forms and cookies."""
@@ -54,6 +55,16 @@ def claim_key(repository_id: str, filename: str) -> str:
     # A digest, since some file systems ignore case, and all limit the length of a name.
     digest = hashlib.sha256(filename.encode()).hexdigest()
     return f"{claims_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
+
+
+def serials_of(repository_id: str) -> str:
+    """Return the folder of a repository's serials."""
+    return f"{SERIALS}{repository_id}/"
+
+
+def serials_key(repository_id: str) -> str:
+    """Return the key of the document with the serials of a repository."""
+    return f"{serials_of(repository_id)}serials.json"
 
 
 def used_identities_of(repository_id: str) -> str:

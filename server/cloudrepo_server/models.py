@@ -98,6 +98,7 @@ class File(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
     """A file that was published to a repository of this server."""
 
     blake2_256: str | None = None
+    md5: str | None = None
     blob: str
     """The key of the blob with the file's content."""
     metadata_blob: str | None = None
@@ -140,6 +141,22 @@ class ClaimDocument(Document, frozen=True, kw_only=True):
 
     filename: str
     project: str
+
+
+class ProjectSerial(msgspec.Struct, frozen=True, array_like=True):
+    """The serial of a project, and the project's revision to which it belongs."""
+
+    number: int
+    revision: str
+
+
+class SerialsDocument(Document, frozen=True, kw_only=True):
+    """The serials of a repository: the last one, and that of each project."""
+
+    last: int = 0
+    projects: dict[str, ProjectSerial] = msgspec.field(default_factory=dict)
+    settings: str = ""
+    """The revision of the repository's document when all projects were last compared."""
 
 
 class UpstreamProject(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,11 +60,13 @@ _QUIET: Final = {
     "PIP_KEYRING_PROVIDER": "disabled",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
-    # Without overwrite protection a file can be replaced, and a cache would return the old one.
+    # Without overwrite protection a file can be replaced, and a cache would return the old one. In
+    # the dialect `pypi` a cache would keep pages for ten minutes. Poetry has no such variable.
     # 0 disables the cache: pip before 19 inverts the value, and later versions treat 0 like 1:
     # https://github.com/pypa/pip/issues/5385
     "PIP_NO_CACHE_DIR": "0",
     "UV_NO_CACHE": "1",
+    "PDM_NO_CACHE": "1",
     "UV_LINK_MODE": "copy",
     "UV_KEYRING_PROVIDER": "disabled",
     "UV_NO_PROGRESS": "1",

@@ -25,6 +25,7 @@ from cloudrepo_server.keys import (
     DOCUMENTS,
     PROJECTS,
     REPOSITORIES,
+    SERIALS,
     TOKENS,
     USED_IDENTITIES,
     blobs_of,
@@ -107,7 +108,7 @@ async def collect_garbage(
     # deleted.
     token_keys = [key async for key in _list_keys(storage, TOKENS)]
     stored_ids: set[str] = set()
-    for folder in (PROJECTS, BLOBS, CLAIMS, USED_IDENTITIES):
+    for folder in (PROJECTS, BLOBS, CLAIMS, SERIALS, USED_IDENTITIES):
         stored_ids.update(await storage.list_folders(folder))
     try:
         names = await _repository_names(storage)

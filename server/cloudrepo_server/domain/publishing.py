@@ -18,6 +18,7 @@ import msgspec
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.filename_claims import claim_filename
 from cloudrepo_server.domain.overwrite import check_overwrite_protection
+from cloudrepo_server.domain.serials import Serials
 from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import (
     CloudRepoServerError,
@@ -63,9 +64,7 @@ class Publishing:
         """
         check_filename(filename)
         limits = (self._repository.max_file_size, self._limits.file_bytes)
-        names = {DIGEST_FIELDS[field] for field in digests}
-        if self._dialect.needs_blake2_256:
-            names.add("blake2_256")
+        names = {DIGEST_FIELDS[field] for field in digests} | self._dialect.stored_digests
         return StagedFile(
             self._storage,
             blobs_of(self._repository.id),
@@ -103,13 +102,14 @@ class Publishing:
             archive = await self._read_archive(name, staged)
             _check_requires_python(name, archive.requires_python)
             metadata = await self._store(staged, archive.metadata, undo)
-            needs_blake2_256 = self._dialect.needs_blake2_256
+            digests = {name: await staged.digest(name) for name in self._dialect.stored_digests}
             file = File(
                 filename=name.filename,
                 version=name.version or None,
                 size=staged.size,
                 sha256=sha256,
-                blake2_256=await staged.digest("blake2_256") if needs_blake2_256 else None,
+                blake2_256=digests.get("blake2_256"),
+                md5=digests.get("md5"),
                 blob=staged.key,
                 upload_time=upload_time or now(),
                 uploader=uploader,
@@ -119,7 +119,10 @@ class Publishing:
                 attestations=declared.attestations,
             )
             blobs = [staged] if metadata is None else [staged, metadata]
-            return await self._commit(name, file, blobs, undo)
+            published = await self._commit(name, file, blobs, undo)
+            if self._dialect.has_serials:
+                await Serials(self._storage, self._repository).record(name.project)
+            return published
 
     @property
     def _dialect(self) -> Dialect:

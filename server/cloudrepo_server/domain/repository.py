@@ -1,19 +1,20 @@
 """One repository: finds, publishes, yanks and deletes its files."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.publishing import Publishing
+from cloudrepo_server.domain.serials import Serials
 from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
 from cloudrepo_server.limits import MAX_STATED_REASON, Limits
-from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
+from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument, SerialsDocument
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.filenames import check_project_name
@@ -34,6 +35,7 @@ class Repository:
     def __init__(self, storage: Storage, document: RepositoryDocument, limits: Limits) -> None:
         self.document = document
         self.dialect = get_dialect(document.dialect)
+        self.serials = Serials(storage, document)
         self._storage = storage
         self._limits = limits
 
@@ -51,6 +53,12 @@ class Repository:
         """Return a text that changes when the list of projects changes."""
         return (await self._storage.listing(projects_of(self.document.id))).revision
 
+    async def all_serials(self, names: Sequence[str]) -> SerialsDocument:
+        """Return the serials of all projects, whose names are given; none if there are none."""
+        if not self.dialect.has_serials:
+            return SerialsDocument()
+        return await self.serials.of_all(names, await self.serials.read())
+
     def prefetch(self, *names: str) -> None:
         """Start reading the projects with these names, normalized or not, in the background."""
         for name in names:
@@ -58,6 +66,8 @@ class Repository:
                 self._storage.prefetch(
                     (self._project_key(check_project_name(name)), ProjectDocument)
                 )
+        if self.dialect.has_serials:
+            self.serials.prefetch()
 
     async def project(self, name: str) -> ProjectDocument | None:
         """Return the project with this name, normalized or not, or None."""
@@ -165,7 +175,7 @@ class Repository:
                 deleted = (*deleted, filename)
             return msgspec.structs.replace(existing, deleted=deleted).with_files(files)
 
-        await self._storage.change(self._project_key(project.name), ProjectDocument, delete)
+        await self._change(project.name, delete)
         for key in deleted_file.blobs:
             self._storage.delete_later(key)
 
@@ -182,15 +192,14 @@ class Repository:
         project = await self.project(name)
         if project is None:
             raise self.project_not_found(name)
-        key = self._project_key(project.name)
 
         def update(existing: ProjectDocument | None) -> ProjectDocument:
             if existing is None:
                 raise self.project_not_found(name)
             return msgspec.structs.replace(existing, status=status, status_reason=reason)
 
-        await self._storage.change(key, ProjectDocument, update)
-        return await self._storage.read(key, ProjectDocument) or project
+        await self._change(project.name, update)
+        return await self.project(project.name) or project
 
     def project_not_found(self, name: str) -> NotFoundError:
         """Return the error for a missing project."""
@@ -217,8 +226,15 @@ class Repository:
             changed = msgspec.structs.replace(existing.files[filename], **changes)
             return msgspec.structs.replace(existing, files={**existing.files, filename: changed})
 
-        await self._storage.change(self._project_key(project.name), ProjectDocument, update)
+        await self._change(project.name, update)
         return changed
+
+    async def _change(
+        self, name: str, change: Callable[[ProjectDocument | None], ProjectDocument | None]
+    ) -> None:
+        await self._storage.change(self._project_key(name), ProjectDocument, change)
+        if self.dialect.has_serials:
+            await self.serials.record(name)
 
     def _file_not_found(self, filename: str) -> NotFoundError:
         return NotFoundError(f"The file {filename} was not found in the repository {self.name}.")

@@ -25,6 +25,7 @@ _KNOWN = (
     *("Author", "Author-email", "Maintainer", "Maintainer-email"),
     *("License", "License-Expression", "License-File", "Classifier"),
     *("Requires-Dist", "Requires-External", "Provides-Extra", "Project-URL", "Dynamic"),
+    "Platform",
 )
 
 

@@ -72,10 +72,16 @@ class Dialect(msgspec.Struct, frozen=True):
     )
     """The digest fields of an upload form, of which at least one is required."""
 
-    @property
-    def needs_blake2_256(self) -> bool:
-        """Whether the text of a rejected upload contains the BLAKE2 digest of the existing file."""
-        return "{blake2_256}" in self.exists_text
+    stored_digests: frozenset[str] = frozenset()
+    """The digests that are stored with each file, besides SHA-256: `blake2_256` and `md5`."""
+    has_serials: bool = False
+    """Whether each change has a serial, which pages show."""
+    has_pypi_api: bool = False
+    """Whether PyPI's JSON API, integrity API and paths of files are below the repository's URL."""
+    redirects: bool = False
+    """Whether URLs with unnormalized names, or without their slash, are redirected."""
+    page_seconds: int = 0
+    """How many seconds clients may use a page without asking again."""
 
 
 _TABLE = (
@@ -108,6 +114,11 @@ _TABLE = (
         ),
         too_large_status=400,
         empty_project_status=200,
+        stored_digests=frozenset({"blake2_256", "md5"}),
+        has_serials=True,
+        has_pypi_api=True,
+        redirects=True,
+        page_seconds=600,
     ),
     Dialect(
         name="devpi",

@@ -116,6 +116,17 @@ def parse_filename(filename: str, *, project: str | None = None) -> Distribution
     return DistributionName(filename, name, version, "sdist", ambiguous=ambiguous)
 
 
+def possible_projects(filename: str) -> tuple[str, ...]:
+    """Return the normalized names of the projects that can have a file with this name."""
+    try:
+        name = parse_filename(filename)
+    except InvalidError:
+        return ()
+    if not name.ambiguous:
+        return (name.project,)
+    return tuple(project for project, _ in reversed(_sdist_splits(filename)))
+
+
 def same_version(first: str, second: str) -> bool:
     """Return whether two spellings denote the same version (PEP 440)."""
     if max(len(first), len(second)) > MAX_VERSION:

@@ -5,11 +5,10 @@ https://packaging.python.org/specifications/simple-repository-api/
 
 from collections.abc import Iterable
 from html import escape
-from urllib.parse import quote
 
 import msgspec
 
-from cloudrepo_server.models import ListedFile, Project
+from cloudrepo_server.models import ListedFile, Project, SerialsDocument
 from cloudrepo_server.specs.dialect import (
     CORE_METADATA,
     PROVENANCE,
@@ -18,7 +17,7 @@ from cloudrepo_server.specs.dialect import (
     YANKED,
     Dialect,
 )
-from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
+from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.versions import sort_versions
 
 HTML = "text/html"
@@ -29,38 +28,42 @@ API_VERSION = "1.4"
 _FIRST_VERSION = "1.0"
 
 
-def root_html(names: Iterable[str], *, base: str) -> bytes:
-    """Return the HTML list of projects; their URLs are below the path `base`."""
-    links = "".join(
-        f'<a href="{escape(_project_path(base, name))}/">{escape(name)}</a><br>\n' for name in names
+def root_html(names: Iterable[str], *, links: Links) -> bytes:
+    """Return the HTML list of projects."""
+    anchors = "".join(
+        f'<a href="{escape(links.project(name))}">{escape(name)}</a><br>\n' for name in names
     )
-    return _html_document("Simple index", links).encode()
+    return _html_document("Simple index", anchors).encode()
 
 
-def root_json(names: Iterable[str], *, dialect: Dialect) -> bytes:
-    """Return the JSON list of projects."""
-    return msgspec.json.encode(
-        {
-            "meta": {"api-version": dialect.json_version},
-            "projects": [{"name": name} for name in names],
-        }
-    )
-
-
-def project_html(
-    project: Project, *, base: str, dialect: Dialect, origin: str | None = None
+def root_json(
+    names: Iterable[str], *, dialect: Dialect, serials: SerialsDocument | None = None
 ) -> bytes:
+    """Return the JSON list of projects, with their serials if the dialect has them."""
+    if serials is None:
+        meta: dict[str, object] = {"api-version": dialect.json_version}
+        projects: list[dict[str, object]] = [{"name": name} for name in names]
+    else:
+        meta = {"api-version": dialect.json_version, "_last-serial": serials.last}
+        # A project of an upstream has no serial here.
+        known = serials.projects
+        projects = [
+            {"name": name, "_last-serial": known[name].number} if name in known else {"name": name}
+            for name in names
+        ]
+    return msgspec.json.encode({"meta": meta, "projects": projects})
+
+
+def project_html(project: Project, *, links: Links, dialect: Dialect) -> bytes:
     """Return the HTML page of a project.
 
     Args:
         project: the project.
-        base: the path below which its files are.
+        links: the URLs of its files.
         dialect: the registry to imitate.
-        origin: the scheme and host of provenance URLs; None leaves them out.
     """
-    folder = _project_folder(base, project.name)
-    links = "".join(
-        _link(file, folder, dialect, origin) for file in _listed_files(project, dialect)
+    anchors = "".join(
+        _link(file, project.name, dialect, links) for file in _listed_files(project, dialect)
     )
     head = ""
     if STATUS in dialect.attributes and project.status != "active":
@@ -70,19 +73,28 @@ def project_html(
                 '<meta name="pypi:project-status-reason" '
                 f'content="{escape(project.status_reason)}">\n'
             )
-    return _html_document(f"Links for {escape(project.name)}", links, head=head).encode()
+    return _html_document(f"Links for {escape(project.name)}", anchors, head=head).encode()
 
 
 def project_json(
-    project: Project, *, base: str, dialect: Dialect, origin: str | None = None
+    project: Project, *, links: Links, dialect: Dialect, serial: int | None = None
 ) -> bytes:
-    """Return the JSON page of a project; the arguments are those of `project_html`."""
-    folder = _project_folder(base, project.name)
+    """Return the JSON page of a project.
+
+    Args:
+        project: the project.
+        links: the URLs of its files.
+        dialect: the registry to imitate.
+        serial: the serial of the project's last change, if the dialect has serials.
+    """
     files = _listed_files(project, dialect)
+    meta: dict[str, object] = {"api-version": dialect.json_version}
+    if serial is not None:
+        meta["_last-serial"] = serial
     page: dict[str, object] = {
-        "meta": {"api-version": dialect.json_version},
+        "meta": meta,
         "name": project.name,
-        "files": [_json_file(file, folder, dialect, origin) for file in files],
+        "files": [_json_file(file, project.name, dialect, links) for file in files],
     }
     if dialect.json_version != _FIRST_VERSION:
         page["versions"] = sort_versions({file.version for file in files if file.version})
@@ -94,25 +106,11 @@ def project_json(
     return msgspec.json.encode(page)
 
 
-def file_path(base: str, project: str, filename: str) -> str:
-    """Return the percent-encoded path of a file's URL."""
-    return _project_folder(base, project) + quote(filename)
-
-
 def _listed_files(project: Project, dialect: Dialect) -> list[ListedFile]:
     # A quarantined project lists no files (PEP 792).
     if STATUS in dialect.attributes and project.status == "quarantined":
         return []
     return [project.files[filename] for filename in sorted(project.files)]
-
-
-def _project_path(base: str, name: str) -> str:
-    # `base/simple` is the root of the index too, so a project named "simple" needs another path.
-    return f"{base}/simple/simple" if name == "simple" else f"{base}/{name}"
-
-
-def _project_folder(base: str, project: str) -> str:
-    return _project_path(base, project) + "/"
 
 
 def _html_document(title: str, body: str, *, head: str = "") -> str:
@@ -125,8 +123,8 @@ def _html_document(title: str, body: str, *, head: str = "") -> str:
     )
 
 
-def _link(file: ListedFile, folder: str, dialect: Dialect, origin: str | None) -> str:
-    href = folder + quote(file.filename)
+def _link(file: ListedFile, project: str, dialect: Dialect, links: Links) -> str:
+    href = links.file(project, file)
     shown = dialect.attributes
     attributes = ""
     if REQUIRES_PYTHON in shown and file.requires_python is not None:
@@ -137,20 +135,19 @@ def _link(file: ListedFile, folder: str, dialect: Dialect, origin: str | None) -
         digest = escape(f"sha256={file.metadata_sha256}")
         # PEP 714: clients older than 2023 read the second name.
         attributes += f' data-core-metadata="{digest}" data-dist-info-metadata="{digest}"'
-    if PROVENANCE in shown and origin is not None and file.attestations is not None:
-        attributes += f' data-provenance="{escape(origin + href + PROVENANCE_SUFFIX)}"'
+    provenance = links.provenance(project, file) if PROVENANCE in shown else None
+    if provenance is not None:
+        attributes += f' data-provenance="{escape(provenance)}"'
     if dialect.shows_hashes and file.sha256:
         href += f"#sha256={file.sha256}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
-def _json_file(
-    file: ListedFile, folder: str, dialect: Dialect, origin: str | None
-) -> dict[str, object]:
+def _json_file(file: ListedFile, project: str, dialect: Dialect, links: Links) -> dict[str, object]:
     shown = dialect.attributes
     entry: dict[str, object] = {
         "filename": file.filename,
-        "url": folder + quote(file.filename),
+        "url": links.file(project, file),
         "hashes": {"sha256": file.sha256} if dialect.shows_hashes and file.sha256 else {},
     }
     if dialect.json_version != _FIRST_VERSION:
@@ -164,6 +161,7 @@ def _json_file(
         # https://github.com/pypa/pip/issues/12042
         digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
         entry["core-metadata"] = digests
-    if PROVENANCE in shown and origin is not None and file.attestations is not None:
-        entry["provenance"] = origin + folder + quote(file.filename) + PROVENANCE_SUFFIX
+    provenance = links.provenance(project, file) if PROVENANCE in shown else None
+    if provenance is not None:
+        entry["provenance"] = provenance
     return entry

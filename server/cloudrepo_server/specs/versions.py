@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from packaging.version import InvalidVersion, Version
 
-from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.models import Project
 
 
 def sort_versions(versions: Iterable[str]) -> list[str]:
@@ -12,7 +12,7 @@ def sort_versions(versions: Iterable[str]) -> list[str]:
     return sorted(versions, key=_sort_key)
 
 
-def latest_version(project: ProjectDocument) -> str | None:
+def latest_version(project: Project) -> str | None:
     """Return the version that an installer chooses if no version is requested.
 
     That is the newest final release that is not yanked. If there is none, it is the newest

@@ -12,7 +12,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from cloudrepo_server.errors import StorageError, StorageLostError
-from cloudrepo_server.keys import blobs_of, claims_of, projects_of, used_identities_of
+from cloudrepo_server.keys import blobs_of, claims_of, projects_of, serials_of, used_identities_of
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.background import BackgroundTasks
 from cloudrepo_server.storage.base import Storage
@@ -94,7 +94,7 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
 
         Its documents need no tombstones: no other repository ever has the same id.
         """
-        for folder in (projects_of, claims_of, used_identities_of, blobs_of):
+        for folder in (projects_of, claims_of, serials_of, used_identities_of, blobs_of):
             prefix = folder(repository_id)
             with contextlib.suppress(StorageError, OSError):
                 async for batch in self.list_objects(prefix):

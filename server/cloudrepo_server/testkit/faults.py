@@ -15,12 +15,14 @@ from msgspec import Meta
 from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError, NotFoundError
-from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.models import ProjectDocument, SerialsDocument
 
-RequestKind = Literal["root", "page", "file", "metadata", "upload"]
+RequestKind = Literal["root", "page", "file", "metadata", "json", "provenance", "upload"]
 
-_ALL: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata", "upload"})
-_READS: frozenset[RequestKind] = frozenset({"root", "page", "file", "metadata"})
+_READS: frozenset[RequestKind] = frozenset(
+    {"root", "page", "file", "metadata", "json", "provenance"}
+)
+_ALL: frozenset[RequestKind] = _READS | {"upload"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -118,7 +120,7 @@ class MissingMetadata(Fault, tag="missing-metadata", frozen=True, kw_only=True):
 class StalePage(Fault, tag="stale-page", frozen=True, kw_only=True):
     """Pages as they were when the fault was installed (eventual consistency)."""
 
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"root", "page"})
+    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"root", "page", "json"})
 
 
 class StoredThenError(Fault, tag="stored-then-error", frozen=True, kw_only=True):
@@ -167,6 +169,8 @@ class InstalledFault(msgspec.Struct, eq=False):
     specification: FaultSpecification
     snapshot: dict[str, ProjectDocument] = msgspec.field(default_factory=dict)
     """The projects when the fault was installed; only `StalePage` needs them."""
+    serials: SerialsDocument = msgspec.field(default_factory=SerialsDocument)
+    """The serials when the fault was installed; only `StalePage` needs them."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     fired: int = 0
     _matched: int = 0

@@ -106,6 +106,14 @@ class Impersonation:
             for prefix in self.prefixes
         )
 
+    def index_at(self, scheme: str, host: str, port: int) -> IndexUrls | None:
+        """Return the index that is impersonated by name and has URLs at this host, or None."""
+        for index in self.indexes:
+            for prefix in index.prefixes():
+                if (scheme, host, port) == (prefix.scheme, prefix.host, prefix.port):
+                    return index
+        return None
+
     def relative_path(self, scheme: str, host: str, port: int, path: str) -> str | None:
         """Return the path below the repository's URL that a URL means, or None for other URLs.
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cloudrepo_server.errors import ExclusiveStorageRequiredError
 from cloudrepo_server.limits import JOURNAL_TEXT
-from cloudrepo_server.models import ProjectDocument, RepositoryDocument
+from cloudrepo_server.models import ProjectDocument, RepositoryDocument, SerialsDocument
 from cloudrepo_server.testkit.faults import (
     Faults,
     FaultSpecification,
@@ -27,6 +27,9 @@ class FaultyRepository(Protocol):
 
     async def project(self, name: str) -> ProjectDocument | None:
         """Return the project with this name, or None."""
+
+    async def all_serials(self, names: Sequence[str]) -> SerialsDocument:
+        """Return the serials of all projects."""
 
 
 class TestkitRegistry:
@@ -101,7 +104,9 @@ class TestkitRegistry:
         faults = self.faults(repository.document.id)
         fault = InstalledFault(specification)
         if isinstance(specification, StalePage):
-            for name in await repository.project_names():
+            names = await repository.project_names()
+            fault.serials = await repository.all_serials(names)
+            for name in names:
                 project = await repository.project(name)
                 if project is not None:
                     fault.snapshot[name] = project

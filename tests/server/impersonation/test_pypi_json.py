@@ -66,11 +66,23 @@ def test_the_info_is_the_core_metadata_of_the_latest_version(published: Index) -
         "download_url": "https://example.com/download",
         "requires_python": ">=3.9",
         "classifiers": ["Topic :: Utilities"],
+        "license_files": None,
+        "dynamic": None,
+        "platform": None,
+        "docs_url": None,
+        "bugtrack_url": None,
+        "downloads": {"last_day": -1, "last_week": -1, "last_month": -1},
         "requires_dist": ["other>1"],
         "provides_extra": ["z"],
         "keywords": "a,b",
-        "project_urls": {"Source": "https://example.com/source"},
-        "package_url": None,
+        "project_urls": {
+            "Homepage": "https://example.com/home",
+            "Download": "https://example.com/download",
+            "Source": "https://example.com/source",
+        },
+        "package_url": f"{PYPI}{published.path}/demo/",
+        "project_url": f"{PYPI}{published.path}/demo/",
+        "release_url": f"{PYPI}{published.path}/demo/",
         "yanked": False,
         "yanked_reason": None,
     }
@@ -118,6 +130,10 @@ def test_each_version_lists_its_files(published: Index) -> None:
             "packagetype": kind,
             "python_version": tag,
             "digests": {"sha256": archive.sha256},
+            "md5_digest": None,
+            "has_sig": False,
+            "comment_text": None,
+            "downloads": -1,
             "size": len(archive.data),
             "upload_time": entry["upload-time"].partition(".")[0],
             "upload_time_iso_8601": entry["upload-time"],
@@ -137,7 +153,7 @@ def test_the_document_of_a_version_lists_only_that_version(published: Index) -> 
 
     assert found["info"]["version"] == "1.9"
     assert found["info"]["summary"] is None
-    assert found["info"]["classifiers"] is None
+    assert found["info"]["classifiers"] == []
     assert [file["filename"] for file in found["urls"]] == [FIRST.filename]
     assert "releases" not in found
 
@@ -171,13 +187,17 @@ def test_a_missing_project_or_version_is_not_found(published: Index, path: str) 
     assert published.name in response.json()["error"]
 
 
-def test_a_file_with_a_blake2_digest_has_it_in_the_document(index: Index) -> None:
+def test_a_file_with_further_digests_has_them_in_the_document(index: Index) -> None:
     index.set(dialect="pypi")
     index.publish(FIRST)
 
     (file,) = document(index, "/pypi/demo/json")["urls"]
 
-    assert file["digests"] == {"sha256": FIRST.sha256, "blake2b_256": FIRST.blake2_256}
+    assert file["digests"] == {
+        "sha256": FIRST.sha256,
+        "blake2b_256": FIRST.blake2_256,
+        "md5": FIRST.md5,
+    }
 
 
 @pytest.mark.parametrize("filename", ["demo-1.0.whl", "demo-1.0-x.whl", "demo-1.0.txt"])

@@ -14,7 +14,7 @@ from cloudrepo_server.models import (
     TrustedPublisher,
     UserDocument,
 )
-from cloudrepo_server.specs.simple_api import file_path
+from cloudrepo_server.specs.links import file_path
 from cloudrepo_server.web.admin.schema_types import Time, with_settings
 
 

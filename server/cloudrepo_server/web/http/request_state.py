@@ -16,6 +16,7 @@ from cloudrepo_server.limits import Limits
 from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.pools import IS_CONNECTED
 from cloudrepo_server.specs.dialect import Dialect
+from cloudrepo_server.testkit.impersonation import IndexUrls
 from cloudrepo_server.testkit.journal import RequestDetails
 from cloudrepo_server.web.http.expect import is_waiting_to_send
 from cloudrepo_server.web.http.paths import IndexPath
@@ -39,9 +40,11 @@ class RequestState(msgspec.Struct):
     behind_proxy: bool = False
     """Whether a trusted proxy in front of this server sets the forwarded headers."""
     scheme: str | None = None
-    """The scheme that a trusted proxy in front of this server reported, if any."""
+    """The scheme that the client used, if this server cannot know it from the connection."""
     impersonated_path: str | None = None
     """For a request to an impersonated host: the path of this server that is served instead."""
+    impersonated_index: IndexUrls | None = None
+    """For a request to an index that is impersonated by name: the URLs of that index."""
     impersonating_repository_id: str | None = None
     """The id of the repository that impersonates the host; the path contains only its name."""
     principal: Principal | None = None

@@ -1,5 +1,7 @@
 """Requests that arrived through the proxy: served by the repository that impersonates the host."""
 
+import re
+
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -7,17 +9,16 @@ from yarl import URL
 
 from cloudrepo_server.domain.access import TokenBearer
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.errors import ForbiddenError, NotFoundError, RepositoryNotFoundError
+from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.web.http.methods import READS
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.user_agent import user_agent_of
-from cloudrepo_server.web.impersonation.pypi_json import (
-    parse_project_json_path,
-    project_json_response,
-)
 from cloudrepo_server.web.impersonation.tunnel import Tunnel, tunnel_of
 from cloudrepo_server.web.trust.handler import TrustHandler
+
+# PyPI's JSON API is at the root of its host, whatever the URL that is impersonated.
+_JSON_API = re.compile(r"/pypi/[^/]+(/[^/]+)?/json/?")
 
 
 class ImpersonationHandler(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         self._check_host(request, tunnel)
         state = state_of(request)
         state.impersonating_repository_id = impersonation.repository_id
+        state.scheme = tunnel.scheme
+        state.impersonated_index = impersonation.index_at(*origin)
         base = URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port)
         trust_response = await self.trust.handle_impersonated(request, impersonation, base)
         if trust_response is not None:
@@ -48,12 +51,9 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         if request.method in READS and impersonation.allows_anonymous_reads(*origin):
             if "Authorization" not in request.headers:
                 state.principal = TokenBearer("", impersonation.repository_id, read_only=True)
-            project = parse_project_json_path(path)
-            if project is not None:
-                repository = await self.organization.repository(impersonation.repository)
-                if repository.document.id != impersonation.repository_id:
-                    raise RepositoryNotFoundError(impersonation.repository)
-                return await project_json_response(repository, *project, origin=str(base))
+            if _JSON_API.fullmatch(path):
+                state.impersonated_path = f"{PRIVATE}/{impersonation.repository}{path}"
+                return await self.handle_private(request)
         for prefix, handle in ((PRIVATE, self.handle_private), (PUBLIC, self.handle_public)):
             repository_path = f"{prefix}/{impersonation.repository}"
             if path == repository_path or path.startswith(repository_path + "/"):

@@ -6,7 +6,13 @@ import msgspec
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import Upstreams
-from cloudrepo_server.models import ListedFile, Project, ProjectDocument, RemoteFile
+from cloudrepo_server.models import (
+    ListedFile,
+    Project,
+    ProjectDocument,
+    RemoteFile,
+    SerialsDocument,
+)
 from cloudrepo_server.testkit import faults as kinds
 from cloudrepo_server.testkit.faults import InstalledFault
 from cloudrepo_server.web.index.view import RepositoryView
@@ -53,6 +59,19 @@ class FaultyView(RepositoryView):
         """
         stale = self._stale_page()
         return await super().listing_revision() if stale is None else f"stale {stale.id}"
+
+    async def serial(self, read: SerialsDocument, project: ProjectDocument | None) -> int:
+        """Return the serial of a project's last change; a stale page has an old one."""
+        stale = self._stale_page()
+        if stale is None or project is None:
+            return await super().serial(read, project)
+        serial = stale.serials.projects.get(project.name)
+        return 0 if serial is None else serial.number
+
+    async def serials(self, read: SerialsDocument) -> SerialsDocument:
+        """Return the serials of all projects; a stale listing has the old ones."""
+        stale = self._stale_page()
+        return await super().serials(read) if stale is None else stale.serials
 
     def _stale_page(self) -> InstalledFault | None:
         for fault in self._faults:

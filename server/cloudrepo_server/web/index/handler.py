@@ -26,7 +26,7 @@ class Index:
 
     def __init__(self, organization: Organization, upstream_client: UpstreamClient) -> None:
         self._organization = organization
-        self._reader = Reader(upstream_client)
+        self._reader = Reader(upstream_client, organization.name)
 
     async def handle_private(self, request: web.Request) -> web.StreamResponse:
         """Handle a read or an upload by a repository user or with a token."""
@@ -65,7 +65,8 @@ class Index:
         via = read_via(request)
         if via:
             check_loop(repository.document, via)
-        target = await find_read_target(repository, path)
+        impersonated = state.impersonated_path is not None
+        target = await find_read_target(repository, path, pypi_api=impersonated)
         details.project, details.filename = target.project or None, target.filename or None
         facts = RequestFacts(
             request.method,

@@ -20,11 +20,13 @@ _LATEST = {
 # Of equally preferred types mimeparse picks the last one: HTML, as on PyPI.
 _OFFERED = [*_LATEST, JSON_V1, HTML_V1, HTML]
 
+SERIAL_HEADER = "X-PyPI-Last-Serial"
+
 _CACHE_BYTES = 16 << 20
 _MIN_GZIP = 2048
 _CACHED_HEADERS = 256
 _MAX_HEADER = 1024
-_HEADERS = {"Cache-Control": "max-age=0", "Vary": "Accept, Accept-Encoding, Authorization"}
+_VARY = "Accept, Accept-Encoding, Authorization"
 
 
 class Page:
@@ -102,13 +104,35 @@ def _accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def page_response(request: web.BaseRequest, page: Page, content_type: str) -> web.Response:
-    """Return the response with a page, or 304 if the client has it already."""
+def cache_control(seconds: int) -> str:
+    """Return the value of `Cache-Control`; for 0 seconds, clients ask again each time."""
+    return f"max-age={seconds}, public" if seconds else "max-age=0"
+
+
+def page_response(
+    request: web.BaseRequest,
+    page: Page,
+    content_type: str,
+    *,
+    max_age: int = 0,
+    serial: int | None = None,
+) -> web.Response:
+    """Return the response with a page, or 304 if the client has it already.
+
+    Args:
+        request: its headers say what the client accepts and what it has already.
+        page: the page.
+        content_type: the page's content type.
+        max_age: how many seconds clients may use the page without asking again.
+        serial: the serial of the last change that the page shows, if the dialect has serials.
+    """
     compressed = len(page.body) >= _MIN_GZIP and _accepts_gzip(
         joined_header(request, "Accept-Encoding")
     )
     tag = page.tag + "-gzip" if compressed else page.tag
-    headers = {**_HEADERS, "ETag": f'"{tag}"'}
+    headers = {"Cache-Control": cache_control(max_age), "Vary": _VARY, "ETag": f'"{tag}"'}
+    if serial is not None:
+        headers[SERIAL_HEADER] = str(serial)
     if not_modified(request, tag):
         return web.Response(status=304, headers=headers)
     headers["Content-Type"] = "text/html; charset=utf-8" if content_type == HTML else content_type

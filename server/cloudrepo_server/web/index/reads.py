@@ -1,14 +1,16 @@
 """Reads from a repository: the root page, a project's page, a file and its core metadata."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 from cachetools import LRUCache
 
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.models import File, Project, RemoteFile
+from cloudrepo_server.models import File, Project, RemoteFile, SerialsDocument
 from cloudrepo_server.specs.dialect import CORE_METADATA, PROVENANCE
+from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.specs.simple_api import (
     HTML,
@@ -20,14 +22,19 @@ from cloudrepo_server.specs.simple_api import (
     root_json,
 )
 from cloudrepo_server.web.http.file_response import file_response
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.urls import origin_of, scheme_of
 from cloudrepo_server.web.index.pages import PageCache, joined_header, negotiate, page_response
+from cloudrepo_server.web.index.pypi_api import project_json_response, provenance_response
 from cloudrepo_server.web.index.read_target import METADATA_SUFFIX, ReadTarget
+from cloudrepo_server.web.index.redirects import redirect_to_canonical
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.view import RepositoryView
 
 _MAX_LISTINGS = 16
+# PyPI's value for its files.
+_FOREVER = "max-age=365000000, immutable, public"
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -41,10 +48,13 @@ class Read(msgspec.Struct, frozen=True):
 class Reader:
     """Responds to read requests, and caches the pages and lists of projects."""
 
-    def __init__(self, upstream_client: UpstreamClient) -> None:
+    def __init__(self, upstream_client: UpstreamClient, organization: str) -> None:
         self._upstream_client = upstream_client
+        self._organization = organization
         self._pages = PageCache()
         self._listings: LRUCache[tuple[str, str], list[str]] = LRUCache(_MAX_LISTINGS)
+        # The serials that are known to contain every project of a listing.
+        self._complete_serials: LRUCache[tuple[str, ...], None] = LRUCache(_MAX_LISTINGS)
 
     async def read(self, read: Read) -> web.StreamResponse:
         """Return the response, which is not sent yet.
@@ -52,14 +62,17 @@ class Reader:
         Raises:
             NotFoundError: the project or file does not exist.
         """
-        if read.target.kind == "root":
+        target, view = read.target, read.view
+        if target.kind == "root":
             return await self._root_page(read)
-        name = read.target.project
-        project = await read.view.project(name, read.target.local_project)
+        name = target.project
+        project = await view.project(name, target.local_project)
         if project is None:
-            raise read.view.project_not_found(name)
-        if read.target.kind == "page":
-            return self._project_page(read, project)
+            raise view.project_not_found(name)
+        if not target.is_canonical and view.dialect.redirects:
+            return redirect_to_canonical(read.request, target)
+        if target.kind not in ("file", "metadata"):
+            return await self._describe(read, project)
         try:
             return await self._file(read, project)
         except FileNotFoundError:
@@ -72,6 +85,17 @@ class Reader:
                 ) from None
             return await self._file(read, changed)
 
+    async def _describe(self, read: Read, project: Project) -> web.Response:
+        request, view, target = read.request, read.view, read.target
+        if target.kind == "page":
+            return await self._project_page(read, project)
+        if target.kind == "provenance":
+            return provenance_response(request, project, target, max_age=view.dialect.page_seconds)
+        links = links_for(request, view, target.base, with_origin=True)
+        return await project_json_response(
+            view, project, target, links, organization=self._organization
+        )
+
     async def _file(self, read: Read, project: Project) -> web.StreamResponse:
         filename, view = read.target.filename, read.view
         attributes = view.dialect.attributes
@@ -83,7 +107,8 @@ class Reader:
                     read.request, described, described.metadata_url, view.via
                 )
             if isinstance(described, File) and described.metadata_blob is not None:
-                return await file_response(read.request, await view.metadata(described))
+                metadata = await view.metadata(described)
+                return await file_response(read.request, metadata, headers=_file_headers(read))
         if PROVENANCE in attributes and filename.endswith(PROVENANCE_SUFFIX):
             described = project.files.get(filename.removesuffix(PROVENANCE_SUFFIX))
             if described is not None and described.attestations is not None:
@@ -94,17 +119,22 @@ class Reader:
             return await self._upstream_client.forward(read.request, file, file.url, view.via)
         if file is None:
             raise _file_not_found(read)
-        return await file_response(read.request, view.file(file))
+        return await file_response(read.request, view.file(file), headers=_file_headers(read))
 
     async def _root_page(self, read: Read) -> web.Response:
-        base, view = read.target.base, read.view
+        target, view = read.target, read.view
+        if not target.is_canonical and view.dialect.redirects:
+            return redirect_to_canonical(read.request, target)
+        links = links_for(read.request, view, target.base)
         revision = await view.listing_revision()
         names = await self._project_names(view, revision)
+        serials = await self._serials(view, revision, target.serials)
         return self._page(
             read,
-            (base, view.id, revision),
-            lambda: root_html(names, base=base),
-            lambda: root_json(names, dialect=view.dialect),
+            (*links.key, view.id, revision, "" if serials is None else serials.revision),
+            lambda: root_html(names, links=links),
+            lambda: root_json(names, dialect=view.dialect, serials=serials),
+            serial=None if serials is None else serials.last,
         )
 
     async def _project_names(self, view: RepositoryView, revision: str) -> list[str]:
@@ -114,17 +144,34 @@ class Reader:
             names = self._listings[key] = await view.project_names()
         return names
 
-    def _project_page(self, read: Read, project: Project) -> web.Response:
-        base, dialect = read.target.base, read.view.dialect
+    async def _serials(
+        self, view: RepositoryView, listing: str, known: SerialsDocument | None
+    ) -> SerialsDocument | None:
+        if known is None:
+            return None
+        key = view.id, view.settings_revision, listing, known.revision
+        if key in self._complete_serials:
+            return known
+        serials = await view.serials(known)
+        if serials is known:
+            self._complete_serials[key] = None
+        return serials
+
+    async def _project_page(self, read: Read, project: Project) -> web.Response:
+        target, view = read.target, read.view
+        dialect = view.dialect
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
             raise NotFoundError(f"The project {project.name} has no files.")
-        # PEP 740: the URL of a provenance file is absolute, with the scheme https.
-        origin = origin_of(read.request) if scheme_of(read.request) == "https" else None
+        links = links_for(read.request, view, target.base)
+        serial = None
+        if target.serials is not None:
+            serial = await view.serial(target.serials, target.local_project)
         return self._page(
             read,
-            (base, read.view.id, project.name, project.revision, origin or ""),
-            lambda: project_html(project, base=base, dialect=dialect, origin=origin),
-            lambda: project_json(project, base=base, dialect=dialect, origin=origin),
+            (*links.key, view.id, project.name, project.revision, str(serial or "")),
+            lambda: project_html(project, links=links, dialect=dialect),
+            lambda: project_json(project, links=links, dialect=dialect, serial=serial),
+            serial=serial,
         )
 
     def _page(
@@ -133,6 +180,8 @@ class Reader:
         key: tuple[str, ...],
         render_html: Callable[[], bytes],
         render_json: Callable[[], bytes],
+        *,
+        serial: int | None,
     ) -> web.Response:
         request, dialect = read.request, read.view.dialect
         content_type: str | None = HTML
@@ -146,7 +195,36 @@ class Reader:
             )
         form, render = ("json", render_json) if content_type == JSON_V1 else ("html", render_html)
         page = self._pages.get((dialect.name, form, *key), render)
-        return page_response(request, page, content_type)
+        return page_response(
+            request, page, content_type, max_age=dialect.page_seconds, serial=serial
+        )
+
+
+def links_for(
+    request: web.Request, view: RepositoryView, base: str, *, with_origin: bool = False
+) -> Links:
+    """Return the URLs on a page, as the client of a request reaches them.
+
+    Args:
+        request: the request.
+        view: the repository.
+        base: the path of the repository.
+        with_origin: whether the page needs absolute URLs. Otherwise only URLs of provenance are
+            absolute, which exist over https only (PEP 740).
+    """
+    needs_origin = with_origin or scheme_of(request) == "https"
+    index = state_of(request).impersonated_index
+    return Links(
+        base,
+        origin_of(request) if needs_origin else "",
+        web=None if index is None else urlsplit(index.web).path.rstrip("/"),
+        files=None if index is None else index.files.rstrip("/"),
+        has_integrity_api=view.dialect.has_pypi_api,
+    )
+
+
+def _file_headers(read: Read) -> dict[str, str]:
+    return {"Cache-Control": _FOREVER} if read.target.is_immutable else {}
 
 
 def _file_not_found(read: Read) -> NotFoundError:

@@ -1,11 +1,16 @@
 """What a read request sees of a repository."""
 
+from typing import TYPE_CHECKING
+
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.errors import NotFoundError
-from cloudrepo_server.models import File, Project, ProjectDocument
+from cloudrepo_server.models import File, Project, ProjectDocument, SerialsDocument
 from cloudrepo_server.specs.dialect import Dialect
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
 
 
 class RepositoryView:
@@ -27,6 +32,11 @@ class RepositoryView:
     def id(self) -> str:
         """The repository's id, which no other repository ever has."""
         return self._repository.document.id
+
+    @property
+    def settings_revision(self) -> str:
+        """A string that changes whenever the repository's settings change."""
+        return self._repository.document.revision
 
     @property
     def via(self) -> tuple[str, ...]:
@@ -69,6 +79,30 @@ class RepositoryView:
     async def listing_revision(self) -> str:
         """Return a string that changes whenever `project_names` changes."""
         return await self._upstreams.listing_revision(self._repository)
+
+    async def serial(self, read: SerialsDocument, project: ProjectDocument | None) -> int:
+        """Return the serial of the last change of a project.
+
+        Args:
+            read: the serials, read before the project.
+            project: the project as it is in the repository itself; None if it is an upstream's.
+        """
+        if project is None:
+            return 0
+        return await self._repository.serials.of_project(project, read)
+
+    async def serials(self, read: SerialsDocument) -> SerialsDocument:
+        """Return the serials of all projects, after assigning those that are missing."""
+        names = await self._repository.project_names()
+        return await self._repository.serials.of_all(names, read)
+
+    async def core_metadata(self, file: File) -> "RawMetadata":
+        """Return the fields of the core metadata of a file.
+
+        Raises:
+            FileNotFoundError: the file has none.
+        """
+        return await self._repository.core_metadata(file)
 
     def file(self, file: File) -> StoredFile:
         """Return the content of a file."""

@@ -1,0 +1,108 @@
+"""Reads from PyPI's own APIs: the JSON of a project, and the provenance of a file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mimeparse
+from aiohttp import web
+
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.models import File, Project
+from cloudrepo_server.specs.filenames import same_version
+from cloudrepo_server.specs.links import Links
+from cloudrepo_server.specs.provenance import PROVENANCE_TYPE, provenance_json
+from cloudrepo_server.specs.pypi_json import (
+    Releases,
+    find_version,
+    project_document,
+    releases_of,
+)
+from cloudrepo_server.specs.versions import latest_version
+from cloudrepo_server.web.http.responses import error_response, json_response
+from cloudrepo_server.web.index.pages import SERIAL_HEADER, cache_control, joined_header
+from cloudrepo_server.web.index.read_target import ReadTarget
+from cloudrepo_server.web.index.view import RepositoryView
+
+_JSON_SECONDS = 15 * 60
+# The last of equally acceptable types is chosen.
+_PROVENANCE_TYPES = ["application/json", PROVENANCE_TYPE]
+
+
+async def project_json_response(
+    view: RepositoryView, project: Project, target: ReadTarget, links: Links, *, organization: str
+) -> web.Response:
+    """Return the JSON of a project, or of one of its versions.
+
+    Raises:
+        NotFoundError: the project has no files, or no such version.
+    """
+    releases = releases_of(project)
+    if not releases or project.status == "quarantined":
+        raise view.project_not_found(target.project)
+    given = target.version
+    version = find_version(releases, latest_version(project) or "" if given is None else given)
+    if version is None:
+        raise NotFoundError(
+            f"The project {project.name} has no version {given} in the repository {view.name}."
+        )
+    serial = None
+    if target.serials is not None:
+        serial = await view.serial(target.serials, target.local_project)
+    document = project_document(
+        project,
+        releases,
+        version,
+        await _core_metadata(view, releases, version),
+        links=links,
+        serial=serial or 0,
+        organization=organization,
+        all_releases=given is None,
+    )
+    response = json_response(document)
+    seconds = _JSON_SECONDS if view.dialect.page_seconds else 0
+    response.headers["Cache-Control"] = cache_control(seconds)
+    response.headers["Vary"] = "Authorization"
+    if serial is not None:
+        response.headers[SERIAL_HEADER] = str(serial)
+    return response
+
+
+def provenance_response(
+    request: web.Request, project: Project, target: ReadTarget, *, max_age: int
+) -> web.Response:
+    """Return the provenance of a file.
+
+    Raises:
+        NotFoundError: the project has no such file, or the file has no provenance.
+    """
+    file = project.files.get(target.filename)
+    if file is None or not same_version(file.version or "", target.version or ""):
+        raise NotFoundError(
+            f"There is no file {target.filename} in the release {target.project} {target.version}."
+        )
+    try:
+        content_type = mimeparse.best_match(
+            _PROVENANCE_TYPES, joined_header(request, "Accept") or "*/*"
+        )
+    except ValueError:
+        # A malformed Accept header states no preference.
+        content_type = PROVENANCE_TYPE
+    if not content_type:
+        return error_response(
+            406, f"Request not acceptable: use {PROVENANCE_TYPE}.", {"Vary": "Accept"}
+        )
+    if file.attestations is None:
+        raise NotFoundError(f"No provenance available for {file.filename}")
+    headers = {"Cache-Control": cache_control(max_age), "Vary": "Accept, Authorization"}
+    return web.Response(
+        body=provenance_json(file.attestations), content_type=content_type, headers=headers
+    )
+
+
+async def _core_metadata(
+    view: RepositoryView, releases: Releases, version: str
+) -> Mapping[str, Any]:
+    for file in releases[version]:
+        if isinstance(file, File) and file.metadata_blob is not None:
+            return await view.core_metadata(file)
+    return {}

@@ -1,0 +1,81 @@
+"""Serials of a repository that several servers change at the same time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.support.archives import wheel
+from tests.support.index import JSON, Index, Server
+from tests.support.object_stores.fixtures import StartSharedServer, index_through
+
+UPLOADS = 6
+
+
+def root_serials(index: Index) -> tuple[int, dict[str, int]]:
+    """Return the last serial and that of each project, as the root page states them."""
+    page = index.get("/", Accept=JSON).json()
+    projects = {project["name"]: project["_last-serial"] for project in page["projects"]}
+    return page["meta"]["_last-serial"], projects
+
+
+def test_changes_through_several_servers_have_distinct_serials(
+    first_server: Server, second_server: Server
+) -> None:
+    first = first_server.repository(dialect="pypi")
+    indexes = [first, index_through(second_server, first)]
+    seen: dict[str, int] = {}
+
+    def synchronize() -> None:
+        # As a mirror does: only projects with a greater serial are read again.
+        known = max(seen.values(), default=0)
+        for index in indexes:
+            _, projects = root_serials(index)
+            seen.update({name: each for name, each in projects.items() if each > known})
+
+    with ThreadPoolExecutor(2 * UPLOADS) as threads:
+        uploads = [
+            threads.submit(index.publish, wheel(f"demo{number}-{which}"))
+            for which, index in enumerate(indexes)
+            for number in range(UPLOADS)
+        ]
+        while not all(upload.done() for upload in uploads):
+            synchronize()
+    for upload in uploads:
+        upload.result()
+    synchronize()
+    last, projects = root_serials(indexes[0])
+    assert root_serials(indexes[1]) == (last, projects)
+    assert seen == projects
+    assert sorted(projects.values()) == list(range(1, 2 * UPLOADS + 1))
+    assert last == 2 * UPLOADS
+
+
+def test_a_serial_is_visible_on_the_other_server_at_once(
+    first_server: Server, second_server: Server
+) -> None:
+    first = first_server.repository(dialect="pypi")
+    second = index_through(second_server, first)
+    for number, index in enumerate((first, second, first), start=1):
+        index.publish(wheel(version=f"{number}.0"))
+        for each in (first, second):
+            page = each.get("/demo/", Accept=JSON)
+            assert page.json()["meta"]["_last-serial"] == number
+            assert page.headers["X-PyPI-Last-Serial"] == str(number)
+            assert root_serials(each) == (number, {"demo": number})
+            assert each.get("/pypi/demo/json").json()["last_serial"] == number
+
+
+def test_a_killed_server_leaves_a_change_whose_serial_its_first_reader_assigns(
+    first_server: Server, start_shared_server: StartSharedServer
+) -> None:
+    index = first_server.repository(dialect="pypi")
+    index.publish(wheel(), wheel("other"))
+    # As if a server had been killed after the change and before its serial: in this dialect no
+    # change has one. The next change of a setting is what makes servers compare all projects.
+    index.set(dialect="modern")
+    index.publish(wheel(version="2.0"))
+    index.set(dialect="pypi")
+    second = index_through(start_shared_server(), index)
+    page = second.get("/demo/", Accept=JSON)
+    assert page.headers["X-PyPI-Last-Serial"] == "3"
+    assert root_serials(index) == (3, {"demo": 3, "other": 2})
