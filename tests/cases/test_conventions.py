@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 MAX_LINES = 15
-PROJECTS = ("pip", "uv", "hatch", "twine", "Poetry", "pipx")
+PROJECTS = ("pip", "uv", "hatch", "twine", "Poetry", "pipx", "bandersnatch")
 SOURCE = re.compile(rf"(?:{'|'.join(PROJECTS)}), \S+/\S+\.(?:py|rs),\s\w+")
 CASES = {
     f"{path.stem}-{function.name}": function
