@@ -43,7 +43,7 @@ class Links(msgspec.Struct, frozen=True):
         if self.files is not None and isinstance(file, File):
             digest = file.blake2_256
             if digest is not None and _names_project(file.filename, project):
-                # https://docs.pypi.org/api/: the path consists of the file's digest.
+                # As on PyPI: the path consists of the file's digest.
                 parts = (digest[:2], digest[2:4], digest[4:], quote(file.filename))
                 return f"{self.files}/packages/{'/'.join(parts)}"
         return file_path(self.base, project, file.filename)

@@ -1,6 +1,6 @@
 """PyPI's JSON API: a project, or one of its versions, with the metadata and all files.
 
-The API is PyPI's own, not a standard: https://docs.pypi.org/api/json/
+The API is PyPI's own, not a standard. Its documentation and warehouse's source code describe it.
 """
 
 from collections.abc import Mapping, Sequence

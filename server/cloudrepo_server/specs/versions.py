@@ -16,13 +16,14 @@ def latest_version(project: Project) -> str | None:
     """Return the version that an installer chooses if no version is requested.
 
     That is the newest final release that is not yanked. If there is none, it is the newest
-    pre-release, and after that the newest yanked release.
+    pre-release. If every release is yanked, the same order applies to the yanked ones, as on PyPI.
     """
     files = project.files.values()
+    versions = {file.version for file in files if file.version}
     not_yanked = {file.version for file in files if file.version and file.yanked is None}
-    final = {version for version in not_yanked if not _is_prerelease(version)}
-    candidates = final or not_yanked or {file.version for file in files if file.version}
-    return sort_versions(candidates)[-1] if candidates else None
+    candidates = not_yanked or versions
+    final = {version for version in candidates if not _is_prerelease(version)}
+    return sort_versions(final or candidates)[-1] if candidates else None
 
 
 def _sort_key(version: str) -> tuple[bool, Version | str]:
