@@ -13,6 +13,7 @@ from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.versions import sort_versions
 
 _NO_DOWNLOADS = {"last_day": -1, "last_week": -1, "last_month": -1}
+_WHEEL_HYPHENS = 4
 _TEXT_FIELDS = (
     "summary",
     "description",
@@ -130,7 +131,8 @@ def _project_urls(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _file(project: str, file: File | RemoteFile, links: Links) -> dict[str, Any]:
-    is_wheel = file.filename.endswith(".whl")
+    # Some dialects accept a file with any name, such as `x.whl`.
+    is_wheel = file.filename.endswith(".whl") and file.filename.count("-") >= _WHEEL_HYPHENS
     digests = {"sha256": file.sha256}
     if isinstance(file, File):
         stored = {"blake2b_256": file.blake2_256, "md5": file.md5}
