@@ -122,6 +122,7 @@ async def replace_the_file(organization: Organization) -> None:
 
 
 FIRST, SECOND, THIRD = wheel(), wheel(module="x = 2\n"), wheel(module="x = 3\n")
+OTHER = wheel(version="2.0")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,8 @@ FIRST, SECOND, THIRD = wheel(), wheel(module="x = 2\n"), wheel(module="x = 3\n")
         # What another request did after the commit stays.
         ([FIRST], delete_the_file, []),
         ([], delete_the_file, []),
+        ([OTHER, FIRST], do_nothing, [OTHER, FIRST]),
+        ([OTHER], delete_the_file, [OTHER]),
         ([FIRST], replace_the_file, [THIRD]),
     ],
 )

@@ -231,6 +231,22 @@ def test_the_size_of_an_upstreams_page_is_limited(
     assert process.memory_info().rss - before < 6 * REMOTE_PAGE_BYTES
 
 
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("an unknown encoding", "a content encoding that was not requested"),
+        ("no gzip", "is not valid gzip"),
+        ("half of a gzip", "ended early"),
+        ("compressed", f"too large: the limit is {REMOTE_PAGE_BYTES} bytes"),
+    ],
+)
+def test_the_response_says_why_a_page_cannot_be_read(
+    index: Index, upstream: Upstream, what: str, message: str
+) -> None:
+    upstream.responses[PAGE] = LARGE[what]()
+    assert message in index.get("/demo/").json()["error"]
+
+
 def test_a_compressed_page_is_read(index: Index, upstream: Upstream) -> None:
     upstream.respond(PAGE, gzip.compress(page().encode()), headers={"Content-Encoding": "gzip"})
     assert list(index.files()) == [DEMO.filename]

@@ -105,3 +105,26 @@ def test_a_file_that_the_upstream_does_not_serve_is_not_served(
 
     assert response.status_code == status
     assert "upstream" in response.json()["error"]
+
+
+@pytest.mark.parametrize("status", [304, 416])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_response_without_content_does_not_announce_the_upstreams_content(
+    server: Server, status: int, method: str
+) -> None:
+    with running_upstream() as upstream:
+        listed = {"filename": ARCHIVE.filename, "url": FILE}
+        upstream.respond("/simple/demo/", json.dumps({"files": [listed]}))
+        body = b"" if status == 304 else b"The range cannot be satisfied."
+        upstream.respond(FILE, body, status=status, headers={"ETag": '"tag"'})
+        index = server.repository(upstream=[upstream.url])
+
+        response = index.request(method, FILE)
+        # The connection is still usable.
+        again = index.request(method, FILE)
+
+    assert (response.status_code, response.content) == (status, b"")
+    assert response.headers["ETag"] == '"tag"'
+    assert (again.status_code, again.headers["ETag"]) == (status, '"tag"')
+    if method == "GET":
+        assert response.headers.get("Content-Length", "0") == "0"
