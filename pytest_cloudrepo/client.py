@@ -72,7 +72,7 @@ class Server:
         """Check that the server responds and accepts the admin login.
 
         Raises:
-            ServerError: it does not respond, rejects the login, or is not a cloudrepo-server.
+            ServerError: the server does not respond, rejects the login, or is no cloudrepo-server.
         """
         __tracebackhide__ = True
         name = unique_name("nothing")

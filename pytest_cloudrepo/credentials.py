@@ -13,7 +13,7 @@ ADMIN_LOGIN_VARIABLES = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
 
 @dataclass(frozen=True, slots=True)
 class RepositoryUser:
-    """A user who can read every repository, and upload to them unless read only."""
+    """A user who can read every repository and, unless `read_only` is set, upload files."""
 
     email: str
     """The user's e-mail address, which is also the user name."""

@@ -104,7 +104,7 @@ class VirtualEnv:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The complete environment variables of its programs, as after activating it."""
+        """The variables of programs in the environment, as after activating the environment."""
         environ = self._environment.scrubbed()
         path = os.pathsep.join(filter(None, [str(self.scripts), environ.get("PATH")]))
         return environ | {"PATH": path, "VIRTUAL_ENV": str(self.folder)}
