@@ -205,7 +205,7 @@ class Repository(RepositoryApi):
             project: the only project that the job may publish, which it may create. By default
                 every project.
             environment: the environment in which the job must run, on GitHub and GitLab. By default
-                any or none.
+                any environment, or none.
             claims: what identifies the job, such as `repository="acme/demo"` and
                 `workflow="release.yml"`. The names depend on the provider.
 
@@ -221,11 +221,11 @@ class Repository(RepositoryApi):
         return add_publisher(self._call, provider, claims, project)
 
     def ci_environ(self, provider: str, *urls: str, **claims: Any) -> dict[str, str]:  # noqa: ANN401 - JSON
-        """Return the environment variables of a CI job, whose tools have an identity only.
+        """Return the environment variables of a CI job, in which tools have no credentials.
 
-        They include the variables of the pytest process, as `environ` does, but those that CI
-        services set. The tools have no credentials. The repository is served at the URLs, and so
-        are the keys of the identity provider.
+        They include the variables of the pytest process, as `environ` does, except those that CI
+        services set. The tools can request identity tokens. The repository is served at the URLs,
+        and the keys of the identity provider at its own URL.
 
         Args:
             provider: `github`, `gitlab`, `google`, `buildkite` or `circleci`.
@@ -260,8 +260,8 @@ class Repository(RepositoryApi):
         Args:
             provider: the identity provider, as for `trust`.
             audience: the audience that the token is for.
-            expires_in: the seconds after which it expires, which may be negative. By default as
-                with the provider.
+            expires_in: the seconds after which it expires, which may be negative. By default the
+                provider's lifetime.
             valid_in: the seconds before which it is not valid yet.
             claims: what identifies the job, as for `trust`, and further claims. They override all
                 others, such as `iss` and `jti`. A claim that is None is left out.

@@ -85,7 +85,7 @@ def create_job(call: Callable[..., Any], provider: str, claims: Mapping[str, Any
     created = call("POST", "jobs", json={"provider": provider, "claims": dict(claims)})
     job = CiJob(**{each.name: created[each.name] for each in fields(CiJob)})
     if job.program is not None and sys.platform == "win32":
-        raise CloudRepoError(f"the program {job.program} is a shell script, which Windows lacks")
+        raise CloudRepoError(f"cannot run {job.program} on Windows: it is a shell script")
     for token in (job.request_token, *job.tokens.values()):
         issue(token)
     return job
@@ -96,7 +96,7 @@ def job_variables(job: CiJob, folder: Path, environ: Mapping[str, str]) -> dict[
 
     Args:
         job: the job.
-        folder: the folder for the folder of the files.
+        folder: the folder in which a folder for the files is created.
         environ: the environment to which the variables will be added.
     """
     folder = folder / f"job-{token_hex(4)}"

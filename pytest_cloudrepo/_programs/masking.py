@@ -27,8 +27,8 @@ _CUT_PASSWORD_END: Final = re.compile(r"(?<=\.\.\.)[^\s/@'\"]+(?=@)")
 _LITERAL_BREAK: Final = re.compile(r"['\"]\n\s*b?['\"]")
 _UNCHANGED: Final = re.compile(r"[0-9A-Za-z]+")
 
-# Programs also get tokens from the server itself, by trusted publishing. This module does not know
-# them, but their form: upload tokens and identity tokens begin with the same characters.
+# Programs also get tokens from the server itself, by trusted publishing. The plugin does not know
+# these tokens, but recognizes their form: all tokens of one kind begin with the same characters.
 _UPLOAD_TOKEN: Final = r"cloudrepo\.[0-9a-f]{16}\.[\w-]{43}"  # noqa: S105 - a pattern
 _TOKEN_HEADER: Final = b'{"alg":"RS256","kid":"cloudrepo'
 _TOKEN_IN_BASIC: Final = b"__token__:cloudrep"

@@ -18,8 +18,8 @@ FIELDS = "fields"
 LogFormat = Literal["text", "json"]
 
 _REDACTED = r"\1***"
-# What follows the scheme of a URL, which may be percent-encoded, up to the end of its host. It is
-# matched at once: searching for the end of the credentials after each scheme would take time that
+# The part of a URL from its scheme to the end of its host; the URL may be percent-encoded. It is
+# matched as a whole: a search for the end of the credentials after each scheme would take time that
 # grows with the square of the length.
 _AUTHORITY = r"(?ia)(:(?://|%2f%2f))([^\s/\"'\\]++)"
 _CREDENTIALS = r"(?is).+(?=@|%40)"

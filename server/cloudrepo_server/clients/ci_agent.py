@@ -29,10 +29,10 @@ def main(arguments: list[str]) -> int:
     if parsed.command not in (["oidc", "request-token"], ["run", "oidc", "get"]):
         print(f"unknown command: {' '.join(parsed.command)}", file=sys.stderr)  # noqa: T201
         return 2
-    audience = parsed.audience or json.loads(parsed.claims or "{}").get("aud", "")
     try:
+        audience = parsed.audience or dict(json.loads(parsed.claims or "{}")).get("aud", "")
         print(_request_token(str(audience)))  # noqa: T201 (the output of the program)
-    except (HTTPError, URLError, KeyError, ValueError) as error:
+    except (HTTPError, URLError, KeyError, TypeError, ValueError) as error:
         print(f"the identity token could not be requested: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

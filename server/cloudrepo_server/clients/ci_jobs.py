@@ -1,7 +1,7 @@
 """CI jobs: the environment variables of a job, the programs in it, and the URLs of its provider.
 
-Clients request their identity tokens in the way of each provider. `ci_agent.py` is the program that
-jobs on Buildkite and CircleCI run for that.
+Each provider has its own way to request identity tokens. `ci_agent.py` is the program that jobs on
+Buildkite and CircleCI run for that.
 """
 
 import shlex
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 REQUEST_URL: Final = "CLOUDREPO_JOB_REQUEST_URL"
 REQUEST_TOKEN: Final = "CLOUDREPO_JOB_REQUEST_TOKEN"  # noqa: S105 (the name of a variable)
-"""The variables in which `ci_agent.py` finds where to request identity tokens, and with what."""
+"""The variables with the URL and the token with which `ci_agent.py` requests identity tokens."""
 
-# The prefixes and names of variables that CI services set: who started the job, and credentials.
+# The prefixes and names of variables that CI services set: facts about the job, and credentials.
 _CI_PREFIXES: Final = (
     *("GITHUB_", "RUNNER_", "ACTIONS_", "GITLAB_", "CI_", "BUILDKITE", "CIRCLE", "SEMAPHORE"),
     *("GOOGLE_", "GCE_", "CLOUDSDK_", "AWS_", "AZURE_", "TRAVIS", "APPVEYOR", "JENKINS_"),

@@ -29,7 +29,7 @@ _DROPPED_PREFIXES: Final = (
     # A CI job requests tokens for trusted publishing with these.
     "ACTIONS_ID_TOKEN_",
 )
-# An `_ID_TOKEN` is what a job on GitLab has for trusted publishing.
+# Jobs on GitLab have their identity tokens in variables that end with `_ID_TOKEN`.
 _DROPPED_SUFFIXES: Final = ("_PROXY", "_ID_TOKEN")
 _DROPPED: Final = frozenset(
     {

@@ -1,1 +1,1 @@
-"""The packaging specifications and the dialects of registries, as pure functions."""
+"""The packaging specifications and the dialects of registries; all but `readme.py` is pure."""

@@ -1,10 +1,10 @@
-"""The program that sent a request."""
+"""The header `User-Agent`."""
 
 from aiohttp import web
 
 
 def user_agent_of(request: web.BaseRequest) -> str:
-    """Return the header `User-Agent`, or an empty text, as JSON can represent it.
+    """Return the header `User-Agent` as valid Unicode, or an empty text.
 
     A header may contain any bytes. Those that are not valid UTF-8 are replaced.
     """
