@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.process.settings import ServerSettings
 
-_LOOPBACK = ("127.", "::1", "localhost")
 _MAX_OPEN_FILES = 8192
 
 
@@ -125,7 +125,7 @@ def run(parsed: argparse.Namespace) -> int:
     if isinstance(settings.data, Path):
         # Other users of this machine must not read the packages.
         os.umask(0o077)
-    if not settings.host.startswith(_LOOPBACK):
+    if not _is_loopback(settings.host):
         logs.print_message(
             f"{settings.host} is not a loopback address: "
             "every host that can reach this machine can reach this server.",
@@ -137,6 +137,16 @@ def run(parsed: argparse.Namespace) -> int:
     from cloudrepo_server.process.server import serve
 
     return run_in_event_loop(serve(settings))
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address or the name of a host."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # the name of another host
+        return False
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from cloudrepo_server import logs
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.process.listeners import Listeners
 from cloudrepo_server.process.observability import create_observability, require_prometheus
+from cloudrepo_server.process.replaced_file import replace_file
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.process.shutdown import Shutdown, exit_at_the_latest, finish_requests
 from cloudrepo_server.process.state_file import server_state, write_state_file
@@ -173,5 +174,5 @@ def _print_credentials(settings: ServerSettings) -> None:
 async def _listen_with_tls(listeners: Listeners, proxy: Proxy, host: str, ca_file: Path) -> str:
     """Listen for HTTPS, write the CA certificate, and return the URL."""
     authority = await proxy.authority()
-    authority.write(ca_file)
+    replace_file(ca_file, authority.pem, mode=0o644)
     return await listeners.listen(host, context=authority.context(host, *LOOPBACK_HOSTS))

@@ -2,10 +2,10 @@
 
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
+from cloudrepo_server.process.replaced_file import replace_file
 from cloudrepo_server.process.settings import ServerSettings
 
 
@@ -25,12 +25,4 @@ def write_state_file(path: Path, state: dict[str, Any]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(state, file)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink()
-        raise
+    replace_file(path, json.dumps(state), mode=0o600)

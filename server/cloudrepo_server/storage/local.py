@@ -10,6 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
@@ -22,9 +23,10 @@ from cloudrepo_server.keys import blobs_of, claims_of, projects_of, serials_of, 
 from cloudrepo_server.storage.base import Storage
 from cloudrepo_server.storage.failures import no_store, storage_errors
 from cloudrepo_server.storage.format import CURRENT_FORMAT, FORMAT_KEY, check_format
+from cloudrepo_server.storage.links import LinkFilter
 from cloudrepo_server.storage.local_blobs import LocalBlobs
 from cloudrepo_server.storage.local_documents import LocalDocuments
-from cloudrepo_server.storage.objects import Store
+from cloudrepo_server.storage.objects import Store, StoredObject
 from cloudrepo_server.storage.permissions import create_private_folders
 
 _DELETE_BATCH = 100
@@ -143,6 +145,12 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         """Return the time of this machine."""
         return time.time()
 
+    async def list_objects(self, prefix: str) -> AsyncIterator[list[StoredObject]]:
+        """Yield the objects below `prefix` in batches, but none that is behind a symbolic link."""
+        links = LinkFilter(self._folder)
+        async for batch in super().list_objects(prefix):
+            yield [each for each in batch if links.is_inside(each.key)]
+
     async def delete_repository_objects(self, repository_id: str) -> None:
         """Delete everything that a deleted repository contained, a few objects at a time."""
         for folder in (projects_of, claims_of, serials_of, used_identities_of):
@@ -152,10 +160,10 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         await self._delete_folder(self._blob_store, blobs_of(repository_id))
 
     async def _delete_folder(self, store: Store, prefix: str) -> None:
+        links = LinkFilter(self._folder)
         with contextlib.suppress(BaseError, OSError):
             for batch in obstore.list(store, prefix, chunk_size=_DELETE_BATCH):
-                for meta in batch:
-                    key = meta["path"]
+                for key in filter(links.is_inside, [meta["path"] for meta in batch]):
                     self._cached.pop(key, None)
                     self._small_blobs.pop(key, None)
                     with contextlib.suppress(FileNotFoundError, BaseError):

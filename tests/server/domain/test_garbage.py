@@ -105,6 +105,27 @@ def test_only_unreferenced_objects_are_deleted(data_folder: DataFolder) -> None:
     assert not (data_folder.store / "blobs" / "0123456789abcdef").exists()
 
 
+def test_files_behind_a_symbolic_link_are_kept(data_folder: DataFolder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("0" * 32, "p-photo.json"):
+        (elsewhere / name).write_bytes(b"not the server's")
+    store = data_folder.store
+    for folder in ("blobs", "projects"):
+        (store / folder / data_folder.id / "link").symlink_to(elsewhere)
+        (store / folder / "0123456789abcdef").symlink_to(elsewhere)
+    garbage = data_folder.add_garbage(
+        f"blobs/{data_folder.id}/" + "0" * 32, "blobs/fedcba9876543210/" + "0" * 32
+    )
+    with data_folder.restart() as index:
+        wait_until_deleted(garbage)
+        wait_until(
+            lambda: "Garbage collection deleted" in index.server.process.log,
+            "the garbage collection to finish",
+        )
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["0" * 32, "p-photo.json"]
+
+
 def test_the_token_of_a_deleted_repository_is_deleted(data_folder: DataFolder) -> None:
     with data_folder.restart() as index:
         index.server.api_json("POST", "/tokens", {"repository": index.name})

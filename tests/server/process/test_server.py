@@ -92,6 +92,15 @@ def test_warns_about_an_address_that_is_not_loopback(start_server: StartServer) 
     assert "WARNING: 0.0.0.0 is not a loopback address" in process.log
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1.invalid", "localhost.invalid", "::1:0"])
+def test_warns_about_an_address_that_only_begins_like_a_loopback_address(
+    start_server: StartServer, host: str
+) -> None:
+    process = start_server("--host", host)
+    assert process.wait() == 1  # this machine has no such address
+    assert f"WARNING: {host} is not a loopback address" in process.log
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_does_not_warn_about_a_loopback_address(start_server: StartServer, host: str) -> None:
     if host == "::1" and not has_ipv6():

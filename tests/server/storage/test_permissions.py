@@ -14,6 +14,7 @@ import pytest
 from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="permissions are inherited from the user's folder there"
@@ -65,6 +66,8 @@ def test_only_its_owner_can_read_a_data_folder(
         *(("data/store", wide) for wide in (0o755, 0o750, 0o701, 0o710, 0o770, 0o777, 0o1777)),
         ("data", 0o777),
         ("data", 0o702),
+        ("data", 0o720),
+        ("data", 0o2775),
     ],
 )
 def test_a_data_folder_that_others_can_use_is_an_error_that_says_how_to_fix_it(
@@ -82,6 +85,43 @@ def test_a_data_folder_that_others_can_use_is_an_error_that_says_how_to_fix_it(
     command = line.partition("`")[2].partition("`")[0]
     subprocess.run(command.split(), check=True, timeout=60)
     assert start_server("--data", data).state()["url"]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away"
+)
+def test_a_store_that_belongs_to_another_user_is_an_error(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    store = tmp_path / "data" / "store"
+    store.mkdir(parents=True)
+    tmp_path.chmod(0o700)
+    store.parent.chmod(0o700)
+    store.chmod(0o700)
+    os.chown(store, 12345, -1)
+    process = start_server("--data", store.parent)
+    assert process.wait() == 1
+    assert f"{store} belongs to another user (with the id 12345)" in process.log
+    command = process.log.split("`")[1]
+    subprocess.run(command.split(), check=True, timeout=60)
+    assert start_server("--data", store.parent).state()["url"]
+
+
+@pytest.mark.parametrize("option", ["--tls", "--state-file"])
+def test_a_file_of_the_server_replaces_a_link_and_not_the_file_behind_it(
+    start_server: StartServer, tmp_path: Path, option: str
+) -> None:
+    pytest.importorskip("trustme")
+    private = tmp_path / "private"
+    private.write_text("unchanged")
+    private.chmod(0o600)
+    link = tmp_path / "link"
+    link.symlink_to(private)
+    process = start_server(option, link)
+    wait_until(lambda: not link.is_symlink(), "the server to replace the link")
+    assert process.process.poll() is None
+    assert private.read_text() == "unchanged"
+    assert mode(private) == 0o600
 
 
 def test_a_ca_certificate_can_be_read_by_clients_of_other_users(

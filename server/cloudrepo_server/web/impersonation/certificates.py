@@ -2,7 +2,6 @@
 
 import ssl
 from importlib.util import find_spec
-from pathlib import Path
 
 from cloudrepo_server.errors import InvalidError
 
@@ -34,12 +33,6 @@ class CertificateAuthority:
     def pem(self) -> str:
         """The CA certificate, which clients must trust."""
         return self._authority.cert_pem.bytes().decode()
-
-    def write(self, path: Path) -> None:
-        """Write the CA certificate to a file."""
-        path.write_text(self.pem)
-        # Clients of other users must be able to read it, so the umask must not apply.
-        path.chmod(0o644)
 
     def context(self, *hosts: str) -> ssl.SSLContext:
         """Return a server's TLS context with a new certificate for these hosts.

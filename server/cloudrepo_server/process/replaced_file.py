@@ -1,0 +1,26 @@
+"""Files that other processes read while the server replaces them."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def replace_file(path: Path, text: str, *, mode: int) -> None:
+    """Replace a file atomically by a new one with this content and these permissions.
+
+    A symbolic link is replaced too: the file to which it points does not change.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        # Other users may have to read the file, so the umask must not apply.
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink()
+        raise
