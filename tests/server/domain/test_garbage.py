@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
-from cloudrepo_server.domain.garbage import collect_garbage
+from cloudrepo_server.domain.garbage import GarbageReport, collect_garbage
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.storage import StoredObject
@@ -160,6 +160,48 @@ def test_nothing_is_deleted_from_a_repository_with_an_unreadable_document(
         wait_until_deleted([garbage])
 
 
+async def publish(organization: Organization, name: str, archive_name: str) -> None:
+    repository = await organization.repository(name)
+    archive = wheel(archive_name, padding=2 << 20)
+    staged = repository.stage(archive.filename, digests={})
+    await staged.write(archive.data)
+    await staged.finish()
+    await repository.publish(staged, DeclaredMetadata(), uploader="ann@example.com")
+
+
+def damage(folder: Path, pattern: str) -> None:
+    """Cut the only document whose path matches."""
+    (document,) = folder.rglob(pattern)
+    document.write_bytes(document.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damaged", ["projects/*/p-demo.json", "repositories/*.json"])
+def test_the_report_of_a_garbage_collection_that_deleted_nothing_is_empty(
+    tmp_path: Path, damaged: str
+) -> None:
+    async def scenario() -> None:
+        storage = LocalStorage.in_folder(tmp_path)
+        organization = Organization("example", storage, admin_username="a", admin_password="b")
+        repository = await organization.create_repository("demo")
+        await publish(organization, "demo", "demo")
+        await organization.close()
+        damage(tmp_path, damaged)
+        storage = LocalStorage.in_folder(tmp_path)
+
+        report = await collect_garbage(storage)
+
+        skipped = "demo" if damaged.startswith("projects") else repository.document.id
+        assert report == GarbageReport(unreadable=(skipped,))
+        assert str(report) == (
+            "blobs: 0, leftovers of deleted repositories: 0, tokens: 0, sessions: 0, "
+            "tombstones: 0, unfinished files: 0"
+        )
+        assert not report.any
+        await storage.close()
+
+    asyncio.run(scenario())
+
+
 class InterruptedStorage(LocalStorage):
     """A store that runs the next step of a test before and after each batch of a listing."""
 
@@ -185,14 +227,6 @@ def test_files_that_are_published_meanwhile_are_kept(tmp_path: Path, steps: int)
         await organization.create_repository("old")
         old = await organization.repository("old")
 
-        async def publish(name: str, archive_name: str) -> None:
-            repository = await organization.repository(name)
-            archive = wheel(archive_name, padding=2 << 20)
-            staged = repository.stage(archive.filename, digests={})
-            await staged.write(archive.data)
-            await staged.finish()
-            await repository.publish(staged, DeclaredMetadata(), uploader="ann@example.com")
-
         async def uploads() -> AsyncIterator[None]:
             for _ in range(steps):
                 yield
@@ -201,15 +235,15 @@ def test_files_that_are_published_meanwhile_are_kept(tmp_path: Path, steps: int)
             await slow_upload.write(archive.data)
             await slow_upload.finish()
             yield
-            await publish("old", "later")
+            await publish(organization, "old", "later")
             yield
             await organization.create_repository("new")
-            await publish("new", "first")
+            await publish(organization, "new", "first")
             yield
             await old.publish(slow_upload, DeclaredMetadata(), uploader="ann@example.com")
             await organization.tokens.create(old.document)
 
-        await publish("old", "demo")
+        await publish(organization, "old", "demo")
         remaining = uploads()
         storage.interrupt_with(remaining)
         await collect_garbage(storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,6 +13,9 @@ from threading import Thread
 
 import pytest
 
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
+from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.server_fixtures import StartServer
@@ -183,3 +187,39 @@ def test_the_sweep_command_rejects_a_folder_without_a_store(
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"cloudrepo-server: no store of a server found at {folder}: ")
     assert set(tmp_path.rglob("*")) == before
+
+
+def test_a_damaged_document_is_not_deleted_for_a_run_that_may_not_own_it(tmp_path: Path) -> None:
+    async def create_both() -> None:
+        storage = LocalStorage.in_folder(tmp_path)
+        organization = Organization("example", storage, admin_username="a", admin_password="b")
+        await organization.create_repository("demo", run="a-run")
+        await organization.users.create("ann@example.com", run="a-run")
+        await organization.close()
+
+    async def delete_both() -> None:
+        storage = LocalStorage.in_folder(tmp_path)
+        organization = Organization("example", storage, admin_username="a", admin_password="b")
+        with pytest.raises(DamagedDocumentError):
+            await organization.delete_repository("demo", run="a-run")
+        with pytest.raises(DamagedDocumentError):
+            await organization.users.delete("ann@example.com", run="a-run")
+        # The admin may delete them.
+        await organization.delete_repository("demo")
+        await organization.users.delete("ann@example.com")
+        assert await organization.repositories() == []
+        assert await organization.users.all() == []
+        for deletion in (
+            organization.delete_repository("demo"),
+            organization.users.delete("ann@example.com"),
+        ):
+            with pytest.raises(NotFoundError):
+                await deletion
+        await organization.close()
+
+    asyncio.run(create_both())
+    documents = [path for folder in ("repositories", "users") for path in tmp_path.rglob(folder)]
+    for folder in documents:
+        (document,) = folder.glob("*.json")
+        document.write_bytes(document.read_bytes()[:-1])
+    asyncio.run(delete_both())

@@ -12,6 +12,7 @@ import pytest
 
 from cloudrepo_server.limits import (
     MAX_REQUIRES_PYTHON,
+    MAX_UPSTREAM_URL,
     REMOTE_FIELD,
     REMOTE_PAGE_BYTES,
     REMOTE_PAGE_FILES,
@@ -357,6 +358,20 @@ INVALID_URLS = [
     *("http://" + "a." * 200 + "example/", "http://a..example/", "http://h/?x=y", "http://h/#x"),
     *("http://user:secret@h:abc/", "http://h/" + "x" * 5000, "ftp://h/", "//h/", "http:///x"),
 ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://h", "https://h/", "http://h:1/", "http://h:65535/", "http://h./"),
+        *("http://[::1]:8080/", "http://127.0.0.1/simple", "http://bücher.example/"),
+        *("http://" + "a" * 63 + ".example/", "http://my_index/", "http://user:p%40ss@h/x/"),
+        "http://h/".ljust(MAX_UPSTREAM_URL, "x"),
+    ],
+)
+def test_a_valid_upstream_url_is_accepted(server: Server, url: str) -> None:
+    index = server.repository(upstream=[url])
+    assert len(index.api_json("GET")["upstream"]) == 1
 
 
 @pytest.mark.parametrize("url", INVALID_URLS)

@@ -23,6 +23,8 @@ from tests.support.server_fixtures import StartServer
 
 PYPI = "http://pypi.example/simple/"
 SECURE_PYPI = "https://pypi.example/simple/"
+# The longest head of a request, as the error states it.
+MAX_HEAD = 65_536
 GET_DEMO = f"GET {PYPI}demo/ HTTP/1.1"
 
 
@@ -404,7 +406,11 @@ def test_the_journal_names_a_blocked_address_of_ip_version_6(
 @pytest.mark.parametrize(
     ("head", "status", "reason"),
     [
-        (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431, "The head of the request is longer than"),
+        (
+            b"GET / HTTP/1.1\r\nX: " + b"y" * MAX_HEAD,
+            431,
+            "The head of the request is longer than 65536 bytes",
+        ),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 400, "This is not a request to a proxy"),
         (request(GET_DEMO), 407, "The credentials for the proxy are wrong"),
         (request(GET_DEMO, {"Proxy-Authorization": basic("a", "b")}), 407, "The credentials"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import requests
@@ -128,3 +129,21 @@ def test_a_response_without_content_does_not_announce_the_upstreams_content(
     assert (again.status_code, again.headers["ETag"]) == (status, '"tag"')
     if method == "GET":
         assert response.headers.get("Content-Length", "0") == "0"
+
+
+def test_the_upstream_receives_the_id_of_the_repository(server: Server) -> None:
+    with running_upstream() as upstream:
+        listed = {"filename": ARCHIVE.filename, "url": FILE}
+        upstream.respond("/simple/demo/", json.dumps({"files": [listed]}))
+        upstream.respond(FILE, ARCHIVE.data)
+        index = server.repository(upstream=[upstream.url])
+        assert index.get(FILE).content == ARCHIVE.data
+        earlier = {"X-CloudRepo-Via": "0123456789abcdef fedcba9876543210"}
+        assert index.request("GET", FILE, headers=earlier).content == ARCHIVE.data
+
+    page, file, page_again, file_again = [
+        headers["X-Cloudrepo-Via"] for _, headers in upstream.requests
+    ]
+    assert re.fullmatch("[0-9a-f]{16}", page)
+    assert file == page
+    assert page_again == file_again == f"{earlier['X-CloudRepo-Via']} {page}"

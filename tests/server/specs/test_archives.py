@@ -51,6 +51,13 @@ def test_an_sdist_without_metadata_is_accepted() -> None:
         assert (result.metadata, result.requires_python) == (None, None)
 
 
+@pytest.mark.parametrize("prefix", ["", "./"])
+def test_the_pkg_info_of_the_top_folder_is_read(prefix: str) -> None:
+    metadata = core_metadata("demo", "1.0", metadata_version="2.2", requires_python=">=9")
+    data = tarred({f"{prefix}demo-1.0/PKG-INFO": metadata})
+    assert read_archive(SDIST, io.BytesIO(data)).metadata == metadata
+
+
 def test_only_the_pkg_info_of_the_top_folder_is_read() -> None:
     inner = core_metadata("demo", "1.0", metadata_version="2.2", requires_python=">=9")
     data = tarred({"demo-1.0/x/PKG-INFO": inner, "PKG-INFO": inner})

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
 from cloudrepo_server.limits import JOURNAL_BYTES, JOURNAL_ENTRIES, JOURNAL_FORM_BYTES
+from cloudrepo_server.process.server import running_server
+from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry, Journal, encode_form
 from tests.support.archives import wheel
 from tests.support.forms import File, encode, fields
 from tests.support.index import Index, Server
-from tests.support.raw import connect, exchange, request
+from tests.support.raw import basic, connect, exchange, request
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
+
+PASSPHRASE = "correct horse battery staple"
 
 
 def test_an_upload_is_recorded_with_its_form(index: Index) -> None:
@@ -172,6 +178,29 @@ def test_a_request_number_that_is_not_a_count_is_rejected(index: Index, query: s
     response = index.api("GET", f"/requests?{query}")
     assert response.status_code == 400
     assert "must be an integer from 0 to" in response.json()["error"]
+
+
+def test_requests_over_http_displace_older_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudrepo_server.testkit.journal.JOURNAL_ENTRIES", 3)
+
+    async def scenario() -> None:
+        async with (
+            running_server(ServerSettings()) as server,
+            aiohttp.ClientSession(
+                headers={"Authorization": basic("ann@example.com", PASSPHRASE)}
+            ) as client,
+        ):
+            await server.organization.users.create("ann@example.com", passphrase=PASSPHRASE)
+            repository = await server.organization.create_repository("demo")
+            for number in range(5):
+                url = f"{server.url}/repositories/demo/project{number}/"
+                async with client.get(url) as response:
+                    assert response.status == 404
+            journal = server.organization.testkit.journal(repository.document.id)
+            listed = [entry["project"] for entry in journal.completed()]
+            assert listed == ["project2", "project3", "project4"]
+
+    asyncio.run(scenario())
 
 
 def test_requests_after_a_number_are_found_in_a_full_journal() -> None:
