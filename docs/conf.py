@@ -42,7 +42,8 @@ myst_enable_extensions = ["substitution"]
 myst_heading_anchors = 3
 myst_substitutions = {
     "admin_api": tables.admin_api(),
-    "dialects": tables.dialects(),
+    "dialects_uploads": tables.dialects(tables.uploads),
+    "dialects_pages": tables.dialects(tables.pages),
     "rejections": tables.rejections(),
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloudrepo_server.specs.dialect import ATTRIBUTES, DIALECTS, Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 FETCH_OPENAPI = """\
 import os, sys, requests
@@ -32,9 +32,9 @@ def admin_api() -> str:
     return _table(("method", "path", "what it does"), rows)
 
 
-def dialects() -> str:
-    """Return a table of the behaviour of each dialect."""
-    rows = [_behaviour(dialect) for dialect in DIALECTS.values()]
+def dialects(describe: Callable[[Dialect], dict[str, str]]) -> str:
+    """Return a table with a description of each dialect."""
+    rows = [describe(dialect) for dialect in DIALECTS.values()]
     return _table(rows[0], [row.values() for row in rows])
 
 
@@ -52,19 +52,27 @@ def rejections() -> str:
     return _table(("dialect", "status", "text", "also in the reason phrase"), rows)
 
 
-def _behaviour(dialect: Dialect) -> dict[str, str]:
-    attributes = [f"`{name}`" for name in ATTRIBUTES if name in dialect.attributes]
-    shows_all = len(attributes) == len(ATTRIBUTES)
+def uploads(dialect: Dialect) -> dict[str, str]:
+    """Return how a dialect handles uploads."""
     return {
         "dialect": f"`{dialect.name}`",
         "files are protected": "always" if dialect.always_protected else "if the setting is on",
         "identical upload": "accepted" if dialect.identical_accepted else "rejected if protected",
         "name of a deleted file": "reserved" if dialect.deleted_text else "can be reused",
         "status of a file that is too large": str(dialect.too_large_status),
+        "files of any type": _yes_or_no(dialect.accepts_any_file),
+    }
+
+
+def pages(dialect: Dialect) -> dict[str, str]:
+    """Return what the pages of a dialect contain, and which other APIs it has."""
+    attributes = [f"`{name}`" for name in ATTRIBUTES if name in dialect.attributes]
+    shows_all = len(attributes) == len(ATTRIBUTES)
+    return {
+        "dialect": f"`{dialect.name}`",
         "JSON pages": dialect.json_version or "no",
         "digests on pages": _yes_or_no(dialect.shows_hashes),
         "properties on pages": "all" if shows_all else ", ".join(attributes) or "none",
-        "files of any type": _yes_or_no(dialect.accepts_any_file),
         "pages may be cached for": f"{dialect.page_seconds} s" if dialect.page_seconds else "0 s",
         "redirects to normalized names": _yes_or_no(dialect.redirects),
         "serials": _yes_or_no(dialect.has_serials),
