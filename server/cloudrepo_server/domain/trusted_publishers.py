@@ -165,10 +165,10 @@ def find_publishers(
         raise _no_publisher(str(error)) from None
     candidates = [each for each in document.publishers if each.provider == provider.name]
     differences = [(provider.matches(each.fields, stated), each) for each in candidates]
-    fitting = [each for difference, each in differences if difference is None]
-    if fitting:
-        most = max(len(each.fields) for each in fitting)
-        return [each for each in fitting if len(each.fields) == most]
+    matching = [each for difference, each in differences if difference is None]
+    if matching:
+        most = max(len(each.fields) for each in matching)
+        return [each for each in matching if len(each.fields) == most]
     reason = "Publisher with matching claims was not found"
     if len(differences) == 1:
         difference, publisher = differences[0]

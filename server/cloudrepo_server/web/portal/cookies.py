@@ -46,12 +46,7 @@ class Cookies:
 
     def session_id(self, request: web.Request) -> str | None:
         """Return the session id of a browser, or None if its cookie is missing or invalid."""
-        cookie = request.cookies.get(self._name(request), "")
-        try:
-            signed = cookie.encode(errors="surrogateescape")
-            return self._sessions.unsign(signed, max_age=LIFETIME).decode()
-        except BadData:
-            return None
+        return _unsign(self._sessions, self._get(request, ""), max_age=LIFETIME)
 
     def set_session(self, request: web.Request, response: web.Response, session_id: str) -> None:
         """Set the session cookie."""
@@ -63,12 +58,7 @@ class Cookies:
 
     def browser_id(self, request: web.Request) -> str | None:
         """Return the id of a browser that has signed in before, or None."""
-        cookie = request.cookies.get(self._name(request, "-browser"), "")
-        try:
-            signed = cookie.encode(errors="surrogateescape")
-            return self._browsers.unsign(signed, max_age=_BROWSER_SECONDS).decode()
-        except BadData:
-            return None
+        return _unsign(self._browsers, self._get(request, "-browser"), max_age=_BROWSER_SECONDS)
 
     def set_browser(self, request: web.Request, response: web.Response, browser_id: str) -> None:
         """Remember that this browser has signed in; the cookie gives no access to anything."""
@@ -85,8 +75,8 @@ class Cookies:
 
     def notices(self, request: web.Request, session_id: str) -> list[Notice]:
         """Return the notices that the session's next page shows."""
-        cookie = request.cookies.get(self._name(request, "-notices"))
-        if cookie is None:
+        cookie = self._get(request, "-notices")
+        if not cookie:
             return []
         try:
             by_session = self._notices.loads(cookie, max_age=_NOTICE_SECONDS)
@@ -110,6 +100,9 @@ class Cookies:
         """Delete the notices, which this response shows."""
         if self._name(request, "-notices") in request.cookies:
             self._delete(request, response, "-notices")
+
+    def _get(self, request: web.Request, suffix: str) -> str:
+        return request.cookies.get(self._name(request, suffix), "")
 
     def _set(
         self,
@@ -139,7 +132,7 @@ class Cookies:
             samesite="Strict",
         )
 
-    def _name(self, request: web.Request, suffix: str = "") -> str:
+    def _name(self, request: web.Request, suffix: str) -> str:
         if self._shared:
             # The servers may listen on different ports.
             return f"cloudrepo-portal{suffix}"
@@ -148,3 +141,10 @@ class Cookies:
         transport = request.transport
         port = transport.get_extra_info("sockname")[1] if transport is not None else 0
         return f"cloudrepo-portal-{port}{suffix}"
+
+
+def _unsign(signer: TimestampSigner, cookie: str, *, max_age: int) -> str | None:
+    try:
+        return signer.unsign(cookie.encode(errors="surrogateescape"), max_age=max_age).decode()
+    except BadData:
+        return None
