@@ -64,6 +64,13 @@ REMOTE_FIELD: Final = 4096
 MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
 
+MAX_FAULTS: Final = 100
+"""The faults of a repository, each of which is compared with every request."""
+MAX_FAULT_TEXT: Final = 512
+"""The characters of each text of a fault, such as its pattern for paths."""
+MAX_FAULT_HEADERS: Final = 32
+"""The headers of a fault's response."""
+
 JOURNAL_ENTRIES: Final = 10_000
 """The number of completed requests in each of a journal's two queues."""
 JOURNAL_BYTES: Final = 32 << 20

@@ -7,14 +7,16 @@ them or for every n-th, and at most `times` times.
 import re
 import secrets
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 from packaging.utils import canonicalize_name
 
-from cloudrepo_server.errors import InvalidError, NotFoundError
+from cloudrepo_server.errors import ConflictError, InvalidError, NotFoundError
+from cloudrepo_server.limits import MAX_FAULT_HEADERS, MAX_FAULT_TEXT, MAX_FAULTS
 from cloudrepo_server.models import ProjectDocument, SerialsDocument
 
 RequestKind = Literal["root", "page", "file", "metadata", "json", "provenance", "upload"]
@@ -27,6 +29,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
+Text = Annotated[str, Meta(max_length=MAX_FAULT_TEXT)]
 StatusCode = Annotated[int, Meta(ge=200, le=599)]
 
 
@@ -41,18 +44,20 @@ class Fault(
 
     times: Positive | None = None
     every: Positive = 1
-    method: str | None = None
-    path: str = "*"
-    project: str | None = None
-    user: str | None = None
+    method: Text | None = None
+    path: Text = "*"
+    project: Text | None = None
+    user: Text | None = None
 
 
 class Status(Fault, tag="status", frozen=True, kw_only=True):
     """An error response with this status, instead of the normal response."""
 
     status: StatusCode
-    reason: str | None = None
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    reason: Text | None = None
+    headers: Annotated[dict[Text, Text], Meta(max_length=MAX_FAULT_HEADERS)] = msgspec.field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         for name, value in self.headers.items():
@@ -204,7 +209,15 @@ class Faults:
         self._installed: dict[str, InstalledFault] = {}
 
     def add(self, fault: InstalledFault) -> None:
-        """Add a fault, which takes effect from the next request on."""
+        """Add a fault, which takes effect from the next request on.
+
+        Raises:
+            ConflictError: there are too many faults already.
+        """
+        if len(self._installed) >= MAX_FAULTS:
+            raise ConflictError(
+                f"The repository has {MAX_FAULTS} faults, which is the limit: delete some first."
+            )
         self._installed[fault.id] = fault
 
     def all(self) -> list[InstalledFault]:
@@ -273,9 +286,16 @@ def _matches(fault: FaultSpecification, facts: RequestFacts) -> bool:
         (fault.user, facts.user),
         (fault.project and canonicalize_name(fault.project), facts.project),
     )
+    paths = _compiled(fault.path)
     return (
         facts.kind in fault.request_kinds
         and all(wanted is None or wanted == actual for wanted, actual in conditions)
         # A pattern may begin with a slash or not.
-        and (fnmatchcase(facts.path, fault.path) or fnmatchcase(facts.path[1:], fault.path))
+        and (paths.match(facts.path) or paths.match(facts.path[1:])) is not None
     )
+
+
+@lru_cache(maxsize=100 * MAX_FAULTS)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # fnmatch remembers few patterns, and takes long to compile one such as "[[[[".
+    return re.compile(translate(pattern))

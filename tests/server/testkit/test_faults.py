@@ -360,3 +360,32 @@ def test_deleting_a_repository_deletes_its_faults(published: Index) -> None:
 
     assert firings(published) == []
     assert published.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"kind": "reset", name: "[" * 513} for name in ("method", "path", "project", "user")),
+        {"kind": "status", "status": 500, "reason": "x" * 513},
+        {"kind": "status", "status": 500, "headers": {"X-" + "x" * 511: "x"}},
+        {"kind": "status", "status": 500, "headers": {"X-A": "x" * 513}},
+        {"kind": "status", "status": 500, "headers": {f"X-{number}": "x" for number in range(33)}},
+    ],
+    ids=lambda fault: next(reversed(fault)),
+)
+def test_the_texts_of_a_fault_are_limited(index: Index, fault: dict[str, object]) -> None:
+    response = index.server.api("POST", f"/repositories/{index.name}/faults", fault)
+    assert response.status_code == 400
+    assert "The fault is not valid" in response.text
+
+
+def test_the_number_of_faults_is_limited(published: Index) -> None:
+    for _ in range(100):
+        install(published, kind="status", status=500, path="[" * 512)
+    fault = {"kind": "status", "status": 500}
+    response = published.server.api("POST", f"/repositories/{published.name}/faults", fault)
+    assert response.status_code == 409
+    assert "100 faults, which is the limit" in response.text
+    assert published.get("/demo/").status_code == 200
+    published.api_json("DELETE", "/faults")
+    install(published, **fault)
