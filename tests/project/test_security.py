@@ -1,4 +1,4 @@
-"""SECURITY.md names an existing test for every promise."""
+"""SECURITY.md lists every promise once, with existing tests."""
 
 from __future__ import annotations
 
@@ -36,3 +36,8 @@ def test_every_promise_names_an_existing_test() -> None:
         for path, name in named:
             assert (PROJECT / path).is_file(), row
             assert name in names_of_tests_in(PROJECT / path), f"{path} has no {name}"
+
+
+def test_every_promise_is_listed_once() -> None:
+    texts = [row.split("|")[1].strip() for row in promises()]
+    assert sorted(texts) == sorted(set(texts))
