@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -77,24 +79,39 @@ def test_wrong_logins_of_a_client_do_not_delay_the_same_user_at_another_client(
 def order_of_turns(*waiting: tuple[str, str], cancelled: tuple[int, ...] = ()) -> list[int]:
     """Return the order in which tasks of these users and clients get their turns."""
     order: list[int] = []
+    active = 0
+
+    @contextlib.asynccontextmanager
+    async def only_turn(queue: FairQueue, user: str, client: str) -> AsyncIterator[None]:
+        nonlocal active
+        async with queue.turn(user, client):
+            active += 1
+            assert active == 1, "the queue has one slot"
+            yield
+            active -= 1
 
     async def work(queue: FairQueue, number: int) -> None:
-        async with queue.turn(*waiting[number]):
+        async with only_turn(queue, *waiting[number]):
             order.append(number)
             await asyncio.sleep(0)
 
     async def scenario() -> None:
         queue = FairQueue(1)
-        async with queue.turn("first", ""):
+        async with only_turn(queue, "first", ""):
             tasks = [asyncio.ensure_future(work(queue, each)) for each in range(len(waiting))]
             await asyncio.sleep(0)
             for each in cancelled:
                 tasks[each].cancel()
             await asyncio.sleep(0)
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # Nothing was lost: the slot is free again.
-        async with asyncio.timeout(5), queue.turn("last", ""):
-            pass
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, AssertionError):
+                raise result
+        # Nothing was lost: the slot is free again. Nothing was added either.
+        async with asyncio.timeout(5), only_turn(queue, "last", ""):
+            further = asyncio.ensure_future(work(queue, 0))
+            await asyncio.sleep(0)
+            further.cancel()
+            await asyncio.gather(further, return_exceptions=True)
 
     asyncio.run(scenario())
     return order
