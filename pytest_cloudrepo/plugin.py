@@ -20,6 +20,7 @@ from pytest_cloudrepo._server.process import RunServer, stop_command
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
+    import warnings
     from collections.abc import Generator, Iterator
     from pathlib import Path
     from typing import Protocol
@@ -143,11 +144,22 @@ def pytest_runtest_makereport(
 
             folder = item.config.stash[RUN_SERVER].folder
             report.sections.extend(report_sections(repositories, folder))
-    if ISSUED and (report.longrepr or report.sections or report.user_properties):
+    if ISSUED and (
+        report.longrepr or report.sections or report.user_properties or hasattr(report, "wasxfail")
+    ):
         from pytest_cloudrepo._programs.masking import mask_report
 
         mask_report(report, ISSUED)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """Mask the secrets in a warning before the summary of warnings shows it."""
+    if ISSUED:
+        from pytest_cloudrepo._programs.masking import mask_warning
+
+        mask_warning(warning_message, ISSUED)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    import warnings
     from collections.abc import Callable, Collection
 
     import pytest
@@ -67,8 +68,20 @@ def mask_report(report: pytest.TestReport, secrets: Collection[str]) -> None:
     report.longrepr = _masked(report.longrepr, masked, set())
     report.sections[:] = [(masked(title), masked(text)) for title, text in report.sections]
     report.user_properties[:] = [
-        (name, _masked(value, masked, set())) for name, value in report.user_properties
+        (masked(str(name)), _masked_property(value, masked))
+        for name, value in report.user_properties
     ]
+    # pytest's plugin for expected failures sets this attribute of some reports.
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = masked(report.wasxfail)
+
+
+def mask_warning(warning: warnings.WarningMessage, secrets: Collection[str]) -> None:
+    """Mask secrets in a warning, which pytest shows in its summary."""
+    text = str(warning.message)
+    masked = mask(text, secrets)
+    if masked != text:
+        warning.message = Warning(masked)
 
 
 def _masked(value: Any, masked: Callable[[str], str], seen: set[int]) -> Any:  # noqa: ANN401 - any object of pytest's reports
@@ -85,6 +98,13 @@ def _masked(value: Any, masked: Callable[[str], str], seen: set[int]) -> Any:  #
             if changed is not item:
                 object.__setattr__(value, name, changed)  # some of the classes are frozen
     return result
+
+
+def _masked_property(value: object, masked: Callable[[str], str]) -> object:
+    """Return the value, or its masked text if it contains a secret in any other object."""
+    value = _masked(value, masked, set())
+    text = str(value)
+    return value if masked(text) == text else masked(text)
 
 
 def _may_contain(text: str, secret: str) -> bool:

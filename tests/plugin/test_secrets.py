@@ -120,7 +120,7 @@ def test_reads_the_admin_password(cloudrepo_server, request):
 
 
 LEAKS = """
-import base64, json, logging, pathlib, sys
+import base64, json, logging, pathlib, sys, threading, warnings
 from urllib.parse import unquote, urlsplit
 import pytest, requests
 
@@ -151,6 +151,19 @@ def test_prints(cloudrepo, secrets, record_property):
     logging.getLogger().warning("used %s", url)
     record_property("url", url)
     record_property("secrets", secrets[1])
+    record_property("mapping", {secrets[0]: pathlib.Path(secrets[1])})
+    record_property(secrets[1], 1)
+
+
+@pytest.mark.filterwarnings("always")
+def test_warns(cloudrepo, secrets):
+    def fail():
+        raise ValueError(secrets[1])
+
+    warnings.warn(f"{cloudrepo.index_url} {secrets}", DeprecationWarning)
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
 
 
 def test_runs_programs(cloudrepo, cloudrepo_venv, secrets):
@@ -184,6 +197,10 @@ def test_fails_as_expected(cloudrepo, secrets):
     raise ValueError(f"{cloudrepo.index_url} {secrets}") from KeyError(secrets[1])
 
 
+def test_fails_as_expected_for_a_secret_reason(cloudrepo, secrets):
+    pytest.xfail(f"{cloudrepo.index_url} {secrets}")
+
+
 def test_skips(cloudrepo, secrets):
     pytest.skip(f"without {cloudrepo.index_url} {secrets[1]}")
 
@@ -207,12 +224,12 @@ def test_secrets_are_masked_in_the_report_and_in_program_output(
 ) -> None:
     suite.write(test_it=LEAKS)
     outcome = suite.run(*options, "-rA", "--junit-xml=report.xml")
-    assert outcome.counts() == {"passed": 3, "failed": 3, "errors": 1}, outcome
+    assert outcome.counts() == {"passed": 4, "failed": 3, "errors": 1}, outcome
     files = [*suite.folder.glob("output-*.txt"), suite.folder / "report.xml"]
     files.append(suite.folder / "results")
     assert all(b"***" in path.read_bytes() for path in files)
     secrets = {path.name: path.read_text() for path in suite.folder.glob("secret-*")}
-    assert len(secrets) == 5 * 8
+    assert len(secrets) == 5 * 10
     for name, secret in secrets.items():
         assert files_with(secret, files) == [], name
     # Not even the beginning or the end of a passphrase that pytest cut in the middle.

@@ -24,7 +24,9 @@ LOOPBACK: Final = "127.0.0.1,localhost,::1"
 _DROPPED_PREFIXES: Final = (
     *("PIP_", "UV_", "TWINE_", "POETRY_", "PDM_", "HATCH_", "FLIT_", "TOX_", "PIPX_", "PIPENV_"),
     *("PYTHON", "VIRTUAL_ENV", "VIRTUALENV_", "CONDA_", "SETUPTOOLS_", "DISTUTILS_"),
-    *("PYTEST_", "COVERAGE_", "COV_CORE_"),
+    *("PYTEST_", "COVERAGE_", "COV_CORE_", "MATURIN_"),
+    # Programs that have the user's credentials.
+    *("SSH_", "VSS_NUGET_", "ARTIFACTS_CREDENTIALPROVIDER_"),
     *("CLOUDREPO_", "XDG_", "GIT_CONFIG"),
     # A CI job requests tokens for trusted publishing with these.
     "ACTIONS_ID_TOKEN_",
@@ -34,7 +36,7 @@ _DROPPED_SUFFIXES: Final = ("_PROXY", "_ID_TOKEN")
 _DROPPED: Final = frozenset(
     {
         *("NETRC", "KEYRING_PROPERTY_FILE", "DBUS_SESSION_BUS_ADDRESS", "HOMEDRIVE", "HOMEPATH"),
-        *("DIST_EXTRA_CONFIG", "SOURCE_DATE_EPOCH", "__PYVENV_LAUNCHER__"),
+        *("GIT_ASKPASS", "DIST_EXTRA_CONFIG", "SOURCE_DATE_EPOCH", "__PYVENV_LAUNCHER__"),
         # git sets these for hooks, in which the program may run.
         *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
     }
