@@ -19,8 +19,8 @@ LogFormat = Literal["text", "json"]
 
 _REDACTED = r"\1***"
 # The part of a URL from its scheme to the end of its host; the URL may be percent-encoded. It is
-# matched as a whole: a search for the end of the credentials after each scheme would take time that
-# grows with the square of the length.
+# matched as a whole. A search for the end of the credentials after each scheme would take time
+# that grows with the square of the length.
 _AUTHORITY = r"(?ia)(:(?://|%2f%2f))([^\s/\"'\\]++)"
 _CREDENTIALS = r"(?is).+(?=@|%40)"
 _SECRETS = (

@@ -140,7 +140,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address or the name of a host."""
+    """Return whether a host name or an IP address is a loopback address."""
     if host.casefold() == "localhost":
         return True
     try:

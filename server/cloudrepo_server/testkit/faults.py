@@ -1,4 +1,4 @@
-"""Faults: failures that a test asks a repository to produce.
+"""Faults: failures that a test makes a repository produce.
 
 A fault matches some requests, by their kind, method, path, project and user. It fires for each of
 them or for every n-th, and at most `times` times.

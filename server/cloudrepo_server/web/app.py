@@ -107,7 +107,7 @@ def create_application(
     health = Health(organization, in_flight)
     router.add_get("/healthz", health.alive)
     router.add_get("/readyz", health.ready)
-    # A client that sends `Expect: 100-continue` is asked for the body only after authentication.
+    # A client that sends `Expect: 100-continue` must wait with the body until it is authenticated.
     router.add_route("*", PRIVATE + "{below:.*}", handle_private, expect_handler=delay_continue)
     router.add_route("*", PUBLIC + "{below:.*}", handle_public, expect_handler=delay_continue)
     router.add_routes(trust.routes())

@@ -1,7 +1,7 @@
 """Identity providers: services whose jobs get identity tokens, for trusted publishing.
 
-Each module describes one provider as PyPI and the library `id` know it: the fields of a publisher,
-the claims of a job, and how PyPI compares them.
+Each module describes a provider: the fields of a publisher, the claims of a job, and how PyPI
+compares both. The sources are PyPI and the library `id`.
 """
 
 NAMES = ("github", "gitlab", "google", "buildkite", "circleci", "activestate")

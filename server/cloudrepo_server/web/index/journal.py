@@ -1,8 +1,8 @@
 """The middleware that writes the journal.
 
-The journal has one entry for each GET, HEAD or POST request with a valid path to an existing
-repository, and for each request of trusted publishing that is for an existing repository. Other
-requests leave no entry, and neither do those whose client disconnected early.
+Each GET, HEAD or POST request with a valid path to an existing repository has an entry, and so has
+each request of trusted publishing for such a repository. Other requests have no entry, nor do
+requests whose client disconnected early.
 """
 
 from time import monotonic

@@ -105,7 +105,7 @@ def _accepts_gzip(accept_encoding: str) -> bool:
 
 
 def cache_control(seconds: int) -> str:
-    """Return the value of `Cache-Control`; for 0 seconds, clients ask again each time."""
+    """Return the value of `Cache-Control`; for 0 seconds, clients revalidate the page each time."""
     return f"max-age={seconds}, public" if seconds else "max-age=0"
 
 
