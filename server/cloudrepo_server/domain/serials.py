@@ -11,11 +11,12 @@ first reader assigns the serial: the document also states the revision to which 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterable
 
 import msgspec
 
-from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.errors import CloudRepoServerError, DamagedDocumentError
 from cloudrepo_server.keys import project_key, serials_key
 from cloudrepo_server.models import (
     ProjectDocument,
@@ -44,7 +45,11 @@ class Serials:
             StorageError: the store did not respond.
         """
         key = serials_key(self._repository.id)
-        return await self._storage.read(key, SerialsDocument) or SerialsDocument()
+        try:
+            return await self._storage.read(key, SerialsDocument) or SerialsDocument()
+        except DamagedDocumentError as error:
+            self._storage.report_damage(error)
+            return await self._start_again(key)
 
     def prefetch(self) -> None:
         """Start reading the serials in the background."""
@@ -108,6 +113,17 @@ class Serials:
                 error,
             )
         return await self.read()
+
+    async def _start_again(self, key: str) -> SerialsDocument:
+        # The last serial is unknown. No repository has had as many changes as seconds have passed
+        # since 1970, so new serials are greater than the lost ones.
+        await self._storage.delete_damaged(key, SerialsDocument)
+
+        def create(existing: SerialsDocument | None) -> SerialsDocument:
+            return existing or SerialsDocument(last=int(time.time()))
+
+        await self._storage.change(key, SerialsDocument, create)
+        return await self._storage.read(key, SerialsDocument) or SerialsDocument()
 
     async def _assign(self, names: Iterable[str], *, settings: str | None = None) -> None:
         keys = {name: project_key(self._repository.id, name) for name in names}

@@ -12,6 +12,7 @@ import pytest
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index, Server
 from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -142,3 +143,38 @@ def test_a_change_whose_server_ended_before_its_serial_gets_one_when_it_is_read(
     index = Index(server, index.name, index.username, index.password)
     assert project_serial(index) == 3
     assert root_serials(index) == (3, {"demo": 3, "other": 2})
+
+
+def test_damaged_serials_start_again_with_greater_ones(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    process = start_server("--data", data)
+    index = Server(process).repository(dialect="pypi")
+    index.publish(wheel(), wheel("other"))
+    last, before = root_serials(index)
+    process.stop()
+    (stored,) = data.glob("**/serials/*/*.json")
+    stored.write_text("{")
+    process = start_server("--data", data)
+    index = Index(Server(process), index.name, index.username, index.password)
+    serial = project_serial(index)
+    assert serial > last
+    assert root_serials(index)[1].keys() == before.keys()
+    index.publish(wheel(version="2.0"))
+    assert project_serial(index) > serial
+    assert "cannot be read" in process.log
+    assert "Traceback" not in process.log
+
+
+def test_serials_are_deleted_with_their_repository(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    index = Server(start_server("--data", data)).repository(dialect="pypi")
+    index.publish(wheel())
+    assert [*data.glob("**/serials/*/*.json")]
+    index.api_json("DELETE")
+    wait_until(
+        lambda: not [*data.glob("**/serials/*/*.json")], "the serials of the repository to go"
+    )

@@ -9,6 +9,7 @@ from cloudrepo_server.models import (
     File,
     ProjectDocument,
     RepositoryDocument,
+    SerialsDocument,
     TokenDocument,
     UserDocument,
 )
@@ -29,6 +30,8 @@ PROJECT = b"""{"revision": "r1", "earlier": [], "name": "demo", "files": {"demo-
     "uploader": "user@example.com", "metadata_sha256": "def",
     "metadata_blob": "blobs/0123456789abcdef/2", "yanked": "broken"}},
     "status": "deprecated", "status_reason": "old", "deleted": ["demo-0.1.tar.gz"]}"""
+SERIALS = b"""{"revision": "r1", "earlier": [], "last": 7, "projects": {"demo": [7, "r1"]},
+    "settings": "r2"}"""
 USER = b"""{"revision": "r1", "earlier": [], "email": "user@example.com",
     "passphrase": "sha256$00", "read_only": true, "run": null,
     "created": "2026-01-31T12:00:00.000000Z"}"""
@@ -79,3 +82,10 @@ def test_users_and_tokens_are_readable_and_written_with_the_same_fields() -> Non
     token = msgspec.json.decode(TOKEN, type=TokenDocument)
     assert msgspec.json.decode(msgspec.json.encode(user)) == msgspec.json.decode(USER)
     assert msgspec.json.decode(msgspec.json.encode(token)) == msgspec.json.decode(TOKEN)
+
+
+def test_serials_are_readable_and_written_with_the_same_fields() -> None:
+    document = msgspec.json.decode(SERIALS, type=SerialsDocument)
+    assert (document.last, document.settings) == (7, "r2")
+    assert {name: each.number for name, each in document.projects.items()} == {"demo": 7}
+    assert msgspec.json.decode(msgspec.json.encode(document)) == msgspec.json.decode(SERIALS)
