@@ -9,6 +9,7 @@ import pytest
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.keys import repository_key
 from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.storage.local import LocalStorage
@@ -31,6 +32,21 @@ async def create_cycle(storage: LocalStorage, organization: Organization, strate
 
         # The organization checks a setting before it is stored, but not a second one meanwhile.
         await storage.change(repository_key(name), RepositoryDocument, change)
+
+
+def test_an_upstream_that_is_part_of_a_cycle_is_accepted() -> None:
+    async def scenario() -> None:
+        storage = LocalStorage.in_memory()
+        organization = Organization("example", storage, admin_username="a", admin_password="b")
+        await create_cycle(storage, organization, "first-match")
+        repository = await organization.create_repository("four", upstream=("two", "three"))
+        assert repository.document.upstream == ("two", "three")
+        # A setting that would make a cycle of its own is still rejected.
+        with pytest.raises(InvalidError, match="leads back to one"):
+            await organization.update_repository("one", upstream=("four",))
+        await organization.close()
+
+    asyncio.run(scenario())
 
 
 async def publish(organization: Organization, repository: str, project: str) -> None:

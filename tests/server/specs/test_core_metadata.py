@@ -31,6 +31,24 @@ def test_the_fields_are_those_that_packaging_reads() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "description"),
+    [
+        (b"Description: one line\n", "one line"),
+        (b"Description: one\n        two\n          three\n        \n", "one\ntwo\n  three"),
+        (b"Description: one\r\n       |two\r\n       |  three\r\n", "one\ntwo\n  three"),
+        (b"description:\n        one\n", "one"),
+        (b"Description: J\xc3\xb6rg \xff\n", "J\u00f6rg \ufffd"),
+    ],
+)
+def test_a_description_in_a_header_is_read_without_its_indentation(
+    header: bytes, description: str
+) -> None:
+    assert read_core_metadata(HEAD + header)["description"] == description
+    # The body has precedence.
+    assert read_core_metadata(HEAD + header + b"\nbody\n")["description"] == "body\n"
+
+
+@pytest.mark.parametrize(
     "more",
     [
         b"".join(b"k%d: v\n" % number for number in range(MANY)),
