@@ -101,7 +101,7 @@ def _masked(value: Any, masked: Callable[[str], str], seen: set[int]) -> Any:  #
 
 
 def _masked_property(value: object, masked: Callable[[str], str]) -> object:
-    """Return the value, or its masked text if it contains a secret in any other object."""
+    """Return the masked value, or its masked text if another object in it shows a secret."""
     value = _masked(value, masked, set())
     text = str(value)
     return value if masked(text) == text else masked(text)

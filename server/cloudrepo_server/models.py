@@ -151,12 +151,12 @@ class ProjectSerial(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SerialsDocument(Document, frozen=True, kw_only=True):
-    """The serials of a repository: the last one, and that of each project."""
+    """The serials of a repository: the last serial, and the serial of each project."""
 
     last: int = 0
     projects: dict[str, ProjectSerial] = msgspec.field(default_factory=dict)
     settings: str = ""
-    """The revision of the repository's document when all projects were last compared."""
+    """The revision of the repository's document when all projects were last given serials."""
 
 
 class UpstreamProject(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ class Repository:
         return (await self._storage.listing(projects_of(self.document.id))).revision
 
     async def all_serials(self, names: Sequence[str]) -> SerialsDocument:
-        """Return the serials of all projects, whose names are given; none if there are none."""
+        """Return the serials of all projects, given their names; no serials in other dialects."""
         if not self.dialect.has_serials:
             return SerialsDocument()
         return await self.serials.of_all(names, await self.serials.read())

@@ -88,10 +88,10 @@ class Serials:
         return 0 if serial is None else serial.number
 
     async def of_all(self, names: Collection[str], known: SerialsDocument) -> SerialsDocument:
-        """Return the serials of all projects, after assigning those that are missing.
+        """Return the serials of all projects, after assigning those that `known` lacks.
 
         Args:
-            names: the names of all projects of the repository, read after `known`.
+            names: the names of all projects of the repository.
             known: the serials.
         """
         changed = known.projects.keys() ^ set(names)

@@ -79,7 +79,7 @@ class Dialect(msgspec.Struct, frozen=True):
     has_pypi_api: bool = False
     """Whether PyPI's JSON API, integrity API and paths of files are below the repository's URL."""
     redirects: bool = False
-    """Whether URLs with unnormalized names, or without their slash, are redirected."""
+    """Whether URLs with unnormalized names, or without a slash at the end, are redirected."""
     page_seconds: int = 0
     """How many seconds clients may use a page without asking again."""
 

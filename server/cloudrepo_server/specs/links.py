@@ -15,7 +15,7 @@ class Links(msgspec.Struct, frozen=True):
 
     Attributes:
         base: the path of the repository.
-        origin: the scheme and host that the client used; empty leaves out URLs of provenance.
+        origin: the scheme and host that the client used; if empty, pages link to no provenance.
         web: the path of PyPI's pages if the repository impersonates PyPI, or else None.
         files: the URL of PyPI's host for files if the repository impersonates PyPI, or else None.
         has_integrity_api: whether provenance is in PyPI's integrity API, and not beside the file.

@@ -60,18 +60,18 @@ class FaultyView(RepositoryView):
         stale = self._stale_page()
         return await super().listing_revision() if stale is None else f"stale {stale.id}"
 
-    async def serial(self, read: SerialsDocument, project: ProjectDocument | None) -> int:
+    async def serial(self, known: SerialsDocument, project: ProjectDocument | None) -> int:
         """Return the serial of a project's last change; a stale page has an old one."""
         stale = self._stale_page()
         if stale is None or project is None:
-            return await super().serial(read, project)
+            return await super().serial(known, project)
         serial = stale.serials.projects.get(project.name)
         return 0 if serial is None else serial.number
 
-    async def serials(self, read: SerialsDocument) -> SerialsDocument:
-        """Return the serials of all projects; a stale listing has the old ones."""
+    async def serials(self, known: SerialsDocument) -> SerialsDocument:
+        """Return the serials of all projects; a stale root page has old serials."""
         stale = self._stale_page()
-        return await super().serials(read) if stale is None else stale.serials
+        return await super().serials(known) if stale is None else stale.serials
 
     def _stale_page(self) -> InstalledFault | None:
         for fault in self._faults:

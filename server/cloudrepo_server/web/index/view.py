@@ -80,21 +80,21 @@ class RepositoryView:
         """Return a string that changes whenever `project_names` changes."""
         return await self._upstreams.listing_revision(self._repository)
 
-    async def serial(self, read: SerialsDocument, project: ProjectDocument | None) -> int:
+    async def serial(self, known: SerialsDocument, project: ProjectDocument | None) -> int:
         """Return the serial of the last change of a project.
 
         Args:
-            read: the serials, read before the project.
+            known: the serials, read before the project.
             project: the project as it is in the repository itself; None if it is an upstream's.
         """
         if project is None:
             return 0
-        return await self._repository.serials.of_project(project, read)
+        return await self._repository.serials.of_project(project, known)
 
-    async def serials(self, read: SerialsDocument) -> SerialsDocument:
-        """Return the serials of all projects, after assigning those that are missing."""
+    async def serials(self, known: SerialsDocument) -> SerialsDocument:
+        """Return the serials of all projects, after assigning those that `known` lacks."""
         names = await self._repository.project_names()
-        return await self._repository.serials.of_all(names, read)
+        return await self._repository.serials.of_all(names, known)
 
     async def core_metadata(self, file: File) -> "RawMetadata":
         """Return the fields of the core metadata of a file.
