@@ -85,3 +85,15 @@ def test_a_session_that_was_ended_is_not_stored(clock: Clock) -> None:
 
     assert clock.now == BEGINNING
     run(scenario)
+
+
+def test_every_server_of_a_store_signs_cookies_with_the_same_key() -> None:
+    async def scenario(storage: LocalStorage) -> None:
+        first = await Sessions(storage).key(b"a login")
+        assert await Sessions(storage).key(b"a login") == first
+        assert await Sessions(storage).key(b"another login") != first
+        other = LocalStorage.in_memory()
+        assert await Sessions(other).key(b"a login") != first
+        await other.close()
+
+    run(scenario)

@@ -303,6 +303,24 @@ def test_redirects_to_a_named_origin_carry_no_login(
     assert all("Authorization" in headers for _, headers in upstream.requests)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_of_each_status_are_followed(
+    index: Index, upstream: Upstream, status: int
+) -> None:
+    upstream.respond(PAGE, status=status, headers={"Location": "/other/demo/"})
+    upstream.respond("/other/demo/", page())
+    upstream.respond(FILE, status=status, headers={"Location": "/moved"})
+    upstream.respond("/moved", DEMO.data)
+    assert index.file(DEMO).content == DEMO.data
+
+
+@pytest.mark.parametrize("status", [300, 304, 305, 306])
+def test_other_redirects_are_a_bad_gateway(index: Index, upstream: Upstream, status: int) -> None:
+    upstream.respond(PAGE, status=status, headers={"Location": "/other/demo/"})
+    upstream.respond("/other/demo/", page())
+    assert_bad_gateway(index)
+
+
 def test_redirects_on_its_own_origin_carry_the_login(index: Index, upstream: Upstream) -> None:
     upstream.respond(PAGE, page())
     upstream.respond(FILE, status=301, headers={"Location": "../moved"})

@@ -114,7 +114,10 @@ def test_a_response_is_returned_without_the_headers_of_its_connection() -> None:
 
 
 def test_a_returned_body_has_one_length_only() -> None:
-    headers = [(b"Transfer-Encoding", b"chunked"), (b"Content-Type", b"text/html")]
+    headers = [
+        *((b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"5")),
+        (b"Content-Type", b"text/html"),
+    ]
     response = h11.Response(status_code=200, headers=headers)
     assert response_headers(response) == [
         (b"Content-Type", b"text/html"),

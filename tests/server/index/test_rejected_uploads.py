@@ -91,6 +91,22 @@ def test_an_invalid_file_name_is_400(index: Index, filename: str) -> None:
     assert filename[:20] in response.json()["error"]
 
 
+@pytest.mark.parametrize("filename", ["a b-1.0.tar.gz", "x" * 256 + ".whl", ".hidden.whl"])
+def test_an_invalid_file_name_is_rejected_before_the_content_arrives(
+    index: Index, filename: str
+) -> None:
+    archive = wheel(padding=1 << 20)
+    form = encode([*fields(archive)[:-1], ("content", File(filename, archive.data))])
+    content_starts = form.body.index(archive.data)
+    headers = {**index.authorization, "Content-Type": form.content_type}
+    with connect(index.url) as connection:
+        connection.send(
+            request(f"POST {index.path} HTTP/1.1", headers, form.body)[: -len(form.body)]
+            + form.body[: content_starts + 1000]
+        )
+        assert connection.read_response().status == 400
+
+
 @pytest.mark.parametrize(
     "filename",
     [

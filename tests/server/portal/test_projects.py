@@ -222,6 +222,32 @@ def test_images_of_a_readme_are_left_out(browser: Browser, index: Index) -> None
     assert page.all("table")
 
 
+@pytest.mark.parametrize(
+    "readme",
+    [
+        "- [x] done\n- [ ] open\n",
+        '<input type="password" name="password"> words',
+        '<picture><source srcset="https://example.com/x.png"><b>words</b></picture>',
+        '<img src="https://example.com/x.png" alt="words">',
+        '<form action="https://example.com"><button>words</button></form>',
+        '<iframe src="https://example.com"></iframe> words',
+    ],
+)
+def test_a_readme_has_no_elements_that_load_or_send_anything(
+    browser: Browser, index: Index, readme: str
+) -> None:
+    before = project_page_of(browser, index, "words")
+    page = project_page_of(browser, index, f"{readme}\n")
+    for element in ("input", "picture", "source", "img", "form", "button", "iframe"):
+        assert len(page.all(element)) == len(before.all(element)), element
+
+
+def project_page_of(browser: Browser, index: Index, readme: str) -> Page:
+    """Return the page of a project with this README in Markdown."""
+    index.publish(wheel(metadata=metadata_with_readme(readme, "text/markdown")))
+    return project_page(browser, index)
+
+
 def test_a_readme_in_the_description_header_is_shown(browser: Browser, index: Index) -> None:
     lines = "Description: Demo\n        ====\n        \n        Some *words*.\n"
     index.publish(wheel(metadata=core_metadata("demo", "1.0", more=lines)))
