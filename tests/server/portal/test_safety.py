@@ -17,6 +17,7 @@ from tests.support.forms import File
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
 from tests.support.raw import connect
+from tests.support.trust import trust
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;<img src=x onerror=alert(2)>"
 """Markup that pages must show as text."""
@@ -65,6 +66,7 @@ def names(server: Server) -> dict[str, str]:
         "filename": wheel().filename,
         "email": quote(index.username, safe=""),
         "token": token,
+        "publisher": trust(index)["id"],
     }
 
 
@@ -74,6 +76,7 @@ def changeable_state(server: Server, names: dict[str, str]) -> object:
     return [
         server.api_json("GET", "/repositories"),
         server.api_json("GET", f"{below}/projects/demo"),
+        server.api_json("GET", f"{below}/publishers"),
         server.api_json("GET", "/users"),
         server.api_json("GET", "/tokens"),
     ]
@@ -92,6 +95,7 @@ def test_a_form_without_a_valid_token_changes_nothing(
     server = browser.server
     before = changeable_state(server, names)
     fields = {"name": names["repository"], "email": "new@example.com", "read_only": "on"}
+    fields["publisher"] = "github:acme/demo/other.yml"
     if token == "of another browser":
         other = Browser(server)
         token = other.get("/portal/sign-in").form().fields["form-token"]
