@@ -9,6 +9,8 @@ import pytest
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.keys import repository_key
 from cloudrepo_server.models import RepositoryDocument
@@ -39,8 +41,17 @@ def test_an_upstream_that_is_part_of_a_cycle_is_accepted() -> None:
         storage = LocalStorage.in_memory()
         organization = Organization("example", storage, admin_username="a", admin_password="b")
         await create_cycle(storage, organization, "first-match")
-        repository = await organization.create_repository("four", upstream=("two", "three"))
-        assert repository.document.upstream == ("two", "three")
+        found: list[str] = []
+
+        async def find(name: str) -> Repository | None:
+            found.append(name)
+            assert len(found) <= len(NAMES), "the check visits a repository twice"
+            return await organization.find(name)
+
+        four = (await organization.create_repository("four")).document
+        await Upstreams(find).check(msgspec.structs.replace(four, upstream=("two", "three")))
+        assert sorted(found) == sorted(NAMES)
+        await organization.update_repository("four", upstream=("two", "three"))
         # A setting that would make a cycle of its own is still rejected.
         with pytest.raises(InvalidError, match="leads back to one"):
             await organization.update_repository("one", upstream=("four",))
