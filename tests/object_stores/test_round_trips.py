@@ -30,17 +30,29 @@ def read_folders(network: FlakyNetwork) -> list[str]:
     return sorted(
         folder
         for method, path, _ in network.requests
-        for folder in ("users", "tokens", "repositories", "projects", "blobs")
+        for folder in ("users", "tokens", "repositories", "projects", "serials", "blobs")
         if f"/{folder}/" in path
     )
 
 
-@pytest.mark.parametrize("below", ["/demo/", "/simple/demo/", f"/demo/{wheel().filename}"])
+@pytest.mark.parametrize(
+    ("dialect", "below", "serials"),
+    [
+        ("modern", "/demo/", 0),
+        ("modern", "/simple/demo/", 0),
+        ("modern", f"/demo/{wheel().filename}", 0),
+        ("pypi", "/simple/demo/", 1),
+        ("pypi", f"/demo/{wheel().filename}", 0),
+    ],
+)
 def test_a_request_reads_each_document_once_and_all_concurrently(
-    index: Index, network: FlakyNetwork, below: str
+    index: Index, network: FlakyNetwork, dialect: str, below: str, serials: int
 ) -> None:
     """The store responds to none of the reads before all have arrived."""
     expected = {"users": 1, "repositories": 1, "projects": 1}
+    if serials:
+        expected["serials"] = serials
+    index.set(dialect=dialect)
     assert index.get(below).status_code == 200
     network.requests.clear()
     all_arrived = threading.Barrier(sum(expected.values()))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import obstore
 
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index, Server
+from tests.support.object_stores.engines import Engine
 from tests.support.object_stores.fixtures import StartSharedServer, index_through
 
 UPLOADS = 6
@@ -65,17 +69,31 @@ def test_a_serial_is_visible_on_the_other_server_at_once(
             assert each.get("/pypi/demo/json").json()["last_serial"] == number
 
 
-def test_a_killed_server_leaves_a_change_whose_serial_its_first_reader_assigns(
-    first_server: Server, start_shared_server: StartSharedServer
+def test_changes_in_another_dialect_have_serials_on_every_server_after_the_next_switch(
+    first_server: Server, second_server: Server
 ) -> None:
     index = first_server.repository(dialect="pypi")
+    second = index_through(second_server, index)
     index.publish(wheel(), wheel("other"))
-    # As if a server had been killed after the change and before its serial: in this dialect no
-    # change has one. The next change of a setting is what makes servers compare all projects.
     index.set(dialect="modern")
-    index.publish(wheel(version="2.0"))
+    second.publish(wheel(version="2.0"))
     index.set(dialect="pypi")
-    second = index_through(start_shared_server(), index)
     page = second.get("/demo/", Accept=JSON)
     assert page.headers["X-PyPI-Last-Serial"] == "3"
-    assert root_serials(index) == (3, {"demo": 3, "other": 2})
+    assert root_serials(index) == root_serials(second) == (3, {"demo": 3, "other": 2})
+
+
+def test_an_uploaded_change_without_a_serial_gets_one_from_its_first_reader(
+    start_shared_server: StartSharedServer, engine: Engine, url: str
+) -> None:
+    index = start_shared_server().repository(dialect="pypi")
+    index.publish(wheel(), wheel("other"))
+    # As if a server had been killed after the second upload, and before its serial was written.
+    (key,) = (key for key in engine.keys(url) if key.startswith("serials/"))
+    path = f"{urlsplit(url).path.strip('/')}/{key}"
+    before = obstore.get(engine.store(), path).bytes()
+    index.publish(wheel(version="2.0"))
+    obstore.put(engine.store(), path, before)
+    second = index_through(start_shared_server(), index)
+    assert second.get("/demo/", Accept=JSON).headers["X-PyPI-Last-Serial"] == "3"
+    assert root_serials(index) == root_serials(second) == (3, {"demo": 3, "other": 2})

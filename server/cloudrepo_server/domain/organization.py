@@ -85,6 +85,7 @@ class Organization:
         repository: str,
         *,
         projects: Sequence[str],
+        serials: bool,
         username: str | None,
         password: str | None,
     ) -> None:
@@ -98,7 +99,7 @@ class Organization:
         self.access.prefetch(username=username, password=password)
         recent = self._recent.get(repository)
         if recent is not None:
-            Repository(self._storage, recent, self.limits).prefetch(*projects)
+            Repository(self._storage, recent, self.limits).prefetch(*projects, serials=serials)
 
     async def find(self, name: str) -> Repository | None:
         """Return the repository with this name, or None."""

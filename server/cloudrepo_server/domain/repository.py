@@ -59,14 +59,14 @@ class Repository:
             return SerialsDocument()
         return await self.serials.of_all(names, await self.serials.read())
 
-    def prefetch(self, *names: str) -> None:
+    def prefetch(self, *names: str, serials: bool = False) -> None:
         """Start reading the projects with these names, normalized or not, in the background."""
         for name in names:
             with contextlib.suppress(InvalidError):
                 self._storage.prefetch(
                     (self._project_key(check_project_name(name)), ProjectDocument)
                 )
-        if self.dialect.has_serials:
+        if serials and self.dialect.has_serials:
             self.serials.prefetch()
 
     async def project(self, name: str) -> ProjectDocument | None:

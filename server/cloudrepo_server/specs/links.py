@@ -27,11 +27,6 @@ class Links(msgspec.Struct, frozen=True):
     files: str | None = None
     has_integrity_api: bool = False
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The links as a part of a cache's key."""
-        return (self.base, self.origin, self.web or "", self.files or "")
-
     def project(self, name: str) -> str:
         """Return the path of a project's page."""
         if self.web is not None:

@@ -37,6 +37,7 @@ def prefetch(request: web.BaseRequest, organization: Organization, path: IndexPa
     organization.prefetch(
         path.repository,
         projects=path.parts[1:2] if path.parts[:1] == ("simple",) else path.parts[:1],
+        serials=path.names_page,
         username=username,
         password=password,
     )

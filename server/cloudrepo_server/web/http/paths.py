@@ -10,6 +10,7 @@ from cloudrepo_server.errors import NotFoundError
 PRIVATE = "/repositories"
 PUBLIC = "/public/repositories"
 _CACHED_PATHS = 1024
+_PARTS_OF_FILE = 2
 
 
 class IndexPath(msgspec.Struct, frozen=True):
@@ -23,6 +24,12 @@ class IndexPath(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
     slash: bool
     path: str
+
+    @property
+    def names_page(self) -> bool:
+        """Whether it can be the path of a page, or of a project's JSON, but not of a file."""
+        parts = self.parts[1:] if self.parts[:1] == ("simple",) else self.parts
+        return len(parts) < _PARTS_OF_FILE or self.parts[-1] == "json"
 
     @property
     def base(self) -> str:

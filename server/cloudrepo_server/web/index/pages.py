@@ -3,7 +3,7 @@
 import contextlib
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 
 import mimeparse
@@ -51,11 +51,11 @@ class PageCache:
     """A cache of rendered pages. A key contains all inputs of its page, so no page is stale."""
 
     def __init__(self) -> None:
-        self._pages: LRUCache[tuple[str, ...], Page] = LRUCache(
+        self._pages: LRUCache[tuple[Hashable, ...], Page] = LRUCache(
             _CACHE_BYTES, getsizeof=lambda page: 2 * len(page.body) + 512
         )
 
-    def get(self, key: tuple[str, ...], render: Callable[[], bytes]) -> Page:
+    def get(self, key: tuple[Hashable, ...], render: Callable[[], bytes]) -> Page:
         """Return the page of a key; render it if it is not in the cache."""
         page = self._pages.get(key)
         if page is None:

@@ -55,7 +55,9 @@ async def find_read_target(
     Raises:
         NotFoundError: no resource can have this path.
     """
-    serials = await repository.serials.read() if repository.dialect.has_serials else None
+    serials = None
+    if repository.dialect.has_serials and path.names_page:
+        serials = await repository.serials.read()
     parts = path.parts
     if parts and parts[0] in repository.dialect.simple_prefixes:
         # Also if a project is named "simple": its files must not hide pages of the simple API.

@@ -1,6 +1,6 @@
 """Reads from a repository: the root page, a project's page, a file and its core metadata."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -131,7 +131,7 @@ class Reader:
         serials = await self._serials(view, revision, target.serials)
         return self._page(
             read,
-            (*links.key, view.id, revision, "" if serials is None else serials.revision),
+            (links, view.id, revision, "" if serials is None else serials.revision),
             lambda: root_html(names, links=links),
             lambda: root_json(names, dialect=view.dialect, serials=serials),
             serial=None if serials is None else serials.last,
@@ -168,7 +168,7 @@ class Reader:
             serial = await view.serial(target.serials, target.local_project)
         return self._page(
             read,
-            (*links.key, view.id, project.name, project.revision, str(serial or "")),
+            (links, view.id, project.name, project.revision, str(serial or "")),
             lambda: project_html(project, links=links, dialect=dialect),
             lambda: project_json(project, links=links, dialect=dialect, serial=serial),
             serial=serial,
@@ -177,7 +177,7 @@ class Reader:
     def _page(
         self,
         read: Read,
-        key: tuple[str, ...],
+        key: tuple[Hashable, ...],
         render_html: Callable[[], bytes],
         render_json: Callable[[], bytes],
         *,
