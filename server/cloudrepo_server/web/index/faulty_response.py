@@ -11,7 +11,7 @@ from aiohttp import web
 
 from cloudrepo_server.testkit import faults as kinds
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.http.responses import error_response, reason_phrase
+from cloudrepo_server.web.http.responses import error_response
 
 _CHUNK = 1 << 16
 _DRIP_SECONDS = 0.05
@@ -29,8 +29,6 @@ def status_response(fault: kinds.Status) -> web.Response:
     response = error_response(fault.status, fault.reason or f"Fault: status {fault.status}")
     if fault.reason is None:
         response.set_status(fault.status)
-    else:
-        response.set_status(fault.status, reason_phrase(fault.reason))
     response.headers.update(fault.headers)
     return response
 

@@ -72,8 +72,7 @@ async def find_read_target(
         )
     if len(parts) > _MAX_PARTS:
         raise _nothing_there(repository)
-    project = await repository.project(parts[0])
-    name = _normalized(parts[0]) if project is None else project.name
+    name, project = await _find_project(repository, parts[0])
     if len(parts) == 1:
         return ReadTarget(
             path.base,
@@ -100,8 +99,7 @@ async def _find_in_pypi_api(
         case ("pypi", given, version, "json"):
             pass
         case ("integrity", given, version, filename, "provenance") if not path.slash:
-            project = await repository.project(given)
-            name = _normalized(given) if project is None else project.name
+            name, project = await _find_project(repository, given)
             return ReadTarget(
                 path.base, "provenance", name, filename, version, local_project=project
             )
@@ -109,8 +107,7 @@ async def _find_in_pypi_api(
             return await _find_by_digest(repository, path.base, "".join(digest), filename)
         case _:
             return None
-    project = await repository.project(given)
-    name = _normalized(given) if project is None else project.name
+    name, project = await _find_project(repository, given)
     return ReadTarget(
         path.base,
         "json",
@@ -136,12 +133,16 @@ async def _find_by_digest(
     raise _nothing_there(repository)
 
 
-def _normalized(name: str) -> str:
-    # An upstream may have the project, under its normalized name.
+async def _find_project(repository: Repository, given: str) -> tuple[str, ProjectDocument | None]:
+    """Return the normalized name, and the project if it is in the repository itself."""
+    project = await repository.project(given)
+    if project is not None:
+        return project.name, project
     try:
-        return check_project_name(name)
+        # An upstream may have the project, under its normalized name.
+        return check_project_name(given), None
     except InvalidError:
-        return name
+        return given, None
 
 
 def _kind(filename: str) -> Literal["file", "metadata"]:

@@ -1,4 +1,4 @@
-"""Reads from a repository: the root page, a project's page, a file and its core metadata."""
+"""Reads from a repository: pages, files, core metadata, and resources of PyPI's own APIs."""
 
 from collections.abc import Callable, Hashable
 from urllib.parse import urlsplit

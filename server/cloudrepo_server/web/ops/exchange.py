@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.user_agent import user_agent_of
 
 CLIENT_DISCONNECTED = 499
 """The status of a request whose response could not be sent, as nginx logs it."""
@@ -98,7 +99,7 @@ def _exchange(request: web.Request, response: web.StreamResponse | None) -> Exch
         bytes_received=request.content.total_bytes,
         bytes_sent=details.bytes_sent if response is None else response.body_length,
         seconds=monotonic() - state.started,
-        user_agent=request.headers.get("User-Agent", ""),
+        user_agent=user_agent_of(request),
     )
 
 

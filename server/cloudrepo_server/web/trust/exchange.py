@@ -16,8 +16,6 @@ from cloudrepo_server.web.http.request_body import read_bytes
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import json_response, reason_phrase
 
-_MINT_FAILED = "Token request failed"
-
 Endpoint = Callable[["TokenExchange", web.Request], Awaitable[web.Response]]
 
 
@@ -73,13 +71,7 @@ class TokenExchange:
             minted = await self._mint(await _read_token(request))
         except TokenRequestError as error:
             state_of(request).error = error
-            response = json_response(
-                {
-                    "message": _MINT_FAILED,
-                    "errors": [{"code": error.code, "description": str(error)}],
-                },
-                status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            )
+            response = _error_response(error, "Token request failed")
             return _with_reason(response, f"{error.code}: {error}")
         state_of(request).details.user = minted.publisher
         return json_response({"success": True, "token": minted.token, "expires": minted.expires})
@@ -90,13 +82,7 @@ class TokenExchange:
             await self._organization.mint.burn(await _read_token(request))
         except TokenRequestError as error:
             state_of(request).error = error
-            return json_response(
-                {
-                    "message": str(error),
-                    "errors": [{"code": error.code, "description": str(error)}],
-                },
-                status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            )
+            return _error_response(error, str(error))
         return json_response({"message": "Accepted"}, status=HTTPStatus.ACCEPTED)
 
     async def _mint(self, identity_token: str) -> MintedToken:
@@ -151,6 +137,13 @@ async def _read_token(request: web.Request) -> str:
         raise TokenRequestError(
             "invalid-payload", f"the request body is invalid: {error}"
         ) from None
+
+
+def _error_response(error: TokenRequestError, message: str) -> web.Response:
+    errors = [{"code": error.code, "description": str(error)}]
+    return json_response(
+        {"message": message, "errors": errors}, status=HTTPStatus.UNPROCESSABLE_ENTITY
+    )
 
 
 def _with_reason(response: web.Response, reason: str) -> web.Response:
