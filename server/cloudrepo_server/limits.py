@@ -61,6 +61,10 @@ REMOTE_REDIRECTS: Final = 5
 REMOTE_FIELD: Final = 4096
 """The characters of a URL or another text on an upstream's page."""
 
+MAX_UPSTREAMS: Final = 32
+"""The upstreams of a repository, and the further origins of their files."""
+MAX_LINK: Final = 64 << 10
+"""The characters of a link on an upstream's HTML page, with all of its attributes."""
 MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
 
@@ -79,3 +83,8 @@ JOURNAL_FORM_BYTES: Final = 64 << 10
 """The size of an upload's form in the journal; further fields are left out."""
 JOURNAL_TEXT: Final = 1024
 """The characters of a field's value and of a response's reason in the journal."""
+
+MAX_IMPERSONATIONS: Final = 10_000
+"""The impersonations of a repository."""
+MAX_IMPERSONATED_URLS: Final = 100
+"""The URLs of an impersonation, and the real hosts that it allows."""

@@ -98,8 +98,11 @@ FILES = Pool("reading files", threads=4, queue=4096)
 ARCHIVES = Pool("reading archives", threads=2, queue=1024)
 """Archives and their metadata."""
 
+PAGES = Pool("reading and writing large pages", threads=2, queue=256)
+"""The pages of upstreams, and the own pages of projects with many files."""
+
 HASHES = Pool("hashing passphrases", threads=2, queue=1024)
 """Slow hashes of passphrases."""
 
 IMPORTS = Pool("importing modules", threads=1, queue=1024)
-"""Work that happens once in a process: imports, and the creation of keys."""
+"""Rare work of a process: imports, and the creation of keys and certificates."""

@@ -1,6 +1,7 @@
 """Upstreams: other repositories and indexes whose projects a repository also offers."""
 
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, UpstreamLoopError
-from cloudrepo_server.limits import MAX_UPSTREAM_URL
+from cloudrepo_server.limits import MAX_UPSTREAM_URL, MAX_UPSTREAMS
 from cloudrepo_server.models import (
     File,
     Project,
@@ -30,6 +31,7 @@ STRATEGIES = (FIRST_MATCH, BEST_VERSION)
 # A name or an address; yarl encodes other characters, or leaves them as they are.
 _HOST = re.compile(r"[a-z0-9._:-]{1,253}", re.IGNORECASE | re.ASCII)
 _MAX_LABEL = 63
+_MAX_SHOWN = 64
 MAX_HOPS = 8
 """The number of repositories that one request may pass, from upstream to upstream."""
 
@@ -72,15 +74,17 @@ def is_url(upstream: str) -> bool:
 
 
 def hide_password(upstream: str) -> str:
-    """Return an upstream; if its URL has a password, `***` replaces user name and password.
+    """Return an upstream; `***` replaces the user name and password of its URL.
 
-    A URL that cannot be parsed is replaced as a whole.
+    A user name without a password may be a token. A URL that cannot be parsed is replaced as a
+    whole.
     """
     try:
         parts = urlsplit(upstream)
+        parts.port  # noqa: B018 (a password that contains a slash looks like an invalid port)
     except ValueError:
         return "***"
-    if parts.password is None:
+    if "@" not in parts.netloc:
         return upstream
     return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
@@ -123,26 +127,14 @@ class Upstreams:
         """
         if document.upstream_strategy not in STRATEGIES:
             raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")
+        for setting in (document.upstream, document.upstream_file_origins):
+            if len(setting) > MAX_UPSTREAMS:
+                raise InvalidError(
+                    f"upstream and upstream_file_origins have at most {MAX_UPSTREAMS} entries each."
+                )
         for origin in document.upstream_file_origins:
             _check_origin(origin)
-        visited = {document.name}
-        remaining = list(document.upstream)
-        while remaining:
-            upstream = remaining.pop()
-            if is_url(upstream):
-                _check_url(upstream)
-                continue
-            if upstream == document.name:
-                raise InvalidError(
-                    f"The upstream setting of {document.name} leads back to {document.name}."
-                )
-            if upstream in visited:
-                continue
-            visited.add(upstream)
-            repository = await self._find(upstream)
-            if repository is None:
-                raise InvalidError(f"The upstream {upstream} was not found: create it first.")
-            remaining += repository.document.upstream
+        await self._check_repositories(document)
 
     async def project(
         self,
@@ -162,7 +154,7 @@ class Upstreams:
         """
         if not repository.document.upstream:
             return local
-        return await self._project(repository, name, local, frozenset(), via)
+        return await self._project(repository, name, local, {}, via)
 
     async def project_names(self, repository: LocalSource) -> list[str]:
         """Return the normalized names of all projects that a repository offers, sorted."""
@@ -176,14 +168,49 @@ class Upstreams:
         sources = await self._sources(repository)
         return " ".join([await source.listing_revision() for source in sources])
 
+    async def _check_repositories(self, document: RepositoryDocument) -> None:
+        visited = {document.name}
+        remaining = deque((upstream, 1) for upstream in document.upstream)
+        while remaining:
+            upstream, hops = remaining.popleft()
+            if is_url(upstream):
+                _check_url(upstream)
+                continue
+            if upstream == document.name:
+                raise InvalidError(
+                    f"The upstream setting of {document.name} leads back to {document.name}."
+                )
+            if upstream in visited:
+                continue
+            visited.add(upstream)
+            repository = await self._find(upstream)
+            if repository is None:
+                raise InvalidError(
+                    f"The upstream {_shown(upstream)} was not found: create it first."
+                )
+            if hops >= MAX_HOPS:
+                raise InvalidError(
+                    f"The upstream setting of {document.name} leads through more than {MAX_HOPS} "
+                    "repositories."
+                )
+            remaining += ((each, hops + 1) for each in repository.document.upstream)
+
     async def _project(
         self,
         repository: LocalSource,
         name: str,
         local: ProjectDocument | None,
-        visited: frozenset[str],
+        known: dict[str, Project | None],
         via: tuple[str, ...],
     ) -> Project | None:
+        # Several paths may lead to the same repository, and many of them to the last ones. Each
+        # repository is therefore read once. It is empty until then, which ends cycles.
+        known[repository.document.name] = None
+        if len(via) >= MAX_HOPS:
+            raise UpstreamLoopError(
+                f"The upstreams lead through {MAX_HOPS} repositories, and "
+                f"{repository.document.name} would be the next: use fewer."
+            )
         found: list[Project] = [local] if local is not None and local.files else []
         merge = repository.document.upstream_strategy == BEST_VERSION
         for upstream in repository.document.upstream:
@@ -193,29 +220,33 @@ class Upstreams:
                 repository,
                 upstream,
                 name,
-                visited | {repository.document.name},
+                known,
                 (*via, repository.document.id),
             )
             if project is not None and project.files:
                 found.append(project)
-        return _merge(found) if found else local
+        project = _merge(found) if found else local
+        known[repository.document.name] = project
+        return project
 
     async def _upstream_project(
         self,
         parent: LocalSource,
         upstream: str,
         name: str,
-        visited: frozenset[str],
+        known: dict[str, Project | None],
         via: tuple[str, ...],
     ) -> Project | None:
         if is_url(upstream):
             origins = parent.document.upstream_file_origins
             return await self.connect(upstream, origins, via).project(name)
         # Two settings that change at the same time may make a cycle that neither check could see.
-        repository = None if upstream in visited else await self._find(upstream)
+        if upstream in known:
+            return known[upstream]
+        repository = await self._find(upstream)
         if repository is None:
             return None
-        return await self._project(repository, name, await repository.project(name), visited, via)
+        return await self._project(repository, name, await repository.project(name), known, via)
 
     async def _sources(self, repository: LocalSource) -> list[Source]:
         sources: list[Source] = [repository]
@@ -257,7 +288,7 @@ def _check_url(url: str) -> None:
     parsed = _parse_url(url)
     if parsed is None or parsed.raw_query_string or parsed.raw_fragment:
         raise InvalidError(
-            f"{hide_password(url)[:64]!r} is not a valid URL of an index: use http:// or https://, "
+            f"{_shown(url)!r} is not a valid URL of an index: use http:// or https://, "
             "a host and a path."
         )
 
@@ -266,7 +297,7 @@ def _check_origin(origin: str) -> None:
     parsed = _parse_url(origin)
     if parsed is None or origin != str(parsed.origin()):
         raise InvalidError(
-            f"{hide_password(origin)[:64]!r} in upstream_file_origins is not an origin: use "
+            f"{_shown(origin)!r} in upstream_file_origins is not an origin: use "
             "http:// or https:// and a host, such as 'https://files.example.com'."
         )
 
@@ -291,3 +322,12 @@ def _is_host(host: str) -> bool:
 
 def _no_connection(url: str, _origins: Sequence[str], _via: tuple[str, ...]) -> Source:
     raise InvalidError(f"This process cannot connect to other indexes: {url}")
+
+
+def _shown(upstream: str) -> str:
+    """Return what an error shows of an upstream that is not valid.
+
+    Everything before an @ sign may be a password, which need not be encoded as URLs require.
+    """
+    hidden, _, rest = upstream.rpartition("@")
+    return f"***@{rest}"[:_MAX_SHOWN] if hidden else upstream[:_MAX_SHOWN]

@@ -15,7 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.limits import MAX_REQUIRES_PYTHON, REMOTE_FIELD, REMOTE_PAGE_FILES
+from cloudrepo_server.limits import (
+    MAX_LINK,
+    MAX_REQUIRES_PYTHON,
+    REMOTE_FIELD,
+    REMOTE_PAGE_FILES,
+)
 from cloudrepo_server.specs.filenames import check_filename
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 
@@ -53,15 +58,21 @@ class PageFile(msgspec.Struct, frozen=True, kw_only=True):
     yanked: str | None = None
 
 
+class _Digests(msgspec.Struct, frozen=True):
+    """The digests of a file, of which only one is used."""
+
+    sha256: _Text | None = None
+
+
 class _JsonFile(msgspec.Struct, rename="kebab"):
     filename: _Text
     url: _Text
-    hashes: dict[str, _Text] = {}
+    hashes: _Digests = _Digests()
     size: Annotated[int, Meta(ge=0)] | None = None
     upload_time: _Text | None = None
     requires_python: _Text | None = None
-    core_metadata: bool | dict[str, _Text] | None = None
-    data_dist_info_metadata: bool | dict[str, _Text] | None = None
+    core_metadata: bool | _Digests | None = None
+    data_dist_info_metadata: bool | _Digests | None = None
     yanked: bool | _Text | None = None
 
 
@@ -96,11 +107,11 @@ def _from_json(file: _JsonFile) -> PageFile | None:
         PageFile(
             filename=file.filename,
             url=file.url,
-            sha256=file.hashes.get("sha256", ""),
+            sha256=file.hashes.sha256 or "",
             size=file.size or 0,
             upload_time=file.upload_time,
             requires_python=file.requires_python,
-            metadata_sha256=metadata.get("sha256") if isinstance(metadata, dict) else None,
+            metadata_sha256=metadata.sha256 if isinstance(metadata, _Digests) else None,
             yanked=yanked,
         )
     )
@@ -112,6 +123,9 @@ def _from_html(page: str) -> list[PageFile | None]:
         anchor = _ANCHOR.match(page, start.start())
         if anchor is None:
             raise InvalidError("a link is not valid HTML")
+        if anchor.end() - anchor.start() > MAX_LINK:
+            # Each attribute of a link takes memory, also those that are not used.
+            raise InvalidError(f"a link has more than {MAX_LINK} characters")
         if len(files) >= REMOTE_PAGE_FILES:
             raise InvalidError(f"it has more than {REMOTE_PAGE_FILES} files")
         files.append(_from_anchor(anchor))

@@ -88,6 +88,63 @@ def test_a_cycle_of_upstreams_is_rejected(server: Server, base: Index, *, indire
     assert base.api("PATCH", json={"upstream": [base.name]}).status_code == 400
 
 
+def test_upstreams_lead_through_eight_repositories(server: Server, base: Index) -> None:
+    base.publish(OLD)
+    repository = base
+    for _ in range(7):
+        repository = server.repository(upstream=[repository.name])
+    assert set(repository.files()) == {OLD.filename}
+    settings = {"name": "x", "upstream": [repository.name]}
+    response = server.api("POST", "/repositories", settings)
+    assert (response.status_code, "more than 8 repositories" in response.text) == (400, True)
+    # No setting leads through more than eight repositories now, but a request would.
+    base.set(upstream=[server.repository().name])
+    assert set(repository.files()) == {OLD.filename}
+    assert repository.get("/other/").status_code == 508
+
+
+def test_a_repository_with_many_paths_to_it_is_read_once(server: Server) -> None:
+    """Eight levels of eight repositories have two million paths."""
+    level: list[str] = []
+    for _ in range(8):
+        level = [
+            server.repository(upstream=level, upstream_strategy="best-version").name
+            for _ in range(8)
+        ]
+    url = f"/repositories/{level[0]}/demo/"
+    assert server.request("GET", url, auth=server.user()).status_code == 404
+
+
+@pytest.mark.parametrize("setting", ["upstream", "upstream_file_origins"])
+def test_the_number_of_upstreams_is_limited(server: Server, setting: str) -> None:
+    urls = [f"http://{number}.example" for number in range(33)]
+    response = server.api("POST", "/repositories", json={"name": "x", setting: urls})
+    assert (response.status_code, "at most 32 entries" in response.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        "http://user:pa/ss-secret@host/",
+        "http://user:secret#word@host/",
+        "http://user:secret?word@host/",
+        "HTTP://user:secret@host/",
+        "ftp://user:secret@host/",
+        "http://user:secret@host:99999/",
+        "user:secret@host",
+    ],
+)
+@pytest.mark.parametrize("setting", ["upstream", "upstream_file_origins"])
+def test_an_error_shows_no_password_of_an_invalid_upstream(
+    server: Server, setting: str, upstream: str
+) -> None:
+    before = len(server.process.log)
+    response = server.api("POST", "/repositories", json={"name": "x", setting: [upstream]})
+    assert response.status_code == 400
+    assert "***@host" in response.text
+    assert "secret" not in response.text + response.reason + server.process.log[before:]
+
+
 def test_an_unknown_upstream_is_rejected(server: Server) -> None:
     response = server.api("POST", "/repositories", {"name": "lost", "upstream": ["nowhere"]})
 

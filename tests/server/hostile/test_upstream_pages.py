@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +23,9 @@ from cloudrepo_server.limits import (
 from tests.support.archives import wheel
 from tests.support.hostile import MEBIBYTE
 from tests.support.index import JSON, Index, Server
+from tests.support.raw import connect, request
 from tests.support.upstream import Response, Upstream, running_upstream
+from tests.support.wait import wait_until
 
 DEMO = wheel("demo", "1.0")
 PAGE, FILE = "/simple/demo/", f"/files/{DEMO.filename}"
@@ -212,6 +216,9 @@ LARGE: dict[str, Callable[[], Response]] = {
     "many links": lambda: Response(
         b"".join(b"<a href=d-%d.zip></a>" % n for n in range(REMOTE_PAGE_FILES + 1)), HTML
     ),
+    "a link with many attributes": lambda: Response(
+        b"<a " + b"a " * (8 * MEBIBYTE - 8) + b">", HTML
+    ),
     "an unknown encoding": lambda: Response(page().encode(), headers={"Content-Encoding": "br"}),
     "no gzip": lambda: Response(page().encode(), headers={"Content-Encoding": "gzip"}),
     "half of a gzip": lambda: Response(
@@ -246,6 +253,17 @@ def test_the_response_says_why_a_page_cannot_be_read(
 ) -> None:
     upstream.responses[PAGE] = LARGE[what]()
     assert message in index.get("/demo/").json()["error"]
+
+
+def test_digests_that_are_not_used_take_little_memory(
+    own_server: Server, upstream: Upstream
+) -> None:
+    index = own_server.repository(upstream=[upstream.url])
+    upstream.respond(PAGE, page(hashes={f"{number:x}": "" for number in range(1_200_000)}))
+    process = psutil.Process(own_server.process.pid)
+    before = process.memory_info().rss
+    assert index.get("/demo/").status_code == 200
+    assert process.memory_info().rss - before < 4 * REMOTE_PAGE_BYTES
 
 
 def test_a_compressed_page_is_read(index: Index, upstream: Upstream) -> None:
@@ -352,6 +370,44 @@ def test_a_file_has_the_content_type_of_files(index: Index, upstream: Upstream) 
             assert "html" not in response.headers["Content-Type"]
             assert (evil in response.text) == (status == 200)
             assert "html" not in index.request("HEAD", below).headers["Content-Type"]
+
+
+@pytest.mark.parametrize("value", ["a\x01b", "\x7f", "a\x0bb", "\x1b[31m"])
+def test_headers_with_control_characters_are_not_forwarded(
+    index: Index, upstream: Upstream, value: str
+) -> None:
+    upstream.respond(PAGE, page())
+    names = ("ETag", "Last-Modified", "Content-Range", "Accept-Ranges")
+    upstream.respond(FILE, DEMO.data, headers=dict.fromkeys(names, value))
+    for method in ("GET", "HEAD"):
+        response = index.request(method, f"/demo/{DEMO.filename}")
+        assert (response.status_code, response.headers.keys() & {*names}) == (200, set())
+
+
+def test_slow_downloads_from_one_upstream_do_not_delay_another(
+    server: Server, index: Index, upstream: Upstream, files: Upstream
+) -> None:
+    number = 110
+    released = threading.Event()
+
+    def respond() -> Response:
+        released.wait(60)
+        return Response(DEMO.data)
+
+    upstream.respond(PAGE, page())
+    upstream.responses[FILE] = respond
+    files.respond(PAGE, page())
+    other = server.repository(upstream=[files.url])
+    head = request(f"GET {index.path}/demo/{DEMO.filename} HTTP/1.1", index.authorization)
+    with contextlib.ExitStack() as downloads:
+        for _ in range(number):
+            downloads.enter_context(connect(index.url)).send(head)
+        wait_until(
+            lambda: [path for path, _ in upstream.requests].count(FILE) == number,
+            "the requests for the file",
+        )
+        assert other.get("/demo/").status_code == 200
+        released.set()
 
 
 def test_a_large_file_takes_no_memory(own_server: Server, upstream: Upstream) -> None:

@@ -22,6 +22,7 @@ from cloudrepo_server.errors import (
 )
 from cloudrepo_server.limits import REMOTE_PAGE_SECONDS, REMOTE_REDIRECTS
 from cloudrepo_server.models import RemoteFile, UpstreamProject
+from cloudrepo_server.pools import PAGES
 from cloudrepo_server.specs.filenames import check_project_name, parse_filename
 from cloudrepo_server.specs.remote_page import PageFile, read_project_page
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
@@ -51,6 +52,9 @@ _NO_BODY = frozenset({304, 416})
 _MISSING = frozenset({404, 410})
 _CHUNK = 1 << 18
 _FILES_AT_ONCE = 500
+# Each of them may take REMOTE_PAGE_BYTES of memory. Files are streamed, so their number is not
+# limited: clients that stop reading would otherwise keep pages from others.
+_PAGES_AT_ONCE = 20
 
 
 def read_via(request: web.Request) -> tuple[str, ...]:
@@ -62,7 +66,8 @@ class UpstreamClient:
     """An HTTP client for other indexes, which connects at the first request."""
 
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[int, aiohttp.ClientSession] = {}
+        """The sessions by the number of connections to each host; 0 means no limit."""
 
     def connect(self, url: str, file_origins: Collection[str], via: Sequence[str]) -> "RemoteIndex":
         """Return the index at a URL.
@@ -76,11 +81,16 @@ class UpstreamClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def get(
-        self, url: URL, *, headers: dict[str, str], origins: Collection[str]
+        self,
+        url: URL,
+        *,
+        headers: dict[str, str],
+        origins: Collection[str],
+        connections: int = 0,
     ) -> aiohttp.ClientResponse:
         """Send a GET request; return the response, whose body is not decompressed.
 
@@ -88,21 +98,16 @@ class UpstreamClient:
             url: the URL; its credentials are sent to its own origin only.
             headers: the headers of the request.
             origins: the origins to which redirects may lead, besides that of the URL.
+            connections: the number of such requests to one host at a time; 0 means no limit.
 
         Raises:
             UpstreamError: the other index did not respond, or redirects to another origin.
         """
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(
-                total=None, connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS
-            )
-            self._session = aiohttp.ClientSession(
-                timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-            )
+        session = self._session(connections)
         target = url
         try:
             for _ in range(REMOTE_REDIRECTS + 1):
-                response = await self._session.get(target, headers=headers, allow_redirects=False)
+                response = await session.get(target, headers=headers, allow_redirects=False)
                 if response.status not in _REDIRECTS:
                     return response
                 response.release()
@@ -111,6 +116,21 @@ class UpstreamClient:
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             raise _unavailable(url) from error
         raise UpstreamError(f"The upstream redirected more than {REMOTE_REDIRECTS} times.")
+
+    def _session(self, connections: int) -> aiohttp.ClientSession:
+        session = self._sessions.get(connections)
+        if session is None:
+            timeout = aiohttp.ClientTimeout(
+                total=None, connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS
+            )
+            session = self._sessions[connections] = aiohttp.ClientSession(
+                # A limit for all hosts would let one slow upstream delay the others.
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=connections),
+                timeout=timeout,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return session
 
     async def forward(
         self, request: web.Request, file: RemoteFile, url: str, via: Sequence[str]
@@ -146,7 +166,8 @@ class UpstreamClient:
         headers = {
             name: value
             for name in _FORWARDED_RESPONSE_HEADERS
-            if (value := response.headers.get(name))
+            # A value with control characters cannot be sent.
+            if (value := response.headers.get(name)) and value.isascii() and value.isprintable()
         }
         headers["Content-Type"] = _FILE_TYPE
         if request.method == "HEAD" or status in _NO_BODY:
@@ -188,7 +209,8 @@ class RemoteIndex:
         url, content_type, body = page
         files = {}
         try:
-            for number, file in enumerate(read_project_page(content_type, body)):
+            listed = await PAGES.run(read_project_page, content_type, body)
+            for number, file in enumerate(listed):
                 files[file.filename] = self._file(url, file)
                 if number % _FILES_AT_ONCE == 0:
                     await asyncio.sleep(0)
@@ -209,7 +231,9 @@ class RemoteIndex:
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip", _VIA: " ".join(self._via)}
         try:
             async with asyncio.timeout(REMOTE_PAGE_SECONDS):
-                response = await self._client.get(url, headers=headers, origins=self._origins)
+                response = await self._client.get(
+                    url, headers=headers, origins=self._origins, connections=_PAGES_AT_ONCE
+                )
                 async with response:
                     if response.status in _MISSING:
                         return None
