@@ -11,6 +11,7 @@ import msgspec
 from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, NotFoundError
+from cloudrepo_server.limits import MAX_IMPERSONATIONS, MAX_UPSTREAM_URL
 
 _PORTS = {"http": 80, "https": 443}
 _CLOUDREPO = "/repositories/"
@@ -164,8 +165,15 @@ class Impersonations:
             job: the token of the CI job whose programs use the impersonation, if they run in one.
 
         Raises:
-            InvalidError: a URL is not an http or https URL, or a host is not a host name.
+            InvalidError: a URL is not an http or https URL, a host is not a host name, or the
+                repository has too many impersonations.
         """
+        of_repository = [each.repository_id for each in self._by_id.values()]
+        if of_repository.count(repository_id) >= MAX_IMPERSONATIONS:
+            raise InvalidError(
+                f"The repository {repository} has {MAX_IMPERSONATIONS} impersonations already: "
+                "delete some first."
+            )
         impersonation = Impersonation(
             repository,
             repository_id,
@@ -240,7 +248,8 @@ def parse_url_prefix(url: str) -> UrlPrefix:
         host = _encode_host(parts.hostname or "")
     except ValueError:
         port, host = None, ""
-    if not port or not host or not url.isprintable() or " " in url:
+    valid = url.isprintable() and " " not in url and len(url) <= MAX_UPSTREAM_URL
+    if not port or not host or not valid:
         raise InvalidError(f"{url[:_MAX_SHOWN]!r} is not an http or https URL.")
     return UrlPrefix(parts.scheme, host, port, parts.path.rstrip("/"))
 

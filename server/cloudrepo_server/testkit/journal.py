@@ -1,5 +1,6 @@
 """The journal: the requests that a repository received, and its responses."""
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from operator import attrgetter
@@ -62,7 +63,8 @@ class Entry(RequestDetails, kw_only=True):
             self.filename or "",
             b"" if self.form is None else bytes(self.form),
         )
-        return _ENTRY_BYTES + JOURNAL_TEXT + sum(map(len, texts))
+        # One character outside of ASCII makes each character of its text larger.
+        return _ENTRY_BYTES + JOURNAL_TEXT + sum(map(sys.getsizeof, texts))
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as the admin API returns it."""

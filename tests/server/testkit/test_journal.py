@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import aiohttp
@@ -250,6 +251,16 @@ def test_the_size_of_the_journal_is_limited(field: str, user: str | None) -> Non
     journal.clear()
     record(journal, 1, user=user)
     assert len(journal.completed()) == 1
+
+
+def test_the_size_of_the_journal_is_that_of_its_characters_in_memory() -> None:
+    journal = Journal()
+    large = "\U0001f600" + "x" * 100_000
+    for number in range(2 * JOURNAL_BYTES // len(large)):
+        record(journal, number, user_agent=large + str(number))
+    kept = journal.completed()
+    size = sum(sys.getsizeof(entry["user_agent"]) for entry in kept)
+    assert 0.9 * JOURNAL_BYTES < size < JOURNAL_BYTES
 
 
 @pytest.mark.parametrize(

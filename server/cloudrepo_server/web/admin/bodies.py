@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from cloudrepo_server.limits import MAX_IMPERSONATED_URLS
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.testkit.impersonation import IndexUrls
@@ -113,9 +114,9 @@ class NewImpersonation(Body, kw_only=True):
     `job` is the `request_token` of a CI job, if the clients run in one.
     """
 
-    urls: list[str] = []
-    allow: list[str] = []
-    indexes: list[IndexUrls] = []
+    urls: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
+    allow: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
+    indexes: Annotated[list[IndexUrls], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     job: str | None = None
 
 
