@@ -16,8 +16,15 @@ _BACKLOG = 1024
 class Listeners:
     """The listening sockets of an application, some of them with TLS."""
 
-    def __init__(self, runner: web.AppRunner) -> None:
+    def __init__(self, runner: web.AppRunner, *, handshake_seconds: float) -> None:
+        """Serve an application.
+
+        Args:
+            runner: runs the application.
+            handshake_seconds: how long a client may take for the TLS handshake.
+        """
         self._runner = runner
+        self._handshake_seconds = handshake_seconds
         self._sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
 
     @property
@@ -42,7 +49,7 @@ class Listeners:
         except OSError as error:
             raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
         listener.settimeout(0)
-        site = web.SockSite(self._runner, listener, ssl_context=context, backlog=_BACKLOG)
+        site = _Site(self._runner, listener, context, self._handshake_seconds)
         await site.start()
         self._sockets.append((listener, context))
         scheme = "http" if context is None else "https"
@@ -64,7 +71,7 @@ class Listeners:
             if server is None:
                 connection.close()
             else:
-                await _serve_connection(server, connection, context)
+                await _serve_connection(server, connection, context, self._handshake_seconds)
 
     def close_idle(self) -> None:
         """Close the connections that have no request in flight."""
@@ -85,11 +92,52 @@ class Listeners:
                 yield connection, context
 
 
+class _Site(web.SockSite):
+    """A listening socket on which clients have a limited time for the TLS handshake.
+
+    asyncio allows 60 seconds, and aiohttp has no option for another time.
+    """
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        listener: socket.socket,
+        context: ssl.SSLContext | None,
+        handshake_seconds: float,
+    ) -> None:
+        super().__init__(runner, listener, ssl_context=context, backlog=_BACKLOG)
+        self._listener = listener
+        self._context = context
+        self._handshake_seconds = handshake_seconds
+
+    async def start(self) -> None:
+        """Start to accept connections."""
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the application has to be set up first")
+        self._server = await asyncio.get_running_loop().create_server(
+            server,
+            sock=self._listener,
+            ssl=self._context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=None if self._context is None else self._handshake_seconds,
+        )
+
+
 async def _serve_connection(
-    server: web.Server, connection: socket.socket, context: ssl.SSLContext | None
+    server: web.Server,
+    connection: socket.socket,
+    context: ssl.SSLContext | None,
+    handshake_seconds: float,
 ) -> None:
     loop = asyncio.get_running_loop()
     try:
-        await loop.connect_accepted_socket(server, connection, ssl=context)
+        await loop.connect_accepted_socket(
+            server,
+            connection,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else handshake_seconds,
+        )
     except OSError:  # the client has disconnected, or the TLS handshake failed
         connection.close()

@@ -90,7 +90,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         "max_field_size": settings.limits.header_bytes,
     }
     runner = web.AppRunner(application, shutdown_timeout=_CANCEL_SECONDS, **connection_options)
-    listeners = Listeners(runner)
+    listeners = Listeners(runner, handshake_seconds=settings.limits.stall_seconds)
     idle_timeout = IdleTimeout(in_flight, settings.limits.stall_seconds)
     idle_check = asyncio.ensure_future(idle_timeout.run(lambda: listeners.connections))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -186,6 +187,17 @@ def test_a_client_that_sends_no_request_is_disconnected(
             connection.send(sent)
         assert connection.closed_by_server()
     assert index.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "half"])
+def test_a_client_that_stops_in_the_tls_handshake_is_disconnected(
+    start_server: StartServer, tmp_path: Path, sent: bytes
+) -> None:
+    server = Server(start_server("--stall-timeout", str(STALL), "--tls", tmp_path / "ca.pem"))
+    with connect(str(server.process.state()["tls_url"])) as connection:
+        connection.send(sent)
+        assert connection.closed_by_server()
+    server.close()
 
 
 def test_a_client_that_stops_reading_is_disconnected(start_server: StartServer) -> None:

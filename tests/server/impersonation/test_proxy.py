@@ -288,6 +288,27 @@ def test_a_client_that_stops_reading_is_disconnected(
     index.server.close()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CONNECT localhost:{port} HTTP/1.1",
+        "CONNECT pypi.example:443 HTTP/1.1",
+        "POST http://localhost:{port}/ HTTP/1.1",
+        "POST http://pypi.example/simple/ HTTP/1.1",
+    ],
+)
+def test_a_client_that_stops_sending_is_disconnected(start_server: StartServer, line: str) -> None:
+    index = Server(start_server("--stall-timeout", "0.5")).repository()
+    client = ProxyClient.of(index, PYPI, SECURE_PYPI, allow=("localhost",))
+    with running_host() as host, client.connect() as connection:
+        line = line.format(port=host.port)
+        half = client.request(line, b"half", Content_Length="10")
+        connection.send(client.request(line) if line.startswith("CONNECT") else half)
+        while connection.read_line():
+            pass
+    index.server.close()
+
+
 # The end of an impersonation
 
 
@@ -390,15 +411,24 @@ def test_a_host_without_a_certificate_is_blocked_and_listed(
     ]
 
 
+@pytest.mark.parametrize("field", ["urls", "allow"])
+def test_the_size_of_an_impersonation_is_limited(index_with_file: Index, field: str) -> None:
+    host = "http://a.example" if field == "urls" else "a.example"
+    assert index_with_file.api("POST", "/impersonations", {field: [host] * 101}).status_code == 400
+    long = {"urls": ["http://a.example/" + "x" * 2048]}
+    assert index_with_file.api("POST", "/impersonations", long).status_code == 400
+    assert index_with_file.api("POST", "/impersonations", {field: [host] * 100}).status_code == 201
+
+
 @pytest.mark.parametrize("address", ["::1", "fe80::1", "::ffff:192.0.2.1"])
 def test_the_journal_names_a_blocked_address_of_ip_version_6(
-    published: Index, client: ProxyClient, address: str
+    index_with_file: Index, client: ProxyClient, address: str
 ) -> None:
-    published.api_json("DELETE", "/requests")
+    index_with_file.api_json("DELETE", "/requests")
     with client.connect() as connection:
         connection.send(client.request(f"GET http://[{address}]/simple/ HTTP/1.1"))
         assert connection.read_response().status == 403
-    (entry,) = published.journal()
+    (entry,) = index_with_file.journal()
     assert entry["path"] == f"http://[{address}]/simple/"
     assert entry["reason"] == f"{address} may not be reached from this test"
 

@@ -5,6 +5,7 @@ each request where it goes. It therefore forwards exactly one request of each co
 the connection after the response.
 """
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import h11
@@ -31,7 +32,24 @@ class BodyError(Exception):
 class Exchange:
     """The request that a client sent to the proxy, and the response of another server."""
 
-    def __init__(self, client: Stream, request: "ProxyRequest", server: Stream) -> None:
+    def __init__(
+        self,
+        client: Stream,
+        request: "ProxyRequest",
+        server: Stream,
+        *,
+        body_seconds: float | None = None,
+    ) -> None:
+        """Prepare to forward a request.
+
+        Args:
+            client: the client's connection.
+            request: the head of the request.
+            server: a connection to the server that the request is for.
+            body_seconds: how long the client may send nothing of the body, unless the server
+                itself has a limit.
+        """
+        self._body_seconds = body_seconds
         self._client = client
         self._server = server
         self._request = request
@@ -49,7 +67,7 @@ class Exchange:
         Raises:
             BodyError: the request's body is not valid.
             ConnectionError: the client or the server disconnected before the end.
-            TimeoutError: the client or the server reads nothing.
+            TimeoutError: the client or the server reads nothing, or the client sends nothing.
         """
         try:
             await run_until_first(self._return_response(), self._forward_request())
@@ -82,7 +100,9 @@ class Exchange:
                 raise BodyError from error
             if isinstance(event, h11.Event):
                 return event
-            self._to_client.receive_data(await self._client.reader.read(CHUNK))
+            async with asyncio.timeout(self._body_seconds):
+                data = await self._client.reader.read(CHUNK)
+            self._to_client.receive_data(data)
 
     async def _send_to_server(self, event: h11.Event) -> None:
         await self._server.send(self._to_server.send(event) or b"")

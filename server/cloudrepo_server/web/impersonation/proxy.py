@@ -77,7 +77,9 @@ class Proxy:
         """
         context = self._contexts.get(host)
         if context is None:
-            context = self._contexts[host] = (await self.authority()).context(host)
+            # In a thread because the creation of keys is slow.
+            authority = await self.authority()
+            context = self._contexts[host] = await IMPORTS.run(authority.context, host)
         return context
 
     async def listen(self, host: str, tunnels: TunnelServer) -> None:
@@ -151,7 +153,7 @@ class Proxy:
                 return
             try:
                 await client.send(_ESTABLISHED)
-                await relay(client, upstream)
+                await relay(client, upstream, idle_seconds=client.stall_seconds)
             finally:
                 upstream.abort()
         else:
@@ -168,7 +170,7 @@ class Proxy:
                 await _reject(client, 403, entry.reason)
                 return
             await client.send(_ESTABLISHED)
-            await client.writer.start_tls(context)
+            await client.writer.start_tls(context, ssl_handshake_timeout=client.stall_seconds)
             upstream = await self._open_tunnel(request, impersonation)
             try:
                 await relay(client, upstream)
@@ -186,9 +188,10 @@ class Proxy:
             upstream = await _connect_to_real_host(request, client)
             if upstream is None:
                 return
+            exchange = Exchange(client, request, upstream, body_seconds=client.stall_seconds)
         else:
             upstream = await self._open_tunnel(request, impersonation)
-        exchange = Exchange(client, request, upstream)
+            exchange = Exchange(client, request, upstream)
         try:
             await exchange.run()
         except BodyError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -79,16 +79,31 @@ async def run_until_first(*coroutines: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def relay(client: Stream, upstream: Stream) -> None:
+async def relay(client: Stream, upstream: Stream, *, idle_seconds: float | None = None) -> None:
     """Copy data in both directions until either side closes its connection.
 
+    Args:
+        client: the client's connection.
+        upstream: the connection to the server.
+        idle_seconds: how long neither side may send anything; None means no limit.
+
     Raises:
-        TimeoutError: one side reads nothing.
+        TimeoutError: one side reads nothing, or neither side sends anything.
     """
+    loop = asyncio.get_running_loop()
     with contextlib.suppress(ConnectionError):
-        await run_until_first(_copy(upstream, client), _copy(client, upstream))
+        async with asyncio.timeout(idle_seconds) as limit:
+
+            def note_data() -> None:
+                if idle_seconds is not None:
+                    limit.reschedule(loop.time() + idle_seconds)
+
+            await run_until_first(
+                _copy(upstream, client, note_data), _copy(client, upstream, note_data)
+            )
 
 
-async def _copy(source: Stream, target: Stream) -> None:
+async def _copy(source: Stream, target: Stream, note_data: Callable[[], None]) -> None:
     while data := await source.reader.read(CHUNK):
+        note_data()
         await target.send(data)
