@@ -10,6 +10,7 @@ import mimeparse
 from aiohttp import web
 from cachetools import LRUCache
 
+from cloudrepo_server.pools import PAGES
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 from cloudrepo_server.web.http.file_response import not_modified
 
@@ -29,6 +30,11 @@ _MAX_HEADER = 1024
 _VARY = "Accept, Accept-Encoding, Authorization"
 
 
+# Larger pages are rendered and compressed in a thread, as they would delay other requests.
+_MAX_INLINE = 256 << 10
+_MAX_INLINE_ENTRIES = 500
+
+
 class Page:
     """A rendered page with its entity tag, compressed when a client first accepts gzip."""
 
@@ -39,12 +45,26 @@ class Page:
         self.tag = hashlib.sha256(body).hexdigest()[:32]
         self._gzipped: bytes | None = None
 
-    @property
-    def gzipped(self) -> bytes:
-        """The compressed body."""
+    async def gzipped(self) -> bytes:
+        """Return the compressed body.
+
+        Raises:
+            BusyError: too many large pages wait to be compressed.
+        """
         if self._gzipped is None:
-            self._gzipped = gzip.compress(self.body, compresslevel=5, mtime=0)
+            is_large = len(self.body) > _MAX_INLINE
+            self._gzipped = (
+                await PAGES.run(_compress, self.body) if is_large else _compress(self.body)
+            )
         return self._gzipped
+
+
+def _compress(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=5, mtime=0)
+
+
+def _rendered(render: Callable[[], bytes]) -> Page:
+    return Page(render())
 
 
 class PageCache:
@@ -55,11 +75,26 @@ class PageCache:
             _CACHE_BYTES, getsizeof=lambda page: 2 * len(page.body) + 512
         )
 
-    def get(self, key: tuple[Hashable, ...], render: Callable[[], bytes]) -> Page:
-        """Return the page of a key; render it if it is not in the cache."""
+    async def get(
+        self, key: tuple[Hashable, ...], render: Callable[[], bytes], *, entries: int
+    ) -> Page:
+        """Return the page of a key; render it if it is not in the cache.
+
+        Args:
+            key: contains all inputs of the page.
+            render: renders it; called in a thread if the page has many entries.
+            entries: the number of projects or files on the page.
+
+        Raises:
+            BusyError: too many large pages wait to be rendered.
+        """
         page = self._pages.get(key)
         if page is None:
-            page = Page(render())
+            page = (
+                await PAGES.run(_rendered, render)
+                if entries > _MAX_INLINE_ENTRIES
+                else _rendered(render)
+            )
             # A page that is larger than the cache is rendered again each time.
             with contextlib.suppress(ValueError):
                 self._pages[key] = page
@@ -109,7 +144,7 @@ def cache_control(seconds: int) -> str:
     return f"max-age={seconds}, public" if seconds else "max-age=0"
 
 
-def page_response(
+async def page_response(
     request: web.BaseRequest,
     page: Page,
     content_type: str,
@@ -138,4 +173,4 @@ def page_response(
     headers["Content-Type"] = "text/html; charset=utf-8" if content_type == HTML else content_type
     if compressed:
         headers["Content-Encoding"] = "gzip"
-    return web.Response(body=page.gzipped if compressed else page.body, headers=headers)
+    return web.Response(body=await page.gzipped() if compressed else page.body, headers=headers)

@@ -129,9 +129,10 @@ class Reader:
         revision = await view.listing_revision()
         names = await self._project_names(view, revision)
         serials = await self._serials(view, revision, target.serials)
-        return self._page(
+        return await self._page(
             read,
             (links, view.id, revision, "" if serials is None else serials.revision),
+            len(names),
             lambda: root_html(names, links=links),
             lambda: root_json(names, dialect=view.dialect, serials=serials),
             serial=None if serials is None else serials.last,
@@ -166,18 +167,20 @@ class Reader:
         serial = None
         if target.serials is not None:
             serial = await view.serial(target.serials, target.local_project)
-        return self._page(
+        return await self._page(
             read,
             (links, view.id, project.name, project.revision, str(serial or "")),
+            len(project.files),
             lambda: project_html(project, links=links, dialect=dialect),
             lambda: project_json(project, links=links, dialect=dialect, serial=serial),
             serial=serial,
         )
 
-    def _page(
+    async def _page(
         self,
         read: Read,
         key: tuple[Hashable, ...],
+        entries: int,
         render_html: Callable[[], bytes],
         render_json: Callable[[], bytes],
         *,
@@ -194,8 +197,8 @@ class Reader:
                 {"Vary": "Accept"},
             )
         form, render = ("json", render_json) if content_type == JSON_V1 else ("html", render_html)
-        page = self._pages.get((dialect.name, form, *key), render)
-        return page_response(
+        page = await self._pages.get((dialect.name, form, *key), render, entries=entries)
+        return await page_response(
             request, page, content_type, max_age=dialect.page_seconds, serial=serial
         )
 
