@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.specs.dialect import ATTRIBUTES, DIALECTS, Dialect
+from cloudrepo_server.specs.pypi_rules.table import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+PYPI_RULES_PAGE = Path(__file__).parent / "reference" / "pypi-rules.md"
+BEGIN, END = "<!-- begin of the generated tables -->", "<!-- end of the generated tables -->"
 FETCH_OPENAPI = """\
 import os, sys, requests
 url = os.environ["CLOUDREPO_URL"].partition("/repositories/")[0] + "/api/openapi.json"
@@ -52,12 +57,46 @@ def rejections() -> str:
     return _table(("dialect", "status", "text", "also in the reason phrase"), rows)
 
 
+def pypi_rules() -> str:
+    """Return a table of PyPI's rules for each group of them, in PyPI's order."""
+    parts = []
+    for section in dict.fromkeys(rule.section for rule in RULES):
+        rows = [
+            (
+                f"[`{rule.name}`]({rule.source})",
+                rule.requires,
+                f"{rule.status} {_template(rule.words)}",
+                _template(rule.advice),
+            )
+            for rule in RULES
+            if rule.section == section
+        ]
+        titles = ("rule", "what it requires", "PyPI's response", "how to mend a release")
+        parts.append(f"### {section}\n\n{_table(titles, rows)}")
+    return "\n\n".join(parts)
+
+
+def write_pypi_rules() -> None:
+    """Write the tables of PyPI's rules into their page."""
+    before, _, rest = PYPI_RULES_PAGE.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    text = f"{before}{BEGIN}\n\n{pypi_rules()}\n\n{END}{after}"
+    PYPI_RULES_PAGE.write_text(text, "utf-8")
+
+
+def _template(text: str) -> str:
+    # The placeholders of a rule's texts.
+    shortened = re.sub(r"['\"]?\{\w+(!r)?\}['\"]?", "…", text)
+    return re.sub("…+", "…", shortened).replace("|", "\\|")
+
+
 def uploads(dialect: Dialect) -> dict[str, str]:
     """Return how a dialect handles uploads."""
     return {
         "dialect": f"`{dialect.name}`",
         "files are protected": "always" if dialect.always_protected else "if the setting is on",
         "identical upload": "accepted" if dialect.identical_accepted else "rejected if protected",
+        "PyPI's rules": "yes" if dialect.follows_pypi_rules else "if the setting is on",
         "name of a deleted file": "reserved" if dialect.deleted_text else "can be reused",
         "status of a file that is too large": str(dialect.too_large_status),
         "files of any type": _yes_or_no(dialect.accepts_any_file),
@@ -88,3 +127,7 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     titles = list(titles)
     lines = [titles, ["---"] * len(titles), *map(list, rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    write_pypi_rules()

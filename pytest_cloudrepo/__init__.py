@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
     from pytest_cloudrepo._programs.secret import Secret
+    from pytest_cloudrepo.checking import Finding, check
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.credentials import RepositoryUser, Token
     from pytest_cloudrepo.errors import (
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         PackageError,
         ScenarioError,
         ServerError,
+        UncheckedRulesWarning,
     )
     from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
     from pytest_cloudrepo.fault import Fault
@@ -36,6 +38,7 @@ __all__ = [
     "CommandResult",
     "CommandTimeout",
     "Fault",
+    "Finding",
     "Graph",
     "Journal",
     "PackageError",
@@ -54,8 +57,10 @@ __all__ = [
     "ServerError",
     "Token",
     "TrustedPublisher",
+    "UncheckedRulesWarning",
     "VirtualEnv",
     "VirtualEnvFactory",
+    "check",
 ]
 
 _MODULES = {
@@ -64,6 +69,7 @@ _MODULES = {
     "CommandResult": "_programs.result",
     "CommandTimeout": "_programs.result",
     "Fault": "fault",
+    "Finding": "checking",
     "Graph": "graph",
     "Journal": "journal",
     "PackageError": "errors",
@@ -82,8 +88,10 @@ _MODULES = {
     "ServerError": "errors",
     "Token": "credentials",
     "TrustedPublisher": "trust",
+    "UncheckedRulesWarning": "errors",
     "VirtualEnv": "venv",
     "VirtualEnvFactory": "factories",
+    "check": "checking",
 }
 
 

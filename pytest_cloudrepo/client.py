@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import warnings
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from pytest_cloudrepo._api import Api
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.credentials import RepositoryUser, Token
-from pytest_cloudrepo.errors import ServerError
+from pytest_cloudrepo.errors import ServerError, UncheckedRulesWarning
 from pytest_cloudrepo.repository import Repository
 
 if TYPE_CHECKING:
@@ -117,6 +118,15 @@ class Server:
         body = repository_settings.to_json(settings)
         body |= {"name": name or unique_name("repository"), "run": self._run}
         created = self._api.call("POST", "repositories", json=body)
+        if created.get("unchecked_rules"):
+            # A server of an earlier version has no such rules.
+            warnings.warn(
+                "these rules of PyPI are not checked, because the server lacks the extra pypi: "
+                f"{', '.join(created['unchecked_rules'])}; "
+                'run python -m pip install "pytest-cloudrepo[pypi]"',
+                UncheckedRulesWarning,
+                stacklevel=2,
+            )
         user = user or self.create_user(f"{created['name']}@example.com")
         repository = Repository(
             self._api,

@@ -22,6 +22,10 @@ class ServerError(CloudRepoError):
         self.status = status
 
 
+class UncheckedRulesWarning(UserWarning):
+    """Some of PyPI's rules are not checked, because the extra `pypi` is not installed."""
+
+
 class PackageError(CloudRepoError, ValueError):
     """The description of a project, a package or a dependency graph is invalid."""
 

@@ -26,8 +26,20 @@ class RepositorySettings(TypedDict, total=False):
     """Whether anyone may read the repository, at `/public/repositories`. The default is False."""
     dialect: str
     """The registry to imitate where registries differ. The default is `modern`."""
+    rules: Literal["pypi", "none"] | None
+    """`pypi`: reject what PyPI rejects; `none`: do not. By default the dialect decides."""
     max_file_size: int | None
-    """The size of the largest file that can be uploaded, in bytes. By default there is no limit."""
+    """The size of the largest file that can be uploaded, in bytes. By default there is no limit, or
+    100 MiB with PyPI's rules."""
+    max_project_size: int | None
+    """With PyPI's rules: the size of all files of a project, in bytes. By default 10 GiB."""
+    max_release_age: float | None
+    """With PyPI's rules: the age in seconds up to which a release accepts files. By default 14
+    days."""
+    max_summary: int | None
+    """With PyPI's rules: the number of characters of a summary. By default 512."""
+    prohibited_names: Sequence[str]
+    """With PyPI's rules: names that no new project may have. By default none."""
     upstream: Sequence[NamedRepository | str]
     """Repositories, or URLs of other indexes, whose projects this repository also offers."""
     upstream_strategy: Literal["first-match", "best-version"]
@@ -49,7 +61,12 @@ SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
     "overwrite_protection": (False, (bool,), "True or False"),
     "public": (False, (bool,), "True or False"),
     "dialect": ("modern", (str,), "a string, such as 'pypi'"),
+    "rules": (None, (str, NoneType), "'pypi', 'none' or None"),
     "max_file_size": (None, (int, NoneType), "a number of bytes, or None"),
+    "max_project_size": (None, (int, NoneType), "a number of bytes, or None"),
+    "max_release_age": (None, (float, int, NoneType), "a number of seconds, or None"),
+    "max_summary": (None, (int, NoneType), "a number of characters, or None"),
+    "prohibited_names": ((), (list, tuple), "a list of project names, such as ['taken']"),
     "upstream": (
         (),
         (list, tuple),

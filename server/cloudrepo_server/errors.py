@@ -6,6 +6,11 @@ MAX_MESSAGE = 2000
 class CloudRepoServerError(Exception):
     """The base class of all errors of this server; a message that is too long is truncated."""
 
+    rule: str | None = None
+    """The name of PyPI's rule that an upload breaks, if that is the reason of the error."""
+    advice: str | None = None
+    """How to mend a release that breaks this rule."""
+
     def __init__(self, message: str = "") -> None:
         super().__init__(truncate(message, MAX_MESSAGE))
 
@@ -56,6 +61,16 @@ class ConflictError(CloudRepoServerError):
 
 class FileExistsInRepositoryError(CloudRepoServerError):
     """The file name is or was in use, and overwrite protection or the dialect forbids its reuse."""
+
+
+class BrokenRuleError(CloudRepoServerError):
+    """An upload breaks one of PyPI's rules, which determines the status of the response."""
+
+    def __init__(self, message: str, *, status: int, rule: str, advice: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.rule = rule
+        self.advice = advice
 
 
 class TooLargeError(CloudRepoServerError):

@@ -79,6 +79,16 @@ def used_identity_key(repository_id: str, issuer: str, identifier: str) -> str:
     return f"{used_identities_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
 
 
+def content_claim_key(repository_id: str, sha256: str) -> str:
+    """Return the key of the document that states which file has this content."""
+    return f"{claims_of(repository_id)}content-{sha256}.json"
+
+
+def name_claim_key(repository_id: str, confusable_name: str) -> str:
+    """Return the key of the document that states which project has a confusable name."""
+    return f"{claims_of(repository_id)}name-{confusable_name}.json"
+
+
 def blobs_of(repository_id: str) -> str:
     """Return the folder of a repository's blobs."""
     return f"{BLOBS}{repository_id}/"

@@ -31,7 +31,12 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     overwrite_protection: bool = False
     public: bool = False
     dialect: str = "modern"
+    rules: str | None = None
     max_file_size: int | None = None
+    max_project_size: int | None = None
+    max_release_age: float | None = None
+    max_summary: int | None = None
+    prohibited_names: tuple[str, ...] = ()
     upstream: tuple[str, ...] = ()
     upstream_strategy: str = "first-match"
     upstream_file_origins: tuple[str, ...] = ()
@@ -137,9 +142,10 @@ class ProjectDocument(Document, frozen=True, kw_only=True):
 
 
 class ClaimDocument(Document, frozen=True, kw_only=True):
-    """The project that a file name belongs to, if the name alone does not determine it."""
+    """The project, and its file, that has what only one project of a repository may have."""
 
     filename: str
+    """The file, or an empty text if the project itself has it."""
     project: str
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import pytest_cloudrepo
 from cloudrepo_server.testkit.faults import Fault, FaultSpecification
+from docs import tables
 from pytest_cloudrepo.settings import RepositorySettings
 from tests.support.markdown import blocks, rows
 
@@ -126,3 +127,9 @@ def test_each_command_of_the_server_has_a_section() -> None:
     assert {"serve", "run"} <= set(commands)
     assert sorted(re.findall(r"^   :path: (\w+)$", page, re.MULTILINE)) == sorted(commands)
     assert sorted(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == sorted(commands)
+
+
+def test_the_tables_of_pypis_rules_are_those_of_the_code() -> None:
+    page = tables.PYPI_RULES_PAGE.read_text("utf-8")
+    written = page.partition(tables.BEGIN)[2].partition(tables.END)[0].strip()
+    assert written == tables.pypi_rules(), "run: python -m docs.tables"

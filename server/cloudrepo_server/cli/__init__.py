@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cloudrepo_server import logs
-from cloudrepo_server.cli import run, serve, sweep
+from cloudrepo_server.cli import check, run, serve, sweep
 from cloudrepo_server.errors import CloudRepoServerError
 
 
@@ -37,6 +37,12 @@ COMMANDS = (
         "run a command with every packaging tool configured to use a new index",
         run.add_arguments,
         run.run,
+    ),
+    Command(
+        "check",
+        "check what PyPI would say about the files of a release, without an upload",
+        check.add_arguments,
+        check.run,
     ),
 )
 

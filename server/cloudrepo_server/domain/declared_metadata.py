@@ -14,6 +14,7 @@ from cloudrepo_server.specs.filenames import (
     parse_filename,
     same_version,
 )
+from cloudrepo_server.specs.pypi_rules.form import UploadForm
 
 
 class DeclaredMetadata(msgspec.Struct, frozen=True):
@@ -25,6 +26,8 @@ class DeclaredMetadata(msgspec.Struct, frozen=True):
     digests: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The digests by the names of the form's fields."""
     attestations: str | None = None
+    form: UploadForm | None = None
+    """The whole form, if PyPI's rules apply."""
 
     def resolve_name(self, filename: str, dialect: Dialect) -> DistributionName:
         """Return the project, version and type of the file, from its name and the form.

@@ -243,7 +243,7 @@ async def _delete_stale_claim(storage: Storage, repository_id: str, key: str) ->
         project_key(repository_id, claim.project), ProjectDocument
     )
     if project is not None and (
-        claim.filename in project.files or claim.filename in project.deleted
+        not claim.filename or claim.filename in project.files or claim.filename in project.deleted
     ):
         return
 

@@ -10,7 +10,9 @@ from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
+from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.rule_settings import check_rule_settings
 from cloudrepo_server.domain.sessions import Sessions
 from cloudrepo_server.domain.token_minting import TokenMint
 from cloudrepo_server.domain.tokens import Tokens
@@ -66,6 +68,7 @@ class Organization:
         self.publishers = TrustedPublishers(storage)
         self.mint = TokenMint(storage, self.tokens, self.issuer, self.publishers)
         self.upstreams = Upstreams(self.find)
+        self.readmes = ReadmeProcess()
         self.testkit = TestkitRegistry(shared=storage.shared)
         self._storage = storage
         self._recent: LRUCache[str, RepositoryDocument] = LRUCache(_MAX_RECENT)
@@ -99,7 +102,7 @@ class Organization:
         self.access.prefetch(username=username, password=password)
         recent = self._recent.get(repository)
         if recent is not None:
-            Repository(self._storage, recent, self.limits).prefetch(*projects, serials=serials)
+            self._open(recent).prefetch(*projects, serials=serials)
 
     async def find(self, name: str) -> Repository | None:
         """Return the repository with this name, or None."""
@@ -110,7 +113,7 @@ class Organization:
             return None
         if self.shared:
             self._recent[name] = document
-        return Repository(self._storage, document, self.limits)
+        return self._open(document)
 
     async def repository(self, name: str) -> Repository:
         """Return the repository with this name.
@@ -127,7 +130,7 @@ class Organization:
         """Return every repository, sorted by name."""
         documents = await self._storage.read_all(REPOSITORIES, RepositoryDocument)
         documents = sorted(documents, key=lambda document: document.name)
-        return [Repository(self._storage, document, self.limits) for document in documents]
+        return [self._open(document) for document in documents]
 
     async def create_repository(
         self, name: str, *, run: str | None = None, **settings: Setting
@@ -254,12 +257,15 @@ class Organization:
     async def close(self) -> None:
         """Cancel background work and close the store."""
         await self._tasks.close()
+        await self.readmes.close()
         await self._storage.close()
+
+    def _open(self, document: RepositoryDocument) -> Repository:
+        return Repository(self._storage, document, self.limits, self.readmes)
 
     async def _check_settings(self, document: RepositoryDocument) -> None:
         get_dialect(document.dialect)
-        if document.max_file_size is not None and document.max_file_size < 0:
-            raise InvalidError("max_file_size must be 0 or more bytes, or null for no limit.")
+        check_rule_settings(document)
         await self.upstreams.check(document)
         if not 0 <= document.minted_token_seconds <= MAX_MINTED_SECONDS:
             raise InvalidError(

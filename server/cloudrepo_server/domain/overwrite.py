@@ -1,19 +1,44 @@
 """Overwrite protection: the rule that decides whether an upload may use a file name."""
 
+import msgspec
+
 from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
-from cloudrepo_server.specs.dialect import get_dialect
+from cloudrepo_server.specs.dialect import upload_dialect
+from cloudrepo_server.specs.filenames import DistributionName
+from cloudrepo_server.specs.pypi_rules.releases import FILE_EXISTS, FILENAME_REUSED
+from cloudrepo_server.specs.pypi_rules.rule import Rule
 
 _CLOSED_STATUSES = ("archived", "quarantined")
 
 
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is about to be published."""
+
+    name: DistributionName
+    size: int
+    sha256: str
+    blake2_256: str | None
+    uploader: str
+    upload_time: str
+    follows_rules: bool
+    """Whether PyPI's rules apply to it."""
+
+
+def check_status(project: ProjectDocument | None) -> None:
+    """Check that a project accepts uploads.
+
+    Raises:
+        ForbiddenError: the project's status does not allow uploads.
+    """
+    if project is not None and project.status in _CLOSED_STATUSES:
+        raise ForbiddenError(
+            f"The project {project.name} is {project.status} and does not accept uploads."
+        )
+
+
 def check_overwrite_protection(
-    repository: RepositoryDocument,
-    project: ProjectDocument | None,
-    *,
-    filename: str,
-    sha256: str,
-    uploader: str,
+    repository: RepositoryDocument, project: ProjectDocument | None, candidate: Candidate
 ) -> File | None:
     """Decide whether a file with this name and content may be published.
 
@@ -28,25 +53,38 @@ def check_overwrite_protection(
     """
     if project is None:
         return None
-    if project.status in _CLOSED_STATUSES:
-        raise ForbiddenError(
-            f"The project {project.name} is {project.status} and does not accept uploads."
-        )
-    dialect = get_dialect(repository.dialect)
-    if filename in project.deleted and dialect.deleted_text is not None:
-        raise FileExistsInRepositoryError(dialect.deleted_text)
+    check_status(project)
+    dialect = upload_dialect(repository.dialect, repository.rules)
+    filename = candidate.name.filename
     existing = project.files.get(filename)
     if existing is None:
+        if candidate.follows_rules and any(
+            file.sha256 == candidate.sha256 for file in project.files.values()
+        ):
+            raise file_exists(repository, candidate)
+        if filename in project.deleted and dialect.deleted_text is not None:
+            raise _with_rule(FileExistsInRepositoryError(dialect.deleted_text), FILENAME_REUSED)
         return None
-    if existing.sha256 == sha256 and dialect.identical_accepted:
+    if existing.sha256 == candidate.sha256 and dialect.identical_accepted:
         return existing
     if repository.overwrite_protection or dialect.always_protected:
-        raise FileExistsInRepositoryError(
-            dialect.exists_text.format(
-                filename=filename,
-                repository=repository.name,
-                user=uploader,
-                blake2_256=existing.blake2_256 or "unknown",
-            )
-        )
+        raise file_exists(repository, candidate)
     return None
+
+
+def file_exists(
+    repository: RepositoryDocument, candidate: Candidate
+) -> FileExistsInRepositoryError:
+    """Return the error that rejects an upload because of an existing file."""
+    text = upload_dialect(repository.dialect, repository.rules).exists_text.format(
+        filename=candidate.name.filename,
+        repository=repository.name,
+        user=candidate.uploader,
+        blake2_256=candidate.blake2_256 or "unknown",
+    )
+    return _with_rule(FileExistsInRepositoryError(text), FILE_EXISTS)
+
+
+def _with_rule(error: FileExistsInRepositoryError, rule: Rule) -> FileExistsInRepositoryError:
+    error.rule, error.advice = rule.name, rule.advice
+    return error

@@ -8,6 +8,7 @@ import msgspec
 
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.publishing import Publishing
+from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.serials import Serials
 from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.domain.stored_file import StoredFile
@@ -16,8 +17,9 @@ from cloudrepo_server.keys import project_key, project_name, projects_of
 from cloudrepo_server.limits import MAX_STATED_REASON, Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument, SerialsDocument
 from cloudrepo_server.pools import ARCHIVES
-from cloudrepo_server.specs.dialect import get_dialect
+from cloudrepo_server.specs.dialect import applies_pypi_rules, get_dialect, upload_dialect
 from cloudrepo_server.specs.filenames import check_project_name
+from cloudrepo_server.specs.pypi_rules.form import UploadForm
 from cloudrepo_server.storage import Storage
 
 if TYPE_CHECKING:
@@ -32,12 +34,21 @@ _PREFETCHED_PROJECTS = 50
 class Repository:
     """A repository, with its settings at the moment at which it was read."""
 
-    def __init__(self, storage: Storage, document: RepositoryDocument, limits: Limits) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        document: RepositoryDocument,
+        limits: Limits,
+        readmes: ReadmeProcess,
+    ) -> None:
         self.document = document
         self.dialect = get_dialect(document.dialect)
         self.serials = Serials(storage, document)
+        self.upload_dialect = upload_dialect(document.dialect, document.rules)
+        self.applies_rules = applies_pypi_rules(document.dialect, document.rules)
         self._storage = storage
         self._limits = limits
+        self._readmes = readmes
 
     @property
     def name(self) -> str:
@@ -119,9 +130,21 @@ class Repository:
         content = await (await self.metadata(file)).read()
         return await ARCHIVES.run(read_core_metadata, content)
 
-    def stage(self, filename: str, *, digests: Mapping[str, str]) -> StagedFile:
+    async def check_form(self, form: UploadForm) -> None:
+        """Check a form, if PyPI's rules apply; see `Publishing.check_form`."""
+        await self._publishing().check_form(form)
+
+    def stage(
+        self,
+        filename: str,
+        *,
+        digests: Mapping[str, str],
+        project: str = "",
+        follows_rules: bool = True,
+    ) -> StagedFile:
         """Return a staged file, which accepts content as it arrives; see `Publishing.stage`."""
-        return self._publishing().stage(filename, digests=digests)
+        publishing = self._publishing(follows_rules=follows_rules)
+        return publishing.stage(filename, digests=digests, project=project)
 
     async def publish(
         self,
@@ -130,9 +153,13 @@ class Repository:
         *,
         uploader: str,
         upload_time: str | None = None,
+        follows_rules: bool = True,
     ) -> File:
-        """Publish a staged file. If that fails, discard it. See `Publishing.publish`."""
-        return await self._publishing().publish(
+        """Publish a staged file. If that fails, discard it. See `Publishing.publish`.
+
+        With `follows_rules=False`, PyPI's rules do not apply, whatever the settings.
+        """
+        return await self._publishing(follows_rules=follows_rules).publish(
             staged, declared, uploader=uploader, upload_time=upload_time
         )
 
@@ -171,7 +198,7 @@ class Repository:
             deleted_file = existing.files[filename]
             files = {name: file for name, file in existing.files.items() if name != filename}
             deleted = existing.deleted
-            if self.dialect.deleted_text is not None:
+            if self.upload_dialect.deleted_text is not None:
                 deleted = (*deleted, filename)
             return msgspec.structs.replace(existing, deleted=deleted).with_files(files)
 
@@ -239,8 +266,14 @@ class Repository:
     def _file_not_found(self, filename: str) -> NotFoundError:
         return NotFoundError(f"The file {filename} was not found in the repository {self.name}.")
 
-    def _publishing(self) -> Publishing:
-        return Publishing(self._storage, self._limits, self.document)
+    def _publishing(self, *, follows_rules: bool = True) -> Publishing:
+        return Publishing(
+            self._storage,
+            self._limits,
+            self.document,
+            self._readmes,
+            follows_rules=follows_rules,
+        )
 
     def _project_key(self, normalized: str) -> str:
         return project_key(self.document.id, normalized)

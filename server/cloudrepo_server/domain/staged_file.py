@@ -37,11 +37,15 @@ class StagedFile:
         *,
         limit: int | None,
         digests: Iterable[str] = (),
+        too_large: TooLargeError | None = None,
     ) -> None:
         self.filename = filename
         self.size = 0
         self._storage = storage
         self._limit = limit
+        self._too_large = too_large or TooLargeError(
+            f"{filename} is too large: the limit is {limit} bytes."
+        )
         self._writer = storage.new_blob(prefix)
         self._hashes = {name: _new_hash(name) for name in {"sha256", *digests}}
         self._finished = False
@@ -61,7 +65,7 @@ class StagedFile:
         """
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
-            raise TooLargeError(f"{self.filename} is too large: the limit is {self._limit} bytes.")
+            raise self._too_large
         for hash_ in self._hashes.values():
             hash_.update(data)
         await self._writer.write(data)
@@ -84,13 +88,21 @@ class StagedFile:
         Raises:
             InvalidError: a digest differs.
         """
+        field = await self.find_wrong_digest(declared)
+        if field is not None:
+            actual = await self.digest(DIGEST_FIELDS[field])
+            raise InvalidError(
+                f"The {field} of the form does not match {self.filename}: "
+                f"the digest of the content is {actual}."
+            )
+
+    async def find_wrong_digest(self, declared: Mapping[str, str]) -> str | None:
+        """Return the first field whose digest is not that of the content, or None."""
         for field, value in declared.items():
             actual = await self.digest(DIGEST_FIELDS[field])
             if not hmac.compare_digest(actual.encode(), value.strip().lower().encode()):
-                raise InvalidError(
-                    f"The {field} of the form does not match {self.filename}: "
-                    f"the digest of the content is {actual}."
-                )
+                return field
+        return None
 
     async def finish(self) -> None:
         """Make the blob readable.

@@ -40,16 +40,45 @@ _MAX_DIST_INFO = 16
 _DIST_INFO = ".dist-info"
 
 
+UNREADABLE_ERRORS = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""The errors that the libraries raise for corrupt archives."""
+
+
 def read_archive(
-    name: DistributionName, archive: IO[bytes], limits: Limits | None = None
+    name: DistributionName,
+    archive: IO[bytes],
+    limits: Limits | None = None,
+    *,
+    checks_identity: bool = True,
 ) -> ArchiveMetadata:
     """Return the metadata in an archive, after checking that they match the file name.
+
+    Args:
+        name: the name of the file.
+        archive: its content.
+        limits: the limit on the size of the metadata.
+        checks_identity: whether metadata of another project or version are rejected.
 
     Raises:
         InvalidError: it cannot be read, or belongs to another project or version.
     """
     limit = (limits or Limits()).metadata_bytes
     with _invalid_if_unreadable(name.filename):
+        if name.filetype == "bdist_wheel" and not checks_identity:
+            return _read_wheel_unchecked(name, archive, limit)
         if name.filetype == "bdist_wheel":
             return _read_wheel(name, archive, limit)
         if name.filename.endswith(".zip"):
@@ -57,8 +86,32 @@ def read_archive(
         return _read_tar_sdist(name, archive, limit)
 
 
+def find_metadata(filename: str, archive: IO[bytes], limits: Limits) -> bytes | None:
+    """Return the core metadata in a wheel or an sdist, or None if there are none.
+
+    Raises:
+        InvalidError: the archive cannot be read.
+    """
+    limit = limits.metadata_bytes
+    with _invalid_if_unreadable(filename):
+        if filename.endswith((".whl", ".zip")):
+            is_wheel = filename.endswith(".whl")
+            wanted = dist_info(filename) + "/METADATA"
+            with open_zip(filename, archive) as opened:
+                for info in opened.infolist():
+                    path = info.filename
+                    if path == wanted if is_wheel else _is_pkg_info(path):
+                        return read_member(filename, opened, info, limit)
+            return None
+        for member, sdist in tar_members(filename, archive, limit):
+            if member.isfile() and _is_pkg_info(member.name) and member.size <= limit:
+                extracted = sdist.extractfile(member)
+                return None if extracted is None else extracted.read()
+    return None
+
+
 def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
-    with _open_zip(name, archive) as wheel:
+    with open_zip(name.filename, archive) as wheel:
         found = [
             info
             for info in wheel.infolist()
@@ -76,7 +129,7 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
                 f"{name.filename} has {len(dist_infos)} .dist-info folders; a wheel has exactly "
                 "one."
             )
-        metadata = _read_member(name, wheel, found[0], limit)
+        metadata = read_member(name.filename, wheel, found[0], limit)
     fields = read_identity(metadata)
     version = fields.get("version", "")
     if canonicalize_name(fields.get("name", "")) != name.project:
@@ -100,6 +153,20 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
     return ArchiveMetadata(metadata, fields.get("requires_python"))
 
 
+def _read_wheel_unchecked(
+    name: DistributionName, archive: IO[bytes], limit: int
+) -> ArchiveMetadata:
+    path = dist_info(name.filename) + "/METADATA"
+    with open_zip(name.filename, archive) as wheel:
+        metadata = read_member(name.filename, wheel, wheel.getinfo(path), limit)
+    return ArchiveMetadata(metadata, read_identity(metadata).get("requires_python"))
+
+
+def dist_info(filename: str) -> str:
+    """Return the name of the folder of a wheel that has its metadata."""
+    return "-".join(filename.split("-", 2)[:2]) + _DIST_INFO
+
+
 def _is_dist_info_of(name: DistributionName, folder: str) -> bool:
     # Old wheels contain names and versions that are not normalized, so each hyphen may separate
     # them.
@@ -116,15 +183,39 @@ def _is_dist_info_of(name: DistributionName, folder: str) -> bool:
 
 
 def _read_zip_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
-    with _open_zip(name, archive) as sdist:
+    with open_zip(name.filename, archive) as sdist:
         for info in sdist.infolist():
             if _is_pkg_info(info.filename):
-                return _sdist_metadata(_read_member(name, sdist, info, limit))
+                return _sdist_metadata(read_member(name.filename, sdist, info, limit))
     return ArchiveMetadata(None, None)
 
 
 def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
     metadata = ArchiveMetadata(None, None)
+    for member, sdist in tar_members(name.filename, archive, limit):
+        if member.isfile() and _is_pkg_info(member.name):
+            if member.size > limit:
+                raise InvalidError(f"{name.filename} has a PKG-INFO larger than {limit} bytes.")
+            extracted = sdist.extractfile(member)
+            if extracted is not None:
+                metadata = _sdist_metadata(extracted.read())
+    return metadata
+
+
+def tar_members(
+    filename: str, archive: IO[bytes], limit: int
+) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+    """Yield each member of a compressed tar file, with the tar file, in bounded memory.
+
+    Args:
+        filename: the name of the file.
+        archive: its content.
+        limit: the bytes that can be read from each member.
+
+    Raises:
+        InvalidError: the file has too many members.
+        tarfile.TarError: it is not a tar file, or too large when unpacked.
+    """
     most = min(MAX_UNPACKED, max(FREE_UNPACKED, MAX_RATIO * archive.seek(0, 2)))
     archive.seek(0)
     with (
@@ -133,18 +224,12 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
     ):
         for number, member in enumerate(sdist):
             if number >= MAX_MEMBERS:
-                raise InvalidError(f"{name.filename} has more than {MAX_MEMBERS} members.")
-            if member.isfile() and _is_pkg_info(member.name):
-                if member.size > limit:
-                    raise InvalidError(f"{name.filename} has a PKG-INFO larger than {limit} bytes.")
-                extracted = sdist.extractfile(member)
-                if extracted is not None:
-                    metadata = _sdist_metadata(extracted.read())
+                raise InvalidError(f"{filename} has more than {MAX_MEMBERS} members.")
+            yield member, sdist
             # tarfile keeps every header in memory until the archive is closed.
             sdist.members.clear()  # type: ignore[attr-defined] # missing in typeshed
             sdist.pax_headers = {}
             unzipped.left = limit + _MAX_OTHER_HEADERS
-    return metadata
 
 
 class _BoundedGzip(gzip.GzipFile):
@@ -194,42 +279,38 @@ def _is_pkg_info(path: str) -> bool:
     return bool(folder) and file == "PKG-INFO"
 
 
-def _open_zip(name: DistributionName, archive: IO[bytes]) -> BoundedZip:
+def open_zip(filename: str, archive: IO[bytes]) -> BoundedZip:
+    """Return an open zip file, after checking that it does not declare too many members.
+
+    Raises:
+        InvalidError: it declares too many members.
+        zipfile.BadZipFile: it is not a zip file.
+    """
     try:
         return BoundedZip(archive, max_members=MAX_MEMBERS, max_directory=MAX_DIRECTORY)
     except TooManyMembersError:
         raise InvalidError(
-            f"{name.filename} has too many members, or too long names: the limits are "
+            f"{filename} has too many members, or too long names: the limits are "
             f"{MAX_MEMBERS} members and {MAX_DIRECTORY} bytes for their list."
         ) from None
 
 
-def _read_member(
-    name: DistributionName, archive: BoundedZip, info: zipfile.ZipInfo, limit: int
-) -> bytes:
+def read_member(filename: str, archive: BoundedZip, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """Return the content of a member of a zip file.
+
+    Raises:
+        InvalidError: it is larger than the limit.
+        Exception: one of `UNREADABLE_ERRORS`.
+    """
     data = archive.read_at_most(info, limit + 1)
     if len(data) > limit:
-        raise InvalidError(f"{name.filename} has metadata larger than {limit} bytes.")
+        raise InvalidError(f"{filename} has metadata larger than {limit} bytes.")
     return data
 
 
 @contextlib.contextmanager
 def _invalid_if_unreadable(filename: str) -> Iterator[None]:
-    # The libraries raise all of these for corrupt archives.
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        lzma.LZMAError,
-        struct.error,
-        EOFError,
-        LookupError,
-        NotImplementedError,
-        OSError,
-        OverflowError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except UNREADABLE_ERRORS as error:
         raise InvalidError(f"{filename} is not a readable archive: {quote(str(error))}") from error

@@ -25,8 +25,21 @@ _KNOWN = (
     *("Author", "Author-email", "Maintainer", "Maintainer-email"),
     *("License", "License-Expression", "License-File", "Classifier"),
     *("Requires-Dist", "Requires-External", "Provides-Extra", "Project-URL", "Dynamic"),
-    "Platform",
+    *("Provides-Dist", "Obsoletes-Dist", "Requires", "Provides", "Obsoletes"),
+    *("Platform", "Supported-Platform", "Import-Name", "Import-Namespace"),
 )
+
+
+FORM_NAMES = {
+    "platforms": "platform",
+    "supported_platforms": "supported_platform",
+    "license_files": "license_file",
+    "import_names": "import_name",
+    "import_namespaces": "import_namespace",
+}
+"""The fields that have another name in an upload form than in `RawMetadata`."""
+
+_FORM_NAMES_OF_HEADERS = {"classifier": "classifiers", "project_url": "project_urls"}
 
 
 def _pattern(*names: str) -> re.Pattern[bytes]:
@@ -43,7 +56,7 @@ _MAX_IDENTITY_HEADERS = 16
 
 def read_identity(metadata: bytes) -> dict[str, str]:
     """Return the name, version, metadata version and Requires-Python, if they are valid."""
-    raw = _parse(metadata, _headers_end(metadata), _IDENTITY_HEADER, _MAX_IDENTITY_HEADERS)
+    raw, _ = _parse(metadata, _headers_end(metadata), _IDENTITY_HEADER, _MAX_IDENTITY_HEADERS)
     return {
         key: " ".join(value.split())
         for key in ("metadata_version", "name", "version", "requires_python")
@@ -56,8 +69,33 @@ def read_core_metadata(metadata: bytes) -> RawMetadata:
 
     A description that is not valid UTF-8 contains replacement characters.
     """
+    return _read_all(metadata)[0]
+
+
+def read_form_fields(metadata: bytes) -> dict[str, list[str]]:
+    """Return all fields by the names that they have in an upload form, as clients copy them.
+
+    A field that is not valid has its values unchanged.
+    """
+    raw, invalid = _read_all(metadata)
+    fields: dict[str, list[str]] = {}
+    for name, value in raw.items():
+        form_name = FORM_NAMES.get(name, name)
+        if isinstance(value, str):
+            fields[form_name] = [value]
+        elif isinstance(value, dict):
+            fields[form_name] = [f"{label}, {url}" for label, url in value.items()]
+        elif isinstance(value, list):
+            fields[form_name] = [",".join(value)] if name == "keywords" else list(value)
+    for header, values in invalid.items():
+        name = header.replace("-", "_")
+        fields[_FORM_NAMES_OF_HEADERS.get(name, name)] = values
+    return fields
+
+
+def _read_all(metadata: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
     end = _headers_end(metadata)
-    raw = _parse(metadata, end, _KNOWN_HEADER, MAX_HEADERS)
+    raw, invalid = _parse(metadata, end, _KNOWN_HEADER, MAX_HEADERS)
     body = metadata[end:].removeprefix(b"\r").removeprefix(b"\n")
     if body.strip():
         raw["description"] = body.decode(errors="replace")
@@ -67,7 +105,7 @@ def read_core_metadata(metadata: bytes) -> RawMetadata:
         raw["description"] = (
             value.replace("\r\n", "\n").replace("\n       |", "\n").replace("\n        ", "\n")
         )
-    return raw
+    return raw, invalid
 
 
 def _headers_end(metadata: bytes) -> int:
@@ -75,7 +113,9 @@ def _headers_end(metadata: bytes) -> int:
     return headers.end() if headers else 0
 
 
-def _parse(metadata: bytes, end: int, pattern: re.Pattern[bytes], maximum: int) -> RawMetadata:
+def _parse(
+    metadata: bytes, end: int, pattern: re.Pattern[bytes], maximum: int
+) -> tuple[RawMetadata, dict[str, list[str]]]:
     selected: list[bytes] = []
     left = MAX_HEADER_BYTES
     for found in itertools.islice(pattern.finditer(metadata, 0, end), maximum):
@@ -83,4 +123,4 @@ def _parse(metadata: bytes, end: int, pattern: re.Pattern[bytes], maximum: int) 
         if size <= left:
             left -= size
             selected.append(found[0])
-    return parse_email(b"\n".join(selected))[0]
+    return parse_email(b"\n".join(selected))

@@ -53,6 +53,8 @@ class Dialect(msgspec.Struct, frozen=True):
 
     If it is None, such an upload is accepted.
     """
+    follows_pypi_rules: bool = False
+    """Whether uploads must follow PyPI's rules, unless the setting `rules` says otherwise."""
     too_large_status: int = 413
     """The status of the response to an upload that is too large."""
     json_version: str | None = "1.4"
@@ -112,6 +114,7 @@ _TABLE = (
             "This filename was previously used by a file that has since been deleted. "
             "Use a different version."
         ),
+        follows_pypi_rules=True,
         too_large_status=400,
         empty_project_status=200,
         stored_digests=frozenset({"blake2_256", "md5"}),
@@ -181,6 +184,9 @@ _TABLE = (
 
 DIALECTS = {dialect.name: dialect for dialect in _TABLE}
 
+PYPI, NONE = RULES = ("pypi", "none")
+"""The values of the setting `rules`."""
+
 
 def get_dialect(name: str) -> Dialect:
     """Return the dialect with this name.
@@ -193,3 +199,18 @@ def get_dialect(name: str) -> Dialect:
     except KeyError:
         names = ", ".join(DIALECTS)
         raise InvalidError(f"Unknown dialect {name!r}; the dialects are: {names}.") from None
+
+
+def applies_pypi_rules(dialect: str, rules: str | None) -> bool:
+    """Return whether uploads must follow PyPI's rules.
+
+    Args:
+        dialect: the repository's dialect.
+        rules: the setting `rules`; None if the dialect decides.
+    """
+    return get_dialect(dialect).follows_pypi_rules if rules is None else rules == PYPI
+
+
+def upload_dialect(dialect: str, rules: str | None) -> Dialect:
+    """Return the dialect that uploads get: that of PyPI if its rules apply."""
+    return DIALECTS["pypi"] if applies_pypi_rules(dialect, rules) else get_dialect(dialect)

@@ -16,8 +16,8 @@ _MAX_SECONDS = 60
 _MAX_MEMORY = 2 << 30
 
 
-def render(text: str, content_type: str) -> tuple[str | None, bool]:
-    """Return the HTML of a README, and whether images were left out of it.
+def render(text: str, content_type: str) -> tuple[str | None, bool, bool]:
+    """Return the HTML of a README, whether images were left out of it, and whether PyPI renders it.
 
     The HTML is None if the README cannot be rendered.
     """
@@ -32,7 +32,8 @@ def render(text: str, content_type: str) -> tuple[str | None, bool]:
         # The default type is reStructuredText. The renderer returns None for invalid text.
         html = rst.render(text)
     else:
-        return None, False
+        # PyPI shows other types as plain text.
+        return None, False, True
     # Images would be loaded from other servers. Checkboxes have no label, and the attribute with
     # the language of a code block has no meaning to screen readers.
     cleaned = html and clean(
@@ -40,7 +41,7 @@ def render(text: str, content_type: str) -> tuple[str | None, bool]:
         tags=ALLOWED_TAGS - {"img", "picture", "input"},
         attributes={**ALLOWED_ATTRIBUTES, "pre": {"class"}},
     )
-    return cleaned or None, "<img " in (html or "")
+    return cleaned or None, "<img " in (html or ""), html is not None
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
         try:
             rendered = render(*json.loads(line))
         except Exception:  # noqa: BLE001 (the page shows the README as text)
-            rendered = None, False
+            rendered = None, False, False
         faulthandler.cancel_dump_traceback_later()
         sys.stdout.buffer.write(json.dumps(rendered).encode() + b"\n")
         sys.stdout.buffer.flush()

@@ -114,7 +114,6 @@ def create_application(
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
     portal = Portal(organization)
-    application.on_cleanup.append(lambda _: portal.close())
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)
     router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=delay_continue)

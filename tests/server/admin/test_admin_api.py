@@ -18,7 +18,12 @@ DEFAULTS = {
     "overwrite_protection": False,
     "public": False,
     "dialect": "modern",
+    "rules": None,
     "max_file_size": None,
+    "max_project_size": None,
+    "max_release_age": None,
+    "max_summary": None,
+    "prohibited_names": [],
     "upstream": [],
     "upstream_strategy": "first-match",
     "upstream_file_origins": [],
@@ -52,6 +57,7 @@ def test_a_new_repository_has_the_default_settings(server: Server) -> None:
         "url": f"{server.url}/repositories/fresh",
         "run": None,
         "created": body["created"],
+        "unchecked_rules": [],
     }
     assert TIME.fullmatch(body["created"])
     assert server.api_json("GET", "/repositories/fresh") == body

@@ -15,7 +15,9 @@ from cloudrepo_server.models import (
 )
 
 REPOSITORY = b"""{"revision": "r1", "earlier": ["r0"], "id": "0123456789abcdef", "name": "demo",
-    "overwrite_protection": true, "public": false, "dialect": "pypi", "max_file_size": 10,
+    "overwrite_protection": true, "public": false, "dialect": "pypi", "rules": "none",
+    "max_file_size": 10, "max_project_size": 100, "max_release_age": 1.5, "max_summary": 20,
+    "prohibited_names": ["taken"],
     "upstream": ["other"], "upstream_strategy": "best-version",
     "upstream_file_origins": ["https://files.example.com"], "minted_token_seconds": 60.0,
     "disabled_identity_providers": ["gitlab"], "run": "a-run",
@@ -51,7 +53,12 @@ def test_a_repository_is_readable_and_written_with_the_same_fields() -> None:
         "overwrite_protection": True,
         "public": False,
         "dialect": "pypi",
+        "rules": "none",
         "max_file_size": 10,
+        "max_project_size": 100,
+        "max_release_age": 1.5,
+        "max_summary": 20,
+        "prohibited_names": ("taken",),
         "upstream": ("other",),
         "upstream_strategy": "best-version",
         "upstream_file_origins": ("https://files.example.com",),
@@ -89,3 +96,11 @@ def test_serials_are_readable_and_written_with_the_same_fields() -> None:
     assert (document.last, document.settings) == (7, "r2")
     assert {name: each.number for name, each in document.projects.items()} == {"demo": 7}
     assert msgspec.json.decode(msgspec.json.encode(document)) == msgspec.json.decode(SERIALS)
+
+
+def test_a_repository_without_newer_settings_has_their_defaults() -> None:
+    newer = {"rules", "max_project_size", "max_release_age", "max_summary", "prohibited_names"}
+    fields = msgspec.json.decode(REPOSITORY)
+    older = {key: value for key, value in fields.items() if key not in newer}
+    document = msgspec.json.decode(msgspec.json.encode(older), type=RepositoryDocument)
+    assert [document.settings[name] for name in sorted(newer)] == [None, None, None, (), None]

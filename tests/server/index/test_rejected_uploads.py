@@ -332,8 +332,16 @@ def test_a_deprecated_project_accepts_uploads(index: Index) -> None:
     assert set(index.files()) == {wheel().filename, wheel(version="2.0").filename}
 
 
-@pytest.mark.parametrize(("dialect", "status"), [("modern", 413), ("pypi", 400)])
-def test_a_file_that_is_too_large_is_rejected(server: Server, dialect: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("dialect", "status", "words"),
+    [
+        ("modern", 413, "demo-1.0-py3-none-any.whl is too large: the limit is 1048576 bytes"),
+        ("pypi", 400, "File too large. Limit for project 'demo' is 1 MB."),
+    ],
+)
+def test_a_file_that_is_too_large_is_rejected(
+    server: Server, dialect: str, status: int, words: str
+) -> None:
     archive = wheel(padding=2 << 20)
     index = server.repository(dialect=dialect, max_file_size=1 << 20)
     before = server.blobs()
@@ -344,8 +352,7 @@ def test_a_file_that_is_too_large_is_rejected(server: Server, dialect: str, stat
             connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body))
             response = connection.read_response()
             assert response.status == status
-            assert archive.filename in response.reason
-            assert str(1 << 20) in response.reason
+            assert words in response.reason
         connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
         assert connection.read_response().status == 200
     assert server.wait_until_only_blobs(before)

@@ -61,7 +61,7 @@ def projects_with(index: Index, filename: str) -> set[str]:
 def test_a_file_name_belongs_to_one_project(
     server: Server, dialect: str, filename: str, projects: tuple[str, str]
 ) -> None:
-    index = server.repository(dialect=dialect)
+    index = server.repository(dialect=dialect, rules="none")
     first, second = projects
     archive = archive_for(filename, first)
     assert upload(index, archive, first) == 200
@@ -81,7 +81,7 @@ def test_a_file_name_belongs_to_one_project(
 def test_a_file_name_that_names_its_project_is_rejected_for_others(
     server: Server, dialect: str, filename: str
 ) -> None:
-    index = server.repository(dialect=dialect)
+    index = server.repository(dialect=dialect, rules="none")
     response = index.upload(Archive(filename, b"PK"), name="other")
     assert response.status_code == 400
     assert f"{filename} is not a file of the project other" in response.text
@@ -125,7 +125,7 @@ def test_one_of_many_projects_gets_a_file_name(server: Server) -> None:
 @pytest.mark.parametrize("dialect", ["cloudrepo", "pypiserver"])
 @pytest.mark.parametrize("below", ["/simple/victim/", "/simple/victim", "/victim/", "/victim"])
 def test_no_file_hides_a_page(server: Server, dialect: str, below: str) -> None:
-    index = server.repository(dialect=dialect)
+    index = server.repository(dialect=dialect, rules="none")
     index.publish(wheel("victim"))
     page = index.get(below)
     for project in ("simple", "demo", "victim"):

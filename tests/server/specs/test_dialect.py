@@ -82,10 +82,11 @@ def test_a_rejected_overwrite_gets_the_status_and_text_of_the_dialect(
     assert index.get(f"/demo/{first.filename}").content == first.data
 
 
-def test_pypi_states_the_digest_of_the_existing_file(server: Server) -> None:
+def test_pypi_states_the_digest_of_the_rejected_file(server: Server) -> None:
     index = server.repository(dialect="pypi")
     index.publish(wheel())
-    assert wheel().blake2_256 in index.upload(wheel(module="x = 2\n")).reason
+    changed = wheel(module="x = 2\n")
+    assert changed.blake2_256 in index.upload(changed).reason
 
 
 def test_only_pypi_protects_files_without_the_setting(repository: tuple[Index, str]) -> None:

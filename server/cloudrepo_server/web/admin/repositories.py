@@ -78,12 +78,12 @@ class RepositoryApi:
         return json_response(_project_response(request, repository, project))
 
     async def put_file(self, request: web.Request) -> web.Response:
-        """Upload a file, under the same rules as an upload by a publishing tool."""
+        """Add a file, for which overwrite protection applies, but not PyPI's rules."""
         state_of(request).is_upload = True
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else parse_upload_time(time)
-        staged = repository.stage(request.match_info["filename"], digests={})
+        staged = repository.stage(request.match_info["filename"], digests={}, follows_rules=False)
         try:
             async for chunk in body_chunks(request):
                 await staged.write(chunk)
@@ -91,7 +91,11 @@ class RepositoryApi:
             staged.discard()
             raise
         file = await repository.publish(
-            staged, DeclaredMetadata(), uploader="admin", upload_time=upload_time
+            staged,
+            DeclaredMetadata(),
+            uploader="admin",
+            upload_time=upload_time,
+            follows_rules=False,
         )
         return json_response(responses.FileResponse.of(file))
 

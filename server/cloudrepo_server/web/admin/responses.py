@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.rule_settings import rules_left_out
 from cloudrepo_server.domain.upstream import hide_password
 from cloudrepo_server.models import (
     File,
@@ -25,6 +26,8 @@ class RepositoryResponse(with_settings(msgspec.Struct, optional=False)):  # type
     url: str
     run: str | None
     created: Time
+    unchecked_rules: list[str]
+    """PyPI's rules that apply, but need a library that is not installed."""
 
     @classmethod
     def of(cls, repository: Repository, url: str) -> "RepositoryResponse":
@@ -36,6 +39,7 @@ class RepositoryResponse(with_settings(msgspec.Struct, optional=False)):  # type
             url=url,
             run=document.run,
             created=document.created,
+            unchecked_rules=rules_left_out(document),
             **{**document.settings, "upstream": upstream},
         )
 
@@ -302,8 +306,13 @@ class ConnectionResponse(msgspec.Struct, kw_only=True):
 
 
 class ErrorResponse(msgspec.Struct):
-    """A rejection. `error` and `message` are the same text; `code` is the status and the text."""
+    """A rejection. `error` and `message` are the same text; `code` is the status and the text.
+
+    `rule` and `advice` are there if an upload breaks one of PyPI's rules.
+    """
 
     error: str
     message: str
     code: str
+    rule: str | UnsetType = UNSET
+    advice: str | UnsetType = UNSET

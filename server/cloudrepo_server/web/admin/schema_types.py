@@ -13,7 +13,7 @@ from cloudrepo_server.domain.repository import STATUSES
 from cloudrepo_server.domain.upstream import STRATEGIES
 from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
 from cloudrepo_server.models import SETTINGS
-from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.specs.dialect import DIALECTS, RULES
 from cloudrepo_server.specs.identity_providers import NAMES
 
 RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
@@ -28,7 +28,9 @@ Run = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]
 _Strategy = Annotated[str, Meta(extra_json_schema={"enum": list(STRATEGIES)})]
+_Rules = Annotated[str, Meta(extra_json_schema={"enum": list(RULES)})]
 _Bytes = Annotated[int, Meta(ge=0)]
+_Seconds = Annotated[float, Meta(ge=0)]
 
 
 def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa: ANN401 (generated)
@@ -36,6 +38,10 @@ def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa
     types = {
         "dialect": _DialectName,
         "max_file_size": _Bytes | None,
+        "max_project_size": _Bytes | None,
+        "max_release_age": _Seconds | None,
+        "max_summary": _Bytes | None,
+        "rules": _Rules | None,
         "upstream_strategy": _Strategy,
     }
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []

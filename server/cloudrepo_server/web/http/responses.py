@@ -5,6 +5,7 @@ from aiohttp import web
 
 from cloudrepo_server.errors import (
     MAX_MESSAGE,
+    BrokenRuleError,
     BusyError,
     CloudRepoServerError,
     ConflictError,
@@ -56,17 +57,19 @@ def json_response(value: object, *, status: int = 200) -> web.Response:
 
 
 def error_response(
-    status: int, message: str, headers: dict[str, str] | None = None
+    status: int,
+    message: str,
+    headers: dict[str, str] | None = None,
+    details: dict[str, str] | None = None,
 ) -> web.Response:
     """Return an error response whose message every client shows to its user.
 
     twine, pdm, hatch and flit show only the reason phrase, uv shows the body's `code`, and
-    CloudRepo's own client its `error`.
+    CloudRepo's own client its `error`. `details` are further fields of the body.
     """
     message = truncate(message, MAX_MESSAGE)
-    response = json_response(
-        {"error": message, "message": message, "code": f"{status} {message}"}, status=status
-    )
+    body = {"error": message, "message": message, "code": f"{status} {message}"}
+    response = json_response({**body, **(details or {})}, status=status)
     response.set_status(status, reason_phrase(message))
     if headers:
         response.headers.update(headers)
@@ -75,6 +78,8 @@ def error_response(
 
 def status_of(error: CloudRepoServerError) -> int:
     """Return the status code of an error."""
+    if isinstance(error, BrokenRuleError):
+        return error.status
     return next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
 
 
@@ -99,7 +104,13 @@ def exception_response(
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
     if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
         headers["Retry-After"] = "1"
-    response = error_response(status, str(error), headers)
+    details = {"rule": error.rule, "advice": error.advice}
+    response = error_response(
+        status,
+        str(error),
+        headers,
+        {name: value for name, value in details.items() if value is not None},
+    )
     if (
         dialect is not None
         and isinstance(error, FileExistsInRepositoryError)

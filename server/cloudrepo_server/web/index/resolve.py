@@ -31,7 +31,7 @@ def resolve_repository(organization: Organization) -> Middleware:
             # The repository was deleted, and another one has its name.
             state.repository = None
         if state.repository is not None:
-            state.dialect = state.repository.dialect
+            state.dialect = state.repository.upload_dialect
         return await handler(request)
 
     return resolve

@@ -16,6 +16,7 @@ from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import File
 from cloudrepo_server.specs.provenance import read_attestations
+from cloudrepo_server.specs.pypi_rules.form import UploadForm
 from cloudrepo_server.testkit.journal import encode_form
 from cloudrepo_server.web.http.multipart_form import Form, read_form
 from cloudrepo_server.web.http.request_body import body_chunks
@@ -52,10 +53,21 @@ class _UploadForm(Form):
     """An upload form and its file."""
 
     file: StagedFile | None = None
+    content_type: str | None = None
+    """The content type of the file's part, if it has one."""
+
+    def first(self, name: str) -> str:
+        """Return the first value of a field, or an empty text."""
+        return next(iter(self.fields.get(name, ())), "")
+
+    @property
+    def declared_digests(self) -> dict[str, str]:
+        """The first digest of each field that arrived so far, by the names of the fields."""
+        return {name: value for name in DIGEST_FIELDS if (value := self.first(name))}
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digests of the fields that arrived so far, by the names of the fields."""
+        """The digests by the names of the fields, of which each may have only one value."""
         digests = {name: self.one(name) for name in DIGEST_FIELDS}
         return {name: value for name, value in digests.items() if value is not None}
 
@@ -74,7 +86,10 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
             return None
         if form.file is not None:
             raise InvalidError("The form has several files: send each file in its own form.")
-        form.file = repository.stage(part.filename, digests=form.digests)
+        form.content_type = part.content_type
+        form.file = repository.stage(
+            part.filename, digests=form.declared_digests, project=form.first("name")
+        )
         return form.file
 
     upload: Upload | None = None
@@ -82,9 +97,14 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
         await read_form(request, form, open_file, body=_with_crlf(body_chunks(request)))
         details = state_of(request).details
         details.form = encode_form(form.fields)
-        if _is_registration(form):
+        if repository.applies_rules:
+            details.project = canonicalize_name(form.first("name")) or None
+            details.filename = None if form.file is None else form.file.filename
+            metadata = await _checked_metadata(form, repository)
+        elif _is_registration(form):
             return None
-        metadata = _declared_metadata(form, repository)
+        else:
+            metadata = _declared_metadata(form, repository)
         if form.file is None:
             raise InvalidError("The form has no file: add a part named content.")
         details.filename = form.file.filename
@@ -113,7 +133,7 @@ def _declared_metadata(form: _UploadForm, repository: Repository) -> DeclaredMet
     if name is None:
         raise InvalidError("The form has no name.")
     digests = form.digests
-    required = repository.dialect.required_digests
+    required = repository.upload_dialect.required_digests
     if form.file is not None and not required & set(digests):
         raise InvalidError(
             f"The form has no digest: it needs one of {', '.join(sorted(required))}."
@@ -124,6 +144,20 @@ def _declared_metadata(form: _UploadForm, repository: Repository) -> DeclaredMet
         filetype=form.one("filetype"),
         digests=digests,
         attestations=read_attestations(form.one("attestations", max_length=None)),
+    )
+
+
+async def _checked_metadata(form: _UploadForm, repository: Repository) -> DeclaredMetadata:
+    # By PyPI's rules, whose messages clients recognize.
+    filename = None if form.file is None else form.file.filename
+    received = UploadForm.received(form.fields, filename, form.content_type)
+    await repository.check_form(received)
+    return DeclaredMetadata(
+        name=received.first("name"),
+        version=received.first("version"),
+        filetype=received.first("filetype"),
+        attestations=read_attestations(received.first("attestations") or None),
+        form=received,
     )
 
 

@@ -33,8 +33,3 @@ class Portal:
             if self._router is None:
                 self._router = module.PortalRouter(self._organization)
         return await self._router.handle(request)
-
-    async def close(self) -> None:
-        """End the process that renders READMEs, if it was started."""
-        if self._router is not None:
-            await self._router.close()

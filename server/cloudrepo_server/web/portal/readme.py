@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 from markupsafe import Markup
 
+from cloudrepo_server.domain.readme_process import NOT_RENDERED, ReadmeProcess
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import BusyError
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.specs.versions import latest_version
-from cloudrepo_server.web.portal.readme_process import ReadmeProcess, Rendered
 
 _MAX_CHARACTERS = 256 << 10
 _MAX_SUMMARY = 2048
@@ -30,8 +30,8 @@ class Readme:
 class Readmes:
     """The READMEs of projects: renders each once, and caches it."""
 
-    def __init__(self) -> None:
-        self._process = ReadmeProcess()
+    def __init__(self, process: ReadmeProcess) -> None:
+        self._process = process
         self._cache: LRUCache[str, Readme] = LRUCache(
             _MAX_CACHED_CHARACTERS, getsizeof=_cached_size
         )
@@ -50,10 +50,6 @@ class Readmes:
         file = min(with_metadata, key=lambda each: not each.filename.endswith(".whl"))
         return await self._load(repository, file)
 
-    async def close(self) -> None:
-        """End the process that renders."""
-        await self._process.close()
-
     async def _load(self, repository: Repository, file: File) -> Readme | None:
         key = file.metadata_sha256 or ""
         if key in self._cache:
@@ -64,7 +60,7 @@ class Readmes:
             # An upload replaced the file after its project was read.
             return None
         text = metadata.get("description", "")
-        rendered, is_final = Rendered(None, has_images=False), True
+        rendered, is_final = NOT_RENDERED, True
         if text.strip() and len(text) <= _MAX_CHARACTERS:
             content_type = metadata.get("description_content_type", "")
             try:

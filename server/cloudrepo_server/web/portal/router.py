@@ -67,7 +67,7 @@ class PortalRouter:
         self._cookies: Cookies | None = None
         self._throttle = SignInThrottle()
         self._templates = Templates()
-        self._readmes = Readmes()
+        self._readmes = Readmes(organization.readmes)
         self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
         for module in _PAGES:
@@ -113,10 +113,6 @@ class PortalRouter:
             if "Cache-Control" not in response.headers:
                 response.headers.update(_DO_NOT_CACHE)
         return response
-
-    async def close(self) -> None:
-        """End the process that renders READMEs."""
-        await self._readmes.close()
 
     def _add(self, route: Route) -> None:
         self.routes.append(route)

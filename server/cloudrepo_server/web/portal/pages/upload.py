@@ -110,7 +110,8 @@ def _render(
         "upload.html",
         status=status,
         repository=repository,
-        protected=repository.document.overwrite_protection or repository.dialect.always_protected,
+        protected=repository.document.overwrite_protection
+        or repository.upload_dialect.always_protected,
         error=error,
         outcomes=outcomes or [],
         current_tab="upload",

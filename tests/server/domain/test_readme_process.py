@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cloudrepo_server.web.portal.readme_process import ReadmeProcess
+from cloudrepo_server.domain.readme_process import ReadmeProcess
 
 HOSTILE = {
     "nested elements": ("<div>" * 52_000, "text/markdown"),

@@ -23,9 +23,11 @@ class Rendered(msgspec.Struct, frozen=True, array_like=True):
 
     html: str | None
     has_images: bool
+    is_valid: bool
+    """Whether PyPI accepts the README."""
 
 
-_NOT_RENDERED = Rendered(None, has_images=False)
+NOT_RENDERED = Rendered(None, has_images=False, is_valid=False)
 
 
 class ReadmeProcess:
@@ -81,7 +83,7 @@ class ReadmeProcess:
         finally:
             if response is None:
                 await self.close()
-        return _NOT_RENDERED if response is None else msgspec.json.decode(response, type=Rendered)
+        return NOT_RENDERED if response is None else msgspec.json.decode(response, type=Rendered)
 
     async def _exchange(self, line: bytes) -> bytes | None:
         if self._process is None:

@@ -1,0 +1,96 @@
+"""The command `check`: what PyPI would say about the files of a release, without an upload."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudrepo_server.cli.arguments import positive_integer
+
+if TYPE_CHECKING:
+    from cloudrepo_server.specs.pypi_rules.release_files import FileReport
+
+_FORMATS = ("text", "json", "junit")
+_FINDINGS = 1
+_UNREADABLE = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command to a parser."""
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a wheel, an sdist, or a folder of them"
+    )
+    parser.add_argument(
+        "--rules", choices=("pypi",), default="pypi", help="the rules (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--format", choices=_FORMATS, default="text", help="the report (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--existing-project",
+        action="store_true",
+        help="leave out the rules for the name of a new project",
+    )
+    parser.add_argument(
+        "--max-file-size",
+        type=positive_integer,
+        metavar="BYTES",
+        help="the limit on the size of a file, if PyPI raised that of the project",
+    )
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Check the files, and print a report.
+
+    Returns:
+        0 if PyPI would accept all files, 1 if it would reject one, 2 if one cannot be read.
+    """
+    # Imported here, so that other commands start sooner.
+    from cloudrepo_server.cli import check_report
+    from cloudrepo_server.specs.pypi_rules.libraries import INSTALL, missing_libraries
+    from cloudrepo_server.specs.pypi_rules.release_files import Options, check_files
+    from cloudrepo_server.specs.pypi_rules.releases import MAX_FILE_SIZE
+
+    missing = missing_libraries()
+    if missing:
+        print(
+            f"cloudrepo-server: check needs {', '.join(missing)}: install the extra with {INSTALL}",
+            file=sys.stderr,
+        )
+        return _UNREADABLE
+    options = Options(
+        is_existing_project=parsed.existing_project,
+        max_file_size=parsed.max_file_size or MAX_FILE_SIZE,
+    )
+    reports = check_files(_expand(parsed.files), _renders, options)
+    writers = {
+        "text": check_report.as_text,
+        "json": check_report.as_json,
+        "junit": check_report.as_junit,
+    }
+    sys.stdout.write(writers[parsed.format](reports))
+    return _status(reports)
+
+
+def _status(reports: Iterable["FileReport"]) -> int:
+    if any(report.error is not None for report in reports):
+        return _UNREADABLE
+    return _FINDINGS if any(report.findings for report in reports) else 0
+
+
+def _expand(paths: Iterable[Path]) -> list[Path]:
+    expanded: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            expanded += sorted(each for each in path.iterdir() if each.is_file())
+        else:
+            expanded.append(path)
+    return expanded
+
+
+def _renders(text: str, content_type: str) -> bool:
+    # Imported with the first description, because docutils and Pygments are slow to import.
+    from cloudrepo_server.specs.readme import render
+
+    return render(text, content_type)[2]

@@ -1,0 +1,176 @@
+"""The rules of the archive: what each requires, and how to mend a file that breaks it."""
+
+from typing import Final
+
+from cloudrepo_server.specs.pypi_rules.rule import Rule, source
+
+_SECTION: Final = "The archive"
+_INVALID: Final = "Invalid distribution file. "
+_REBUILD: Final = "rebuild the file with a current build backend"
+
+
+def _invalid(
+    name: str, requires: str, words: str, problem: str, *, advice: str = _REBUILD, line: int
+) -> Rule:
+    return Rule(
+        name=name,
+        section=_SECTION,
+        requires=requires,
+        words=_INVALID + words,
+        problem=problem,
+        advice=advice,
+        source=source(f"forklift/legacy.py#L{line}"),
+    )
+
+
+ZIP_AND_TAR = _invalid(
+    "zip-and-tar",
+    "The file is not a zip and a tar file at the same time.",
+    "File is both a zip and a tar file",
+    "the file is both a zip and a tar file",
+    line=318,
+)
+NOT_A_ZIP = _invalid(
+    "not-a-zip",
+    "A wheel, or a file whose name ends in `.zip`, is a zip file.",
+    "File is not a zipfile",
+    "the file is not a zip file",
+    line=322,
+)
+NOT_A_TAR = _invalid(
+    "not-a-tar",
+    "A file whose name ends in `.tar.gz` is a tar file.",
+    "File is not a tarfile",
+    "the file is not a tar file",
+    line=417,
+)
+UNREADABLE = _invalid(
+    "unreadable",
+    "The archive can be read to its end.",
+    "None",
+    "the archive cannot be read: {error}",
+    advice="upload the file again, or rebuild it: it is damaged",
+    line=413,
+)
+COMPRESSION_RATIO = _invalid(
+    "compression-ratio",
+    "Unpacked, a zip file has at most 64 MiB, or at most 50 times its size.",
+    "File exceeds compression ratio of 50",
+    "unpacked, the file has more than 50 times its size",
+    advice="leave out files that consist of repetitions",
+    line=332,
+)
+COMPRESSION_TYPE = _invalid(
+    "compression-type",
+    "The members of a zip file are stored or deflated.",
+    "File does not use a supported compression type",
+    "{member!r} is compressed in another way than stored or deflated",
+    line=351,
+)
+TOP_LEVEL_FOLDER = _invalid(
+    "top-level-folder",
+    "All files of an sdist are in one folder.",
+    "Incorrect number of top-level directories in sdist",
+    "the files of the sdist are not in one folder",
+    line=364,
+)
+PKG_INFO = _invalid(
+    "pkg-info",
+    "An sdist has `PKG-INFO` in the folder that all its files have in common.",
+    "PKG-INFO not found at {path}",
+    "the sdist has no {path}",
+    line=371,
+)
+SPARSE_MEMBERS = _invalid(
+    "sparse-members",
+    "An sdist has no sparse members.",
+    "tar archive not accepted: Sparse members are not allowed.",
+    "{member!r} is a sparse file",
+    advice="write the sdist without --sparse",
+    line=435,
+)
+WHEEL_FILE = _invalid(
+    "wheel-file",
+    "A wheel has the file `NAME-VERSION.dist-info/WHEEL`, named as the wheel itself.",
+    "WHEEL not found at {path}",
+    "the wheel has no {path}",
+    advice="rebuild the wheel instead of renaming it",
+    line=376,
+)
+ZIP_RECORDS = _invalid(
+    "zip-records",
+    "The records of a zip file agree: no data before, between or after them, no duplicate names, "
+    "no comments, no data descriptors, and no unprintable names.",
+    "ZIP archive not accepted: {error}.",
+    "the records of the zip file are not accepted: {error}",
+    line=404,
+)
+LICENSE_FILE = Rule(
+    name="license-file",
+    section=_SECTION,
+    requires="Each `License-File` is in the archive.",
+    words="License-File {license_file} does not exist in distribution file {filename} at {path}",
+    problem="License-File {license_file!r} is not in the file, at {path}",
+    advice="include the file (license-files in pyproject.toml), or correct the metadata",
+    source=source("forklift/legacy.py#L1410"),
+)
+RECORD = Rule(
+    name="record",
+    section=_SECTION,
+    requires=(
+        "A wheel has `RECORD`. If it disagrees with the files of the wheel, PyPI accepts the "
+        "wheel, and sends an e-mail to the owners of the project."
+    ),
+    words="Wheel '{filename}' does not contain the required RECORD file: {path}",
+    problem="the wheel has no readable {path}",
+    advice=_REBUILD,
+    source=source("forklift/legacy.py#L1540"),
+)
+ENTRY_POINTS = Rule(
+    name="entry-points",
+    section=_SECTION,
+    requires=(
+        "`entry_points.txt` of a wheel is an INI file in UTF-8; the names of its scripts have only "
+        "letters, digits, `_`, `.` and `-`."
+    ),
+    words="Wheel '{filename}' has invalid entry points defined in the entry_points.txt file",
+    problem="entry_points.txt is invalid: {error}",
+    advice="correct the entry points in pyproject.toml",
+    source=source("utils/wheel.py#L259"),
+)
+METADATA_FILE = Rule(
+    name="metadata-file",
+    section=_SECTION,
+    requires="A wheel has `METADATA`.",
+    words="Wheel '{filename}' does not contain the required METADATA file: {path}",
+    problem="the wheel has no {path}",
+    advice=_REBUILD,
+    source=source("forklift/legacy.py#L1587"),
+)
+ATTESTATIONS = Rule(
+    name="attestations",
+    section=_SECTION,
+    requires=(
+        "Attestations, if sent, are a list of one or two that name this file and its digest. "
+        "This server does not verify their signatures."
+    ),
+    words="Invalid attestations supplied during upload: {error}",
+    problem="the attestations are invalid: {error}",
+    advice="attest the file again, after its last change",
+    source=source("attestations/services.py#L36"),
+)
+
+RULES = (
+    ZIP_AND_TAR,
+    NOT_A_ZIP,
+    COMPRESSION_RATIO,
+    COMPRESSION_TYPE,
+    WHEEL_FILE,
+    ZIP_RECORDS,
+    NOT_A_TAR,
+    SPARSE_MEMBERS,
+    TOP_LEVEL_FOLDER,
+    PKG_INFO,
+    UNREADABLE,
+)
+RULES_OF_CONTENT = (LICENSE_FILE, RECORD, ENTRY_POINTS, METADATA_FILE, ATTESTATIONS)

@@ -1,0 +1,46 @@
+"""PyPI's rules: each rejects an upload that breaks it, and accepts the mended upload."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudrepo_server.specs.pypi_rules.table import RULES
+from tests.support.index import Index, Server
+from tests.support.pypi_rules import CASES, Case, Upload
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
+
+
+def prepare(server: Server, case: Case) -> Index:
+    index = server.repository(dialect="pypi")
+    index.set(**case.settings)
+    if case.before is not None:
+        case.before(index)
+    return index
+
+
+def test_every_rule_is_broken_by_a_case() -> None:
+    accepted = {"identical-file"}
+    assert {case.rule for case in CASES} == {rule.name for rule in RULES} - accepted
+
+
+@each_case
+def test_pypi_rejects_an_upload_that_breaks_the_rule(server: Server, case: Case) -> None:
+    response = prepare(server, case).post(case.broken.form())
+    assert case.words in response.reason
+    assert response.status_code == case.status
+    body = response.json()
+    assert body["rule"] == case.rule
+    assert body["advice"]
+
+
+@each_case
+def test_pypi_accepts_the_mended_upload(server: Server, case: Case) -> None:
+    response = prepare(server, case).post(case.mended.form())
+    assert response.status_code == 200, response.reason
+
+
+def test_the_same_file_is_accepted_again(server: Server) -> None:
+    index = server.repository(dialect="pypi")
+    for _ in range(2):
+        assert index.post(Upload().form()).status_code == 200
