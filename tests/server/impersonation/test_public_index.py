@@ -38,7 +38,7 @@ class Client:
 
 @pytest.fixture(params=["pypi", "modern"])
 def index(server: Server, request: pytest.FixtureRequest) -> Index:
-    index = server.repository(dialect=request.param)
+    index = server.repository(dialect=request.param, rules="none")
     assert index.upload(wheel(), attestations=ATTESTATIONS).status_code == 200
     return index
 

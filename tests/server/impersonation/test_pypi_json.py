@@ -188,7 +188,7 @@ def test_a_missing_project_or_version_is_not_found(published: Index, path: str) 
 
 
 def test_a_file_with_further_digests_has_them_in_the_document(index: Index) -> None:
-    index.set(dialect="pypi")
+    index.set(dialect="pypi", rules="none")
     index.publish(FIRST)
 
     (file,) = document(index, "/pypi/demo/json")["urls"]
