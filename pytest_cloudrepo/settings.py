@@ -27,19 +27,19 @@ class RepositorySettings(TypedDict, total=False):
     dialect: str
     """The registry to imitate where registries differ. The default is `modern`."""
     rules: Literal["pypi", "none"] | None
-    """`pypi`: reject what PyPI rejects; `none`: do not. By default the dialect decides."""
+    """Whether to reject what PyPI rejects, `pypi` or `none`. By default the dialect decides."""
     max_file_size: int | None
     """The size of the largest file that can be uploaded, in bytes. By default there is no limit, or
     100 MiB with PyPI's rules."""
     max_project_size: int | None
-    """With PyPI's rules: the size of all files of a project, in bytes. By default 10 GiB."""
+    """The size of all files of a project, in bytes, with PyPI's rules. By default 10 GiB."""
     max_release_age: float | None
-    """With PyPI's rules: the age in seconds up to which a release accepts files. By default 14
+    """The age in seconds up to which a release accepts files, with PyPI's rules. By default 14
     days."""
     max_summary: int | None
-    """With PyPI's rules: the number of characters of a summary. By default 512."""
+    """The number of characters of a summary, with PyPI's rules. By default 512."""
     prohibited_names: Sequence[str]
-    """With PyPI's rules: names that no new project may have. By default none."""
+    """The names that no new project may have, with PyPI's rules. By default none."""
     upstream: Sequence[NamedRepository | str]
     """Repositories, or URLs of other indexes, whose projects this repository also offers."""
     upstream_strategy: Literal["first-match", "best-version"]
