@@ -71,7 +71,12 @@ class Repository:
         return await self.serials.of_all(names, await self.serials.read())
 
     def prefetch(self, *names: str, serials: bool = False) -> None:
-        """Start reading the projects with these names, normalized or not, in the background."""
+        """Start reading documents in the background, if the store is shared.
+
+        Args:
+            names: the names of the projects to read, normalized or not.
+            serials: whether to read the serials too, if the dialect has them.
+        """
         for name in names:
             with contextlib.suppress(InvalidError):
                 self._storage.prefetch(
