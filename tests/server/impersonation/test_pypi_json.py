@@ -19,6 +19,7 @@ METADATA = (
     "Home-page: https://example.com/home\nDownload-URL: https://example.com/download\n"
     "Keywords: a,b\nClassifier: Topic :: Utilities\nRequires-Dist: other>1\nProvides-Extra: z\n"
     "Project-URL: Source, https://example.com/source\n"
+    "License-File: LICENSE\nDynamic: Author\nPlatform: any\nPlatform: linux\n"
     "Description-Content-Type: text/markdown\n\n# Demo\n"
 )
 FIRST = wheel("Demo", "1.9", filename="demo-1.9-py3-none-any.whl")
@@ -66,9 +67,9 @@ def test_the_info_is_the_core_metadata_of_the_latest_version(published: Index) -
         "download_url": "https://example.com/download",
         "requires_python": ">=3.9",
         "classifiers": ["Topic :: Utilities"],
-        "license_files": None,
-        "dynamic": None,
-        "platform": None,
+        "license_files": ["LICENSE"],
+        "dynamic": ["Author"],
+        "platform": "any, linux",
         "docs_url": None,
         "bugtrack_url": None,
         "downloads": {"last_day": -1, "last_week": -1, "last_month": -1},

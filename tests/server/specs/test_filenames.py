@@ -9,6 +9,7 @@ from cloudrepo_server.specs.filenames import (
     check_filename,
     check_project_name,
     parse_filename,
+    possible_projects,
     same_version,
 )
 
@@ -117,3 +118,25 @@ def test_invalid_characters_of_a_file_name_are_rejected(filename: str) -> None:
 def test_spellings_of_the_same_version_are_equal(first: str, second: str, *, same: bool) -> None:
     assert same_version(first, second) is same
     assert same_version(second, first) is same
+
+
+@pytest.mark.parametrize(
+    ("filename", "projects"),
+    [
+        ("De.Mo-1.0-py3-none-any.whl", ("de-mo",)),
+        ("demo-1.0.tar.gz", ("demo",)),
+        ("a-1-2.tar.gz", ("a-1", "a")),
+        ("demo.txt", ()),
+        ("demo.whl", ()),
+        ("a-" + "1-" * 120 + "2.zip", None),
+    ],
+)
+def test_a_file_name_says_which_projects_can_have_it(
+    filename: str, projects: tuple[str, ...] | None
+) -> None:
+    found = possible_projects(filename)
+    if projects is None:
+        # However many hyphens there are, few of them can end a project's name.
+        assert len(found) <= 2
+    else:
+        assert found == projects
