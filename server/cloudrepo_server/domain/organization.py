@@ -97,7 +97,7 @@ class Organization:
         The keys of projects contain the id of their repository. The id of the most recent
         repository with this name is used; if it is outdated, the projects are read again later.
         """
-        if _REPOSITORY_NAME.fullmatch(repository) is not None:
+        if is_repository_name(repository):
             self._storage.prefetch((repository_key(repository), RepositoryDocument))
         self.access.prefetch(username=username, password=password)
         recent = self._recent.get(repository)
@@ -106,7 +106,7 @@ class Organization:
 
     async def find(self, name: str) -> Repository | None:
         """Return the repository with this name, or None."""
-        if _REPOSITORY_NAME.fullmatch(name) is None:
+        if not is_repository_name(name):
             return None
         document = await self._storage.read(repository_key(name), RepositoryDocument)
         if document is None:
@@ -146,7 +146,7 @@ class Organization:
             InvalidError: the name or a setting is not valid.
             ConflictError: the repository already exists.
         """
-        if _REPOSITORY_NAME.fullmatch(name) is None:
+        if not is_repository_name(name):
             raise InvalidError(
                 f"{name[:64]!r} is not a valid repository name: "
                 "use 1 to 32 of the characters a-z, 0-9, - and _."
@@ -277,3 +277,8 @@ class Organization:
 
             for provider in document.disabled_identity_providers:
                 get_provider(provider)
+
+
+def is_repository_name(name: str) -> bool:
+    """Return whether a repository can have this name."""
+    return _REPOSITORY_NAME.fullmatch(name) is not None

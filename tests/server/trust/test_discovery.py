@@ -9,7 +9,7 @@ import requests
 
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
-from tests.support.index import Index
+from tests.support.index import Index, Server
 from tests.support.proxy_client import ProxyClient
 from tests.support.raw import SECONDS
 from tests.support.trust import exchange, identity_token, rejection, trust
@@ -63,10 +63,22 @@ def test_discovery_returns_the_endpoints_of_an_upload_url(index: Index, slash: s
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/repositories", "/repositories/", "/other/x", "/repositories/x/simple"]
+    "path",
+    [
+        *("", "/", "/repositories", "/repositories/", "/other/x", "/repositories/x/simple"),
+        *("/repositories/..", "/repositories/%00", "/repositories/A", "/repositories/a%252Fb"),
+        *("%ff", "/repositories/%ED%A0%80", "/repositories/" + "x" * 5000),
+    ],
 )
 def test_discovery_of_other_urls_is_not_found(index: Index, path: str) -> None:
     assert index.server.request("GET", discover(path)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["%ff", "A", "a%2Fb", "x" * 33, "%00"])
+def test_a_name_that_no_repository_can_have_is_not_found(server: Server, name: str) -> None:
+    for method, endpoint in (("GET", "audience"), ("POST", "mint-token"), ("POST", "burn-token")):
+        response = server.request(method, f"/_/oidc/repositories/{name}/{endpoint}")
+        assert response.status_code == 404
 
 
 def test_discovery_without_a_path_is_not_found(index: Index) -> None:

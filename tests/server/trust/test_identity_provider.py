@@ -129,8 +129,9 @@ def test_a_job_cannot_request_a_token_with_a_long_audience(index: Index) -> None
 
 
 def test_unknown_providers_have_no_documents(server: Server) -> None:
-    path = "/_/issuers/nobody/.well-known/openid-configuration"
-    assert server.request("GET", path).status_code == 404
+    for document in ("openid-configuration", "jwks"):
+        path = f"/_/issuers/nobody/.well-known/{document}"
+        assert server.request("GET", path).status_code == 404
 
 
 # Impersonated hosts of the providers

@@ -1,9 +1,8 @@
 """Discovery of trusted publishing: the endpoints of an upload URL (PEP 807)."""
 
-from urllib.parse import unquote
-
 from aiohttp import web
 
+from cloudrepo_server.domain.organization import is_repository_name
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.web.http.paths import PRIVATE
 from cloudrepo_server.web.http.responses import json_response
@@ -51,6 +50,6 @@ def repository_of(upload_path: str) -> str:
         NotFoundError: no repository has such a URL.
     """
     base, _, name = upload_path.rstrip("/").rpartition("/")
-    if base != PRIVATE or not name:
+    if base != PRIVATE or not is_repository_name(name):
         raise NotFoundError(f"No upload URL of this server has the path {upload_path[:200]}.")
-    return unquote(name)
+    return name

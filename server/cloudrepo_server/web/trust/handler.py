@@ -6,10 +6,11 @@ from functools import partial
 from aiohttp import web
 from yarl import URL
 
-from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.organization import Organization, is_repository_name
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.token_minting import AUDIENCE, audience_of
 from cloudrepo_server.errors import NotFoundError, RepositoryNotFoundError
+from cloudrepo_server.specs.identity_providers import NAMES
 from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
@@ -121,6 +122,8 @@ class TrustHandler:
 
     async def _exchange(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info.get("repository")
+        if name is not None and not is_repository_name(name):
+            raise RepositoryNotFoundError(name)
         repository = None if name is None else await self._organization.find(name)
         exchange = TokenExchange(
             self._organization, repository, audience=AUDIENCE, any_repository=name is None
@@ -152,13 +155,12 @@ class TrustHandler:
     async def _configuration(self, request: web.Request) -> web.Response:
         from cloudrepo_server.specs.identity_providers.table import PROVIDERS
 
-        provider = PROVIDERS.get(request.match_info["provider"])
-        if provider is None:
-            raise NotFoundError("There is no identity provider with this name.")
+        provider = PROVIDERS[_provider_name(request)]
         base = f"{origin_of(request)}{ISSUERS}{provider.name}"
         return self._provider.configuration(provider, base=base)
 
-    async def _jwks(self, _: web.Request) -> web.Response:
+    async def _jwks(self, request: web.Request) -> web.Response:
+        _provider_name(request)
         return await self._provider.jwks()
 
     async def _record(
@@ -171,6 +173,13 @@ class TrustHandler:
             request,
             respond,
         )
+
+
+def _provider_name(request: web.Request) -> str:
+    name = request.match_info["provider"]
+    if name not in NAMES:
+        raise NotFoundError("There is no identity provider with this name.")
+    return name
 
 
 def _endpoint(exchange: TokenExchange, name: str) -> _Respond | None:
