@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from time import time
 
+import jwt
 import msgspec
 import pytest
 
@@ -63,6 +64,19 @@ def test_servers_of_one_store_accept_the_tokens_of_each_other() -> None:
         assert sum(isinstance(each, str) for each in exchanges) == 1
         codes = [each.code for each in exchanges if isinstance(each, TokenRequestError)]
         assert codes == ["invalid-reuse-token"] * 4
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256"])
+def test_the_key_is_valid_with_one_algorithm_only(algorithm: str) -> None:
+    async def run() -> None:
+        organization = organization_of(LocalStorage.in_memory())
+        claims = jwt.decode(await token_of(organization), options={"verify_signature": False})
+        key = await organization.issuer._load()  # noqa: SLF001 (nothing else returns the private key)
+        token = jwt.encode(claims, key.private, algorithm=algorithm, headers={"kid": key.id})
+        with pytest.raises(TokenRequestError, match="was not signed by the identity provider"):
+            await organization.mint.identify(token, audience="pypi")
 
     asyncio.run(run())
 
