@@ -71,7 +71,7 @@ def pypi_rules() -> str:
             for rule in RULES
             if rule.section == section
         ]
-        titles = ("rule", "what it requires", "PyPI's response", "how to mend a release")
+        titles = ("rule", "what it requires", "PyPI's response", "how to correct a release")
         parts.append(f"### {section}\n\n{_table(titles, rows)}")
     return "\n\n".join(parts)
 

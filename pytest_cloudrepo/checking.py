@@ -29,7 +29,7 @@ class Finding:
     problem: str
     """What is wrong."""
     advice: str
-    """How to mend the release."""
+    """How to correct the release."""
 
     def __str__(self) -> str:
         """Return the finding as one line."""

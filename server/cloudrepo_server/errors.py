@@ -9,7 +9,7 @@ class CloudRepoServerError(Exception):
     rule: str | None = None
     """The name of PyPI's rule that an upload breaks, if that is the reason of the error."""
     advice: str | None = None
-    """How to mend a release that breaks this rule."""
+    """How to correct a release that breaks this rule."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(truncate(message, MAX_MESSAGE))

@@ -169,7 +169,7 @@ class Commit:
 
 
 def repository_content_claim(repository: CurrentRepository, candidate: Candidate) -> Claim:
-    """Return the claim of a file's content; without PyPI's rules for the file it excludes none."""
+    """Return the claim of a file's content, which excludes other files by PyPI's rules only."""
     error = file_exists(repository.document, candidate) if candidate.follows_rules else None
     return content_claim(repository.id, candidate.name, candidate.sha256, error)
 

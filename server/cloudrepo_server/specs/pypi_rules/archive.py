@@ -133,7 +133,7 @@ def _check_tar(file: IO[bytes], release: Release, limits: Limits) -> Iterator[Fi
 
 
 class _TarContents(msgspec.Struct):
-    """What the rules need of a tar file: which of the paths that they name exist."""
+    """What the rules need to know of a tar file: which of the required paths it contains."""
 
     folder: str = ""
     """The path that all members have in common."""
@@ -147,7 +147,7 @@ def _read_tar(file: IO[bytes], release: Release, limits: Limits) -> _TarContents
     is_first = True
     for member, _ in tar_members(release.filename, file, limits.metadata_bytes):
         if is_first:
-            # The folder is one of those of the first member, so few paths can be the named ones.
+            # The common folder is a folder of the first member, so only few paths can be required.
             contents.folder = _common_folder([member.name])
             named = _paths_below(contents.folder, (_PKG_INFO, *release.license_files))
             is_first = False
@@ -169,7 +169,7 @@ def _common_folder(paths: Sequence[str]) -> str:
     try:
         return posixpath.commonpath(paths)
     except ValueError:
-        # There are none, or only some are absolute.
+        # There are no paths, or only some of them are absolute.
         return ""
 
 

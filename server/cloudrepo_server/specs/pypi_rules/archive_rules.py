@@ -1,4 +1,4 @@
-"""The rules of the archive: what each requires, and how to mend a file that breaks it."""
+"""The rules of the archive: what each requires, and how to correct a file that breaks it."""
 
 from typing import Final
 

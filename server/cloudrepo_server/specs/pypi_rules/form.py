@@ -1,4 +1,4 @@
-"""The fields of the upload form that are no metadata."""
+"""The fields of the upload form that are not metadata."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class UploadForm(msgspec.Struct, frozen=True):
     def received(
         cls, fields: Mapping[str, Sequence[str]], filename: str | None, content_type: str | None
     ) -> "UploadForm":
-        """Return a form as PyPI reads it: without fields whose value is `UNKNOWN`, and NUL."""
+        """Return a form as PyPI reads it: without the value `UNKNOWN`, and with NUL escaped."""
         # distutils sends the text UNKNOWN for missing fields.
         kept = {
             name: tuple(value.replace("\0", "\\x00") for value in values)
@@ -72,7 +72,10 @@ PROJECT_NAME = Rule(
 FILETYPE = Rule(
     name="filetype",
     section=_SECTION,
-    requires="The field `filetype` is `sdist` or `bdist_wheel`: PyPI takes no eggs and installers.",
+    requires=(
+        "The field `filetype` is `sdist` or `bdist_wheel`: "
+        "PyPI accepts neither eggs nor installers."
+    ),
     words="Invalid value for filetype. Error: {error}",
     problem="the file type {value!r} is not accepted",
     advice="build a wheel and an sdist (python -m build)",
@@ -163,7 +166,7 @@ _REQUIRED = "This field is required."
 
 
 def check_form(form: UploadForm) -> Iterator[Finding]:
-    """Check the fields of a form that are no metadata, in PyPI's order."""
+    """Check the fields of a form that are not metadata, in PyPI's order."""
     if (rule := _RETIRED_ACTIONS.get(form.first(":action"))) is not None:
         yield rule.broken()
     version = form.first("protocol_version")

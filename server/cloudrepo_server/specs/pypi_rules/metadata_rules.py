@@ -1,4 +1,4 @@
-"""The rules of the metadata: what each requires, and how to mend a release that breaks it."""
+"""The rules of the metadata: what each requires, and how to correct a release that breaks it."""
 
 from typing import Final
 
@@ -30,7 +30,10 @@ def _library_rule(name: str, requires: str, advice: str, *, path: str = _PARSE) 
 FIELD_DATA = Rule(
     name="field-structure",
     section=_SECTION,
-    requires="A field that can occur once does, and no two `Project-URL` have the same label.",
+    requires=(
+        "No field is repeated that may occur only once, "
+        "and no two `Project-URL` have the same label."
+    ),
     words="{field!r} has invalid data." + _SEE,
     problem="the field {field!r} is repeated, or has no valid structure",
     advice="give the field once",

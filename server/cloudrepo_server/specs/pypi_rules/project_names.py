@@ -82,7 +82,7 @@ def _standard_library() -> frozenset[str]:
     from stdlib_list import short_versions, stdlib_list
 
     names = itertools.chain.from_iterable(map(stdlib_list, short_versions))
-    # Of a module in a package, the package too.
+    # For a module in a package, the package is reserved too.
     parents = (itertools.accumulate(name.split("."), "{}.{}".format) for name in names)
     return frozenset(
         canonicalize_name(name.strip("-_.")) for name in itertools.chain.from_iterable(parents)

@@ -27,7 +27,7 @@ _SOURCE = (
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule: what it requires, PyPI's words if it is broken, and how to mend the release.
+    """A rule: what it requires, PyPI's message if it is broken, and how to correct the release.
 
     The texts `words`, `problem` and `advice` are templates; each finding fills in its values.
     """
@@ -41,7 +41,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     """What is wrong, in the report of `cloudrepo-server check`."""
     advice: str
-    """How to mend the release."""
+    """How to correct the release."""
     source: str
     """The place in PyPI's source code that has the rule."""
     status: int = HTTPStatus.BAD_REQUEST
@@ -62,7 +62,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A broken rule: the name of the rule, PyPI's response, and how to mend the release."""
+    """A broken rule: its name, PyPI's response, and how to correct the release."""
 
     rule: str
     status: int

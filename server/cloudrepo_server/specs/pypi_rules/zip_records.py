@@ -152,7 +152,7 @@ def _zip64_sizes(data: bytes, method: int, packed: int, unpacked: int) -> tuple[
     (first,) = _QWORD.unpack_from(data)
     if unpacked == _IN_ZIP64:
         unpacked = first
-    # A stored member has the same size packed, so the field may have only one.
+    # A stored member has the same size packed and unpacked, so the field may have only one size.
     (packed,) = (first,) if len(data) == _QWORD.size else _QWORD.unpack_from(data, _QWORD.size)
     return packed, unpacked
 

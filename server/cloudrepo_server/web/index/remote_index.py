@@ -52,7 +52,7 @@ _NO_BODY = frozenset({304, 416})
 _MISSING = frozenset({404, 410})
 _CHUNK = 1 << 18
 _FILES_AT_ONCE = 500
-# Each of them may take REMOTE_PAGE_BYTES of memory. Files are streamed, so their number is not
+# Each page may take REMOTE_PAGE_BYTES of memory. Files are streamed, so their number is not
 # limited: clients that stop reading would otherwise keep pages from others.
 _PAGES_AT_ONCE = 20
 
