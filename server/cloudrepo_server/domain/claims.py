@@ -61,9 +61,9 @@ def filename_claim(repository_id: str, name: DistributionName, dialect: Dialect)
 def content_claim(
     repository_id: str, name: DistributionName, sha256: str, error: CloudRepoServerError | None
 ) -> Claim:
-    """Return the claim of a content, which excludes it under any other name with this error.
+    """Return the claim of a file's content.
 
-    Without an error, it excludes nothing.
+    A file with this content and another name is rejected with `error`, or accepted without it.
     """
 
     def conflict(claim: ClaimDocument, other: ProjectDocument) -> CloudRepoServerError | None:
@@ -75,7 +75,7 @@ def content_claim(
 
 
 def name_claim(repository_id: str, project: str) -> Claim:
-    """Return the claim of a new project's normalized name, which excludes confusing names."""
+    """Return the claim of a new project's normalized name, which excludes similar names."""
 
     def conflict(claim: ClaimDocument, _: ProjectDocument) -> CloudRepoServerError | None:
         if claim.project == project:

@@ -23,7 +23,7 @@ from cloudrepo_server.specs.pypi_rules.project_names import (
 from cloudrepo_server.specs.pypi_rules.releases import DIGEST
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
-# Metadata of this size are checked in the event loop.
+# Metadata of at most this size are checked in the event loop.
 _SMALL_FORM = 8 << 10
 
 
