@@ -23,11 +23,11 @@ from cloudrepo_server.keys import blobs_of, claims_of, projects_of, serials_of, 
 from cloudrepo_server.storage.base import Storage
 from cloudrepo_server.storage.failures import no_store, storage_errors
 from cloudrepo_server.storage.format import CURRENT_FORMAT, FORMAT_KEY, check_format
-from cloudrepo_server.storage.links import LinkFilter
 from cloudrepo_server.storage.local_blobs import LocalBlobs
 from cloudrepo_server.storage.local_documents import LocalDocuments
 from cloudrepo_server.storage.objects import Store, StoredObject
 from cloudrepo_server.storage.permissions import create_private_folders
+from cloudrepo_server.storage.symbolic_links import LinkFilter
 
 _DELETE_BATCH = 100
 _SCAN_BATCH = 1000
