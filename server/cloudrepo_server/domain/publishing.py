@@ -281,9 +281,9 @@ class Publishing:
 
 
 def _check_attestations(attestations: str | None) -> None:
-    if attestations is not None and len(attestations) > MAX_ATTESTATIONS:
+    if attestations is not None and len(attestations.encode()) > MAX_ATTESTATIONS:
         raise TooLargeError(
-            f"The attestations are too large: the limit is {MAX_ATTESTATIONS} characters."
+            f"The attestations are too large: the limit is {MAX_ATTESTATIONS} bytes."
         )
 
 

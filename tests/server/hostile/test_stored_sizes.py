@@ -39,8 +39,11 @@ def test_the_size_of_requires_python_is_limited(victim: Index) -> None:
     assert str(MAX_REQUIRES_PYTHON) in response.reason
 
 
-def test_the_size_of_attestations_is_limited(victim: Index) -> None:
-    text = '[{"x": "' + "y" * MAX_ATTESTATIONS + '"}]'
+@pytest.mark.parametrize(
+    "content", ["y" * MAX_ATTESTATIONS, "\U0001f600" * (MAX_ATTESTATIONS // 4)], ids=["y", "emoji"]
+)
+def test_the_size_of_attestations_is_limited(victim: Index, content: str) -> None:
+    text = '[{"x": "' + content + '"}]'
     response = victim.upload(wheel(), attestations=text)
     assert response.status_code == 413
     assert str(MAX_ATTESTATIONS) in response.reason
