@@ -72,10 +72,11 @@ def test_a_rejected_overwrite_gets_the_status_and_text_of_the_dialect(
     index = server.repository(dialect=dialect, overwrite_protection=True)
     first = wheel()
     index.publish(first)
-    response = index.upload(wheel(module="x = 2\n"))
+    changed = wheel(module="x = 2\n")
+    response = index.upload(changed)
     assert response.status_code == status
     expected = text.format(
-        file=first.filename, digest=first.blake2_256, name=index.name, user=index.username
+        file=first.filename, digest=changed.blake2_256, name=index.name, user=index.username
     )
     assert response.json()["error"] == expected
     assert (response.reason == expected) == DIALECTS[dialect].exists_in_reason
