@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
+
+CONTAINERFILE = Path(__file__).parents[3] / "deploy" / "Containerfile"
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="permissions are inherited from the user's folder there"
@@ -131,3 +134,13 @@ def test_a_ca_certificate_can_be_read_by_clients_of_other_users(
     process = start_server("--data", tmp_path / "data", "--tls", tmp_path / "ca.pem")
     process.state()
     assert mode(tmp_path / "ca.pem") == 0o644
+
+
+def test_the_data_folder_of_the_container_image_is_accepted(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (wanted,) = re.findall(r"--mode=(\d+) /data", CONTAINERFILE.read_text(encoding="utf-8"))
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(int(wanted, 8))
+    assert start_server("--data", data).state()["url"]
