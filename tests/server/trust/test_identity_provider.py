@@ -174,6 +174,14 @@ def test_only_a_job_on_google_cloud_has_a_metadata_server(index: Index) -> None:
         assert response.status_code == 404
 
 
+def test_the_token_of_the_job_of_an_impersonation_is_checked(index: Index) -> None:
+    url = "http://metadata.google.internal/"
+    too_long = index.api("POST", "/impersonations", {"urls": [url], "job": "x" * 20_000})
+    assert too_long.status_code == 400
+    with metadata_session(index, {"request_token": "nonsense"}) as session:
+        assert session.get(BASE + "email", headers=FLAVOR, timeout=SECONDS).status_code == 401
+
+
 def test_the_issuer_is_served_at_its_own_url(index: Index) -> None:
     issuer = "https://token.actions.githubusercontent.com"
     client = ProxyClient.of(index, issuer + "/.well-known/")

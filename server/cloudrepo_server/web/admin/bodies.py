@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from cloudrepo_server.limits import MAX_IMPERSONATED_URLS
+from cloudrepo_server.limits import MAX_IDENTITY_TOKEN, MAX_IMPERSONATED_URLS
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.testkit.impersonation import IndexUrls
@@ -117,7 +117,7 @@ class NewImpersonation(Body, kw_only=True):
     urls: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     allow: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     indexes: Annotated[list[IndexUrls], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
-    job: str | None = None
+    job: Annotated[str, Meta(max_length=MAX_IDENTITY_TOKEN)] | None = None
 
 
 class NewPublisher(Body, kw_only=True):
