@@ -285,6 +285,11 @@ def test_a_file_that_is_no_zip_archive_is_rejected(content: bytes) -> None:
         read_archive(WHEEL, io.BytesIO(content))
 
 
+def test_an_empty_zip_archive_is_a_wheel_without_metadata() -> None:
+    with pytest.raises(InvalidError, match=r"has no \.dist-info/METADATA files"):
+        read_archive(WHEEL, io.BytesIO(zipped({})))
+
+
 @pytest.mark.parametrize("limit", ["MAX_MEMBERS", "MAX_DIRECTORY"])
 @pytest.mark.parametrize("zip64", [True, False])
 def test_a_zip_with_too_many_members_is_rejected_before_they_are_read(

@@ -7,7 +7,11 @@ import time
 import pytest
 from packaging.metadata import parse_email
 
-from cloudrepo_server.specs.core_metadata import read_core_metadata, read_identity
+from cloudrepo_server.specs.core_metadata import (
+    MAX_HEADER_BYTES,
+    read_core_metadata,
+    read_identity,
+)
 
 HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 MANY = 200_000
@@ -44,8 +48,31 @@ def test_a_description_in_a_header_is_read_without_its_indentation(
     header: bytes, description: str
 ) -> None:
     assert read_core_metadata(HEAD + header)["description"] == description
+    assert read_core_metadata(header + HEAD)["description"] == description
     # The body has precedence.
     assert read_core_metadata(HEAD + header + b"\nbody\n")["description"] == "body\n"
+
+
+def test_headers_are_read_up_to_a_total_size() -> None:
+    third = "x" * (MAX_HEADER_BYTES // 3)
+    fields = ("Summary", "Author", "License", "Home-page")
+    metadata = HEAD + "".join(f"{field}: {third}\n" for field in fields).encode()
+    read = read_core_metadata(metadata)
+    # Not the third one, because the headers before it take some bytes too.
+    assert [field for field in fields if field.lower().replace("-", "_") in read] == [
+        "Summary",
+        "Author",
+    ]
+    assert read["summary"] == third
+    short = read_core_metadata(metadata + b"Keywords: a\n")
+    assert short["keywords"] == ["a"]
+
+
+@pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False)])
+def test_the_total_size_may_be_exactly_the_limit(excess: int, *, is_read: bool) -> None:
+    left = MAX_HEADER_BYTES - sum(map(len, HEAD.splitlines()))
+    summary = b"Summary: ".ljust(left + excess, b"x")
+    assert ("summary" in read_core_metadata(HEAD + summary + b"\n")) is is_read
 
 
 @pytest.mark.parametrize(

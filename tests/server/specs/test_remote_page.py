@@ -107,7 +107,16 @@ def test_an_html_page_says_everything_about_a_file(content_type: str) -> None:
 
 
 def test_an_html_page_may_say_only_the_url() -> None:
-    assert read_link("") == PageFile(filename=NAME, url=NAME)
+    assert read_link("") == PageFile(
+        filename=NAME,
+        url=NAME,
+        sha256="",
+        size=0,
+        upload_time=None,
+        requires_python=None,
+        metadata_sha256=None,
+        yanked=None,
+    )
     assert read_link("", f"{NAME}#md5=abc") == PageFile(filename=NAME, url=NAME)
     assert read_link("data-yanked data-core-metadata=true") == PageFile(
         filename=NAME, url=NAME, yanked=""

@@ -13,6 +13,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -47,7 +48,7 @@ def main() -> None:
     print(f"{len(mutants)} of the {len(everything)} mutants of {scope}", flush=True)
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name).resolve()
-        mapped = _line_map(folder)
+        mapped = _line_map(folder, options.tests)
         results = _try_all(mutants, mapped, folder, options)
     _report(results, explanations())
 
@@ -71,14 +72,17 @@ def _parse() -> argparse.Namespace:
         default=120.0,
         help="the bound on the time of one mutant's tests, as measured without a mutant",
     )
+    parser.add_argument(
+        "--tests", nargs="+", default=TESTS, help="the tests that take part; default: tests/server"
+    )
     return parser.parse_args()
 
 
-def _line_map(folder: Path) -> line_map.LineMap:
+def _line_map(folder: Path, tests: Sequence[str]) -> line_map.LineMap:
     """Return which tests execute which line; measure it if the code has changed."""
     copy = Copy(PROJECT, folder / "measured")
     trial.check(copy)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("\n".join(tests).encode())
     for top in (SERVER, Path("tests")):
         for path in sorted((PROJECT / top).rglob("*.py")):
             digest.update(path.read_bytes())
@@ -86,7 +90,7 @@ def _line_map(folder: Path) -> line_map.LineMap:
     if not file.exists():
         print("Running the tests once, to measure which lines each of them executes", flush=True)
         BUILD.mkdir(parents=True, exist_ok=True)
-        measured = line_map.measure(copy.folder, folder / "measurements", [*TESTS])
+        measured = line_map.measure(copy.folder, folder / "measurements", [*tests])
         line_map.save(measured, file)
     return line_map.read(file)
 
