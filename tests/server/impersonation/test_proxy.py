@@ -53,6 +53,13 @@ def client(index_with_file: Index) -> ProxyClient:
     return ProxyClient.of(index_with_file, PYPI, SECURE_PYPI, allow=("localhost", "127.0.0.1"))
 
 
+def test_a_client_that_sends_too_much_still_receives_the_rejection(client: ProxyClient) -> None:
+    with client.connect() as connection:
+        connection.send(b"GET / HTTP/1.1\r\nX: " + b"y" * (8 << 20))
+        assert connection.read_response().status == 431
+        assert connection.closed_by_server()
+
+
 @pytest.fixture
 def free_port() -> int:
     """A port on which nothing listens."""

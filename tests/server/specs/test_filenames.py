@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.limits import MAX_VERSION
 from cloudrepo_server.specs.filenames import (
     check_filename,
     check_project_name,
@@ -140,3 +141,10 @@ def test_a_file_name_says_which_projects_can_have_it(
         assert len(found) <= 2
     else:
         assert found == projects
+
+
+@pytest.mark.parametrize(("excess", "same"), [(0, True), (1, False)])
+def test_versions_are_compared_up_to_a_length(excess: int, *, same: bool) -> None:
+    longest = "1.".ljust(MAX_VERSION + excess, "0")
+    assert same_version(longest, "1.0") is same
+    assert same_version("1.0", longest) is same

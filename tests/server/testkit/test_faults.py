@@ -9,7 +9,7 @@ import socket
 import pytest
 import requests
 
-from tests.support.archives import wheel
+from tests.support.archives import sdist, wheel
 from tests.support.index import Index, Server
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
@@ -227,6 +227,20 @@ def test_a_page_has_wrong_digests_while_the_fault_is_installed(
     assert published.get(FILE).content == ARCHIVE.data
     published.api_json("DELETE", f"/faults/{fault}")
     assert published.files()[ARCHIVE.filename] == right
+
+
+def test_a_fault_of_metadata_does_not_change_files_without_metadata(index: Index) -> None:
+    archive = sdist("demo", "1.0")
+    index.publish(archive)
+    before = index.files()
+    assert before[archive.filename]["core-metadata"] is False
+
+    for kind in ("wrong-metadata-hash", "missing-metadata"):
+        install(index, kind=kind)
+
+        assert index.files() == before
+        assert index.get(f"/demo/{archive.filename}").content == archive.data
+        index.api_json("DELETE", "/faults")
 
 
 def test_metadata_that_the_page_announces_is_missing(published: Index) -> None:
