@@ -76,6 +76,8 @@ def test_a_session_that_was_ended_is_not_stored(clock: Clock) -> None:
         portal = Sessions(storage)
         first, second = [await portal.start("ann@example.com") for _ in range(2)]
         assert first != second
+        # 24 random bytes, in Base64.
+        assert len(first) == len(second) == 32
         await portal.end(first)
         assert await portal.username(first) is None
         assert await portal.username(second) == "ann@example.com"

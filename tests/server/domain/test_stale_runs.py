@@ -14,7 +14,9 @@ from threading import Thread
 import pytest
 
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.stale_runs import delete_stale_runs
 from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
+from cloudrepo_server.keys import user_key
 from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
@@ -187,6 +189,26 @@ def test_the_sweep_command_rejects_a_folder_without_a_store(
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"cloudrepo-server: no store of a server found at {folder}: ")
     assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("age", "runs"), [(59.9, 0), (60.0, 1), (60.1, 1)])
+def test_a_run_is_stale_from_the_age_on(
+    monkeypatch: pytest.MonkeyPatch, age: float, runs: int
+) -> None:
+    async def scenario() -> None:
+        storage = LocalStorage.in_memory()
+        organization = Organization("example", storage, admin_username="a", admin_password="b")
+        await organization.users.create("ann@example.com", run="a-run")
+
+        async def document_ages(_: Organization) -> dict[str, float]:
+            return {user_key("ann@example.com"): age}
+
+        monkeypatch.setattr(Organization, "document_ages", document_ages)
+        report = await delete_stale_runs(organization, older_than=60.0)
+        assert (report.runs, report.users) == (runs, runs)
+        await organization.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_damaged_document_is_not_deleted_for_a_run_that_may_not_own_it(tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_headers_are_read_up_to_a_total_size() -> None:
 
 
 @pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False)])
+def test_few_headers_of_the_identity_are_read(excess: int, *, is_read: bool) -> None:
+    # A field that is repeated is invalid, and the others count.
+    metadata = b"Name: demo\n" * (13 + excess) + b"Metadata-Version: 2.1\nVersion: 1.0\n"
+    identity = read_identity(metadata + b"Requires-Python: >=3.9\n")
+    assert ("requires_python" in identity) is is_read
+    assert identity["version"] == "1.0"
+
+
+@pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False)])
 def test_the_total_size_may_be_exactly_the_limit(excess: int, *, is_read: bool) -> None:
     left = MAX_HEADER_BYTES - sum(map(len, HEAD.splitlines()))
     summary = b"Summary: ".ljust(left + excess, b"x")

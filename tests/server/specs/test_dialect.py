@@ -34,6 +34,21 @@ def test_the_table_has_these_dialects() -> None:
     }
 
 
+def test_the_summary_of_a_dialect_begins_with_the_name_of_its_registry() -> None:
+    registries = {
+        "cloudrepo": "CloudRepo",
+        "pypi": "PyPI",
+        "devpi": "devpi",
+        "pypiserver": "pypiserver",
+        "gitlab": "GitLab",
+        "nexus": "Sonatype Nexus",
+        "artifactory": "Artifactory",
+    }
+    assert {"modern", *registries} == set(DIALECTS)
+    for name, registry in registries.items():
+        assert DIALECTS[name].summary.startswith(f"Like {registry}: ")
+
+
 def test_every_dialect_differs_from_modern() -> None:
     modern = DIALECTS["modern"]
     assert modern == Dialect(name="modern", summary=modern.summary)
