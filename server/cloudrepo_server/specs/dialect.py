@@ -55,6 +55,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """
     follows_pypi_rules: bool = False
     """Whether uploads must follow PyPI's rules, unless the setting `rules` says otherwise."""
+    unauthenticated_upload: str | None = None
+    """The text of the 403 to an upload with missing or wrong credentials; None for a 401."""
     too_large_status: int = 413
     """The status of the response to an upload that is too large."""
     json_version: str | None = "1.4"
@@ -115,6 +117,7 @@ _TABLE = (
             "Use a different version."
         ),
         follows_pypi_rules=True,
+        unauthenticated_upload="Invalid or non-existent authentication information.",
         too_large_status=400,
         empty_project_status=200,
         stored_digests=frozenset({"blake2_256", "md5"}),

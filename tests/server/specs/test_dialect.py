@@ -295,3 +295,17 @@ def test_devpi_serves_the_simple_api_below_plus_simple_too(repository: tuple[Ind
         assert page.status_code == listed.status_code == (200 if dialect == "devpi" else 404)
         assert (page.text == index.html()) == (dialect == "devpi")
     assert index.html("/simple/demo/") == index.html()
+
+
+def test_only_pypi_rejects_an_upload_without_a_valid_login_with_403(
+    repository: tuple[Index, str],
+) -> None:
+    index, dialect = repository
+    form = minimal_form(wheel())
+    for auth in (None, (index.username, "wrong")):
+        response = index.post(form, auth=auth)
+        assert response.status_code == (403 if dialect == "pypi" else 401)
+        assert ("Invalid or non-existent authentication" in response.reason) == (dialect == "pypi")
+        assert ("WWW-Authenticate" in response.headers) == (dialect != "pypi")
+        # Installers need the challenge.
+        assert index.request("GET", auth=auth).status_code == 401

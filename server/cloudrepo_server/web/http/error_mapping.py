@@ -46,7 +46,9 @@ def _response_to(error: Exception, request: web.Request, *, realm: str) -> web.R
         if isinstance(error, StorageError):
             # Only the log has the cause: it may contain paths and URLs.
             log.warning("%s: %r", error, error.__cause__, extra=log_fields(request))
-        return exception_response(error, realm=realm, dialect=state.dialect)
+        return exception_response(
+            error, realm=realm, dialect=state.dialect, is_upload=state.is_upload
+        )
     if isinstance(error, web.HTTPException):
         return _router_response(request, error)
     if isinstance(error, (TransferEncodingError, web.RequestPayloadError)):

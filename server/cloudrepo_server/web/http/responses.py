@@ -1,5 +1,7 @@
 """JSON responses and error responses."""
 
+from http import HTTPStatus
+
 import msgspec
 from aiohttp import web
 
@@ -84,7 +86,11 @@ def status_of(error: CloudRepoServerError) -> int:
 
 
 def exception_response(
-    error: CloudRepoServerError, *, realm: str, dialect: Dialect | None = None
+    error: CloudRepoServerError,
+    *,
+    realm: str,
+    dialect: Dialect | None = None,
+    is_upload: bool = False,
 ) -> web.Response:
     """Return the response to an error of the domain.
 
@@ -92,14 +98,18 @@ def exception_response(
         error: the error.
         realm: the realm of `WWW-Authenticate`.
         dialect: the dialect of the repository, if the request is for one.
+        is_upload: whether the request is an upload.
     """
-    status = status_of(error)
+    status, message = status_of(error), str(error)
     if dialect is not None and isinstance(error, FileExistsInRepositoryError):
         status = dialect.exists_status
     if dialect is not None and isinstance(error, TooLargeError):
         status = dialect.too_large_status
     headers = {}
-    if isinstance(error, UnauthenticatedError):
+    rejected_text = dialect.unauthenticated_upload if dialect is not None and is_upload else None
+    if isinstance(error, UnauthenticatedError) and rejected_text is not None:
+        status, message = HTTPStatus.FORBIDDEN, f"{rejected_text} {message}"
+    elif isinstance(error, UnauthenticatedError):
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
     if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
@@ -107,7 +117,7 @@ def exception_response(
     details = {"rule": error.rule, "advice": error.advice}
     response = error_response(
         status,
-        str(error),
+        message,
         headers,
         {name: value for name, value in details.items() if value is not None},
     )
