@@ -60,9 +60,11 @@ def test_every_change_of_a_project_has_a_greater_serial(pypi: Index) -> None:
     last = root_serials(pypi)[0]
     for change in changes:
         change()
-        serial = project_serial(pypi)
+        # The root page comes first: a project's page would make up for a missing serial.
+        serial, projects = root_serials(pypi)
         assert serial > last
-        assert root_serials(pypi) == (serial, {"demo": serial, "other": other})
+        assert projects == {"demo": serial, "other": other}
+        assert project_serial(pypi) == serial
         last = serial
 
 
@@ -104,7 +106,8 @@ def test_changes_in_another_dialect_have_serials_after_the_next_switch(index: In
 
 
 def test_concurrent_changes_have_distinct_serials_and_no_reader_misses_one(pypi: Index) -> None:
-    names = [f"demo{number}" for number in range(12)]
+    names = [f"demo{number}" for number in range(8)]
+    pypi.publish(*map(wheel, names))
     seen: dict[str, int] = {}
 
     def synchronize() -> None:
@@ -114,7 +117,7 @@ def test_concurrent_changes_have_distinct_serials_and_no_reader_misses_one(pypi:
         seen.update({name: serial for name, serial in projects.items() if serial > known})
 
     with ThreadPoolExecutor(4) as threads:
-        uploads = [threads.submit(pypi.publish, wheel(name)) for name in names]
+        uploads = [threads.submit(pypi.publish, wheel(name, "2.0")) for name in names]
         while not all(upload.done() for upload in uploads):
             synchronize()
     for upload in uploads:
@@ -122,8 +125,8 @@ def test_concurrent_changes_have_distinct_serials_and_no_reader_misses_one(pypi:
     synchronize()
     last, projects = root_serials(pypi)
     assert seen == projects
-    assert sorted(projects.values()) == list(range(1, len(names) + 1))
-    assert last == len(names)
+    assert sorted(projects.values()) == list(range(len(names) + 1, 2 * len(names) + 1))
+    assert last == 2 * len(names)
 
 
 def test_a_change_whose_server_ended_before_its_serial_gets_one_when_it_is_read(
