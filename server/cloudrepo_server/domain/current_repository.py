@@ -1,7 +1,7 @@
 """The repository of an upload, whose settings may change while the upload is in progress."""
 
 from cloudrepo_server.domain.overwrite import Candidate, check_overwrite_protection
-from cloudrepo_server.domain.release_rules import check_release
+from cloudrepo_server.domain.release_rules import check_project_size, check_release
 from cloudrepo_server.errors import RepositoryNotFoundError
 from cloudrepo_server.keys import project_key, repository_key
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
@@ -79,5 +79,7 @@ class CurrentRepository:
         """
         identical = check_overwrite_protection(self.document, project, candidate)
         if identical is None and candidate.follows_rules:
+            # The files of concurrent uploads may have become visible since the size was checked.
+            check_project_size(self.document, project, candidate)
             check_release(self.document, project, candidate)
         return identical
