@@ -15,13 +15,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
+import pytest
+
 from tests.support.mutants.candidates import SERVER, Mutant
 from tests.support.mutants.recorder import DURATIONS, RUNNING, SITECUSTOMIZE, SIZE, VARIABLE
-
-# Modules that run in a process without the variables of this one, and the modules that start them.
-_STARTED_BY = {
-    f"{SERVER.as_posix()}/specs/readme.py": f"{SERVER.as_posix()}/web/portal/readme_process.py",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +38,9 @@ class LineMap:
     def tests_of(self, mutant: Mutant) -> frozenset[str]:
         """Return the tests that may notice a mutant."""
         path = mutant.path.as_posix()
-        started_by = _STARTED_BY.get(path)
-        if started_by is not None:
-            return self._any(started_by, range(1, self.sources[started_by].count("\n") + 1))
         tree = ast.parse(mutant.source)
+        if '__name__ == "__main__"' in mutant.source:
+            return self._starters(mutant)
         line = mutant.change.start[0]
         function = _innermost(tree, line, ast.FunctionDef | ast.AsyncFunctionDef)
         statement = _innermost(tree, line, ast.stmt)
@@ -61,6 +57,17 @@ class LineMap:
         }
         users = frozenset[str]().union(*(self._users(name) for name in names))
         return users or self._any(path, range(1, len(mutant.source.splitlines()) + 1))
+
+    def _starters(self, mutant: Mutant) -> frozenset[str]:
+        """Return the tests of the modules that run a module in a process, which is not recorded."""
+        name = ".".join(mutant.path.relative_to(SERVER.parent).with_suffix("").parts)
+        return frozenset[str]().union(
+            *(
+                self._any(path, range(1, source.count("\n") + 1))
+                for path, source in self.sources.items()
+                if f'"{name}"' in source
+            )
+        )
 
     def _users(self, name: str) -> frozenset[str]:
         word = re.compile(rf"\b{re.escape(name)}\b")
@@ -124,8 +131,10 @@ def measure(project: Path, folder: Path, tests: list[str]) -> LineMap:
         folder: an empty folder for the recordings.
         tests: the arguments of pytest.
 
+    Tests that fail although nothing was changed are left out; pytest reports them.
+
     Raises:
-        RuntimeError: a test fails although nothing was changed.
+        RuntimeError: pytest could not run the tests.
     """
     folder.mkdir(parents=True)
     (folder / RUNNING).write_bytes(bytes(SIZE))
@@ -145,16 +154,22 @@ def measure(project: Path, folder: Path, tests: list[str]) -> LineMap:
             VARIABLE: os.pathsep.join(map(str, (folder, server))),
         },
     )
-    if process.returncode != 0:
-        raise RuntimeError("Some tests fail without a mutant; the report is above.")
+    if process.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError("pytest could not run the tests; its report is above.")
     return load(project, folder)
 
 
 def load(project: Path, folder: Path) -> LineMap:
     """Read the recordings of `measure`."""
     seconds = Counter[str]()
-    for test, duration in _json_lines(folder / DURATIONS):
+    failed = set[str]()
+    for test, duration, outcome in _json_lines(folder / DURATIONS):
         seconds[test] += duration
+        if outcome == "failed":
+            failed.add(test)
+    # A test that fails without a mutant would kill every mutant.
+    for test in failed:
+        del seconds[test]
     tests: dict[str, dict[int, set[str]]] = {}
     for file in folder.glob("*-*.jsonl"):
         for test, by_file in _json_lines(file):

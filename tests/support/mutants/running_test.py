@@ -32,6 +32,6 @@ def pytest_runtest_logstart(nodeid: str) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Write how long a phase of a test took: its fixtures, or the test itself."""
+    """Write how long a phase of a test took, its fixtures or the test itself, and its outcome."""
     with (_folder / DURATIONS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps([report.nodeid, report.duration]) + "\n")
+        file.write(json.dumps([report.nodeid, report.duration, report.outcome]) + "\n")
