@@ -11,6 +11,7 @@ PROJECTS = "projects/"
 CLAIMS = "claims/"
 SERIALS = "serials/"
 USED_IDENTITIES = "identities/"
+ANNOUNCEMENTS = "deletions/"
 BLOBS = "blobs/"
 
 DOCUMENTS = (REPOSITORIES, USERS, TOKENS, SESSIONS, PROJECTS, CLAIMS, SERIALS, USED_IDENTITIES)
@@ -92,6 +93,11 @@ def name_claim_key(repository_id: str, confusable_name: str) -> str:
 def blobs_of(repository_id: str) -> str:
     """Return the folder of a repository's blobs."""
     return f"{BLOBS}{repository_id}/"
+
+
+def announcements_of(repository_id: str) -> str:
+    """Return the folder of announcements that blobs of a repository will be deleted."""
+    return f"{ANNOUNCEMENTS}{repository_id}/"
 
 
 def is_blob(key: str) -> bool:

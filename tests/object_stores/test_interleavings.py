@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import threading
@@ -24,6 +25,7 @@ from tests.support.object_stores.sweep import Sweep
 from tests.support.wait import wait_until
 
 FILE, OTHER_CONTENT = wheel(), wheel(module="x = 2\n")
+_LISTING_OF_BLOBS = re.compile("blobs(/|%2F)[0-9a-f]+(/|%2F)(&|$)")
 REMEMBERED_REVISIONS = 32
 """The number of earlier revisions that a document remembers."""
 
@@ -168,6 +170,45 @@ def test_an_upload_fails_if_a_sweep_deleted_its_content(
     assert "garbage collection deleted" in response.reason
     assert index.file(OTHER_CONTENT).content == OTHER_CONTENT.data
     index.publish(FILE)
+    assert index.file(FILE).content == FILE.data
+
+
+@pytest.mark.parametrize("grace", ["0s", "5s"])
+def test_a_sweep_never_deletes_the_content_of_an_accepted_upload(
+    index: Index,
+    paused_server: Server,
+    network: FlakyNetwork,
+    engine: Engine,
+    sweep: Sweep,
+    grace: str,
+) -> None:
+    """The file becomes visible while the sweep waits for its grace period, or deletes blobs."""
+    index.publish(OTHER_CONTENT)
+    upload = PausedUpload(index, paused_server, Pause(network, Action.FORWARD))
+    wait_until(
+        lambda: min(engine.ages(f"{sweep.url}/blobs")) > 5, "the content to be old enough to delete"
+    )
+    with FlakyNetwork(engine.endpoint) as network_of_sweep, ThreadPoolExecutor(1) as pool:
+        resumed = threading.Event()
+
+        def has_listed_blobs() -> bool:
+            return any(_LISTING_OF_BLOBS.search(path) for _, path in network_of_sweep.responded)
+
+        def policy(_method: str, _path: str) -> Action:
+            # With a grace period, the sweep itself waits after it has listed the blobs.
+            if grace == "0s" and has_listed_blobs():
+                resumed.wait()
+            return Action.FORWARD
+
+        network_of_sweep.policy = policy
+        swept = pool.submit(
+            sweep, "0s", grace=grace, variables=engine.variables_through(network_of_sweep.port)
+        )
+        wait_until(has_listed_blobs, "the sweep to list the blobs")
+        response = upload.finish()
+        resumed.set()
+        swept.result()
+    assert response.status_code == 200, response.reason
     assert index.file(FILE).content == FILE.data
 
 

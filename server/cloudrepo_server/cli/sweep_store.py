@@ -35,8 +35,8 @@ async def sweep_store(
     try:
         if storage.shared and older_than < _LONG_UPLOAD:
             print(
-                f"WARNING: an upload that takes longer than {older_than:g} seconds may fail, or "
-                "lose its content, because the sweep deletes its blobs: use a longer --older-than.",
+                f"WARNING: an upload that takes longer than {older_than:g} seconds may fail, "
+                "because the sweep deletes its blobs: use a longer --older-than.",
                 file=sys.stderr,
             )
         if runs_older_than is not None:

@@ -126,8 +126,8 @@ class Commit:
         replaced: File | None,
         blobs: list[StagedFile],
     ) -> None:
-        # Another server's garbage collection may have deleted the blobs of a slow upload just
-        # before the file became visible.
+        # Another server's garbage collection may delete the blobs of a slow upload, if it looked
+        # for references just before the file became visible.
         try:
             for blob in blobs:
                 await blob.require_present()
@@ -146,8 +146,6 @@ class Commit:
                 await self._claim(claim)
         except (FileExistsInRepositoryError, BrokenRuleError):
             await self._roll_back(name, file, replaced)
-            for blob in file.blobs:
-                self._storage.delete_later(blob)
             raise
         except StorageError as error:
             raise _uncertain(file) from error
@@ -162,7 +160,13 @@ class Commit:
                 files[replaced.filename] = replaced
             return existing.with_files(files)
 
-        await self._storage.change(self._repository.project_key(name), ProjectDocument, roll_back)
+        key = self._repository.project_key(name)
+        try:
+            await self._storage.change(key, ProjectDocument, roll_back)
+        except StorageError as error:
+            raise _uncertain(file) from error
+        for blob in file.blobs:
+            self._storage.delete_later(blob)
 
     async def _claim(self, claim: Claim) -> None:
         await write_claim(self._storage, self._repository.id, claim)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from array import array
-from collections.abc import AsyncIterator
+import math
 from dataclasses import dataclass
 
+from cloudrepo_server.domain.orphaned_blobs import OrphanedBlobs, list_keys
 from cloudrepo_server.domain.sessions import Sessions
+from cloudrepo_server.domain.staged_file import SAFE_AGE_SECONDS
 from cloudrepo_server.domain.tokens import is_expired
 from cloudrepo_server.domain.used_identities import delete_expired_identities
 from cloudrepo_server.errors import StorageError
@@ -28,10 +28,8 @@ from cloudrepo_server.keys import (
     SERIALS,
     TOKENS,
     USED_IDENTITIES,
-    blobs_of,
     claims_of,
     project_key,
-    projects_of,
 )
 from cloudrepo_server.models import (
     ClaimDocument,
@@ -43,8 +41,9 @@ from cloudrepo_server.storage import Storage
 
 log = logging.getLogger("cloudrepo_server")
 
-_BUCKETS = 4096
-_CONCURRENT_READS = 16
+# Younger blobs of a shared store are always kept: see `SAFE_AGE_SECONDS`. The clocks of stores have
+# a resolution of one second.
+_MIN_AGE = SAFE_AGE_SECONDS + 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +94,19 @@ async def collect_garbage(
     Args:
         storage: the store to clean.
         older_than: the minimum age in seconds of a blob that is deleted. If other processes write
-            to the store, it must be longer than any upload takes.
+            to the store, an upload that takes longer may fail.
         grace: the seconds between finding an orphaned blob and deleting it, so that clients can
             finish downloads.
 
     Raises:
         StorageError: the store did not respond.
     """
-    written_before = await storage.current_time() - older_than if older_than else None
+    now = await storage.current_time()
+    written_before = now - older_than if older_than else math.inf
     partial_files = await storage.delete_partial_files()
     # List tokens and folders first. Otherwise a repository that is created meanwhile would look
     # deleted.
-    token_keys = [key async for key in _list_keys(storage, TOKENS)]
+    token_keys = [key async for key in list_keys(storage, TOKENS)]
     stored_ids: set[str] = set()
     for folder in (PROJECTS, BLOBS, CLAIMS, SERIALS, USED_IDENTITIES):
         stored_ids.update(await storage.list_folders(folder))
@@ -121,23 +121,33 @@ async def collect_garbage(
     tokens = await _delete_orphaned_tokens(storage, token_keys, set(names))
     sessions = await Sessions(storage).delete_expired()
     blobs = 0
-    orphaned: list[str] = []
+    orphaned = OrphanedBlobs(
+        storage,
+        written_before=min(written_before, now - _MIN_AGE) if storage.shared else written_before,
+    )
     unreadable: list[str] = []
+
+    async def delete_orphaned() -> int:
+        count, skipped = await orphaned.delete()
+        unreadable.extend(names[repository_id] for repository_id in skipped)
+        return count
+
     for repository_id in sorted(stored_ids & set(names)):
         await _delete_stale_claims(storage, repository_id, written_before=written_before)
         await delete_expired_identities(storage, repository_id)
         try:
-            orphaned += await _orphaned_blobs(storage, repository_id, written_before=written_before)
+            await orphaned.find(repository_id)
         except StorageError:
             unreadable.append(names[repository_id])
-        if not grace:
-            blobs += await _delete_all(storage, orphaned)
+        # Without a grace period, remember the blobs of one repository only.
+        if orphaned and not grace:
+            blobs += await delete_orphaned()
     if orphaned:
         await asyncio.sleep(grace)
-        blobs += await _delete_all(storage, orphaned)
+        blobs += await delete_orphaned()
     tombstones = 0
     for prefix in DOCUMENTS:
-        tombstones += await storage.purge_tombstones(prefix, before=written_before or time.time())
+        tombstones += await storage.purge_tombstones(prefix, before=written_before)
     return GarbageReport(
         blobs=blobs,
         repositories=len(deleted_ids),
@@ -167,7 +177,7 @@ async def collect_garbage_after_start(storage: Storage) -> None:
 
 async def _repository_names(storage: Storage) -> dict[str, str]:
     names = {}
-    async for key in _list_keys(storage, REPOSITORIES):
+    async for key in list_keys(storage, REPOSITORIES):
         document = await storage.read_uncached(key, RepositoryDocument)
         if document is not None:
             names[document.id] = document.name
@@ -189,47 +199,13 @@ async def _delete_orphaned_tokens(
     return deleted
 
 
-async def _delete_all(storage: Storage, keys: list[str]) -> int:
-    # Also clears the list, so that no blob is deleted and counted twice.
-    await storage.delete_many(keys)
-    deleted = len(keys)
-    keys.clear()
-    return deleted
-
-
-async def _orphaned_blobs(
-    storage: Storage, repository_id: str, *, written_before: float | None
-) -> list[str]:
-    referenced = _KeySet()
-    keys = [key async for key in _list_keys(storage, projects_of(repository_id))]
-    for start in range(0, len(keys), _CONCURRENT_READS):
-        reads = (
-            storage.read_uncached(key, ProjectDocument)
-            for key in keys[start : start + _CONCURRENT_READS]
-        )
-        for project in await asyncio.gather(*reads):
-            for file in () if project is None else project.files.values():
-                for blob in file.blobs:
-                    referenced.add(blob)
-        # Let the server handle requests in between.
-        await asyncio.sleep(0)
-    orphaned = []
-    async for batch in storage.list_objects(blobs_of(repository_id)):
-        for stored in batch:
-            young = written_before is not None and stored.modified > written_before
-            if not (young or stored.key in referenced or storage.is_own_write(stored.key)):
-                orphaned.append(stored.key)
-        await asyncio.sleep(0)
-    return orphaned
-
-
 async def _delete_stale_claims(
-    storage: Storage, repository_id: str, *, written_before: float | None
+    storage: Storage, repository_id: str, *, written_before: float
 ) -> None:
     # An upload in progress is safe: it claims its file name again after this.
     async for batch in storage.list_objects(claims_of(repository_id)):
         for stored in batch:
-            if written_before is not None and stored.modified > written_before:
+            if stored.modified > written_before:
                 continue
             with contextlib.suppress(StorageError):
                 await _delete_stale_claim(storage, repository_id, stored.key)
@@ -252,29 +228,3 @@ async def _delete_stale_claim(storage: Storage, repository_id: str, key: str) ->
         return existing if changed else None
 
     await storage.change(key, ClaimDocument, delete)
-
-
-async def _list_keys(storage: Storage, prefix: str) -> AsyncIterator[str]:
-    async for batch in storage.list_objects(prefix):
-        for stored in batch:
-            yield stored.key
-
-
-class _KeySet:
-    """A set of keys that stores a 64-bit hash of each, because a store may hold millions.
-
-    It treats keys with the same hash as the same key. In that rare case an orphaned blob is kept,
-    which is harmless.
-    """
-
-    def __init__(self) -> None:
-        self._buckets = [array("q") for _ in range(_BUCKETS)]
-
-    def add(self, key: str) -> None:
-        self._bucket(key).append(hash(key))
-
-    def __contains__(self, key: str) -> bool:
-        return hash(key) in self._bucket(key)
-
-    def _bucket(self, key: str) -> array[int]:
-        return self._buckets[hash(key) % _BUCKETS]

@@ -40,7 +40,7 @@ from cloudrepo_server.errors import (
     InvalidError,
     TooLargeError,
 )
-from cloudrepo_server.keys import blobs_of, project_name, projects_of
+from cloudrepo_server.keys import project_name, projects_of
 from cloudrepo_server.limits import MAX_ATTESTATIONS, MAX_REQUIRES_PYTHON, Limits
 from cloudrepo_server.models import File, RepositoryDocument
 from cloudrepo_server.pools import ARCHIVES
@@ -117,7 +117,7 @@ class Publishing:
         names = {DIGEST_FIELDS[field] for field in digests} | stored
         return StagedFile(
             self._storage,
-            blobs_of(self._repository.id),
+            self._repository.id,
             filename,
             limit=min(limits, default=None),
             digests=names,
@@ -247,8 +247,16 @@ class Publishing:
     async def _read_archive(self, name: DistributionName, staged: StagedFile) -> ArchiveMetadata:
         if self._repository.dialect.accepts_any_file:
             return ArchiveMetadata(None, None)
-        if staged.is_small:
-            return self._read_archive_now(name, staged)
+        # Imported at the first upload, because the import is slow.
+        from cloudrepo_server.specs.archives import read_tiny_archive
+
+        content = staged.small
+        if content is not None:
+            tiny = read_tiny_archive(
+                name, content, self._limits, checks_identity=self._rules is None
+            )
+            if tiny is not None:
+                return tiny
         await staged.finish()
         return await ARCHIVES.run(self._read_archive_now, name, staged)
 
@@ -268,7 +276,7 @@ class Publishing:
             await staged.finish()
             return None
         staged_metadata = StagedFile(
-            self._storage, blobs_of(self._repository.id), staged.filename, limit=None
+            self._storage, self._repository.id, staged.filename, limit=None
         )
         undo.callback(staged_metadata.discard)
         await staged_metadata.write(metadata)

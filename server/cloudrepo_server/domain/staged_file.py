@@ -1,5 +1,6 @@
 """An uploaded file that is not published yet: stored and digested while it arrives."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
@@ -7,18 +8,23 @@ from io import BytesIO
 from time import monotonic
 from typing import IO, Protocol
 
-from cloudrepo_server.errors import InvalidError, StagedFileLostError, TooLargeError
+from cloudrepo_server.errors import InvalidError, StagedFileLostError, StorageError, TooLargeError
+from cloudrepo_server.keys import blobs_of
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.storage import Storage
 
 # The algorithm of each digest field of the upload form. All clients send hexadecimal digits.
 DIGEST_FIELDS = {"sha256_digest": "sha256", "md5_digest": "md5", "blake2_256_digest": "blake2_256"}
 
-_SMALL = 64 << 10
-# A blob that is younger than this is not checked, to save a request to the store. So a sweep of a
-# shared store must keep younger blobs: its `--older-than` must be longer than any upload takes.
-_SAFE_AGE_SECONDS = 1.0
+SAFE_AGE_SECONDS = 1.0
+"""The age of a blob up to which an upload does not look for garbage collections.
+
+So garbage collection of a shared store must keep blobs that are younger than this.
+"""
+
 _CHUNK = 1 << 20
+_GARBAGE_COLLECTION_SECONDS = 60.0
+_POLL_SECONDS = 0.25
 
 
 class _Hash(Protocol):
@@ -32,7 +38,7 @@ class StagedFile:
     def __init__(
         self,
         storage: Storage,
-        prefix: str,
+        repository_id: str,
         filename: str,
         *,
         limit: int | None,
@@ -46,7 +52,8 @@ class StagedFile:
         self._too_large = too_large or TooLargeError(
             f"{filename} is too large: the limit is {limit} bytes."
         )
-        self._writer = storage.new_blob(prefix)
+        self._repository_id = repository_id
+        self._writer = storage.new_blob(blobs_of(repository_id))
         self._hashes = {name: _new_hash(name) for name in {"sha256", *digests}}
         self._finished = False
         self._created = monotonic()
@@ -117,28 +124,43 @@ class StagedFile:
     async def require_present(self) -> None:
         """Check that garbage collection has not deleted the blob of a slow upload.
 
+        Waits for a garbage collection that is about to delete blobs of this age.
+
         Raises:
             StagedFileLostError: garbage collection deleted the blob.
-            StorageError: the store did not respond.
+            StorageError: the garbage collection did not end in time, or the store did not respond.
         """
-        safe = monotonic() - self._created < _SAFE_AGE_SECONDS
-        if self._storage.shared and not safe and not await self._writer.is_complete():
-            raise StagedFileLostError(
-                f"the upload of {self.filename} took so long that garbage collection deleted its "
-                "content; nothing was changed, so upload it again"
-            )
+        started = monotonic()
+        if not self._storage.shared or started - self._created < SAFE_AGE_SECONDS:
+            return
+        while True:
+            # In this order: an announcement is withdrawn only after the blobs are deleted.
+            deleted_before = await self._storage.announced_deletion(self._repository_id)
+            written = await self._writer.written()
+            if written is None:
+                raise StagedFileLostError(
+                    f"the upload of {self.filename} took so long that garbage collection deleted "
+                    "its content; nothing was changed, so upload it again"
+                )
+            if written > deleted_before:
+                return
+            if monotonic() - started > _GARBAGE_COLLECTION_SECONDS:
+                raise StorageError(
+                    f"garbage collection did not end in {_GARBAGE_COLLECTION_SECONDS:g} seconds, "
+                    f"and may delete the content of {self.filename}; "
+                    "nothing was changed, so upload it again"
+                )
+            await asyncio.sleep(_POLL_SECONDS)
 
     def open(self) -> IO[bytes]:
-        """Open the content for reading; reading blocks unless the file is small."""
-        small = self._writer.small
-        if small is not None:
-            return BytesIO(small)
-        return self._storage.open(self.key, self.size)
+        """Open the content for reading, which may block."""
+        small = self.small
+        return BytesIO(small) if small is not None else self._storage.open(self.key, self.size)
 
     @property
-    def is_small(self) -> bool:
-        """Whether the content is small enough to be read in the event loop."""
-        return self.size <= _SMALL
+    def small(self) -> bytes | None:
+        """The content, if it is small enough to be in memory."""
+        return self._writer.small
 
     def discard(self) -> None:
         """Delete the blob."""

@@ -100,10 +100,19 @@ class BlobWriter:
         Raises:
             StorageError: the store did not respond.
         """
+        return await self.written() is not None
+
+    async def written(self) -> float | None:
+        """Return when the blob was written, or None if the store lacks its whole content.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
         with contextlib.suppress(FileNotFoundError), storage_errors():
             stored = await obstore.head_async(self._store, self.key)
-            return stored["size"] == self._size
-        return False
+            if stored["size"] == self._size:
+                return stored["last_modified"].timestamp()
+        return None
 
     def discard(self) -> None:
         """Discard the content, and abort the upload of a large blob."""

@@ -103,8 +103,8 @@ class Blobs(ABC):
             self._pending_deletes[key] = timer
 
     @abstractmethod
-    async def delete_many(self, keys: Sequence[str]) -> None:
-        """Delete blobs that no document refers to."""
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Delete blobs that no document refers to; return how many deletions are confirmed."""
 
     @abstractmethod
     async def _put(self, key: str, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import secrets
@@ -173,6 +174,17 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
             # obstore leaves empty folders, which every later start would list again.
             with contextlib.suppress(OSError):
                 (self._folder / prefix).rmdir()
+
+    async def announce_deletion(self, repository_id: str, *, written_before: float) -> str:  # noqa: ARG002 (part of the interface)
+        """Return an empty announcement: no other server uses this store."""
+        return ""
+
+    async def withdraw_deletion(self, announcement: str) -> None:
+        """Do nothing: no other server uses this store."""
+
+    async def announced_deletion(self, repository_id: str) -> float:  # noqa: ARG002 (part of the interface)
+        """Return negative infinity: garbage collection keeps what this process wrote."""
+        return -math.inf
 
     async def purge_tombstones(self, prefix: str, *, before: float) -> int:  # noqa: ARG002 (part of the interface)
         """Return 0: deleted documents leave no tombstones in a local store."""

@@ -53,12 +53,13 @@ class LocalBlobs(Blobs):
         with contextlib.suppress(FileNotFoundError, BaseError):
             obstore.delete(self._blob_store, key)
 
-    async def delete_many(self, keys: Sequence[str]) -> None:
-        """Delete blobs, and let other tasks run after each batch."""
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Delete blobs, and let other tasks run after each batch; return their number."""
         for start in range(0, len(keys), _DELETE_BATCH):
             for key in keys[start : start + _DELETE_BATCH]:
                 self.delete(key)
             await asyncio.sleep(0)
+        return len(keys)
 
     def _finish_deletes(self) -> None:
         for key, handle in list(self._pending_deletes.items()):

@@ -64,6 +64,43 @@ class Maintenance(ABC):
             StorageError: the store did not respond.
         """
 
+    @abstractmethod
+    async def announce_deletion(self, repository_id: str, *, written_before: float) -> str:
+        """Announce the deletion of unreferenced blobs to other servers; return the announcement.
+
+        The caller announces the deletion, then finds out which blobs are referenced, and then
+        deletes the others. A server makes a file visible first, and looks for announcements
+        afterwards. Either the caller finds the reference, or the server finds the announcement.
+        The server then waits until it is withdrawn, and takes the file back if its blobs are gone.
+
+        Args:
+            repository_id: the repository of the blobs.
+            written_before: no blob that was written later will be deleted.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def withdraw_deletion(self, announcement: str) -> None:
+        """Withdraw an announcement, after all deletions were confirmed.
+
+        One that stays is harmless: it concerns only blobs that were written before it.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def announced_deletion(self, repository_id: str) -> float:
+        """Return the latest `written_before` of the announcements of a repository.
+
+        The result is negative infinity if no deletion is announced.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
     async def delete_partial_files(self) -> int:
         """Delete files that a killed process wrote only in part; return their number."""
         return 0

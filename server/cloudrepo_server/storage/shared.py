@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +13,14 @@ import obstore
 from obstore.exceptions import BaseError
 
 from cloudrepo_server.errors import StorageError, StorageLostError
-from cloudrepo_server.keys import blobs_of, claims_of, projects_of, serials_of, used_identities_of
+from cloudrepo_server.keys import (
+    announcements_of,
+    blobs_of,
+    claims_of,
+    projects_of,
+    serials_of,
+    used_identities_of,
+)
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.background import BackgroundTasks
 from cloudrepo_server.storage.base import Storage
@@ -37,6 +45,8 @@ READY = "checks/ready"
 
 # If the machine was suspended between the mark and the deletion, a writer may no longer wait.
 _SUSPENDED_SECONDS = PURGE_SECONDS / 2
+# The age of an announcement whose garbage collection was killed.
+_ABANDONED_SECONDS = 7 * 86_400.0
 _CLOSE_SECONDS = 5.0
 
 
@@ -94,7 +104,15 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
 
         Its documents need no tombstones: no other repository ever has the same id.
         """
-        for folder in (projects_of, claims_of, serials_of, used_identities_of, blobs_of):
+        folders = (
+            projects_of,
+            claims_of,
+            serials_of,
+            used_identities_of,
+            blobs_of,
+            announcements_of,
+        )
+        for folder in folders:
             prefix = folder(repository_id)
             with contextlib.suppress(StorageError, OSError):
                 async for batch in self.list_objects(prefix):
@@ -116,6 +134,31 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
             ]
             purged += sum(await asyncio.gather(*(purge(each.key) for each in old)))
         return purged
+
+    async def announce_deletion(self, repository_id: str, *, written_before: float) -> str:
+        """Announce the deletion of unreferenced blobs to other servers; return the announcement."""
+        folder = announcements_of(repository_id)
+        ages = await self.ages(folder)
+        key = f"{folder}{written_before:.6f}-{secrets.token_hex(8)}"
+        with storage_errors():
+            await obstore.put_async(self._document_store, key, b"", use_multipart=False)
+        await self.delete_many([key for key, age in ages.items() if age > _ABANDONED_SECONDS])
+        return key
+
+    async def withdraw_deletion(self, announcement: str) -> None:
+        """Withdraw an announcement, after all deletions were confirmed."""
+        with storage_errors(), contextlib.suppress(FileNotFoundError):
+            await obstore.delete_async(self._document_store, announcement)
+
+    async def announced_deletion(self, repository_id: str) -> float:
+        """Return the latest `written_before` of the announcements of a repository."""
+        folder = announcements_of(repository_id)
+        announced = [
+            float(each.key.removeprefix(folder).partition("-")[0])
+            async for batch in self.list_objects(folder)
+            for each in batch
+        ]
+        return max(announced, default=-math.inf)
 
     async def _purge_tombstone(self, key: str, *, marked_before: float) -> bool:
         stored = await self._fetch(key, Document, None)

@@ -81,10 +81,14 @@ class SharedBlobs(Blobs):
         self._small_blobs.pop(key, None)
         self._tasks.start(self._delete([key]))
 
-    async def delete_many(self, keys: Sequence[str]) -> None:
-        """Delete blobs that no document refers to."""
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Delete blobs that no document refers to; return how many deletions are confirmed."""
+        deleted = 0
         for start in range(0, len(keys), _DELETE_BATCH):
-            await self._delete(list(keys[start : start + _DELETE_BATCH]))
+            batch = list(keys[start : start + _DELETE_BATCH])
+            if await self._delete(batch):
+                deleted += len(batch)
+        return deleted
 
     def _cancel_deletes(self) -> None:
         for handle in self._pending_deletes.values():
@@ -120,8 +124,9 @@ class SharedBlobs(Blobs):
 
         return asyncio.ensure_future(read())
 
-    async def _delete(self, keys: list[str]) -> None:
-        # Garbage collection deletes later what cannot be deleted now.
+    async def _delete(self, keys: list[str]) -> bool:
+        # Returns whether the store confirmed the deletion. Garbage collection deletes later what
+        # cannot be deleted now.
         with contextlib.suppress(BaseError, OSError):
             try:
                 await obstore.delete_async(self._blob_store, keys)
@@ -130,3 +135,5 @@ class SharedBlobs(Blobs):
                 for key in keys:
                     with contextlib.suppress(FileNotFoundError):
                         await obstore.delete_async(self._blob_store, key)
+            return True
+        return False

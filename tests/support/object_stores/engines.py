@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
@@ -83,6 +84,12 @@ class Engine(ABC):
         listed = obstore.list(self.store(), prefix + "/")
         keys = {meta["path"].removeprefix(prefix + "/") for batch in listed for meta in batch}
         return keys - {FORMAT_KEY}
+
+    def ages(self, url: str) -> list[float]:
+        """Return the age in seconds of each object below a URL."""
+        listed = obstore.list(self.store(), urlsplit(url).path.strip("/") + "/")
+        now = time.time()
+        return [now - meta["last_modified"].timestamp() for batch in listed for meta in batch]
 
     def document(self, url: str, key: str) -> dict[str, Any]:
         """Return the JSON document under a key below a URL."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from tests.support.object_stores.engines import Engine
+from tests.support.wait import wait_until
+
+_MIN_AGE = 5.0
+"""The age in seconds from which a sweep deletes unreferenced blobs, with some time to spare."""
 
 
 class Sweep:
@@ -16,14 +21,25 @@ class Sweep:
         self.engine = engine
         self.url = url
 
-    def __call__(self, older_than: str = "0s", *options: str) -> str:
-        """Sweep without a grace period, and return what the command printed."""
+    def __call__(
+        self,
+        older_than: str | None = None,
+        *options: str,
+        grace: str = "0s",
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
+        """Sweep, and return what the command printed.
+
+        Without an age, wait first until all blobs are old enough to be deleted.
+        """
+        if older_than is None:
+            wait_until(self._all_blobs_are_old, "the blobs to be a few seconds old")
         completed = subprocess.run(
             [
                 *(sys.executable, "-m", "cloudrepo_server", "sweep", "--data", self.url),
-                *("--older-than", older_than, "--grace", "0s", *options),
+                *("--older-than", older_than or "0s", "--grace", grace, *options),
             ],
-            env={**os.environ, **self.engine.environ()},
+            env={**os.environ, **self.engine.environ(**(variables or {}))},
             capture_output=True,
             text=True,
             check=False,
@@ -36,3 +52,6 @@ class Sweep:
     def keys(self) -> set[str]:
         """The keys of all stored objects, except those of storage checks."""
         return {key for key in self.engine.keys(self.url) if not key.startswith("checks/")}
+
+    def _all_blobs_are_old(self) -> bool:
+        return all(age > _MIN_AGE for age in self.engine.ages(f"{self.url}/blobs"))
