@@ -120,9 +120,6 @@ class UploadRules:
             BrokenRuleError: the archive is not accepted.
             InvalidError: the archive exceeds a limit of this server.
         """
-        if staged.is_small:
-            _check_archive(form, staged, self._limits)
-            return
         await staged.finish()
         await ARCHIVES.run(_check_archive, form, staged, self._limits)
 

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION, Limits
-from cloudrepo_server.specs.bounded_zip import BoundedZip, TooManyMembersError
+from cloudrepo_server.specs.bounded_zip import DIRECTORY_ENTRY, BoundedZip, TooManyMembersError
 from cloudrepo_server.specs.core_metadata import read_identity
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, quote, same_version
 
@@ -26,6 +26,9 @@ MAX_UNPACKED = 16 << 30
 MAX_RATIO = 50
 FREE_UNPACKED = 64 << 20
 MAX_DIRECTORY = 64 << 20
+
+TINY_BYTES = 64 << 10
+TINY_MEMBERS = 64
 
 _MAX_OTHER_HEADERS = 1 << 20
 
@@ -38,6 +41,8 @@ _RELIABLE_SDIST = (2, 2)
 # A wheel has exactly one such folder. Comparing many names with the file name would be slow.
 _MAX_DIST_INFO = 16
 _DIST_INFO = ".dist-info"
+# zipfile unpacks these no further than necessary.
+_FAST = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 UNREADABLE_ERRORS = (
@@ -86,6 +91,36 @@ def read_archive(
         return _read_tar_sdist(name, archive, limit)
 
 
+def read_tiny_archive(
+    name: DistributionName, archive: bytes, limits: Limits
+) -> ArchiveMetadata | None:
+    """Return the metadata in an archive if reading them certainly takes little time, else None.
+
+    This is so for most wheels of up to `TINY_BYTES`. Their directory has at most `TINY_MEMBERS`
+    entries. One member is unpacked, to at most `TINY_BYTES`. The unpacked size of a tar is not
+    known before it is unpacked.
+
+    Raises:
+        InvalidError: it cannot be read, or belongs to another project or version.
+    """
+    if (
+        name.filetype != "bdist_wheel"
+        or len(archive) > TINY_BYTES
+        or archive.count(DIRECTORY_ENTRY) > TINY_MEMBERS
+    ):
+        return None
+    limit = min(limits.metadata_bytes, TINY_BYTES)
+    try:
+        with _invalid_if_unreadable(name.filename):
+            return _read_wheel(name, io.BytesIO(archive), limit, tiny=True)
+    except _NotTinyError:
+        return None
+
+
+class _NotTinyError(Exception):
+    """Reading an archive may take long."""
+
+
 def find_metadata(filename: str, archive: IO[bytes], limits: Limits) -> bytes | None:
     """Return the core metadata in a wheel or an sdist, or None if there are none.
 
@@ -110,7 +145,9 @@ def find_metadata(filename: str, archive: IO[bytes], limits: Limits) -> bytes | 
     return None
 
 
-def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> ArchiveMetadata:
+def _read_wheel(
+    name: DistributionName, archive: IO[bytes], limit: int, *, tiny: bool = False
+) -> ArchiveMetadata:
     with open_zip(name.filename, archive) as wheel:
         found = [
             info
@@ -129,6 +166,8 @@ def _read_wheel(name: DistributionName, archive: IO[bytes], limit: int) -> Archi
                 f"{name.filename} has {len(dist_infos)} .dist-info folders; a wheel has exactly "
                 "one."
             )
+        if tiny and (found[0].compress_type not in _FAST or found[0].file_size > limit):
+            raise _NotTinyError
         metadata = read_member(name.filename, wheel, found[0], limit)
     fields = read_identity(metadata)
     version = fields.get("version", "")

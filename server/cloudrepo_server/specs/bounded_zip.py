@@ -12,7 +12,9 @@ import zlib
 from io import BufferedIOBase
 from typing import IO
 
-_ENTRY = b"PK\x01\x02"
+DIRECTORY_ENTRY = b"PK\x01\x02"
+"""The first bytes of each entry of a directory."""
+
 _LOCAL_HEADER = struct.Struct("<26x2H")
 # A member begins with the version of LZMA, the size of the properties, and the properties.
 _LZMA_HEADER = struct.Struct("<2xH5s")
@@ -91,7 +93,7 @@ class _DirectoryReader(BufferedIOBase):
         if self.is_bounded and size is not None and size > self._max_directory:
             raise TooManyMembersError
         data = self._archive.read(-1 if size is None else size)
-        if self.is_bounded and data.count(_ENTRY) > self._max_members:
+        if self.is_bounded and data.count(DIRECTORY_ENTRY) > self._max_members:
             raise TooManyMembersError
         return data
 

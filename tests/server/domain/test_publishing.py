@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -19,8 +20,10 @@ from cloudrepo_server.errors import (
     UncertainError,
 )
 from cloudrepo_server.models import Document, ProjectDocument
+from cloudrepo_server.specs import archives
+from cloudrepo_server.specs.core_metadata import read_identity
 from cloudrepo_server.storage.local import LocalStorage
-from tests.support.archives import Archive, wheel
+from tests.support.archives import Archive, core_metadata, sdist, wheel
 
 D = TypeVar("D", bound=Document)
 
@@ -175,3 +178,37 @@ def test_an_upload_whose_blobs_were_deleted_is_rolled_back(
         await organization.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("archive", "in_event_loop"),
+    [
+        (wheel(), True),
+        (wheel(padding=128 << 10), False),
+        (wheel(metadata=core_metadata("demo", "1.0") + bytes(128 << 10)), False),
+        (sdist(), False),
+        (sdist(ending=".zip"), False),
+    ],
+    ids=["tiny-wheel", "wheel", "wheel-that-unpacks-to-more", "tar", "zip"],
+)
+def test_only_tiny_wheels_are_read_in_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, archive: Archive, *, in_event_loop: bool
+) -> None:
+    readers: list[threading.Thread] = []
+
+    def read_and_record_thread(metadata: bytes) -> dict[str, str]:
+        readers.append(threading.current_thread())
+        return read_identity(metadata)
+
+    monkeypatch.setattr(archives, "read_identity", read_and_record_thread)
+
+    async def scenario() -> None:
+        organization = Organization(
+            "example", LocalStorage.in_memory(), admin_username="a", admin_password="b"
+        )
+        await organization.create_repository("demo")
+        await publish(organization, archive)
+        await organization.close()
+
+    asyncio.run(scenario())
+    assert [each is threading.current_thread() for each in readers] == [in_event_loop]

@@ -13,8 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.limits import Limits
 from cloudrepo_server.specs import archives
-from cloudrepo_server.specs.archives import read_archive
+from cloudrepo_server.specs.archives import read_archive, read_tiny_archive
 from cloudrepo_server.specs.filenames import DistributionName, parse_filename
 from tests.support.archives import core_metadata, incompressible, sdist, tarred, wheel, zipped
 
@@ -391,6 +392,44 @@ def test_a_large_file_in_a_tar_is_skipped() -> None:
         tar_header(tarfile.REGTYPE, size), bytes(size), data.rstrip(b"\0").ljust(10240, b"\0")
     )
     assert read_archive(SDIST, io.BytesIO(large)).metadata is not None
+
+
+TOO_LARGE = archives.TINY_BYTES + 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wheel(padding=TOO_LARGE).data,
+        wheel(metadata=METADATA + bytes(TOO_LARGE)).data,
+        zipped({"demo-1.0.dist-info/METADATA": METADATA}, compression=zipfile.ZIP_BZIP2),
+        zipped({"demo-1.0.dist-info/METADATA": METADATA}, compression=zipfile.ZIP_LZMA),
+        zipped({"demo-1.0.dist-info/METADATA": METADATA, **{f"{n}": b"" for n in range(64)}}),
+        wheel().data + directory_entry() * archives.TINY_MEMBERS,
+    ],
+    ids=["large", "large-unpacked", "bzip2", "lzma", "many-members", "undeclared-members"],
+)
+def test_only_tiny_wheels_are_read_at_once(data: bytes) -> None:
+    assert read_tiny_archive(WHEEL, wheel().data, Limits()) == read_archive(
+        WHEEL, io.BytesIO(wheel().data)
+    )
+    assert read_tiny_archive(WHEEL, data, Limits()) is None
+
+
+def test_no_sdist_is_read_at_once() -> None:
+    """A tar does not tell its unpacked size, and the name of a zip may be that of a tar."""
+    for archive in (sdist(), sdist(ending=".zip")):
+        assert read_tiny_archive(parse_filename(archive.filename), archive.data, Limits()) is None
+
+
+def test_a_tiny_wheel_is_checked_like_any_other() -> None:
+    data = wheel("other").data
+    with pytest.raises(InvalidError, match="contains the metadata of 'other'"):
+        read_tiny_archive(WHEEL, data, Limits())
+    with pytest.raises(InvalidError, match="is not a readable archive"):
+        read_tiny_archive(WHEEL, b"no zip", Limits())
+    metadata = wheel(metadata=METADATA + bytes(100)).data
+    assert read_tiny_archive(WHEEL, metadata, Limits(metadata_bytes=100)) is None
 
 
 @pytest.mark.parametrize(
