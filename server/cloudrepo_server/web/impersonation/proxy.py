@@ -169,10 +169,9 @@ class Proxy:
                 )
                 await _reject(client, 403, entry.reason)
                 return
-            await client.send(_ESTABLISHED)
-            await client.writer.start_tls(context, ssl_handshake_timeout=client.stall_seconds)
-            upstream = await self._open_tunnel(request, impersonation)
+            upstream = await self._open_tunnel(request, impersonation, context)
             try:
+                await client.send(_ESTABLISHED)
                 await relay(client, upstream)
             finally:
                 upstream.abort()
@@ -201,11 +200,16 @@ class Proxy:
         finally:
             upstream.abort()
 
-    async def _open_tunnel(self, request: ProxyRequest, impersonation: Impersonation) -> Stream:
+    async def _open_tunnel(
+        self,
+        request: ProxyRequest,
+        impersonation: Impersonation,
+        context: ssl.SSLContext | None = None,
+    ) -> Stream:
         if self._tunnels is None:
             raise InvalidError("This server has no proxy.")
         return await self._tunnels.open(
-            Tunnel(impersonation, request.scheme, request.host, request.port)
+            Tunnel(impersonation, request.scheme, request.host, request.port), context
         )
 
 

@@ -1,7 +1,9 @@
 """Tunnels: connections of clients that the proxy forwards to this server."""
 
 import asyncio
+import contextlib
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,9 +54,13 @@ class TunnelServer:
         self._server = server
         self._options = options
         self._stall_seconds = stall_seconds
+        self._handshakes: set[asyncio.Task[None]] = set()
 
-    async def open(self, tunnel: Tunnel) -> Stream:
+    async def open(self, tunnel: Tunnel, context: ssl.SSLContext | None = None) -> Stream:
         """Return a connection on which every request belongs to the tunnel.
+
+        With a TLS context, the server expects a TLS handshake on the connection. So whatever the
+        client sent already can simply be forwarded to it.
 
         Raises:
             OSError: the system has no more sockets.
@@ -64,9 +70,13 @@ class TunnelServer:
         try:
             near.settimeout(0)
             far.settimeout(0)
-            await loop.connect_accepted_socket(
-                lambda: TunnelProtocol(tunnel, self._server, self._options), far
-            )
+            if context is None:
+                await self._accept(tunnel, far)
+            else:
+                # The handshake ends only after the caller has forwarded it.
+                handshake = asyncio.ensure_future(self._accept_with_tls(tunnel, far, context))
+                self._handshakes.add(handshake)
+                handshake.add_done_callback(self._handshakes.discard)
             reader = asyncio.StreamReader(limit=CHUNK, loop=loop)
             transport, protocol = await loop.connect_accepted_socket(
                 lambda: asyncio.StreamReaderProtocol(reader, loop=loop), near
@@ -77,6 +87,23 @@ class TunnelServer:
             raise
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         return Stream(reader, writer, self._stall_seconds)
+
+    async def _accept(
+        self, tunnel: Tunnel, connection: socket.socket, context: ssl.SSLContext | None = None
+    ) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: TunnelProtocol(tunnel, self._server, self._options),
+            connection,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else self._stall_seconds,
+        )
+
+    async def _accept_with_tls(
+        self, tunnel: Tunnel, connection: socket.socket, context: ssl.SSLContext
+    ) -> None:
+        # A client that does not complete the handshake is not an error of the server.
+        with contextlib.suppress(OSError, TimeoutError):
+            await self._accept(tunnel, connection, context)
 
 
 def tunnel_of(request: web.BaseRequest) -> Tunnel | None:
