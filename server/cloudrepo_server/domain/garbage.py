@@ -43,7 +43,7 @@ log = logging.getLogger("cloudrepo_server")
 
 # Younger blobs of a shared store are always kept: see `SAFE_AGE_SECONDS`. The clocks of stores have
 # a resolution of one second.
-_MIN_AGE = SAFE_AGE_SECONDS + 2.0
+_MIN_AGE = SAFE_AGE_SECONDS + 1.5
 
 
 @dataclass(frozen=True, slots=True)

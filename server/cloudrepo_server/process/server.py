@@ -18,9 +18,10 @@ from cloudrepo_server.process.listeners import Listeners
 from cloudrepo_server.process.observability import create_observability, require_prometheus
 from cloudrepo_server.process.replaced_file import replace_file
 from cloudrepo_server.process.settings import ServerSettings
-from cloudrepo_server.process.shutdown import Shutdown, exit_at_the_latest, finish_requests
+from cloudrepo_server.process.shutdown import CLEANUP_SECONDS, Shutdown, finish_requests
 from cloudrepo_server.process.state_file import server_state, write_state_file
 from cloudrepo_server.process.storage import open_storage
+from cloudrepo_server.process.watchdog import exit_after_stop_signals, exit_at_the_latest
 from cloudrepo_server.web.app import create_application
 from cloudrepo_server.web.http.idle_timeout import IdleTimeout
 from cloudrepo_server.web.http.in_flight import InFlightRequests
@@ -31,8 +32,6 @@ from cloudrepo_server.web.impersonation.tunnel import TunnelServer
 
 # aiohttp waits this long for handlers to finish, and as long again after cancelling them.
 _CANCEL_SECONDS = 0.5
-# Time to close the connections and the store, after the grace period.
-_CLEANUP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,10 @@ async def serve(settings: ServerSettings) -> None:
     """
     shutdown, owner_ended = Shutdown(), threading.Event()
     shutdown.request_on_signals()
-    async with running_server(settings) as server:
+    longest = settings.drain + settings.grace + CLEANUP_SECONDS
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(exit_after_stop_signals(longest))
+        server = await stack.enter_async_context(running_server(settings))
         logs.print_message(
             f"Serving the organization {settings.organization} at {server.url}",
             log_format=settings.log_format,
@@ -139,7 +141,6 @@ async def serve(settings: ServerSettings) -> None:
         if settings.owner_pid is not None:
             shutdown.request_when_process_ends(settings.owner_pid, owner_ended)
         await shutdown.requested.wait()
-        exit_at_the_latest(settings.drain + settings.grace + _CLEANUP_SECONDS)
         await finish_requests(
             server.listeners,
             server.in_flight,
@@ -147,7 +148,7 @@ async def serve(settings: ServerSettings) -> None:
             drain=settings.drain,
             grace=settings.grace,
         )
-        exit_at_the_latest(_CLEANUP_SECONDS)
+        exit_at_the_latest(CLEANUP_SECONDS)
     if owner_ended.is_set():
         for folder in settings.owner_folders:
             # Windows does not delete open files, such as this server's log.

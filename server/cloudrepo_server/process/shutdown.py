@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import faulthandler
 import logging
 import signal
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Awaitable
 from types import FrameType
 
 from cloudrepo_server.process.listeners import Listeners
+from cloudrepo_server.process.watchdog import STOP_SIGNALS, exit_at_the_latest
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 log = logging.getLogger("cloudrepo_server")
@@ -18,10 +18,8 @@ log = logging.getLogger("cloudrepo_server")
 _OWNER_POLL_SECONDS = 0.25
 # Time for requests that clients have sent already, on connections that look idle.
 _ARRIVAL_SECONDS = 0.1
-# Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK.
-_SIGNALS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
-]
+# What a server needs for its end, beyond the grace period: closing connections and the store.
+CLEANUP_SECONDS = 10.0
 
 
 class Shutdown:
@@ -52,7 +50,7 @@ class Shutdown:
         def handle(_signal: int, _frame: FrameType | None) -> None:
             loop.call_soon_threadsafe(self.request)
 
-        for number in _SIGNALS:
+        for number in STOP_SIGNALS:
             try:
                 loop.add_signal_handler(number, self.request)
             except NotImplementedError:  # Windows
@@ -80,19 +78,10 @@ class Shutdown:
                     "permission denied; stopping",
                     file=sys.stderr,
                 )
+            exit_at_the_latest(CLEANUP_SECONDS)
             loop.call_soon_threadsafe(self.request_immediate)
 
         threading.Thread(target=wait, name="owner", daemon=True).start()
-
-
-def exit_at_the_latest(seconds: float) -> None:
-    """End this process after this time, even if its threads or its event loop hang.
-
-    A later call replaces an earlier one. The process prints its stacks before it ends.
-    """
-    # This timer is a thread of C code, which needs neither the event loop nor the interpreter.
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # no standard error
-        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stderr)
 
 
 async def finish_requests(

@@ -109,21 +109,6 @@ asyncio.run(run())
     assert (ended.stdout, ended.stderr) == ("ended\n", "")
 
 
-def test_a_process_that_does_not_end_in_time_is_terminated() -> None:
-    code = """
-from cloudrepo_server.process.shutdown import exit_at_the_latest
-exit_at_the_latest(60)
-exit_at_the_latest(0.1)
-while True:
-    pass
-"""
-    ended = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
-    )
-    assert ended.returncode == 1
-    assert "Timeout" in ended.stderr
-
-
 @pytest.mark.parametrize("path", sorted(SERVER.rglob("*.py")), ids=lambda path: path.stem)
 def test_no_module_uses_the_default_executor(path: Path) -> None:
     # Work in the default executor cannot be cancelled, and a process waits for it before it exits.

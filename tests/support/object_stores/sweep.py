@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tests.support.object_stores.engines import Engine
 from tests.support.wait import wait_until
 
-_MIN_AGE = 5.0
+_MIN_AGE = 3.6
 """The age in seconds from which a sweep deletes unreferenced blobs, with some time to spare."""
 
 
