@@ -67,6 +67,8 @@ MAX_LINK: Final = 64 << 10
 """The characters of a link on an upstream's HTML page, with all of its attributes."""
 MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
+MAX_HOPS: Final = 8
+"""The number of repositories that one request may pass, from upstream to upstream."""
 
 MAX_FAULTS: Final = 100
 """The faults of a repository, each of which is compared with every request."""

@@ -9,6 +9,7 @@ import msgspec
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
+from cloudrepo_server.domain.damaged_documents import DamagedDocuments
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
 from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.repository import Repository
@@ -64,6 +65,7 @@ class Organization:
             self.users, self.tokens, admin_username=admin_username, admin_password=admin_password
         )
         self.sessions = Sessions(storage)
+        self.damaged = DamagedDocuments(storage)
         self.issuer = IdentityIssuer(storage, self.access.admin_digest)
         self.publishers = TrustedPublishers(storage)
         self.mint = TokenMint(storage, self.tokens, self.issuer, self.publishers)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, UpstreamLoopError
-from cloudrepo_server.limits import MAX_UPSTREAM_URL, MAX_UPSTREAMS
+from cloudrepo_server.limits import MAX_HOPS, MAX_UPSTREAM_URL, MAX_UPSTREAMS
 from cloudrepo_server.models import (
     File,
     Project,
@@ -32,8 +32,6 @@ STRATEGIES = (FIRST_MATCH, BEST_VERSION)
 _HOST = re.compile(r"[a-z0-9._:-]{1,253}", re.IGNORECASE | re.ASCII)
 _MAX_LABEL = 63
 _MAX_SHOWN = 64
-MAX_HOPS = 8
-"""The number of repositories that one request may pass, from upstream to upstream."""
 
 _URL_SCHEMES = ("http://", "https://")
 

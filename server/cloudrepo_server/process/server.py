@@ -29,6 +29,7 @@ from cloudrepo_server.web.http.security_headers import add_headers_to_every_resp
 from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import TunnelServer
+from cloudrepo_server.web.ops.early_responses import report_early_responses
 
 # aiohttp waits this long for handlers to finish, and as long again after cancelling them.
 _CANCEL_SECONDS = 0.5
@@ -82,6 +83,9 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         logs_rejections=settings.log_format is None,
         behind_proxy=settings.behind_proxy,
     )
+    report_early_response = report_early_responses(
+        observability.observers, logs_rejections=settings.log_format is None
+    )
     connection_options: dict[str, Any] = {
         "access_log": None,
         "keepalive_timeout": settings.limits.stall_seconds,
@@ -95,7 +99,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
     try:
         await runner.setup()
         if runner.server is not None:
-            add_headers_to_every_response(runner.server)
+            add_headers_to_every_response(runner.server, report_early_response)
         url = await listeners.listen(settings.host, settings.port)
         if not storage.shared and runner.server is not None:
             tunnels = TunnelServer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import tarfile
 import zipfile
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+import requests
 
 from tests.support.archives import (
     Archive,
@@ -84,6 +86,45 @@ def test_a_download_is_streamed(index: Index, large: Archive) -> None:
             peak = max(peak, resident(index))
     assert received == len(large.data)
     assert peak - before < ALLOWED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "corrupt"},
+        {"kind": "truncate", "keep": SIZE - 1},
+        {"kind": "reset", "when": "during"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_a_download_that_a_fault_changes_is_streamed(
+    index: Index, large: Archive, fault: dict[str, object]
+) -> None:
+    index.publish(large)
+    index.api_json("POST", "/faults", fault)
+    before = peak = resident(index)
+    received = []
+    with (
+        index.request("GET", f"/demo/{large.filename}", stream=True) as response,
+        contextlib.suppress(requests.ConnectionError, requests.exceptions.ChunkedEncodingError),
+    ):
+        for chunk in response.iter_content(MEBIBYTE):
+            received.append(chunk)
+            peak = max(peak, resident(index))
+    assert peak - before < ALLOWED
+    different = [
+        at
+        for at, chunk in enumerate(received)
+        if chunk != large.data[at * MEBIBYTE : at * MEBIBYTE + len(chunk)]
+    ]
+    assert different == ([len(large.data) // 2 // MEBIBYTE] if fault["kind"] == "corrupt" else [])
+    size = sum(map(len, received))
+    if fault["kind"] == "corrupt":
+        assert size == len(large.data)
+    else:
+        # The client drops its last, incomplete chunk.
+        assert (size >= SIZE - 2 * MEBIBYTE) == (fault["kind"] == "truncate")
+        assert size < SIZE
 
 
 def metadata_of(size: int) -> Archive:

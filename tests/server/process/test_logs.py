@@ -208,6 +208,36 @@ def test_only_rejected_requests_are_logged_by_default(start_server: StartServer)
     server.close()
 
 
+EARLY_REJECTIONS = {
+    417: request("GET /simple/x/ HTTP/1.1", {"Expect": "x"}),
+    400: b"GET /a b c HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.parametrize("status", EARLY_REJECTIONS)
+def test_requests_that_are_rejected_at_once_are_logged(
+    logging_server: Server, log_format: str, status: int
+) -> None:
+    assert exchange(logging_server.url, EARLY_REJECTIONS[status]).status == status
+
+    def found() -> list[str]:
+        lines = READERS[log_format](logging_server)
+        return [str(line["status"]) for line in lines if "status" in line]
+
+    wait_until(lambda: found() != [], "a line about the request")
+    assert found() == [str(status)]
+
+
+@pytest.mark.parametrize("status", EARLY_REJECTIONS)
+def test_requests_that_are_rejected_at_once_are_logged_by_default(
+    start_server: StartServer, status: int
+) -> None:
+    server = Server(start_server())
+    assert exchange(server.url, EARLY_REJECTIONS[status]).status == status
+    wait_until(lambda: f" {status} " in server.process.log, "a line about the request")
+
+
 def test_every_response_has_a_unique_request_id(server: Server) -> None:
     index = server.repository()
     demo = wheel(padding=2 << 20)

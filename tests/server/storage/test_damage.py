@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -129,3 +130,43 @@ def test_a_damaged_token_does_not_keep_repositories_from_being_deleted(
     each = damaged("tokens")
     assert each.server.api("DELETE", "/repositories/victim").status_code == 204
     assert each.server.api("GET", "/repositories/victim").status_code == 404
+
+
+def test_the_admin_api_lists_and_deletes_damaged_documents(
+    damaged: Callable[..., Damaged],
+) -> None:
+    each = damaged("repositories", "users", "tokens", "sessions", "projects")
+    server = each.server
+    listed = server.api_json("GET", "/damaged")["damaged"]
+    assert [one["kind"] for one in listed] == ["project", "repository", "session", "token", "user"]
+    for one in listed:
+        assert f"the stored document {one['key']} cannot be read" in one["reason"]
+        path = f"/damaged/{quote(one['key'], safe='')}"
+        assert server.api("DELETE", path).status_code == 204
+        assert server.api("DELETE", path).status_code == 404
+    assert server.api_json("GET", "/damaged") == {"damaged": []}
+    server.user(email=each.victim.username)
+    server.repository("victim").publish(wheel("victim"))
+    assert each.index.files()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["users/../x.json", "x", "users", "users/", "users//x", "format.json", "users/\0", "blobs/x"],
+)
+def test_nothing_but_a_damaged_document_is_deleted(server: Server, key: str) -> None:
+    user = server.user()
+    response = server.api("DELETE", f"/damaged/{quote(key, safe='')}")
+    assert response.status_code == 404
+    assert "No damaged document was found" in response.json()["error"]
+    server.api_json("DELETE", f"/users/{user[0]}")
+
+
+def test_an_undamaged_document_is_not_deleted(start_server: StartServer, tmp_path: Path) -> None:
+    server = Server(start_server("--data", tmp_path / "data"))
+    email, _ = server.user()
+    (document,) = (tmp_path / "data" / "store" / "users").iterdir()
+    path = quote(f"users/{document.name}", safe="")
+    assert server.api("DELETE", f"/damaged/{path}").status_code == 404
+    assert [one["email"] for one in server.api_json("GET", "/users")["users"]] == [email]
+    server.close()

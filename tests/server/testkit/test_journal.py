@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from cloudrepo_server.limits import JOURNAL_BYTES, JOURNAL_ENTRIES, JOURNAL_FORM_BYTES
+from cloudrepo_server.limits import JOURNAL_BYTES, JOURNAL_ENTRIES, JOURNAL_FORM_BYTES, JOURNAL_TEXT
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry, Journal, encode_form
@@ -276,6 +276,13 @@ def test_the_size_of_a_form_in_the_journal_is_limited(fields_: dict[str, list[st
     encoded = encode_form(fields_)
     assert len(bytes(encoded)) <= JOURNAL_FORM_BYTES
     assert msgspec.json.decode(encoded)["name"] == ["demo"]
+
+
+def test_the_length_of_a_value_in_the_journal_is_limited() -> None:
+    encoded = encode_form({"name": ["x" * JOURNAL_TEXT], "summary": ["x" * (JOURNAL_TEXT + 1)]})
+    form = msgspec.json.decode(encoded)
+    assert form["name"] == ["x" * JOURNAL_TEXT]
+    assert len(form["summary"][0]) <= JOURNAL_TEXT
 
 
 def test_a_request_that_was_cleared_in_flight_is_not_listed_later() -> None:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from cloudrepo_server.domain.damaged_documents import DamagedDocument
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import rules_left_out
 from cloudrepo_server.domain.upstream import hide_password
@@ -279,6 +280,12 @@ class IdentityTokenResponse(msgspec.Struct):
     """An identity token."""
 
     token: str
+
+
+class DamagedDocumentsResponse(msgspec.Struct):
+    """The stored documents that cannot be read."""
+
+    damaged: list[DamagedDocument]
 
 
 class SnippetResponse(msgspec.Struct):

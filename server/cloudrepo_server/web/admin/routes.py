@@ -11,6 +11,7 @@ from cloudrepo_server.web.admin import bodies as b
 from cloudrepo_server.web.admin import responses as r
 from cloudrepo_server.web.admin.access import require_admin
 from cloudrepo_server.web.admin.connection import ConnectionApi
+from cloudrepo_server.web.admin.damage import DamageApi
 from cloudrepo_server.web.admin.faults import FaultApi
 from cloudrepo_server.web.admin.impersonations import ImpersonationApi
 from cloudrepo_server.web.admin.journal import COUNT, JournalApi
@@ -63,6 +64,7 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
     )
     journal, faults = JournalApi(organization), FaultApi(organization)
     impersonations = ImpersonationApi(organization, proxy)
+    damage = DamageApi(organization)
     repository = "/api/repositories/{name}"
     project, file = repository + "/projects/{project}", repository + "/files/{filename}"
     return [
@@ -207,6 +209,8 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             rejections=_NOT_FOUND,
         ),
         Operation("DELETE", "/api/tokens/{id}", tokens.delete_token, status=_NO_CONTENT),
+        Operation("GET", "/api/damaged", damage.list_damaged, r.DamagedDocumentsResponse),
+        Operation("DELETE", "/api/damaged/{key}", damage.delete_damaged, status=_NO_CONTENT),
         Operation(
             "POST",
             "/api/sweep",

@@ -92,13 +92,21 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
     """Add the request id to a response that is about to be sent."""
-    state = request.get(_STATE)
-    if state is None:
-        # aiohttp rejects some requests, such as those with an unknown `Expect`, before it calls
-        # any middleware.
-        state = request[_STATE] = RequestState(_request_id(request))
+    create_missing_state(request)
+    state = state_of(request)
     state.response_started = True
     response.headers["X-Request-Id"] = state.request_id
+
+
+def create_missing_state(request: web.BaseRequest) -> RequestState | None:
+    """Create the state of a request that aiohttp rejects before it calls any middleware.
+
+    Return None if the request has a state already.
+    """
+    if _STATE in request:
+        return None
+    state = request[_STATE] = RequestState(_request_id(request))
+    return state
 
 
 def state_of(request: web.BaseRequest) -> RequestState:

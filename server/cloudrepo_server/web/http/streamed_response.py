@@ -1,5 +1,6 @@
 """Responses whose bodies are read while they are sent."""
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Self, cast
 
@@ -34,9 +35,17 @@ class StreamedResponse(web.StreamResponse):
         response._first = await anext(chunks, b"")
         return response
 
-    async def read(self) -> bytes:
-        """Return the whole body; the response cannot be sent afterwards."""
-        return b"".join([self._first, *[chunk async for chunk in self._chunks]])
+    @property
+    def is_empty(self) -> bool:
+        """Whether the response has no body."""
+        return not self._first
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body; the response cannot be sent afterwards."""
+        async with contextlib.aclosing(self._chunks):
+            yield self._first
+            async for chunk in self._chunks:
+                yield chunk
 
     async def send(self, request: web.BaseRequest) -> None:
         """Send the response, and count its bytes in the request's details."""

@@ -5,6 +5,8 @@ code in between, such as the readers, does not know about faults.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 from aiohttp import web
@@ -100,17 +102,27 @@ class ActiveFaults:
         if not any((corrupt, truncate, drip, reset)):
             return response
         if isinstance(response, StreamedResponse):
-            body = await response.read()
+            size, empty = response.content_length, response.is_empty
+            chunks = response.chunks()
         elif isinstance(response, web.Response) and isinstance(response.body, bytes):
-            body = response.body
+            size, empty = len(response.body), not response.body
+            chunks = _one_chunk(response.body)
         else:
             return response
-        if not body or request.method == "HEAD":
+        if empty or request.method == "HEAD":
             self._do_not_count(kinds.Truncate, kinds.Corrupt, kinds.Drip)
             return response
-        return await send_faulty_body(
-            request, response, body, corrupt=corrupt, truncate=truncate, drip=drip, reset=reset
-        )
+        async with contextlib.aclosing(chunks):
+            return await send_faulty_body(
+                request,
+                response,
+                chunks,
+                size,
+                corrupt=corrupt,
+                truncate=truncate,
+                drip=drip,
+                reset=reset,
+            )
 
     def _first(self, kind: type[F]) -> F | None:
         for fault in self._faults:
@@ -122,3 +134,7 @@ class ActiveFaults:
         for fault in self._faults:
             if isinstance(fault.specification, kind):
                 fault.undo()
+
+
+async def _one_chunk(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

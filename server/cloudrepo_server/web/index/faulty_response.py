@@ -53,7 +53,8 @@ def reset_connection(request: web.BaseRequest) -> NoReturn:
 async def send_faulty_body(
     request: web.Request,
     response: web.StreamResponse,
-    body: bytes,
+    body: AsyncIterator[bytes],
+    size: int | None,
     *,
     corrupt: kinds.Corrupt | None,
     truncate: kinds.Truncate | None,
@@ -62,29 +63,41 @@ async def send_faulty_body(
 ) -> web.StreamResponse:
     """Send a response with its body changed by the faults that are not None.
 
+    Without the size of the body, its first byte is corrupted, and a reset follows the first chunk.
+
     Raises:
         ConnectionResetError: a fault ended the connection.
     """
-    end = len(body)
-    if corrupt is not None:
-        at = end // 2
-        body = body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :]
-    if truncate is not None:
-        end = min(truncate.keep, end)
+    corrupt_at = None if corrupt is None else (size or 0) // 2
+    end = None if truncate is None else truncate.keep
     if reset is not None and reset.when == "during":
-        end //= 2
+        half = 1 if size is None else size // 2
+        end = half if end is None else min(end, half)
     sent = web.StreamResponse(
         status=response.status, reason=response.reason, headers=response.headers
     )
-    sent.content_length = len(body)
+    if size is not None:
+        sent.content_length = size
     details = state_of(request).details
     await sent.prepare(request)
-    async for chunk in _chunks(body[:end], drip):
+    position = 0
+    truncated = False
+    async for part in _parts(body, drip):
+        chunk = part
+        if corrupt_at is not None and 0 <= corrupt_at - position < len(chunk):
+            at = corrupt_at - position
+            chunk = chunk[:at] + bytes([chunk[at] ^ 0xFF]) + chunk[at + 1 :]
+        if end is not None and position + len(chunk) > end:
+            chunk = chunk[: end - position]
+            truncated = True
+        position += len(chunk)
         details.bytes_sent += len(chunk)
         await sent.write(chunk)
+        if truncated:
+            break
     if reset is not None:
         reset_connection(request)
-    if end < len(body):
+    if truncated:
         if request.transport is not None:
             request.transport.close()
         raise ConnectionResetError("the response was truncated by a fault")
@@ -92,10 +105,11 @@ async def send_faulty_body(
     return sent
 
 
-async def _chunks(body: bytes, drip: kinds.Drip | None) -> AsyncIterator[bytes]:
+async def _parts(body: AsyncIterator[bytes], drip: kinds.Drip | None) -> AsyncIterator[bytes]:
     size = _CHUNK if drip is None else max(1, int(drip.bytes_per_second * _DRIP_SECONDS))
-    for start in range(0, len(body), size):
-        chunk = body[start : start + size]
-        yield chunk
-        if drip is not None:
-            await asyncio.sleep(len(chunk) / drip.bytes_per_second)
+    async for chunk in body:
+        for start in range(0, len(chunk), size):
+            part = chunk[start : start + size]
+            yield part
+            if drip is not None:
+                await asyncio.sleep(len(part) / drip.bytes_per_second)

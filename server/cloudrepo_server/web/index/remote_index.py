@@ -13,14 +13,13 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from cloudrepo_server.domain.upstream import MAX_HOPS
 from cloudrepo_server.errors import (
     InvalidError,
     NotFoundError,
     UpstreamError,
     UpstreamLoopError,
 )
-from cloudrepo_server.limits import REMOTE_PAGE_SECONDS, REMOTE_REDIRECTS
+from cloudrepo_server.limits import MAX_HOPS, REMOTE_PAGE_SECONDS, REMOTE_REDIRECTS
 from cloudrepo_server.models import RemoteFile, UpstreamProject
 from cloudrepo_server.pools import PAGES
 from cloudrepo_server.specs.filenames import check_project_name, parse_filename
