@@ -14,6 +14,8 @@ import psutil
 import pytest
 import requests
 
+from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.testkit.impersonation import Impersonations
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.proxy_client import ProxyClient
@@ -425,6 +427,15 @@ def test_the_size_of_an_impersonation_is_limited(index_with_file: Index, field: 
     long = {"urls": ["http://a.example/" + "x" * 2048]}
     assert index_with_file.api("POST", "/impersonations", long).status_code == 400
     assert index_with_file.api("POST", "/impersonations", {field: [host] * 100}).status_code == 201
+
+
+def test_the_number_of_impersonations_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudrepo_server.testkit.impersonation.MAX_IMPERSONATIONS", 2)
+    impersonations = Impersonations()
+    for _ in range(2):
+        impersonations.create("demo", "id", urls=[PYPI], allow=[])
+    with pytest.raises(InvalidError, match="has 2 impersonations already"):
+        impersonations.create("demo", "id", urls=[PYPI], allow=[])
 
 
 @pytest.mark.parametrize("address", ["::1", "fe80::1", "::ffff:192.0.2.1"])

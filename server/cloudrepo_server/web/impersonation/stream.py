@@ -38,7 +38,8 @@ class Stream(msgspec.Struct, frozen=True):
             TimeoutError: the peer stalled; the connection is still open.
         """
         async with asyncio.timeout(self.stall_seconds):
-            if self.writer.can_write_eof():
+            # uvloop raises RuntimeError for a transport that the client has closed.
+            if not self.writer.transport.is_closing() and self.writer.can_write_eof():
                 self.writer.write_eof()
                 await discard(self.reader)
             self.writer.close()
