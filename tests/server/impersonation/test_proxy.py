@@ -433,9 +433,9 @@ def test_the_number_of_impersonations_is_limited(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("cloudrepo_server.testkit.impersonation.MAX_IMPERSONATIONS", 2)
     impersonations = Impersonations()
     for _ in range(2):
-        impersonations.create("demo", "id", urls=[PYPI], allow=[])
+        impersonations.add("demo", "id", urls=[PYPI], allow=[])
     with pytest.raises(InvalidError, match="has 2 impersonations already"):
-        impersonations.create("demo", "id", urls=[PYPI], allow=[])
+        impersonations.add("demo", "id", urls=[PYPI], allow=[])
 
 
 @pytest.mark.parametrize("address", ["::1", "fe80::1", "::ffff:192.0.2.1"])
