@@ -70,6 +70,11 @@ def test_the_top_level_conftest_only_loads_plugins() -> None:
     ]
 
 
+def test_pytest_collects_no_module_of_the_shared_code() -> None:
+    support = PROJECT / "tests" / "support"
+    assert [*support.rglob("test_*.py"), *support.rglob("*_test.py")] == []
+
+
 def test_no_test_imports_another_test_or_a_conftest() -> None:
     importing = re.compile(r"^\s*(?:from|import) tests\.(?!support\b)\S*", re.MULTILINE)
     tests = {name: text for name, text in files().items() if re.match(r"tests/.*\.py$", name)}

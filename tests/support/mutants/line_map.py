@@ -143,7 +143,7 @@ def measure(project: Path, folder: Path, tests: list[str]) -> LineMap:
     process = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *("-p", "tests.support.mutants.running_test"),
+            *("-p", "tests.support.mutants.recording_plugin"),
             *tests,
         ],
         cwd=project,
