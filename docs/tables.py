@@ -65,7 +65,7 @@ def pypi_rules() -> str:
             (
                 f"[`{rule.name}`]({rule.source})",
                 rule.requires,
-                f"{rule.status} {_template(rule.words)}",
+                f"{rule.status} {_template(rule.message)}",
                 _template(rule.advice),
             )
             for rule in RULES

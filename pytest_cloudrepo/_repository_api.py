@@ -55,8 +55,8 @@ class RepositoryApi:
     def publish(self, *paths: str | Path, upload_time: datetime | str | None = None) -> None:
         """Add files through the admin API, in milliseconds.
 
-        The same rules apply as to an upload, overwrite protection included. Only PyPI's rules
-        about the content of a release do not apply, so that you can add what the index has already.
+        The same rules apply as to an upload, overwrite protection included. Of PyPI's rules, only
+        those about existing and deleted file names apply, so that you can add old releases.
 
         Args:
             paths: the files.

@@ -39,7 +39,7 @@ class Finding:
 def check(
     *paths: str | Path, existing_project: bool = False, max_file_size: int | None = None
 ) -> list[Finding]:
-    """Return the reasons for which PyPI would reject the files of a release; none is the best.
+    """Return the reasons for which PyPI would reject the files of a release, or an empty list.
 
     Needs the extra `pypi`: `python -m pip install "pytest-cloudrepo[pypi]"`.
 
@@ -47,7 +47,7 @@ def check(
         paths: wheels and sdists, or folders of them, such as `dist`.
         existing_project: whether the project is on PyPI already, so that the rules for the name
             of a new project do not apply.
-        max_file_size: the limit on the size of a file in bytes, if PyPI raised that of the project.
+        max_file_size: the largest file size in bytes, if PyPI raised the limit of the project.
 
     Raises:
         CloudRepoError: a file cannot be read, or the extra `pypi` is missing.

@@ -62,7 +62,7 @@ class TrustedPublisher(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     project: str | None = None
     """The normalized name of the only project that it may publish, or None for all projects."""
     pending: bool = False
-    """Whether the project did not exist when the publisher was added, and it was not used since."""
+    """Whether the project did not exist at first, and the publisher was not used since."""
     created: str
 
 
@@ -142,10 +142,10 @@ class ProjectDocument(Document, frozen=True, kw_only=True):
 
 
 class ClaimDocument(Document, frozen=True, kw_only=True):
-    """The project, and its file, that has what only one project of a repository may have."""
+    """A claim of what only one project of a repository may have, such as a file name."""
 
     filename: str
-    """The file, or an empty text if the project itself has it."""
+    """The file, or an empty string if the claim is that of the project itself."""
     project: str
 
 

@@ -40,7 +40,7 @@ COMMANDS = (
     ),
     Command(
         "check",
-        "check what PyPI would say about the files of a release, without an upload",
+        "check whether PyPI would accept the files of a release, without uploading them",
         check.add_arguments,
         check.run,
     ),

@@ -1,4 +1,4 @@
-"""The command `check`: what PyPI would say about the files of a release, without an upload."""
+"""The command `check`: reports why PyPI would reject files, without uploading them."""
 
 import argparse
 import sys
@@ -22,10 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files", nargs="+", type=Path, metavar="FILE", help="a wheel, an sdist, or a folder of them"
     )
     parser.add_argument(
-        "--rules", choices=("pypi",), default="pypi", help="the rules (default: %(default)s)"
+        "--rules",
+        choices=("pypi",),
+        default="pypi",
+        help="the rules to check (default: %(default)s)",
     )
     parser.add_argument(
-        "--format", choices=_FORMATS, default="text", help="the report (default: %(default)s)"
+        "--format",
+        choices=_FORMATS,
+        default="text",
+        help="the format of the report (default: %(default)s)",
     )
     parser.add_argument(
         "--existing-project",
@@ -36,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-file-size",
         type=positive_integer,
         metavar="BYTES",
-        help="the limit on the size of a file, if PyPI raised that of the project",
+        help="the largest file size, if PyPI raised the limit of the project",
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from cloudrepo_server.specs.pypi_rules.release_files import FileReport
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
-# XML 1.0 cannot represent these, even escaped; a terminal obeys them.
+# XML 1.0 cannot represent these, even escaped, and a terminal would execute them.
 _CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SUITE = "cloudrepo-server check"
 

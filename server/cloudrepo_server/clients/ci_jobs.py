@@ -108,7 +108,7 @@ class CiJob:
         }
         if "environment" in self.claims:
             variables["CI_ENVIRONMENT_NAME"] = self._claim("environment")
-        # The name of the variable is that of the audience.
+        # Each variable is named after the audience of its token.
         tokens = {f"{name.upper()}_ID_TOKEN": token for name, token in self.tokens.items()}
         return {**variables, **tokens}
 

@@ -1,4 +1,4 @@
-"""Claims: what only one project of a repository may have, such as a file name.
+"""Claims: reservations of what only one project of a repository may have, such as a file name.
 
 Most file names determine their project. For the others, such as `a-1-2.zip` or the name of a file
 that is not a distribution, a small document states the project. An upload writes this claim before
@@ -34,7 +34,7 @@ The arguments are the other claim, and its project.
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What a file of a project claims, and what excludes it."""
+    """A claim of a file, and the function that finds a conflict with an existing claim."""
 
     key: str
     document: ClaimDocument
@@ -63,7 +63,7 @@ def content_claim(
 ) -> Claim:
     """Return the claim of a file's content.
 
-    A file with this content and another name is rejected with `error`, or accepted without it.
+    A file with this content and another name is rejected with `error`, or accepted if that is None.
     """
 
     def conflict(claim: ClaimDocument, other: ProjectDocument) -> CloudRepoServerError | None:

@@ -1,7 +1,7 @@
 """The last step of publishing: makes a file visible, or rolls back.
 
-One conditional change of the project's document makes the file visible. Before that change and
-after it, the upload claims what only one project may have.
+One conditional change of the project's document makes the file visible. Before and
+after that change, the upload writes claims: see `claims.py`.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ class Commit:
             candidate: the file that was checked.
             file: the file as it is stored.
             blobs: its blobs.
-            undo: what discards the blobs if the file does not become visible.
+            undo: discards the blobs if the file does not become visible.
 
         Raises:
             CloudRepoServerError: the file may not be published, or the store did not respond.
@@ -93,7 +93,7 @@ class Commit:
     async def _make_visible(
         self, candidate: Candidate, file: File
     ) -> tuple[File | None, File | None]:
-        # Returns the identical file that makes the change unnecessary, and the file replaced.
+        # Returns the identical file that makes the change unnecessary, and the replaced file.
         identical: File | None = None
         replaced: File | None = None
 

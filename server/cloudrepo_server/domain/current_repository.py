@@ -24,7 +24,7 @@ class CurrentRepository:
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect that uploads get."""
+        """The dialect of uploads: `pypi` if PyPI's rules apply, else the repository's own."""
         return upload_dialect(self.document.dialect, self.document.rules)
 
     @property

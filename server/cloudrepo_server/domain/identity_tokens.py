@@ -15,7 +15,7 @@ from cloudrepo_server.specs.identity_providers.provider import Provider, uuid_of
 from cloudrepo_server.specs.identity_providers.table import get_provider
 
 MAX_AUDIENCE = 255
-"""The characters of an audience."""
+"""The maximum number of characters of an audience."""
 
 
 def split_claims(
@@ -30,7 +30,7 @@ def split_claims(
     fields = {name: value for name, value in given.items() if name in known and value is not None}
     for name, value in fields.items():
         if not isinstance(value, str):
-            raise InvalidError(f"Invalid {name} for {provider.title}: it must be a text.")
+            raise InvalidError(f"Invalid {name} for {provider.title}: it must be a string.")
     claims = {name: value for name, value in given.items() if name not in known}
     if len(msgspec.json.encode(claims)) > MAX_CLAIMS:
         raise InvalidError(f"The claims are too large: the limit is {MAX_CLAIMS} bytes of JSON.")

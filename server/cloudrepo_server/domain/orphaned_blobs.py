@@ -49,11 +49,11 @@ class OrphanedBlobs:
             self._candidates[repository_id] = candidates
 
     def __bool__(self) -> bool:
-        """Return whether any were found and are not deleted yet."""
+        """Return whether blobs were found that are not deleted yet."""
         return bool(self._candidates)
 
     async def delete(self) -> tuple[int, list[str]]:
-        """Delete those that are still orphaned.
+        """Delete the blobs that are still orphaned.
 
         Return their number, and the ids of repositories whose blobs were kept because a document
         cannot be read.
@@ -77,7 +77,7 @@ class OrphanedBlobs:
             confirmed = await self._storage.delete_many(orphaned)
             deleted += confirmed
             if confirmed == len(orphaned):
-                # Otherwise it stays, because the store may still carry out an unconfirmed deletion.
+                # Otherwise the announcement stays: the store may still delete more blobs.
                 with contextlib.suppress(StorageError):
                     await self._storage.withdraw_deletion(announcement)
         return deleted, unreadable

@@ -198,7 +198,7 @@ class Publishing:
     async def _read_form(
         self, rules: UploadRules, declared: DeclaredMetadata, staged: StagedFile
     ) -> UploadForm:
-        # Its metadata are valid. Without a form they come from the file, as clients read them.
+        # Returns a form with valid metadata. If there is no form, it is made from the file.
         if declared.form is not None:
             return declared.form
         form = await rules.read_form(staged)
@@ -251,7 +251,7 @@ class Publishing:
         from cloudrepo_server.specs.archives import read_tiny_archive
 
         content = staged.small
-        # PyPI's rules compare other fields.
+        # By PyPI's rules, the metadata in the file need not match its name, as tiny archives must.
         if content is not None and self._rules is None:
             tiny = read_tiny_archive(name, content, self._limits)
             if tiny is not None:

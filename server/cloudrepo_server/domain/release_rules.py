@@ -1,4 +1,4 @@
-"""PyPI's rules about what a project has already, besides its file names."""
+"""PyPI's rules about the files that a project has already: their size, age and sdists."""
 
 from datetime import datetime
 

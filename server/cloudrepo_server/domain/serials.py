@@ -4,8 +4,8 @@ A mirror reads the serial of each project from the root page. It then reads the 
 serials are greater than the greatest one that it knows. So a serial may only be assigned after the
 change is visible, and all serials of a repository are in one document.
 
-A server may end between a change and its serial. The project's page shows the change then, and its
-first reader assigns the serial: the document also states the revision to which a serial belongs.
+A server may end between a change and its serial. Then the first request for
+the project's page assigns the serial. The document therefore states the revision of each serial.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ class Serials:
             )
 
     async def of_project(self, project: ProjectDocument, known: SerialsDocument) -> int:
-        """Return the serial of a project, as it was read.
+        """Return the serial of a revision of a project.
 
         Args:
-            project: the project.
+            project: the project, in this revision.
             known: the serials, read before the project.
         """
         serial = known.projects.get(project.name)
@@ -84,7 +84,7 @@ class Serials:
         current = (await self.read()).projects.get(project.name)
         if current is not None and current.revision == project.revision:
             return current.number
-        # The project changed again meanwhile. With an old serial, mirrors read it once more.
+        # The project changed again meanwhile. An old serial makes mirrors read the project again.
         return 0 if serial is None else serial.number
 
     async def of_all(self, names: Collection[str], known: SerialsDocument) -> SerialsDocument:
@@ -95,7 +95,7 @@ class Serials:
             known: the serials.
         """
         changed = known.projects.keys() ^ set(names)
-        # Other dialects assign no serials, so after any change of the settings read every project.
+        # Other dialects assign no serials. After any change of the settings, read every project.
         settings = self._repository.revision
         if known.settings != settings:
             changed = known.projects.keys() | set(names)

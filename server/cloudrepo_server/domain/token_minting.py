@@ -58,7 +58,7 @@ class TokenMint:
         self._publishers = publishers
 
     def is_enabled(self, document: RepositoryDocument) -> bool:
-        """Return whether the tokens of any identity provider are accepted for a repository."""
+        """Return whether a repository accepts the tokens of at least one identity provider."""
         if not self._issuer.is_installed():
             return False
         if not document.disabled_identity_providers:
@@ -128,7 +128,7 @@ class TokenMint:
         return MintedToken(token, expires, publisher)
 
     async def burn(self, token: str) -> None:
-        """Revoke a minted token. Other tokens, and texts that are no tokens, are ignored.
+        """Revoke a minted token. Other tokens and invalid tokens are ignored.
 
         Raises:
             StorageError: the store did not respond.

@@ -110,7 +110,7 @@ class TrustedPublishers:
     async def activate(
         self, repository: Repository, publishers: Sequence[TrustedPublisher]
     ) -> None:
-        """Activate the pending ones of these publishers, which reserves their projects.
+        """Activate those of these publishers that are pending, which reserves their projects.
 
         Raises:
             TokenRequestError: a project already exists, or another publisher has reserved it. The
@@ -152,7 +152,7 @@ class TrustedPublishers:
 def find_publishers(
     document: RepositoryDocument, provider: "Provider", claims: "Claims"
 ) -> list[TrustedPublisher]:
-    """Return the publishers of a repository that match claims, the most specific ones only.
+    """Return the most specific publishers of a repository that match claims.
 
     Raises:
         TokenRequestError: no publisher matches; the code is `invalid-publisher`.
@@ -164,7 +164,7 @@ def find_publishers(
     except ClaimError as error:
         raise _no_publisher(str(error)) from None
     candidates = [each for each in document.publishers if each.provider == provider.name]
-    differences = [(provider.matches(each.fields, stated), each) for each in candidates]
+    differences = [(provider.first_difference(each.fields, stated), each) for each in candidates]
     matching = [each for difference, each in differences if difference is None]
     if matching:
         most = max(len(each.fields) for each in matching)

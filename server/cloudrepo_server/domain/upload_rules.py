@@ -81,7 +81,7 @@ class UploadRules:
 
         Raises:
             BrokenRuleError: it cannot be rendered, or not in time.
-            BusyError: the descriptions of other uploads take all the time.
+            BusyError: too many other READMEs are being rendered.
         """
         from cloudrepo_server.specs.pypi_rules.release_files import needs_rendering
 
@@ -169,7 +169,7 @@ def _read_form(staged: StagedFile, limits: Limits) -> UploadForm:
 
 def _check_archive(form: UploadForm, staged: StagedFile, limits: Limits) -> None:
     from cloudrepo_server.specs.pypi_rules.archive import check_file
-    from cloudrepo_server.specs.pypi_rules.release_files import release_of
+    from cloudrepo_server.specs.pypi_rules.release_files import declared_file
 
     with staged.open() as file:
-        _raise_first(check_file(file, release_of(form), limits))
+        _raise_first(check_file(file, declared_file(form), limits))

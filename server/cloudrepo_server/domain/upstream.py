@@ -201,8 +201,8 @@ class Upstreams:
         known: dict[str, Project | None],
         via: tuple[str, ...],
     ) -> Project | None:
-        # Several paths may lead to the same repository, and many of them to the last ones. Each
-        # repository is therefore read once. It is empty until then, which ends cycles.
+        # Several chains of upstreams may lead to the same repository, so each repository is read
+        # once. Until then its entry is None, which ends cycles.
         known[repository.document.name] = None
         if len(via) >= MAX_HOPS:
             raise UpstreamLoopError(

@@ -1,4 +1,4 @@
-"""The end of a process that was asked to stop, even if its event loop is blocked."""
+"""Terminates a process that was asked to stop, even if its event loop is blocked."""
 
 import contextlib
 import faulthandler
@@ -33,7 +33,7 @@ def exit_after_stop_signals(seconds: float) -> Iterator[None]:
     file descriptor. A thread of its own reads it, and passes it on to the event loop.
     """
     if sys.platform == "win32":
-        # The descriptor would have to be a socket that the event loop does not have.
+        # There, the event loop's descriptor is a socket, to which `os.write` cannot write.
         yield
         return
     reader, writer = socket.socketpair()

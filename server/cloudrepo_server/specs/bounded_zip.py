@@ -75,7 +75,7 @@ class BoundedZip(zipfile.ZipFile):
 
 
 class _DirectoryReader(BufferedIOBase):
-    """A file with a bound for reads while `zipfile` reads the directory, which it does at once."""
+    """A file that limits reads while `zipfile` reads the directory, which it does in one call."""
 
     def __init__(self, archive: IO[bytes], max_members: int, max_directory: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class _DirectoryReader(BufferedIOBase):
 def _decompress_lzma(compressed: bytes, size: int) -> bytes:
     properties_size, properties = _LZMA_HEADER.unpack_from(compressed)
     if properties_size != _LZMA_PROPERTIES:
-        raise zipfile.BadZipFile("the properties of LZMA have another size")
+        raise zipfile.BadZipFile("the LZMA properties have the wrong size")
     # The same stream in the format of .lzma files, which the public decompressor reads.
     stream = properties + _UNKNOWN_SIZE + compressed[_LZMA_HEADER.size :]
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_LZMA_MEMORY)

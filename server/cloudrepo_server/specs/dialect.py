@@ -215,5 +215,5 @@ def applies_pypi_rules(dialect: str, rules: str | None) -> bool:
 
 
 def upload_dialect(dialect: str, rules: str | None) -> Dialect:
-    """Return the dialect that uploads get: that of PyPI if its rules apply."""
+    """Return the dialect of uploads: `pypi` if PyPI's rules apply, else the repository's own."""
     return DIALECTS["pypi"] if applies_pypi_rules(dialect, rules) else get_dialect(dialect)

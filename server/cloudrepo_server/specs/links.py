@@ -11,7 +11,7 @@ from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Where the project pages, the files and the provenance of a repository are.
+    """The URLs of the project pages, the files and the provenance of a repository.
 
     Attributes:
         base: the path of the repository.

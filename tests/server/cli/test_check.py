@@ -1,4 +1,4 @@
-"""`cloudrepo-server check`: what PyPI would say about files, without an upload."""
+"""`cloudrepo-server check`: reports why PyPI would reject files, without uploading them."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def test_every_finding_of_every_file_is_shown_at_once(tmp_path: Path) -> None:
             "'Topic :: Software Development'?"
         ),
         (
-            "  ✗ Summary has 600 characters, 512 are allowed: shorten it, and move the rest to the "
-            "description"
+            "  ✗ Summary has 600 characters; the limit is 512: shorten it, and move the rest to "
+            "the description"
         ),
     ]
 

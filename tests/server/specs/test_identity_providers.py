@@ -39,10 +39,10 @@ def test_the_claims_of_a_job_state_its_fields(name: str) -> None:
     fields = provider.check_fields(JOBS[name])
     stated = provider.stated(provider.claims(fields, {}))
     assert stated.keys() == {*provider.required, *provider.optional}
-    assert provider.matches(fields, stated) is None
+    assert provider.first_difference(fields, stated) is None
     for field in fields:
         other = {**fields, field: "another"}
-        difference = provider.matches(other, stated)
+        difference = provider.first_difference(other, stated)
         assert difference is not None
         assert difference.startswith(f"the {field} is ")
 

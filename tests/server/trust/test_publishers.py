@@ -95,7 +95,7 @@ def test_operations_on_an_unknown_repository_are_not_found(index: Index) -> None
     ("claims", "message"),
     [
         ({}, "repository, workflow is missing"),
-        ({**JOB, "repository": 5}, "Invalid repository for GitHub: it must be a text"),
+        ({**JOB, "repository": 5}, "Invalid repository for GitHub: it must be a string"),
         ({**JOB, "x": "y" * 5000}, "The claims are too large: the limit is 4096 bytes"),
         ({**JOB, "x": "y" * 4000}, "The claims are too large: the limit is 4096 bytes"),
     ],

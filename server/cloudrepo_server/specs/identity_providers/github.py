@@ -73,7 +73,7 @@ def _stated(claims: Claims) -> dict[str, tuple[str, ...]]:
     match = _WORKFLOW_REF.fullmatch(workflow_ref)
     if match is None:
         raise ClaimError("Could not extract workflow filename from OIDC claims")
-    # The workflow of another repository or revision is not the publisher's, even if its name is.
+    # A workflow of another repository or revision is rejected, even if its file name is the same.
     refs = (*optional_claim(claims, "ref"), *optional_claim(claims, "sha"))
     if match["repository"].lower() != repository.lower() or match["ref"] not in refs:
         expected = [f"{repository}/.github/workflows/{match['workflow']}@{ref}" for ref in refs]

@@ -15,7 +15,7 @@ Fields = Mapping[str, str]
 """The fields of a trusted publisher or of a job."""
 
 MAX_FIELD = 255
-"""The characters of a field."""
+"""The maximum number of characters of a field."""
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _REPOSITORY_IN_GROUPS = re.compile(r"[\w.-]+(/[\w.-]+)+", re.ASCII)
@@ -44,7 +44,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     case_insensitive: frozenset[str] = frozenset()
     """The fields that are compared without case."""
     patterns: Mapping[str, tuple[re.Pattern[str], str]] = {}
-    """The form of some fields, and its description."""
+    """The patterns of some fields, and the advice if a value does not match."""
     lifetime: float
     """The seconds for which a token is valid."""
     backdated: float | None = 0.0
@@ -82,7 +82,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             self._check_field(name, value)
         return fields
 
-    def matches(self, publisher: Fields, stated: Mapping[str, tuple[str, ...]]) -> str | None:
+    def first_difference(
+        self, publisher: Fields, stated: Mapping[str, tuple[str, ...]]
+    ) -> str | None:
         """Return None if a token states the fields of a publisher, or else the first difference."""
         for name, expected in publisher.items():
             values = stated.get(name, ())
@@ -101,28 +103,28 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
                 f"Invalid {name} {value[:64]!r}: use at most {MAX_FIELD} printable characters, "
                 "without spaces at its ends."
             )
-        pattern, description = self.patterns.get(name, (None, ""))
+        pattern, advice = self.patterns.get(name, (None, ""))
         if pattern is not None and pattern.fullmatch(value) is None:
-            raise InvalidError(f"Invalid {name} {value[:64]!r} for {self.title}: {description}.")
+            raise InvalidError(f"Invalid {name} {value[:64]!r} for {self.title}: {advice}.")
 
 
 ONE_OWNER = {
     "repository": (_REPOSITORY, "use the form OWNER/NAME"),
     "workflow": (_WORKFLOW_NAME, "use the name of a .yml or .yaml file, without its folder"),
 }
-"""The form of fields where a repository has an owner, and workflows are in one folder."""
+"""The patterns for providers whose repositories have an owner, with all workflows in one folder."""
 GROUPS = {
     "repository": (_REPOSITORY_IN_GROUPS, "use the form GROUP/NAME or GROUP/SUBGROUP/NAME"),
     "workflow": (_WORKFLOW_PATH, "use the path of a .yml or .yaml file in the repository"),
 }
-"""The form of fields where groups contain repositories, and a workflow can be anywhere."""
+"""The patterns for providers whose repositories are in groups, with workflows in any folder."""
 
 
 def text_claim(claims: Claims, name: str) -> str:
-    """Return a claim that must be a text.
+    """Return a claim that must be a string.
 
     Raises:
-        ClaimError: the claim is missing, empty or not a text.
+        ClaimError: the claim is missing, empty or not a string.
     """
     value = claims.get(name)
     if not isinstance(value, str) or not value:
@@ -131,7 +133,7 @@ def text_claim(claims: Claims, name: str) -> str:
 
 
 def optional_claim(claims: Claims, name: str) -> tuple[str, ...]:
-    """Return a claim as a tuple of one text, or an empty tuple if it is not a text."""
+    """Return a claim as a tuple of one string, or an empty tuple if it is not a string."""
     value = claims.get(name)
     return (value,) if isinstance(value, str) and value else ()
 

@@ -43,7 +43,7 @@ def parse_publisher(text: str) -> PublisherSpecification:
 
 
 def format_publisher(provider: str, fields: Fields) -> str:
-    """Return the text that describes a publisher; optional fields but the environment are left out.
+    """Return the text that describes a publisher, without optional fields except the environment.
 
     Raises:
         InvalidError: there is no such provider.

@@ -1,4 +1,4 @@
-"""The archive: whether it is a wheel or an sdist that PyPI accepts."""
+"""The check that an archive is a wheel or an sdist that PyPI accepts."""
 
 import gzip
 import io
@@ -39,8 +39,8 @@ _LZMA_MEMORY = 64 << 20
 _LZMA_INPUT = 64 << 10
 
 
-class Release(msgspec.Struct, frozen=True):
-    """What the form says about a file: its name, type, project, version and license files."""
+class DeclaredFile(msgspec.Struct, frozen=True):
+    """The fields of a form that describe its file."""
 
     filename: str
     filetype: str
@@ -49,7 +49,7 @@ class Release(msgspec.Struct, frozen=True):
     license_files: Sequence[str] = ()
 
 
-def check_file(file: IO[bytes], release: Release, limits: Limits) -> Iterator[Finding]:
+def check_file(file: IO[bytes], declared: DeclaredFile, limits: Limits) -> Iterator[Finding]:
     """Check the content of a file, and then its name, in PyPI's order.
 
     The file must have one of the extensions that PyPI accepts.
@@ -57,33 +57,35 @@ def check_file(file: IO[bytes], release: Release, limits: Limits) -> Iterator[Fi
     Raises:
         InvalidError: the archive exceeds a limit of this server.
     """
-    if release.filename.endswith(".tar.gz"):
-        yield from _check_tar(file, release, limits)
+    if declared.filename.endswith(".tar.gz"):
+        yield from _check_tar(file, declared, limits)
     else:
-        yield from _check_zip(file, release, limits)
+        yield from _check_zip(file, declared, limits)
 
 
-def _check_zip(file: IO[bytes], release: Release, limits: Limits) -> Iterator[Finding]:
+def _check_zip(file: IO[bytes], declared: DeclaredFile, limits: Limits) -> Iterator[Finding]:
     if not zipfile.is_zipfile(file):
         yield rules.NOT_A_ZIP.broken()
-        yield from _check_name(release)
+        yield from _check_name(declared)
         return
     if _is_tar(file):
         yield rules.ZIP_AND_TAR.broken()
     try:
-        with open_zip(release.filename, file) as archive:
-            yield from _check_members(file, archive, release)
-            yield from _check_name(release)
-            if release.filename.endswith(".whl"):
+        with open_zip(declared.filename, file) as archive:
+            yield from _check_members(file, archive, declared)
+            yield from _check_name(declared)
+            if declared.filename.endswith(".whl"):
                 yield from wheel.check_content(
-                    archive, release.filename, release.license_files, limits
+                    archive, declared.filename, declared.license_files, limits
                 )
-                yield from check_wheel_length(release.filename)
+                yield from check_wheel_length(declared.filename)
     except UNREADABLE_ERRORS as error:
         yield rules.UNREADABLE.broken(error=error)
 
 
-def _check_members(file: IO[bytes], archive: BoundedZip, release: Release) -> Iterator[Finding]:
+def _check_members(
+    file: IO[bytes], archive: BoundedZip, declared: DeclaredFile
+) -> Iterator[Finding]:
     unpacked = sum(info.file_size for info in archive.infolist())
     if unpacked > FREE_UNPACKED and unpacked > MAX_RATIO * file.seek(0, io.SEEK_END):
         yield rules.COMPRESSION_RATIO.broken()
@@ -91,8 +93,8 @@ def _check_members(file: IO[bytes], archive: BoundedZip, release: Release) -> It
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             yield rules.COMPRESSION_TYPE.broken(member=info.filename)
             break
-    if release.filename.endswith(".whl"):
-        yield from wheel.check_wheel_file(archive, release.filename)
+    if declared.filename.endswith(".whl"):
+        yield from wheel.check_wheel_file(archive, declared.filename)
     else:
         folder = _common_folder(archive.namelist())
         if folder in _NO_FOLDER:
@@ -104,18 +106,18 @@ def _check_members(file: IO[bytes], archive: BoundedZip, release: Release) -> It
         yield rules.ZIP_RECORDS.broken(error=error)
 
 
-def _check_tar(file: IO[bytes], release: Release, limits: Limits) -> Iterator[Finding]:
+def _check_tar(file: IO[bytes], declared: DeclaredFile, limits: Limits) -> Iterator[Finding]:
     if not _is_tar(file):
         yield rules.NOT_A_TAR.broken()
-        yield from _check_name(release)
+        yield from _check_name(declared)
         return
     if zipfile.is_zipfile(file):
         yield rules.ZIP_AND_TAR.broken()
     try:
-        contents = _read_tar(file, release, limits)
+        contents = _read_tar(file, declared, limits)
     except UNREADABLE_ERRORS as error:
         yield rules.UNREADABLE.broken(error=error)
-        yield from _check_name(release)
+        yield from _check_name(declared)
         return
     if contents.sparse is not None:
         yield rules.SPARSE_MEMBERS.broken(member=contents.sparse)
@@ -123,17 +125,17 @@ def _check_tar(file: IO[bytes], release: Release, limits: Limits) -> Iterator[Fi
         yield rules.TOP_LEVEL_FOLDER.broken()
     elif (path := posixpath.join(contents.folder, _PKG_INFO)) not in contents.found:
         yield rules.PKG_INFO.broken(path=path)
-    yield from _check_name(release)
-    for license_file in release.license_files:
+    yield from _check_name(declared)
+    for license_file in declared.license_files:
         path = posixpath.join(contents.folder, license_file)
         if path.rstrip("/") not in contents.found:
             yield rules.LICENSE_FILE.broken(
-                license_file=license_file, filename=release.filename, path=path
+                license_file=license_file, filename=declared.filename, path=path
             )
 
 
 class _TarContents(msgspec.Struct):
-    """What the rules need to know of a tar file: which of the required paths it contains."""
+    """The properties of a tar file that the rules check."""
 
     folder: str = ""
     """The path that all members have in common."""
@@ -141,25 +143,26 @@ class _TarContents(msgspec.Struct):
     sparse: str | None = None
 
 
-def _read_tar(file: IO[bytes], release: Release, limits: Limits) -> _TarContents:
+def _read_tar(file: IO[bytes], declared: DeclaredFile, limits: Limits) -> _TarContents:
     contents = _TarContents()
-    named: set[str] = set()
+    required: set[str] = set()
     is_first = True
-    for member, _ in tar_members(release.filename, file, limits.metadata_bytes):
+    for member, _ in tar_members(declared.filename, file, limits.metadata_bytes):
         if is_first:
-            # The common folder is a folder of the first member, so only few paths can be required.
+            # The common folder contains the first member, so only these paths can be required.
             contents.folder = _common_folder([member.name])
-            named = _paths_below(contents.folder, (_PKG_INFO, *release.license_files))
+            required = _possible_paths(contents.folder, (_PKG_INFO, *declared.license_files))
             is_first = False
         contents.folder = _common_folder([contents.folder, member.name])
-        if member.name in named:
+        if member.name in required:
             contents.found.add(member.name)
         if member.issparse() and contents.sparse is None:
             contents.sparse = member.name
     return contents
 
 
-def _paths_below(path: str, names: Sequence[str]) -> set[str]:
+def _possible_paths(path: str, names: Sequence[str]) -> set[str]:
+    # Returns the paths of files with these names in the folder and in each of its parents.
     parts = path.split("/")[:_MAX_DEPTH]
     folders = ["/".join(parts[:length]) or "/" for length in range(1, len(parts) + 1)]
     return {posixpath.join(folder, name).rstrip("/") for folder in folders for name in names}
@@ -173,19 +176,19 @@ def _common_folder(paths: Sequence[str]) -> str:
         return ""
 
 
-def _check_name(release: Release) -> Iterator[Finding]:
+def _check_name(declared: DeclaredFile) -> Iterator[Finding]:
     try:
-        Version(release.version)
+        Version(declared.version)
     except (InvalidVersion, ValueError):
         # Another rule rejects the version.
         return
-    check = check_sdist_name if release.filetype == "sdist" else check_wheel_name
-    yield from check(release.filename, name=release.name, version=release.version)
+    check = check_sdist_name if declared.filetype == "sdist" else check_wheel_name
+    yield from check(declared.filename, name=declared.name, version=declared.version)
 
 
 def _is_tar(file: IO[bytes]) -> bool:
-    # Whether tarfile would open the file: plain, or compressed in a way that it knows. Only the
-    # first block is read, because a header may declare any size.
+    # Returns whether tarfile would open the file, compressed or not. Only the first block is read,
+    # because a header may declare any size.
     for read in (_read_plain, _read_gzip, _read_bzip2, _read_lzma):
         file.seek(0)
         try:

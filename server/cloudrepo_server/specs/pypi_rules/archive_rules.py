@@ -10,13 +10,13 @@ _REBUILD: Final = "rebuild the file with a current build backend"
 
 
 def _invalid(
-    name: str, requires: str, words: str, problem: str, *, advice: str = _REBUILD, line: int
+    name: str, requires: str, message: str, problem: str, *, advice: str = _REBUILD, line: int
 ) -> Rule:
     return Rule(
         name=name,
         section=_SECTION,
         requires=requires,
-        words=_INVALID + words,
+        message=_INVALID + message,
         problem=problem,
         advice=advice,
         source=source(f"forklift/legacy.py#L{line}"),
@@ -54,17 +54,17 @@ UNREADABLE = _invalid(
 )
 COMPRESSION_RATIO = _invalid(
     "compression-ratio",
-    "Unpacked, a zip file has at most 64 MiB, or at most 50 times its size.",
+    "A zip file unpacks to at most 64 MiB, or to at most 50 times its size.",
     "File exceeds compression ratio of 50",
-    "unpacked, the file has more than 50 times its size",
-    advice="leave out files that consist of repetitions",
+    "the file unpacks to more than 50 times its size",
+    advice="leave out files that compress extremely well",
     line=332,
 )
 COMPRESSION_TYPE = _invalid(
     "compression-type",
     "The members of a zip file are stored or deflated.",
     "File does not use a supported compression type",
-    "{member!r} is compressed in another way than stored or deflated",
+    "{member!r} is neither stored nor deflated",
     line=351,
 )
 TOP_LEVEL_FOLDER = _invalid(
@@ -76,7 +76,7 @@ TOP_LEVEL_FOLDER = _invalid(
 )
 PKG_INFO = _invalid(
     "pkg-info",
-    "An sdist has `PKG-INFO` in the folder that all its files have in common.",
+    "An sdist has `PKG-INFO` in the folder that contains all its files.",
     "PKG-INFO not found at {path}",
     "the sdist has no {path}",
     line=371,
@@ -91,7 +91,7 @@ SPARSE_MEMBERS = _invalid(
 )
 WHEEL_FILE = _invalid(
     "wheel-file",
-    "A wheel has the file `NAME-VERSION.dist-info/WHEEL`, named as the wheel itself.",
+    "A wheel contains `NAME-VERSION.dist-info/WHEEL`, with name and version as in its file name.",
     "WHEEL not found at {path}",
     "the wheel has no {path}",
     advice="rebuild the wheel instead of renaming it",
@@ -109,8 +109,8 @@ LICENSE_FILE = Rule(
     name="license-file",
     section=_SECTION,
     requires="Each `License-File` is in the archive.",
-    words="License-File {license_file} does not exist in distribution file {filename} at {path}",
-    problem="License-File {license_file!r} is not in the file, at {path}",
+    message="License-File {license_file} does not exist in distribution file {filename} at {path}",
+    problem="the archive has no License-File {license_file!r} at {path}",
     advice="include the file (license-files in pyproject.toml), or correct the metadata",
     source=source("forklift/legacy.py#L1410"),
 )
@@ -121,7 +121,7 @@ RECORD = Rule(
         "A wheel has `RECORD`. If it disagrees with the files of the wheel, PyPI accepts the "
         "wheel, and sends an e-mail to the owners of the project."
     ),
-    words="Wheel '{filename}' does not contain the required RECORD file: {path}",
+    message="Wheel '{filename}' does not contain the required RECORD file: {path}",
     problem="the wheel has no readable {path}",
     advice=_REBUILD,
     source=source("forklift/legacy.py#L1540"),
@@ -133,7 +133,7 @@ ENTRY_POINTS = Rule(
         "`entry_points.txt` of a wheel is an INI file in UTF-8; the names of its scripts have only "
         "letters, digits, `_`, `.` and `-`."
     ),
-    words="Wheel '{filename}' has invalid entry points defined in the entry_points.txt file",
+    message="Wheel '{filename}' has invalid entry points defined in the entry_points.txt file",
     problem="entry_points.txt is invalid: {error}",
     advice="correct the entry points in pyproject.toml",
     source=source("utils/wheel.py#L259"),
@@ -142,7 +142,7 @@ METADATA_FILE = Rule(
     name="metadata-file",
     section=_SECTION,
     requires="A wheel has `METADATA`.",
-    words="Wheel '{filename}' does not contain the required METADATA file: {path}",
+    message="Wheel '{filename}' does not contain the required METADATA file: {path}",
     problem="the wheel has no {path}",
     advice=_REBUILD,
     source=source("forklift/legacy.py#L1587"),
@@ -151,10 +151,10 @@ ATTESTATIONS = Rule(
     name="attestations",
     section=_SECTION,
     requires=(
-        "Attestations, if sent, are a list of one or two that name this file and its digest. "
+        "If attestations are sent, they are a list of one or two, for this file and its digest. "
         "This server does not verify their signatures."
     ),
-    words="Invalid attestations supplied during upload: {error}",
+    message="Invalid attestations supplied during upload: {error}",
     problem="the attestations are invalid: {error}",
     advice="attest the file again, after its last change",
     source=source("attestations/services.py#L36"),

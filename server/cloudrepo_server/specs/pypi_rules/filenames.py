@@ -1,4 +1,4 @@
-"""The name of the file."""
+"""The rules for the name of a file."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from cloudrepo_server.specs.pypi_rules import platform_tags
 from cloudrepo_server.specs.pypi_rules.rule import Finding, Rule, source
 
 _SECTION: Final = "The name of the file"
-# PyPI checks the other rules with the archive.
+# PyPI checks these rules together with the archive.
 _ARCHIVE: Final = "The archive"
 _EXTENSION = re.compile(r".+?(\.(?:tar\.gz|zip|whl))", re.IGNORECASE | re.DOTALL)
 _EXTENSIONS = {"sdist": (".tar.gz", ".zip"), "bdist_wheel": (".whl",)}
@@ -30,7 +30,7 @@ FILENAME_CHARACTERS = Rule(
     name="filename-characters",
     section=_SECTION,
     requires="The file's name has no control characters, no `/` and no backslash.",
-    words="Cannot upload a file with {what} in the name.",
+    message="Cannot upload a file with {what} in the name.",
     problem="the file name {filename!r} has {what}",
     advice="rebuild the file, and keep the name that the build gives it",
     source=source("forklift/legacy.py#L243"),
@@ -39,7 +39,7 @@ FILE_EXTENSION = Rule(
     name="file-extension",
     section=_SECTION,
     requires="The file's name ends in `.tar.gz` or `.zip` for an sdist, in `.whl` for a wheel.",
-    words="Invalid file extension: {text}",
+    message="Invalid file extension: {text}",
     problem="{filename!r} does not have the extension of a {kind}",
     advice="build a wheel and an sdist (python -m build)",
     source=source("forklift/legacy.py#L268"),
@@ -47,8 +47,8 @@ FILE_EXTENSION = Rule(
 CONTENT_TYPE = Rule(
     name="file-content-type",
     section=_SECTION,
-    requires="The content type of the file's part is not empty, and no image.",
-    words="Invalid distribution file.",
+    requires="If the file's part has a content type, it is neither empty nor an image type.",
+    message="Invalid distribution file.",
     problem="the file was sent as {content_type!r}",
     advice="send the file as application/octet-stream",
     source=source("forklift/legacy.py#L1119"),
@@ -56,8 +56,8 @@ CONTENT_TYPE = Rule(
 SDIST_NAME = Rule(
     name="sdist-name",
     section=_ARCHIVE,
-    requires="The name of an sdist has a project name and a version.",
-    words="Invalid source distribution filename: {filename}",
+    requires="The file name of an sdist contains a project name and a version.",
+    message="Invalid source distribution filename: {filename}",
     problem="{filename!r} is not NAME-VERSION.tar.gz",
     advice=_NORMALIZED_ADVICE,
     source=source("forklift/legacy.py#L1314"),
@@ -66,7 +66,7 @@ FILENAME_PROJECT = Rule(
     name="filename-project",
     section=_ARCHIVE,
     requires="The file's name begins with the name of the project.",
-    words="Start filename for {project!r} with {expected!r}.",
+    message="Start filename for {project!r} with {expected!r}.",
     problem="{filename!r} does not begin with the project's name {expected!r}",
     advice="rebuild the file instead of renaming it",
     source=source("forklift/legacy.py#L1358"),
@@ -74,8 +74,8 @@ FILENAME_PROJECT = Rule(
 SDIST_NORMALIZED = Rule(
     name="sdist-normalized",
     section=_ARCHIVE,
-    requires="An sdist is called `NAME-VERSION.tar.gz`, both normalized (PEP 625).",
-    words="Filename {filename!r} is invalid, should be {expected!r}.",
+    requires="An sdist is named `NAME-VERSION.tar.gz`, with both parts normalized (PEP 625).",
+    message="Filename {filename!r} is invalid, should be {expected!r}.",
     problem="{filename!r} should be {expected!r}",
     advice=_NORMALIZED_ADVICE,
     source=source("forklift/legacy.py#L1378"),
@@ -84,7 +84,7 @@ WHEEL_NAME = Rule(
     name="wheel-name",
     section=_ARCHIVE,
     requires="The name of a wheel has the five or six parts that PEP 427 requires.",
-    words="{text}",
+    message="{text}",
     problem="{text}",
     advice="rebuild the wheel, and keep the name that the build gives it",
     source=source("forklift/legacy.py#L1427"),
@@ -93,10 +93,10 @@ PLATFORM_TAG = Rule(
     name="platform-tag",
     section=_ARCHIVE,
     requires=(
-        "The platform tags of a wheel are accepted: not `linux_x86_64`, but `manylinux` or "
-        "`musllinux`, and those of Windows, macOS, iOS, Android and Emscripten."
+        "PyPI accepts the platform tags of a wheel: `manylinux`, `musllinux`, and those of "
+        "Windows, macOS, iOS, Android and Emscripten, but not `linux_x86_64`."
     ),
-    words="Binary wheel '{filename}' has an unsupported platform tag '{tag}'.",
+    message="Binary wheel '{filename}' has an unsupported platform tag '{tag}'.",
     problem="platform tag {tag!r} is not accepted",
     advice="{advice}",
     source=source("forklift/legacy.py#L177"),
@@ -105,7 +105,7 @@ WHEEL_NORMALIZED = Rule(
     name="wheel-normalized",
     section=_ARCHIVE,
     requires="The name of a wheel begins with the normalized name of the project.",
-    words=(
+    message=(
         "Filename {filename!r} should contain the normalized project name {expected!r}, "
         "not {found!r}."
     ),
@@ -116,9 +116,9 @@ WHEEL_NORMALIZED = Rule(
 FILENAME_VERSION = Rule(
     name="filename-version",
     section=_ARCHIVE,
-    requires="The version in the name of a wheel is that of the metadata.",
-    words="Version in filename should be {expected!r} not {found!r}.",
-    problem="the version in the file name is {found!r}, that of the metadata {expected!r}",
+    requires="The name of a wheel has the same version as its metadata.",
+    message="Version in filename should be {expected!r} not {found!r}.",
+    problem="the file name has the version {found!r}, but the metadata have {expected!r}",
     advice="rebuild the wheel instead of renaming it",
     source=source("forklift/legacy.py#L1491"),
 )
@@ -126,7 +126,7 @@ FILENAME_LENGTH = Rule(
     name="filename-length",
     section=_ARCHIVE,
     requires="The name of a wheel has at most 246 bytes.",
-    words="Filename is too long: '{filename}'",
+    message="Filename is too long: '{filename}'",
     problem="the file name has {length} bytes",
     advice="compress the tags, or shorten the name of the project",
     source=source("forklift/legacy.py#L1601"),

@@ -1,4 +1,4 @@
-"""The fields of the upload form that are not metadata."""
+"""The rules for the fields of the upload form that are not metadata."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class UploadForm(msgspec.Struct, frozen=True):
         return cls(kept, filename, content_type)
 
     def first(self, name: str) -> str:
-        """Return the first value of a field, or an empty text."""
+        """Return the first value of a field, or an empty string."""
         return next(iter(self.fields.get(name, ())), "")
 
 
@@ -49,7 +49,7 @@ PROTOCOL_VERSION = Rule(
     name="protocol-version",
     section=_SECTION,
     requires="The field `protocol_version` is 1, or missing.",
-    words="Unknown protocol version.",
+    message="Unknown protocol version.",
     problem="protocol_version is {value!r}",
     advice="send protocol_version 1",
     source=source("forklift/legacy.py#L651"),
@@ -61,7 +61,7 @@ PROJECT_NAME = Rule(
         "The name of the project has only ASCII letters, digits, `.`, `_` and `-`, "
         "and begins and ends with a letter or digit."
     ),
-    words=(
+    message=(
         "{shown!r} is an invalid value for Name. Error: {error} "
         f"See {CORE_METADATA} for more information."
     ),
@@ -76,7 +76,7 @@ FILETYPE = Rule(
         "The field `filetype` is `sdist` or `bdist_wheel`: "
         "PyPI accepts neither eggs nor installers."
     ),
-    words="Invalid value for filetype. Error: {error}",
+    message="Invalid value for filetype. Error: {error}",
     problem="the file type {value!r} is not accepted",
     advice="build a wheel and an sdist (python -m build)",
     source=source("forklift/forms.py#L49"),
@@ -85,7 +85,7 @@ PYTHON_VERSION = Rule(
     name="python-version",
     section=_SECTION,
     requires="The field `pyversion` is given for a wheel; for an sdist it is `source`, or missing.",
-    words="Invalid value for pyversion. Error: {error}",
+    message="Invalid value for pyversion. Error: {error}",
     problem="pyversion is {value!r}",
     advice="send the wheel's Python tag for a wheel, and 'source' for an sdist",
     source=source("forklift/forms.py#L88"),
@@ -94,7 +94,9 @@ DIGEST_FORMAT = Rule(
     name="digest-format",
     section=_SECTION,
     requires="The fields `sha256_digest` and `blake2_256_digest` have 64 hexadecimal digits.",
-    words="Invalid value for {field}. Error: Use a valid, hex-encoded, {algorithm} message digest.",
+    message=(
+        "Invalid value for {field}. Error: Use a valid, hex-encoded, {algorithm} message digest."
+    ),
     problem="{field} is not a digest of 64 hexadecimal digits",
     advice="send the digest in hexadecimal digits",
     source=source("forklift/forms.py#L58"),
@@ -105,7 +107,7 @@ DIGEST_PRESENT = Rule(
     requires=(
         "The form has at least one of `md5_digest`, `sha256_digest` and `blake2_256_digest`."
     ),
-    words="Error: Include at least one message digest.",
+    message="Error: Include at least one message digest.",
     problem="the form has no digest of the file",
     advice="send sha256_digest",
     source=source("forklift/forms.py#L112"),
@@ -114,7 +116,7 @@ REGISTRATION = Rule(
     name="registration",
     section=_SECTION,
     requires="The field `:action` is not `submit` or `submit_pkg_info`.",
-    words=(
+    message=(
         "Project pre-registration is no longer required or supported, upload your files instead."
     ),
     problem="a project cannot be registered without a file",
@@ -126,7 +128,7 @@ DOCUMENTATION = Rule(
     name="documentation",
     section=_SECTION,
     requires="The field `:action` is not `doc_upload`.",
-    words=(
+    message=(
         "Uploading documentation is no longer supported, we recommend using "
         "https://readthedocs.org/."
     ),
@@ -139,7 +141,7 @@ FILE_PRESENT = Rule(
     name="file-present",
     section=_SECTION,
     requires="The form has a file, in the field `content`. PyPI checks this after the metadata.",
-    words="Upload payload does not have a file.",
+    message="Upload payload does not have a file.",
     problem="the form has no file",
     advice="send the file in a part named content",
     source=source("forklift/legacy.py#L741"),

@@ -35,7 +35,7 @@ METADATA_VERSIONS: Final = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.
 MAX_SUMMARY: Final = 512
 
 MAX_PARSED: Final = 32 << 10
-"""The characters of a value that is parsed; PyPI has no such limit, and no release needs it."""
+"""The maximum length of a value that is parsed. PyPI has no such limit."""
 
 _FIRST = ("metadata-version", "name", "version")
 _LONG_TEXTS = frozenset({"description", "license", "keywords", "author", "maintainer"})
@@ -70,8 +70,8 @@ def read_form(form: UploadForm) -> tuple[RawMetadata, list[str]]:
 def check_metadata(form: UploadForm, *, max_summary: int = MAX_SUMMARY) -> Iterator[Finding]:
     """Check the metadata in a form, in PyPI's order.
 
-    Of several invalid fields, the metadata version comes first, then the name and the version, then
-    the others in alphabetical order.
+    If several fields are invalid, the metadata version comes first. The name and the version
+    follow, and then the others in alphabetical order.
     """
     raw, invalid = read_form(form)
     unparsed = [(name, FIELD_DATA.broken(field=name)) for name in invalid]
@@ -107,7 +107,7 @@ def _library_errors(raw: RawMetadata) -> list[InvalidMetadata]:
     except ExceptionGroup as group:
         return [each for each in group.exceptions if isinstance(each, InvalidMetadata)]
     except (ValueError, RecursionError) as error:
-        # Such as a version with thousands of digits, or thousands of nested parentheses.
+        # For example, a version with thousands of digits, or thousands of nested parentheses.
         return [InvalidMetadata("version", f"invalid metadata: {error}")]
     return []
 
@@ -189,7 +189,7 @@ def _too_long(key: str, values: Sequence[str]) -> bool:
 
 @cache
 def _kinds() -> Mapping[str, type]:
-    # Whether each field of the metadata is a text, a list or a mapping.
+    # Returns whether each field of the metadata is a string, a list or a mapping.
     return {name: get_origin(kind) or kind for name, kind in get_type_hints(RawMetadata).items()}
 
 

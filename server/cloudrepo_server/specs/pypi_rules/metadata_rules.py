@@ -10,7 +10,7 @@ _SEE_VERSIONS: Final = (
     " See https://packaging.python.org/en/latest/specifications/version-specifiers/"
     "#local-version-identifiers for more information."
 )
-# The library packaging words the message.
+# The library packaging determines the text of the message.
 _LIBRARY: Final = "{text}{full_stop}" + _SEE
 _PARSE: Final = source("forklift/metadata.py#L56")
 
@@ -20,7 +20,7 @@ def _library_rule(name: str, requires: str, advice: str, *, path: str = _PARSE) 
         name=name,
         section=_SECTION,
         requires=requires,
-        words=_LIBRARY,
+        message=_LIBRARY,
         problem="{text}",
         advice=advice,
         source=path,
@@ -31,11 +31,11 @@ FIELD_DATA = Rule(
     name="field-structure",
     section=_SECTION,
     requires=(
-        "No field is repeated that may occur only once, "
+        "A field that may occur only once is not repeated, "
         "and no two `Project-URL` have the same label."
     ),
-    words="{field!r} has invalid data." + _SEE,
-    problem="the field {field!r} is repeated, or has no valid structure",
+    message="{field!r} has invalid data." + _SEE,
+    problem="the field {field!r} is repeated or malformed",
     advice="give the field once",
     source=source("forklift/metadata.py#L382"),
 )
@@ -59,7 +59,7 @@ LOCAL_VERSION = Rule(
     name="local-version",
     section=_SECTION,
     requires="`Version` has no local part, such as `+dirty`.",
-    words="The use of local versions in '{version}' is not allowed." + _SEE_VERSIONS,
+    message="The use of local versions in '{version}' is not allowed." + _SEE_VERSIONS,
     problem="the version {version} has a local part",
     advice="release a version without '+', such as from a tagged commit",
     source=source("forklift/metadata.py#L113"),
@@ -73,8 +73,8 @@ SUMMARY_LENGTH = Rule(
     name="summary-length",
     section=_SECTION,
     requires="`Summary` has at most 512 characters.",
-    words="'summary' field must be {limit} characters or less." + _SEE,
-    problem="Summary has {length} characters, {limit} are allowed",
+    message="'summary' field must be {limit} characters or less." + _SEE,
+    problem="Summary has {length} characters; the limit is {limit}",
     advice="shorten it, and move the rest to the description",
     source=source("forklift/metadata.py#L127"),
 )
@@ -82,7 +82,7 @@ EMAIL = Rule(
     name="email",
     section=_SECTION,
     requires="`Author-email` and `Maintainer-email` are valid e-mail addresses.",
-    words="{address!r} is not a valid email address: {error}" + _SEE,
+    message="{address!r} is not a valid email address: {error}" + _SEE,
     problem="the address {address!r} in {field} is invalid: {error}",
     advice="correct the address, or leave it out",
     source=source("forklift/metadata.py#L147"),
@@ -91,10 +91,10 @@ CLASSIFIER = Rule(
     name="classifier",
     section=_SECTION,
     requires=(
-        "Each `Classifier` is known, so none begins with `Private ::`. "
-        "Projects begin one so that PyPI rejects them."
+        "Each `Classifier` is in PyPI's list, which has none that begins with `Private ::`. "
+        "Projects use such a classifier so that PyPI rejects an accidental upload."
     ),
-    words="{classifier!r} is not a valid classifier." + _SEE,
+    message="{classifier!r} is not a valid classifier." + _SEE,
     problem="classifier {classifier!r} is unknown",
     advice="{suggestion}",
     source=source("forklift/metadata.py#L162"),
@@ -103,7 +103,7 @@ DEPRECATED_CLASSIFIER = Rule(
     name="deprecated-classifier",
     section=_SECTION,
     requires="No `Classifier` is deprecated.",
-    words="The classifier {classifier!r} has been deprecated{instead}." + _SEE,
+    message="The classifier {classifier!r} has been deprecated{instead}." + _SEE,
     problem="classifier {classifier!r} is deprecated",
     advice="{suggestion}",
     source=source("forklift/metadata.py#L171"),
@@ -112,7 +112,7 @@ URL = Rule(
     name="url",
     section=_SECTION,
     requires="`Home-page` and `Download-URL` are http or https URLs.",
-    words="{url!r} is not a valid url." + _SEE,
+    message="{url!r} is not a valid url." + _SEE,
     problem="{field} {url!r} is not an http or https URL",
     advice="begin it with https://",
     source=source("forklift/metadata.py#L192"),
@@ -120,8 +120,8 @@ URL = Rule(
 PROJECT_URL = Rule(
     name="project-url",
     section=_SECTION,
-    requires=("Each `Project-URL` has a label of 1 to 32 characters, and is an http or https URL."),
-    words="{text}." + _SEE,
+    requires=("Each `Project-URL` has a label of 1 to 32 characters, and an http or https URL."),
+    message="{text}." + _SEE,
     problem="Project-URL {label!r}: {text}",
     advice="use a short label and a URL that begins with https://",
     source=source("forklift/metadata.py#L206"),
@@ -135,7 +135,7 @@ PROVIDES = Rule(
     name="provides-dist",
     section=_SECTION,
     requires="Each `Provides-Dist` and `Obsoletes-Dist` is a valid requirement.",
-    words="{value!r} is invalid: {error}." + _SEE,
+    message="{value!r} is invalid: {error}." + _SEE,
     problem="{field} {value!r} is invalid",
     advice="correct it, or leave it out: installers ignore it",
     source=source("forklift/metadata.py#L222"),
@@ -144,7 +144,7 @@ DIRECT_REFERENCE = Rule(
     name="direct-reference",
     section=_SECTION,
     requires="No requirement is a direct reference, such as `demo @ https://…`.",
-    words="Can't have direct dependency: {requirement}." + _SEE,
+    message="Can't have direct dependency: {requirement}." + _SEE,
     problem="{field} has the direct reference {requirement}",
     advice="require a version that is on the index",
     source=source("forklift/metadata.py#L246"),
@@ -168,8 +168,8 @@ DYNAMIC = _library_rule(
 LICENSES = Rule(
     name="two-licenses",
     section=_SECTION,
-    requires="Not both `License` and `License-Expression` are given.",
-    words=(
+    requires="`License` and `License-Expression` are not both given.",
+    message=(
         "License is deprecated when License-Expression is present. "
         "Only License-Expression should be present." + _SEE
     ),
@@ -195,7 +195,7 @@ CONTENT_TYPE = _library_rule(
 )
 IMPORT_NAME = _library_rule(
     "import-name",
-    "Each `Import-Name` and `Import-Namespace` is a dotted name of Python.",
+    "Each `Import-Name` and `Import-Namespace` is a dotted Python name.",
     "use names that Python can import",
 )
 DESCRIPTION = Rule(
@@ -205,7 +205,7 @@ DESCRIPTION = Rule(
         "The description can be rendered; without a content type it is reStructuredText. "
         "PyPI checks this after the rules of the project."
     ),
-    words="The description failed to render {how}.",
+    message="The description failed to render {how}.",
     problem="the description cannot be rendered {how}",
     advice="{advice}",
     source=source("forklift/legacy.py#L899"),

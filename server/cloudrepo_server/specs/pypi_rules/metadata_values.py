@@ -28,7 +28,7 @@ _MAX_CLASSIFIER = 200
 
 
 def check_emails(raw: RawMetadata) -> Iterator[tuple[str, Finding]]:
-    """Check the addresses of authors and maintainers; yield the field of each finding too."""
+    """Check the addresses of authors and maintainers; yield each finding with its field."""
     if not libraries.has("email_validator"):
         return
     from email_validator import EmailNotValidError, validate_email
@@ -46,7 +46,7 @@ def check_emails(raw: RawMetadata) -> Iterator[tuple[str, Finding]]:
 
 
 def check_classifiers(classifiers: Sequence[str]) -> Iterator[tuple[str, Finding]]:
-    """Check that classifiers are known and not deprecated; yield the field of each finding too."""
+    """Check that classifiers are known and not deprecated; yield each finding with its field."""
     if not libraries.has("trove_classifiers"):
         return
     from trove_classifiers import classifiers as known
@@ -54,9 +54,9 @@ def check_classifiers(classifiers: Sequence[str]) -> Iterator[tuple[str, Finding
 
     unknown = sorted(set(classifiers) - known - deprecated.keys())
     for number, classifier in enumerate(unknown):
-        suggestion = "use one of the list of classifiers"
+        suggestion = "use a classifier of the list on PyPI"
         if classifier.startswith("Private ::"):
-            suggestion = "remove it if the release is meant for everyone"
+            suggestion = "remove it if you want to publish the release on PyPI"
         elif number < _MAX_SUGGESTIONS and (similar := _similar(classifier)):
             suggestion = f"did you mean {similar!r}?"
         yield "classifier", CLASSIFIER.broken(classifier=classifier, suggestion=suggestion)
@@ -73,7 +73,7 @@ def check_classifiers(classifiers: Sequence[str]) -> Iterator[tuple[str, Finding
 
 
 def check_urls(raw: RawMetadata) -> Iterator[tuple[str, Finding]]:
-    """Check the URLs and their labels; yield the field of each finding too."""
+    """Check the URLs and their labels; yield each finding with its field."""
     for field, url in (
         ("home-page", raw.get("home_page")),
         ("download-url", raw.get("download_url")),

@@ -13,20 +13,20 @@ _MACOS: Final = (
 _MACOS_RELEASES: Final = ("11", "12", "13", "14", "15", "26")
 
 
-def _any(texts: tuple[str, ...]) -> str:
+def _one_of(texts: tuple[str, ...]) -> str:
     return f"({'|'.join(texts)})"
 
 
 _ACCEPTED = (
     "any",
     "win(32|_amd64|_arm64|_ia64)",
-    f"manylinux(1|2010)_{_any(_X86)}",
-    f"manylinux2014_{_any(_MANYLINUX_2014)}",
-    rf"manylinux_\d+_\d+_{_any((*_LINUX, 'ppc64'))}",
-    rf"musllinux_\d+_\d+_{_any(_LINUX)}",
+    f"manylinux(1|2010)_{_one_of(_X86)}",
+    f"manylinux2014_{_one_of(_MANYLINUX_2014)}",
+    rf"manylinux_\d+_\d+_{_one_of((*_LINUX, 'ppc64'))}",
+    rf"musllinux_\d+_\d+_{_one_of(_LINUX)}",
     "linux_(armv6l|armv7l)",
-    rf"macosx_10_\d+_{_any(_MACOS)}",
-    f"macosx_{_any(_MACOS_RELEASES)}_0_{_any(_MACOS)}",
+    rf"macosx_10_\d+_{_one_of(_MACOS)}",
+    f"macosx_{_one_of(_MACOS_RELEASES)}_0_{_one_of(_MACOS)}",
     r"ios_\d+_\d+_(arm64|x86_64)_(iphoneos|iphonesimulator)",
     r"android_\d+_(armeabi_v7a|arm64_v8a|x86|x86_64)",
     r"pyemscripten_\d+_\d+_wasm32",

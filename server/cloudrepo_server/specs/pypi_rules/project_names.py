@@ -1,4 +1,4 @@
-"""The name of a new project."""
+"""The rules for the name of a new project."""
 
 import itertools
 import re
@@ -21,7 +21,7 @@ STANDARD_LIBRARY_NAME = Rule(
         "The name of a new project is not that of a module of the standard library, "
         "in any version of Python."
     ),
-    words="The name {name!r} isn't allowed (conflict with Python Standard Library module name).",
+    message="The name {name!r} isn't allowed (conflict with Python Standard Library module name).",
     problem="the standard library has or had a module {name!r}",
     advice="choose another name for the project",
     source=_CHECK,
@@ -33,7 +33,7 @@ PROHIBITED_NAME = Rule(
         "The name of a new project is not prohibited. PyPI's list is not public; "
         "here it is the setting `prohibited_names`."
     ),
-    words="The name {name!r} isn't allowed.",
+    message="The name {name!r} isn't allowed.",
     problem="the project name {name!r} is prohibited",
     advice="choose another name for the project",
     source=_CHECK,
@@ -42,10 +42,10 @@ SIMILAR_NAME = Rule(
     name="similar-name",
     section=_SECTION,
     requires=(
-        "The name of a new project is not confusingly similar to an existing one: they differ by "
-        "more than separators, `0` for `o`, and `1` for `l` or `i`."
+        "The name of a new project is not confusingly similar to an existing one. Names that "
+        "differ only in separators, `0` for `o`, or `1` for `l` or `i` are similar."
     ),
-    words="The name {name!r} is too similar to an existing project.",
+    message="The name {name!r} is too similar to an existing project.",
     problem="the project name {name!r} is too similar to {other!r}",
     advice="choose another name for the project",
     source=_CHECK,

@@ -1,4 +1,4 @@
-"""The rules for files on a disk: what PyPI would say about them, without an upload."""
+"""Checks of files on disk by PyPI's rules, without an upload."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ from cloudrepo_server.specs.pypi_rules.releases import (
 from cloudrepo_server.specs.pypi_rules.rule import Finding, size
 
 Renders = Callable[[str, str], bool]
-"""Returns whether a description of a content type can be rendered."""
+"""Returns whether a description can be rendered, given its text and its content type."""
 
 ATTESTATION: Final = ".attestation"
 _SIGNATURE: Final = ".asc"
@@ -44,7 +44,7 @@ class FileReport(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known besides the files."""
+    """The options of a check."""
 
     is_existing_project: bool = False
     """Whether the project exists, so that the rules for new projects do not apply."""
@@ -101,12 +101,12 @@ def read_upload(file: IO[bytes], filename: str, limits: Limits | None = None) ->
     filetype = _EXTENSIONS[suffix] if suffix is not None else filename.rpartition(".")[2]
     fields = {} if found is None else read_form_fields(found)
     if fields.get("metadata_version", [""])[0] in _WITHOUT_LICENSE_FILES:
-        # Clients leave it out: setuptools wrote it before the specification had it.
+        # Clients do not send this field: setuptools wrote it before it was specified.
         fields.pop("license_file", None)
     fields |= {
         "filetype": [filetype],
         "pyversion": ["source" if filetype == "sdist" else "py3"],
-        # The digest is computed from the file, so it cannot be wrong.
+        # A placeholder: without an upload, no digest can be wrong.
         "sha256_digest": ["0" * 64],
     }
     return UploadForm.received(fields, filename, "application/octet-stream")
@@ -134,7 +134,7 @@ def _check_file(
         limit = size(options.max_file_size)
         yield FILE_SIZE.broken(project=name, limit=limit, size=size(file_size))
     if not broken:
-        yield from archive.check_file(file, release_of(uploaded), Limits())
+        yield from archive.check_file(file, declared_file(uploaded), Limits())
 
 
 def check_description(uploaded: UploadForm, renders: Renders) -> Iterator[Finding]:
@@ -149,9 +149,9 @@ def needs_rendering(text: str, content_type: str) -> bool:
     return bool(text) and content_type.partition(";")[0].strip().lower() != _PLAIN
 
 
-def release_of(uploaded: UploadForm) -> archive.Release:
-    """Return what a form says about its file."""
-    return archive.Release(
+def declared_file(uploaded: UploadForm) -> archive.DeclaredFile:
+    """Return the fields of a form that describe its file."""
+    return archive.DeclaredFile(
         filename=uploaded.filename or "",
         filetype=uploaded.first("filetype"),
         name=uploaded.first("name"),
@@ -161,7 +161,7 @@ def release_of(uploaded: UploadForm) -> archive.Release:
 
 
 def _check_attestation(path: Path) -> Iterator[Finding]:
-    # The name of the file that is attested, and a name for the kind of attestation.
+    # The name of an attestation is FILE.KIND.attestation.
     attested = path.with_name(path.name.removesuffix(ATTESTATION).rpartition(".")[0])
     digest = hashlib.sha256()
     with attested.open("rb") as file:

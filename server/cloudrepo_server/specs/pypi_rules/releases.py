@@ -1,4 +1,4 @@
-"""Size and digests of the file, and what the project has already."""
+"""The rules for the size and the digests of a file, and for what exists already."""
 
 from typing import Final
 
@@ -15,8 +15,8 @@ FILE_SIZE = Rule(
     name="file-size",
     section=_SIZE,
     requires="The file has at most 100 MiB. PyPI raises this limit for a project on request.",
-    words="File too large. Limit for project {project!r} is {limit}.",
-    problem="the file has {size}, {limit} are allowed",
+    message="File too large. Limit for project {project!r} is {limit}.",
+    problem="the file has {size}; the limit is {limit}",
     advice="leave out tests and data, or ask PyPI for a higher limit",
     source=source("forklift/legacy.py#L1151"),
 )
@@ -27,7 +27,7 @@ PROJECT_SIZE = Rule(
         "The files of the project have at most 10 GiB together. "
         "PyPI raises this limit for a project on request."
     ),
-    words="Project size too large. Limit for project {project!r} total size is {limit}.",
+    message="Project size too large. Limit for project {project!r} total size is {limit}.",
     problem="the files of the project would have more than {limit}",
     advice="delete files of old releases, or ask PyPI for a higher limit",
     source=source("forklift/legacy.py#L1164"),
@@ -36,7 +36,7 @@ DIGEST = Rule(
     name="digest",
     section=_SIZE,
     requires="Each digest in the form is that of the file.",
-    words="The digest supplied does not match a digest calculated from the uploaded file.",
+    message="The digest supplied does not match a digest calculated from the uploaded file.",
     problem="the {field} of the form is not that of the file",
     advice="upload the file again: it was damaged, or changed after the digest was computed",
     source=source("forklift/legacy.py#L1183"),
@@ -45,9 +45,9 @@ IDENTICAL_FILE = Rule(
     name="identical-file",
     section=_EXISTING,
     requires="A file that exists already with the same name and content is accepted again.",
-    words="OK",
+    message="OK",
     problem="the file exists already",
-    advice="nothing: the upload changes nothing",
+    advice="none is needed: the upload changes nothing",
     source=source("forklift/legacy.py#L1206"),
     status=200,
 )
@@ -58,8 +58,8 @@ FILE_EXISTS = Rule(
         "No file has this name with different content, and no file has this content under "
         "another name, in any project."
     ),
-    words="File already exists ({filename!r}, with blake2_256 hash {blake2_256!r}).",
-    problem="{filename} exists already, or its content under another name",
+    message="File already exists ({filename!r}, with blake2_256 hash {blake2_256!r}).",
+    problem="{filename} exists already, or a file with this content has another name",
     advice="release a new version",
     source=source("forklift/legacy.py#L1206"),
 )
@@ -67,7 +67,7 @@ FILENAME_REUSED = Rule(
     name="filename-reused",
     section=_EXISTING,
     requires="The name is not that of a file that was deleted.",
-    words=(
+    message=(
         "This filename was previously used by a file that has since been deleted. "
         "Use a different version."
     ),
@@ -78,8 +78,8 @@ FILENAME_REUSED = Rule(
 RELEASE_AGE = Rule(
     name="release-age",
     section=_EXISTING,
-    requires="The release began at most 14 days ago, with its first file.",
-    words="Uploading new files to releases older than {days} days is not allowed.",
+    requires="The first file of the release was uploaded at most 14 days ago.",
+    message="Uploading new files to releases older than {days} days is not allowed.",
     problem="the release is older than {days} days",
     advice="release a new version",
     source=source("forklift/legacy.py#L1242"),
@@ -88,7 +88,7 @@ ONE_SDIST = Rule(
     name="one-sdist",
     section=_EXISTING,
     requires="A release has at most one sdist.",
-    words="Only one sdist may be uploaded per release.",
+    message="Only one sdist may be uploaded per release.",
     problem="the release has an sdist already",
     advice="release a new version",
     source=source("forklift/legacy.py#L1257"),

@@ -1,4 +1,4 @@
-"""A rule of PyPI, and a finding: that an upload breaks a rule."""
+"""A rule of PyPI, and a finding, which states that a file breaks a rule."""
 
 from http import HTTPStatus
 from typing import Final, Literal
@@ -29,14 +29,14 @@ _SOURCE = (
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule: what it requires, PyPI's message if it is broken, and how to correct the release.
 
-    The texts `words`, `problem` and `advice` are templates; each finding fills in its values.
+    The texts `message`, `problem` and `advice` are templates; each finding fills in its values.
     """
 
     name: str
     section: Section
     requires: str
     """What the rule requires, as a sentence."""
-    words: str
+    message: str
     """The message of PyPI, which clients show and recognize."""
     problem: str
     """What is wrong, in the report of `cloudrepo-server check`."""
@@ -55,7 +55,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return Finding(
             rule=self.name,
             status=self.status,
-            message=self.words.format(**values),
+            message=self.message.format(**values),
             problem=self.problem.format(**values),
             advice=self.advice.format(**values),
         )

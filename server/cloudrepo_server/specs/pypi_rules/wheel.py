@@ -64,7 +64,7 @@ def _is_csv(record: bytes) -> bool:
 
 
 class _Parser(configparser.ConfigParser):
-    """A parser that keeps the case of names, and takes only = between a name and its value."""
+    """A parser that keeps the case of names, and accepts only `=` between a name and its value."""
 
     def __init__(self) -> None:
         super().__init__(delimiters=("=",))

@@ -1,7 +1,7 @@
 """The records of a zip file, read from its beginning to its end.
 
 A zip file has two lists of its members: a header before each member, and the central directory at
-the end. Readers differ in which they believe, so PyPI accepts a file only if both say the same.
+the end. Programs differ in which list they use, so PyPI accepts a file only if both lists agree.
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT describes the format.
 """
 
@@ -43,7 +43,7 @@ class _RecordError(Exception):
 
 
 class _Records(msgspec.Struct):
-    """What was read so far."""
+    """The records that were read so far."""
 
     local: set[bytes] = msgspec.field(default_factory=set)
     central: set[bytes] = msgspec.field(default_factory=set)

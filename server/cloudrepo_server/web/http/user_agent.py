@@ -4,7 +4,7 @@ from aiohttp import web
 
 
 def user_agent_of(request: web.BaseRequest) -> str:
-    """Return the header `User-Agent` as valid Unicode, or an empty text.
+    """Return the header `User-Agent` as valid Unicode, or an empty string.
 
     A header may contain any bytes. Those that are not valid UTF-8 are replaced.
     """

@@ -59,8 +59,8 @@ class TunnelServer:
     async def open(self, tunnel: Tunnel, context: ssl.SSLContext | None = None) -> Stream:
         """Return a connection on which every request belongs to the tunnel.
 
-        With a TLS context, the server expects a TLS handshake on the connection. So whatever the
-        client sent already can simply be forwarded to it.
+        With a TLS context, the server expects a TLS handshake on the connection. So the
+        caller can forward to it what the client has already sent.
 
         Raises:
             OSError: the system has no more sockets.

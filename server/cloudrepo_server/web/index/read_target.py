@@ -1,4 +1,4 @@
-"""What a path below a repository's URL names: a page, a file, or a resource of PyPI's own APIs."""
+"""The resource that a path of a repository names: a page, a file, or one of PyPI's own APIs."""
 
 from typing import Literal
 
@@ -21,8 +21,8 @@ class ReadTarget(msgspec.Struct, frozen=True):
     Attributes:
         base: the path of the repository.
         kind: the kind of the resource; `json` and `provenance` are those of PyPI's APIs.
-        project: the project, or an empty text.
-        filename: the file, or an empty text.
+        project: the project, or an empty string.
+        filename: the file, or an empty string.
         version: the version of the project in the path; None if the path has none.
         is_immutable: whether the path contains the file's digest.
         is_canonical: whether the name is normalized and a page's path ends with a slash.

@@ -57,7 +57,7 @@ class _UploadForm(Form):
     """The content type of the file's part, if it has one."""
 
     def first(self, name: str) -> str:
-        """Return the first value of a field, or an empty text."""
+        """Return the first value of a field, or an empty string."""
         return next(iter(self.fields.get(name, ())), "")
 
     @property

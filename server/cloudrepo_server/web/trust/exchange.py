@@ -26,7 +26,7 @@ class _TokenBody(msgspec.Struct):
 
 
 class TokenExchange:
-    """The endpoints of one host, or of one repository of a host with several repositories."""
+    """The endpoints of an impersonated host, or those of the server's own host."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class TokenExchange:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the identity tokens of any provider are accepted."""
+        """Whether the identity tokens of at least one provider are accepted."""
         if self.repository is None:
             return self._organization.issuer.is_installed()
         return self._organization.mint.is_enabled(self.repository.document)
@@ -129,7 +129,7 @@ ENDPOINTS: dict[str, tuple[str, Endpoint]] = {
 
 
 async def _read_token(request: web.Request) -> str:
-    # Any content type: uv sends none.
+    # The content type is not checked, because uv sends none.
     try:
         body = await read_bytes(request, limit=MAX_IDENTITY_TOKEN)
         return msgspec.json.decode(body, type=_TokenBody).token
