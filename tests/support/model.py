@@ -20,6 +20,7 @@ class Rules:
     full_pages: bool = True
     """Whether pages contain digests, yanks and statuses, and are available as JSON."""
     empty_page: int = 404
+    unknown_uploader: int = 401
 
 
 RULES = {
@@ -32,6 +33,7 @@ RULES = {
         identical_accepted=True,
         remembers_deleted=True,
         empty_page=200,
+        unknown_uploader=403,
     ),
 }
 
@@ -118,6 +120,13 @@ class StoredRepository:
             requires_python=requires_python if rules.reads_archives else None,
         )
         return 200
+
+    def statuses_of_wrong_fields(self, project_name: str) -> set[int]:
+        """Return the statuses with which an upload with a wrong field may be rejected."""
+        project = self.projects.get(project_name, StoredProject())
+        # PyPI compares the digests after it has looked for the project.
+        takes_no_files = project.status in ("archived", "quarantined")
+        return {400, 403} if self.dialect == "pypi" and takes_no_files else {400}
 
     def delete(self, project_name: str, filename: str) -> int:
         """Delete a file if it exists; return the status of the response."""

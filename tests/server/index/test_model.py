@@ -192,9 +192,9 @@ class Machine(RuleBasedStateMachine):
         secret = login[1] if login else None
         token = next((each for each in self.tokens.values() if each.secret == secret), None)
         known = user or token
-        if known is None:
-            return 401
         repository = self.repositories.get(slot)
+        if known is None:
+            return repository.rules.unknown_uploader if write and repository else 401
         if repository is None:
             return 404
         if token is not None and token.repository is not repository:
@@ -362,7 +362,8 @@ class Machine(RuleBasedStateMachine):
             return
         archive = archive_of(*file)
         wrong = data.draw(st.sampled_from(({"sha256_digest": "0" * 64}, {"protocol_version": "2"})))
-        assert self.post(slot, archive, allowed[0], **wrong).status == 400
+        response = self.post(slot, archive, allowed[0], **wrong)
+        assert response.status in self.repositories[slot].statuses_of_wrong_fields(file[0])
         self.check_project(slot, file[0])
 
     @rule(slot=names, file=files)

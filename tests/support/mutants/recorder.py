@@ -1,8 +1,8 @@
 """Records which test executes each line of the server, in every process that the tests start.
 
 Python imports `sitecustomize` when it starts, and that module calls `start`. The test that runs is
-the one that `recording_plugin` wrote to a file. Coverage cannot do this: its contexts of tests end at
-the first exception that asyncio throws into a coroutine.
+the one that `recording_plugin` wrote to a file. Coverage cannot do this: its contexts of tests end
+at the first exception that asyncio throws into a coroutine.
 """
 
 from __future__ import annotations
