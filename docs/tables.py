@@ -58,7 +58,7 @@ def rejections() -> str:
 
 
 def pypi_rules() -> str:
-    """Return a table of PyPI's rules for each group of them, in PyPI's order."""
+    """Return a table of PyPI's rules for each section, in PyPI's order."""
     parts = []
     for section in dict.fromkeys(rule.section for rule in RULES):
         rows = [
@@ -85,7 +85,7 @@ def write_pypi_rules() -> None:
 
 
 def _template(text: str) -> str:
-    # The placeholders of a rule's texts.
+    # Returns the text with "…" in place of its placeholders.
     shortened = re.sub(r"['\"]?\{\w+(!r)?\}['\"]?", "…", text)
     return re.sub("…+", "…", shortened).replace("|", "\\|")
 

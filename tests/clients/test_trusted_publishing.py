@@ -73,7 +73,7 @@ def test_a_client_shows_that_its_provider_is_disabled(
 
 
 @every_client
-def test_a_client_shows_that_its_project_was_made_meanwhile(
+def test_a_client_shows_that_its_project_was_created_meanwhile(
     uploads: UploadRunner, cloudrepo: Repository
 ) -> None:
     cloudrepo.trust("github", project="demo", **JOB)

@@ -116,7 +116,7 @@ def test_a_tool_shows_why_its_token_was_rejected(
 
 
 @every_tool
-def test_a_tool_shows_that_its_project_was_made_meanwhile(
+def test_a_tool_shows_that_its_project_was_created_meanwhile(
     cloudrepo: Repository, cloudrepo_package: PackageFactory, publish: Publish, tool: str
 ) -> None:
     cloudrepo.trust("github", project="demo", **JOB)

@@ -1,6 +1,6 @@
-"""Project pages of the dialect `pypi` may be cached for ten minutes: what real tools make of it.
+"""Project pages of the dialect `pypi` may be cached for ten minutes, and real tools do this.
 
-The environments of the fixtures disable the caches of pip and uv, so a published file can be
+The environments of the fixtures disable the caches of pip, uv and PDM, so a published file can be
 installed at once. A test that enables pip's cache gets pip's behaviour towards PyPI.
 """
 

@@ -90,7 +90,7 @@ def test_a_mistake_is_an_error_that_names_it(cloudrepo: Repository) -> None:
     )
 
 
-def test_identity_tokens_are_made_to_order(cloudrepo: Repository) -> None:
+def test_identity_tokens_have_the_chosen_claims_and_times(cloudrepo: Repository) -> None:
     token = cloudrepo.identity_token("github", **JOB)
     assert repr(token) == "'***'"
     claims = claims_of(token)
@@ -109,7 +109,7 @@ def test_identity_tokens_are_made_to_order(cloudrepo: Repository) -> None:
 
 
 @pytest.mark.parametrize("provider", JOBS)
-def test_a_job_has_no_credentials_and_nothing_of_the_machines_own_ci(
+def test_a_job_has_no_credentials_and_no_variables_of_the_machines_own_ci(
     cloudrepo: Repository, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in MACHINE.items():

@@ -64,7 +64,7 @@ def rows_of_limits(table: int) -> list[list[str]]:
 
 
 def value_of(text: str) -> float | None:
-    """Return the number at the begin of a text such as `64 KiB` or `1,024 characters`."""
+    """Return the number at the beginning of a text such as `64 KiB` or `1,024 characters`."""
     found = re.match(r"([\d,]+)(?: (\w+))?", text)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""A broken and a mended upload for each of PyPI's rules."""
+"""A broken and a corrected upload for each of PyPI's rules."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Case:
     rule: str
     broken: Upload
     words: str
-    mended: Upload = Upload()
+    corrected: Upload = Upload()
     status: int = 400
     in_check: bool = True
     """Whether `cloudrepo-server check` finds it too, since it is in the file."""
@@ -121,16 +121,16 @@ class Case:
         return self.rule
 
 
-def metadata(rule: str, words: str, broken: Fields, mended: Fields | None = None) -> Case:
-    return Case(rule, Upload(broken), words, Upload(mended or {}))
+def metadata(rule: str, words: str, broken: Fields, corrected: Fields | None = None) -> Case:
+    return Case(rule, Upload(broken), words, Upload(corrected or {}))
 
 
 def form(rule: str, words: str, broken: Fields, *, status: int = 400) -> Case:
     return Case(rule, Upload(form_only=broken), words, status=status, in_check=False)
 
 
-def filename(rule: str, words: str, broken: Upload, mended: Upload | None = None) -> Case:
-    return Case(rule, broken, words, mended or replace(broken, filename=None))
+def filename(rule: str, words: str, broken: Upload, corrected: Upload | None = None) -> Case:
+    return Case(rule, broken, words, corrected or replace(broken, filename=None))
 
 
 def content(rule: str, words: str, change: Callable[[Files], object], kind: str = "wheel") -> Case:
@@ -146,10 +146,10 @@ def existing(
     words: str,
     before: Callable[[Index], object],
     broken: Upload,
-    mended: Upload,
+    corrected: Upload,
     **settings: object,
 ) -> Case:
-    return Case(rule, broken, words, mended, in_check=False, before=before, settings=settings)
+    return Case(rule, broken, words, corrected, in_check=False, before=before, settings=settings)
 
 
 def delete(files: Files, ending: str) -> None:

@@ -36,8 +36,8 @@ def check_rule_settings(document: RepositoryDocument) -> None:
         )
     if document.rules == PYPI and (missing := missing_libraries()):
         raise InvalidError(
-            f"rules='pypi' needs {', '.join(missing)}, which is not installed where the server "
-            f"runs. Install the extra: {INSTALL}"
+            f"rules='pypi' needs libraries that are not installed where the server runs: "
+            f"{', '.join(missing)}. Install the extra: {INSTALL}"
         )
 
 

@@ -71,7 +71,8 @@ class Maintenance(ABC):
         The caller announces the deletion, then finds out which blobs are referenced, and then
         deletes the others. A server makes a file visible first, and looks for announcements
         afterwards. Either the caller finds the reference, or the server finds the announcement.
-        The server then waits until it is withdrawn, and takes the file back if its blobs are gone.
+        The server then waits until the announcement is withdrawn, and removes the file again if its
+        blobs were deleted.
 
         Args:
             repository_id: the repository of the blobs.
@@ -85,7 +86,7 @@ class Maintenance(ABC):
     async def withdraw_deletion(self, announcement: str) -> None:
         """Withdraw an announcement, after all deletions were confirmed.
 
-        One that stays is harmless: it concerns only blobs that were written before it.
+        An announcement that stays is harmless, because it applies only to older blobs.
 
         Raises:
             StorageError: the store did not respond.

@@ -297,5 +297,5 @@ def _matches(fault: FaultSpecification, facts: RequestFacts) -> bool:
 
 @lru_cache(maxsize=100 * MAX_FAULTS)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # fnmatch remembers few patterns, and takes long to compile one such as "[[[[".
+    # The cache of fnmatch is small, and some patterns, such as "[[[[", take long to compile.
     return re.compile(translate(pattern))

@@ -36,10 +36,10 @@ def write(folder: Path, upload: Upload) -> Path:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """The report on the broken file of each case, and on the mended one."""
+    """The report on the broken file of each case, and on the corrected one."""
     folder = tmp_path_factory.mktemp("files")
     paths = [write(folder / "broken" / case.rule, case.broken) for case in IN_FILES]
-    paths += [write(folder / "mended" / case.rule, case.mended) for case in IN_FILES]
+    paths += [write(folder / "corrected" / case.rule, case.corrected) for case in IN_FILES]
     completed = check("--format", "json", *paths)
     assert completed.returncode == 1, completed.stderr
     found = {}
@@ -62,10 +62,10 @@ def test_check_finds_the_broken_rule_with_advice(
 
 
 @pytest.mark.parametrize("case", IN_FILES, ids=lambda case: case.rule)
-def test_check_finds_nothing_in_the_mended_file(
+def test_check_finds_nothing_in_the_corrected_file(
     reports: dict[str, dict[str, Any]], case: Case
 ) -> None:
-    found = [finding["rule"] for finding in reports[f"mended/{case.rule}"]["findings"]]
+    found = [finding["rule"] for finding in reports[f"corrected/{case.rule}"]["findings"]]
     # All these files are of one release, which may have one sdist.
     assert set(found) <= {"one-sdist"}
 

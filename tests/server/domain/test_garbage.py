@@ -170,7 +170,7 @@ async def publish(organization: Organization, name: str, archive_name: str) -> N
 
 
 def damage(folder: Path, pattern: str) -> None:
-    """Cut the only document whose path matches."""
+    """Truncate the only document whose path matches."""
     (document,) = folder.rglob(pattern)
     document.write_bytes(document.read_bytes()[:-1])
 

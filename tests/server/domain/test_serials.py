@@ -76,7 +76,7 @@ def test_a_rejected_or_identical_upload_has_no_serial(pypi: Index) -> None:
     assert root_serials(pypi) == before
 
 
-def test_a_project_that_is_made_again_has_a_greater_serial(index: Index) -> None:
+def test_a_project_that_is_created_again_has_a_greater_serial(index: Index) -> None:
     # This dialect keeps nothing of a project without files.
     index.publish(wheel(), wheel("other"))
     index.set(dialect="pypi")

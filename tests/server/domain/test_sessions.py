@@ -16,7 +16,7 @@ BEGINNING = 1_700_000_000.0
 
 
 class Clock:
-    """The time that sessions see."""
+    """A clock that replaces the real one in the code of sessions."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = BEGINNING

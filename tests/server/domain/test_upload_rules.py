@@ -38,15 +38,15 @@ def versions(count: int) -> list[Upload]:
 
 
 @pytest.mark.parametrize("dialect", ["modern", "cloudrepo", "gitlab", "artifactory"])
-def test_the_setting_brings_the_rules_to_any_dialect(server: Server, dialect: str) -> None:
+def test_the_setting_applies_the_rules_in_any_dialect(server: Server, dialect: str) -> None:
     index = server.repository(dialect=dialect, rules="pypi")
     response = index.post(PLATFORM_TAG.broken.form())
     assert response.status_code == 400
     assert PLATFORM_TAG.words in response.reason
-    assert index.post(PLATFORM_TAG.mended.form()).status_code == 200
+    assert index.post(PLATFORM_TAG.corrected.form()).status_code == 200
     # A file cannot be replaced, whatever the dialect says.
     changed = replace(
-        PLATFORM_TAG.mended, change_files=lambda files: files.update({"demo.py": b"x = 2\n"})
+        PLATFORM_TAG.corrected, change_files=lambda files: files.update({"demo.py": b"x = 2\n"})
     )
     rejected = index.post(changed.form())
     assert (rejected.status_code, rejected.reason[:19]) == (400, "File already exists")

@@ -1,4 +1,4 @@
-"""Cycles of upstreams that two settings made, which were changed at the same moment."""
+"""Cycles of upstreams, which arise when two settings are changed at the same time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("one", "two", "three")
 
 
 async def create_cycle(storage: LocalStorage, organization: Organization, strategy: str) -> None:
-    """Create repositories of which each is the upstream of the previous one, and the last's too."""
+    """Create repositories whose upstreams are each other, in a cycle."""
     for name in NAMES:
         await organization.create_repository(name, upstream_strategy=strategy)
     for name, upstream in zip(NAMES, (*NAMES[1:], NAMES[0]), strict=True):

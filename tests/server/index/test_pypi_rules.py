@@ -1,4 +1,4 @@
-"""PyPI's rules: each rejects an upload that breaks it, and accepts the mended upload."""
+"""PyPI's rules: each rejects an upload that breaks it, and accepts the corrected upload."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_pypi_rejects_an_upload_that_breaks_the_rule(server: Server, case: Case)
 
 
 @each_case
-def test_pypi_accepts_the_mended_upload(server: Server, case: Case) -> None:
-    response = prepare(server, case).post(case.mended.form())
+def test_pypi_accepts_the_corrected_upload(server: Server, case: Case) -> None:
+    response = prepare(server, case).post(case.corrected.form())
     assert response.status_code == 200, response.reason
 
 

@@ -417,7 +417,7 @@ def test_only_tiny_wheels_are_read_at_once(data: bytes) -> None:
 
 
 def test_no_sdist_is_read_at_once() -> None:
-    """A tar does not tell its unpacked size, and the name of a zip may be that of a tar."""
+    """A tar does not state its unpacked size, and a zip may have the name of a tar."""
     for archive in (sdist(), sdist(ending=".zip")):
         assert read_tiny_archive(parse_filename(archive.filename), archive.data, Limits()) is None
 

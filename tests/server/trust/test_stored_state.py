@@ -145,7 +145,7 @@ def test_expired_tokens_and_used_identities_are_garbage() -> None:
     asyncio.run(run())
 
 
-def test_an_exchange_forgets_identities_that_have_expired() -> None:
+def test_an_exchange_deletes_identities_that_have_expired() -> None:
     async def run() -> None:
         storage = LocalStorage.in_memory()
         organization = organization_of(storage)

@@ -153,7 +153,7 @@ def test_deleting_a_repository_revokes_its_minted_tokens(index: Index) -> None:
 # Pending publishers
 
 
-def test_a_pending_publisher_makes_its_project(index: Index) -> None:
+def test_a_pending_publisher_creates_its_project(index: Index) -> None:
     assert trust(index, project="demo")["pending"] is True
     token = minted(index)
     (publisher,) = index.api_json("GET", "/publishers")["publishers"]
@@ -169,7 +169,7 @@ def test_a_publisher_of_an_existing_project_is_not_pending(index: Index) -> None
     assert upload_with(index, minted(index)) == 200
 
 
-def test_a_pending_publisher_is_removed_if_its_project_was_made_meanwhile(index: Index) -> None:
+def test_a_pending_publisher_is_removed_if_its_project_was_created_meanwhile(index: Index) -> None:
     trust(index, project="demo")
     index.publish(wheel())
     assert rejection(exchange(index, identity_token(index))) == (
@@ -341,7 +341,7 @@ def test_the_token_of_a_job_cannot_be_exchanged(index: Index) -> None:
         ),
     ],
 )
-def test_claims_that_fit_no_publisher_are_rejected_with_the_difference(
+def test_claims_that_match_no_publisher_are_rejected_with_the_difference(
     index: Index, claims: dict[str, Any], reason: str
 ) -> None:
     trust(index, fields={**JOB, "environment": "pypi"})
@@ -454,7 +454,7 @@ def test_the_identity_decides_the_repository_where_the_path_names_none(
     assert paths == [(path, 200), (index.path, 200), (path, 422)]
 
 
-def test_an_identity_of_several_repositories_needs_discovery(index: Index) -> None:
+def test_an_identity_that_several_repositories_trust_needs_discovery(index: Index) -> None:
     own = {"repository": f"acme/{index.name}-shared", "workflow": "release.yml"}
     for each in (index, index.server.repository()):
         trust(each, fields=own)

@@ -90,8 +90,8 @@ def candidates(project: Path) -> list[Mutant]:
 
 
 def sample(mutants: list[Mutant], *, count: int, seed: int) -> list[Mutant]:
-    """Return so many of the mutants; each has the same chance."""
-    # Not for secrets.
+    """Return a random sample of this many mutants."""
+    # These random numbers protect no secrets.
     shuffled = random.Random(seed).sample(mutants, len(mutants))  # noqa: S311
     return list(itertools.islice((mutant for mutant in shuffled if mutant.is_code()), count))
 

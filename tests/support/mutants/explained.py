@@ -11,7 +11,7 @@ FILE = Path(__file__).with_name("survivors.toml")
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Why mutants survive.
+    """An explanation of why mutants survive.
 
     Attributes:
         module: the path of the module, relative to the project's folder.

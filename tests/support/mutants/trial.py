@@ -37,7 +37,7 @@ NOT_EXECUTED = "not executed"
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What became of a mutant.
+    """The result of the trial of a mutant.
 
     Attributes:
         outcome: killed, timed out, survived, or not executed by any test.
@@ -191,7 +191,7 @@ def batches(
 
 
 def _within(tests: Iterable[str], costs: Mapping[str, float], *, seconds: float) -> list[str]:
-    """Return those of the tests that fit into the time, and at least the first one."""
+    """Return the tests that fit into the time, but at least the first test."""
     chosen, spent = list[str](), 0.0
     for test in tests:
         if not chosen or spent + costs[test] <= seconds:

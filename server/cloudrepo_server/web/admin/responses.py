@@ -315,7 +315,7 @@ class ConnectionResponse(msgspec.Struct, kw_only=True):
 class ErrorResponse(msgspec.Struct):
     """A rejection. `error` and `message` are the same text; `code` is the status and the text.
 
-    `rule` and `advice` are there if an upload breaks one of PyPI's rules.
+    `rule` and `advice` are present if an upload breaks one of PyPI's rules.
     """
 
     error: str

@@ -213,7 +213,7 @@ def links_for(
         view: the repository.
         base: the path of the repository.
         with_origin: whether the page needs absolute URLs. Otherwise only URLs of provenance are
-            absolute, which exist over https only (PEP 740).
+            absolute. Pages have these over https only (PEP 740).
     """
     needs_origin = with_origin or scheme_of(request) == "https"
     index = state_of(request).impersonated_index

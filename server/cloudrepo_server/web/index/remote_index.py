@@ -51,8 +51,8 @@ _NO_BODY = frozenset({304, 416})
 _MISSING = frozenset({404, 410})
 _CHUNK = 1 << 18
 _FILES_AT_ONCE = 500
-# Each page may take REMOTE_PAGE_BYTES of memory. Files are streamed, so their number is not
-# limited: clients that stop reading would otherwise keep pages from others.
+# Each page may take REMOTE_PAGE_BYTES of memory. Files are streamed. Their number is not
+# limited, because clients that stop reading could then delay the pages of other clients.
 _PAGES_AT_ONCE = 20
 
 
