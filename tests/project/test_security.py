@@ -43,8 +43,9 @@ def test_every_promise_names_an_existing_test() -> None:
 
 
 def test_every_promise_is_listed_once() -> None:
-    texts = [row.split("|")[1].strip() for row in promises()]
-    assert sorted(texts) == sorted(set(texts))
+    # A merge may keep the old and the new wording of a promise, which begin with the same words.
+    beginnings = [" ".join(row.split("|")[1].split()[:8]) for row in promises()]
+    assert sorted(beginnings) == sorted(set(beginnings))
 
 
 # Limits
