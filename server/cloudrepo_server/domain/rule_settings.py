@@ -31,8 +31,8 @@ def check_rule_settings(document: RepositoryDocument) -> None:
     if document.rules not in (None, *RULES):
         names = ", ".join(RULES)
         raise InvalidError(
-            f"Unknown rules {document.rules[:64]!r}; use one of: {names}, or null for those of "
-            "the dialect."
+            f"Unknown rules {document.rules[:64]!r}; use one of: {names}, or null to let "
+            "the dialect decide."
         )
     if document.rules == PYPI and (missing := missing_libraries()):
         raise InvalidError(

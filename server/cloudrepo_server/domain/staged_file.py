@@ -104,7 +104,7 @@ class StagedFile:
             )
 
     async def find_wrong_digest(self, declared: Mapping[str, str]) -> str | None:
-        """Return the first field whose digest is not that of the content, or None."""
+        """Return the first field whose digest does not match the content, or None."""
         for field, value in declared.items():
             actual = await self.digest(DIGEST_FIELDS[field])
             if not hmac.compare_digest(actual.encode(), value.strip().lower().encode()):

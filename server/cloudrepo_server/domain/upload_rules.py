@@ -106,7 +106,7 @@ class UploadRules:
         """Check the digests in the form.
 
         Raises:
-            BrokenRuleError: a digest differs from that of the file.
+            BrokenRuleError: a digest does not match the file.
         """
         declared = {name: form.first(name) for name in DIGEST_FIELDS if form.first(name)}
         field = await staged.find_wrong_digest(declared)
@@ -127,7 +127,7 @@ class UploadRules:
         """Check the attestations in the form.
 
         Raises:
-            BrokenRuleError: they are not valid, or not those of this file.
+            BrokenRuleError: the attestations are not valid, or belong to another file.
         """
         from cloudrepo_server.specs.pypi_rules.attestations import check_attestations
 

@@ -51,7 +51,7 @@ def find_version(releases: Releases, version: str) -> str | None:
     return next((each for each in releases if canonicalize_version(each) == canonical), None)
 
 
-def project_document(
+def version_json(
     project: Project,
     releases: Releases,
     version: str,

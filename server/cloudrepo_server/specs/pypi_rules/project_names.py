@@ -18,7 +18,7 @@ STANDARD_LIBRARY_NAME = Rule(
     name="standard-library-name",
     section=_SECTION,
     requires=(
-        "The name of a new project is not that of a module of the standard library, "
+        "The name of a new project is not the name of a standard library module, "
         "in any version of Python."
     ),
     message="The name {name!r} isn't allowed (conflict with Python Standard Library module name).",

@@ -35,9 +35,9 @@ PROJECT_SIZE = Rule(
 DIGEST = Rule(
     name="digest",
     section=_SIZE,
-    requires="Each digest in the form is that of the file.",
+    requires="Each digest in the form matches the file.",
     message="The digest supplied does not match a digest calculated from the uploaded file.",
-    problem="the {field} of the form is not that of the file",
+    problem="the {field} of the form does not match the file",
     advice="upload the file again: it was damaged, or changed after the digest was computed",
     source=source("forklift/legacy.py#L1183"),
 )
@@ -66,7 +66,7 @@ FILE_EXISTS = Rule(
 FILENAME_REUSED = Rule(
     name="filename-reused",
     section=_EXISTING,
-    requires="The name is not that of a file that was deleted.",
+    requires="No deleted file had this name.",
     message=(
         "This filename was previously used by a file that has since been deleted. "
         "Use a different version."

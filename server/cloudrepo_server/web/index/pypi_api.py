@@ -14,8 +14,8 @@ from cloudrepo_server.specs.provenance import PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.specs.pypi_json import (
     Releases,
     find_version,
-    project_document,
     releases_of,
+    version_json,
 )
 from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.http.responses import error_response, json_response
@@ -48,7 +48,7 @@ async def project_json_response(
     serial = None
     if target.serials is not None:
         serial = await view.serial(target.serials, target.local_project)
-    document = project_document(
+    document = version_json(
         project,
         releases,
         version,

@@ -49,8 +49,8 @@ class Upload(msgspec.Struct):
             self.file.discard()
 
 
-class _UploadForm(Form):
-    """An upload form and its file."""
+class _ArrivingForm(Form):
+    """An upload form and its file, while they arrive."""
 
     file: StagedFile | None = None
     content_type: str | None = None
@@ -78,7 +78,7 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
     Raises:
         CloudRepoServerError: the upload was rejected; nothing was changed.
     """
-    form = _UploadForm()
+    form = _ArrivingForm()
 
     def open_file(part: MultipartSegment) -> StagedFile | None:
         if part.name != "content":
@@ -128,7 +128,7 @@ def _is_registration(form: Form) -> bool:
     return False
 
 
-def _declared_metadata(form: _UploadForm, repository: Repository) -> DeclaredMetadata:
+def _declared_metadata(form: _ArrivingForm, repository: Repository) -> DeclaredMetadata:
     name = form.one("name")
     if name is None:
         raise InvalidError("The form has no name.")
@@ -147,7 +147,7 @@ def _declared_metadata(form: _UploadForm, repository: Repository) -> DeclaredMet
     )
 
 
-async def _checked_metadata(form: _UploadForm, repository: Repository) -> DeclaredMetadata:
+async def _checked_metadata(form: _ArrivingForm, repository: Repository) -> DeclaredMetadata:
     # By PyPI's rules, whose messages clients recognize.
     filename = None if form.file is None else form.file.filename
     received = UploadForm.received(form.fields, filename, form.content_type)
