@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.index import Server
 
 # The server also rejects requests for reasons that JSON Schema cannot express: 5.0 for an integer,
-# a file name that is not that of a distribution, an upstream that does not exist.
+# a file name that no distribution can have, an upstream that does not exist.
 EXCLUDED = "positive_data_acceptance"
 
 

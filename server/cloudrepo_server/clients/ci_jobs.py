@@ -46,7 +46,7 @@ class CiJob:
 
     @property
     def program(self) -> str | None:
-        """The program with which the job's programs request identity tokens, if they run one."""
+        """The name of the provider's program that prints identity tokens, or None."""
         return _PROGRAMS.get(self.provider)
 
     def variables(self, folder: Path) -> dict[str, str]:

@@ -63,7 +63,7 @@ class IdentityIssuer:
     """The issuer of an organization's identity tokens."""
 
     def __init__(self, documents: Documents, login: bytes) -> None:
-        """Prepare the issuer; its key is created when it is first needed.
+        """Prepare the issuer. Its key is created when the key is first needed.
 
         Args:
             documents: the store.

@@ -30,7 +30,7 @@ def exit_after_stop_signals(seconds: float) -> Iterator[None]:
     """End this process at most this long after the first stop signal that arrives in the context.
 
     The event loop must handle the signals already. Python's C code writes each signal's number to a
-    file descriptor. A thread of its own reads it, and passes it on to the event loop.
+    file descriptor. A thread reads these numbers, and passes them on to the event loop.
     """
     if sys.platform == "win32":
         # There, the event loop's descriptor is a socket, to which `os.write` cannot write.

@@ -46,10 +46,10 @@ class LineMap:
         statement = _innermost(tree, line, ast.stmt)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             if statement is function:
-                # The default of a parameter.
+                # The line is in the signature, so a default has changed.
                 return self._any(path, range(function.body[0].lineno, _end(function) + 1))
             return self._any(path, range(_start(statement), _end_of_header(statement) + 1))
-        # Executed by the import: the tests that use the name which the statement defines.
+        # The import executes this line. So these are the tests that use a name which it defines.
         names = {
             node.id
             for node in ast.walk(statement)
@@ -117,7 +117,7 @@ def _end(node: ast.AST) -> int:
 
 
 def _end_of_header(node: ast.AST) -> int:
-    """Return the last line of a statement without the statements that it contains."""
+    """Return the last line of a statement before the first statement that it contains."""
     inner = [_start(child) for child in ast.walk(node) if isinstance(child, ast.stmt)]
     inner = [line for line in inner if line > _start(node)]
     return min(inner) - 1 if inner else _end(node)

@@ -181,7 +181,7 @@ def batches(
         functions.setdefault(test.partition("[")[0], test)
     first = _within(functions.values(), costs, seconds=_FIRST_SECONDS)[:_FIRST_TESTS]
     yield first
-    # Each further function before each further set of parameters.
+    # One set of parameters of each function comes before all further sets.
     remaining = [
         test for test in dict.fromkeys([*functions.values(), *ordered]) if test not in first
     ]
