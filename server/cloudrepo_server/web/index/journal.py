@@ -1,8 +1,8 @@
 """The middleware that writes the journal.
 
-Each GET, HEAD or POST request with a valid path to an existing repository has an entry, and so has
-each request of trusted publishing for such a repository. Other requests have no entry, nor do
-requests whose client disconnected early.
+Each GET, HEAD or POST request with a valid path to an existing repository has an entry. Each
+request of trusted publishing for such a repository has one too. Other requests have no entry, nor
+do requests whose client disconnected early.
 """
 
 from time import monotonic
