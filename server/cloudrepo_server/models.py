@@ -62,7 +62,7 @@ class TrustedPublisher(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     project: str | None = None
     """The normalized name of the only project that it may publish, or None for all projects."""
     pending: bool = False
-    """Whether the project did not exist at first, and the publisher was not used since."""
+    """Whether the publisher was added before its project existed, and was not used since."""
     created: str
 
 

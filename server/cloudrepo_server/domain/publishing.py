@@ -251,7 +251,7 @@ class Publishing:
         from cloudrepo_server.specs.archives import read_tiny_archive
 
         content = staged.small
-        # By PyPI's rules, the metadata in the file need not match its name, as tiny archives must.
+        # The reader compares the metadata in the file with its name, which PyPI's rules do not do.
         if content is not None and self._rules is None:
             tiny = read_tiny_archive(name, content, self._limits)
             if tiny is not None:
