@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
+from obstore.store import MemoryStore
 
 from cloudrepo_server.errors import TooLargeError
+from cloudrepo_server.keys import project_key
 from cloudrepo_server.limits import (
     MAX_ATTESTATIONS,
     MAX_DOCUMENT,
@@ -15,12 +20,19 @@ from cloudrepo_server.limits import (
     MAX_STATED_REASON,
 )
 from cloudrepo_server.models import ProjectDocument
-from cloudrepo_server.storage.documents import encode_document
+from cloudrepo_server.process.server import running_server
+from cloudrepo_server.process.settings import ServerSettings
+from cloudrepo_server.storage import Storage
+from cloudrepo_server.storage.local import LocalStorage
+from cloudrepo_server.storage.shared import SharedStorage
 from tests.support.archives import Archive, core_metadata, wheel
+from tests.support.forms import encode, fields
 from tests.support.hostile import VALID_FORM, assert_rejected, head
 from tests.support.index import Index, Server
-from tests.support.raw import connect, exchange, request
+from tests.support.raw import basic, connect, exchange, request
 from tests.support.server_fixtures import StartServer
+
+EMAIL, PASSPHRASE = "ann@example.com", "correct horse battery staple"
 
 pytestmark = pytest.mark.usefixtures("server_stays_clean")
 
@@ -49,11 +61,57 @@ def test_the_size_of_attestations_is_limited(victim: Index, content: str) -> Non
     assert str(MAX_ATTESTATIONS) in response.reason
 
 
-def test_the_size_of_a_document_is_limited() -> None:
+def in_memory(kind: str) -> Storage:
+    """Return storage of this kind in memory."""
+    # It supports the conditional writes of a remote store.
+    store: Any = MemoryStore()
+    return LocalStorage(store) if kind == "local" else SharedStorage(documents=store, blobs=store)
+
+
+@pytest.mark.parametrize("kind", ["local", "shared"])
+def test_the_size_of_a_document_is_limited(kind: str) -> None:
+    key = project_key("0123456789abcdef", "demo")
     small = ProjectDocument(name="demo", deleted=("x" * (MAX_DOCUMENT // 2),))
-    assert len(encode_document(small)) < MAX_DOCUMENT
-    with pytest.raises(TooLargeError, match=str(MAX_DOCUMENT)):
-        encode_document(ProjectDocument(name="demo", deleted=("x" * MAX_DOCUMENT,)))
+    large = ProjectDocument(name="demo", deleted=("x" * MAX_DOCUMENT,))
+
+    async def scenario() -> None:
+        storage = in_memory(kind)
+        await storage.change(key, ProjectDocument, lambda _: small)
+        with pytest.raises(TooLargeError, match=str(MAX_DOCUMENT)):
+            await storage.change(key, ProjectDocument, lambda _: large)
+        stored = await storage.read(key, ProjectDocument)
+        assert stored is not None
+        assert stored.deleted == small.deleted
+        await storage.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_upload_that_would_make_its_project_too_large_is_rejected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit = 2000
+    monkeypatch.setattr("cloudrepo_server.storage.documents.MAX_DOCUMENT", limit)
+
+    async def scenario() -> None:
+        async with running_server(ServerSettings()) as server, aiohttp.ClientSession() as client:
+            await server.organization.users.create(EMAIL, passphrase=PASSPHRASE)
+            await server.organization.create_repository("demo")
+            repository = f"{server.url}/repositories/demo"
+            headers = {"Authorization": basic(EMAIL, PASSPHRASE)}
+            statuses = []
+            for number in range(20):
+                form = encode(fields(wheel(version=f"{number}.0")))
+                typed = {**headers, "Content-Type": form.content_type}
+                async with client.post(repository, data=form.body, headers=typed) as response:
+                    statuses.append(response.status)
+            accepted = statuses.count(200)
+            assert statuses == [200] * accepted + [413] * (20 - accepted)
+            assert 0 < accepted < 20
+            async with client.get(f"{repository}/demo/", headers=headers) as response:
+                assert (await response.text()).count("</a>") == accepted
+
+    asyncio.run(scenario())
 
 
 def test_the_size_of_a_reason_is_limited(server: Server) -> None:

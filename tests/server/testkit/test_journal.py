@@ -227,14 +227,33 @@ def test_anonymous_requests_displace_no_request_of_a_user() -> None:
     assert numbers == sorted(numbers)
 
 
-def test_rejected_logins_displace_no_request_of_a_user(index: Index) -> None:
-    index.get("/")
-    for auth in (None, (index.username, "wrong-passphrase")) * 5:
-        index.request("GET", "/demo/", auth=auth)
-    # Requests with a known user and other requests have separate limits.
-    journal = index.journal()
-    assert [entry["user"] for entry in journal] == [index.username] + [None] * 10
-    assert journal[0]["status"] == 200
+def test_rejected_logins_displace_no_request_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudrepo_server.testkit.journal.JOURNAL_ENTRIES", 3)
+    user = basic("ann@example.com", PASSPHRASE)
+    rejected = (
+        None,
+        basic("ann@example.com", "wrong-passphrase"),
+        basic("nobody@example.com", PASSPHRASE),
+        basic("", "cloudrepo.0123456789abcdef.secret"),
+        "Bearer x",
+        "Basic !",
+    )
+
+    async def scenario() -> None:
+        async with running_server(ServerSettings()) as server, aiohttp.ClientSession() as client:
+            await server.organization.users.create("ann@example.com", passphrase=PASSPHRASE)
+            repository = await server.organization.create_repository("demo")
+            for number, login in enumerate((user, *rejected, user, *rejected)):
+                url = f"{server.url}/repositories/demo/project{number}/"
+                headers = {} if login is None else {"Authorization": login}
+                async with client.get(url, headers=headers) as response:
+                    assert response.status == (404 if login is user else 401)
+            journal = server.organization.testkit.journal(repository.document.id)
+            # Requests with a known user and other requests have separate limits.
+            users = [entry["user"] for entry in journal.completed()]
+            assert users == ["ann@example.com"] * 2 + [None] * 3
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("user", [None, "user@example.com"])
