@@ -502,6 +502,21 @@ def test_a_host_that_cannot_be_used_is_rejected_at_once(
     assert message in response.json()["error"]
 
 
+def test_the_secret_of_another_impersonation_is_rejected(
+    index_with_file: Index, client: ProxyClient
+) -> None:
+    other = ProxyClient.of(index_with_file.server.repository(), PYPI)
+    secret, of_other = (urlsplit(each.url).password or "" for each in (client, other))
+    assert secret != of_other
+    for wrong in (of_other, "", secret[:-1], secret + "x", secret.swapcase()):
+        login = {"Proxy-Authorization": basic(client.id, wrong)}
+        for line in (GET_DEMO, "CONNECT pypi.example:443 HTTP/1.1"):
+            with client.connect() as connection:
+                connection.send(request(line, login))
+                assert connection.read_response().status == 407
+                assert connection.closed_by_server()
+
+
 def test_impersonations_that_are_created_at_the_same_time_have_one_ca(own_server: Server) -> None:
     indexes = [own_server.repository() for _ in range(8)]
     body = {"urls": [SECURE_PYPI]}

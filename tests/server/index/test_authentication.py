@@ -36,6 +36,17 @@ def test_missing_credentials_get_401_with_a_realm(index: Index, method: str, pat
         assert response.json()["error"]
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_upload_without_credentials_is_401_and_stores_nothing(index: Index, slash: str) -> None:
+    form = encode(fields(wheel()))
+    response = index.server.request(
+        "POST", index.path + slash, data=form.body, headers={"Content-Type": form.content_type}
+    )
+    assert response.status_code == 401
+    assert "Basic realm=" in response.headers["WWW-Authenticate"]
+    assert index.json("/")["projects"] == []
+
+
 @pytest.mark.parametrize("login", ["wrong passphrase", "unknown user", "admin", "empty"])
 def test_wrong_credentials_get_401_with_a_realm(index: Index, login: str) -> None:
     auth = {
