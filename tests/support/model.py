@@ -21,6 +21,7 @@ class Rules:
     """Whether pages contain digests, yanks and statuses, and are available as JSON."""
     empty_page: int = 404
     unknown_uploader: int = 401
+    limits_release_age: bool = False
 
 
 RULES = {
@@ -34,6 +35,7 @@ RULES = {
         remembers_deleted=True,
         empty_page=200,
         unknown_uploader=403,
+        limits_release_age=True,
     ),
 }
 
@@ -64,6 +66,11 @@ class StoredProject:
     status: str = "active"
     reason: str | None = None
     deleted: set[str] = field(default_factory=set)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the only release has an upload time that a request set, years ago."""
+        return any(file.upload_time for file in self.files.values())
 
 
 @dataclass
@@ -103,15 +110,9 @@ class StoredRepository:
         project = self.projects.get(project_name, StoredProject())
         if project.status in ("archived", "quarantined"):
             return 403
-        file_exists = 409 if through_api else rules.file_exists
-        if rules.remembers_deleted and archive.filename in project.deleted:
-            return file_exists
-        existing = project.files.get(archive.filename)
-        if existing is not None:
-            if rules.identical_accepted and existing.archive.data == archive.data:
-                return 200
-            if self.overwrite_protection or rules.always_protected:
-                return file_exists
+        status = self._status_for_existing_files(project, archive, through_api=through_api)
+        if status is not None:
+            return status
         self.projects[project_name] = project
         project.files[archive.filename] = StoredFile(
             archive,
@@ -120,6 +121,22 @@ class StoredRepository:
             requires_python=requires_python if rules.reads_archives else None,
         )
         return 200
+
+    def _status_for_existing_files(
+        self, project: StoredProject, archive: Archive, *, through_api: bool
+    ) -> int | None:
+        rules = self.rules
+        file_exists = 409 if through_api else rules.file_exists
+        if rules.remembers_deleted and archive.filename in project.deleted:
+            return file_exists
+        existing = project.files.get(archive.filename)
+        if existing is None:
+            is_too_old = rules.limits_release_age and project.is_old and not through_api
+            return 400 if is_too_old else None
+        if rules.identical_accepted and existing.archive.data == archive.data:
+            return 200
+        is_protected = self.overwrite_protection or rules.always_protected
+        return file_exists if is_protected else None
 
     def statuses_of_wrong_fields(self, project_name: str) -> set[int]:
         """Return the statuses with which an upload with a wrong field may be rejected."""

@@ -80,7 +80,7 @@ class _JsonPage(msgspec.Struct):
     files: Annotated[list[_JsonFile], Meta(max_length=REMOTE_PAGE_FILES)]
 
 
-def read_project_page(content_type: str, body: bytes) -> list[PageFile]:
+def read_project_page(content_type: str, body: bytes | bytearray) -> list[PageFile]:
     """Return the files on a page; those whose names no repository accepts are left out.
 
     Raises:
@@ -120,12 +120,10 @@ def _from_json(file: _JsonFile) -> PageFile | None:
 def _from_html(page: str) -> list[PageFile | None]:
     files: list[PageFile | None] = []
     for start in _ANCHOR_START.finditer(page):
-        anchor = _ANCHOR.match(page, start.start())
+        # Each attribute of a link takes memory, so the end of a longer link is not searched for.
+        anchor = _ANCHOR.match(page, start.start(), start.start() + MAX_LINK)
         if anchor is None:
-            raise InvalidError("a link is not valid HTML")
-        if anchor.end() - anchor.start() > MAX_LINK:
-            # Each attribute of a link takes memory, also those that are not used.
-            raise InvalidError(f"a link has more than {MAX_LINK} characters")
+            raise InvalidError(f"a link is not valid HTML of at most {MAX_LINK} characters")
         if len(files) >= REMOTE_PAGE_FILES:
             raise InvalidError(f"it has more than {REMOTE_PAGE_FILES} files")
         files.append(_from_anchor(anchor))

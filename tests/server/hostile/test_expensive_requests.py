@@ -91,22 +91,23 @@ def test_a_page_of_hostile_metadata_delays_neither_other_requests_nor_the_shutdo
         assert process.wait() == 0
         assert time.monotonic() - started < 10
     assert "Traceback" not in process.log
-    wait_until(lambda: not renderers(), "the process that renders READMEs to end")
+    wait_until(lambda: not orphaned_renderers(), "the process that renders READMEs to end")
     browser.close()
     server.close()
 
 
-def renderers() -> list[psutil.Process]:
-    mine = psutil.Process().children(recursive=True)
+def orphaned_renderers() -> list[psutil.Process]:
+    """Return the processes that render READMEs for a server that has ended."""
     return [
         each
-        for each in mine
-        if each.is_running() and "cloudrepo_server.specs.readme" in command(each)
+        for each in psutil.process_iter()
+        if "cloudrepo_server.specs.readme" in command(each)
+        and "cloudrepo_server" not in command(each.parent())
     ]
 
 
-def command(process: psutil.Process) -> list[str]:
+def command(process: psutil.Process | None) -> list[str]:
     try:
-        return process.cmdline()
+        return [] if process is None else process.cmdline()
     except psutil.Error:
         return []

@@ -236,7 +236,8 @@ def test_the_size_of_an_upstreams_page_is_limited(
     process = psutil.Process(own_server.process.pid)
     before = process.memory_info().rss
     assert_bad_gateway(index)
-    assert process.memory_info().rss - before < 6 * REMOTE_PAGE_BYTES
+    # The allocator keeps some of the memory of each copy: as received, decoded and parsed.
+    assert process.memory_info().rss - before < 8 * REMOTE_PAGE_BYTES
 
 
 @pytest.mark.parametrize(

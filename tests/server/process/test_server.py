@@ -134,7 +134,6 @@ def test_a_port_in_use_is_reported_in_one_line(start_server: StartServer) -> Non
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--host", "localhost.invalid", ["localhost.invalid"]),
         ("--data", "{file}", ["{file}"]),
         ("--state-file", "{folder}/nowhere/state.json", ["nowhere"]),
         ("--state-file", "{folder}", ["{folder}"]),
@@ -163,7 +162,17 @@ def test_any_organization_name_is_a_valid_realm(start_server: StartServer, name:
     server.close()
 
 
-def test_invalid_http_is_not_logged(own_server: Server) -> None:
+def test_an_unusable_host_is_reported_in_one_line_after_a_warning(
+    start_server: StartServer,
+) -> None:
+    process = start_server("--host", "localhost.invalid")
+    assert process.wait() == 1
+    warning, error = process.log.splitlines()
+    assert warning.startswith("WARNING: localhost.invalid is not a loopback address")
+    assert error.startswith("cloudrepo-server: cannot listen on localhost.invalid")
+
+
+def test_invalid_http_is_logged_in_one_line_each(own_server: Server) -> None:
     for data in (
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"nonsense\r\n\r\n",
@@ -175,8 +184,10 @@ def test_invalid_http_is_not_logged(own_server: Server) -> None:
             connection.half_close()
             while connection.read_line():
                 pass
-    assert own_server.process.log.count("\n") == 1
     assert is_healthy(own_server.url)
+    _, *lines = own_server.process.log.splitlines()
+    assert len(lines) == 4
+    assert all(" 400 " in line for line in lines)
 
 
 @pytest.mark.parametrize(

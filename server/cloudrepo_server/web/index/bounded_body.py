@@ -10,7 +10,7 @@ from cloudrepo_server.limits import REMOTE_PAGE_BYTES
 _GZIP = zlib.MAX_WBITS | 16
 
 
-async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
+async def read_bounded(response: aiohttp.ClientResponse) -> bytearray:
     """Return the body of a response that aiohttp does not decompress.
 
     Raises:
@@ -35,4 +35,4 @@ async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
             )
     if unzip is not None and not unzip.eof:
         raise UpstreamError("The upstream's page ended early.")
-    return bytes(body)
+    return body

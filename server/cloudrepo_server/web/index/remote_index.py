@@ -226,7 +226,7 @@ class RemoteIndex:
         """Return a constant, since `project_names` does not change."""
         return str(self._url)
 
-    async def _page(self, url: URL) -> tuple[URL, str, bytes] | None:
+    async def _page(self, url: URL) -> tuple[URL, str, bytearray] | None:
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "gzip", _VIA: " ".join(self._via)}
         try:
             async with asyncio.timeout(REMOTE_PAGE_SECONDS):
