@@ -41,6 +41,17 @@ MAX_STATED_REASON: Final = 1024
 MAX_REQUIRES_PYTHON: Final = 1024
 """The characters of `Requires-Python`, which every page of the project repeats."""
 
+METADATA_HEADERS: Final = 4096
+"""The headers of core metadata that are read; further ones are ignored."""
+METADATA_HEADER_BYTES: Final = 1 << 20
+"""The size of the headers that are read; headers that exceed it are ignored."""
+METADATA_HEADER_LINES: Final = 16_384
+"""The lines of the headers that are read; headers that exceed them are ignored."""
+METADATA_HEADER_BLOCK: Final = 2 << 20
+"""The part of core metadata in which headers are looked for, from the beginning."""
+METADATA_CACHE_BYTES: Final = 8 << 20
+"""The memory of the cache of core metadata that pages have shown."""
+
 MAX_PUBLISHERS: Final = 100
 """The trusted publishers of a repository, which are stored in the repository's document."""
 MAX_IDENTITY_TOKEN: Final = 16 << 10

@@ -9,6 +9,7 @@ import msgspec
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
+from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
 from cloudrepo_server.domain.readme_process import ReadmeProcess
@@ -73,6 +74,7 @@ class Organization:
         self.readmes = ReadmeProcess()
         self.testkit = TestkitRegistry(shared=storage.shared)
         self._storage = storage
+        self._core_metadata = CoreMetadataCache(storage)
         self._recent: LRUCache[str, RepositoryDocument] = LRUCache(_MAX_RECENT)
         self._tasks = BackgroundTasks()
 
@@ -263,7 +265,7 @@ class Organization:
         await self._storage.close()
 
     def _open(self, document: RepositoryDocument) -> Repository:
-        return Repository(self._storage, document, self.limits, self.readmes)
+        return Repository(self._storage, document, self.limits, self.readmes, self._core_metadata)
 
     async def _check_settings(self, document: RepositoryDocument) -> None:
         get_dialect(document.dialect)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.publishing import Publishing
 from cloudrepo_server.domain.readme_process import ReadmeProcess
@@ -16,7 +17,6 @@ from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
 from cloudrepo_server.limits import MAX_STATED_REASON, Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument, SerialsDocument
-from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import applies_pypi_rules, get_dialect, upload_dialect
 from cloudrepo_server.specs.filenames import check_project_name
 from cloudrepo_server.specs.pypi_rules.form import UploadForm
@@ -40,6 +40,7 @@ class Repository:
         document: RepositoryDocument,
         limits: Limits,
         readmes: ReadmeProcess,
+        core_metadata: CoreMetadataCache,
     ) -> None:
         self.document = document
         self.dialect = get_dialect(document.dialect)
@@ -49,6 +50,7 @@ class Repository:
         self._storage = storage
         self._limits = limits
         self._readmes = readmes
+        self._core_metadata = core_metadata
 
     @property
     def name(self) -> str:
@@ -129,11 +131,9 @@ class Repository:
         Raises:
             FileNotFoundError: the file has none.
         """
-        # Imported here because it imports the email package, which few servers need.
-        from cloudrepo_server.specs.core_metadata import read_core_metadata
-
-        content = await (await self.metadata(file)).read()
-        return await ARCHIVES.run(read_core_metadata, content)
+        if file.metadata_blob is None:
+            raise FileNotFoundError(file.filename)
+        return await self._core_metadata.read(file.metadata_blob)
 
     async def check_form(self, form: UploadForm) -> None:
         """Check a form, if PyPI's rules apply; see `Publishing.check_form`."""

@@ -6,14 +6,16 @@ for each line of a README. So only headers of known names reach it, and never th
 
 import itertools
 import re
+from typing import NamedTuple
 
 from packaging.metadata import RawMetadata, parse_email
 
-MAX_HEADERS = 4096
-"""How many headers of known names are read; further ones are ignored."""
-
-MAX_HEADER_BYTES = 1 << 20
-"""The total size of the headers that are read; headers that exceed it are ignored."""
+from cloudrepo_server.limits import (
+    METADATA_HEADER_BLOCK,
+    METADATA_HEADER_BYTES,
+    METADATA_HEADER_LINES,
+    METADATA_HEADERS,
+)
 
 # The headers, as the email package separates them from the body.
 _HEADERS = re.compile(rb"(?:[!-9;-~]*:.*\n?|[ \t].*\n?)*+")
@@ -44,7 +46,12 @@ _FORM_NAMES_OF_HEADERS = {"classifier": "classifiers", "project_url": "project_u
 
 def _pattern(*names: str) -> re.Pattern[bytes]:
     either = b"|".join(re.escape(name.encode()) for name in names)
-    return re.compile(rb"^(?:" + either + rb")" + _CONTINUED, re.IGNORECASE | re.MULTILINE)
+    # Most lines of other headers are skipped by their first character alone.
+    initials = b"".join(sorted({name[:1].encode() for name in names}))
+    return re.compile(
+        rb"^(?=[" + initials + rb"])(?:" + either + rb")" + _CONTINUED,
+        re.IGNORECASE | re.MULTILINE,
+    )
 
 
 _IDENTITY_HEADER = _pattern(*_IDENTITY)
@@ -56,7 +63,7 @@ _MAX_IDENTITY_HEADERS = 16
 
 def read_identity(metadata: bytes) -> dict[str, str]:
     """Return the name, version, metadata version and Requires-Python, if they are valid."""
-    raw, _ = _parse(metadata, _headers_end(metadata), _IDENTITY_HEADER, _MAX_IDENTITY_HEADERS)
+    raw, _ = _parse(metadata, _header_block(metadata), _IDENTITY_HEADER, _MAX_IDENTITY_HEADERS)
     return {
         key: " ".join(value.split())
         for key in ("metadata_version", "name", "version", "requires_python")
@@ -94,12 +101,16 @@ def read_form_fields(metadata: bytes) -> dict[str, list[str]]:
 
 
 def _read_all(metadata: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
-    end = _headers_end(metadata)
-    raw, invalid = _parse(metadata, end, _KNOWN_HEADER, MAX_HEADERS)
-    body = metadata[end:].removeprefix(b"\r").removeprefix(b"\n")
+    block = _header_block(metadata)
+    raw, invalid = _parse(metadata, block, _KNOWN_HEADER, METADATA_HEADERS)
+    # What follows a block of headers that is cut short is not the body.
+    body = b"" if block.is_cut else metadata[block.end :]
+    body = body.removeprefix(b"\r").removeprefix(b"\n")
     if body.strip():
         raw["description"] = body.decode(errors="replace")
-    elif (header := _DESCRIPTION_HEADER.search(metadata, 0, end)) is not None:
+    elif (
+        header := _DESCRIPTION_HEADER.search(metadata, 0, block.end)
+    ) is not None and block.contains(header):
         value = header[0].partition(b":")[2].strip().decode(errors="replace")
         # Before metadata 2.1 the README was a header, whose continuation lines are indented.
         raw["description"] = (
@@ -108,19 +119,40 @@ def _read_all(metadata: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
     return raw, invalid
 
 
-def _headers_end(metadata: bytes) -> int:
-    headers = _HEADERS.match(metadata)
-    return headers.end() if headers else 0
+class _HeaderBlock(NamedTuple):
+    """The part of core metadata in which headers are looked for."""
+
+    end: int
+    is_cut: bool
+    """Whether more headers may follow, which are ignored."""
+    cuts_header: bool
+    """Whether the last header goes on after this part."""
+
+    def contains(self, header: re.Match[bytes]) -> bool:
+        """Return whether the whole header is in this part."""
+        return not self.cuts_header or header.end() < self.end - 1
+
+
+def _header_block(metadata: bytes) -> _HeaderBlock:
+    limit = len(metadata)
+    if limit > METADATA_HEADER_BLOCK:
+        limit = metadata.rfind(b"\n", 0, METADATA_HEADER_BLOCK) + 1
+    headers = _HEADERS.match(metadata, 0, limit)
+    end = headers.end() if headers else 0
+    is_cut = end == limit < len(metadata)
+    return _HeaderBlock(end, is_cut, cuts_header=is_cut and metadata[end] in b" \t")
 
 
 def _parse(
-    metadata: bytes, end: int, pattern: re.Pattern[bytes], maximum: int
+    metadata: bytes, block: _HeaderBlock, pattern: re.Pattern[bytes], maximum: int
 ) -> tuple[RawMetadata, dict[str, list[str]]]:
     selected: list[bytes] = []
-    left = MAX_HEADER_BYTES
-    for found in itertools.islice(pattern.finditer(metadata, 0, end), maximum):
-        size = found.end() - found.start()
-        if size <= left:
-            left -= size
-            selected.append(found[0])
+    bytes_left, lines_left = METADATA_HEADER_BYTES, METADATA_HEADER_LINES
+    for found in itertools.islice(pattern.finditer(metadata, 0, block.end), maximum):
+        header = found[0]
+        size, lines = len(header), header.count(b"\n") + 1
+        if size <= bytes_left and lines <= lines_left and block.contains(found):
+            bytes_left -= size
+            lines_left -= lines
+            selected.append(header)
     return parse_email(b"\n".join(selected))

@@ -7,11 +7,13 @@ import time
 import pytest
 from packaging.metadata import parse_email
 
-from cloudrepo_server.specs.core_metadata import (
-    MAX_HEADER_BYTES,
-    read_core_metadata,
-    read_identity,
+from cloudrepo_server.limits import (
+    METADATA_HEADER_BLOCK,
+    METADATA_HEADER_BYTES,
+    METADATA_HEADER_LINES,
+    METADATA_HEADERS,
 )
+from cloudrepo_server.specs.core_metadata import read_core_metadata, read_identity
 
 HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 MANY = 200_000
@@ -54,7 +56,7 @@ def test_a_description_in_a_header_is_read_without_its_indentation(
 
 
 def test_headers_are_read_up_to_a_total_size() -> None:
-    third = "x" * (MAX_HEADER_BYTES // 3)
+    third = "x" * (METADATA_HEADER_BYTES // 3)
     fields = ("Summary", "Author", "License", "Home-page")
     metadata = HEAD + "".join(f"{field}: {third}\n" for field in fields).encode()
     read = read_core_metadata(metadata)
@@ -79,9 +81,34 @@ def test_few_headers_of_the_identity_are_read(excess: int, *, is_read: bool) -> 
 
 @pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False)])
 def test_the_total_size_may_be_exactly_the_limit(excess: int, *, is_read: bool) -> None:
-    left = MAX_HEADER_BYTES - sum(map(len, HEAD.splitlines()))
+    left = METADATA_HEADER_BYTES - sum(map(len, HEAD.splitlines()))
     summary = b"Summary: ".ljust(left + excess, b"x")
     assert ("summary" in read_core_metadata(HEAD + summary + b"\n")) is is_read
+
+
+@pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False)])
+def test_the_number_of_headers_is_limited(excess: int, *, is_read: bool) -> None:
+    count = METADATA_HEADERS - HEAD.count(b"\n") - 1 + excess
+    read = read_core_metadata(HEAD + b"Classifier: x\n" * count + b"Summary: last\n")
+    assert ("summary" in read) is is_read
+
+
+@pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False)])
+def test_the_number_of_lines_of_headers_is_limited(excess: int, *, is_read: bool) -> None:
+    left = METADATA_HEADER_LINES - HEAD.count(b"\n")
+    license_text = b"License: x" + b"\n y" * (left - 1 + excess)
+    assert ("license" in read_core_metadata(HEAD + license_text + b"\n")) is is_read
+
+
+@pytest.mark.parametrize(
+    "last", [b"Requires-Dist: other>=2", b"Requires-Dist: other\n >=2", b"Description: a text"]
+)
+def test_a_header_is_read_wholly_or_not_at_all(last: bytes) -> None:
+    complete = read_core_metadata(HEAD + last + b"\n")
+    for part in range(-3, len(last) + 3):
+        other = b"X:".ljust(METADATA_HEADER_BLOCK - len(HEAD) - 1 - part, b"x") + b"\n"
+        read = read_core_metadata(HEAD + other + last + b"\n\nbody\n")
+        assert read in (read_core_metadata(HEAD), complete, {**complete, "description": "body\n"})
 
 
 @pytest.mark.parametrize(
@@ -95,6 +122,9 @@ def test_the_total_size_may_be_exactly_the_limit(excess: int, *, is_read: bool) 
         b"Description: x\n" + b" y\n" * (5 * MANY),
         b"License: x\n" + b" y\n" * (5 * MANY),
         b"Keywords: " + b"a," * (5 * MANY) + b"\n",
+        b":\n" * (40 * MANY),
+        b"M: \n" * (20 * MANY),
+        b" \n" * (40 * MANY),
         b"\n" * (20 * MANY),
         b"\n" + b"x: y\n" * (5 * MANY),
         b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--x\n\n" * MANY,
