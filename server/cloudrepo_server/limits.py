@@ -94,8 +94,10 @@ JOURNAL_BYTES: Final = 32 << 20
 """The size of the completed requests in each of a journal's two queues."""
 JOURNAL_FORM_BYTES: Final = 64 << 10
 """The size of an upload's form in the journal; further fields are left out."""
+JOURNAL_HEADER_BYTES: Final = 16 << 10
+"""The size of a request's headers in the journal; further headers are left out."""
 JOURNAL_TEXT: Final = 1024
-"""The characters of a field's value and of a response's reason in the journal."""
+"""The characters of a value of a field or header, and of a reason or a query, in the journal."""
 
 MAX_IMPERSONATIONS: Final = 10_000
 """The impersonations of a repository."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, UpstreamLoopError
@@ -109,6 +110,16 @@ def check_loop(repository: RepositoryDocument, via: tuple[str, ...]) -> None:
         )
 
 
+class _Search(msgspec.Struct, frozen=True):
+    """The search for one project in a repository and its upstreams."""
+
+    name: str
+    asked: list[str]
+    """The upstreams that were asked so far, without passwords."""
+    known: dict[str, Project | None] = msgspec.field(default_factory=dict)
+    """What each repository of this server offers, by its name."""
+
+
 class Upstreams:
     """The upstreams of all repositories, and the projects that repositories offer with them."""
 
@@ -141,6 +152,7 @@ class Upstreams:
         *,
         local: ProjectDocument | None,
         via: tuple[str, ...] = (),
+        asked: list[str] | None = None,
     ) -> Project | None:
         """Return a project as a repository offers it, with files of its upstreams.
 
@@ -149,10 +161,12 @@ class Upstreams:
             name: the name of the project.
             local: the project in the repository itself, if it has one.
             via: the ids of the repositories that the request passed on its way here.
+            asked: a list to which the upstreams that are asked are added, without passwords.
         """
         if not repository.document.upstream:
             return local
-        return await self._project(repository, name, local, {}, via)
+        search = _Search(name, [] if asked is None else asked)
+        return await self._project(repository, search, local, via)
 
     async def project_names(self, repository: LocalSource) -> list[str]:
         """Return the normalized names of all projects that a repository offers, sorted."""
@@ -196,14 +210,13 @@ class Upstreams:
     async def _project(
         self,
         repository: LocalSource,
-        name: str,
+        search: _Search,
         local: ProjectDocument | None,
-        known: dict[str, Project | None],
         via: tuple[str, ...],
     ) -> Project | None:
         # Several chains of upstreams may lead to the same repository, so each repository is read
         # once. Until then its entry is None, which ends cycles.
-        known[repository.document.name] = None
+        search.known[repository.document.name] = None
         if len(via) >= MAX_HOPS:
             raise UpstreamLoopError(
                 f"The upstreams lead through {MAX_HOPS} repositories, and "
@@ -215,36 +228,34 @@ class Upstreams:
             if found and not merge:
                 break
             project = await self._upstream_project(
-                repository,
-                upstream,
-                name,
-                known,
-                (*via, repository.document.id),
+                repository, upstream, search, (*via, repository.document.id)
             )
             if project is not None and project.files:
                 found.append(project)
         project = _merge(found) if found else local
-        known[repository.document.name] = project
+        search.known[repository.document.name] = project
         return project
 
     async def _upstream_project(
         self,
         parent: LocalSource,
         upstream: str,
-        name: str,
-        known: dict[str, Project | None],
+        search: _Search,
         via: tuple[str, ...],
     ) -> Project | None:
+        # Two settings that change at the same time may make a cycle that neither check could see.
+        if upstream in search.known:
+            return search.known[upstream]
+        shown = hide_password(upstream)
+        if shown not in search.asked:
+            search.asked.append(shown)
         if is_url(upstream):
             origins = parent.document.upstream_file_origins
-            return await self.connect(upstream, origins, via).project(name)
-        # Two settings that change at the same time may make a cycle that neither check could see.
-        if upstream in known:
-            return known[upstream]
+            return await self.connect(upstream, origins, via).project(search.name)
         repository = await self._find(upstream)
         if repository is None:
             return None
-        return await self._project(repository, name, await repository.project(name), known, via)
+        return await self._project(repository, search, await repository.project(search.name), via)
 
     async def _sources(self, repository: LocalSource) -> list[Source]:
         sources: list[Source] = [repository]

@@ -168,6 +168,15 @@ class RequestFacts(msgspec.Struct, frozen=True):
     user: str | None
 
 
+class FiredFault(msgspec.Struct, frozen=True):
+    """A fault that changed a response, as the journal lists it."""
+
+    id: str
+    number: int
+    """The number of the fault in its repository. Faults are numbered from 1, oldest first."""
+    kind: str
+
+
 class InstalledFault(msgspec.Struct, eq=False):
     """A fault of a repository, and the number of times that it fired."""
 
@@ -177,12 +186,29 @@ class InstalledFault(msgspec.Struct, eq=False):
     serials: SerialsDocument = msgspec.field(default_factory=SerialsDocument)
     """The serials when the fault was installed; only `StalePage` needs them."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
+    number: int = 0
+    """The number in its repository, which no later fault of the repository has."""
     fired: int = 0
     _matched: int = 0
 
+    @property
+    def kind(self) -> str:
+        """The kind of failure, such as `status`."""
+        return str(self.specification.__struct_config__.tag)
+
+    @property
+    def for_journal(self) -> FiredFault:
+        """The fault as the journal lists it."""
+        return FiredFault(self.id, self.number, self.kind)
+
     def as_json(self) -> dict[str, Any]:
         """Return the fault as the admin API returns it."""
-        return {**msgspec.to_builtins(self.specification), "id": self.id, "struck": self.fired}
+        return {
+            **msgspec.to_builtins(self.specification),
+            "id": self.id,
+            "number": self.number,
+            "struck": self.fired,
+        }
 
     def fire(self, facts: RequestFacts) -> bool:
         """Return whether the fault fires for this request, and count it."""
@@ -207,6 +233,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._installed: dict[str, InstalledFault] = {}
+        self._last_number = 0
 
     def add(self, fault: InstalledFault) -> None:
         """Add a fault, which takes effect from the next request on.
@@ -218,6 +245,8 @@ class Faults:
             raise ConflictError(
                 f"The repository has {MAX_FAULTS} faults, which is the limit: delete some first."
             )
+        self._last_number += 1
+        fault.number = self._last_number
         self._installed[fault.id] = fault
 
     def all(self) -> list[InstalledFault]:

@@ -2,10 +2,10 @@
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from time import time
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,8 +14,17 @@ from cloudrepo_server.limits import (
     JOURNAL_BYTES,
     JOURNAL_ENTRIES,
     JOURNAL_FORM_BYTES,
+    JOURNAL_HEADER_BYTES,
     JOURNAL_TEXT,
 )
+from cloudrepo_server.testkit.faults import FiredFault, RequestKind
+
+EntryKind = RequestKind | Literal["trusted-publishing", "blocked", "admin"]
+"""The kind of a request.
+
+The kinds that faults can match, and three more: the exchange of an identity token, a request to
+another host that the proxy blocked, and a change by the admin API or in the portal.
+"""
 
 # An entry without its texts.
 _ENTRY_BYTES = 512
@@ -25,12 +34,21 @@ class RequestDetails(msgspec.Struct):
     """What the handlers found out about a request."""
 
     user: str | None = None
+    repository: str | None = None
+    """The name of the repository, if the request is for one."""
     project: str | None = None
     filename: str | None = None
     form: msgspec.Raw | None = None
     """The form's fields, encoded as JSON, which takes a fifth of the memory of a dict."""
+    bytes_received: int = 0
+    """The size of the request's body, as far as it was read."""
     bytes_sent: int = 0
     """The size of the response's body, as far as it was sent."""
+    kind: EntryKind | None = None
+    faults: list[FiredFault] = msgspec.field(default_factory=list)
+    """The faults that changed the response."""
+    upstreams: list[str] = msgspec.field(default_factory=list)
+    """The upstreams that the server asked, in order; without passwords."""
 
 
 class Entry(RequestDetails, kw_only=True):
@@ -43,6 +61,10 @@ class Entry(RequestDetails, kw_only=True):
     method: str
     path: str
     user_agent: str
+    query: str = ""
+    """The query string, without its question mark; secrets are masked."""
+    headers: msgspec.Raw | None = None
+    """The names and values of the request's headers as JSON; secrets are masked."""
     arrived: float = msgspec.field(default_factory=time)
     """Seconds since the epoch."""
     status: int | None = None
@@ -57,11 +79,14 @@ class Entry(RequestDetails, kw_only=True):
         texts = (
             self.method,
             self.path,
+            self.query,
             self.user_agent,
             self.user or "",
             self.project or "",
             self.filename or "",
+            *self.upstreams,
             b"" if self.form is None else bytes(self.form),
+            b"" if self.headers is None else bytes(self.headers),
         )
         # One character outside of ASCII makes each character of its text larger.
         return _ENTRY_BYTES + JOURNAL_TEXT + sum(map(sys.getsizeof, texts))
@@ -69,6 +94,8 @@ class Entry(RequestDetails, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """Return the entry as the admin API returns it."""
         return {
+            "kind": self.kind,
+            "arrived": self.arrived,
             "method": self.method,
             "path": self.path,
             "project": self.project,
@@ -77,8 +104,11 @@ class Entry(RequestDetails, kw_only=True):
             "user_agent": self.user_agent,
             "status": self.status,
             "reason": self.reason,
+            "bytes_received": self.bytes_received,
             "bytes_sent": self.bytes_sent,
             "seconds": round(self.seconds, 6),
+            "faults": self.faults,
+            "upstreams": self.upstreams,
             "form": self.form,
         }
 
@@ -168,4 +198,17 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
         if size > JOURNAL_FORM_BYTES:
             break
         kept[name] = short
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
+def encode_headers(headers: Iterable[tuple[str, str]]) -> msgspec.Raw:
+    """Return headers as JSON: long values truncated, headers beyond the limit left out."""
+    kept: list[tuple[str, str]] = []
+    size = 2
+    for name, value in headers:
+        header = (name, truncate(value, JOURNAL_TEXT))
+        size += len(msgspec.json.encode(header)) + 1
+        if size > JOURNAL_HEADER_BYTES:
+            break
+        kept.append(header)
     return msgspec.Raw(msgspec.json.encode(kept))

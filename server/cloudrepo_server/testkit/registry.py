@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from cloudrepo_server.errors import ExclusiveStorageRequiredError
 from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument, SerialsDocument
@@ -13,7 +15,7 @@ from cloudrepo_server.testkit.faults import (
     RequestFacts,
     StalePage,
 )
-from cloudrepo_server.testkit.impersonation import Impersonations
+from cloudrepo_server.testkit.impersonation import Impersonation, Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
 
 
@@ -63,14 +65,29 @@ class TestkitRegistry:
             self.journal(repository_id).add(entry)
 
     def record_blocked_request(
-        self, repository_id: str, method: str, url: str, *, host: str, user_agent: str = ""
+        self,
+        impersonation: Impersonation,
+        method: str,
+        url: str,
+        *,
+        host: str,
+        user_agent: str = "",
+        headers: msgspec.Raw | None = None,
     ) -> Entry:
         """Record a request that the proxy blocked, as its host is not allowed; return the entry."""
-        entry = Entry(method=method, path=url, user_agent=user_agent, status=403)
+        entry = Entry(
+            kind="blocked",
+            repository=impersonation.repository,
+            method=method,
+            path=url,
+            user_agent=user_agent,
+            headers=headers,
+            status=403,
+        )
         entry.reason = f"{host[:JOURNAL_TEXT]} may not be reached from this test"
-        self.record(repository_id, entry)
+        self.record(impersonation.repository_id, entry)
         # Only programs with the proxy's secret send such requests.
-        self.settle(repository_id, entry, anonymous=False)
+        self.settle(impersonation.repository_id, entry, anonymous=False)
         return entry
 
     def settle(self, repository_id: str, entry: Entry, *, anonymous: bool) -> None:

@@ -10,10 +10,16 @@ import aiohttp
 import msgspec
 import pytest
 
-from cloudrepo_server.limits import JOURNAL_BYTES, JOURNAL_ENTRIES, JOURNAL_FORM_BYTES, JOURNAL_TEXT
+from cloudrepo_server.limits import (
+    JOURNAL_BYTES,
+    JOURNAL_ENTRIES,
+    JOURNAL_FORM_BYTES,
+    JOURNAL_HEADER_BYTES,
+    JOURNAL_TEXT,
+)
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
-from cloudrepo_server.testkit.journal import Entry, Journal, encode_form
+from cloudrepo_server.testkit.journal import Entry, Journal, encode_form, encode_headers
 from tests.support.archives import wheel
 from tests.support.forms import File, encode, fields
 from tests.support.index import Index, Server
@@ -257,11 +263,17 @@ def test_rejected_logins_displace_no_request_of_a_user(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("user", [None, "user@example.com"])
-@pytest.mark.parametrize("field", ["user_agent", "project", "filename", "form"])
+@pytest.mark.parametrize(
+    "field", ["user_agent", "project", "filename", "form", "headers", "query", "upstreams"]
+)
 def test_the_size_of_the_journal_is_limited(field: str, user: str | None) -> None:
     journal = Journal()
     size = 100_000
-    value: Any = "x" * size if field != "form" else msgspec.Raw(b'"' + b"x" * size + b'"')
+    value: Any = "x" * size
+    if field in ("form", "headers"):
+        value = msgspec.Raw(b'"' + b"x" * size + b'"')
+    elif field == "upstreams":
+        value = ["x" * (size // 2)] * 2
     for number in range(2 * JOURNAL_BYTES // size):
         record(journal, number, user=user, **{field: value})
     kept = journal.completed()
@@ -302,6 +314,77 @@ def test_the_length_of_a_value_in_the_journal_is_limited() -> None:
     form = msgspec.json.decode(encoded)
     assert form["name"] == ["x" * JOURNAL_TEXT]
     assert len(form["summary"][0]) <= JOURNAL_TEXT
+
+
+def test_the_size_of_headers_in_the_journal_is_limited() -> None:
+    headers = [("Host", "x"), *((f"X-{number}", "y" * 2000) for number in range(100))]
+    encoded = encode_headers(headers)
+    assert len(bytes(encoded)) <= JOURNAL_HEADER_BYTES
+    kept = msgspec.json.decode(encoded)
+    assert kept[0] == ["Host", "x"]
+    assert len(kept[1][1]) <= JOURNAL_TEXT
+    assert len(kept) > JOURNAL_HEADER_BYTES // 1200
+
+
+def test_each_request_has_a_kind(protected: Index) -> None:
+    protected.publish(wheel())
+    file = f"/demo/{wheel().filename}"
+    for below in ("/", "/simple/", "/demo/", "/nothing/", file, file + ".metadata"):
+        protected.get(below)
+        protected.request("GET", below, auth=None)
+    kinds = [entry["kind"] for entry in protected.journal()]
+    reads = ["root", "root", "page", "page", "file", "metadata"]
+    assert kinds == ["upload", *(kind for each in reads for kind in (each, each))]
+
+
+def test_the_faults_that_changed_a_response_are_recorded(index: Index) -> None:
+    index.publish(wheel())
+    index.api_json("POST", "/faults", {"kind": "status", "status": 418, "project": "other"})
+    slow = index.api_json("POST", "/faults", {"kind": "latency", "seconds": 0})
+    broken = index.api_json("POST", "/faults", {"kind": "status", "status": 503, "times": 1})
+    for kind in ("stored-then-error", "truncate"):
+        index.api_json("POST", "/faults", {"kind": kind})
+    assert (slow["number"], broken["number"]) == (2, 3)
+    index.get("/demo/")
+    index.request("HEAD", "/demo/")
+    index.upload(wheel(version="3.0"), sha256_digest="0")
+    index.upload(wheel(version="2.0"))
+    _, failed, head, rejected, stored = index.journal()
+    latency = {"id": slow["id"], "number": 2, "kind": "latency"}
+    assert failed["faults"] == [latency, {"id": broken["id"], "number": 3, "kind": "status"}]
+    # A HEAD request has no body to truncate, and a rejected upload is not stored.
+    assert head["faults"] == [latency]
+    assert rejected["faults"] == [latency]
+    assert [fault["kind"] for fault in stored["faults"]] == ["latency", "stored-then-error"]
+
+
+def test_the_upstreams_that_were_asked_are_recorded(index: Index) -> None:
+    index.publish(wheel())
+    behind = index.server.repository(upstream=[index.name])
+    other = index.server.repository()
+    front = index.server.repository(upstream=[other.name, behind.name])
+    front.get("/demo/")
+    front.publish(wheel("own"))
+    front.get("/own/")
+    front.get("/nothing/")
+    asked = [entry["upstreams"] for entry in front.journal()]
+    everyone = [other.name, behind.name, index.name]
+    assert asked == [everyone, [], [], everyone]
+
+
+def test_an_upstream_is_recorded_without_its_login(index: Index) -> None:
+    index.publish(wheel())
+    front = index.server.repository(upstream=[index.index_url])
+    assert front.file(wheel()).content == wheel().data
+    shown = index.url.replace("://", "://***@")
+    assert [entry["upstreams"] for entry in front.journal()] == [[shown], [shown]]
+
+
+def test_the_size_of_a_request_is_recorded(index: Index) -> None:
+    form = encode(fields(wheel()))
+    index.send(form)
+    index.get("/")
+    assert [entry["bytes_received"] for entry in index.journal()] == [len(form.body), 0]
 
 
 def test_a_request_that_was_cleared_in_flight_is_not_listed_later() -> None:

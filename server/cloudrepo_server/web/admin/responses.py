@@ -178,9 +178,22 @@ class TokensResponse(msgspec.Struct):
     tokens: list[TokenResponse]
 
 
-class RequestResponse(msgspec.Struct, kw_only=True):
-    """A request that a repository received, and its response."""
+class FiredFaultResponse(msgspec.Struct):
+    """A fault that changed a response; `number` is its number in the repository."""
 
+    id: str
+    number: int
+    kind: str
+
+
+class RequestResponse(msgspec.Struct, kw_only=True):
+    """A request that a repository received, and its response.
+
+    `arrived` is in seconds since the epoch. `upstreams` are those that the server asked.
+    """
+
+    kind: str
+    arrived: float
     method: str
     path: str
     project: str | None
@@ -189,8 +202,11 @@ class RequestResponse(msgspec.Struct, kw_only=True):
     user_agent: str
     status: int
     reason: str
+    bytes_received: int
     bytes_sent: int
     seconds: float
+    faults: list[FiredFaultResponse]
+    upstreams: list[str]
     form: dict[str, list[str]] | None
 
 
@@ -205,10 +221,14 @@ class RequestsResponse(msgspec.Struct):
 
 
 class FaultResponse(msgspec.Struct, kw_only=True):
-    """A fault, with the fields of its kind; `struck` counts the requests that it affected."""
+    """A fault, with the fields of its kind; `struck` counts the requests that it affected.
+
+    The faults of a repository are numbered from 1. A number is not used again.
+    """
 
     kind: str
     id: str
+    number: int
     struck: int
 
 

@@ -10,6 +10,7 @@ from yarl import URL
 from cloudrepo_server.domain.access import TokenBearer
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
+from cloudrepo_server.web.http.masking import masked_headers
 from cloudrepo_server.web.http.methods import READS
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
@@ -77,11 +78,12 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host
         path = request.rel_url.raw_path
         entry = self.organization.testkit.record_blocked_request(
-            tunnel.impersonation.repository_id,
+            tunnel.impersonation,
             request.method,
             f"{tunnel.scheme}://{host}{path if path.startswith('/') else f'/{path}'}",
             host=tunnel.host,
             user_agent=user_agent_of(request),
+            headers=masked_headers(request),
         )
         return ForbiddenError(entry.reason)
 

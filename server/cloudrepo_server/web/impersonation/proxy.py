@@ -162,7 +162,7 @@ class Proxy:
             except InvalidError:
                 # Without a certificate the host cannot be impersonated, only blocked.
                 entry = self._testkit.record_blocked_request(
-                    impersonation.repository_id,
+                    impersonation,
                     "CONNECT",
                     f"{request.host}:{request.port}",
                     host=request.host,

@@ -33,6 +33,8 @@ class ActiveFaults:
 
     def __init__(self, faults: list[InstalledFault]) -> None:
         self._faults = faults
+        self.fired = [fault.for_journal for fault in faults]
+        """The faults that changed the response so far, for the journal."""
 
     def __bool__(self) -> bool:
         return bool(self._faults)
@@ -134,6 +136,7 @@ class ActiveFaults:
         for fault in self._faults:
             if isinstance(fault.specification, kind):
                 fault.undo()
+                self.fired.remove(fault.for_journal)
 
 
 async def _one_chunk(body: bytes) -> AsyncGenerator[bytes, None]:

@@ -67,6 +67,7 @@ class Index:
             check_loop(repository.document, via)
         impersonated = state.impersonated_path is not None
         target = await find_read_target(repository, path, pypi_api=impersonated)
+        details.kind = target.kind
         details.project, details.filename = target.project or None, target.filename or None
         facts = RequestFacts(
             request.method,
@@ -76,10 +77,12 @@ class Index:
             details.user,
         )
         faults = self._activate_faults(repository, facts)
+        details.faults = faults.fired
         fault_response = await faults.before(request)
         if fault_response is not None:
             return fault_response
         view = faults.view(repository, self._organization.upstreams, via)
+        details.upstreams = view.upstreams_asked
         response = await self._reader.read(Read(request, view, target))
         return await send_if_streamed(request, await faults.after(request, response))
 
@@ -92,6 +95,8 @@ class Index:
         self._organization.access.require_permission(principal, repository, write=True)
         facts = RequestFacts("POST", "/", "upload", None, principal.name)
         faults = self._activate_faults(repository, facts)
+        details = state_of(request).details
+        details.faults = faults.fired
         fault_response = await faults.before(request)
         if fault_response is not None:
             return fault_response
@@ -105,9 +110,9 @@ class Index:
             self._organization.access.require_project(principal, upload.project)
             if not faults:
                 # The project is known only now, so match the faults that are for one project.
-                project = state_of(request).details.project
-                facts = RequestFacts("POST", "/", "upload", project, principal.name)
+                facts = RequestFacts("POST", "/", "upload", details.project, principal.name)
                 faults = self._activate_faults(repository, facts, by_project=True)
+                details.faults = faults.fired
                 fault_response = await faults.before(request)
                 if fault_response is not None:
                     return fault_response

@@ -10,12 +10,16 @@ from time import monotonic
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.limits import JOURNAL_TEXT
-from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.testkit.journal import Entry, EntryKind
 from cloudrepo_server.testkit.registry import TestkitRegistry
+from cloudrepo_server.web.http.masking import masked_headers, masked_query
+from cloudrepo_server.web.http.paths import IndexPath
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.user_agent import user_agent_of
 from cloudrepo_server.web.index.faulty_response import ConnectionResetByFaultError
+from cloudrepo_server.web.index.read_target import METADATA_SUFFIX
 from cloudrepo_server.web.index.resolve import resolved
 
 
@@ -29,34 +33,35 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
     @web.middleware
     async def journal(request: web.Request, handler: Handler) -> web.StreamResponse:
         path, repository = resolved(state_of(request))
-        repository_id = None if repository is None else repository.document.id
-        return await record_request(testkit, repository_id, path.path, request, handler)
+        kind = kind_of(request.method, path)
+        return await record_request(testkit, repository, path.path, request, handler, kind=kind)
 
     return journal
 
 
 async def record_request(
     testkit: TestkitRegistry,
-    repository_id: str | None,
+    repository: Repository | None,
     path: str,
     request: web.Request,
     handler: Handler,
+    *,
+    kind: EntryKind,
 ) -> web.StreamResponse:
     """Handle a request, and add it to the journal of a repository.
 
     Args:
         testkit: the journals.
-        repository_id: the repository, or None if the request is for no repository.
+        repository: the repository, or None if the request is for no repository.
         path: the path that the entry shows.
         request: the request.
         handler: returns the response.
+        kind: the kind of the request, as far as it is known; handlers may change it.
     """
     state = state_of(request)
-    entry = Entry(
-        method=request.method,
-        path=path,
-        user_agent=user_agent_of(request),
-    )
+    repository_id = None if repository is None else repository.document.id
+    entry = new_entry(request, path, kind)
+    entry.repository = None if repository is None else repository.name
     state.details = entry
     if repository_id is not None:
         testkit.record(repository_id, entry)
@@ -77,6 +82,27 @@ async def record_request(
     return response
 
 
+def new_entry(request: web.Request, path: str, kind: EntryKind) -> Entry:
+    """Return the entry of a request that has arrived."""
+    return Entry(
+        kind=kind,
+        method=request.method,
+        path=path,
+        query=masked_query(request),
+        user_agent=user_agent_of(request),
+        headers=masked_headers(request),
+    )
+
+
+def kind_of(method: str, path: IndexPath) -> EntryKind:
+    """Return the kind of a request as its method and path say, whether or not it is rejected."""
+    if method == "POST":
+        return "upload"
+    if path.names_page:
+        return "page" if path.parts and path.parts != ("simple",) else "root"
+    return "metadata" if path.parts[-1].endswith(METADATA_SUFFIX) else "file"
+
+
 async def complete_journal_entry(request: web.Request, response: web.StreamResponse) -> None:
     """Complete the entry of a request with a response that is about to be sent.
 
@@ -89,6 +115,7 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
         return
     if isinstance(response, web.Response) and request.method != "HEAD":
         entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0
+    entry.bytes_received = request.content.total_bytes
     entry.seconds = monotonic() - state.started
     entry.reason = (response.reason or "")[:JOURNAL_TEXT]
     entry.status = response.status

@@ -19,7 +19,7 @@ class RepositoryView:
     Readers get everything from a view. A test's faults change what it returns (`FaultyView`).
     """
 
-    __slots__ = ("_repository", "_upstreams", "_via")
+    __slots__ = ("_repository", "_upstreams", "_via", "upstreams_asked")
 
     def __init__(
         self, repository: Repository, upstreams: Upstreams, via: tuple[str, ...] = ()
@@ -27,6 +27,8 @@ class RepositoryView:
         self._repository = repository
         self._upstreams = upstreams
         self._via = via
+        self.upstreams_asked: list[str] = []
+        """The upstreams that the request read from so far, without passwords."""
 
     @property
     def id(self) -> str:
@@ -61,7 +63,11 @@ class RepositoryView:
             local_project: the project as it is in the repository itself.
         """
         return await self._upstreams.project(
-            self._repository, name, local=local_project, via=self._via
+            self._repository,
+            name,
+            local=local_project,
+            via=self._via,
+            asked=self.upstreams_asked,
         )
 
     async def read_project_again(self, name: str) -> Project | None:

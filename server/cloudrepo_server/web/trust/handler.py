@@ -137,6 +137,7 @@ class TrustHandler:
             entry = state_of(request).details
             if isinstance(entry, Entry):
                 testkit, found = self._organization.testkit, exchange.repository.document.id
+                entry.repository = exchange.repository.name
                 testkit.record(found, entry)
                 testkit.settle(found, entry, anonymous=entry.user is None)
         return response
@@ -168,10 +169,11 @@ class TrustHandler:
     ) -> web.StreamResponse:
         return await record_request(
             self._organization.testkit,
-            None if repository is None else repository.document.id,
+            repository,
             request.rel_url.raw_path,
             request,
             respond,
+            kind="trusted-publishing",
         )
 
 
