@@ -5,21 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field, fields
 from http import HTTPStatus
-from os import defpath, pathsep
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from cloudrepo_server.clients import CiJob, agent_script
+from cloudrepo_server.clients import WITHOUT_JOBS, CiJob
 from pytest_cloudrepo._programs.secret import issue
 from pytest_cloudrepo.errors import CloudRepoError, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-# The builder of this provider requests identity tokens itself.
-WITHOUT_JOBS = ("activestate",)
-_PROGRAM_MODE = 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +95,8 @@ def job_variables(job: CiJob, folder: Path, environ: Mapping[str, str]) -> dict[
         environ: the environment to which the variables will be added.
     """
     folder = folder / f"job-{token_hex(4)}"
-    programs = folder / "bin"
-    programs.mkdir(parents=True)
-    variables = job.variables(folder)
-    for value in variables.values():
-        if value.startswith(str(folder)):
-            with open(value, "xb"):  # noqa: PTH123 - a path in a variable is a text
-                pass
-    if job.program is not None:
-        script = programs / job.program
-        script.write_text(agent_script(), encoding="utf-8")
-        script.chmod(_PROGRAM_MODE)
-        variables["PATH"] = pathsep.join([str(programs), environ.get("PATH", defpath)])
-    return variables
+    for file in job.files(folder):
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        file.path.write_text(file.text, encoding="utf-8")
+        file.path.chmod(file.mode)
+    return job.variables(folder, environ)

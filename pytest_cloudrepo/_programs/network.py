@@ -13,7 +13,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from cloudrepo_server.clients import LOOPBACK, PUBLIC_INDEXES, public_index
+from cloudrepo_server.clients import (
+    LOOPBACK,
+    PUBLIC_INDEXES,
+    ca_bundle_variables,
+    proxy_variables,
+    public_index,
+)
 from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.errors import ServerError
 
@@ -22,17 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudrepo_server.clients import CiJob
-
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-# Each names a CA bundle: for pip, requests (twine, Poetry, flit), OpenSSL (uv), curl, Node, git.
-CA_BUNDLE_VARIABLES = (
-    "PIP_CERT",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-    "CURL_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO",
-)
 
 # The port of the discard protocol (RFC 863), on which no server listens: connecting fails at once.
 UNREACHABLE_PROXY = "http://127.0.0.1:9"
@@ -77,7 +72,7 @@ class NetworkGuard:
                 self._variables = self.impersonate()
             except NoProxyError:
                 direct = [*self._direct_hosts(), *self._allowed_hosts]
-                self._variables = _proxy_variables(UNREACHABLE_PROXY, direct=direct)
+                self._variables = proxy_variables(UNREACHABLE_PROXY, direct=direct)
         return self._variables
 
     def _direct_hosts(self) -> list[str]:
@@ -118,7 +113,7 @@ class NetworkGuard:
         issue(unquote(login.password or ""), unquote(login.username or ""))
         _require_same_machine(login.hostname or "", through_proxy)
         _require_reachable(proxy)
-        variables = _proxy_variables(proxy, direct=direct)
+        variables = proxy_variables(proxy, direct=direct)
         if created["ca"] is None:
             return variables
         bundle = self._folder / f"{created['id']}.pem"
@@ -127,7 +122,7 @@ class NetworkGuard:
         bundle.write_text(
             f"{created['ca']}\n{_trusted_authorities() if needs_others else ''}", encoding="utf-8"
         )
-        return variables | dict.fromkeys(CA_BUNDLE_VARIABLES, str(bundle))
+        return variables | ca_bundle_variables(str(bundle))
 
 
 def user_ca_bundle() -> str | None:
@@ -163,12 +158,6 @@ def _require_same_machine(proxy_host: str, hosts: Sequence[str]) -> None:
             f"{', '.join(hosts)} cannot be impersonated: the index server is on another machine, "
             "and its proxy cannot reach the programs of this machine; impersonate another host name"
         )
-
-
-def _proxy_variables(proxy: str, *, direct: Sequence[str]) -> dict[str, str]:
-    hosts = ",".join(filter(None, direct))
-    variables = dict.fromkeys(PROXY_VARIABLES, proxy) | {"NO_PROXY": hosts}
-    return variables | {name.lower(): value for name, value in variables.items()}
 
 
 def _require_reachable(proxy: str) -> None:

@@ -3,7 +3,7 @@
 `tools.py` lists the tools and says how to add one.
 """
 
-from cloudrepo_server.clients.ci_jobs import CiJob, agent_script, without_ci
+from cloudrepo_server.clients.ci_jobs import WITHOUT_JOBS, CiJob, without_ci
 from cloudrepo_server.clients.connection import SECTION, Connection
 from cloudrepo_server.clients.environment import index_variables, publish_credentials
 from cloudrepo_server.clients.files import ConfigFile
@@ -16,6 +16,7 @@ from cloudrepo_server.clients.isolation import (
     isolated,
     without_index,
 )
+from cloudrepo_server.clients.proxy import ca_bundle_variables, proxy_variables
 from cloudrepo_server.clients.public_indexes import PUBLIC_INDEXES, PublicIndex, public_index
 from cloudrepo_server.clients.tools import TOOLS, config_file, pyproject_table, variables
 
@@ -25,17 +26,19 @@ __all__ = [
     "PUBLIC_INDEXES",
     "SECTION",
     "TOOLS",
+    "WITHOUT_JOBS",
     "CiJob",
     "ConfigFile",
     "Connection",
     "IsolatedHome",
     "PublicIndex",
-    "agent_script",
     "all_variables",
+    "ca_bundle_variables",
     "config_file",
     "configured",
     "index_variables",
     "isolated",
+    "proxy_variables",
     "public_index",
     "publish_credentials",
     "pyproject_table",

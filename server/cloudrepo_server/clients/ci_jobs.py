@@ -4,6 +4,7 @@ Each provider has its own way to request identity tokens. `ci_agent.py` is the p
 Buildkite and CircleCI run for that.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,21 @@ _CI_PREFIXES: Final = (
 _CI_NAMES: Final = frozenset(("CI", "CONTINUOUS_INTEGRATION", "INPUT_PASSWORD", "INPUT_USER"))
 _METADATA_HOSTS: Final = ("http://metadata.google.internal", "http://metadata")
 _PROGRAMS: Final = {"buildkite": "buildkite-agent", "circleci": "circleci"}
+_PROGRAM_MODE: Final = 0o755
+_FILE_MODE: Final = 0o600
+
+WITHOUT_JOBS: Final = ("activestate",)
+"""The providers whose own builder requests identity tokens, so their jobs run no programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file that must exist while the programs of a job run."""
+
+    path: Path
+    text: str = ""
+    mode: int = _FILE_MODE
+    """Its permissions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +65,29 @@ class CiJob:
         """The name of the provider's program that prints identity tokens, or None."""
         return _PROGRAMS.get(self.provider)
 
-    def variables(self, folder: Path) -> dict[str, str]:
+    def variables(self, folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment variables that the provider sets for a job.
 
         Args:
             folder: the folder for the files that some variables name. It need not exist.
+            environ: the environment to which the variables will be added.
         """
+        variables = self._described(folder)
+        if self.program is not None:
+            path = environ.get("PATH", os.defpath)
+            variables["PATH"] = os.pathsep.join([str(_programs(folder)), path])
+        return variables
+
+    def files(self, folder: Path) -> list[JobFile]:
+        """Return the files that the caller must create, in the folder of `variables`."""
+        values = self._described(folder).values()
+        files = [JobFile(Path(value)) for value in values if value.startswith(str(folder))]
+        if self.program is not None:
+            path = _programs(folder) / self.program
+            files.append(JobFile(path, _agent_script(), _PROGRAM_MODE))
+        return files
+
+    def _described(self, folder: Path) -> dict[str, str]:
         describe = {
             "github": self._github,
             "gitlab": self._gitlab,
@@ -157,7 +190,11 @@ def without_ci(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def agent_script() -> str:
-    """Return a POSIX shell script that runs `ci_agent.py`."""
+def _programs(folder: Path) -> Path:
+    return folder / "bin"
+
+
+def _agent_script() -> str:
+    # A POSIX shell script that runs `ci_agent.py`.
     agent = shlex.join([sys.executable, "-I", str(Path(__file__).with_name("ci_agent.py"))])
     return f'#!/bin/sh\nexec {agent} "$@"\n'
