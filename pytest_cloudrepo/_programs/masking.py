@@ -30,9 +30,9 @@ _UNCHANGED: Final = re.compile(r"[0-9A-Za-z]+")
 
 # Programs also get tokens from the server itself, by trusted publishing. The plugin does not know
 # these tokens, but recognizes their form: all tokens of one kind begin with the same characters.
-_UPLOAD_TOKEN: Final = r"cloudrepo\.[0-9a-f]{16}\.[\w-]{43}"  # noqa: S105 - a pattern
+_UPLOAD_TOKEN: Final = r"(?:pypi-)?cloudrepo\.[0-9a-f]{16}\.[\w-]{43}"  # noqa: S105 - a pattern
 _TOKEN_HEADER: Final = b'{"alg":"RS256","kid":"cloudrepo'
-_TOKEN_IN_BASIC: Final = b"__token__:cloudrep"
+_TOKEN_IN_BASIC: Final = b"__token__:pypi-clo"
 _TOKENS: Final = re.compile(
     rf"{_UPLOAD_TOKEN}"
     rf"|{b64encode(_TOKEN_HEADER[:30]).decode()}[\w-]*\.[\w-]+\.[\w-]+"

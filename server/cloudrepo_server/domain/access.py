@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import msgspec
 
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.tokens import TOKEN_PREFIX, Tokens
+from cloudrepo_server.domain.tokens import Tokens, is_token
 from cloudrepo_server.domain.users import Users
 from cloudrepo_server.errors import ForbiddenError, UnauthenticatedError
 
@@ -72,7 +72,7 @@ class Access:
         user = await self._users.verify(username, password, client=client)
         if user is not None:
             return RepositoryUser(user.email, user.read_only)
-        if password.startswith(TOKEN_PREFIX):
+        if is_token(password):
             return await self.identify_token(password)
         raise UnauthenticatedError(
             "The user name or passphrase is wrong." + _percent_encoding_hint(username)

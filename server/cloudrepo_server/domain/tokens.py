@@ -12,7 +12,9 @@ from cloudrepo_server.models import RepositoryDocument, TokenDocument
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Documents
 
-TOKEN_PREFIX = "cloudrepo."  # noqa: S105 (the first part of every token, and no secret)
+_PREFIX = "cloudrepo."
+# PyPI's publishing action warns about a token that begins otherwise.
+_MINTED = "pypi-"
 
 _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
@@ -20,7 +22,8 @@ _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 class Tokens:
     """The tokens of an organization.
 
-    A token is `cloudrepo.ID.SECRET`. The ID is part of the key of its document.
+    A token is `cloudrepo.ID.SECRET`; one that is minted for a trusted publisher begins with `pypi-`
+    before that. The ID is part of the key of its document.
     """
 
     def __init__(self, documents: Documents) -> None:
@@ -57,7 +60,8 @@ class Tokens:
             expires=expires,
         )
         await self._documents.change(token_key(document.id), TokenDocument, lambda _: document)
-        return document, f"{TOKEN_PREFIX}{document.id}.{secret}"
+        minted = "" if publisher is None else _MINTED
+        return document, f"{minted}{_PREFIX}{document.id}.{secret}"
 
     async def all(self) -> list[TokenDocument]:
         """Return every token, oldest first."""
@@ -120,11 +124,16 @@ def is_expired(token: TokenDocument) -> bool:
     return token.expires is not None and token.expires <= time()
 
 
+def is_token(password: str) -> bool:
+    """Return whether a password has the form of a token; it need not be valid."""
+    return password.removeprefix(_MINTED).startswith(_PREFIX)
+
+
 def _split(token: str) -> tuple[str, str]:
     # The id and the secret, or two empty strings if this is not a token.
-    if not token.startswith(TOKEN_PREFIX):
+    if not is_token(token):
         return "", ""
-    token_id, _, secret = token.removeprefix(TOKEN_PREFIX).partition(".")
+    token_id, _, secret = token.removeprefix(_MINTED).removeprefix(_PREFIX).partition(".")
     return (token_id, secret) if secret and _is_id(token_id) else ("", "")
 
 

@@ -32,7 +32,7 @@ def test_a_minted_token_can_publish(index: Index) -> None:
     assert response.status_code == 200
     body = response.json()
     assert body["success"] is True
-    assert body["token"].startswith("cloudrepo.")
+    assert body["token"].startswith("pypi-")
     assert 890 <= body["expires"] - time() <= 900
     assert upload_with(index, body["token"]) == 200
     assert upload_with(index, body["token"], name="other") == 200
