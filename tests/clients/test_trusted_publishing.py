@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.support.clients.publishing_action import PublishingAction, find_action, why_skipped
 from tests.support.clients.sections import TRUSTED_PUBLISHING
 from tests.support.clients.upload_runner import FILENAMES, SUCCESS, served_files, upload_statuses
 from tests.support.clients.uploaders import PDM, TWINE, TWINE_6_1, UV
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
 JOB: Final[dict[str, Any]] = {"repository": "acme/demo", "workflow": "release.yml"}
 UV_TRUSTED: Final = replace(UV, arguments=("publish", "--trusted-publishing", "always"))
-every_client = pytest.mark.parametrize("uploader", [TWINE_6_1, TWINE, UV_TRUSTED, PDM], ids=str)
+SKIPPED: Final = why_skipped()
+ACTION: Final = pytest.param(
+    None if SKIPPED else find_action(),
+    id="pypi-publish",
+    marks=pytest.mark.skipif(SKIPPED is not None, reason=str(SKIPPED)),
+)
+every_client = pytest.mark.parametrize(
+    "uploader", [TWINE_6_1, TWINE, UV_TRUSTED, PDM, ACTION], ids=str
+)
+PROVIDERS: Final = ("activestate", "buildkite", "circleci", "github", "gitlab", "google")
 # pdm says no more than this, whatever the reason is.
 PDM_FAILED: Final = "Failed to get PyPI token via OIDC"
 
@@ -28,6 +38,8 @@ def test_a_job_publishes_to_the_default_url(uploads: UploadRunner, cloudrepo: Re
     cloudrepo.trust("github", project="demo", **JOB)
     result, files = uploads.run(cloudrepo, environ=cloudrepo.ci_environ("github", **JOB))
     assert result.ok, result.output
+    # The publishing action would warn about a token without PyPI's prefix.
+    assert "::warning" not in result.output
     assert served_files(cloudrepo) == files
     assert tuple(files) == FILENAMES
     assert upload_statuses(cloudrepo) == [200, 200]
@@ -36,15 +48,16 @@ def test_a_job_publishes_to_the_default_url(uploads: UploadRunner, cloudrepo: Re
 
 @every_client
 @pytest.mark.parametrize(
-    ("claims", "code"),
+    ("what", "claims", "code"),
     [
-        ({"iss": "https://issuer.example"}, "invalid-payload"),
-        ({"exp": 1}, "invalid-token"),
-        ({"workflow": "other.yml"}, "invalid-publisher"),
+        ("of an unknown issuer", {"iss": "https://issuer.example"}, "invalid-payload"),
+        ("expired", {"exp": 1}, "invalid-token"),
+        ("not yet valid", {"nbf": 4_000_000_000}, "invalid-token"),
+        ("of another workflow", {"workflow": "other.yml"}, "invalid-publisher"),
     ],
 )
 def test_a_client_shows_why_its_identity_was_rejected(
-    uploads: UploadRunner, cloudrepo: Repository, claims: dict[str, Any], code: str
+    uploads: UploadRunner, cloudrepo: Repository, what: str, claims: dict[str, Any], code: str
 ) -> None:
     cloudrepo.trust("github", project="demo", **JOB)
     environ = cloudrepo.ci_environ("github", **{**JOB, **claims})
@@ -56,7 +69,23 @@ def test_a_client_shows_why_its_identity_was_rejected(
     assert rejected[0].reason.startswith(f"{code}: ")
     shows = PDM_FAILED if uploads.uploader == PDM else code
     assert shows in result.output
-    uploads.record(TRUSTED_PUBLISHING, f"`{code}`", result, "rejected", shows=shows)
+    action = f"`{code}`: {what}"
+    uploads.record(TRUSTED_PUBLISHING, action, result, "rejected", shows=shows)
+
+
+@every_client
+def test_a_client_shows_that_its_identity_is_for_another_audience(
+    uploads: UploadRunner, cloudrepo: Repository
+) -> None:
+    cloudrepo.trust("github", project="demo", **JOB)
+    environ = cloudrepo.ci_environ("github", aud="another", **JOB)
+    result, _ = uploads.run(cloudrepo, environ=environ)
+    assert not result.ok
+    assert served_files(cloudrepo) == {}
+    # Some clients compare the audience before they send the identity token.
+    shows = r"invalid-token|audience claim mismatch"
+    action = "`invalid-token`: for another audience"
+    uploads.record(TRUSTED_PUBLISHING, action, result, "rejected", shows=shows)
 
 
 @every_client
@@ -116,3 +145,33 @@ def test_a_client_shows_that_its_token_is_for_another_project(
     uploads.record(
         TRUSTED_PUBLISHING, "a project of another publisher", result, "rejected", shows=shows
     )
+
+
+@every_client
+def test_a_client_shows_that_its_upload_token_has_expired(
+    uploads: UploadRunner, cloudrepo_factory: RepositoryFactory
+) -> None:
+    repository = cloudrepo_factory(minted_token_seconds=0)
+    repository.trust("github", **JOB)
+    result, _ = uploads.run(repository, environ=repository.ci_environ("github", **JOB))
+    assert not result.ok
+    assert set(upload_statuses(repository)) == {401}
+    shows = "has expired"
+    assert shows in result.output
+    uploads.record(TRUSTED_PUBLISHING, "an expired upload token", result, "rejected", shows=shows)
+
+
+@every_client
+def test_a_client_shows_that_trusted_publishing_is_disabled(
+    uploads: UploadRunner, cloudrepo_factory: RepositoryFactory
+) -> None:
+    repository = cloudrepo_factory(disabled_identity_providers=PROVIDERS)
+    result, _ = uploads.run(repository, environ=repository.ci_environ("github", **JOB))
+    assert not result.ok
+    assert [request.status for request in repository.requests] == [403]
+    shows = "not enabled"
+    if uploads.uploader == PDM:
+        shows = PDM_FAILED
+    elif isinstance(uploads.uploader, PublishingAction):
+        shows = "has trusted publishing disabled"
+    uploads.record(TRUSTED_PUBLISHING, "no provider is enabled", result, "rejected", shows=shows)

@@ -29,7 +29,8 @@ INTRODUCTIONS: Final = {
     INSTALL_CREDENTIALS: "A user with the same special characters installs `base` 1.0.",
     TRUSTED_PUBLISHING: (
         "A job on GitHub Actions uploads `demo` 1.0 to the client's default URL. The client has "
-        "no credentials. It exchanges the identity of the job for a token."
+        "no credentials. It exchanges the identity of the job for a token. `pypi-publish` is the "
+        "publishing action of the Python Packaging Authority, outside of its container."
     ),
     REGISTRIES: (
         "The client uploads different content under the file names of `demo` 1.0, with "

@@ -91,8 +91,9 @@ def find_line(output: str, pattern: str | None) -> str:
         AssertionError: No line matches.
     """
     text = ESCAPES.sub("", output)
-    # A progress bar writes many lines over each other, separated by carriage returns.
-    lines = [line.strip() for line in re.split(r"[\r\n]", text) if re.search(r"\w", line)]
+    # A progress bar writes many lines over each other, separated by carriage returns. GitHub shows
+    # %0A in an error of a job as a new line.
+    lines = [line.strip() for line in re.split(r"[\r\n]|%0A", text) if re.search(r"\w", line)]
     if pattern is None:
         return lines[-1] if lines else ""
     matches = [line for line in lines if re.search(pattern, line)]
@@ -112,6 +113,7 @@ def normalize(line: str, replacements: Mapping[str, str]) -> str:
     line = USER.sub("USER", URL.sub("URL", line))
     line = NAME.sub("NAME", PORT.sub("PORT", line))
     line = re.sub(r"https?://(?!127)[^\s/]+", "https://…", line)
+    line = re.sub(r"(?<=\brepository at )[\w.-]+", "…", line)
     line = DIGEST.sub("…", FOLDER.sub("…/", line))
     line = re.sub(r"\s+", " ", DURATION.sub("", line)).replace("`", "'")
     return line if len(line) <= MAX_LENGTH else line[: MAX_LENGTH - 1].rstrip() + "…"

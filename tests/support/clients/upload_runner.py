@@ -85,7 +85,8 @@ class UploadRunner:
         self, section: str, action: str, result: CommandResult, outcome: str, *, shows: str
     ) -> None:
         """Add a row to the table, as `RecordRow` describes."""
-        self._record_row(section, self.installed, action, result, outcome, shows=shows)
+        client = self.uploader.title(self.installed)
+        self._record_row(section, client, action, result, outcome, shows=shows)
 
 
 def served_files(repository: Repository) -> dict[str, bytes]:

@@ -92,6 +92,10 @@ class Uploader:
         files = [Path("dist", name) for name in tree.files] if self.file_arguments else []
         return [installed.program(self.tool), *self.arguments, *files]
 
+    def title(self, installed: InstalledClient) -> InstalledClient:
+        """Return the client as the table shows it."""
+        return installed
+
 
 def _twine(client: Client) -> Uploader:
     return Uploader(client, "twine", ("upload",), skip_option="--skip-existing")
