@@ -26,7 +26,7 @@ The kinds that faults can match, and three more: the exchange of an identity tok
 another host that the proxy blocked, and a change by the admin API or in the portal.
 """
 
-# An entry without its texts.
+# An entry without its texts. `JOURNAL_TEXT` is added for the reason and the error.
 _ENTRY_BYTES = 512
 
 
@@ -69,6 +69,10 @@ class Entry(RequestDetails, kw_only=True):
     """Seconds since the epoch."""
     status: int | None = None
     reason: str = ""
+    error: str | None = None
+    """Why the request was rejected. Some dialects do not tell the client."""
+    rule: str | None = None
+    """The name of PyPI's rule that an upload breaks."""
     seconds: float = 0.0
     number: int = 0
     """The number in its journal. Requests are numbered from 1, in the order of arrival."""
@@ -104,6 +108,8 @@ class Entry(RequestDetails, kw_only=True):
             "user_agent": self.user_agent,
             "status": self.status,
             "reason": self.reason,
+            "error": self.error,
+            "rule": self.rule,
             "bytes_received": self.bytes_received,
             "bytes_sent": self.bytes_sent,
             "seconds": round(self.seconds, 6),

@@ -90,6 +90,29 @@ def test_rejections_are_recorded_with_their_reason(protected: Index) -> None:
     assert (wrong["status"], wrong["user"]) == (401, None)
 
 
+@pytest.mark.parametrize("dialect", ["modern", "nexus", "pypi"])
+def test_a_rejection_is_recorded_with_what_the_dialect_keeps_from_the_client(
+    server: Server, dialect: str
+) -> None:
+    index = server.repository(dialect=dialect, rules="none", overwrite_protection=True)
+    index.publish(wheel())
+    response = index.upload(wheel(module="x = 2\n"))
+    accepted, rejected = index.journal()
+    assert (accepted["error"], accepted["rule"]) == (None, None)
+    assert rejected["error"] == response.json()["error"]
+    assert rejected["rule"] == "file-exists"
+
+
+def test_a_fault_that_changes_a_body_does_not_count_requests_without_one(index: Index) -> None:
+    index.publish(wheel())
+    for body in ({"kind": "truncate"}, {"kind": "reset", "when": "after"}):
+        fault = index.api_json("POST", "/faults", body)
+        index.request("HEAD", f"/demo/{wheel().filename}")
+        index.get("/demo/missing.whl")
+        index.api_json("DELETE", f"/faults/{fault['id']}")
+    assert [entry["faults"] for entry in index.journal()[1:]] == [[], [], [], []]
+
+
 def test_an_entry_is_complete_before_the_response_arrives(index: Index) -> None:
     for number in range(1, 20):
         index.get("/")

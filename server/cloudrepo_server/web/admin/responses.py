@@ -202,6 +202,10 @@ class RequestResponse(msgspec.Struct, kw_only=True):
     user_agent: str
     status: int
     reason: str
+    error: str | None
+    """Why the request was rejected. Some dialects do not tell the client."""
+    rule: str | None
+    """The name of PyPI's rule that an upload breaks."""
     bytes_received: int
     bytes_sent: int
     seconds: float

@@ -27,6 +27,8 @@ from cloudrepo_server.web.index.view import RepositoryView
 
 F = TypeVar("F", bound=kinds.Fault)
 
+_BODY_FAULTS = (kinds.Corrupt, kinds.Truncate, kinds.Drip, kinds.Reset)
+
 
 class ActiveFaults:
     """The faults that apply to one request."""
@@ -78,6 +80,10 @@ class ActiveFaults:
         """Do not count faults that need a stored upload, because this upload was rejected."""
         self._do_not_count(kinds.StoredThenError)
 
+    def read_rejected(self) -> None:
+        """Do not count faults that change a body, because this read has none."""
+        self._do_not_count(*_BODY_FAULTS, kinds.WrongHash, kinds.WrongMetadataHash)
+
     async def after(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         """Return the handler's response as the faults change it. A changed body is sent here.
 
@@ -110,9 +116,9 @@ class ActiveFaults:
             size, empty = len(response.body), not response.body
             chunks = _one_chunk(response.body)
         else:
-            return response
+            empty = True
         if empty or request.method == "HEAD":
-            self._do_not_count(kinds.Truncate, kinds.Corrupt, kinds.Drip)
+            self._do_not_count(*_BODY_FAULTS)
             return response
         async with contextlib.aclosing(chunks):
             return await send_faulty_body(

@@ -83,7 +83,11 @@ class Index:
             return fault_response
         view = faults.view(repository, self._organization.upstreams, via)
         details.upstreams = view.upstreams_asked
-        response = await self._reader.read(Read(request, view, target))
+        try:
+            response = await self._reader.read(Read(request, view, target))
+        except CloudRepoServerError:
+            faults.read_rejected()
+            raise
         return await send_if_streamed(request, await faults.after(request, response))
 
     async def _upload(

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.testkit.journal import Entry, EntryKind
 from cloudrepo_server.testkit.registry import TestkitRegistry
@@ -21,6 +22,8 @@ from cloudrepo_server.web.http.user_agent import user_agent_of
 from cloudrepo_server.web.index.faulty_response import ConnectionResetByFaultError
 from cloudrepo_server.web.index.read_target import METADATA_SUFFIX
 from cloudrepo_server.web.index.resolve import resolved
+
+_MAX_ERROR = JOURNAL_TEXT // 2
 
 
 def write_journal(testkit: TestkitRegistry) -> Middleware:
@@ -118,4 +121,6 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
     entry.bytes_received = request.content.total_bytes
     entry.seconds = monotonic() - state.started
     entry.reason = (response.reason or "")[:JOURNAL_TEXT]
+    if state.error is not None:
+        entry.error, entry.rule = truncate(str(state.error), _MAX_ERROR), state.error.rule
     entry.status = response.status
