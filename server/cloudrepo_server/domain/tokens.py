@@ -12,7 +12,7 @@ from cloudrepo_server.models import RepositoryDocument, TokenDocument
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Documents
 
-_PREFIX = "cloudrepo."
+TOKEN_PREFIX = "cloudrepo."  # noqa: S105 (the first part of every token, and no secret)
 # PyPI's publishing action warns about a token that begins otherwise.
 _MINTED = "pypi-"
 
@@ -61,7 +61,7 @@ class Tokens:
         )
         await self._documents.change(token_key(document.id), TokenDocument, lambda _: document)
         minted = "" if publisher is None else _MINTED
-        return document, f"{minted}{_PREFIX}{document.id}.{secret}"
+        return document, f"{minted}{TOKEN_PREFIX}{document.id}.{secret}"
 
     async def all(self) -> list[TokenDocument]:
         """Return every token, oldest first."""
@@ -126,14 +126,14 @@ def is_expired(token: TokenDocument) -> bool:
 
 def is_token(password: str) -> bool:
     """Return whether a password has the form of a token; it need not be valid."""
-    return password.removeprefix(_MINTED).startswith(_PREFIX)
+    return password.removeprefix(_MINTED).startswith(TOKEN_PREFIX)
 
 
 def _split(token: str) -> tuple[str, str]:
     # The id and the secret, or two empty strings if this is not a token.
     if not is_token(token):
         return "", ""
-    token_id, _, secret = token.removeprefix(_MINTED).removeprefix(_PREFIX).partition(".")
+    token_id, _, secret = token.removeprefix(_MINTED).removeprefix(TOKEN_PREFIX).partition(".")
     return (token_id, secret) if secret and _is_id(token_id) else ("", "")
 
 
