@@ -19,8 +19,9 @@ from cloudrepo_server.storage.connect import open_shared
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.object_stores.engines import Engine
-from tests.support.object_stores.fixtures import StartSharedServer, index_through
+from tests.support.object_stores.fixtures import index_through
 from tests.support.object_stores.flaky_network import Action, FlakyNetwork
+from tests.support.object_stores.pause import Pause
 from tests.support.object_stores.sweep import Sweep
 from tests.support.wait import wait_until
 
@@ -28,55 +29,6 @@ FILE, OTHER_CONTENT = wheel(), wheel(module="x = 2\n")
 _LISTING_OF_BLOBS = re.compile("blobs(/|%2F)[0-9a-f]+(/|%2F)(&|$)")
 REMEMBERED_REVISIONS = 32
 """The number of earlier revisions that a document remembers."""
-
-
-class Pause:
-    """Pauses a server at its first write to a folder, until the test resumes it.
-
-    With `Action.FORWARD` the write itself waits. With `Action.DROP_RESPONSE` the store applies the
-    write, its response is lost, and the server's next request waits.
-    """
-
-    def __init__(self, network: FlakyNetwork, action: Action, *, folder: str = "/projects") -> None:
-        self._network = network
-        self._action = action
-        self._folder = folder
-        self._write: tuple[str, str] | None = None
-        self._resumed = threading.Event()
-        network.policy = self._policy
-
-    def _policy(self, method: str, path: str) -> Action:
-        if f"{self._folder}/" not in path or self._resumed.is_set():
-            return Action.FORWARD
-        if self._write is None:
-            if method != "PUT":
-                return Action.FORWARD
-            self._write = method, path
-            if self._action is Action.DROP_RESPONSE:
-                return self._action
-        self._resumed.wait()
-        return Action.FORWARD
-
-    def wait(self) -> None:
-        """Wait until the server is paused."""
-        applied = self._action is Action.DROP_RESPONSE
-        wait_until(
-            lambda: (
-                self._write is not None and (not applied or self._write in self._network.responded)
-            ),
-            f"the server to write to {self._folder}",
-        )
-
-    def resume(self) -> None:
-        self._resumed.set()
-
-
-@pytest.fixture
-def paused_server(
-    start_shared_server: StartSharedServer, engine: Engine, network: FlakyNetwork
-) -> Server:
-    """The server that the tests pause, by its network to the store."""
-    return start_shared_server(**engine.variables_through(network.port))
 
 
 @pytest.fixture

@@ -6,11 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import obstore
+import pytest
 
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index, Server
 from tests.support.object_stores.engines import Engine
 from tests.support.object_stores.fixtures import StartSharedServer, index_through
+from tests.support.object_stores.flaky_network import Action, FlakyNetwork
+from tests.support.object_stores.pause import Pause
+from tests.support.wait import wait_until
 
 UPLOADS = 6
 
@@ -97,3 +101,61 @@ def test_an_uploaded_change_without_a_serial_gets_one_from_its_first_reader(
     second = index_through(start_shared_server(), index)
     assert second.get("/demo/", Accept=JSON).headers["X-PyPI-Last-Serial"] == "3"
     assert root_serials(index) == root_serials(second) == (3, {"demo": 3, "other": 2})
+
+
+@pytest.fixture
+def shared(second_server: Server) -> Index:
+    """A repository with one project and its serial, addressed through a server without a pause."""
+    index = second_server.repository(dialect="pypi")
+    index.publish(wheel("other"))
+    return index
+
+
+def test_the_root_page_contains_a_project_that_was_added_while_its_serials_were_assigned(
+    shared: Index, paused_server: Server, network: FlakyNetwork
+) -> None:
+    # The first reader assigns serials to the projects that changed in another dialect.
+    pause = Pause(network, Action.FORWARD, folder="/serials")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(root_serials, index_through(paused_server, shared))
+        pause.wait()
+        shared.publish(wheel())
+        pause.resume()
+    assert read.result() == (2, {"demo": 2, "other": 1})
+
+
+def test_the_root_page_contains_every_project_of_serials_that_were_read_late(
+    shared: Index, paused_server: Server, network: FlakyNetwork
+) -> None:
+    index = index_through(paused_server, shared)
+    root_serials(index)
+    pause = Pause(network, Action.FORWARD, folder="/serials", method="GET", first_only=True)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(root_serials, index)
+        pause.wait()
+        # Its list of projects is newer than the request that is paused.
+        assert root_serials(index) == (1, {"other": 1})
+        shared.publish(wheel())
+        pause.resume()
+    assert read.result() == (2, {"demo": 2, "other": 1})
+
+
+def test_a_projects_page_is_as_new_as_its_serial(
+    shared: Index, paused_server: Server, network: FlakyNetwork
+) -> None:
+    index = index_through(paused_server, shared)
+    assert root_serials(index) == (1, {"other": 1})
+    network.responded.clear()
+    pause = Pause(network, Action.FORWARD, folder="/serials", method="GET")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(index.get, "/other/", Accept=JSON)
+        pause.wait()
+        wait_until(
+            lambda: any("/p-other" in path for _, path in network.responded),
+            "the store to return the project",
+        )
+        shared.publish(wheel("other", "2.0"))
+        pause.resume()
+    page = read.result().json()
+    assert page["meta"]["_last-serial"] == 2
+    assert page["versions"] == ["1.0", "2.0"]

@@ -72,6 +72,10 @@ class Repository:
             return SerialsDocument()
         return await self.serials.of_all(names, await self.serials.read())
 
+    def require_fresh(self) -> None:
+        """Require that the current task reads nothing older than this moment."""
+        self._storage.require_fresh()
+
     def prefetch(self, *names: str, serials: bool = False) -> None:
         """Start reading documents in the background, if the store is shared.
 

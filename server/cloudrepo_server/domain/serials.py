@@ -91,7 +91,7 @@ class Serials:
         """Return the serials of all projects, after assigning those that `known` lacks.
 
         Args:
-            names: the names of all projects of the repository.
+            names: the names of all projects of the repository, listed after `known` was read.
             known: the serials.
         """
         changed = known.projects.keys() ^ set(names)

@@ -110,3 +110,11 @@ def network(engine: Engine) -> Iterator[FlakyNetwork]:
 def sweep(engine: Engine, url: str) -> Sweep:
     """Run `cloudrepo-server sweep` on the data of the servers."""
     return Sweep(engine, url)
+
+
+@pytest.fixture
+def paused_server(
+    start_shared_server: StartSharedServer, engine: Engine, network: FlakyNetwork
+) -> Server:
+    """The server that the tests pause, by its network to the store."""
+    return start_shared_server(**engine.variables_through(network.port))

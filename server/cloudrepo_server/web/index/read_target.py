@@ -72,7 +72,7 @@ async def find_read_target(
         )
     if len(parts) > _MAX_PARTS:
         raise _nothing_there(repository)
-    name, project = await _find_project(repository, parts[0])
+    name, project = await _find_project(repository, parts[0], serials)
     if len(parts) == 1:
         return ReadTarget(
             path.base,
@@ -107,7 +107,7 @@ async def _find_in_pypi_api(
             return await _find_by_digest(repository, path.base, "".join(digest), filename)
         case _:
             return None
-    name, project = await _find_project(repository, given)
+    name, project = await _find_project(repository, given, serials)
     return ReadTarget(
         path.base,
         "json",
@@ -133,9 +133,18 @@ async def _find_by_digest(
     raise _nothing_there(repository)
 
 
-async def _find_project(repository: Repository, given: str) -> tuple[str, ProjectDocument | None]:
+async def _find_project(
+    repository: Repository, given: str, serials: SerialsDocument | None = None
+) -> tuple[str, ProjectDocument | None]:
     """Return the normalized name, and the project if it is in the repository itself."""
     project = await repository.project(given)
+    if serials is not None and project is not None:
+        serial = serials.projects.get(project.name)
+        if serial is None or serial.revision != project.revision:
+            # Another server may have changed the project after it and before the serials were
+            # read. With that serial, a mirror would keep this older page.
+            repository.require_fresh()
+            project = await repository.project(given)
     if project is not None:
         return project.name, project
     try:

@@ -1,6 +1,6 @@
 """Reads from a repository: pages, files, core metadata, and resources of PyPI's own APIs."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -126,12 +126,18 @@ class Reader:
         if not target.is_canonical and view.dialect.redirects:
             return redirect_to_canonical(read.request, target)
         links = links_for(read.request, view, target.base)
+        if target.serials is not None:
+            # The serials may be newer than a list of projects that another request has read.
+            view.require_fresh()
         revision = await view.listing_revision()
         names = await self._project_names(view, revision)
         serials = await self._serials(view, revision, target.serials)
+        added = _added_meanwhile(names, target.serials, serials)
+        if added:
+            names = sorted([*names, *added])
         return await self._page(
             read,
-            (links, view.id, revision, "" if serials is None else serials.revision),
+            (links, view.id, revision, "" if serials is None else serials.revision, added),
             len(names),
             lambda: root_html(names, links=links),
             lambda: root_json(names, dialect=view.dialect, serials=serials),
@@ -201,6 +207,20 @@ class Reader:
         return await page_response(
             request, page, content_type, max_age=dialect.page_seconds, serial=serial
         )
+
+
+def _added_meanwhile(
+    names: Sequence[str], known: SerialsDocument | None, serials: SerialsDocument | None
+) -> tuple[str, ...]:
+    """Return the projects that have new serials and that were added after `names` was listed.
+
+    A mirror never reads a project again whose serial is less than another one on the root page.
+    So the page must contain every project with a serial up to its last one.
+    """
+    if known is None or serials is None or serials is known:
+        return ()
+    changed = {name for name, each in serials.projects.items() if each != known.projects.get(name)}
+    return tuple(changed.difference(names))
 
 
 def links_for(

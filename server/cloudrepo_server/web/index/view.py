@@ -86,6 +86,10 @@ class RepositoryView:
         """Return a string that changes whenever `project_names` changes."""
         return await self._upstreams.listing_revision(self._repository)
 
+    def require_fresh(self) -> None:
+        """Require that the current task reads nothing older than this moment."""
+        self._repository.require_fresh()
+
     async def serial(self, known: SerialsDocument, project: ProjectDocument | None) -> int:
         """Return the serial of the last change of a project.
 
