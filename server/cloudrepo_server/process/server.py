@@ -44,6 +44,7 @@ class RunningServer:
     """The content of its state file."""
     listeners: Listeners
     in_flight: InFlightRequests
+    proxy: Proxy
 
     @property
     def url(self) -> str:
@@ -115,7 +116,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         if isinstance(settings.data, Path):
             # The previous server of this folder may have been killed.
             organization.start_garbage_collection()
-        yield RunningServer(organization, state, listeners, in_flight)
+        yield RunningServer(organization, state, listeners, in_flight, proxy)
     finally:
         idle_check.cancel()
         await proxy.close()

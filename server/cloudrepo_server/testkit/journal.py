@@ -73,6 +73,8 @@ class Entry(RequestDetails, kw_only=True):
     """Why the request was rejected. Some dialects do not tell the client."""
     rule: str | None = None
     """The name of PyPI's rule that an upload breaks."""
+    advice: str | None = None
+    """How to correct a release that breaks this rule."""
     seconds: float = 0.0
     number: int = 0
     """The number in its journal. Requests are numbered from 1, in the order of arrival."""
@@ -110,6 +112,7 @@ class Entry(RequestDetails, kw_only=True):
             "reason": self.reason,
             "error": self.error,
             "rule": self.rule,
+            "advice": self.advice,
             "bytes_received": self.bytes_received,
             "bytes_sent": self.bytes_sent,
             "seconds": round(self.seconds, 6),

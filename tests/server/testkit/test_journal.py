@@ -113,6 +113,22 @@ def test_a_fault_that_changes_a_body_does_not_count_requests_without_one(index: 
     assert [entry["faults"] for entry in index.journal()[1:]] == [[], [], [], []]
 
 
+def test_a_rejected_upload_is_recorded_with_its_rule_and_advice(server: Server) -> None:
+    index = server.repository(dialect="pypi", max_file_size=2000)
+    unknown, large = wheel(), wheel("large", padding=5000)
+    index.send(encode(fields(unknown, classifiers="No :: Such")))
+    # The form of a file that is too large is not read to its end.
+    index.send(encode(fields(large)))
+    classifier, file_size = index.journal()
+    assert (classifier["filename"], classifier["project"]) == (unknown.filename, "demo")
+    assert classifier["rule"] == "classifier"
+    assert (file_size["filename"], file_size["project"]) == (large.filename, "large")
+    assert file_size["rule"] == "file-size"
+    assert "ask PyPI for a higher limit" in file_size["advice"]
+    index.send(encode(fields(unknown)))
+    assert (index.journal()[-1]["rule"], index.journal()[-1]["advice"]) == (None, None)
+
+
 def test_an_entry_is_complete_before_the_response_arrives(index: Index) -> None:
     for number in range(1, 20):
         index.get("/")

@@ -5,12 +5,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.testkit.impersonation import parse_url_prefix
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import read_json
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.urls import host_of
-from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
+from cloudrepo_server.web.impersonation.creation import create_impersonation
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
 
@@ -25,30 +24,21 @@ class ImpersonationApi:
         """Serve a repository under other hosts' URLs, to clients that use the returned proxy."""
         repository = await self._organization.repository(request.match_info["name"])
         body = await read_json(request, bodies.NewImpersonation)
+        # An invalid Host header is rejected before anything is created.
         host = host_of(request)
-        certificate = None
-        prefixes = [*map(parse_url_prefix, body.urls)]
-        prefixes += [prefix for index in body.indexes for prefix in index.prefixes()]
-        secure = {prefix.host for prefix in prefixes if prefix.is_https}
-        if secure or CertificateAuthority.is_installed():
-            certificate = (await self._proxy.authority()).pem
-        for secure_host in secure:
-            # Some host names cannot have a certificate: report that now, not at a connection.
-            await self._proxy.context(secure_host)
-        impersonation = self._organization.testkit.impersonations.add(
-            repository.name,
-            repository.document.id,
+        created = await create_impersonation(
+            self._organization,
+            self._proxy,
+            repository,
             urls=body.urls,
             allow=body.allow,
             indexes=body.indexes,
             job=body.job,
         )
-        _, port = self._proxy.address
-        url_host = f"[{host}]" if ":" in host else host
         response = responses.ImpersonationResponse(
-            id=impersonation.id,
-            proxy=f"http://{impersonation.id}:{impersonation.secret}@{url_host}:{port}",
-            ca=certificate,
+            id=created.impersonation.id,
+            proxy=created.proxy_url(self._proxy, host),
+            ca=created.certificate,
         )
         return json_response(response, status=HTTPStatus.CREATED)
 

@@ -206,6 +206,8 @@ class RequestResponse(msgspec.Struct, kw_only=True):
     """Why the request was rejected. Some dialects do not tell the client."""
     rule: str | None
     """The name of PyPI's rule that an upload breaks."""
+    advice: str | None
+    """How to correct a release that breaks this rule."""
     bytes_received: int
     bytes_sent: int
     seconds: float

@@ -1,18 +1,17 @@
 """The admin API's operations on trusted publishers, CI jobs and identity tokens."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 
 from aiohttp import web
 
-from cloudrepo_server.domain.identity_issuer import Job
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.token_minting import AUDIENCE, TEST_AUDIENCE
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import read_json
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.urls import origin_of
-from cloudrepo_server.web.trust.identity_provider import JOB_TOKENS
+from cloudrepo_server.web.trust.jobs import create_job, identify_job
 
 
 class TrustApi:
@@ -46,23 +45,16 @@ class TrustApi:
 
     async def create_job(self, request: web.Request) -> web.Response:
         """Return the identity of a CI job, with which its programs request identity tokens."""
-        from cloudrepo_server.domain.identity_tokens import claims_of, issue_token
-        from cloudrepo_server.specs.identity_providers.table import get_provider
-
         repository = await self._repository(request)
-        job = await self._job(repository, await read_json(request, bodies.NewJob))
-        issuer = self._organization.issuer
-        response = responses.JobResponse(
-            provider=job.provider,
-            issuer=get_provider(job.provider).issuer,
-            claims=claims_of(job),
-            request_url=f"{origin_of(request)}{JOB_TOKENS}?api-version=2.0",
-            request_token=await issuer.sign_job(job),
-            tokens={
-                audience: await issue_token(issuer, job, audience=audience)
-                for audience in (AUDIENCE, TEST_AUDIENCE)
-            },
+        body = await read_json(request, bodies.NewJob)
+        job = await create_job(
+            self._organization,
+            repository,
+            body.provider,
+            body.claims,
+            origin=origin_of(request),
         )
+        response = responses.JobResponse(**asdict(job))
         return json_response(response, status=HTTPStatus.CREATED)
 
     async def create_identity_token(self, request: web.Request) -> web.Response:
@@ -73,26 +65,12 @@ class TrustApi:
         body = await read_json(request, bodies.NewIdentityToken)
         token = await issue_token(
             self._organization.issuer,
-            await self._job(repository, body),
+            await identify_job(self._organization, repository, body.provider, body.claims),
             audience=body.audience,
             expires_in=body.expires_in,
             valid_in=body.valid_in,
         )
         return json_response(responses.IdentityTokenResponse(token), status=HTTPStatus.CREATED)
-
-    async def _job(self, repository: Repository, body: bodies.NewJob) -> Job:
-        await self._organization.issuer.load()
-        from cloudrepo_server.domain.identity_tokens import split_claims
-        from cloudrepo_server.specs.identity_providers.table import get_provider
-
-        fields, claims = split_claims(get_provider(body.provider), body.claims)
-        return Job(
-            repository=repository.name,
-            repository_id=repository.document.id,
-            provider=body.provider,
-            fields=fields,
-            claims=claims,
-        )
 
     async def _repository(self, request: web.Request) -> Repository:
         return await self._organization.repository(request.match_info["name"])

@@ -24,6 +24,7 @@ from cloudrepo_server.web.index.read_target import METADATA_SUFFIX
 from cloudrepo_server.web.index.resolve import resolved
 
 _MAX_ERROR = JOURNAL_TEXT // 2
+_MAX_ADVICE = JOURNAL_TEXT // 4
 
 
 def write_journal(testkit: TestkitRegistry) -> Middleware:
@@ -123,4 +124,5 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
     entry.reason = (response.reason or "")[:JOURNAL_TEXT]
     if state.error is not None:
         entry.error, entry.rule = truncate(str(state.error), _MAX_ERROR), state.error.rule
+        entry.advice = state.error.advice and truncate(state.error.advice, _MAX_ADVICE)
     entry.status = response.status

@@ -79,6 +79,7 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
         CloudRepoServerError: the upload was rejected; nothing was changed.
     """
     form = _ArrivingForm()
+    details = state_of(request).details
 
     def open_file(part: MultipartSegment) -> StagedFile | None:
         if part.name != "content":
@@ -87,15 +88,15 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
         if form.file is not None:
             raise InvalidError("The form has several files: send each file in its own form.")
         form.content_type = part.content_type
-        form.file = repository.stage(
-            part.filename, digests=form.declared_digests, project=form.first("name")
-        )
+        project = form.first("name")
+        form.file = repository.stage(part.filename, digests=form.declared_digests, project=project)
+        # If the rest of the form is rejected, the journal names the file all the same.
+        details.filename, details.project = part.filename, canonicalize_name(project) or None
         return form.file
 
     upload: Upload | None = None
     try:
         await read_form(request, form, open_file, body=_with_crlf(body_chunks(request)))
-        details = state_of(request).details
         details.form = encode_form(form.fields)
         if repository.applies_rules:
             details.project = canonicalize_name(form.first("name")) or None

@@ -1,0 +1,77 @@
+"""Creates impersonations, with the certificates that they need."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.testkit.impersonation import Impersonation, IndexUrls, parse_url_prefix
+from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
+from cloudrepo_server.web.impersonation.proxy import Proxy
+
+
+class CreatedImpersonation(NamedTuple):
+    """An impersonation, and the CA certificate that its clients must trust, if there is one."""
+
+    impersonation: Impersonation
+    certificate: str | None
+
+    def proxy_url(self, proxy: Proxy, host: str) -> str:
+        """Return the URL of the proxy for the clients of this impersonation.
+
+        Args:
+            proxy: the proxy.
+            host: the host at which the clients reach the proxy.
+
+        Raises:
+            InvalidError: the proxy does not listen.
+        """
+        _, port = proxy.address
+        url_host = f"[{host}]" if ":" in host else host
+        login = f"{self.impersonation.id}:{self.impersonation.secret}"
+        return f"http://{login}@{url_host}:{port}"
+
+
+async def create_impersonation(
+    organization: Organization,
+    proxy: Proxy,
+    repository: Repository,
+    *,
+    urls: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    indexes: Sequence[IndexUrls] = (),
+    job: str | None = None,
+) -> CreatedImpersonation:
+    """Serve a repository under other hosts' URLs, to clients that use the proxy.
+
+    Args:
+        organization: the organization.
+        proxy: the proxy.
+        repository: the repository.
+        urls: the URLs under which the repository is served.
+        allow: the real hosts to which connections are allowed.
+        indexes: the public indexes whose URLs are all impersonated.
+        job: the token of the CI job whose programs use the impersonation, if they run in one.
+
+    Raises:
+        InvalidError: a URL or a host is not valid, a host cannot have a certificate, the extra
+            `tls` is not installed, or the repository has too many impersonations.
+    """
+    certificate = None
+    prefixes = [*map(parse_url_prefix, urls)]
+    prefixes += [prefix for index in indexes for prefix in index.prefixes()]
+    secure = {prefix.host for prefix in prefixes if prefix.is_https}
+    if secure or CertificateAuthority.is_installed():
+        certificate = (await proxy.authority()).pem
+    for secure_host in secure:
+        # Some host names cannot have a certificate: report that now, not at a connection.
+        await proxy.context(secure_host)
+    impersonation = organization.testkit.impersonations.add(
+        repository.name,
+        repository.document.id,
+        urls=urls,
+        allow=allow,
+        indexes=indexes,
+        job=job,
+    )
+    return CreatedImpersonation(impersonation, certificate)
