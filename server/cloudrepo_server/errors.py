@@ -55,6 +55,13 @@ class TokenRequestError(CloudRepoServerError):
         self.code = code
 
 
+class TooManyTokensError(TokenRequestError):
+    """A repository has its maximum of minted tokens; some of them must expire first."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("too-many-tokens", message)
+
+
 class ConflictError(CloudRepoServerError):
     """A name is already in use, or a repository has its maximum of trusted publishers."""
 

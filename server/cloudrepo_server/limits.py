@@ -58,6 +58,8 @@ MAX_IDENTITY_TOKEN: Final = 16 << 10
 """The size of an identity token, and of the body of a request to exchange one."""
 MAX_CLAIMS: Final = 4 << 10
 """The size of an identity token's claims as JSON. A request header must be able to hold them."""
+MAX_MINTED_TOKENS: Final = 1000
+"""The minted tokens of a repository that have not expired, and its used identity tokens."""
 MAX_MINTED_SECONDS: Final = 21_600.0
 """The longest lifetime of a minted token: PEP 807 allows six hours."""
 

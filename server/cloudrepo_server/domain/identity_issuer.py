@@ -9,6 +9,7 @@ sign tokens.
 import asyncio
 import hashlib
 import importlib
+import math
 import secrets
 from importlib.util import find_spec
 from time import time
@@ -92,7 +93,8 @@ class IdentityIssuer:
         """Return a token with these claims.
 
         Raises:
-            InvalidError: the extra `trust` is not installed, or the claims are too large.
+            InvalidError: the extra `trust` is not installed, or the claims are too large or have
+                a type that no token can contain.
             StorageError: the store did not respond.
         """
         key = await self._load()
@@ -102,7 +104,10 @@ class IdentityIssuer:
             )
         import jwt
 
-        return jwt.encode(claims, key.private, algorithm=_ALGORITHM, headers={"kid": key.id})
+        try:
+            return jwt.encode(claims, key.private, algorithm=_ALGORITHM, headers={"kid": key.id})
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidError(f"The claims are not valid in a token: {error}") from None
 
     async def sign_job(self, job: Job) -> str:
         """Return the token with which a job requests its identity tokens.
@@ -136,6 +141,8 @@ class IdentityIssuer:
     async def verify(self, token: str, *, issuer: str, audience: str) -> dict[str, Any]:
         """Return the claims of a token after its signature, issuer, audience and times are checked.
 
+        The claim `exp` is a number, whatever its type in the token.
+
         Raises:
             TokenRequestError: the token is not valid; the code is `invalid-token`.
             InvalidError: the extra `trust` is not installed.
@@ -156,6 +163,10 @@ class IdentityIssuer:
                 leeway=LEEWAY,
                 options={"require": _REQUIRED, "strict_aud": True},
             )
+            # PyJWT accepts every number and text that `int` accepts. The server stores this time.
+            claims["exp"] = float(claims["exp"])
+            if not math.isfinite(claims["exp"]):
+                raise OverflowError("the time of expiry is infinite")  # noqa: TRY301 (handled below)
         except jwt.ExpiredSignatureError:
             raise _invalid_token("it has expired") from None
         except jwt.ImmatureSignatureError:

@@ -5,6 +5,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
+from cloudrepo_server.domain.mint_limit import MintLimit
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.tokens import Tokens
 from cloudrepo_server.domain.trusted_publishers import (
@@ -12,10 +13,10 @@ from cloudrepo_server.domain.trusted_publishers import (
     describe,
     find_publishers,
 )
-from cloudrepo_server.domain.used_identities import delete_expired_identities, use_identity
+from cloudrepo_server.domain.used_identities import check_unused, use_identity
 from cloudrepo_server.errors import TokenRequestError
 from cloudrepo_server.limits import MAX_IDENTITY_TOKEN
-from cloudrepo_server.models import RepositoryDocument
+from cloudrepo_server.models import RepositoryDocument, TrustedPublisher
 from cloudrepo_server.storage import Documents
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class TokenMint:
         self._tokens = tokens
         self._issuer = issuer
         self._publishers = publishers
+        self._limit = MintLimit(documents, tokens)
 
     def is_enabled(self, document: RepositoryDocument) -> bool:
         """Return whether a repository accepts the tokens of at least one identity provider."""
@@ -106,15 +108,21 @@ class TokenMint:
 
         Raises:
             TokenRequestError: no publisher matches, or the identity token was used before.
+            TooManyTokensError: the repository has its maximum of minted tokens.
             StorageError: the store did not respond.
         """
         publishers = find_publishers(repository.document, *identity)
-        await self._tokens.delete_expired()
-        await delete_expired_identities(self._documents, repository.document.id)
-        await self._publishers.activate(repository, publishers)
-        await use_identity(
-            self._documents, repository.document.id, identity.provider.issuer, identity.claims
-        )
+        used = repository.document.id, identity.provider.issuer, identity.claims
+        # A token that was used before must not change anything, nor cause much work.
+        await check_unused(self._documents, *used)
+        async with self._limit.reserve(repository.document):
+            await self._publishers.activate(repository, publishers)
+            await use_identity(self._documents, *used)
+            return await self._create(repository, publishers)
+
+    async def _create(
+        self, repository: Repository, publishers: Sequence[TrustedPublisher]
+    ) -> MintedToken:
         projects = {each.project for each in publishers if each.project is not None}
         unlimited = any(each.project is None for each in publishers)
         expires = int(time() + repository.document.minted_token_seconds)

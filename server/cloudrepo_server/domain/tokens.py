@@ -87,16 +87,19 @@ class Tokens:
             if not await self._documents.delete_damaged(token_key(token_id), TokenDocument):
                 raise
 
-    async def delete_expired(self) -> int:
-        """Delete expired tokens; return how many there were.
+    async def delete_expired(self) -> list[TokenDocument]:
+        """Delete expired tokens; return all other tokens.
 
         Raises:
             StorageError: the store did not respond.
         """
-        expired = [each for each in await self.all() if is_expired(each)]
-        for each in expired:
-            await self._documents.change(token_key(each.id), TokenDocument, lambda _: None)
-        return len(expired)
+        valid = []
+        for each in await self.all():
+            if is_expired(each):
+                await self._documents.change(token_key(each.id), TokenDocument, lambda _: None)
+            else:
+                valid.append(each)
+        return valid
 
     def prefetch(self, password: str) -> None:
         """Start reading the document of a token in the background, if the password is a token."""

@@ -18,6 +18,21 @@ from cloudrepo_server.storage import Documents
 _MARGIN = 5.0
 
 
+async def check_unused(
+    documents: Documents, repository_id: str, issuer: str, claims: Mapping[str, Any]
+) -> None:
+    """Check that an identity token was not used for a repository, if the token has an identifier.
+
+    Raises:
+        TokenRequestError: the token was used before; the code is `invalid-reuse-token`.
+        StorageError: the store did not respond.
+    """
+    key = _key_of(repository_id, issuer, claims)
+    if key is not None:
+        documents.require_fresh()
+        _reject_used(await documents.read(key, UsedIdentityDocument))
+
+
 async def use_identity(
     documents: Documents, repository_id: str, issuer: str, claims: Mapping[str, Any]
 ) -> None:
@@ -33,26 +48,44 @@ async def use_identity(
         TokenRequestError: the token was used before; the code is `invalid-reuse-token`.
         StorageError: the store did not respond.
     """
-    identifier = claims.get("jti")
-    if not isinstance(identifier, str):
+    key = _key_of(repository_id, issuer, claims)
+    if key is None:
         return
-    used = UsedIdentityDocument(expires=float(claims["exp"]) + LEEWAY + _MARGIN)
+    used = UsedIdentityDocument(expires=claims["exp"] + LEEWAY + _MARGIN)
 
     def use(existing: UsedIdentityDocument | None) -> UsedIdentityDocument:
-        if existing is not None:
-            raise TokenRequestError("invalid-reuse-token", "invalid token: already used")
+        _reject_used(existing)
         return used
 
-    key = used_identity_key(repository_id, issuer, identifier)
     documents.require_fresh()
     await documents.change(key, UsedIdentityDocument, use)
 
 
-async def delete_expired_identities(documents: Documents, repository_id: str) -> None:
-    """Delete the records of a repository's used identity tokens that have expired."""
+async def delete_expired_identities(documents: Documents, repository_id: str) -> int:
+    """Delete the records of a repository's used identity tokens that have expired.
+
+    Returns:
+        the number of all other records.
+    """
     folder = used_identities_of(repository_id)
+    kept = 0
     for name in (await documents.listing(folder)).names:
+        kept += 1
         with contextlib.suppress(StorageError):
             used = await documents.read(folder + name, UsedIdentityDocument)
             if used is not None and used.expires < time():
                 await documents.change(folder + name, UsedIdentityDocument, lambda _: None)
+                kept -= 1
+    return kept
+
+
+def _key_of(repository_id: str, issuer: str, claims: Mapping[str, Any]) -> str | None:
+    identifier = claims.get("jti")
+    if not isinstance(identifier, str):
+        return None
+    return used_identity_key(repository_id, issuer, identifier)
+
+
+def _reject_used(existing: UsedIdentityDocument | None) -> None:
+    if existing is not None:
+        raise TokenRequestError("invalid-reuse-token", "invalid token: already used")

@@ -96,6 +96,7 @@ def test_operations_on_an_unknown_repository_are_not_found(index: Index) -> None
     [
         ({}, "repository, workflow is missing"),
         ({**JOB, "repository": 5}, "Invalid repository for GitHub: it must be a string"),
+        ({**JOB, "iss": ["x"]}, "The claims are not valid in a token: Issuer (iss) must be"),
         ({**JOB, "x": "y" * 5000}, "The claims are too large: the limit is 4096 bytes"),
         ({**JOB, "x": "y" * 4000}, "The claims are too large: the limit is 4096 bytes"),
     ],

@@ -265,6 +265,16 @@ def test_a_token_with_wrong_times_or_audience_is_an_invalid_token(
     assert index.server.api_json("GET", "/tokens") is not None
 
 
+@pytest.mark.parametrize("expiry", [10**400, "9" * 400, -(10**400)])
+def test_a_time_of_expiry_that_no_number_can_hold_is_an_invalid_token(
+    index: Index, expiry: object
+) -> None:
+    trust(index)
+    token = identity_token(index, claims={"exp": expiry})
+    assert rejection(exchange(index, token))[0] == "invalid-token"
+    assert index.server.api_json("GET", "/damaged") == {"damaged": []}
+
+
 def test_clocks_may_differ_by_half_a_minute(index: Index) -> None:
     trust(index)
     minted(index, identity_token(index, expires_in=-15))
@@ -387,6 +397,19 @@ def test_a_reused_token_is_rejected(index: Index) -> None:
     minted(index, same_identifier)
     again = identity_token(index, claims={"jti": "chosen"})
     assert rejection(exchange(index, again))[0] == "invalid-reuse-token"
+
+
+def test_a_reused_token_changes_nothing(index: Index) -> None:
+    trust(index)
+    token = identity_token(index)
+    minted(index, token)
+    trust(index, project="planned")
+    assert rejection(exchange(index, token))[0] == "invalid-reuse-token"
+    publishers = index.api_json("GET", "/publishers")["publishers"]
+    assert [(each["project"], each["pending"]) for each in publishers] == [
+        (None, False),
+        ("planned", True),
+    ]
 
 
 def test_a_rejected_token_is_not_used_up(index: Index) -> None:

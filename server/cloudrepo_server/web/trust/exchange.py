@@ -6,11 +6,12 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from cloudrepo_server.domain.mint_limit import RETRY_SECONDS
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.token_minting import Identity, MintedToken
 from cloudrepo_server.domain.trusted_publishers import find_publishers
-from cloudrepo_server.errors import TokenRequestError, TooLargeError
+from cloudrepo_server.errors import TokenRequestError, TooLargeError, TooManyTokensError
 from cloudrepo_server.limits import MAX_IDENTITY_TOKEN
 from cloudrepo_server.web.http.request_body import read_bytes
 from cloudrepo_server.web.http.request_state import state_of
@@ -140,10 +141,12 @@ async def _read_token(request: web.Request) -> str:
 
 
 def _error_response(error: TokenRequestError, message: str) -> web.Response:
-    errors = [{"code": error.code, "description": str(error)}]
-    return json_response(
-        {"message": message, "errors": errors}, status=HTTPStatus.UNPROCESSABLE_ENTITY
-    )
+    body = {"message": message, "errors": [{"code": error.code, "description": str(error)}]}
+    if isinstance(error, TooManyTokensError):
+        response = json_response(body, status=HTTPStatus.TOO_MANY_REQUESTS)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        return response
+    return json_response(body, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _with_reason(response: web.Response, reason: str) -> web.Response:
