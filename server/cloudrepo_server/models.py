@@ -98,6 +98,11 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reason of the yank, which may be empty, or None if the file is not yanked."""
     attestations: str | None = None
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests that pages list, by algorithm, the one to prefer first."""
+        return {"sha256": self.sha256}
+
 
 class File(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
     """A file that was published to a repository of this server."""
@@ -122,6 +127,13 @@ class RemoteFile(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
     origins: tuple[str, ...] = ()
     """The origins to which its URLs may redirect, besides the origins of the URLs."""
     metadata_url: str | None = None
+    all_digests: dict[str, str] = {}
+    """The digests that the other index lists; perhaps none."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests that pages list, by algorithm, the one to prefer first."""
+        return self.all_digests
 
 
 class ProjectDocument(Document, frozen=True, kw_only=True):

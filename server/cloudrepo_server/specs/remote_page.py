@@ -8,6 +8,7 @@ https://packaging.python.org/specifications/simple-repository-api/
 
 import html
 import re
+from collections.abc import Iterable
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -21,16 +22,18 @@ from cloudrepo_server.limits import (
     REMOTE_FIELD,
     REMOTE_PAGE_FILES,
 )
+from cloudrepo_server.specs.digests import ListedDigests
 from cloudrepo_server.specs.filenames import check_filename
 from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 _URL = re.compile(r"[!-~]+", re.ASCII)
-_ANCHOR_START = re.compile(r"<a(?=[\s/>])", re.IGNORECASE)
+_ELEMENT_START = re.compile(r"<(?:a|base)(?=[\s/>])", re.IGNORECASE)
 # Possessive quantifiers: no character is tried twice.
 _ATTRIBUTE = r"""[^\s"'<>/=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'<>=`]++))?+"""
-_ANCHOR = re.compile(rf"<a(?P<attributes>(?:[\s/]++{_ATTRIBUTE})*+)[\s/]*+>", re.IGNORECASE)
+_ELEMENT = re.compile(
+    rf"<(?P<name>a|base)(?P<attributes>(?:[\s/]++{_ATTRIBUTE})*+)[\s/]*+>", re.IGNORECASE
+)
 _NAME_AND_VALUE = re.compile(
     r"""([^\s"'<>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'<>=`]++)))?+"""
 )
@@ -50,7 +53,8 @@ class PageFile(msgspec.Struct, frozen=True, kw_only=True):
     filename: str
     url: str
     """The URL as the page has it: relative or absolute, of any origin, in printable ASCII."""
-    sha256: str = ""
+    digests: dict[str, str] = {}
+    """The digests by algorithm, the one to prefer first."""
     size: int = 0
     upload_time: str | None = None
     requires_python: str | None = None
@@ -58,21 +62,23 @@ class PageFile(msgspec.Struct, frozen=True, kw_only=True):
     yanked: str | None = None
 
 
-class _Digests(msgspec.Struct, frozen=True):
-    """The digests of a file, of which only one is used."""
+class ProjectPage(msgspec.Struct, frozen=True):
+    """Another index's page of a project."""
 
-    sha256: _Text | None = None
+    files: list[PageFile]
+    base: str = ""
+    """The URL to which the files' URLs are relative, itself relative to the page's URL."""
 
 
 class _JsonFile(msgspec.Struct, rename="kebab"):
     filename: _Text
     url: _Text
-    hashes: _Digests = _Digests()
+    hashes: ListedDigests = ListedDigests()
     size: Annotated[int, Meta(ge=0)] | None = None
     upload_time: _Text | None = None
     requires_python: _Text | None = None
-    core_metadata: bool | _Digests | None = None
-    data_dist_info_metadata: bool | _Digests | None = None
+    core_metadata: bool | ListedDigests | None = None
+    data_dist_info_metadata: bool | ListedDigests | None = None
     yanked: bool | _Text | None = None
 
 
@@ -80,22 +86,25 @@ class _JsonPage(msgspec.Struct):
     files: Annotated[list[_JsonFile], Meta(max_length=REMOTE_PAGE_FILES)]
 
 
-def read_project_page(content_type: str, body: bytes | bytearray) -> list[PageFile]:
-    """Return the files on a page; those whose names no repository accepts are left out.
+def read_project_page(content_type: str, body: bytes | bytearray) -> ProjectPage:
+    """Return what a page lists, without the files whose names no repository accepts.
 
     Raises:
         InvalidError: it is not a valid page of a project.
     """
     try:
         if content_type == JSON_V1:
-            files = [_from_json(file) for file in msgspec.json.decode(body, type=_JsonPage).files]
-        elif content_type in (HTML, HTML_V1):
-            files = _from_html(body.decode(errors="replace"))
-        else:
-            raise InvalidError(f"its content type is {content_type[:64]!r}")
+            listed = msgspec.json.decode(body, type=_JsonPage).files
+            return _page(_from_json(file) for file in listed)
+        if content_type in (HTML, HTML_V1):
+            return _from_html(body.decode(errors="replace"))
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidError(str(error)[:200] or "it is nested too deeply") from error
-    return [file for file in files if file is not None]
+    raise InvalidError(f"its content type is {content_type[:64]!r}")
+
+
+def _page(files: Iterable[PageFile | None], base: str = "") -> ProjectPage:
+    return ProjectPage([file for file in files if file is not None], base)
 
 
 def _from_json(file: _JsonFile) -> PageFile | None:
@@ -107,34 +116,50 @@ def _from_json(file: _JsonFile) -> PageFile | None:
         PageFile(
             filename=file.filename,
             url=file.url,
-            sha256=file.hashes.sha256 or "",
+            digests=file.hashes.by_algorithm(),
             size=file.size or 0,
             upload_time=file.upload_time,
             requires_python=file.requires_python,
-            metadata_sha256=metadata.sha256 if isinstance(metadata, _Digests) else None,
+            metadata_sha256=_sha256(metadata) if isinstance(metadata, ListedDigests) else None,
             yanked=yanked,
         )
     )
 
 
-def _from_html(page: str) -> list[PageFile | None]:
+def _from_html(page: str) -> ProjectPage:
     files: list[PageFile | None] = []
-    for start in _ANCHOR_START.finditer(page):
+    base = ""
+    for start in _ELEMENT_START.finditer(page):
         # Each attribute of a link takes memory, so the end of a longer link is not searched for.
-        anchor = _ANCHOR.match(page, start.start(), start.start() + MAX_LINK)
-        if anchor is None:
+        element = _ELEMENT.match(page, start.start(), start.start() + MAX_LINK)
+        if element is None:
             raise InvalidError(f"a link is not valid HTML of at most {MAX_LINK} characters")
         if len(files) >= REMOTE_PAGE_FILES:
             raise InvalidError(f"it has more than {REMOTE_PAGE_FILES} files")
-        files.append(_from_anchor(anchor))
-    return files
+        attributes = _attributes(element)
+        if element["name"].lower() == "a":
+            files.append(_from_anchor(attributes))
+        else:
+            # HTML: the first one counts.
+            base = base or _base(attributes)
+    return _page(files, base)
 
 
-def _from_anchor(anchor: re.Match[str]) -> PageFile | None:
-    attributes = {
+def _attributes(element: re.Match[str]) -> dict[str, str]:
+    return {
         name.lower(): _unescape(double or single or bare)
-        for name, double, single, bare in _NAME_AND_VALUE.findall(anchor["attributes"])
+        for name, double, single, bare in _NAME_AND_VALUE.findall(element["attributes"])
     }
+
+
+def _base(attributes: dict[str, str]) -> str:
+    base = attributes.get("href", "").strip()
+    if base and _URL.fullmatch(base) is None:
+        raise InvalidError("the URL of its base is not a URL")
+    return base
+
+
+def _from_anchor(attributes: dict[str, str]) -> PageFile | None:
     url, _, fragment = attributes.get("href", "").strip().partition("#")
     if not url:
         return None
@@ -147,12 +172,16 @@ def _from_anchor(anchor: re.Match[str]) -> PageFile | None:
         PageFile(
             filename=name,
             url=url,
-            sha256=fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else "",
+            digests=ListedDigests.of_fragment(fragment).by_algorithm(),
             requires_python=attributes.get("data-requires-python"),
-            metadata_sha256=metadata.removeprefix("sha256=") if "=" in metadata else None,
+            metadata_sha256=_sha256(ListedDigests.of_fragment(metadata)),
             yanked=attributes.get("data-yanked"),
         )
     )
+
+
+def _sha256(digests: ListedDigests) -> str | None:
+    return digests.by_algorithm().get("sha256")
 
 
 def _unescape(value: str) -> str:
@@ -168,9 +197,6 @@ def _page_file(file: PageFile) -> PageFile | None:
         return None
     if _URL.fullmatch(file.url) is None:
         raise InvalidError(f"the URL of {file.filename} is not a URL")
-    for digest in (file.sha256, file.metadata_sha256):
-        if digest and _SHA256.fullmatch(digest) is None:
-            raise InvalidError(f"a digest of {file.filename} is not a SHA-256 digest")
     if len(file.requires_python or "") > MAX_REQUIRES_PYTHON:
         raise InvalidError(f"the requires-python of {file.filename} is too long")
     time = file.upload_time

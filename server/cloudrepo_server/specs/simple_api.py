@@ -138,8 +138,10 @@ def _link(file: ListedFile, project: str, dialect: Dialect, links: Links) -> str
     provenance = links.provenance(project, file) if PROVENANCE in shown else None
     if provenance is not None:
         attributes += f' data-provenance="{escape(provenance)}"'
-    if dialect.shows_hashes and file.sha256:
-        href += f"#sha256={file.sha256}"
+    if dialect.shows_hashes and file.digests:
+        # PEP 503: a URL has one digest.
+        algorithm, digest = next(iter(file.digests.items()))
+        href += f"#{algorithm}={digest}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
@@ -148,7 +150,7 @@ def _json_file(file: ListedFile, project: str, dialect: Dialect, links: Links) -
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": links.file(project, file),
-        "hashes": {"sha256": file.sha256} if dialect.shows_hashes and file.sha256 else {},
+        "hashes": file.digests if dialect.shows_hashes else {},
     }
     if dialect.json_version != _FIRST_VERSION:
         entry |= {"size": file.size, "upload-time": file.upload_time}

@@ -188,12 +188,38 @@ def test_names_that_no_repository_accepts_are_left_out(index: Index, upstream: U
     assert list(index.files()) == [DEMO.filename]
 
 
-def test_files_of_an_upstream_without_sha256_digests_are_listed_without_digests(
-    index: Index, upstream: Upstream
+@pytest.mark.parametrize(
+    ("digests", "fragment"),
+    [
+        ({}, ""),
+        ({"md5": DEMO.md5}, f"#md5={DEMO.md5}"),
+        ({"md5": DEMO.md5, "sha256": DEMO.sha256}, f"#sha256={DEMO.sha256}"),
+    ],
+)
+def test_files_of_an_upstream_are_listed_with_the_upstreams_digests(
+    index: Index, upstream: Upstream, digests: dict[str, str], fragment: str
 ) -> None:
-    upstream.respond(PAGE, page(hashes={"md5": DEMO.md5}))
-    assert "sha256" not in index.html()
-    assert index.files()[DEMO.filename]["hashes"] == {}
+    upstream.respond(PAGE, page(hashes=digests))
+    assert f'{DEMO.filename}{fragment}"' in index.html()
+    assert index.files()[DEMO.filename]["hashes"] == digests
+
+
+@pytest.mark.parametrize("base", ["/files/", "../../files/", "{origin}/files/"])
+def test_the_files_of_a_page_with_a_base_are_relative_to_it(
+    index: Index, upstream: Upstream, base: str
+) -> None:
+    element = f'<base href="{base.format(origin=upstream.origin)}">'
+    upstream.respond(PAGE, element + link(DEMO.filename), content_type=HTML)
+    upstream.respond(FILE, DEMO.data)
+    assert index.get(f"/demo/{DEMO.filename}").content == DEMO.data
+
+
+def test_a_base_of_another_origin_is_rejected_as_files_there_are(
+    index: Index, upstream: Upstream, files: Upstream
+) -> None:
+    upstream.respond(PAGE, f'<base href="{files.origin}/files/">{link("x.zip")}', content_type=HTML)
+    assert "origin" in assert_bad_gateway(index)
+    assert files.requests == []
 
 
 def bomb() -> Response:

@@ -14,6 +14,21 @@ from cloudrepo_server.specs.simple_api import HTML, HTML_V1, JSON_V1
 
 NAME = "demo-1.0-py3-none-any.whl"
 DIGEST, OTHER_DIGEST = "0123456789abcdef" * 4, "FEDCBA9876543210" * 4
+MD5 = "0123456789abcdef" * 2
+LENGTHS = {
+    "md5": 32,
+    "sha1": 40,
+    "sha224": 56,
+    "sha256": 64,
+    "sha384": 96,
+    "sha512": 128,
+    "sha3_224": 56,
+    "sha3_256": 64,
+    "sha3_384": 96,
+    "sha3_512": 128,
+    "blake2s": 64,
+    "blake2b": 128,
+}
 ENDINGS = (
     *("whl", "zip", "egg", "exe", "rpm", "deb", "dmg", "msi", "tar", "tgz", "tbz", "txz", "tlz"),
     *("tar.gz", "tar.bz2", "tar.xz", "tar.Z", "tar.lz", "tar.lzma"),
@@ -22,12 +37,13 @@ ENDINGS = (
 
 def read_json(**file: Any) -> PageFile:  # noqa: ANN401 (any JSON)
     page = json.dumps({"files": [{"filename": NAME, "url": NAME, **file}]}).encode()
-    (found,) = read_project_page(JSON_V1, page)
+    (found,) = read_project_page(JSON_V1, page).files
     return found
 
 
 def read_html(link: str, content_type: str = HTML) -> list[PageFile]:
-    return read_project_page(content_type, f"<!DOCTYPE html><body>{link}</body>".encode())
+    page = f"<!DOCTYPE html><body>{link}</body>".encode()
+    return read_project_page(content_type, page).files
 
 
 def read_link(attributes: str, href: str = NAME) -> PageFile:
@@ -37,18 +53,18 @@ def read_link(attributes: str, href: str = NAME) -> PageFile:
 
 def test_a_json_page_says_everything_about_a_file() -> None:
     assert read_json(
-        hashes={"md5": "x", "sha256": DIGEST},
+        hashes={"md5": MD5, "sha256": DIGEST, "crc32": "x"},
         size=123,
         **{"upload-time": "2026-01-31T12:00:00.123456789Z", "requires-python": ">=3.9"},
         **{"core-metadata": {"sha256": OTHER_DIGEST}, "yanked": "broken"},
     ) == PageFile(
         filename=NAME,
         url=NAME,
-        sha256=DIGEST,
+        digests={"sha256": DIGEST, "md5": MD5},
         size=123,
         upload_time="2026-01-31T12:00:00.123456789Z",
         requires_python=">=3.9",
-        metadata_sha256=OTHER_DIGEST,
+        metadata_sha256=OTHER_DIGEST.lower(),
         yanked="broken",
     )
 
@@ -57,7 +73,7 @@ def test_a_json_page_may_say_only_the_name_and_the_url() -> None:
     assert read_json() == PageFile(
         filename=NAME,
         url=NAME,
-        sha256="",
+        digests={},
         size=0,
         upload_time=None,
         requires_python=None,
@@ -80,7 +96,7 @@ def test_a_yank_may_be_true_or_a_reason(yanked: object, reason: str | None) -> N
         ({"data-dist-info-metadata": {"sha256": DIGEST}}, DIGEST),
         ({"core-metadata": False, "data-dist-info-metadata": {"sha256": DIGEST}}, None),
         ({"core-metadata": True}, None),
-        ({"core-metadata": {"md5": "x"}}, None),
+        ({"core-metadata": {"md5": MD5}}, None),
     ],
 )
 def test_core_metadata_need_a_sha256_digest(names: dict[str, object], digest: str | None) -> None:
@@ -98,9 +114,9 @@ def test_an_html_page_says_everything_about_a_file(content_type: str) -> None:
         PageFile(
             filename=NAME,
             url=f"../../files/{NAME}?x=1&y=2",
-            sha256=DIGEST,
+            digests={"sha256": DIGEST},
             requires_python=">=3.9",
-            metadata_sha256=OTHER_DIGEST,
+            metadata_sha256=OTHER_DIGEST.lower(),
             yanked="broken",
         )
     ]
@@ -110,14 +126,14 @@ def test_an_html_page_may_say_only_the_url() -> None:
     assert read_link("") == PageFile(
         filename=NAME,
         url=NAME,
-        sha256="",
+        digests={},
         size=0,
         upload_time=None,
         requires_python=None,
         metadata_sha256=None,
         yanked=None,
     )
-    assert read_link("", f"{NAME}#md5=abc") == PageFile(filename=NAME, url=NAME)
+    assert read_link("", f"{NAME}#egg=demo") == PageFile(filename=NAME, url=NAME)
     assert read_link("data-yanked data-core-metadata=true") == PageFile(
         filename=NAME, url=NAME, yanked=""
     )
@@ -127,9 +143,41 @@ def test_html_has_an_older_name_of_core_metadata_too() -> None:
     old = f"data-dist-info-metadata='sha256={DIGEST}'"
     assert (
         read_link(f"data-core-metadata='sha256={OTHER_DIGEST}' {old}").metadata_sha256
-        == OTHER_DIGEST
+        == OTHER_DIGEST.lower()
     )
     assert read_link(old).metadata_sha256 == DIGEST
+
+
+@pytest.mark.parametrize("algorithm", LENGTHS)
+def test_a_digest_of_each_algorithm_is_read_in_both_formats(algorithm: str) -> None:
+    length = LENGTHS[algorithm]
+    digest = "AB" * (length // 2)
+    expected = {algorithm: digest.lower()}
+    assert read_json(hashes={algorithm: digest}).digests == expected
+    assert read_link("", f"{NAME}#{algorithm}={digest}").digests == expected
+    assert read_link("", f"{NAME}#egg=demo&amp;{algorithm}={digest}").digests == expected
+    for invalid in (digest[:-1], digest + "a", digest[:-1] + "g"):
+        with pytest.raises(InvalidError, match=algorithm):
+            read_json(hashes={algorithm: invalid})
+        with pytest.raises(InvalidError, match=algorithm):
+            read_link("", f"{NAME}#{algorithm}={invalid}")
+
+
+def test_the_digest_to_prefer_is_first() -> None:
+    digests = {name: "a" * length for name, length in LENGTHS.items()}
+    assert next(iter(read_json(hashes=digests).digests)) == "sha256"
+    del digests["sha256"]
+    assert next(iter(read_json(hashes=digests).digests)) == "sha512"
+    assert read_json(hashes={"sha256": "", "md5": None}).digests == {}
+
+
+def test_the_first_base_of_an_html_page_counts() -> None:
+    page = f'<base target=_top><BASE href="../files/"><base href=/other/><a href={NAME}>x</a>'
+    read = read_project_page(HTML, page.encode())
+    assert (read.base, [file.url for file in read.files]) == ("../files/", [NAME])
+    assert read_project_page(HTML, f"<a href={NAME}>x</a>".encode()).base == ""
+    with pytest.raises(InvalidError):
+        read_html('<base href="a b">')
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -180,5 +228,5 @@ def test_a_long_requires_python_is_accepted_up_to_the_limit() -> None:
 
 def test_a_page_that_is_not_utf_8_is_read() -> None:
     page = b"<p>\xff</p><a href=demo-1.0.zip>\xe9</a>"
-    (found,) = read_project_page(HTML, page)
+    (found,) = read_project_page(HTML, page).files
     assert found.filename == "demo-1.0.zip"

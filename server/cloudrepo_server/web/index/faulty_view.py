@@ -91,6 +91,8 @@ def _with_changed_files(project: Project, fault: InstalledFault) -> Project:
 
 def _changed(file: ListedFile, fault: InstalledFault) -> ListedFile:
     match fault.specification:
+        case kinds.WrongHash() if isinstance(file, RemoteFile):
+            return msgspec.structs.replace(file, all_digests={"sha256": _WRONG_DIGEST})
         case kinds.WrongHash():
             return msgspec.structs.replace(file, sha256=_WRONG_DIGEST)
         case kinds.WrongMetadataHash() if file.metadata_sha256 is not None:

@@ -209,8 +209,9 @@ class RemoteIndex:
         files = {}
         try:
             listed = await PAGES.run(read_project_page, content_type, body)
-            for number, file in enumerate(listed):
-                files[file.filename] = self._file(url, file)
+            base = url.join(URL(listed.base, encoded=True))
+            for number, file in enumerate(listed.files):
+                files[file.filename] = self._file(base, file)
                 if number % _FILES_AT_ONCE == 0:
                     await asyncio.sleep(0)
         except (InvalidError, ValueError) as error:
@@ -242,16 +243,17 @@ class RemoteIndex:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unavailable(url) from error
 
-    def _file(self, page: URL, file: PageFile) -> RemoteFile:
+    def _file(self, base: URL, file: PageFile) -> RemoteFile:
         url = allowed_url(
-            page.join(URL(file.url, encoded=True)), self._url, self._origins, "has files"
+            base.join(URL(file.url, encoded=True)), self._url, self._origins, "has files"
         )
         text = str(url)
         return RemoteFile(
             filename=file.filename,
             version=_version(file.filename),
             size=file.size,
-            sha256=file.sha256,
+            sha256=file.digests.get("sha256", ""),
+            all_digests=file.digests,
             url=text,
             origins=self._origins,
             upload_time=file.upload_time or now(),
