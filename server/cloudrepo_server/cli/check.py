@@ -1,10 +1,11 @@
 """The command `check`: reports why PyPI would reject files, without uploading them."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cloudrepo_server.cli.arguments import positive_integer
 
@@ -69,14 +70,45 @@ def run(parsed: argparse.Namespace) -> int:
         is_existing_project=parsed.existing_project,
         max_file_size=parsed.max_file_size or MAX_FILE_SIZE,
     )
-    reports = check_files(_expand(parsed.files), _renders, options)
+    with _Renderer() as renderer:
+        reports = check_files(_expand(parsed.files), renderer.renders, options)
     writers = {
         "text": check_report.as_text,
         "json": check_report.as_json,
         "junit": check_report.as_junit,
     }
-    sys.stdout.write(writers[parsed.format](reports))
+    _write(writers[parsed.format](reports))
     return _status(reports)
+
+
+class _Renderer:
+    """Renders descriptions in a process, which is killed if it does not finish in time."""
+
+    def __init__(self) -> None:
+        # Imported here, so that other commands start sooner.
+        from cloudrepo_server.domain.readme_process import ReadmeProcess
+
+        self._runner = asyncio.Runner()
+        self._process = ReadmeProcess()
+
+    def __enter__(self) -> Self:
+        """Return the renderer. The process starts with the first description."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        with self._runner as runner:
+            runner.run(self._process.close())
+
+    def renders(self, text: str, content_type: str) -> bool:
+        """Return whether PyPI accepts a description."""
+        return self._runner.run(self._process.render(text, content_type)).is_valid
+
+
+def _write(text: str) -> None:
+    # The output may have an encoding that lacks some characters, for example on Windows.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _status(reports: Iterable["FileReport"]) -> int:
@@ -93,10 +125,3 @@ def _expand(paths: Iterable[Path]) -> list[Path]:
         else:
             expanded.append(path)
     return expanded
-
-
-def _renders(text: str, content_type: str) -> bool:
-    # Imported with the first description, because docutils and Pygments are slow to import.
-    from cloudrepo_server.specs.readme import render
-
-    return render(text, content_type)[2]

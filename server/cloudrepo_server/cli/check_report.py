@@ -1,6 +1,6 @@
 """Reports of the command `check`: text for people, JSON, and JUnit's XML for CI services."""
 
-import re
+import json
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
@@ -9,8 +9,6 @@ import msgspec
 from cloudrepo_server.specs.pypi_rules.release_files import FileReport
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
-# XML 1.0 cannot represent these, even escaped, and a terminal would execute them.
-_CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SUITE = "cloudrepo-server check"
 
 
@@ -29,7 +27,10 @@ def as_text(reports: Sequence[FileReport]) -> str:
 
 def as_json(reports: Sequence[FileReport]) -> str:
     """Return the findings as a JSON list with an object for each file."""
-    return msgspec.json.format(msgspec.json.encode(reports)).decode() + "\n"
+    # In ASCII, because a file name may contain bytes of no encoding, and characters that a terminal
+    # would execute.
+    text = json.dumps(msgspec.to_builtins(reports), indent=2)
+    return text.replace("\x7f", "\\u007f") + "\n"
 
 
 def as_junit(reports: Sequence[FileReport]) -> str:
@@ -49,13 +50,15 @@ def as_junit(reports: Sequence[FileReport]) -> str:
             case = _add_case(suite, report, finding.rule)
             message = _printable(finding.problem)
             failure = ET.SubElement(case, "failure", type=finding.rule, message=message)
-            failure.text = _printable(f"{_one_line(finding)}\nPyPI says: {finding.message}")
+            failure.text = f"{_one_line(finding)}\nPyPI says: {_printable(finding.message)}"
         if not report.findings:
             case = _add_case(suite, report, "rules")
             if report.error is not None:
                 ET.SubElement(case, "error", message=_printable(report.error))
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    # In ASCII, so that the declared encoding is right, whatever the encoding of the output.
+    encoded: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
+    return encoded.decode("ascii") + "\n"
 
 
 def _add_case(suite: ET.Element, report: FileReport, name: str) -> ET.Element:
@@ -64,8 +67,13 @@ def _add_case(suite: ET.Element, report: FileReport, name: str) -> ET.Element:
 
 def _one_line(finding: Finding) -> str:
     separator = "; " if finding.advice.startswith("did you mean") else ": "
-    return " ".join(_printable(finding.problem + separator + finding.advice).split())
+    return _printable(" ".join(f"{finding.problem}{separator}{finding.advice}".split()))
 
 
 def _printable(text: str) -> str:
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    """Return the text in one line, with escapes for characters that are not printable.
+
+    A terminal would execute some of them, others change the order of the characters shown, and XML
+    cannot represent some at all. A line feed in a file name could forge a line of a report.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from cloudrepo_server import cli
+from cloudrepo_server.domain import readme_process
 from tests.support.pypi_rules import CASES, Case, Upload
 
 IN_FILES = [case for case in CASES if case.in_check]
@@ -159,6 +163,72 @@ def test_the_report_has_no_control_characters(tmp_path: Path) -> None:
     output = check(path).stdout
     assert "classifier" in output
     assert "\x1b" not in output
+
+
+def test_a_readme_that_takes_too_long_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    impatient = functools.partial(readme_process.ReadmeProcess, seconds=0.5)
+    monkeypatch.setattr(readme_process, "ReadmeProcess", impatient)
+    fields = {"description": "<div>" * 52_000, "description_content_type": "text/markdown"}
+    path = write(tmp_path / "a", Upload(fields))
+    with pytest.raises(SystemExit) as exited:
+        cli.main(["check", str(path)])
+    assert exited.value.code == 1
+    assert "the description cannot be rendered for 'text/markdown'" in capsys.readouterr().out
+
+
+UNPRINTABLE = (
+    "\n",
+    "\t",
+    "\x1b[31m",
+    "\x7f",
+    "\x9b31m",
+    "\u202e",
+    "\u2028",
+    "\udcff",
+    "\U000e0001",
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems forbid some of these names")
+def test_no_format_shows_unprintable_characters_of_a_file_name(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}{text}-1.0.egg" for number, text in enumerate(UNPRINTABLE)]
+    for path in paths:
+        path.write_bytes(b"x")
+    escaped = [
+        f"{tmp_path}/{number}{repr(text)[1:-1]}-1.0.egg" for number, text in enumerate(UNPRINTABLE)
+    ]
+    assert check(tmp_path).stdout.splitlines()[::2] == escaped
+    as_json = check("--format", "json", tmp_path).stdout
+    as_xml = check("--format", "junit", tmp_path).stdout
+    for output in (as_json, as_xml):
+        assert all(char == "\n" or (char.isascii() and char.isprintable()) for char in output)
+    assert [report["path"] for report in json.loads(as_json)] == [str(path) for path in paths]
+    assert [suite.get("name") for suite in ET.fromstring(as_xml)] == escaped  # noqa: S314 - our own XML
+
+
+def test_a_report_needs_no_particular_encoding_of_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    path = write(tmp_path / "ü", Upload({"summary": "ü" * 600}))
+    for report_format in ("text", "json", "junit"):
+        completed = check("--format", report_format, path)
+        assert (completed.returncode, completed.stderr) == (1, "")
+        assert "Summary has 600 characters" in completed.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_named_pipe_or_a_device_cannot_be_read(tmp_path: Path) -> None:
+    pipe, device = tmp_path / "demo-1.0.tar.gz", tmp_path / "demo-1.0.zip"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    attestation = tmp_path / f"{pipe.name}.publish.attestation"
+    attestation.write_text("{}")
+    completed = check(pipe, device, attestation)
+    assert completed.returncode == 2
+    assert completed.stdout.count("  ✗ cannot be read: Not a regular file\n") == 3
 
 
 @pytest.mark.parametrize("name", ["demo-1.0-py2.7.egg", "demo-1.0.exe", "notes.txt"])

@@ -32,6 +32,8 @@ _EXTENSIONS: Final = {".whl": "bdist_wheel", ".tar.gz": "sdist", ".zip": "sdist"
 _WITHOUT_LICENSE_FILES: Final = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3")
 _PLAIN: Final = "text/plain"
 _CHUNK: Final = 1 << 20
+# An attestation has less than 20 KB. The beginning of a larger file is no JSON document.
+_MAX_ATTESTATION: Final = 1 << 20
 
 
 class FileReport(msgspec.Struct, frozen=True):
@@ -75,7 +77,7 @@ def _check_path(
     if path.name.endswith(ATTESTATION):
         yield from _check_attestation(path)
         return
-    with path.open("rb") as file:
+    with _open(path) as file:
         uploaded = read_upload(file, path.name)
         yield from _check_file(file, uploaded, renders, options)
     if uploaded.first("filetype") == "sdist":
@@ -164,8 +166,16 @@ def _check_attestation(path: Path) -> Iterator[Finding]:
     # The name of an attestation is FILE.KIND.attestation.
     attested = path.with_name(path.name.removesuffix(ATTESTATION).rpartition(".")[0])
     digest = hashlib.sha256()
-    with attested.open("rb") as file:
+    with _open(attested) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    text = path.read_text("utf-8", errors="replace")
+    with _open(path) as file:
+        text = file.read(_MAX_ATTESTATION).decode("utf-8", errors="replace")
     yield from check_attestations(f"[{text}]", filename=attested.name, sha256=digest.hexdigest())
+
+
+def _open(path: Path) -> IO[bytes]:
+    # Opening a named pipe would wait for ever, and a device may have no end.
+    if path.exists() and not path.is_file():
+        raise InvalidError("Not a regular file")
+    return path.open("rb")
