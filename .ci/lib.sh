@@ -11,10 +11,16 @@ has() {
     return 1
 }
 
+# as_root COMMAND... runs a command as root, by sudo if need be.
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
 # install_packages PACKAGE... installs Debian packages, which requires root.
 install_packages() {
-    apt-get update --quiet=2
-    DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "$@"
+    as_root apt-get update --quiet=2
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --quiet=2 --yes --no-install-recommends "$@"
 }
 
 # install_missing "PROGRAM...=PACKAGE..." ... installs the packages of each missing program. Several

@@ -14,6 +14,8 @@ from tomllib import loads
 
 import pytest
 
+from pytest_cloudrepo import check
+
 PROJECT = Path(__file__).parents[2]
 PACKAGES = {"pytest_cloudrepo": "pytest_cloudrepo", "server/cloudrepo_server": "cloudrepo_server"}
 STEM = "pytest_cloudrepo-" + loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
@@ -37,19 +39,25 @@ def tracked() -> set[str]:
     return {name for name in listed.stdout.split("\0") if name and (PROJECT / name).exists()}
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
-    """A folder with the sdist and the wheel, built from a copy of the tracked files."""
-    source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+def build(source: Path, dist: Path, tracked: set[str], *, mode: int) -> Path:
+    """Build the sdist and the wheel from a copy of the tracked files, and return their folder."""
     for name in tracked:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, source / name)
+        (source / name).chmod(mode)
     build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--wheel"]
     done = subprocess.run(
         [*build, "--outdir", dist, source], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return dist
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
+    """A folder with the sdist and the wheel."""
+    source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    return build(source, dist, tracked, mode=0o644)
 
 
 @pytest.fixture
@@ -61,6 +69,30 @@ def wheel(built: Path) -> Iterator[zipfile.ZipFile]:
 def test_an_sdist_and_a_wheel_are_built(built: Path) -> None:
     names = {path.name for path in built.iterdir()}
     assert names == {f"{STEM}.tar.gz", f"{STEM}-py3-none-any.whl"}
+
+
+def test_the_same_pythons_are_declared_and_tested() -> None:
+    classifiers = loads((PROJECT / "pyproject.toml").read_text())["project"]["classifiers"]
+    declared = {
+        line.rpartition(" ")[2] for line in classifiers if re.fullmatch(r".* :: 3\.\d+", line)
+    }
+    tox = (PROJECT / "tox.ini").read_text()
+    assert declared == {f"3.{minor}" for minor in re.findall(r"\bpy3(\d+)\b", tox)}
+    workflow = (PROJECT / ".github/workflows/tests.yml").read_text()
+    assert declared == set(re.findall(r'"(3\.\d+)"', workflow))
+
+
+def test_a_second_build_of_the_same_files_is_identical(
+    built: Path, tracked: set[str], tmp_path: Path
+) -> None:
+    again = build(tmp_path / "elsewhere", tmp_path / "dist", tracked, mode=0o600)
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == {
+        path.name: path.read_bytes() for path in built.iterdir()
+    }
+
+
+def test_pypi_would_accept_the_release(built: Path) -> None:
+    assert [finding for path in built.iterdir() for finding in check(path)] == []
 
 
 def test_the_sdist_contains_every_tracked_file(built: Path, tracked: set[str]) -> None:
