@@ -101,4 +101,5 @@ GITHUB = Provider(
     backdated=600.0,
     claims=_claims,
     stated=_stated,
+    shown={"repository": "repository", "workflow": "workflow", "environment": "environment"},
 )

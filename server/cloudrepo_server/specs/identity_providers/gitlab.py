@@ -100,4 +100,9 @@ GITLAB = Provider(
     backdated=5.0,
     claims=_claims,
     stated=_stated,
+    shown={
+        "repository": "repository",
+        "workflow_filepath": "workflow",
+        "environment": "environment",
+    },
 )

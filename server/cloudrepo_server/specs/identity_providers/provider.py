@@ -56,6 +56,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     given, such as `ref`, from which others follow."""
     stated: Callable[[Claims], dict[str, tuple[str, ...]]]
     """Returns the values that a token states for each field. Raises `ClaimError`."""
+    shown: Mapping[str, str] = {}
+    """The fields of a publisher that provenance objects show, by their names in these objects."""
 
     def check_fields(self, given: Fields) -> dict[str, str]:
         """Return the fields of a publisher or a job, with the defaults.
@@ -81,6 +83,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in fields.items():
             self._check_field(name, value)
         return fields
+
+    def provenance(self, fields: Fields) -> dict[str, str | None]:
+        """Return a publisher with these fields as a provenance object shows it."""
+        return {"kind": self.title, **{name: fields.get(each) for name, each in self.shown.items()}}
 
     def first_difference(
         self, publisher: Fields, stated: Mapping[str, tuple[str, ...]]
