@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import requests
 
 from cloudrepo_server.specs.pypi_rules.table import RULES
 from tests.support.index import Index, Server
@@ -20,11 +19,6 @@ def prepare(server: Server, case: Case) -> Index:
     return index
 
 
-def post(index: Index, case: Case, upload: Upload) -> requests.Response:
-    login = index.auth if case.login is None else case.login(index)
-    return index.post(upload.form(), auth=login)
-
-
 def test_every_rule_is_broken_by_a_case() -> None:
     accepted = {"identical-file"}
     assert {case.rule for case in CASES} == {rule.name for rule in RULES} - accepted
@@ -32,7 +26,7 @@ def test_every_rule_is_broken_by_a_case() -> None:
 
 @each_case
 def test_pypi_rejects_an_upload_that_breaks_the_rule(server: Server, case: Case) -> None:
-    response = post(prepare(server, case), case, case.broken)
+    response = prepare(server, case).post(case.broken.form())
     assert case.words in response.reason
     assert response.status_code == case.status
     body = response.json()
@@ -42,7 +36,7 @@ def test_pypi_rejects_an_upload_that_breaks_the_rule(server: Server, case: Case)
 
 @each_case
 def test_pypi_accepts_the_corrected_upload(server: Server, case: Case) -> None:
-    response = post(prepare(server, case), case, case.corrected)
+    response = prepare(server, case).post(case.corrected.form())
     assert response.status_code == 200, response.reason
 
 

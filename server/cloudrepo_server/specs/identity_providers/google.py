@@ -40,5 +40,4 @@ GOOGLE = Provider(
     has_jti=False,
     claims=_claims,
     stated=_stated,
-    shown={"email": "email"},
 )

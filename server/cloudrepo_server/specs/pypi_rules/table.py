@@ -4,7 +4,6 @@ from typing import Final
 
 from cloudrepo_server.specs.pypi_rules import (
     archive_rules,
-    attestations,
     filenames,
     form,
     metadata_rules,
@@ -25,5 +24,4 @@ RULES: Final[tuple[Rule, ...]] = (
     *archive_rules.RULES,
     *filenames.RULES_AFTER_ARCHIVE,
     *archive_rules.RULES_OF_CONTENT,
-    *attestations.RULES,
 )

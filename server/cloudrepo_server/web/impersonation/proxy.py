@@ -121,7 +121,7 @@ class Proxy:
 
     async def _serve(self, client: Stream, task: asyncio.Task[None]) -> None:
         try:
-            async with asyncio.timeout(min(_HEAD_SECONDS, client.stall_seconds)):
+            async with asyncio.timeout(_HEAD_SECONDS):
                 head = await client.reader.readuntil(_END_OF_HEAD)
         except asyncio.LimitOverrunError:
             await _reject(client, 431, f"The head of the request is longer than {MAX_HEAD} bytes")

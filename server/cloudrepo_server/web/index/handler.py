@@ -121,8 +121,7 @@ class Index:
                 if fault_response is not None:
                     return fault_response
             try:
-                publisher = principal.publisher if isinstance(principal, TokenBearer) else None
-                await upload.publish(principal.name, publisher)
+                await upload.publish(principal.name)
             except CloudRepoServerError:
                 faults.upload_rejected()
                 raise
