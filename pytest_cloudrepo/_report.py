@@ -7,15 +7,23 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pytest_cloudrepo._advice import advice
+from pytest_cloudrepo._request_table import coloured, request_table
 from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import pytest
+
     from pytest_cloudrepo._server.run_folder import RunFolder
     from pytest_cloudrepo.repository import Repository
 
 LOG_LINES = 30
+# The beginning of a line of pytest's explanation of a failed assertion, and a whole one.
+_IS_FALSE = re.compile(r"assert False\n +\+ +where False = (.*)")
+_WHERE = re.compile(r"\n +\+ +where ")
+_TITLE = "cloudrepo: requests to "
 
 
 def report_sections(
@@ -28,9 +36,9 @@ def report_sections(
         folder: the folder with the server's log, if this pytest session started the server.
     """
     for repository in repositories:
-        title = f"cloudrepo: requests to {repository.name}"
+        title = _TITLE + repository.name
         try:
-            journal = repository.requests
+            text = _describe(repository)
         except ServerError as error:
             if error.status == HTTPStatus.CONFLICT:  # a server with shared storage keeps no journal
                 continue
@@ -40,9 +48,49 @@ def report_sections(
             # and an exception in this hook would end the whole pytest session.
             yield title, f"The requests cannot be shown: {error!r}"
         else:
-            path = urlsplit(repository.url).path
-            table = journal.table(path_prefix=path, default_user=repository.username)
-            yield title, table or "No requests."
+            yield title, text
+
+
+def name_failed_program(report: pytest.TestReport) -> None:
+    """Show the failed program of `assert result.ok` in pytest's summary of failed tests.
+
+    The summary contains only the first line of the message, which would be `assert False`.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and "<CommandResult " in crash.message:
+        crash.message = _WHERE.sub(", where ", _IS_FALSE.sub(r"assert \1", crash.message))
+
+
+def colour_sections(
+    reports: Iterable[pytest.TestReport],
+) -> list[tuple[pytest.TestReport, list[tuple[str, str]]]]:
+    """Colour the tables of requests in reports, and return each report's sections without colour.
+
+    Other plugins write the same reports to files. Restore the sections for them.
+    """
+    originals = []
+    for report in reports:
+        sections = report.sections
+        if any(title.startswith(_TITLE) for title, _ in sections):
+            originals.append((report, sections))
+            report.sections = [
+                (title, coloured(text) if title.startswith(_TITLE) else text)
+                for title, text in sections
+            ]
+    return originals
+
+
+def _describe(repository: Repository) -> str:
+    requests = repository.requests
+    if not requests:
+        return "No requests."
+    table = request_table(
+        requests,
+        path_prefix=urlsplit(repository.url).path,
+        default_user=repository.username,
+    )
+    lines = advice(requests, repository.settings)
+    return "\n".join([table, *(f"-> {line}" for line in lines)])
 
 
 def _relevant_log(name: str, log: str) -> str:

@@ -11,7 +11,7 @@ from pytest_cloudrepo import _arguments, settings
 from pytest_cloudrepo._distributions.upload_time import iso_format
 from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.fault import Fault, fault_to_json
-from pytest_cloudrepo.journal import Journal, Request
+from pytest_cloudrepo.journal import Journal, Request, describe_rejected
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._api import Api, Json
     from pytest_cloudrepo.graph import Graph
     from pytest_cloudrepo.scenario import Scenario
-
-EXPLAINED_REQUESTS = 10
 
 
 class RepositoryApi:
@@ -51,6 +49,13 @@ class RepositoryApi:
     def overwrite_protection(self, protected: bool) -> None:
         __tracebackhide__ = True
         self._call("PATCH", json=settings.to_json({"overwrite_protection": protected}))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The repository and its settings, as the admin API returns them."""
+        __tracebackhide__ = True
+        settings: dict[str, Any] = self._call("GET")
+        return settings
 
     def publish(self, *paths: str | Path, upload_time: datetime | str | None = None) -> None:
         """Add files through the admin API, in milliseconds.
@@ -177,14 +182,20 @@ class RepositoryApi:
         Args:
             since: only return requests after the one with this number, a value of `last_request`.
         """
-        if since is None:
-            return ""
+        return describe_rejected(self.requests_since(since))
+
+    def requests_since(self, number: int | None) -> list[Request]:
+        """Return the requests after the one with this number, a value of `last_request`.
+
+        The list is empty if the server keeps no journal or does not respond.
+        """
+        if number is None:
+            return []
         try:
-            entries = self._call("GET", "requests", query={"after": since})["requests"]
+            entries = self._call("GET", "requests", query={"after": number})["requests"]
         except ServerError:  # the server keeps no journal, or does not respond
-            return ""
-        rejected = [request for request in map(Request.from_json, entries) if request.refused]
-        return "\n".join(map(str, rejected[-EXPLAINED_REQUESTS:]))
+            return []
+        return [Request.from_json(entry) for entry in entries]
 
     def fault(
         self,

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from http import HTTPStatus
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-TABLE_ROWS = 50
 # The beginning of the paths at which tokens are exchanged.
 _TRUSTED_PUBLISHING = "/_/oidc/"
+
+DESCRIBED_REQUESTS = 10
+DECISIVE_FAULTS = ("status", "reset", "stored-then-error", "missing-metadata")
+"""The kinds of faults that replace the response; other faults change or delay it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FiredFault:
+    """A fault that changed the response to a request."""
+
+    number: int
+    """The number of the fault: a repository's first fault has number 1."""
+    kind: str
+    """The kind of fault, such as `status`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,16 +54,60 @@ class Request:
     """The time from the request until the end of the response, in seconds."""
     form: Mapping[str, Any] | None
     """The form fields of an upload, each with a list of values, without the file and secrets."""
+    kind: str | None = None
+    """What is requested: `root`, `page`, `file`, `metadata`, `json`, `provenance`, `upload` or
+    `trusted-publishing`; `blocked` for a host that is not allowed."""
+    error: str | None = None
+    """Why the request was rejected. Some dialects do not tell the client."""
+    rule: str | None = None
+    """The name of PyPI's rule that an upload breaks."""
+    advice: str | None = None
+    """How to correct the upload that breaks this rule."""
+    faults: Sequence[FiredFault] = ()
+    """The faults that changed the response."""
+    upstreams: Sequence[str] = ()
+    """The upstreams that were asked for the project, without passwords."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Request:
         """Return the request that an entry of the server's journal describes."""
-        return cls(**{field.name: entry[field.name] for field in fields(cls)})
+        # A server of an earlier version does not have all fields.
+        values = {field.name: entry[field.name] for field in fields(cls) if field.name in entry}
+        faults = tuple(
+            FiredFault(fault["number"], fault["kind"]) for fault in values.pop("faults", ())
+        )
+        return cls(**values, faults=faults)
 
     @property
     def refused(self) -> bool:
         """Whether the request was rejected, with a status code of 400 or higher."""
         return self.status >= HTTPStatus.BAD_REQUEST
+
+    @property
+    def outcome(self) -> str:
+        """The status and the reason; faults, blocked hosts and upstreams are marked."""
+        reason = self.error or self.reason
+        if self.kind == "blocked":
+            return f"{self.status} blocked: {reason}"
+        marks = [f"fault #{fault.number}: {fault.kind}" for fault in self.faults]
+        decisive = next((fault for fault in self.faults if fault.kind in DECISIVE_FAULTS), None)
+        if decisive is None:
+            text = f"{self.status} {reason}"
+        else:
+            marks = [mark for mark in marks if not mark.startswith(f"fault #{decisive.number}:")]
+            text = self._outcome_of_fault(decisive)
+        if self.upstreams:
+            marks.append(f"asked upstream {', '.join(self.upstreams)}")
+        return f"{text.rstrip('.')} ({'; '.join(marks)})" if marks else text
+
+    def _outcome_of_fault(self, fault: FiredFault) -> str:
+        if fault.kind == "reset":
+            status = f"{self.status}, then" if self.status else "no response:"
+            return f"{status} connection reset by fault #{fault.number}"
+        text = f"{self.status} by fault #{fault.number}"
+        # Without a reason of its own, a fault repeats the status.
+        has_reason = self.reason and not self.reason.startswith("Fault: status")
+        return f"{text}: {self.reason}" if has_reason else text
 
     def __repr__(self) -> str:
         return f"<Request {self}>"
@@ -57,7 +115,7 @@ class Request:
     def __str__(self) -> str:
         name = self.filename or self.project
         subject = f" {name}" if name and name not in self.path else ""
-        return f"{self.method} {self.path}{subject}: {self.status} {self.reason}"
+        return f"{self.method} {self.path}{subject}: {self.outcome}"
 
 
 class Journal(list[Request]):
@@ -97,36 +155,22 @@ class Journal(list[Request]):
         self._clear()
         super().clear()
 
-    def table(self, *, path_prefix: str = "", default_user: str | None = None) -> str:
-        """Return the newest requests as a table, one request per line.
 
-        Args:
-            path_prefix: the beginning of the paths, which the table leaves out.
-            default_user: the user whose name the table leaves out.
-        """
-        shown = self[-TABLE_ROWS:]
-        rows = [
-            (
-                request.method,
-                request.path.removeprefix(path_prefix) or "/",
-                ""
-                if request.filename is None or request.filename in request.path
-                else request.filename,
-                "" if request.user == default_user else request.user or "unauthenticated",
-                request.user_agent.partition(" ")[0],
-                f"{request.status} {request.reason}",
-            )
-            for request in shown
-        ]
-        columns = [column for column in zip(*rows, strict=True) if any(column)]
-        widths = [max(map(len, column)) for column in columns]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in zip(*columns, strict=True)
-        ]
-        if len(self) > len(shown):
-            lines.insert(0, f"({len(self) - len(shown)} earlier requests are not shown)")
-        return "\n".join(lines)
+def describe_rejected(requests: Iterable[Request]) -> str:
+    """Return the newest rejected requests, or an empty string if there are none.
+
+    Equal requests in a row share one line.
+    """
+    lines = [
+        (line, sum(1 for _ in equal))
+        for line, equal in groupby(str(request) for request in requests if request.refused)
+    ]
+    return "\n".join(line + repeated(times) for line, times in lines[-DESCRIBED_REQUESTS:])
+
+
+def repeated(times: int) -> str:
+    """Return the end of a line that stands for several equal requests."""
+    return f" ×{times}" if times > 1 else ""  # noqa: RUF001 - not the letter x
 
 
 def normalized(project: str) -> str:

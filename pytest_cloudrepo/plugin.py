@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read the options, and describe the session's server."""
-    config.addinivalue_line("markers", settings.MARKER)
+    config.addinivalue_line("markers", settings.marker_help())
     options = config.stash[OPTIONS] = read_options(config)
     config.stash[RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
 
@@ -117,17 +117,42 @@ def pytest_terminal_summary(
     terminalreporter.line(f"to stop it: {stop_command(state.pid)}")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_terminal_summary")
+def pytest_terminal_summary_in_colour(
+    terminalreporter: pytest.TerminalReporter,
+) -> Generator[None, None, None]:
+    """Colour the requests in the reports of failed tests while the terminal shows them."""
+    if not terminalreporter.hasmarkup:
+        return (yield)
+    from pytest_cloudrepo._report import colour_sections  # imports requests
+
+    originals = colour_sections(
+        [
+            report
+            for outcome in ("failed", "error")
+            for report in terminalreporter.stats.get(outcome, [])
+            if isinstance(report, pytest.TestReport)
+        ]
+    )
+    try:
+        return (yield)
+    finally:
+        for report, sections in originals:
+            report.sections = sections
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test whose marker is invalid."""
     marker = item.get_closest_marker("cloudrepo")
     if marker is None:
         return
-    if marker.args:
-        pytest.fail("the marker cloudrepo takes keyword arguments only", pytrace=False)
     try:
-        settings.check(marker.kwargs)
+        settings.check_marker(marker.args, marker.kwargs)
     except TypeError as error:
-        pytest.fail(f"invalid marker cloudrepo: {error}", pytrace=False)
+        from pytest_cloudrepo._marker_line import marker_line  # few markers are invalid
+
+        place = marker_line(item, marker)
+        pytest.fail(f"{place}: invalid marker cloudrepo: {error}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # so that the report of other plugins is masked too
@@ -140,10 +165,11 @@ def pytest_runtest_makereport(
         item.stash[FAILED] = True
         repositories = item.stash.get(REPOSITORIES, [])
         if repositories:
-            from pytest_cloudrepo._report import report_sections  # imports requests
+            from pytest_cloudrepo._report import name_failed_program, report_sections
 
             folder = item.config.stash[RUN_SERVER].folder
             report.sections.extend(report_sections(repositories, folder))
+            name_failed_program(report)
     if ISSUED and (
         report.longrepr or report.sections or report.user_properties or hasattr(report, "wasxfail")
     ):

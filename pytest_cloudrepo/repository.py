@@ -15,7 +15,6 @@ from pytest_cloudrepo import _arguments
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import write_private
 from pytest_cloudrepo._programs.network import NetworkGuard
-from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo._programs.secret import Secret, hide, issue
 from pytest_cloudrepo._repository_api import RepositoryApi
 
@@ -307,7 +306,7 @@ class Repository(RepositoryApi):
         check: bool,
     ) -> CommandResult:
         __tracebackhide__ = True
-        last_request = self.last_request if check else None
+        last_request = self.last_request
         result = command.run(
             arguments,
             environ=environ,
@@ -316,6 +315,8 @@ class Repository(RepositoryApi):
             check=False,
             secrets=[self.password],
         )
-        if check and not result.ok:
-            raise CommandError(result, rejected_requests=self.explain(since=last_request))
-        return result
+        if result.ok:
+            return result
+        from pytest_cloudrepo._programs.explanation import explain  # few programs fail
+
+        return explain(result, self.requests_since(last_request), check=check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,41 +55,113 @@ class RepositorySettings(TypedDict, total=False):
     """The identity providers whose tokens trusted publishing rejects. By default there is none."""
 
 
-# For each setting: its default (as `pytest --markers` shows it), its types, and the expected value
-# in the words of an error message.
-SETTINGS: Final[Mapping[str, tuple[object, tuple[type, ...], str]]] = {
-    "overwrite_protection": (False, (bool,), "True or False"),
-    "public": (False, (bool,), "True or False"),
-    "dialect": ("modern", (str,), "a string, such as 'pypi'"),
-    "rules": (None, (str, NoneType), "'pypi', 'none' or None"),
-    "max_file_size": (None, (int, NoneType), "a number of bytes, or None"),
-    "max_project_size": (None, (int, NoneType), "a number of bytes, or None"),
-    "max_release_age": (None, (float, int, NoneType), "a number of seconds, or None"),
-    "max_summary": (None, (int, NoneType), "a number of characters, or None"),
-    "prohibited_names": ((), (list, tuple), "a list of project names, such as ['taken']"),
-    "upstream": (
-        (),
-        (list, tuple),
-        "a list of repositories and index URLs, such as [repository]",
+class Setting(NamedTuple):
+    """A setting: its default, its types, and the texts that describe it to users."""
+
+    default: object
+    types: tuple[type, ...]
+    expected: str
+    """The expected value, in the words of an error message."""
+    help: str
+    """What the setting does, in the words of `pytest --markers`."""
+
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    "overwrite_protection": Setting(
+        default=False,
+        types=(bool,),
+        expected="True or False",
+        help="reject uploads that would replace an existing file",
     ),
-    "upstream_strategy": ("first-match", (str,), "'first-match' or 'best-version'"),
-    "upstream_file_origins": (
-        (),
-        (list, tuple),
-        "a list of origins, such as ['https://files.example.com']",
+    "public": Setting(
+        default=False,
+        types=(bool,),
+        expected="True or False",
+        help="let anyone read the repository, at /public/repositories",
     ),
-    "minted_token_seconds": (900.0, (int, float), "a number of seconds"),
-    "disabled_identity_providers": (
-        (),
-        (list, tuple),
-        "a list of identity providers, such as ['github']",
+    "dialect": Setting(
+        default="modern",
+        types=(str,),
+        expected="a string, such as 'pypi'",
+        help="the registry to imitate where registries differ",
+    ),
+    "rules": Setting(
+        default=None,
+        types=(str, NoneType),
+        expected="'pypi', 'none' or None",
+        help="'pypi' rejects what PyPI rejects, 'none' does not; by default the dialect decides",
+    ),
+    "max_file_size": Setting(
+        default=None,
+        types=(int, NoneType),
+        expected="a number of bytes, or None",
+        help="the size of the largest file, in bytes",
+    ),
+    "max_project_size": Setting(
+        default=None,
+        types=(int, NoneType),
+        expected="a number of bytes, or None",
+        help="the size of all files of a project, in bytes, with PyPI's rules",
+    ),
+    "max_release_age": Setting(
+        default=None,
+        types=(float, int, NoneType),
+        expected="a number of seconds, or None",
+        help="the age in seconds up to which a release accepts files, with PyPI's rules",
+    ),
+    "max_summary": Setting(
+        default=None,
+        types=(int, NoneType),
+        expected="a number of characters, or None",
+        help="the number of characters of a summary, with PyPI's rules",
+    ),
+    "prohibited_names": Setting(
+        default=(),
+        types=(list, tuple),
+        expected="a list of project names, such as ['taken']",
+        help="the names that no new project may have, with PyPI's rules",
+    ),
+    "upstream": Setting(
+        default=(),
+        types=(list, tuple),
+        expected="a list of repositories and index URLs, such as [repository]",
+        help="repositories, or URLs of other indexes, whose projects are offered too",
+    ),
+    "upstream_strategy": Setting(
+        default="first-match",
+        types=(str,),
+        expected="'first-match' or 'best-version'",
+        help="'best-version' offers a project's files of all indexes, 'first-match' of one",
+    ),
+    "upstream_file_origins": Setting(
+        default=(),
+        types=(list, tuple),
+        expected="a list of origins, such as ['https://files.example.com']",
+        help="further origins from which the files of an upstream URL may come",
+    ),
+    "minted_token_seconds": Setting(
+        default=900.0,
+        types=(int, float),
+        expected="a number of seconds",
+        help="how many seconds a token of trusted publishing is valid",
+    ),
+    "disabled_identity_providers": Setting(
+        default=(),
+        types=(list, tuple),
+        expected="a list of identity providers, such as ['github']",
+        help="the identity providers whose tokens trusted publishing rejects",
     ),
 }
 
-MARKER: Final = (
-    "cloudrepo(*, {}): the settings of the test's `cloudrepo` repository; of several markers, only "
-    "the closest one applies."
-).format(", ".join(f"{name}={default!r}" for name, (default, _, _) in SETTINGS.items()))
+
+def marker_help() -> str:
+    """Return the description of the marker for `pytest --markers`, with a line for each setting."""
+    lines = [f"    {name}={each.default!r}: {each.help}" for name, each in SETTINGS.items()]
+    summary = (
+        "cloudrepo(**settings): the settings of the test's `cloudrepo` repository; of several "
+        "markers, only the closest one applies."
+    )
+    return "\n".join([summary, *lines])
 
 
 def check(settings: Mapping[str, object]) -> None:
@@ -102,13 +174,33 @@ def check(settings: Mapping[str, object]) -> None:
     unknown = [name for name in settings if name not in SETTINGS]
     if unknown:
         raise TypeError(
-            f"unknown setting {', '.join(map(repr, unknown))}; "
+            f"unknown setting {', '.join(map(_with_suggestion, unknown))}; "
             f"the settings are {', '.join(sorted(SETTINGS))}"
         )
     for name, value in settings.items():
-        _, types, expected = SETTINGS[name]
-        if not isinstance(value, types):
-            raise TypeError(f"{name} must be {expected}, not {value!r}")
+        setting = SETTINGS[name]
+        if not isinstance(value, setting.types):
+            raise TypeError(f"{name} must be {setting.expected}, not {value!r}")
+
+
+def check_marker(arguments: Sequence[object], settings: Mapping[str, object]) -> None:
+    """Check the arguments of the marker.
+
+    Raises:
+        TypeError: the marker has positional arguments, or a setting is unknown or has the wrong
+            type.
+    """
+    if arguments:
+        raise TypeError("it takes keyword arguments only")
+    check(settings)
+
+
+def _with_suggestion(name: str) -> str:
+    """Return an unknown name, with the setting that the user probably meant."""
+    from difflib import get_close_matches  # few names are misspelled
+
+    similar = get_close_matches(name.lower(), SETTINGS, n=1)
+    return f"{name!r} (did you mean {similar[0]!r}?)" if similar else repr(name)
 
 
 def to_json(settings: RepositorySettings) -> dict[str, Any]:

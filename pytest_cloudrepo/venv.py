@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server import clients
 from pytest_cloudrepo._programs import command, venv_templates
-from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import CloudRepoError
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from cloudrepo_server.clients import Connection
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo._programs.result import CommandResult
+    from pytest_cloudrepo.journal import Request
 
 
 class Index(Protocol):
@@ -42,8 +42,8 @@ class Index(Protocol):
     def last_request(self) -> int | None:
         """The number of the newest request to the index; None if it is unknown."""
 
-    def explain(self, *, since: int | None) -> str:
-        """Return the requests rejected after request number `since`, one per line."""
+    def requests_since(self, number: int | None) -> list[Request]:
+        """Return the requests after the one with this number."""
 
 
 class VirtualEnv:
@@ -143,7 +143,7 @@ class VirtualEnv:
                 name: Secret(value) for name, value in clients.index_variables(urls).items()
             }
         environ |= next((each.guard for each in repositories), {})
-        last_requests = [each.last_request for each in repositories] if check else []
+        last_requests = [each.last_request for each in repositories]
         result = command.run(
             [*self._installer(installer), *map(_absolute, requirements)],
             # Otherwise uv would use the settings of a project in a parent folder.
@@ -153,13 +153,16 @@ class VirtualEnv:
             check=False,
             secrets=[_password(url) for url in urls],
         )
-        if check and not result.ok:
-            rejected = [
-                repository.explain(since=last_request)
-                for repository, last_request in zip(repositories, last_requests, strict=True)
-            ]
-            raise CommandError(result, rejected_requests="\n".join(filter(None, rejected)))
-        return result
+        if result.ok:
+            return result
+        from pytest_cloudrepo._programs.explanation import explain  # few programs fail
+
+        requests = [
+            request
+            for repository, last_request in zip(repositories, last_requests, strict=True)
+            for request in repository.requests_since(last_request)
+        ]
+        return explain(result, requests, check=check)
 
     def run(
         self, *arguments: str | Path, check: bool = True, cwd: str | Path | None = None

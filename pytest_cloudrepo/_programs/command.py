@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 
 from pytest_cloudrepo._programs.masking import mask, mask_urls
+from pytest_cloudrepo._programs.program_name import program_name
 from pytest_cloudrepo._programs.result import (
     CommandError,
     CommandResult,
@@ -73,7 +74,8 @@ def run(
         )
     if not exited_in_time:
         raise CommandTimeout(
-            f"{shlex.join(result.args)} timed out after {timeout:g} seconds and was stopped\n"
+            f"{program_name(result.args)} timed out after {timeout:g} seconds and was stopped\n"
+            f"{shlex.join(result.args)}\n"
             f"{plain_text(result.output).strip() or '(no output)'}"
         )
     if check and not result.ok:

@@ -7,12 +7,19 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
+from pytest_cloudrepo._programs.program_name import program_name
 from pytest_cloudrepo.errors import CloudRepoError
 
+MAX_REASON = 300
+
 _ESCAPE_SEQUENCE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# The signs that uv draws around a message.
+_FRAME: Final = " \t×╰─▶│├"  # noqa: RUF001 - not the letter x
+_ERROR: Final = re.compile(r"error\b|cause:|\w+(?:Error|Exception):|Because ", re.IGNORECASE)
+_LABEL: Final = re.compile(r"(?:error|cause):?\s+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CommandResult:
     """The exit status and output of a program."""
 
@@ -24,6 +31,8 @@ class CommandResult:
     """The standard output, with passwords masked."""
     stderr: str
     """The standard error output, with passwords masked."""
+    rejection: str = ""
+    """The status and reason of the failed request that explains why the program failed."""
 
     @property
     def output(self) -> str:
@@ -34,6 +43,20 @@ class CommandResult:
     def ok(self) -> bool:
         """Whether the program exited with status 0."""
         return self.returncode == 0
+
+    @property
+    def reason(self) -> str:
+        """Why the program failed, in one line: the `rejection`, or the error that it printed.
+
+        An empty string if the program succeeded or printed nothing.
+        """
+        if self.ok:
+            return ""
+        return self.rejection or _printed_error(self.stderr) or _printed_error(self.stdout)
+
+    def __repr__(self) -> str:
+        reason = f": {self.reason} ({ending(self)})" if self.reason else f" {ending(self)}"
+        return f"<CommandResult {program_name(self.args)}{reason}>"
 
 
 class CommandError(CloudRepoError):
@@ -51,12 +74,15 @@ class CommandError(CloudRepoError):
         self.rejected_requests = rejected_requests
 
     def __str__(self) -> str:
-        """Return the command, its status, its output and the requests that the server rejected."""
-        status = self.result.returncode
-        end = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+        """Return the reason, the command, its output and the requests that the server rejected.
+
+        pytest shows the first line in its summary of failed tests.
+        """
+        result = self.result
         parts = [
-            f"{shlex.join(self.result.args)} {end}",
-            plain_text(self.result.output).strip() or "(no output)",
+            f"{program_name(result.args)}: {result.reason or ending(result)}",
+            f"{shlex.join(result.args)} {ending(result)}",
+            plain_text(result.output).strip() or "(no output)",
         ]
         if self.rejected_requests:
             parts.append(f"The server rejected:\n{self.rejected_requests}")
@@ -67,6 +93,27 @@ class CommandTimeout(CloudRepoError):  # noqa: N818 - named after subprocess.Tim
     """A program timed out, and was stopped with all processes that it had started."""
 
 
+for _error in (CommandError, CommandTimeout):
+    # pytest shows this name too, in a line that ends at the edge of the terminal.
+    _error.__module__ = "pytest_cloudrepo"
+
+
+def ending(result: CommandResult) -> str:
+    """Return how a program ended, such as `exited with status 1`."""
+    status = result.returncode
+    return f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+
+
 def plain_text(output: str) -> str:
     """Return the output without colours and padding; twine writes them despite --no-color."""
     return "\n".join(_ESCAPE_SEQUENCE.sub("", line).rstrip() for line in output.split("\n"))
+
+
+def _printed_error(output: str) -> str:
+    """Return the last error message of an output, or its last line; an empty string if none."""
+    lines = [line.strip(_FRAME) for line in plain_text(output).split("\n")]
+    lines = list(filter(None, lines))
+    errors = [line for line in lines if _ERROR.match(line)]
+    last = (errors or lines or [""])[-1]
+    label = _LABEL.match(last)
+    return last[label.end() if label else 0 :][:MAX_REASON]

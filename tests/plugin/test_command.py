@@ -18,7 +18,12 @@ import pytest
 
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.masking import mask
-from pytest_cloudrepo._programs.result import CommandError, CommandResult, CommandTimeout
+from pytest_cloudrepo._programs.result import (
+    MAX_REASON,
+    CommandError,
+    CommandResult,
+    CommandTimeout,
+)
 from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.errors import CloudRepoError
 from tests.support.wait import wait_until
@@ -84,6 +89,54 @@ def test_an_error_shows_the_rejected_requests() -> None:
     message = str(CommandError(result, rejected_requests="409 File already exists"))
     assert "HTTPError" in message
     assert "409 File already exists" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (
+            ["/venv/bin/python3.12", "-P", "-X", "dev", "-m", "twine", "-q", "upload"],
+            "twine upload",
+        ),
+        ([r"C:\venv\Scripts\python.exe", "-m", "pip", "install", "demo"], "pip install"),
+        (["uv", "--quiet", "pip", "install", "demo"], "uv pip install"),
+        (["uv", "publish", "dist/*"], "uv publish"),
+        (["twine", "--version"], "twine"),
+        (["python", "-c", "import this"], "python -c"),
+        (["python", "tools/release.py", "upload"], "release.py"),
+        (["python"], "python"),
+        (["make", "release"], "make"),
+    ],
+)
+def test_an_error_begins_with_the_short_name_of_the_program(
+    arguments: list[str], name: str
+) -> None:
+    result = CommandResult(tuple(arguments), 2, "", "")
+    assert str(CommandError(result)).startswith(f"{name}: exited with status 2\n")
+    assert repr(result) == f"<CommandResult {name} exited with status 2>"
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("Traceback\n  File x\nValueError: not a number\n", "ValueError: not a number"),
+        ("ERROR    InvalidDistribution: no file\n         More.\n", "InvalidDistribution: no file"),
+        ("ERROR: Could not find it\nERROR: No matching distribution\n", "No matching distribution"),
+        (
+            "  \u00d7 No solution found:\n  \u2570\u2500\u25b6 Because a is b, no.\n",
+            "Because a is b, no.",
+        ),
+        ("error: no solution\n  cause: Because a is b\n", "Because a is b"),
+        ("\x1b[31mwhat a pity\x1b[0m\n\n", "what a pity"),
+        ("Error: " + "x" * 1000, "x" * MAX_REASON),
+    ],
+)
+def test_the_reason_of_a_failure_is_the_last_error_that_the_program_printed(
+    output: str, reason: str
+) -> None:
+    assert CommandResult(("tool",), 1, "no\n", output).reason == reason
+    assert CommandResult(("tool",), 1, output, "").reason == reason
+    assert CommandResult(("tool",), 0, "", output).reason == ""
 
 
 def test_a_failure_is_returned_if_check_is_false() -> None:

@@ -12,12 +12,14 @@ from pytest_cloudrepo import CommandError
 from pytest_cloudrepo._report import report_sections
 from pytest_cloudrepo._server.run_folder import RunFolder
 from pytest_cloudrepo.errors import ServerError
+from tests.support.inner_sessions import Suite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_cloudrepo import PackageFactory, Repository, VirtualEnv
-    from tests.support.inner_sessions import Suite
+    from tests.support.inner_sessions import Outcome
 
 SENDS_REQUESTS = """
 import requests
@@ -49,12 +51,153 @@ def test_a_failed_test_shows_the_requests_to_its_repositories(suite: Suite, work
         r"-+ cloudrepo: requests to (test_\w+)-\w+ -+\n((?:(?![-=_]{3}).*\n)*)", outcome.output
     )
     section_of = {name: text for name, text in found if "No requests" not in text}
-    assert re.search(r"GET  /demo/demo-1.0.tar.gz +me/1  404 \S+", section_of["test_sends"])
-    assert re.search(r"GET  / +unauthenticated  me/1  401 \S+", section_of["test_sends"])
+    duration = r" +\d+ ms  "
+    sends = section_of["test_sends"]
+    assert re.search(rf"GET  /demo/demo-1.0.tar.gz +me/1{duration}404 \S+", sends)
+    assert re.search(rf"GET  / +unauthenticated  me/1{duration}401 \S+", sends)
     assert "/loud/" not in section_of["test_sends"]
     assert "/loud/" in section_of["test_also_sends"]
     assert [name for name, text in found if text == "No requests.\n"] == ["test_sends"]
     assert "/quiet/" not in outcome.output
+
+
+FAILS = """
+import sys
+import urllib.request
+
+import pytest
+import requests
+
+def get(repository, path, times=1):
+    for _ in range(times):
+        requests.get(repository.index_url + path, headers={"User-Agent": "me/1"}, timeout=10)
+
+@pytest.mark.cloudrepo(overwrite_protection=True)
+def test_rejected_overwrite(cloudrepo, cloudrepo_package):
+    sdist = cloudrepo_package("demo", "1.0", sdist=True)
+    cloudrepo.publish(sdist)
+    cloudrepo.upload(sdist)
+
+@pytest.mark.cloudrepo(overwrite_protection=True)
+def test_assertion(cloudrepo, cloudrepo_package):
+    sdist = cloudrepo_package("demo", "1.0", sdist=True)
+    cloudrepo.publish(sdist)
+    again = cloudrepo.upload(sdist, check=False)
+    assert again.ok
+
+def test_injected_fault(cloudrepo):
+    cloudrepo.fault("latency", seconds=0)
+    cloudrepo.fault("status", status=503)
+    get(cloudrepo, "/demo/", times=5)
+    assert 0
+
+def test_changed_file(cloudrepo, cloudrepo_package):
+    wheel = cloudrepo_package("demo", "1.0")
+    cloudrepo.publish(wheel)
+    cloudrepo.fault("truncate", path="*.whl")
+    with requests.get(f"{cloudrepo.index_url}/demo/{wheel.name}", stream=True, timeout=10) as read:
+        assert read.status_code != 200
+
+def test_missing_in_upstream(cloudrepo_factory):
+    upstream = cloudrepo_factory()
+    get(cloudrepo_factory(upstream=[upstream]), "/lacking/")
+    assert 0
+
+def test_missing(cloudrepo):
+    get(cloudrepo, "/lacking/")
+    assert 0
+
+def test_blocked_host(cloudrepo):
+    program = "import urllib.request as u; u.urlopen('http://files.example/x')"
+    cloudrepo.run(sys.executable, "-c", program)
+
+def test_wrong_login(cloudrepo):
+    requests.get(cloudrepo.url + "/", timeout=10)
+    assert 0
+
+def test_broken_rule(cloudrepo_factory, cloudrepo_package):
+    pypi = cloudrepo_factory(rules="pypi")
+    pypi.upload(cloudrepo_package("requests-demo", "1.0", requires=["x @ https://files.example/x"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite, Outcome]]:
+    """A session whose tests fail for different reasons, as a terminal with colours shows it."""
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    suite = Suite(folder)
+    suite.write(test_it=FAILS)
+    yield suite, suite.run("-n2", "--color=yes", "--tb=short", "--junitxml=junit.xml")
+    suite.close()
+
+
+def summary_of(outcome: Outcome, test: str) -> str:
+    """Return what pytest's summary says about a failed test."""
+    (line,) = re.findall(rf"^FAILED test_it.py::{test} - (.*)", plain(outcome), re.MULTILINE)
+    return str(line)
+
+
+def section_of(outcome: Outcome, test: str) -> str:
+    """Return the last section about the requests of a failed test, without colours."""
+    pattern = (
+        rf"-+ cloudrepo: requests to {test[:21].rstrip('-')}-\w+ -+\n((?:(?![-=_]{{3}}).*\n)*)"
+    )
+    return str(re.findall(pattern, plain(outcome))[-1])
+
+
+def plain(outcome: Outcome) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", outcome.output)
+
+
+def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcome]) -> None:
+    _, outcome = failures
+    rejected = "409 File already exists: demo-1.0.tar.gz (overwrite protection is on)"
+    assert (
+        summary_of(outcome, "test_rejected_overwrite")
+        == f"pytest_cloudrepo.CommandError: twine upload: {rejected}"
+    )
+    assert (
+        summary_of(outcome, "test_assertion")
+        == f"assert <CommandResult twine upload: {rejected} (exited with status 1)>.ok"
+    )
+    assert "python -c: 403 blocked: files.example" in summary_of(outcome, "test_blocked_host")
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ("test_rejected_overwrite", "raise the version, or turn overwrite protection off with"),
+        (
+            "test_injected_fault",
+            "503 by fault #2: Service Unavailable (fault #1: latency) \N{MULTIPLICATION SIGN}5\n",
+        ),
+        ("test_injected_fault", "-> Fault #2 (status) replaced the response to GET demo: "),
+        ("test_changed_file", "200 OK (fault #1: truncate)\n-> Fault #1 (truncate) changed"),
+        ("test_missing_in_upstream", " (asked upstream test_missing_in_upst"),
+        ("test_missing_in_upstream", "-> lacking is neither in the repository nor in its upstream"),
+        ("test_missing", "-> lacking is not in the repository: publish it first"),
+        ("test_blocked_host", "403 blocked: files.example may not be reached from this test\n"),
+        ("test_blocked_host", "-> To let programs reach files.example, call allow_hosts('files."),
+        ("test_wrong_login", "-> The login is missing or wrong: run the program with `run`"),
+        ("test_broken_rule", "breaks PyPI's rule "),
+    ],
+)
+def test_the_report_names_the_cause_and_what_to_try(
+    failures: tuple[Suite, Outcome], test: str, expected: str
+) -> None:
+    _, outcome = failures
+    assert expected in section_of(outcome, test)
+
+
+def test_the_terminal_shows_each_status_in_colour_and_files_do_not(
+    failures: tuple[Suite, Outcome],
+) -> None:
+    suite, outcome = failures
+    assert re.search(r" ms  \x1b\[31m503 by fault #2.*\xd75\x1b\[0m$", outcome.output, re.MULTILINE)
+    assert re.search(r" ms  \x1b\[33m409 File already exists", outcome.output)
+    assert re.search(r" ms  \x1b\[32m200 OK", outcome.output)
+    assert "\x1b" not in (suite.folder / "junit.xml").read_text("utf-8")
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])

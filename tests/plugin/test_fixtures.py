@@ -84,7 +84,16 @@ def test_an_unknown_setting_is_rejected(cloudrepo_factory: RepositoryFactory) ->
 def test_all_lists_of_settings_are_the_same() -> None:
     names = list(settings.RepositorySettings.__annotations__)
     assert names == list(settings.SETTINGS)
-    assert all(f"{name}=" in settings.MARKER for name in names)
+
+
+def test_pytest_lists_each_setting_of_the_marker_with_its_default_and_its_effect(
+    suite: Suite,
+) -> None:
+    outcome = suite.run("--markers")
+    lines = outcome.output.splitlines()
+    assert any(line.startswith("@pytest.mark.cloudrepo(**settings): ") for line in lines)
+    for name, setting in settings.SETTINGS.items():
+        assert f"    {name}={setting.default!r}: {setting.help}" in lines
 
 
 def test_an_invalid_marker_is_an_error_at_setup(suite: Suite) -> None:
@@ -107,13 +116,62 @@ def test_type(cloudrepo): pass
     )
     outcome = suite.run("--strict-markers")
     assert outcome.counts() == {"errors": 4}, outcome
-    assert "unknown setting 'overwrite_protektion'; the settings are" in outcome.output
-    assert "keyword arguments only" in outcome.output
+    assert (
+        "test_it.py:4: invalid marker cloudrepo: unknown setting 'overwrite_protektion' "
+        "(did you mean 'overwrite_protection'?); the settings are dialect, " in outcome.output
+    )
+    assert (
+        "test_it.py:7: invalid marker cloudrepo: it takes keyword arguments only" in outcome.output
+    )
     assert "klingon" in outcome.output
     assert (
-        "invalid marker cloudrepo: overwrite_protection must be True or False, not 'yes'"
-        in outcome.output
+        "test_it.py:13: invalid marker cloudrepo: overwrite_protection must be True or False, "
+        "not 'yes'" in outcome.output
     )
+
+
+def test_the_line_of_an_invalid_marker_is_that_of_the_class_the_module_or_the_test(
+    suite: Suite,
+) -> None:
+    suite.write(
+        test_it="""
+import pytest
+
+pytestmark = [pytest.mark.cloudrepo(dialekt="modern")]
+
+def test_in_the_module(cloudrepo): pass
+
+@pytest.mark.cloudrepo(
+    publik=True,
+)
+class TestInTheClass:
+    @pytest.mark.parametrize("number", [1])
+    def test_it(self, cloudrepo, number): pass
+
+    @pytest.mark.skipif(False, reason="never")
+    @pytest.mark.cloudrepo(Public=True)
+    def test_own(self, cloudrepo): pass
+
+def test_after_the_class(cloudrepo): pass
+
+def test_of_a_hook(cloudrepo): pass
+""",
+        conftest="""
+import pytest
+
+def pytest_collection_modifyitems(items):
+    items[-1].add_marker(pytest.mark.cloudrepo(rulez=None), append=False)
+""",
+    )
+    outcome = suite.run()
+    found = re.findall(r"^test_it.py:(\d+): invalid .*mean '(\w+)'", outcome.output, re.MULTILINE)
+    assert found == [
+        ("4", "dialect"),
+        ("8", "public"),
+        ("16", "public"),
+        ("4", "dialect"),
+        ("21", "rules"),
+    ], outcome
 
 
 def test_the_ini_key_is_the_default_for_overwrite_protection(suite: Suite) -> None:

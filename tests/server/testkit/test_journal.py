@@ -100,7 +100,7 @@ def test_a_rejection_is_recorded_with_what_the_dialect_keeps_from_the_client(
     accepted, rejected = index.journal()
     assert (accepted["error"], accepted["rule"]) == (None, None)
     assert rejected["error"] == response.json()["error"]
-    assert rejected["rule"] == "file-exists"
+    assert (rejected["rule"], rejected["advice"]) == ("file-exists", "release a new version")
 
 
 def test_a_fault_that_changes_a_body_does_not_count_requests_without_one(index: Index) -> None:
