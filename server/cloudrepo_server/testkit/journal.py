@@ -17,6 +17,7 @@ from cloudrepo_server.limits import (
     JOURNAL_HEADER_BYTES,
     JOURNAL_TEXT,
 )
+from cloudrepo_server.logs.redaction import redacted_record
 from cloudrepo_server.testkit.faults import FiredFault, RequestKind
 
 EntryKind = RequestKind | Literal["trusted-publishing", "blocked", "admin"]
@@ -198,15 +199,22 @@ class Journal:
 
 
 def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
-    """Return a form's fields as JSON: long values truncated, fields beyond the limit left out."""
+    """Return a form's fields as JSON: without secrets and fields beyond the limit, in few bytes.
+
+    Long values are truncated.
+    """
     kept: dict[str, list[str]] = {}
     size = 2
     for name, values in fields.items():
-        short = [truncate(value, JOURNAL_TEXT) for value in values]
-        size += len(msgspec.json.encode({name: short}))
+        field = {
+            redacted_record(name): [
+                redacted_record(truncate(value, JOURNAL_TEXT)) for value in values
+            ]
+        }
+        size += len(msgspec.json.encode(field))
         if size > JOURNAL_FORM_BYTES:
             break
-        kept[name] = short
+        kept |= field
     return msgspec.Raw(msgspec.json.encode(kept))
 
 

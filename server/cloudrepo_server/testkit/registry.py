@@ -7,6 +7,7 @@ import msgspec
 
 from cloudrepo_server.errors import ExclusiveStorageRequiredError
 from cloudrepo_server.limits import JOURNAL_TEXT
+from cloudrepo_server.logs.redaction import redacted_record
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument, SerialsDocument
 from cloudrepo_server.testkit.faults import (
     Faults,
@@ -78,13 +79,13 @@ class TestkitRegistry:
         entry = Entry(
             kind="blocked",
             repository=impersonation.repository,
-            method=method,
-            path=url,
-            user_agent=user_agent,
+            method=redacted_record(method),
+            path=redacted_record(url),
+            user_agent=redacted_record(user_agent),
             headers=headers,
             status=403,
         )
-        entry.reason = f"{host[:JOURNAL_TEXT]} may not be reached from this test"
+        entry.reason = f"{redacted_record(host[:JOURNAL_TEXT])} may not be reached from this test"
         self.record(impersonation.repository_id, entry)
         # Only programs with the proxy's secret send such requests.
         self.settle(impersonation.repository_id, entry, anonymous=False)

@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from cloudrepo_server.logs import FIELDS, JsonFormatter, TextFormatter, redacted
+from cloudrepo_server.logs import FIELDS, JsonFormatter, TextFormatter
+from cloudrepo_server.logs.redaction import redacted
 from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.raw import connect, exchange, request
@@ -367,6 +368,12 @@ def test_a_request_whose_path_has_many_schemes_is_logged_in_little_time(
         ("http:%2f%2fu:pw%40host%2fx", "http:%2f%2f***%40host%2fx"),
         ("http:%2F%2fhost:%2f%2fu:pw@x http://host/", "http:%2F%2f***@x http://host/"),
         ("http://host/a@b", "http://host/a@b"),
+        ("GET //ann@example.com:pw@host/x 404", "GET //***@host/x 404"),
+        ("/repositories/demo/u:p@w@host/x", "/repositories/demo/***@host/x"),
+        ("/repositories/demo/u%3apw%40host/x", "/repositories/demo/***%40host/x"),
+        ("/repositories/demo/u%253Apw%2540host", "/repositories/demo/***%2540host"),
+        ("path=u:pw@host user=ann@example.com", "path=***@host user=ann@example.com"),
+        ("/cloudrepo%2E0123%2eabc-DEF_/", "/cloudrepo%2E0123%2e***/"),
     ],
 )
 def test_credentials_in_urls_are_redacted(text: str, shown: str) -> None:

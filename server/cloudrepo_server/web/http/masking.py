@@ -9,9 +9,8 @@ from aiohttp import web
 from cloudrepo_server.domain.tokens import TOKEN_PREFIX
 from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
+from cloudrepo_server.logs.redaction import MASK, redacted_record
 from cloudrepo_server.testkit.journal import encode_headers
-
-MASK = "***"
 
 _SECRET_NAME = re.compile(
     r"authorization|cookie|token|secret|passw|passphrase|credential|signature|api.?key",
@@ -31,7 +30,7 @@ def masked_headers(request: web.BaseRequest) -> msgspec.Raw:
 
 def masked_query(request: web.BaseRequest) -> str:
     """Return the query string of a request for the journal."""
-    query = _valid(request.rel_url.raw_query_string)
+    query = redacted_record(_valid(request.rel_url.raw_query_string))
     if not query:
         return ""
     return truncate("&".join(map(_masked_parameter, query.split("&"))), JOURNAL_TEXT)
@@ -41,7 +40,7 @@ def _masked_header(name: str, value: str) -> str:
     if _SECRET_NAME.search(name):
         scheme = _SCHEME.match(value)
         return (scheme[0] if scheme else "") + MASK
-    return _SECRET_VALUE.sub(MASK, _valid(value))
+    return _SECRET_VALUE.sub(MASK, redacted_record(_valid(value)))
 
 
 def _masked_parameter(parameter: str) -> str:

@@ -14,10 +14,12 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.logs import FIELDS
+from cloudrepo_server.logs.redaction import set_request_secrets
 from cloudrepo_server.pools import IS_CONNECTED
 from cloudrepo_server.specs.dialect import Dialect
 from cloudrepo_server.testkit.impersonation import IndexUrls
 from cloudrepo_server.testkit.journal import RequestDetails
+from cloudrepo_server.web.http.authorization import secrets_of
 from cloudrepo_server.web.http.expect import is_waiting_to_send
 from cloudrepo_server.web.http.paths import IndexPath
 
@@ -83,6 +85,7 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
             state.behind_proxy = True
             state.scheme = _forwarded_scheme(request)
         request[_STATE] = state
+        set_request_secrets(secrets_of(request.headers.get("Authorization")))
         connection = request.protocol
         IS_CONNECTED.set(lambda: connection.connected)
         return await handler(request)
@@ -105,6 +108,7 @@ def create_missing_state(request: web.BaseRequest) -> RequestState | None:
     """
     if _STATE in request:
         return None
+    set_request_secrets(secrets_of(request.headers.get("Authorization")))
     state = request[_STATE] = RequestState(_request_id(request))
     return state
 

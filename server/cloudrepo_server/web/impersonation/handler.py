@@ -10,6 +10,8 @@ from yarl import URL
 from cloudrepo_server.domain.access import TokenBearer
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
+from cloudrepo_server.logs.redaction import set_request_secrets
+from cloudrepo_server.web.http.authorization import secrets_of
 from cloudrepo_server.web.http.masking import masked_headers
 from cloudrepo_server.web.http.methods import READS
 from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
@@ -38,6 +40,8 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
             NotFoundError: no repository is served under this URL.
         """
         impersonation = tunnel.impersonation
+        header = request.headers.get("Authorization")
+        set_request_secrets([*secrets_of(header), impersonation.secret])
         origin = tunnel.scheme, tunnel.host, tunnel.port
         path = request.rel_url.raw_path
         self._check_host(request, tunnel)

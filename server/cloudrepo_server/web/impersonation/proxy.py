@@ -12,6 +12,7 @@ from cachetools import LRUCache
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.logs.redaction import set_request_secrets
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.web.http.responses import reason_phrase
@@ -131,6 +132,7 @@ class Proxy:
         except ValueError as error:
             await _reject(client, 400, f"This is not a request to a proxy: {error}")
             return
+        set_request_secrets(request.credentials[1:] if request.credentials else ())
         impersonations = self._testkit.impersonations
         impersonation = impersonations.find(*request.credentials) if request.credentials else None
         if impersonation is None:

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
+from cloudrepo_server.logs.redaction import redacted_record
 from cloudrepo_server.testkit.journal import Entry, EntryKind
 from cloudrepo_server.testkit.registry import TestkitRegistry
 from cloudrepo_server.web.http.masking import masked_headers, masked_query
@@ -73,8 +74,9 @@ async def record_request(
         response = await handler(request)
     except ConnectionError as error:
         if isinstance(error, ConnectionResetByFaultError):
+            _redact(entry)
+            entry.reason = redacted_record(str(error)[:JOURNAL_TEXT])
             entry.status = entry.status or 0
-            entry.reason = str(error)[:JOURNAL_TEXT]
         state.connection_lost = True
         raise
     finally:
@@ -91,9 +93,9 @@ def new_entry(request: web.Request, path: str, kind: EntryKind) -> Entry:
     return Entry(
         kind=kind,
         method=request.method,
-        path=path,
+        path=redacted_record(path),
         query=masked_query(request),
-        user_agent=user_agent_of(request),
+        user_agent=redacted_record(user_agent_of(request)),
         headers=masked_headers(request),
     )
 
@@ -121,8 +123,19 @@ async def complete_journal_entry(request: web.Request, response: web.StreamRespo
         entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0
     entry.bytes_received = request.content.total_bytes
     entry.seconds = monotonic() - state.started
-    entry.reason = (response.reason or "")[:JOURNAL_TEXT]
+    _redact(entry)
+    entry.reason = redacted_record((response.reason or "")[:JOURNAL_TEXT])
     if state.error is not None:
-        entry.error, entry.rule = truncate(str(state.error), _MAX_ERROR), state.error.rule
-        entry.advice = state.error.advice and truncate(state.error.advice, _MAX_ADVICE)
+        entry.error = redacted_record(truncate(str(state.error), _MAX_ERROR))
+        entry.rule = state.error.rule
+        advice = state.error.advice
+        entry.advice = advice and redacted_record(truncate(advice, _MAX_ADVICE))
     entry.status = response.status
+
+
+def _redact(entry: Entry) -> None:
+    # Handlers read the project and the file from the path.
+    if entry.project is not None:
+        entry.project = redacted_record(entry.project)
+    if entry.filename is not None:
+        entry.filename = redacted_record(entry.filename)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from cloudrepo_server.logs.redaction import redacted, without_request_secrets
+
 log = logging.getLogger("cloudrepo_server")
 
 FIELDS = "fields"
@@ -17,18 +19,6 @@ FIELDS = "fields"
 
 LogFormat = Literal["text", "json"]
 
-_REDACTED = r"\1***"
-# The part of a URL from its scheme to the end of its host; the URL may be percent-encoded. It is
-# matched as a whole. A search for the end of the credentials after each scheme would take time
-# that grows with the square of the length.
-_AUTHORITY = r"(?ia)(:(?://|%2f%2f))([^\s/\"'\\]++)"
-_CREDENTIALS = r"(?is).+(?=@|%40)"
-_SECRETS = (
-    r"(?a)(cloudrepo\.[0-9a-z]+\.)[\w-]+",
-    r"(?ia)(authorization\W+\w+\s+)[^\s\"'\\]+",
-    # The signatures in presigned URLs of object stores.
-    r"(?ia)([?&](?:sig|[\w-]*(?:signature|credential|security-token))=)[^\s&\"'\\]+",
-)
 _NO_QUOTES_NEEDED = r"[!#-<>-~]+"
 # Printable ASCII characters need no check, and most lines contain no others.
 _CANDIDATES = r"[^ -~]"
@@ -53,22 +43,6 @@ def print_message(text: str, *, log_format: LogFormat | None, warning: bool = Fa
         print(text, flush=True)
 
 
-def redacted(text: str) -> str:
-    """Return the text with credentials, tokens, Authorization headers and signatures hidden."""
-    # Compiled when the first record is logged, because most servers log none.
-    text = re.sub(_AUTHORITY, _without_credentials, text)
-    for secret in _SECRETS:
-        text = re.sub(secret, _REDACTED, text)
-    return text
-
-
-def _without_credentials(authority: re.Match[str]) -> str:
-    credentials = re.match(_CREDENTIALS, authority[2])
-    return authority[1] + (
-        f"***{authority[2][credentials.end() :]}" if credentials else authority[2]
-    )
-
-
 class TextFormatter(logging.Formatter):
     """A formatter for text: time, level, message, and the fields as `name=value`.
 
@@ -87,11 +61,12 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name in the base class)
         """Return the line without the traceback."""
+        record.message = without_request_secrets(record.message)
         return escaped(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802, ANN401 (as in the base class)
         """Return the traceback."""
-        lines = super().formatException(ei).split("\n")
+        lines = without_request_secrets(super().formatException(ei)).split("\n")
         return "\n".join(f"  {escaped(line)}" for line in lines)
 
 
@@ -103,18 +78,18 @@ class JsonFormatter(logging.Formatter):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
-            "message": _text(record.getMessage()),
+            "message": _without_secrets(record.getMessage()),
             **_fields(record),
         }
         if record.exc_info:
-            line["traceback"] = _text(self.formatException(record.exc_info))
+            line["traceback"] = _without_secrets(self.formatException(record.exc_info))
         return escaped(redacted(msgspec.json.encode(line).decode()))
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     fields: Mapping[str, Any] = getattr(record, FIELDS, {})
     return {
-        name: _text(value) if isinstance(value, str) else value
+        name: _without_secrets(value) if isinstance(value, str) else value
         for name, value in fields.items()
         if value is not None
     }
@@ -134,6 +109,11 @@ def _escaped_character(found: re.Match[str]) -> str:
     if character.isprintable():
         return character
     return json.dumps(character)[1:-1].replace("\x7f", "\\u007f")
+
+
+def _without_secrets(text: str) -> str:
+    # Secrets are looked for in each value, and not in the names of the fields.
+    return without_request_secrets(_text(text))
 
 
 def _text(text: str) -> str:

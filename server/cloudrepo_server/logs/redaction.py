@@ -1,0 +1,213 @@
+"""Replaces secrets by `***` in texts that are logged or recorded.
+
+Two kinds of secrets are found. Some are recognized by their form: the credentials in a URL, tokens,
+Authorization headers and signatures. Others are known: the credentials of the current request. They
+are found in every encoding that a path or a message may have.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from functools import lru_cache
+
+MASK = "***"
+
+MIN_SECRET = 8
+"""The characters of the shortest secret that is replaced. Shorter ones appear in other words."""
+
+MIN_PART = 16
+"""The characters from which on the beginning of a secret is replaced too, if the rest is cut."""
+
+_MAX_PARTS = 8
+_MAX_ENCODINGS = 4
+_CACHED_SECRETS = 64
+_CACHED_TEXTS = 512
+_MAX_CACHED_TEXT = 512
+_MIN_CANONICAL = 4
+
+_request_secrets: ContextVar[tuple[bytes, ...]] = ContextVar("request_secrets", default=())
+
+_REDACTED = rf"\1{MASK}"
+# The part of a URL from its scheme to the end of its host; the URL may be percent-encoded. It is
+# matched as a whole. A search for the end of the credentials after each scheme would take time
+# that grows with the square of the length.
+_AUTHORITY = r"(?ia)(:(?://|%2f%2f))([^\s/\"'\\]++)"
+# Credentials without a scheme, such as the segment `user:password@host` of a path.
+_SEGMENT = r"(?a)(?<![^\s/\"'\\=])[^\s/\"'\\=@%]*+[@%][^\s/\"'\\=]*+"
+_END_OF_CREDENTIALS = r"(?=@|%(?:25)*+40)"
+_CREDENTIALS = rf"(?is).+{_END_OF_CREDENTIALS}"
+_COLON = r"(?i):|%(?:25)*+3a"
+_SECRETS = {
+    "cloudrepo": r"(?ia)(cloudrepo(?:\.|%(?:25)*2e)[0-9a-z]+(?:\.|%(?:25)*2e))[\w-]+",
+    "authorization": r"(?ia)(authorization\W+\w+\s+)[^\s\"'\\]+",
+    # The signatures in presigned URLs of object stores.
+    "=": r"(?ia)([?&](?:sig|[\w-]*(?:signature|credential|security-token))=)[^\s&\"'\\]+",
+}
+"""The secrets that are recognized by their form, and a part of each text that may contain one."""
+
+# A character as URLs, HTML, JSON or Python encode it, even several times.
+# Without the flag IGNORECASE, with which a search takes ten times as long.
+_ENCODED = re.compile(
+    rb"%(?:25)*([0-9A-Fa-f]{2})|&(?:amp;)*(?:#(\d{1,4})|#[Xx]([0-9A-Fa-f]{1,4})"
+    rb"|(amp|lt|gt|quot));|\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([\"'\\/]))"
+)
+_ENTITIES = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"'}
+# A project's name may have any of these where the path has another one, or several.
+_SEPARATORS = b"-_."
+
+
+def set_request_secrets(secrets: Iterable[str]) -> None:
+    """State the secrets of the request that the current task handles."""
+    _request_secrets.set(_needles(tuple(secrets)))
+
+
+def redacted(text: str) -> str:
+    """Return the text with the secrets hidden that are recognized by their form."""
+    # The patterns are compiled when they are first used, because most servers log nothing.
+    lower = text.lower()
+    if "@" in lower or "%" in lower:
+        text = re.sub(_AUTHORITY, _without_credentials, text)
+        text = re.sub(_SEGMENT, _without_login, text)
+    for sign, secret in _SECRETS.items():
+        if sign in lower:
+            text = re.sub(secret, _REDACTED, text)
+    return text
+
+
+def without_request_secrets(text: str) -> str:
+    """Return the text with the secrets of the current request hidden."""
+    return _without_needles(text, _request_secrets.get())
+
+
+def redacted_record(text: str) -> str:
+    """Return a text of a request with all secrets hidden, as it is recorded in the journal."""
+    needles = _request_secrets.get()
+    # Most requests have the same user agent and response as another one, and many the same path.
+    if len(text) <= _MAX_CACHED_TEXT:
+        return _redacted_short_record(text, needles)
+    return _redacted_record(text, needles)
+
+
+def _redacted_record(text: str, needles: tuple[bytes, ...]) -> str:
+    # In this order: hiding credentials could hide a part of a secret, and leave the rest.
+    return redacted(_without_needles(text, needles))
+
+
+_redacted_short_record = lru_cache(_CACHED_TEXTS)(_redacted_record)
+
+
+def _without_needles(text: str, needles: tuple[bytes, ...]) -> str:
+    if not needles:
+        return text
+    data = text.encode(errors="surrogateescape")
+    canonical = _canonical(data)
+    if not any(needle[:MIN_PART] in canonical for needle in needles):
+        return text
+    return _without(data, needles).decode(errors="surrogateescape")
+
+
+def _without_credentials(authority: re.Match[str]) -> str:
+    credentials = re.match(_CREDENTIALS, authority[2])
+    if credentials is None:
+        return authority[0]
+    return f"{authority[1]}{MASK}{authority[2][credentials.end() :]}"
+
+
+def _without_login(segment: re.Match[str]) -> str:
+    credentials = re.match(_CREDENTIALS, segment[0])
+    if (
+        credentials is None
+        or credentials[0].endswith(MASK)
+        # A user name alone is no secret, and looks like an e-mail address.
+        or not re.search(_COLON, credentials[0])
+    ):
+        return segment[0]
+    return MASK + segment[0][credentials.end() :]
+
+
+@lru_cache(_CACHED_SECRETS)
+def _needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
+    needles = []
+    for secret in secrets:
+        # The parts of a secret with slashes are several segments of a path.
+        parts = secret.split("/", _MAX_PARTS)[:_MAX_PARTS] if "/" in secret else ()
+        for part in (secret, *parts):
+            if len(part) >= MIN_SECRET:
+                needle = _canonical(part.encode(errors="surrogateescape"))
+                if len(needle) >= _MIN_CANONICAL:
+                    needles.append(needle)
+    return tuple(needles)
+
+
+def _canonical(data: bytes) -> bytes:
+    # The text without encodings, in lower case and without the separators in names.
+    for _ in range(_MAX_ENCODINGS):
+        if b"%" not in data and b"&" not in data and b"\\" not in data:
+            break
+        encoded, data = data, _ENCODED.sub(_decoded, data)
+        if data == encoded:
+            break
+    return data.lower().translate(None, _SEPARATORS)
+
+
+def _decoded(found: re.Match[bytes]) -> bytes:
+    percent, number, hexadecimal, entity, unicode, byte, escaped = found.groups()
+    if percent is not None:
+        return bytes((int(percent, 16),))
+    if entity is not None:
+        return _ENTITIES[entity]
+    if escaped is not None:
+        return bytes(escaped)
+    code = int(number) if number is not None else int(hexadecimal or unicode or byte, 16)
+    return chr(code).encode(errors="surrogatepass")
+
+
+def _without(data: bytes, needles: Iterable[bytes]) -> bytes:
+    decoded, spans = data, [(index, index + 1) for index in range(len(data))]
+    for _ in range(_MAX_ENCODINGS):
+        decoded, spans = _decode_once(decoded, spans)
+    kept = [index for index, byte in enumerate(decoded) if byte not in _SEPARATORS]
+    canonical = bytes(decoded[index] for index in kept).lower()
+    hidden = bytearray(len(data))
+    for needle in needles:
+        for at, length in _occurrences(canonical, needle):
+            start, end = spans[kept[at]][0], spans[kept[at + length - 1]][1]
+            hidden[start:end] = b"\x01" * (end - start)
+    return _replace_hidden(data, hidden)
+
+
+def _decode_once(data: bytes, spans: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:
+    # Returns the decoded bytes, and where in the original text the encoding of each byte is.
+    decoded, decoded_spans, at = bytearray(), [], 0
+    for found in _ENCODED.finditer(data):
+        character = _decoded(found)
+        span = spans[found.start()][0], spans[found.end() - 1][1]
+        decoded += data[at : found.start()] + character
+        decoded_spans += [*spans[at : found.start()], *[span] * len(character)]
+        at = found.end()
+    return bytes(decoded + data[at:]), decoded_spans + spans[at:]
+
+
+def _occurrences(canonical: bytes, needle: bytes) -> Iterator[tuple[int, int]]:
+    beginning = needle[:MIN_PART]
+    at = canonical.find(beginning)
+    while at >= 0:
+        length = len(beginning)
+        while (
+            length < len(needle)
+            and canonical[at + length : at + length + 1] == (needle[length : length + 1])
+        ):
+            length += 1
+        yield at, length
+        at = canonical.find(beginning, at + length)
+
+
+def _replace_hidden(data: bytes, hidden: bytearray) -> bytes:
+    result = bytearray()
+    at = 0
+    while at < len(data):
+        end = hidden.find(not hidden[at], at)
+        end = len(data) if end < 0 else end
+        result += MASK.encode() if hidden[at] else data[at:end]
+        at = end
+    return bytes(result)

@@ -1,0 +1,55 @@
+"""Parses the header `Authorization`."""
+
+import base64
+import binascii
+import contextlib
+
+from cloudrepo_server.errors import UnauthenticatedError
+
+
+def parse_authorization(header: str | None) -> tuple[str | None, str] | None:
+    """Return the user name and the password, or None without the header.
+
+    The user name is None for a bearer token.
+
+    Raises:
+        UnauthenticatedError: the header is malformed.
+    """
+    if header is None:
+        return None
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return None, value.strip()
+    if scheme.lower() != "basic":
+        raise UnauthenticatedError(
+            "Unsupported authentication scheme: use Basic, or Bearer with a token."
+        )
+    return _decode_basic(value.strip())
+
+
+def secrets_of(header: str | None) -> tuple[str, ...]:
+    """Return what must not be recorded of the header: the password or token, and its encoding."""
+    if header is None:
+        return ()
+    scheme, _, value = header.partition(" ")
+    encoded = value.strip() or scheme
+    with contextlib.suppress(UnauthenticatedError):
+        credentials = parse_authorization(header)
+        if credentials is not None:
+            return credentials[1], encoded
+    return (encoded,)
+
+
+def _decode_basic(encoded: str) -> tuple[str, str]:
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise UnauthenticatedError("The Basic credentials are not valid base64.") from None
+    try:
+        credentials = decoded.decode()
+    except UnicodeDecodeError:
+        # Clients that do not implement RFC 7617 send Latin-1.
+        credentials = decoded.decode("latin-1")
+    # The user name ends at the first colon; a passphrase may contain colons.
+    username, _, password = credentials.partition(":")
+    return username, password
