@@ -2,13 +2,112 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 import obstore
+import pytest
 
+from cloudrepo_server.limits import MAX_DOCUMENT
 from tests.support.archives import wheel
 from tests.support.index import Index
-from tests.support.object_stores.engines import Engine
+from tests.support.object_stores.engines import Engine, MiniStack
+from tests.support.object_stores.sweep import Sweep
+
+CUT_OFF = (b"", b'{"revision":"0123456789abcdef","name"', b"x" * 90)
+
+
+@pytest.fixture
+def replace(engine: Engine, url: str) -> Callable[[str, bytes], str]:
+    """A function that replaces the only object whose key ends with a text, and returns its key."""
+
+    def replace(end: str, content: bytes) -> str:
+        (key,) = (key for key in engine.keys(url) if key.endswith(end))
+        obstore.put(engine.store(), f"{urlsplit(url).path.strip('/')}/{key}", content)
+        return key
+
+    return replace
+
+
+def test_a_document_that_was_cut_off_is_damaged_and_not_deleted(
+    index: Index, index_on_second: Index, replace: Callable[[str, bytes], str], sweep: Sweep
+) -> None:
+    server = index_on_second.server
+    for content in CUT_OFF:
+        index.publish(wheel(), wheel("other"))
+        key = replace("/p-demo.json", content)
+        response = index_on_second.get("/demo/")
+        assert response.status_code == 503, content
+        assert f"the stored document {key} cannot be read" in response.reason
+        assert index_on_second.upload(wheel()).status_code == 503
+        (damaged,) = server.api_json("GET", "/damaged")["damaged"]
+        assert damaged["key"] == key
+        assert server.api("DELETE", f"/damaged/{quote(key, safe='')}").status_code == 204
+        assert index.server.api_json("GET", "/damaged") == {"damaged": []}
+        index.publish(wheel())
+        assert index_on_second.file(wheel()).content == wheel().data
+    # The files of the project are kept until its document is restored or deleted.
+    replace("/p-demo.json", b"")
+    before = sweep.keys
+    sweep(status=1)
+    assert sweep.keys == before
+
+
+def test_the_files_of_a_repository_with_an_emptied_document_are_kept(
+    index: Index,
+    index_on_second: Index,
+    engine: Engine,
+    url: str,
+    replace: Callable[[str, bytes], str],
+    sweep: Sweep,
+) -> None:
+    index.publish(wheel())
+    (key,) = (key for key in engine.keys(url) if key.endswith(f"@{index.name}.json"))
+    backup = json.dumps(engine.document(url, key)).encode()
+    replace(key, b"")
+    server = index_on_second.server
+    assert index_on_second.get("/demo/").status_code == 503
+    assert server.api("POST", "/repositories", {"name": index.name}).status_code == 503
+    before = sweep.keys
+    sweep(status=1)
+    assert sweep.keys == before
+    replace(key, backup)
+    assert index_on_second.file(wheel()).content == wheel().data
+
+
+def test_a_document_that_is_too_large_is_damaged_and_takes_no_memory(
+    index: Index, index_on_second: Index, replace: Callable[[str, bytes], str]
+) -> None:
+    index.publish(wheel())
+    size = MAX_DOCUMENT + 1
+    key = replace("/p-demo.json", b"[" * size)
+    assert index_on_second.get("/demo/").status_code == 503
+    (damaged,) = index_on_second.server.api_json("GET", "/damaged")["damaged"]
+    assert damaged["key"] == key
+    assert f"it has {size} bytes, and the limit is {MAX_DOCUMENT}" in damaged["reason"]
+
+
+def test_a_key_that_is_not_valid_is_named_in_the_log(
+    index: Index, engine: Engine, url: str
+) -> None:
+    if not isinstance(engine, MiniStack):
+        pytest.skip("other stores need a signature, which obstore creates for valid keys only")
+    index.publish(wheel())
+    (key,) = (key for key in engine.keys(url) if key.endswith("/p-demo.json"))
+    prefix = f"{urlsplit(url).path}/{key.rpartition('/')[0]}//hostile.json"
+    request = urllib.request.Request(  # noqa: S310 (loopback)
+        f"{engine.endpoint}/bucket{prefix}", data=b"x", method="PUT"
+    )
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 (loopback)
+    response = index.get("/")
+    assert response.status_code == 503
+    assert "the store has an object with an invalid key" in response.reason
+    assert "//hostile.json" in index.server.process.log
+    # Requests that need no list are not affected.
+    assert index.get("/demo/").status_code == 200
+    index.publish(wheel("other"))
 
 
 def test_a_damaged_document_is_listed_and_deleted(

@@ -144,9 +144,24 @@ def decode_document(key: str, encoded: bytes | memoryview, type_: type[D]) -> D:
     try:
         return msgspec.json.decode(encoded, type=type_)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedDocumentError(
-            f"the stored document {key} cannot be read: {error}; delete it, or restore a backup"
-        ) from error
+        raise damaged(key, str(error)) from error
+
+
+def check_size(key: str, size: int) -> None:
+    """Check the size of a stored document before it takes memory.
+
+    Raises:
+        DamagedDocumentError: it is larger than any document that a server has written.
+    """
+    if size > MAX_DOCUMENT:
+        raise damaged(key, f"it has {size} bytes, and the limit is {MAX_DOCUMENT}")
+
+
+def damaged(key: str, reason: str) -> DamagedDocumentError:
+    """Return the error for a document that cannot be read."""
+    return DamagedDocumentError(
+        f"the stored document {key} cannot be read: {reason}; delete it, or restore a backup"
+    )
 
 
 def check_type(document: Document, type_: type[D]) -> D:

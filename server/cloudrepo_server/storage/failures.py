@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, InvalidPathError
 
 from cloudrepo_server.errors import StorageError, StorageFullError
 
@@ -30,6 +30,11 @@ def storage_errors() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
+    except InvalidPathError as error:
+        raise StorageError(
+            "the store has an object with an invalid key, for example with two slashes in a row: "
+            "delete the object that the log of the server names"
+        ) from error
     except (BaseError, OSError) as error:
         if _is_full(error):
             raise StorageFullError(

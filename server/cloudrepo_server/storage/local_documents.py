@@ -22,6 +22,7 @@ from cloudrepo_server.storage.documents import (
     D,
     Documents,
     Listing,
+    check_size,
     check_type,
     decode_document,
     encode_document,
@@ -127,7 +128,9 @@ class LocalDocuments(Documents):
             return check_type(cached[0], type_)
         try:
             with storage_errors():
-                encoded = obstore.get(self._document_store, key).bytes()
+                response = obstore.get(self._document_store, key)
+                check_size(key, response.meta["size"])
+                encoded = response.bytes()
         except FileNotFoundError:
             return None
         document = decode_document(key, memoryview(encoded), type_)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import secrets
 from collections.abc import Awaitable, Iterator
 from typing import TypeVar
@@ -25,6 +26,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 # How many earlier revisions a document and a tombstone keep. This assumes that other writers make
 # fewer changes between our read and our write.
 _EARLIER_IN_DOCUMENT, _EARLIER_IN_TOMBSTONE = 32, 4
+# Revisions, of which all but the first may be empty. Tombstones that are about to be deleted, and
+# those of writers that had waited for that, have marks of `PURGE_MARK`.
+_TOMBSTONE = re.compile(rb"-?[0-9a-f]{16}( (-?[0-9a-f]{16})?)*")
 
 
 class WriteRetries:
@@ -143,6 +147,11 @@ def earlier_revisions(history: tuple[str, ...]) -> tuple[str, ...]:
 def tombstone_of(history: tuple[str, ...], revision: str) -> str:
     """Return the text of a tombstone, which replaces a deleted document."""
     return " ".join((revision, *history[:_EARLIER_IN_TOMBSTONE]))
+
+
+def is_tombstone(text: bytes) -> bool:
+    """Return whether a text is a tombstone, and not a document that was cut off."""
+    return _TOMBSTONE.fullmatch(text) is not None
 
 
 def _uncertain() -> UncertainError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import obstore
 from obstore.exceptions import BaseError
 
-from cloudrepo_server.errors import StorageError, StorageLostError
+from cloudrepo_server.errors import DamagedDocumentError, StorageError, StorageLostError
 from cloudrepo_server.keys import (
     announcements_of,
     blobs_of,
@@ -161,7 +161,10 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
         return max(announced, default=-math.inf)
 
     async def _purge_tombstone(self, key: str, *, marked_before: float) -> bool:
-        stored = await self._fetch(key, Document, None)
+        try:
+            stored = await self._fetch(key, Document, None)
+        except DamagedDocumentError:
+            return False
         if stored.document is not None or stored.version is None:
             return False
         if stored.purging and stored.modified > marked_before:

@@ -9,7 +9,6 @@ marks each one first, so that a writer of the same key waits until the tombstone
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
@@ -35,7 +34,9 @@ from cloudrepo_server.storage.documents import (
     D,
     Documents,
     Listing,
+    check_size,
     check_type,
+    damaged,
     decode_document,
     encode_document,
 )
@@ -45,12 +46,13 @@ from cloudrepo_server.storage.read_cache import ReadCache, require_fresh, stalen
 from cloudrepo_server.storage.retries import (
     WriteRetries,
     earlier_revisions,
+    is_tombstone,
     revision_history,
     tombstone_of,
 )
 
 if TYPE_CHECKING:
-    from obstore import PutMode, PutResult, UpdateVersion
+    from obstore import GetResult, PutMode, PutResult, UpdateVersion
 
     from cloudrepo_server.storage.background import BackgroundTasks
     from cloudrepo_server.storage.shared_blobs import RemoteStore
@@ -170,13 +172,12 @@ class SharedDocuments(Documents):
         try:
             with storage_errors():
                 response = await obstore.get_async(self._document_store, key)
-                encoded = await response.bytes_async()
+                await _decode(key, response, type_)
         except FileNotFoundError:
             return False
-        if len(encoded) <= TOMBSTONE_BYTES:
-            return False
-        with contextlib.suppress(DamagedDocumentError):
-            decode_document(key, memoryview(encoded), type_)
+        except DamagedDocumentError:
+            pass
+        else:
             return False
         stored = StoredDocument(None, _version(response.meta["e_tag"], response.meta["version"]))
         tombstone = tombstone_of(stored.history, secrets.token_hex(8))
@@ -240,20 +241,9 @@ class SharedDocuments(Documents):
                         raise
                     self.counts["not modified"] += 1
                     return cached
-                encoded = await response.bytes_async()
+                return await _decode(key, response, type_)
         except FileNotFoundError:
             return StoredDocument(None)
-        version = _version(response.meta["e_tag"], response.meta["version"])
-        if len(encoded) <= TOMBSTONE_BYTES:
-            return StoredDocument(
-                None,
-                version,
-                tombstone=bytes(encoded).decode(errors="replace"),
-                purging=bytes(encoded).startswith(PURGE_MARK),
-                modified=response.meta["last_modified"].timestamp(),
-            )
-        document = decode_document(key, memoryview(encoded), type_)
-        return StoredDocument(document, version, len(encoded))
 
     async def _change(
         self,
@@ -320,6 +310,29 @@ class SharedDocuments(Documents):
         )
         self._cache.store(key, written, read_at=started_at)
         return True
+
+
+async def _decode(key: str, response: GetResult, type_: type[Document]) -> StoredDocument:
+    """Return the document or the tombstone in a response of the store.
+
+    Raises:
+        DamagedDocumentError: it is neither.
+    """
+    check_size(key, response.meta["size"])
+    encoded = bytes(await response.bytes_async())
+    version = _version(response.meta["e_tag"], response.meta["version"])
+    if len(encoded) > TOMBSTONE_BYTES:
+        document = decode_document(key, memoryview(encoded), type_)
+        return StoredDocument(document, version, len(encoded))
+    if not is_tombstone(encoded):
+        raise damaged(key, "it is empty or cut off")
+    return StoredDocument(
+        None,
+        version,
+        tombstone=encoded.decode("ascii"),
+        purging=encoded.startswith(PURGE_MARK),
+        modified=response.meta["last_modified"].timestamp(),
+    )
 
 
 def _version(tag: str | None, version: str | None) -> UpdateVersion:

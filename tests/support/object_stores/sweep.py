@@ -27,8 +27,9 @@ class Sweep:
         *options: str,
         grace: str = "0s",
         variables: Mapping[str, str] | None = None,
+        status: int = 0,
     ) -> str:
-        """Sweep, and return what the command printed.
+        """Sweep, check the exit status, and return what the command printed.
 
         Without an age, wait first until all blobs are old enough to be deleted.
         """
@@ -45,7 +46,7 @@ class Sweep:
             check=False,
             timeout=120,
         )
-        assert completed.returncode == 0, completed.stderr
+        assert completed.returncode == status, completed.stderr
         return completed.stdout
 
     @property
