@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -189,6 +190,29 @@ def test_git_ignores_the_users_configuration(environment: Environment, tmp_path:
         pytest.skip("git is not installed")
     assert "bad config" in with_user_settings.output
     assert run("git", "config", "--list", environ=environment.scrubbed(), cwd=tmp_path).output == ""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_users_settings_of_curl_do_not_bypass_the_network_guard(
+    cloudrepo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".curlrc").write_text('noproxy = "*"\n', encoding="utf-8")
+    monkeypatch.setenv("CURL_HOME", str(tmp_path))
+    request = ("curl", "--silent", "http://other.example/")
+    cloudrepo.run(*request, environ=cloudrepo.environ, check=False)
+    assert "other.example may not be reached" in (cloudrepo.requests[-1].reason or "")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_users_startup_files_of_shells_do_not_set_variables_again(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = tmp_path / "startup"
+    startup.write_text("export PIP_EXTRA_INDEX_URL=https://index.example\n", encoding="utf-8")
+    monkeypatch.setenv("BASH_ENV", str(startup))
+    show = ("bash", "-c", "echo ${PIP_EXTRA_INDEX_URL:-none}")
+    assert run(*show, environ=dict(os.environ)).stdout == "https://index.example\n"
+    assert run(*show, environ=environment.scrubbed()).stdout == "none\n"
 
 
 INSTALLERS: Final[tuple[Literal["pip", "uv"], ...]] = ("pip", "uv")

@@ -27,7 +27,7 @@ _DROPPED_PREFIXES: Final = (
     *("PYTEST_", "COVERAGE_", "COV_CORE_", "MATURIN_"),
     # Programs that have the user's credentials.
     *("SSH_", "VSS_NUGET_", "ARTIFACTS_CREDENTIALPROVIDER_"),
-    *("CLOUDREPO_", "XDG_", "GIT_CONFIG"),
+    *("CLOUDREPO_", "XDG_", "GIT_CONFIG", "GIT_SSH", "GIT_PROXY"),
     # A CI job requests tokens for trusted publishing with these.
     "ACTIONS_ID_TOKEN_",
 )
@@ -37,6 +37,11 @@ _DROPPED: Final = frozenset(
     {
         *("NETRC", "KEYRING_PROPERTY_FILE", "DBUS_SESSION_BUS_ADDRESS", "HOMEDRIVE", "HOMEPATH"),
         *("GIT_ASKPASS", "DIST_EXTRA_CONFIG", "SOURCE_DATE_EPOCH", "__PYVENV_LAUNCHER__"),
+        # Each names a file that a shell reads first. The file may set the removed variables again,
+        # as it does on CircleCI.
+        *("BASH_ENV", "ENV", "ZDOTDIR"),
+        # Each names a file or a folder with the user's settings of a download program.
+        *("CURL_HOME", "WGETRC", "HTTPIE_CONFIG_DIR"),
         # git sets these for hooks, in which the program may run.
         *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
     }
