@@ -21,7 +21,12 @@ if TYPE_CHECKING:
         ServerError,
         UncheckedRulesWarning,
     )
-    from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
+    from pytest_cloudrepo.factories import (
+        ProjectFactory,
+        RepositoryFactory,
+        SessionFactories,
+        VirtualEnvFactory,
+    )
     from pytest_cloudrepo.fault import Fault
     from pytest_cloudrepo.graph import Graph, ReleaseDetails
     from pytest_cloudrepo.journal import Journal, Request
@@ -55,6 +60,7 @@ __all__ = [
     "Secret",
     "Server",
     "ServerError",
+    "SessionFactories",
     "Token",
     "TrustedPublisher",
     "UncheckedRulesWarning",
@@ -86,6 +92,7 @@ _MODULES = {
     "Secret": "_programs.secret",
     "Server": "client",
     "ServerError": "errors",
+    "SessionFactories": "factories",
     "Token": "credentials",
     "TrustedPublisher": "trust",
     "UncheckedRulesWarning": "errors",

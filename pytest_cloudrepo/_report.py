@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,11 +13,12 @@ from pytest_cloudrepo._request_table import coloured, request_table
 from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pytest
 
     from pytest_cloudrepo._server.run_folder import RunFolder
+    from pytest_cloudrepo.journal import Request
     from pytest_cloudrepo.repository import Repository
 
 LOG_LINES = 30
@@ -27,18 +29,24 @@ _TITLE = "cloudrepo: requests to "
 
 
 def report_sections(
-    repositories: Iterable[Repository], folder: RunFolder | None
+    repositories: Iterable[Repository],
+    folder: RunFolder | None,
+    *,
+    since: Mapping[Repository, int] = MappingProxyType({}),
 ) -> Iterator[tuple[str, str]]:
     """Yield a title and a text for each repository.
 
     Args:
         repositories: the repositories of the test.
         folder: the folder with the server's log, if this pytest session started the server.
+        since: the number of the last request that is left out, for repositories of several tests.
     """
     for repository in repositories:
         title = _TITLE + repository.name
         try:
-            text = _describe(repository)
+            number = since.get(repository, 0)
+            requests = repository.requests_since(number) if number else repository.requests
+            text = _describe(repository, requests)
         except ServerError as error:
             if error.status == HTTPStatus.CONFLICT:  # a server with shared storage keeps no journal
                 continue
@@ -48,7 +56,7 @@ def report_sections(
             # and an exception in this hook would end the whole pytest session.
             yield title, f"The requests cannot be shown: {error!r}"
         else:
-            yield title, text
+            yield title + (" during this test" if number else ""), text
 
 
 def name_failed_program(report: pytest.TestReport) -> None:
@@ -80,8 +88,7 @@ def colour_sections(
     return originals
 
 
-def _describe(repository: Repository) -> str:
-    requests = repository.requests
+def _describe(repository: Repository, requests: Sequence[Request]) -> str:
     if not requests:
         return "No requests."
     table = request_table(

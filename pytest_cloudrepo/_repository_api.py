@@ -159,12 +159,20 @@ class RepositoryApi:
     def requests(self) -> Journal:
         """The requests that the repository received so far, with their responses."""
         __tracebackhide__ = True
-        entries = self._call("GET", "requests")["requests"]
+        return self.requests_since(0)
+
+    def requests_since(self, number: int) -> Journal:
+        """Return the requests after the one with this number, a value of `last_request`.
+
+        So a test can see its own requests to a repository that it shares with other tests.
+        """
+        __tracebackhide__ = True
+        entries = self._call("GET", "requests", query={"after": number})["requests"]
         return Journal(map(Request.from_json, entries), lambda: self._call("DELETE", "requests"))
 
     @property
     def last_request(self) -> int | None:
-        """The number of the newest request to the repository; pass it to `explain`.
+        """The number of the newest request to the repository, for `requests_since` and `explain`.
 
         Requests are numbered from 1. It is 0 before the first request, and None if the server keeps
         no journal or does not respond.
@@ -182,20 +190,22 @@ class RepositoryApi:
         Args:
             since: only return requests after the one with this number, a value of `last_request`.
         """
-        return describe_rejected(self.requests_since(since))
+        return describe_rejected(self.requests_of_program(since=since))
 
-    def requests_since(self, number: int | None) -> list[Request]:
-        """Return the requests after the one with this number, a value of `last_request`.
+    def requests_of_program(self, *, since: int | None) -> list[Request]:
+        """Return the requests that may explain why a program failed.
 
         The list is empty if the server keeps no journal or does not respond.
+
+        Args:
+            since: the value of `last_request` before the program started.
         """
-        if number is None:
+        if since is None:
             return []
         try:
-            entries = self._call("GET", "requests", query={"after": number})["requests"]
-        except ServerError:  # the server keeps no journal, or does not respond
+            return self.requests_since(since)
+        except ServerError:
             return []
-        return [Request.from_json(entry) for entry in entries]
 
     def fault(
         self,

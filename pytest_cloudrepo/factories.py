@@ -1,24 +1,40 @@
-"""The factories: the values of the fixtures that create any number of objects for a test.
+"""The factories: the values of the fixtures that create any number of objects.
 
 `PackageFactory` is in `package.py`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.client import Server
+    from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.settings import RepositorySettings
     from pytest_cloudrepo.venv import VirtualEnv
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFactories:
+    """The factories of the whole pytest session; the value of the fixture `cloudrepo_session`."""
+
+    repository: RepositoryFactory
+    """Creates repositories, as `cloudrepo_factory` does."""
+    project: ProjectFactory
+    """Creates source trees, as `cloudrepo_project` does."""
+    package: PackageFactory
+    """Writes wheels and sdists, as `cloudrepo_package` does."""
+    venv: VirtualEnvFactory
+    """Creates virtual environments, as `cloudrepo_venv_factory` does."""
 
 
 class RepositoryFactory:
@@ -29,7 +45,8 @@ class RepositoryFactory:
         server: Server,
         environment: Environment,
         *,
-        test_name: str,
+        creator: Callable[[], str],
+        add: Callable[[Repository], None],
         overwrite_protection: bool,
     ) -> None:
         """Prepare the factory.
@@ -37,13 +54,15 @@ class RepositoryFactory:
         Args:
             server: the server on which it creates repositories.
             environment: the environment of the repositories' subprocesses.
-            test_name: the name of the test; the names of its repositories begin with it.
+            creator: returns the name of the test or the fixture that creates a repository; the
+                repository's name begins with it.
+            add: records a new repository.
             overwrite_protection: the default for this setting.
         """
-        self.repositories: list[Repository] = []
         self._server = server
         self._environment = environment
-        self._test_name = test_name
+        self._creator = creator
+        self._add = add
         self._overwrite_protection = overwrite_protection
 
     def __call__(self, **settings: Unpack[RepositorySettings]) -> Repository:
@@ -61,9 +80,9 @@ class RepositoryFactory:
 
         settings.setdefault("overwrite_protection", self._overwrite_protection)
         repository = self._server.create_repository(
-            unique_name(self._test_name), environment=self._environment, **settings
+            unique_name(self._creator()), environment=self._environment, **settings
         )
-        self.repositories.append(repository)
+        self._add(repository)
         return repository
 
 
@@ -116,7 +135,7 @@ class ProjectFactory:
             files=files,
             requires=requires,
             setup_py=setup_py,
-            environ=self._environment.scrubbed(),
+            environ=self._environment.scrubbed,
             timeout=self._command_timeout,
         )
 

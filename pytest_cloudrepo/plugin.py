@@ -17,6 +17,7 @@ from pytest_cloudrepo import settings
 from pytest_cloudrepo._options import Options, add_options, read_options
 from pytest_cloudrepo._programs.secret import ISSUED, Secret
 from pytest_cloudrepo._server.process import RunServer, stop_command
+from pytest_cloudrepo._shared import SharedRepositories
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.client import Server
-    from pytest_cloudrepo.factories import ProjectFactory, RepositoryFactory, VirtualEnvFactory
+    from pytest_cloudrepo.factories import (
+        ProjectFactory,
+        RepositoryFactory,
+        SessionFactories,
+        VirtualEnvFactory,
+    )
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.venv import VirtualEnv
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
 OPTIONS = pytest.StashKey[Options]()
 RUN_SERVER = pytest.StashKey[RunServer]()
 REPOSITORIES = pytest.StashKey["list[Repository]"]()
+SHARED_REPOSITORIES = pytest.StashKey[SharedRepositories]()
 FAILED = pytest.StashKey[bool]()
 
 # Options that deselect tests after they were collected.
@@ -58,6 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", settings.marker_help())
     options = config.stash[OPTIONS] = read_options(config)
     config.stash[RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
+    shared = config.stash[SHARED_REPOSITORIES] = SharedRepositories()
+    config.pluginmanager.register(shared, "cloudrepo-shared-repositories")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may not be installed
@@ -163,12 +172,13 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         item.stash[FAILED] = True
-        repositories = item.stash.get(REPOSITORIES, [])
+        shared = item.config.stash[SHARED_REPOSITORIES].of_test
+        repositories = [*item.stash.get(REPOSITORIES, []), *shared]
         if repositories:
             from pytest_cloudrepo._report import name_failed_program, report_sections
 
             folder = item.config.stash[RUN_SERVER].folder
-            report.sections.extend(report_sections(repositories, folder))
+            report.sections.extend(report_sections(repositories, folder, since=shared))
             name_failed_program(report)
     if ISSUED and (
         report.longrepr or report.sections or report.user_properties or hasattr(report, "wasxfail")
@@ -200,9 +210,11 @@ def cloudrepo_server(
     request: pytest.FixtureRequest, _cloudrepo_folders: Iterator[Path]
 ) -> Iterator[Server]:
     """The index server of the pytest session, shared by all tests and pytest-xdist workers."""
+    from pytest_cloudrepo._server.connect import connect
+
     options = request.config.stash[OPTIONS]
     try:
-        server = _connect(request.config, options, next(_cloudrepo_folders))
+        server = connect(request.config.stash[RUN_SERVER], options, next(_cloudrepo_folders))
     except CloudRepoError as error:
         raise pytest.fail.Exception(f"cloudrepo: {error}", pytrace=False) from None
     yield server
@@ -229,16 +241,17 @@ def cloudrepo_factory(
     from pytest_cloudrepo.factories import RepositoryFactory
 
     options = request.config.stash[OPTIONS]
-    factory = RepositoryFactory(
+    repositories: list[Repository] = []
+    request.node.stash[REPOSITORIES] = repositories
+    yield RepositoryFactory(
         cloudrepo_server,
         _cloudrepo_environment,
-        test_name=request.node.name,
+        creator=lambda: request.node.name,
+        add=repositories.append,
         overwrite_protection=options.overwrite_protection,
     )
-    request.node.stash[REPOSITORIES] = factory.repositories
-    yield factory
     if options.url:
-        for repository in factory.repositories:
+        for repository in repositories:
             cloudrepo_server.discard(repository)
 
 
@@ -287,6 +300,49 @@ def cloudrepo_venv_factory(
 
 
 @pytest.fixture(scope="session")
+def cloudrepo_session(
+    request: pytest.FixtureRequest,
+    cloudrepo_server: Server,
+    _cloudrepo_folders: Iterator[Path],
+    _cloudrepo_app_data: Path,
+) -> Iterator[SessionFactories]:
+    """Creates repositories, projects, packages and environments that live until the session ends.
+
+    Each pytest-xdist worker has its own.
+    """
+    from pytest_cloudrepo._programs.environment import Environment
+    from pytest_cloudrepo.factories import (
+        ProjectFactory,
+        RepositoryFactory,
+        SessionFactories,
+        VirtualEnvFactory,
+    )
+    from pytest_cloudrepo.package import PackageFactory
+
+    options = request.config.stash[OPTIONS]
+    shared = request.config.stash[SHARED_REPOSITORIES]
+    folder = next(_cloudrepo_folders)
+    environment = Environment(folder / "environment")
+    timeout = options.command_timeout
+    yield SessionFactories(
+        repository=RepositoryFactory(
+            cloudrepo_server,
+            environment,
+            creator=shared.creator,
+            add=shared.add,
+            overwrite_protection=options.overwrite_protection,
+        ),
+        project=ProjectFactory(folder, environment, command_timeout=timeout),
+        package=PackageFactory(folder / "packages"),
+        venv=VirtualEnvFactory(
+            folder, environment, app_data=_cloudrepo_app_data, command_timeout=timeout
+        ),
+    )
+    if folder.exists() and not request.session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
 def _cloudrepo_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Paths of folders for the tests. A folder is created when needed: many tests need none."""
     folder = tmp_path_factory.mktemp("cloudrepo")
@@ -330,29 +386,3 @@ def _needs_server(item: pytest.Item) -> bool:
 def _prestart(config: pytest.Config) -> None:
     if not config.stash[OPTIONS].url and not config.getoption("collectonly"):
         config.stash[RUN_SERVER].prestart()
-
-
-def _connect(config: pytest.Config, options: Options, folder: Path) -> Server:
-    run_server = config.stash[RUN_SERVER]
-    if not options.url:
-        run_server.start()
-    # Imported while the server starts, because importing requests takes about as long.
-    from pytest_cloudrepo.client import Server
-
-    if options.url:
-        from pytest_cloudrepo.credentials import login_from_environment
-
-        url, login = options.url, login_from_environment()
-    else:
-        state = run_server.wait_until_ready(options.startup_timeout)
-        url, login = state.url, (state.username, state.password)
-    server = Server(
-        url,
-        *login,
-        folder=folder,
-        command_timeout=options.command_timeout,
-        run=run_server.name,
-    )
-    if options.url:
-        server.check()
-    return server

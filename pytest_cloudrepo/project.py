@@ -12,7 +12,7 @@ from pytest_cloudrepo._distributions import build_backend, build_system, validat
 from pytest_cloudrepo._programs import command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _SUMMARY: Final = "A project made for a test"
@@ -30,7 +30,7 @@ class Project:
         files: Mapping[str, str | bytes] | None = None,
         requires: Sequence[str] = (),
         setup_py: bool = False,
-        environ: Mapping[str, str],
+        environ: Mapping[str, str] | Callable[[], Mapping[str, str]],
         timeout: float,
     ) -> None:
         """Write the source tree.
@@ -44,7 +44,8 @@ class Project:
             requires: the project's dependencies.
             setup_py: whether setuptools builds the project, from a `setup.py`. By default the
                 project contains a build backend of its own.
-            environ: the environment variables of builds.
+            environ: the environment variables of builds, or a function that returns them for each
+                build.
             timeout: the seconds after which a build is stopped.
 
         Raises:
@@ -105,12 +106,13 @@ class Project:
         if not self._has_own_pyproject:
             # Everything that the backends need is installed, and the check takes time.
             options.append("--skip-dependency-check")
+        environ = self._environ() if callable(self._environ) else self._environ
         command.run(
             [
                 *(sys.executable, "-P", "-m", "build", "--no-isolation", *options),
                 *("--outdir", dist, self.folder),
             ],
-            environ={**self._environ, "SOURCE_DATE_EPOCH": str(build_backend.EARLIEST)},
+            environ={**environ, "SOURCE_DATE_EPOCH": str(build_backend.EARLIEST)},
             timeout=self._timeout,
         )
         return sorted(dist.iterdir(), key=lambda path: path.suffix == ".whl")

@@ -319,4 +319,4 @@ class Repository(RepositoryApi):
             return result
         from pytest_cloudrepo._programs.explanation import explain  # few programs fail
 
-        return explain(result, self.requests_since(last_request), check=check)
+        return explain(result, self.requests_of_program(since=last_request), check=check)

@@ -42,7 +42,7 @@ class Index(Protocol):
     def last_request(self) -> int | None:
         """The number of the newest request to the index; None if it is unknown."""
 
-    def requests_since(self, number: int | None) -> list[Request]:
+    def requests_of_program(self, *, since: int | None) -> list[Request]:
         """Return the requests after the one with this number."""
 
 
@@ -160,7 +160,7 @@ class VirtualEnv:
         requests = [
             request
             for repository, last_request in zip(repositories, last_requests, strict=True)
-            for request in repository.requests_since(last_request)
+            for request in repository.requests_of_program(since=last_request)
         ]
         return explain(result, requests, check=check)
 

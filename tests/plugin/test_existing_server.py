@@ -102,9 +102,14 @@ def shared(cloudrepo_server, tmp_path_factory):
     cloudrepo_server.create_user(read_only=True)
     return cloudrepo_server.create_repository()
 
+@pytest.fixture(scope="module")
+def of_module(cloudrepo_session):
+    return cloudrepo_session.repository()
+
 @pytest.mark.parametrize("number", range(4))
-def test_uses_it(cloudrepo, cloudrepo_factory, shared, number):
-    assert cloudrepo_factory().files("demo") == shared.files("demo") == []
+def test_uses_it(cloudrepo, cloudrepo_factory, shared, of_module, number):
+    for repository in (cloudrepo_factory(), shared, of_module):
+        assert repository.files("demo") == []
 
 def test_fails(cloudrepo):
     cloudrepo.files("demo")

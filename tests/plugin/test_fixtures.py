@@ -182,10 +182,11 @@ def test_the_ini_key_is_the_default_for_overwrite_protection(suite: Suite) -> No
         test_it="""
 import pytest
 
-def test_ini(cloudrepo, cloudrepo_factory):
+def test_ini(cloudrepo, cloudrepo_factory, cloudrepo_session):
     assert cloudrepo.overwrite_protection
-    assert cloudrepo_factory().overwrite_protection
-    assert not cloudrepo_factory(overwrite_protection=False).overwrite_protection
+    for create in (cloudrepo_factory, cloudrepo_session.repository):
+        assert create().overwrite_protection
+        assert not create(overwrite_protection=False).overwrite_protection
 
 @pytest.mark.cloudrepo(overwrite_protection=False)
 def test_marker(cloudrepo):

@@ -1,0 +1,64 @@
+"""The repositories of `cloudrepo_session`: who created them, and which of them a test uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_cloudrepo.repository import Repository
+
+
+class SharedRepositories:
+    """The repositories of `cloudrepo_session`, as a pytest plugin that observes the fixtures.
+
+    A test uses the repositories that it creates itself, and those of its fixtures, even if these
+    were set up for an earlier test.
+    """
+
+    def __init__(self) -> None:
+        self.of_test: dict[Repository, int] = {}
+        """The repositories that the current test uses, each with the number of the last request
+        before the test."""
+        self._test_name = ""
+        self._in_setup: list[pytest.FixtureDef[Any]] = []
+        self._of_fixtures: dict[pytest.FixtureDef[Any], list[Repository]] = {}
+
+    def creator(self) -> str:
+        """Return the name of the fixture that is being set up, or else of the current test."""
+        return self._in_setup[-1].argname if self._in_setup else self._test_name
+
+    def add(self, repository: Repository) -> None:
+        """Record a new repository of the current fixture or test."""
+        if self._in_setup:
+            self._of_fixtures.setdefault(self._in_setup[-1], []).append(repository)
+        self.of_test[repository] = 0
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Record how many requests the repositories of the test's fixtures have received."""
+        self._test_name = item.name
+        names = set(getattr(item, "fixturenames", ()))
+        self.of_test = {
+            repository: repository.last_request or 0
+            for fixture, repositories in self._of_fixtures.items()
+            if fixture.argname in names
+            for repository in repositories
+        }
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        """Record which fixture is being set up."""
+        self._in_setup.append(fixturedef)
+        try:
+            return (yield)
+        finally:
+            self._in_setup.pop()
+
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Forget the repositories of a fixture that was torn down: no later test uses them."""
+        self._of_fixtures.pop(fixturedef, None)
