@@ -44,6 +44,7 @@ myst_substitutions = {
     "admin_api": tables.admin_api(),
     "dialects_uploads": tables.dialects(tables.uploads),
     "dialects_pages": tables.dialects(tables.pages),
+    "dialects_logins": tables.dialects(tables.logins),
     "rejections": tables.rejections(),
 }
 

@@ -99,7 +99,21 @@ def uploads(dialect: Dialect) -> dict[str, str]:
         "PyPI's rules": "yes" if dialect.follows_pypi_rules else "if the setting is on",
         "name of a deleted file": "reserved" if dialect.deleted_text else "can be reused",
         "status of a file that is too large": str(dialect.too_large_status),
+        "form without a digest": "rejected" if dialect.required_digests else "accepted",
         "files of any type": _yes_or_no(dialect.accepts_any_file),
+    }
+
+
+def logins(dialect: Dialect) -> dict[str, str]:
+    """Return how a dialect rejects missing and wrong credentials."""
+    upload = 401 if dialect.unauthenticated_upload is None else 403
+    return {
+        "dialect": f"`{dialect.name}`",
+        "read without a login": "401",
+        "read with a wrong login": str(dialect.wrong_login_status),
+        "upload without a login": str(upload),
+        "upload with a wrong login": str(max(upload, dialect.wrong_login_status)),
+        "why, in the reason phrase": _yes_or_no(dialect.login_text_in_reason),
     }
 
 
@@ -113,7 +127,7 @@ def pages(dialect: Dialect) -> dict[str, str]:
         "digests on pages": _yes_or_no(dialect.shows_hashes),
         "properties on pages": "all" if shows_all else ", ".join(attributes) or "none",
         "pages may be cached for": f"{dialect.page_seconds} s" if dialect.page_seconds else "0 s",
-        "redirects to normalized names": _yes_or_no(dialect.redirects),
+        "redirects to normalized names": str(dialect.redirect_status or "no"),
         "serials": _yes_or_no(dialect.has_serials),
         "PyPI's own APIs": _yes_or_no(dialect.has_pypi_api),
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.factories import RepositoryFactory
     from tests.support.clients.upload_runner import UploadRunner
 
-# The status with which each dialect rejects an existing file. The clients recognize all of them.
+# The status with which each dialect rejects an existing file.
 STATUSES = {
     "modern": 409,
     "cloudrepo": 409,
@@ -25,17 +25,22 @@ STATUSES = {
     "nexus": 400,
     "artifactory": 403,
 }
+# twine does not recognize the text of Nexus since version 3.70:
+# https://github.com/pypa/twine/issues/1044
+NOT_RECOGNIZED = {("twine", "nexus")}
 
 
 @pytest.mark.parametrize("uploader", [TWINE_6_1, POETRY, PDM], ids=str)
 @pytest.mark.parametrize("dialect", STATUSES)
-def test_skip_existing_option_skips_existing_files_in_every_dialect(
+def test_the_skip_existing_option_skips_existing_files_in_each_dialect_that_the_client_knows(
     uploads: UploadRunner, cloudrepo_factory: RepositoryFactory, dialect: str
 ) -> None:
     repository = cloudrepo_factory(dialect=dialect, overwrite_protection=True)
     published = uploads.publish(repository)
     result, _ = uploads.run(repository, "--skip-existing", module=DIFFERENT_CONTENT)
-    assert result.ok, result.output
+    recognized = (uploads.uploader.client.name, dialect) not in NOT_RECOGNIZED
+    assert result.ok == recognized, result.output
     assert served_files(repository) == published
-    assert upload_statuses(repository) == [STATUSES[dialect]] * 2
-    uploads.record(REGISTRIES, f"dialect {dialect}", result, "skipped, unchanged", shows="(?i)skip")
+    assert upload_statuses(repository) == [STATUSES[dialect]] * (2 if recognized else 1)
+    outcome, shows = ("skipped", "(?i)skip") if recognized else ("rejected", "cannot be updated")
+    uploads.record(REGISTRIES, f"dialect {dialect}", result, f"{outcome}, unchanged", shows=shows)

@@ -78,6 +78,8 @@ def file_exists(
     """Return the error that rejects an upload because of an existing file."""
     text = upload_dialect(repository.dialect, repository.rules).exists_text.format(
         filename=candidate.name.filename,
+        project=candidate.name.project,
+        version=candidate.name.version,
         repository=repository.name,
         user=candidate.uploader,
         blake2_256=candidate.blake2_256 or "unknown",

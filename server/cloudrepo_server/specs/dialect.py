@@ -57,6 +57,11 @@ class Dialect(msgspec.Struct, frozen=True):
     """Whether uploads must follow PyPI's rules, unless the setting `rules` says otherwise."""
     unauthenticated_upload: str | None = None
     """The text of the 403 to an upload with missing or wrong credentials; None for a 401."""
+    wrong_login_status: int = 401
+    """The status of the response to a request with wrong credentials; a request without any gets
+    a 401."""
+    login_text_in_reason: bool = True
+    """Whether the reason phrase says why the credentials were rejected."""
     too_large_status: int = 413
     """The status of the response to an upload that is too large."""
     json_version: str | None = "1.4"
@@ -74,16 +79,18 @@ class Dialect(msgspec.Struct, frozen=True):
     required_digests: frozenset[str] = frozenset(
         {"sha256_digest", "md5_digest", "blake2_256_digest"}
     )
-    """The digest fields of an upload form, of which at least one is required."""
-
+    """The digest fields of an upload form, of which at least one is required; empty for none."""
     stored_digests: frozenset[str] = frozenset()
     """The digests that are stored with each file, besides SHA-256: `blake2_256` and `md5`."""
     has_serials: bool = False
     """Whether each change has a serial, which pages show."""
     has_pypi_api: bool = False
     """Whether PyPI's JSON API, integrity API and paths of files are below the repository's URL."""
-    redirects: bool = False
-    """Whether URLs with unnormalized names, or without a slash at the end, are redirected."""
+    redirect_status: int | None = None
+    """The status of the redirects from URLs with unnormalized names, or without a slash at the end.
+
+    If it is None, such URLs get the page itself.
+    """
     page_seconds: int = 0
     """How many seconds clients may use a page without asking again."""
 
@@ -123,30 +130,41 @@ _TABLE = (
         stored_digests=frozenset({"blake2_256", "md5"}),
         has_serials=True,
         has_pypi_api=True,
-        redirects=True,
+        redirect_status=301,
         page_seconds=600,
     ),
     Dialect(
         name="devpi",
         summary="Like devpi: an older JSON format, no metadata files.",
         # https://github.com/devpi/devpi/issues/1018: no metadata files, JSON format 1.0.
+        # Rejected logins, forms without a digest, redirects: measured with devpi-server 6.20.3.
         exists_text="{filename} already exists in non-volatile index",
         identical_accepted=True,
         json_version="1.0",
         attributes=frozenset({REQUIRES_PYTHON}),
         # hatch looks for existing files below +simple, on every host but PyPI's.
         simple_prefixes=("simple", "+simple"),
+        login_text_in_reason=False,
+        required_digests=frozenset(),
+        redirect_status=302,
     ),
     Dialect(
         name="pypiserver",
         summary="Like pypiserver: plain HTML pages, files of any type.",
         # https://github.com/pypa/twine/issues/681: status and reason.
         # https://github.com/pypiserver/pypiserver/issues/508 and 555: what its pages lack.
+        # Rejected logins, forms without a digest, redirects: measured with pypiserver 2.4.2. Its
+        # redirect of missing projects to the public index is not imitated, because a test must not
+        # depend on that index.
         exists_text="Package '{filename}' already exists!",
         exists_in_reason=False,
+        wrong_login_status=403,
+        login_text_in_reason=False,
         json_version=None,
         attributes=frozenset(),
         accepts_any_file=True,
+        required_digests=frozenset(),
+        redirect_status=301,
     ),
     Dialect(
         name="gitlab",
@@ -162,11 +180,11 @@ _TABLE = (
     Dialect(
         name="nexus",
         summary="Like Sonatype Nexus: HTML pages; a rejected overwrite has status 400.",
-        # https://github.com/pypa/twine/issues/693: status and text.
+        # https://github.com/sonatype/nexus-public/issues/696 and
+        # https://github.com/pypa/twine/issues/1044: status and text since version 3.70.
         # https://github.com/sonatype/nexus-public/issues/296: no metadata files.
         exists_status=400,
-        exists_text="Repository does not allow updating assets: {repository}",
-        exists_in_reason=False,
+        exists_text="{repository}/packages/{project}/{version}/{filename} cannot be updated",
         json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
     ),

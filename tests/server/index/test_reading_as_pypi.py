@@ -65,12 +65,20 @@ def test_errors_and_files_at_their_names_are_not_cacheable(pypi: Index) -> None:
 
 
 @pytest.mark.parametrize("dialect", OTHERS)
-def test_other_dialects_have_no_cacheable_pages_serials_or_redirects(
+def test_other_dialects_have_no_cacheable_pages_or_serials_and_their_own_redirects(
     server: Server, dialect: str
 ) -> None:
     index = server.repository(dialect=dialect)
     index.publish(wheel("De.mo"))
-    for path in (*PAGES, "/simple", "/simple/De.mo", "/De.mo/"):
+    redirects = {"devpi": 302, "pypiserver": 301}
+    for path in ("/simple", "/simple/De.mo", "/De.mo/"):
+        response = index.get(path)
+        assert response.status_code == redirects.get(dialect, 200)
+        if dialect in redirects:
+            assert response.headers["Location"].endswith(
+                path.rstrip("/").replace("De.mo", "de-mo") + "/"
+            )
+    for path in PAGES:
         response = index.get(path.replace("demo", "de-mo"))
         assert (response.status_code, response.headers["Cache-Control"]) == (200, "max-age=0")
         assert "X-PyPI-Last-Serial" not in response.headers

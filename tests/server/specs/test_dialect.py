@@ -70,7 +70,7 @@ def test_every_dialect_differs_from_modern() -> None:
         ("devpi", 409, "{file} already exists in non-volatile index"),
         ("pypiserver", 409, "Package '{file}' already exists!"),
         ("gitlab", 400, "Validation failed: File name has already been taken"),
-        ("nexus", 400, "Repository does not allow updating assets: {name}"),
+        ("nexus", 400, "{name}/packages/demo/1.0/{file} cannot be updated"),
         (
             "artifactory",
             403,
@@ -266,6 +266,14 @@ def test_only_cloudrepo_rejects_a_form_with_a_blake2_digest_alone(
     assert index.upload(archive, sha256_digest=None, md5_digest=archive.md5).status_code == 200
 
 
+def test_devpi_and_pypiserver_accept_a_form_without_a_digest(
+    repository: tuple[Index, str],
+) -> None:
+    index, dialect = repository
+    status = index.upload(wheel(), sha256_digest=None).status_code
+    assert status == (200 if dialect in {"devpi", "pypiserver"} else 400)
+
+
 def test_every_dialect_rejects_a_wrong_digest(repository: tuple[Index, str]) -> None:
     index, _ = repository
     assert index.upload(wheel(), sha256_digest="0" * 64).status_code == 400
@@ -297,15 +305,22 @@ def test_devpi_serves_the_simple_api_below_plus_simple_too(repository: tuple[Ind
     assert index.html("/simple/demo/") == index.html()
 
 
-def test_only_pypi_rejects_an_upload_without_a_valid_login_with_403(
+def test_a_missing_and_a_wrong_login_are_rejected_as_the_registry_does(
     repository: tuple[Index, str],
 ) -> None:
     index, dialect = repository
     form = minimal_form(wheel())
     for auth in (None, (index.username, "wrong")):
-        response = index.post(form, auth=auth)
-        assert response.status_code == (403 if dialect == "pypi" else 401)
-        assert ("Invalid or non-existent authentication" in response.reason) == (dialect == "pypi")
-        assert ("WWW-Authenticate" in response.headers) == (dialect != "pypi")
         # Installers need the challenge.
-        assert index.request("GET", auth=auth).status_code == 401
+        forbidden = dialect == "pypiserver" and auth is not None
+        read = index.request("GET", auth=auth)
+        assert read.status_code == (403 if forbidden else 401)
+        response = index.post(form, auth=auth)
+        assert response.status_code == (403 if forbidden or dialect == "pypi" else 401)
+        assert ("Invalid or non-existent authentication" in response.reason) == (dialect == "pypi")
+        for each in (read, response):
+            assert ("WWW-Authenticate" in each.headers) == (each.status_code == 401)
+            if dialect in {"devpi", "pypiserver"}:
+                assert each.reason == ("Forbidden" if forbidden else "Unauthorized")
+            else:
+                assert each.reason == each.json()["error"]

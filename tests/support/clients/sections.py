@@ -35,8 +35,8 @@ INTRODUCTIONS: Final = {
     REGISTRIES: (
         "The client uploads different content under the file names of `demo` 1.0, with "
         "`--skip-existing`. The repository imitates another registry, as its `dialect` says, and "
-        "rejects the files as that registry does. The client must recognize that rejection and "
-        "skip the files."
+        "rejects the files as that registry does. A client that recognizes that rejection skips "
+        "the files. twine does not recognize the text of Nexus since version 3.70."
     ),
     MIGRATE: (
         "The functions of `cloudrepo-migrate` check the token and the repository, upload a file, "

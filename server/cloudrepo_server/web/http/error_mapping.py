@@ -47,7 +47,11 @@ def _response_to(error: Exception, request: web.Request, *, realm: str) -> web.R
             # Only the log has the cause: it may contain paths and URLs.
             log.warning("%s: %r", error, error.__cause__, extra=log_fields(request))
         return exception_response(
-            error, realm=realm, dialect=state.dialect, is_upload=state.is_upload
+            error,
+            realm=realm,
+            dialect=state.dialect,
+            is_upload=state.is_upload,
+            has_login="Authorization" in request.headers,
         )
     if isinstance(error, web.HTTPException):
         return _router_response(request, error)

@@ -91,6 +91,7 @@ def exception_response(
     realm: str,
     dialect: Dialect | None = None,
     is_upload: bool = False,
+    has_login: bool = False,
 ) -> web.Response:
     """Return the response to an error of the domain.
 
@@ -99,6 +100,7 @@ def exception_response(
         realm: the realm of `WWW-Authenticate`.
         dialect: the dialect of the repository, if the request is for one.
         is_upload: whether the request is an upload.
+        has_login: whether the request has credentials, right or wrong.
     """
     status, message = status_of(error), str(error)
     if dialect is not None and isinstance(error, FileExistsInRepositoryError):
@@ -109,7 +111,9 @@ def exception_response(
     rejected_text = dialect.unauthenticated_upload if dialect is not None and is_upload else None
     if isinstance(error, UnauthenticatedError) and rejected_text is not None:
         status, message = HTTPStatus.FORBIDDEN, f"{rejected_text} {message}"
-    elif isinstance(error, UnauthenticatedError):
+    elif isinstance(error, UnauthenticatedError) and dialect is not None and has_login:
+        status = dialect.wrong_login_status
+    if status == HTTPStatus.UNAUTHORIZED:
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
     if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
@@ -121,13 +125,15 @@ def exception_response(
         headers,
         {name: value for name, value in details.items() if value is not None},
     )
-    if (
-        dialect is not None
-        and isinstance(error, FileExistsInRepositoryError)
-        and not dialect.exists_in_reason
-    ):
+    if dialect is not None and not _is_in_reason(error, dialect):
         response.set_status(status)
     return response
+
+
+def _is_in_reason(error: CloudRepoServerError, dialect: Dialect) -> bool:
+    if isinstance(error, FileExistsInRepositoryError):
+        return dialect.exists_in_reason
+    return dialect.login_text_in_reason or not isinstance(error, UnauthenticatedError)
 
 
 def reason_phrase(message: str) -> str:

@@ -69,8 +69,9 @@ class Reader:
         project = await view.project(name, target.local_project)
         if project is None:
             raise view.project_not_found(name)
-        if not target.is_canonical and view.dialect.redirects:
-            return redirect_to_canonical(read.request, target)
+        redirect_status = view.dialect.redirect_status
+        if not target.is_canonical and redirect_status is not None:
+            return redirect_to_canonical(read.request, target, redirect_status)
         if target.kind not in ("file", "metadata"):
             return await self._describe(read, project)
         try:
@@ -123,8 +124,9 @@ class Reader:
 
     async def _root_page(self, read: Read) -> web.Response:
         target, view = read.target, read.view
-        if not target.is_canonical and view.dialect.redirects:
-            return redirect_to_canonical(read.request, target)
+        redirect_status = view.dialect.redirect_status
+        if not target.is_canonical and redirect_status is not None:
+            return redirect_to_canonical(read.request, target, redirect_status)
         links = links_for(read.request, view, target.base)
         if target.serials is not None:
             # The serials may be newer than a list of projects that another request has read.

@@ -5,7 +5,7 @@ from aiohttp import web
 from cloudrepo_server.web.index.read_target import ReadTarget
 
 
-def redirect_to_canonical(request: web.Request, target: ReadTarget) -> web.Response:
+def redirect_to_canonical(request: web.Request, target: ReadTarget, status: int) -> web.Response:
     """Return the redirect to the canonical URL of a page, or of a project's JSON.
 
     The new path differs from the client's own path, which may be one of an impersonated host, in
@@ -20,4 +20,4 @@ def redirect_to_canonical(request: web.Request, target: ReadTarget) -> web.Respo
             segments[-1] = target.project
         segments.append("")
     location = "/".join(segments) + (f"?{query}" if query else "")
-    return web.Response(status=301, headers={"Location": location})
+    return web.Response(status=status, headers={"Location": location})

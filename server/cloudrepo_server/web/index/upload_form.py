@@ -135,7 +135,7 @@ def _declared_metadata(form: _ArrivingForm, repository: Repository) -> DeclaredM
         raise InvalidError("The form has no name.")
     digests = form.digests
     required = repository.upload_dialect.required_digests
-    if form.file is not None and not required & set(digests):
+    if form.file is not None and required and not required & set(digests):
         raise InvalidError(
             f"The form has no digest: it needs one of {', '.join(sorted(required))}."
         )
