@@ -14,7 +14,7 @@ from tests.support.markdown import blocks
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 LANGUAGES = ("console", "sh", "yaml", "ini", "text", "dockerfile")
-COMMAND = re.compile(r"(?:^|[\s;&|])cloudrepo-server ((?:serve|run|sweep)\b[^\n]*)")
+COMMAND = re.compile(r"(?:^|[\s;&|])cloudrepo-server ((?:serve|run|sweep|repo|user|token)\b[^\n]*)")
 VARIABLE = re.compile(r"\bCLOUDREPO_[A-Z_]+")
 OPTION = re.compile(r"(?<![\w-])--cloudrepo-[a-z-]+")
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloudrepo_server.cli.arguments import positive_integer
+from cloudrepo_server.cli.terminal import print_error, progress
 
 if TYPE_CHECKING:
     from cloudrepo_server.specs.pypi_rules.release_files import FileReport
 
+EXAMPLES = (
+    "check dist/*",
+    "check --format junit dist/ > pypi.xml",
+)
 _FORMATS = ("text", "json", "junit")
 _FINDINGS = 1
 _UNREADABLE = 2
@@ -61,17 +66,16 @@ def run(parsed: argparse.Namespace) -> int:
 
     missing = missing_libraries()
     if missing:
-        print(
-            f"cloudrepo-server: check needs {', '.join(missing)}: install the extra with {INSTALL}",
-            file=sys.stderr,
-        )
+        print_error(f"check needs {', '.join(missing)}: install the extra with {INSTALL}")
         return _UNREADABLE
     options = Options(
         is_existing_project=parsed.existing_project,
         max_file_size=parsed.max_file_size or MAX_FILE_SIZE,
     )
     with _Renderer() as renderer:
-        reports = check_files(_expand(parsed.files), renderer.renders, options)
+        paths = _expand(parsed.files)
+        with progress(f"Checking {len(paths)} files"):
+            reports = check_files(paths, renderer.renders, options)
     writers = {
         "text": check_report.as_text,
         "json": check_report.as_json,

@@ -1,11 +1,13 @@
 """Reports of the command `check`: text for people, JSON, and JUnit's XML for CI services."""
 
 import json
+import sys
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 import msgspec
 
+from cloudrepo_server.cli.terminal import coloured
 from cloudrepo_server.specs.pypi_rules.release_files import FileReport
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
@@ -13,15 +15,16 @@ _SUITE = "cloudrepo-server check"
 
 
 def as_text(reports: Sequence[FileReport]) -> str:
-    """Return the findings, grouped by file."""
+    """Return the findings, grouped by file; in colour if the output is a terminal."""
+    cross, tick = coloured("✗", "red", sys.stdout), coloured("✓", "green", sys.stdout)
     lines: list[str] = []
     for report in reports:
         lines.append(_printable(report.path))
         if report.error is not None:
-            lines.append(f"  ✗ cannot be read: {_printable(report.error)}")
+            lines.append(f"  {cross} cannot be read: {_printable(report.error)}")
         elif not report.findings:
-            lines.append("  ✓ PyPI accepts it")
-        lines += [f"  ✗ {_one_line(finding)}" for finding in report.findings]
+            lines.append(f"  {tick} PyPI accepts it")
+        lines += [f"  {cross} {_one_line(finding)}" for finding in report.findings]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli.event_loop import run_in_event_loop
+from cloudrepo_server.cli.terminal import print_error
 
 if TYPE_CHECKING:
     from cloudrepo_server.clients import Connection
     from cloudrepo_server.process.server import RunningServer
 
+EXAMPLES = (
+    "run -- tox",
+    "run --overwrite-protection -- twine upload dist/*",
+)
 # The exit statuses that shells use.
 _NOT_FOUND = 127
 _KILLED_BY_SIGNAL = 128
@@ -98,10 +102,7 @@ async def _run_command(arguments: Sequence[str], environ: dict[str, str]) -> int
     try:
         process = await asyncio.create_subprocess_exec(*arguments, env=environ)
     except OSError as error:
-        print(
-            f"cloudrepo-server: cannot start {arguments[0]}: {error.strerror}",
-            file=sys.stderr,
-        )
+        print_error(f"cannot start {arguments[0]}: {error.strerror}")
         return _NOT_FOUND
     _forward_signals(process)
     status = await process.wait()

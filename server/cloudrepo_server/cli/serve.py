@@ -14,6 +14,11 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.process.settings import ServerSettings
 
+EXAMPLES = (
+    "serve",
+    "serve --port 8080 --data ./index --state-file ./server.json",
+    "serve --host 0.0.0.0 --port 8080 --data s3://bucket/index --behind-proxy",
+)
 _MAX_OPEN_FILES = 8192
 
 

@@ -4,8 +4,16 @@ import argparse
 import os
 
 from cloudrepo_server.cli import arguments
+from cloudrepo_server.cli.admin_options import admin_credentials
 from cloudrepo_server.cli.event_loop import run_in_event_loop
+from cloudrepo_server.cli.terminal import progress
 from cloudrepo_server.errors import InvalidError
+
+EXAMPLES = (
+    "sweep --url http://index.example:8080 --runs-older-than 12h",
+    "sweep --data ./index",
+    "sweep --data s3://bucket/index --older-than 2d",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,30 +68,22 @@ def run(parsed: argparse.Namespace) -> int:
         from cloudrepo_server.cli.sweep_store import sweep_store
 
         os.umask(0o077)
-        return run_in_event_loop(
-            sweep_store(
-                parsed.data,
-                older_than=parsed.older_than,
-                grace=parsed.grace,
-                runs_older_than=parsed.runs_older_than,
+        with progress(f"Sweeping {parsed.data}"):
+            return run_in_event_loop(
+                sweep_store(
+                    parsed.data,
+                    older_than=parsed.older_than,
+                    grace=parsed.grace,
+                    runs_older_than=parsed.runs_older_than,
+                )
             )
-        )
+    from cloudrepo_server.cli.admin_client import AdminClient
     from cloudrepo_server.cli.sweep_server import sweep_server
 
     if parsed.runs_older_than is None:
         raise InvalidError("--url requires --runs-older-than AGE, such as 12h")
-    credentials = _admin_credentials()
-    report = sweep_server(parsed.url, credentials, runs_older_than=parsed.runs_older_than)
+    client = AdminClient(parsed.url, *admin_credentials())
+    with progress(f"Sweeping {parsed.url}"):
+        report = sweep_server(client, runs_older_than=parsed.runs_older_than)
     print(f"Removed {report}.")
     return 0
-
-
-def _admin_credentials() -> tuple[str, str]:
-    username = os.environ.get("CLOUDREPO_ADMIN_USERNAME")
-    password = os.environ.get("CLOUDREPO_ADMIN_PASSWORD")
-    if not username or not password:
-        raise InvalidError(
-            "the admin credentials are missing: "
-            "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD"
-        )
-    return username, password

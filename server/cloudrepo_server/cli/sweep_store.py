@@ -4,6 +4,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from cloudrepo_server.cli.terminal import print_error
 from cloudrepo_server.domain.garbage import collect_garbage
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.stale_runs import delete_stale_runs
@@ -47,9 +48,8 @@ async def sweep_store(
         await organization.close()
     print(f"Removed {garbage}.")
     if garbage.unreadable:
-        print(
-            "cloudrepo-server: kept all blobs of these repositories, because a document cannot be "
-            f"read: {', '.join(garbage.unreadable)}",
-            file=sys.stderr,
+        print_error(
+            "kept all blobs of these repositories, because a document cannot be "
+            f"read: {', '.join(garbage.unreadable)}"
         )
     return 1 if garbage.unreadable else 0

@@ -13,6 +13,15 @@ def replace_file(path: Path, text: str, *, mode: int) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    try:
+        _replace(path, text, mode)
+    except OSError as error:
+        # The error itself names the temporary file.
+        reason = f"cannot be written: {error.strerror or error}"
+        raise OSError(error.errno, reason, str(path)) from error
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -141,6 +141,9 @@ async def serve(settings: ServerSettings) -> None:
             f"Serving the organization {settings.organization} at {server.url}",
             log_format=settings.log_format,
         )
+        # Logs need no help.
+        if sys.stdout.isatty() and settings.log_format != "json":
+            _print_help(settings, server.url)
         if settings.print_credentials:
             _print_credentials(settings)
         if settings.owner_pid is not None:
@@ -158,6 +161,22 @@ async def serve(settings: ServerSettings) -> None:
         for folder in settings.owner_folders:
             # Windows does not delete open files, such as this server's log.
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _print_help(settings: ServerSettings, url: str) -> None:
+    """Print where the portal and the data are, and how to stop the server, for its user."""
+    if settings.data is None:
+        data = "in a temporary folder, which the server deletes when it stops"
+    elif isinstance(settings.data, Path):
+        data = f"in {settings.data.absolute()}"
+    else:
+        data = f"at {settings.data}"
+    print(
+        f"Admin Portal: open {url}/portal in a browser.\n"
+        f"The data are {data}.\n"
+        "To stop the server, press Ctrl-C.",
+        flush=True,
+    )
 
 
 def _print_credentials(settings: ServerSettings) -> None:

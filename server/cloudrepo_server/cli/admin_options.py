@@ -1,0 +1,101 @@
+"""The options of the commands that use a running server: its URL and the admin credentials."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cloudrepo_server.cli import arguments
+from cloudrepo_server.errors import InvalidError
+
+if TYPE_CHECKING:
+    from cloudrepo_server.cli.admin_client import AdminClient
+
+_USERNAME, _PASSWORD = "CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD"
+
+
+class _Admin(msgspec.Struct):
+    username: str
+    password: str
+
+
+class _State(msgspec.Struct):
+    url: str
+    admin: _Admin
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the server and its admin user."""
+    group = parser.add_argument_group("server", "the server, and the credentials of its admin user")
+    server = group.add_mutually_exclusive_group(required=True)
+    server.add_argument(
+        "--url",
+        type=arguments.server_url,
+        help=f"the URL of the server; the admin password is {_PASSWORD}, or you are asked for it",
+    )
+    server.add_argument(
+        "--state-file",
+        type=Path,
+        metavar="FILE",
+        help="the state file of the server, with its URL and its admin credentials",
+    )
+    group.add_argument(
+        "--username",
+        help=f"with --url: the name of the admin user (default: {_USERNAME}, or admin@example.com)",
+    )
+    group.add_argument("--json", action="store_true", help="print the server's response as JSON")
+
+
+def connect(parsed: argparse.Namespace) -> "AdminClient":
+    """Return a client of the server that the options name.
+
+    Raises:
+        InvalidError: the state file cannot be read, or the password is unknown.
+    """
+    # Imported here because its HTTP client is slow to import.
+    from cloudrepo_server.cli.admin_client import AdminClient
+
+    if parsed.state_file is not None:
+        state = _read_state(parsed.state_file)
+        return AdminClient(state.url, state.admin.username, state.admin.password)
+    username = parsed.username or os.environ.get(_USERNAME) or "admin@example.com"
+    return AdminClient(parsed.url, username, _password(username))
+
+
+def admin_credentials() -> tuple[str, str]:
+    """Return the admin credentials in the environment.
+
+    Raises:
+        InvalidError: they are missing.
+    """
+    username, password = os.environ.get(_USERNAME), os.environ.get(_PASSWORD)
+    if not username or not password:
+        raise InvalidError(f"the admin credentials are missing: set {_USERNAME} and {_PASSWORD}")
+    return username, password
+
+
+def _password(username: str) -> str:
+    password = os.environ.get(_PASSWORD)
+    if password:
+        return password
+    if sys.stdin.isatty():
+        from getpass import getpass  # slow to import
+
+        return getpass(f"Password of the admin user {username}: ")
+    raise InvalidError(f"the admin password is missing: set {_PASSWORD}, or use --state-file")
+
+
+def _read_state(path: Path) -> _State:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_State)
+    except OSError as error:
+        raise InvalidError(
+            f"cannot read the state file {path}: {error.strerror or error}"
+        ) from None
+    except msgspec.MsgspecError as error:
+        raise InvalidError(
+            f"{path} is not a state file of cloudrepo-server serve: {error}"
+        ) from None

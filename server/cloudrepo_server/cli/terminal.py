@@ -1,0 +1,72 @@
+"""What the commands show on a terminal only: colours, questions and progress."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final, Literal, TextIO
+
+Colour = Literal["red", "green", "yellow", "bold"]
+
+_CODES: Final[dict[Colour, int]] = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
+_SHOW_AFTER_SECONDS = 1.0
+_REFRESH_SECONDS = 0.5
+_CLEAR_LINE = "\r\x1b[K"
+
+
+def coloured(text: str, colour: Colour, stream: TextIO) -> str:
+    """Return a text with a colour if a stream is a terminal with colours.
+
+    The variable `NO_COLOR` turns colours off, as https://no-color.org describes.
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return text
+    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
+
+
+def print_error(message: object) -> None:
+    """Print an error of a command."""
+    label = coloured("cloudrepo-server:", "red", sys.stderr)
+    print(f"{label} {message}", file=sys.stderr)
+
+
+def confirm(question: str) -> bool:
+    """Ask a question on the terminal, and return whether the answer is yes."""
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def progress(activity: str, *, after: float = _SHOW_AFTER_SECONDS) -> Iterator[None]:
+    """Show on the terminal what takes long, and for how many seconds, until the block ends.
+
+    Args:
+        activity: what happens, such as `Checking 3 files`.
+        after: the seconds after which it is shown.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+    started = monotonic()
+
+    def show() -> None:
+        if ended.wait(after):
+            return
+        while True:
+            seconds = monotonic() - started
+            sys.stderr.write(f"{_CLEAR_LINE}{activity} … {seconds:.0f} s")
+            sys.stderr.flush()
+            if ended.wait(_REFRESH_SECONDS):
+                sys.stderr.write(_CLEAR_LINE)
+                sys.stderr.flush()
+                return
+
+    shown = threading.Thread(target=show, name="progress", daemon=True)
+    shown.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        shown.join()

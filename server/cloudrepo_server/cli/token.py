@@ -1,0 +1,55 @@
+"""The command `cloudrepo-server token`: the tokens of a running server."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from cloudrepo_server.cli import actions
+from cloudrepo_server.cli.actions import Action
+
+if TYPE_CHECKING:
+    from cloudrepo_server.cli.admin_client import AdminClient
+
+EXAMPLES = (
+    "token create demo --read-only --state-file server.json",
+    "token list --url http://index.example:8080",
+    "token delete 0123456789abcdef --yes --state-file server.json",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions of `token`."""
+    actions.add_actions(
+        parser,
+        (
+            Action("create", "create a token for one repository, and print it", _add, _create),
+            Action("list", "list the tokens, without the secrets", actions.no_arguments, _list),
+            Action("delete", "revoke a token", _add_delete, _delete),
+        ),
+    )
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("repository", help="the name of the repository")
+    parser.add_argument("--read-only", action="store_true", help="reject uploads with the token")
+
+
+def _create(client: "AdminClient", parsed: argparse.Namespace) -> None:
+    body = {"repository": parsed.repository, "read_only": parsed.read_only}
+    created = client.call("POST", "tokens", json=body)
+    actions.show(parsed, created, created["token"])
+
+
+def _list(client: "AdminClient", parsed: argparse.Namespace) -> None:
+    response = client.call("GET", "tokens")
+    columns = ("id", "repository", "read_only", "created")
+    actions.show(parsed, response, actions.as_table(response["tokens"], columns))
+
+
+def _add_delete(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the id of the token, as `token list` shows it")
+    actions.add_confirmation(parser)
+
+
+def _delete(client: "AdminClient", parsed: argparse.Namespace) -> None:
+    actions.require_confirmation(parsed, f"the token {parsed.id}")
+    client.call("DELETE", "tokens", parsed.id)
