@@ -29,7 +29,7 @@ from cloudrepo_server.web.http.security_headers import add_headers_to_every_resp
 from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import TunnelServer
-from cloudrepo_server.web.ops.early_responses import report_early_responses
+from cloudrepo_server.web.ops.early_responses import EarlyResponses
 
 # aiohttp waits this long for handlers to finish, and as long again after cancelling them.
 _CANCEL_SECONDS = 0.5
@@ -84,7 +84,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         logs_rejections=settings.log_format is None,
         behind_proxy=settings.behind_proxy,
     )
-    report_early_response = report_early_responses(
+    early_responses = EarlyResponses(
         observability.observers, logs_rejections=settings.log_format is None
     )
     connection_options: dict[str, Any] = {
@@ -100,13 +100,13 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
     try:
         await runner.setup()
         if runner.server is not None:
-            add_headers_to_every_response(runner.server, report_early_response)
+            add_headers_to_every_response(runner.server, early_responses.report_response)
         url = await listeners.listen(settings.host, settings.port)
         if not storage.shared and runner.server is not None:
             tunnels = TunnelServer(
                 runner.server, connection_options, stall_seconds=settings.limits.stall_seconds
             )
-            await proxy.listen(settings.host, tunnels)
+            await proxy.listen(settings.host, tunnels, early_responses)
         state = server_state(settings, url)
         if settings.tls is not None:
             state["tls_url"] = await _listen_with_tls(listeners, proxy, settings.host, settings.tls)

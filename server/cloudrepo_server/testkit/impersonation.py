@@ -93,12 +93,15 @@ class Impersonation:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
-    def allows(self, scheme: str, host: str, port: int) -> bool:
+    def allows(self, host: str, port: int) -> bool:
         """Return whether subprocesses may connect to the real host.
 
-        Not at a port where the repository is served, even if the host is allowed.
+        Not at a port where the repository is served, even if the host is allowed. The scheme does
+        not matter: a client can send plain HTTP through a connection that CONNECT has opened.
         """
-        return host in self.allowed_hosts and not self.covers(scheme, host, port)
+        return host in self.allowed_hosts and not any(
+            (host, port) == (prefix.host, prefix.port) for prefix in self.prefixes
+        )
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
         """Return whether the repository is served under some URL of this host."""

@@ -177,6 +177,23 @@ def test_a_further_request_of_a_connection_reaches_no_host(
     assert all(body == b"body" for _, _, body in host.received)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_allowed_host_is_not_reached_at_the_port_of_an_impersonated_url(
+    index_with_file: Index, host: RealHost, scheme: str
+) -> None:
+    url = f"{scheme}://localhost:{host.port}/simple/"
+    client = ProxyClient.of(index_with_file, url, allow=("localhost",))
+    get = request("GET /bypass HTTP/1.1")
+    with client.tunnel("localhost", host.port, tls=False) as connection:
+        connection.send(get)
+        # The server expects a TLS handshake, because the request was CONNECT.
+        assert b"HTTP" not in connection.read_line()
+    with client.connect() as connection:
+        connection.send(client.request(f"GET http://localhost:{host.port}/bypass HTTP/1.1"))
+        assert connection.read_response().status in (403, 404)
+    assert host.received == []
+
+
 @pytest.mark.parametrize("expects", [True, False])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_bodies_are_forwarded(

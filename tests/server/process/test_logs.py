@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from cloudrepo_server.logs import FIELDS, JsonFormatter, TextFormatter
 from cloudrepo_server.logs.redaction import redacted
 from tests.support.archives import wheel
 from tests.support.index import Server
+from tests.support.proxy_client import ProxyClient
 from tests.support.raw import connect, exchange, request
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
@@ -237,6 +239,52 @@ def test_requests_that_are_rejected_at_once_are_logged_by_default(
     server = Server(start_server())
     assert exchange(server.url, EARLY_REJECTIONS[status]).status == status
     wait_until(lambda: f" {status} " in server.process.log, "a line about the request")
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_requests_that_the_proxy_rejects_are_logged(
+    logging_server: Server, log_format: str
+) -> None:
+    client = ProxyClient.of(logging_server.repository(), allow=("localhost",))
+    requests = {
+        "400": request("GET http://me:pass/word@a.example/ HTTP/1.1"),
+        "407": request(
+            "GET http://me:word@a.example/x?word HTTP/1.1", {"Proxy-Authorization": "x"}
+        ),
+        "431": b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000,
+        "403": client.request("CONNECT my_index:443 HTTP/1.1"),
+        "502": client.request("CONNECT localhost:1 HTTP/1.1"),
+    }
+    for status, head in requests.items():
+        with client.connect() as connection:
+            connection.send(head)
+            assert connection.read_response().status == int(status)
+
+    def found() -> dict[str, dict[str, Any]]:
+        lines = READERS[log_format](logging_server)
+        return {str(line["status"]): line for line in lines if "status" in line}
+
+    wait_until(lambda: found().keys() >= requests.keys(), "a line about each request")
+    lines = found()
+    assert (lines["400"]["method"], lines["400"]["path"]) == ("UNKNOWN", "/")
+    assert (lines["407"]["method"], lines["407"]["path"]) == ("GET", "http://a.example/x")
+    assert lines["403"]["path"] == "my_index:443"
+    assert lines["502"]["path"] == "localhost:1"
+    assert len({lines[status]["request_id"] for status in requests}) == len(requests)
+    for secret in ("pass", "word", urlsplit(client.url).password or ""):
+        assert secret not in logging_server.process.log
+
+
+def test_requests_that_the_proxy_rejects_are_logged_by_default(start_server: StartServer) -> None:
+    server = Server(start_server())
+    client = ProxyClient.of(server.repository())
+    with client.connect() as connection:
+        connection.send(request("GET http://a.example/x HTTP/1.1"))
+        assert connection.read_response().status == 407
+    wait_until(
+        lambda: "GET http://a.example/x 407 The credentials for the proxy" in server.process.log,
+        "a line about the request",
+    )
 
 
 def test_every_response_has_a_unique_request_id(server: Server) -> None:

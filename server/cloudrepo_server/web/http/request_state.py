@@ -133,4 +133,9 @@ def _request_id(request: web.BaseRequest) -> str:
     given = request.headers.get("X-Request-Id")
     if given and len(given) <= _MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(given):
         return given
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """Return an id that no other request has."""
     return f"{_PROCESS}{next(_numbers):08x}"

@@ -15,6 +15,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.logs.redaction import set_request_secrets
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.testkit.impersonation import Impersonation
+from cloudrepo_server.web.http.request_state import new_request_id
 from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.proxy_request import (
@@ -24,6 +25,7 @@ from cloudrepo_server.web.impersonation.proxy_request import (
 )
 from cloudrepo_server.web.impersonation.stream import Stream, open_stream, relay
 from cloudrepo_server.web.impersonation.tunnel import Tunnel, TunnelServer
+from cloudrepo_server.web.ops.early_responses import EarlyResponses
 
 _HEAD_SECONDS = 10.0
 _CONNECT_SECONDS = 10.0
@@ -44,6 +46,7 @@ class Proxy:
         self._contexts: LRUCache[str, ssl.SSLContext] = LRUCache(_MAX_CERTIFICATES)
         self._listener: asyncio.Server | None = None
         self._tunnels: TunnelServer | None = None
+        self._responses: EarlyResponses | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     @property
@@ -83,14 +86,16 @@ class Proxy:
             context = self._contexts[host] = await IMPORTS.run(authority.context, host)
         return context
 
-    async def listen(self, host: str, tunnels: TunnelServer) -> None:
+    async def listen(self, host: str, tunnels: TunnelServer, responses: EarlyResponses) -> None:
         """Listen on a free port.
 
         Args:
             host: the host name or IP address to listen on.
             tunnels: opens the connections to this server.
+            responses: reports the requests that the proxy itself rejects.
         """
         self._tunnels = tunnels
+        self._responses = responses
         self._listener = await asyncio.start_server(self._accept, host, 0, limit=MAX_HEAD)
 
     async def close(self) -> None:
@@ -125,18 +130,21 @@ class Proxy:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await client.reader.readuntil(_END_OF_HEAD)
         except asyncio.LimitOverrunError:
-            await _reject(client, 431, f"The head of the request is longer than {MAX_HEAD} bytes")
+            await self._reject(
+                client, None, 431, f"The head of the request is longer than {MAX_HEAD} bytes"
+            )
             return
         try:
             request = parse_proxy_request(head)
         except ValueError as error:
-            await _reject(client, 400, f"This is not a request to a proxy: {error}")
+            await self._reject(client, None, 400, f"This is not a request to a proxy: {error}")
             return
         set_request_secrets(request.credentials[1:] if request.credentials else ())
         impersonations = self._testkit.impersonations
         impersonation = impersonations.find(*request.credentials) if request.credentials else None
         if impersonation is None:
-            await _reject(client, 407, "The credentials for the proxy are wrong", _CHALLENGE)
+            reason = "The credentials for the proxy are wrong"
+            await self._reject(client, request, 407, reason, _CHALLENGE)
             return
         # The connection is closed when the impersonation or its repository is deleted.
         with impersonations.closing(impersonation, task.cancel):
@@ -149,8 +157,8 @@ class Proxy:
         self, request: ProxyRequest, impersonation: Impersonation, client: Stream
     ) -> None:
         """Connect the client to a real host, or to this server in place of it."""
-        if impersonation.allows(request.scheme, request.host, request.port):
-            upstream = await _connect_to_real_host(request, client)
+        if impersonation.allows(request.host, request.port):
+            upstream = await self._connect_to_real_host(request, client)
             if upstream is None:
                 return
             try:
@@ -169,7 +177,7 @@ class Proxy:
                     f"{request.host}:{request.port}",
                     host=request.host,
                 )
-                await _reject(client, 403, entry.reason)
+                await self._reject(client, request, 403, entry.reason)
                 return
             upstream = await self._open_tunnel(request, impersonation, context)
             try:
@@ -185,8 +193,8 @@ class Proxy:
         # Imported here because most servers never receive a request to the proxy.
         from cloudrepo_server.web.impersonation.exchange import BodyError, Exchange
 
-        if impersonation.allows(request.scheme, request.host, request.port):
-            upstream = await _connect_to_real_host(request, client)
+        if impersonation.allows(request.host, request.port):
+            upstream = await self._connect_to_real_host(request, client)
             if upstream is None:
                 return
             exchange = Exchange(client, request, upstream, body_seconds=client.stall_seconds)
@@ -198,7 +206,8 @@ class Proxy:
         except BodyError:
             if exchange.response_started:
                 raise ConnectionAbortedError("the body of the request is not valid") from None
-            await _reject(client, 400, "The body of the request is not encoded as its headers say")
+            reason = "The body of the request is not encoded as its headers say"
+            await self._reject(client, request, 400, reason)
         finally:
             upstream.abort()
 
@@ -214,19 +223,32 @@ class Proxy:
             Tunnel(impersonation, request.scheme, request.host, request.port), context
         )
 
+    async def _connect_to_real_host(self, request: ProxyRequest, client: Stream) -> Stream | None:
+        """Return a connection, or None if that failed and the client received a 502 response."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await open_stream(
+                    request.host, request.port, stall_seconds=client.stall_seconds
+                )
+        except (OSError, TimeoutError):
+            reason = f"Cannot connect to {request.host}, port {request.port}"
+            await self._reject(client, request, 502, reason)
+            return None
 
-async def _connect_to_real_host(request: ProxyRequest, client: Stream) -> Stream | None:
-    """Return a connection, or None if that failed and the client received a 502 response."""
-    try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            return await open_stream(request.host, request.port, stall_seconds=client.stall_seconds)
-    except (OSError, TimeoutError):
-        await _reject(client, 502, f"Cannot connect to {request.host}, port {request.port}")
-        return None
-
-
-async def _reject(client: Stream, status: int, reason: str, headers: str = "") -> None:
-    await client.send(
-        f"HTTP/1.1 {status} {reason_phrase(reason)}\r\n{headers}"
-        "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-    )
+    async def _reject(
+        self,
+        client: Stream,
+        request: ProxyRequest | None,
+        status: int,
+        reason: str,
+        headers: str = "",
+    ) -> None:
+        """Send a response without a body, and report it; the request is None if it is malformed."""
+        method, url = ("UNKNOWN", "/") if request is None else (request.method, request.shown_url)
+        reason = reason_phrase(reason)
+        if self._responses is not None:
+            self._responses.report(method, url, status, reason, request_id=new_request_id())
+        await client.send(
+            f"HTTP/1.1 {status} {reason}\r\n{headers}"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )

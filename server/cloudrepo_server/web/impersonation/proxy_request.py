@@ -42,6 +42,18 @@ class ProxyRequest(msgspec.Struct, frozen=True):
         """Whether the client asks for a tunnel, not for the response to one request."""
         return self.head.method == b"CONNECT"
 
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        return self.head.method.decode("ascii")
+
+    @property
+    def shown_url(self) -> str:
+        """The destination without credentials and query, for the log."""
+        if self.is_connect:
+            return self.authority
+        return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
+
 
 def parse_proxy_request(head: bytes) -> ProxyRequest:
     """Parse the head of a request.
@@ -60,16 +72,9 @@ def parse_proxy_request(head: bytes) -> ProxyRequest:
         raise ValueError("the request is not valid HTTP") from error
     if not isinstance(request, h11.Request):
         raise ValueError("the head of a request is not complete")  # noqa: TRY004 (a wrong value)
-    raw_target = request.target.decode("ascii")
-    if request.method == b"CONNECT":
-        parts, scheme, default_port = urlsplit(f"//{raw_target}"), "https", _HTTPS_PORT
-    else:
-        parts, scheme, default_port = urlsplit(raw_target), "http", _HTTP_PORT
-        if parts.scheme == "https":
-            raise ValueError("an https URL is requested with CONNECT")
-        if parts.scheme != "http":
-            raise ValueError("the target of the request is not an http URL")
-    port = default_port if parts.port is None else parts.port
+    is_connect = request.method == b"CONNECT"
+    parts, port = _parse_target(request.target.decode("ascii"), is_connect=is_connect)
+    scheme = "https" if is_connect else "http"
     if not parts.hostname or port == 0:
         raise ValueError("the target of the request has no host, or the port 0")
     return ProxyRequest(
@@ -82,6 +87,22 @@ def parse_proxy_request(head: bytes) -> ProxyRequest:
         target=_origin_form(parts, request.method),
         credentials=_parse_credentials(dict(request.headers).get(b"proxy-authorization", b"")),
     )
+
+
+def _parse_target(target: str, *, is_connect: bool) -> tuple[SplitResult, int]:
+    try:
+        parts = urlsplit(f"//{target}" if is_connect else target)
+        port = parts.port
+    except ValueError:
+        # The reason would quote a part of the target, which may be a password.
+        raise ValueError("the target of the request is not a valid URL") from None
+    if is_connect:
+        return parts, _HTTPS_PORT if port is None else port
+    if parts.scheme == "https":
+        raise ValueError("an https URL is requested with CONNECT")
+    if parts.scheme != "http":
+        raise ValueError("the target of the request is not an http URL")
+    return parts, _HTTP_PORT if port is None else port
 
 
 def _origin_form(parts: SplitResult, method: bytes) -> str:
