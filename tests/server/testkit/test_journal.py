@@ -77,6 +77,14 @@ def test_reads_are_recorded_in_order_with_the_bytes_sent(index: Index) -> None:
     assert [entry["form"] for entry in index.journal()] == [None] * 7
 
 
+def test_paths_are_recorded_decoded(server: Server) -> None:
+    index = server.repository(dialect="devpi")
+    for path in ("/%2Bsimple/demo/", "/demo%2d1/x%25y.whl", "/", ""):
+        index.get(path)
+    recorded = [entry["path"].removeprefix(index.path) for entry in index.journal()]
+    assert recorded == ["/+simple/demo/", "/demo-1/x%y.whl", "/", ""]
+
+
 def test_rejections_are_recorded_with_their_reason(protected: Index) -> None:
     protected.publish(wheel())
     protected.upload(wheel(module="x = 2\n"))

@@ -17,6 +17,7 @@ class IndexPath(msgspec.Struct, frozen=True):
     """A parsed path: a repository and the decoded segments after its name.
 
     The repository is empty for `/repositories` itself. `slash` is whether the path ends in a slash.
+    `path` is the whole path, decoded.
     """
 
     public: bool
@@ -52,7 +53,8 @@ def parse_index_path(raw_path: str) -> IndexPath:
     segments = [_decode(segment) for segment in below.strip("/").split("/")]
     if "" in segments and len(segments) > 1:
         raise NotFoundError("There is nothing at this path: a segment is empty.")
-    return IndexPath(public, segments[0], tuple(segments[1:]), slash, raw_path)
+    path = f"{PUBLIC if public else PRIVATE}/{'/'.join(segments)}{'/' if slash else ''}"
+    return IndexPath(public, segments[0], tuple(segments[1:]), slash, path)
 
 
 def _decode(segment: str) -> str:
