@@ -129,7 +129,7 @@ def test_the_sweep_command_uses_the_admin_api(own_server: Server) -> None:
         (
             ("--runs-older-than", "1d"),
             None,
-            "rejected the request to sweep: 401 The user name or passphrase is wrong.",
+            "rejected the request: 401 The user name or passphrase is wrong.",
         ),
         (("--runs-older-than", "1d"), ("", ""), "set CLOUDREPO_ADMIN_USERNAME and"),
         (
