@@ -34,8 +34,14 @@ MAX_VERSION: Final = 255
 """The characters of a version."""
 MAX_ATTESTATIONS: Final = 64 << 10
 """The size of the attestations of a file, which are stored in the project's document."""
-MAX_DOCUMENT: Final = 32 << 20
-"""The size of a stored document, such as a project with the list of its files."""
+MAX_DOCUMENT: Final = 16 << 20
+"""The size of a stored document, such as a project with the list of its files.
+
+The event loop decodes and encodes documents. A thread would not help: msgspec does not release
+Python's global lock.
+"""
+MAX_PROJECT_FILES: Final = 20_000
+"""The files of a project. Decoding a document of this many files takes 30 ms."""
 MAX_STATED_REASON: Final = 1024
 """The characters of the reason of a yank or of a project's status."""
 MAX_REQUIRES_PYTHON: Final = 1024

@@ -1,6 +1,10 @@
 """The repository of an upload, whose settings may change while the upload is in progress."""
 
-from cloudrepo_server.domain.overwrite import Candidate, check_overwrite_protection
+from cloudrepo_server.domain.overwrite import (
+    Candidate,
+    check_file_count,
+    check_overwrite_protection,
+)
 from cloudrepo_server.domain.release_rules import check_project_size, check_release
 from cloudrepo_server.errors import RepositoryNotFoundError
 from cloudrepo_server.keys import project_key, repository_key
@@ -78,6 +82,8 @@ class CurrentRepository:
             CloudRepoServerError: the file may not be published.
         """
         identical = check_overwrite_protection(self.document, project, candidate)
+        if identical is None:
+            check_file_count(project, candidate)
         if identical is None and candidate.follows_rules:
             # The files of concurrent uploads may have become visible since the size was checked.
             check_project_size(self.document, project, candidate)

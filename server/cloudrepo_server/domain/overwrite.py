@@ -2,7 +2,8 @@
 
 import msgspec
 
-from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError
+from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError, TooLargeError
+from cloudrepo_server.limits import MAX_PROJECT_FILES
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
 from cloudrepo_server.specs.dialect import upload_dialect
 from cloudrepo_server.specs.filenames import DistributionName
@@ -34,6 +35,22 @@ def check_status(project: ProjectDocument | None) -> None:
     if project is not None and project.status in _CLOSED_STATUSES:
         raise ForbiddenError(
             f"The project {project.name} is {project.status} and does not accept uploads."
+        )
+
+
+def check_file_count(project: ProjectDocument | None, candidate: Candidate) -> None:
+    """Check that a project may have another file. A file may always be replaced.
+
+    Raises:
+        TooLargeError: the project has its maximum of files.
+    """
+    if project is None or candidate.name.filename in project.files:
+        return
+    if len(project.files) >= MAX_PROJECT_FILES:
+        raise TooLargeError(
+            f"{candidate.name.filename} was rejected, because the project {project.name} has "
+            f"{len(project.files)} files already: the limit is {MAX_PROJECT_FILES}. "
+            "Delete files first."
         )
 
 

@@ -120,14 +120,21 @@ class Documents(ABC):
         """
 
 
-def encode_document(document: Document) -> bytes:
+def encode_document(document: Document, *, replaced_size: int) -> bytes:
     """Return an encoded document.
+
+    An earlier version of the server may have written a larger document than this version allows.
+    Such a document may change as long as it does not grow.
+
+    Args:
+        document: the document.
+        replaced_size: the size of the document that it replaces.
 
     Raises:
         TooLargeError: it is larger than any document may be.
     """
     encoded = msgspec.json.encode(document)
-    if len(encoded) > MAX_DOCUMENT:
+    if len(encoded) > max(MAX_DOCUMENT, replaced_size):
         raise TooLargeError(
             "The change was rejected, because the project or object that it changes would become "
             f"too large: the limit is {MAX_DOCUMENT} bytes. Delete files first."

@@ -52,11 +52,11 @@ class LocalDocuments(Documents):
 
     async def read(self, key: str, type_: type[D]) -> D | None:
         """Return the document under `key`, or None."""
-        return self._read(key, type_)
+        return self._read(key, type_)[0]
 
     async def read_uncached(self, key: str, type_: type[D]) -> D | None:
         """Return the document under `key`, or None, without adding it to the cache."""
-        return self._read(key, type_, cache=False)
+        return self._read(key, type_, cache=False)[0]
 
     async def read_all(self, prefix: str, type_: type[D]) -> list[D]:
         """Return all documents below `prefix`, sorted by key."""
@@ -64,7 +64,7 @@ class LocalDocuments(Documents):
         found = []
         for name in listing.names:
             try:
-                document = self._read(prefix + name, type_)
+                document = self._read(prefix + name, type_)[0]
             except DamagedDocumentError as error:
                 self.report_damage(error)
                 continue
@@ -103,7 +103,7 @@ class LocalDocuments(Documents):
         prepare: Callable[[D | None], Awaitable[None]] | None = None,
     ) -> None:
         """Replace the document under `key` with the result of `change`; None deletes it."""
-        before = self._read(key, type_)
+        before, size = self._read(key, type_)
         if prepare is not None:
             # Its reads are inline too, so no other task runs between them and the write.
             await prepare(before)
@@ -114,7 +114,7 @@ class LocalDocuments(Documents):
             self._delete(key)
             return
         after = msgspec.structs.replace(after, revision=secrets.token_hex(8))
-        encoded = encode_document(after)
+        encoded = encode_document(after, replaced_size=size)
         with storage_errors():
             obstore.put(self._document_store, key, encoded, use_multipart=False)
         self._cached.pop(key, None)
@@ -122,21 +122,22 @@ class LocalDocuments(Documents):
         if before is None:
             self._update_listing(key, exists=True)
 
-    def _read(self, key: str, type_: type[D], *, cache: bool = True) -> D | None:
+    def _read(self, key: str, type_: type[D], *, cache: bool = True) -> tuple[D | None, int]:
+        """Return the document, or None, and the size of its JSON."""
         cached = self._cached.get(key)
         if cached is not None:
-            return check_type(cached[0], type_)
+            return check_type(cached[0], type_), cached[1]
         try:
             with storage_errors():
                 response = obstore.get(self._document_store, key)
                 check_size(key, response.meta["size"])
                 encoded = response.bytes()
         except FileNotFoundError:
-            return None
+            return None, 0
         document = decode_document(key, memoryview(encoded), type_)
         if cache:
             self._cache(key, document, len(encoded))
-        return document
+        return document, len(encoded)
 
     def _delete(self, key: str) -> None:
         with storage_errors(), contextlib.suppress(FileNotFoundError):

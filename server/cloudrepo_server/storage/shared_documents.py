@@ -280,7 +280,11 @@ class SharedDocuments(Documents):
         self, key: str, stored: StoredDocument, after: Document | str, retries: WriteRetries
     ) -> bool:
         """Write a document or a tombstone; return False if the change has to be retried."""
-        encoded = after.encode() if isinstance(after, str) else encode_document(after)
+        encoded = (
+            after.encode()
+            if isinstance(after, str)
+            else encode_document(after, replaced_size=stored.size)
+        )
         mode: PutMode = "create"
         if stored.version is not None:
             mode = if_unchanged(stored.version, bare_tags=self._bare_tags)

@@ -61,10 +61,10 @@ def test_the_size_of_attestations_is_limited(victim: Index, content: str) -> Non
     assert str(MAX_ATTESTATIONS) in response.reason
 
 
-def in_memory(kind: str) -> Storage:
+def in_memory(kind: str, store: Any = None) -> Storage:  # noqa: ANN401 (see below)
     """Return storage of this kind in memory."""
-    # It supports the conditional writes of a remote store.
-    store: Any = MemoryStore()
+    # A store in memory supports the conditional writes of a remote store.
+    store = store or MemoryStore()
     return LocalStorage(store) if kind == "local" else SharedStorage(documents=store, blobs=store)
 
 
@@ -87,11 +87,48 @@ def test_the_size_of_a_document_is_limited(kind: str) -> None:
     asyncio.run(scenario())
 
 
-def test_an_upload_that_would_make_its_project_too_large_is_rejected(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("kind", ["local", "shared"])
+def test_a_large_document_of_an_earlier_version_can_be_read_and_become_smaller(
+    monkeypatch: pytest.MonkeyPatch, kind: str, *, cached: bool
 ) -> None:
-    limit = 2000
-    monkeypatch.setattr("cloudrepo_server.storage.documents.MAX_DOCUMENT", limit)
+    key = project_key("0123456789abcdef", "demo")
+
+    async def resize(storage: Storage, count: int) -> None:
+        after = ProjectDocument(name="demo", deleted=("x" * 100_000,) * count)
+        await storage.change(key, ProjectDocument, lambda _: after)
+
+    async def scenario() -> None:
+        store: Any = MemoryStore()
+        storage = in_memory(kind, store)
+        await resize(storage, 4)
+        monkeypatch.setattr("cloudrepo_server.storage.documents.MAX_DOCUMENT", 200_000)
+        storage = storage if cached else in_memory(kind, store)
+        with pytest.raises(TooLargeError, match="the limit is 200000 bytes"):
+            await resize(storage, 5)
+        for count in (3, 1):
+            await resize(storage, count)
+            stored = await storage.read(key, ProjectDocument)
+            assert stored is not None
+            assert len(stored.deleted) == count
+        with pytest.raises(TooLargeError, match="the limit is 200000 bytes"):
+            await resize(storage, 2)
+        await storage.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("cloudrepo_server.storage.documents.MAX_DOCUMENT", 2000),
+        ("cloudrepo_server.domain.overwrite.MAX_PROJECT_FILES", 4),
+    ],
+)
+def test_an_upload_that_would_make_its_project_too_large_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, name: str, limit: int
+) -> None:
+    monkeypatch.setattr(name, limit)
 
     async def scenario() -> None:
         async with running_server(ServerSettings()) as server, aiohttp.ClientSession() as client:
@@ -108,6 +145,11 @@ def test_an_upload_that_would_make_its_project_too_large_is_rejected(
             accepted = statuses.count(200)
             assert statuses == [200] * accepted + [413] * (20 - accepted)
             assert 0 < accepted < 20
+            # A file may be replaced.
+            form = encode(fields(wheel(version="0.0")))
+            typed = {**headers, "Content-Type": form.content_type}
+            async with client.post(repository, data=form.body, headers=typed) as response:
+                assert response.status == 200
             async with client.get(f"{repository}/demo/", headers=headers) as response:
                 assert (await response.text()).count("</a>") == accepted
 
