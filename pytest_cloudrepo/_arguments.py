@@ -4,28 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def check_files(paths: Sequence[str | Path]) -> list[Path]:
-    """Check that each argument is one path, and return the arguments as `Path` objects.
-
-    Raises:
-        TypeError: an argument is not a path.
-        ValueError: there are no arguments, for example because a pattern matched nothing.
-    """
-    __tracebackhide__ = True
-    if not paths:
-        raise ValueError("no file was given; if you used a pattern, it matched no file")
-    for path in paths:
-        if hasattr(path, "build"):
-            raise TypeError(f"{path!r} is not a file; pass the files it builds: *project.build()")
-        _require_single(path, "a file")
-    return list(map(Path, paths))
 
 
 def check_command(arguments: Sequence[object]) -> None:
@@ -39,7 +21,7 @@ def check_command(arguments: Sequence[object]) -> None:
     if not arguments:
         raise ValueError("no program was given")
     for argument in arguments:
-        _require_single(argument, "an argument")
+        require_single(argument, "an argument")
 
 
 def check_host(name: str) -> str:
@@ -57,7 +39,12 @@ def check_host(name: str) -> str:
     return name
 
 
-def _require_single(argument: object, expected: str) -> None:
+def require_single(argument: object, expected: str) -> None:
+    """Check that an argument is not a list or another collection.
+
+    Raises:
+        TypeError: the argument is a collection.
+    """
     __tracebackhide__ = True
     if isinstance(argument, Iterable) and not isinstance(argument, str | bytes | os.PathLike):
         raise TypeError(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from io import BytesIO
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from pytest_cloudrepo import _arguments, settings
+from pytest_cloudrepo import _paths, settings
 from pytest_cloudrepo._distributions.upload_time import iso_format
 from pytest_cloudrepo.errors import ServerError
 from pytest_cloudrepo.fault import Fault, fault_to_json
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_cloudrepo._api import Api, Json
+    from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo.graph import Graph
     from pytest_cloudrepo.scenario import Scenario
 
@@ -57,14 +57,14 @@ class RepositoryApi:
         settings: dict[str, Any] = self._call("GET")
         return settings
 
-    def publish(self, *paths: str | Path, upload_time: datetime | str | None = None) -> None:
+    def publish(self, *paths: StrPath, upload_time: datetime | str | None = None) -> None:
         """Add files through the admin API, in milliseconds.
 
         The same rules apply as to an upload, overwrite protection included. Of PyPI's rules, only
         those about existing and deleted file names apply, so that you can add old releases.
 
         Args:
-            paths: the files.
+            paths: the files, or patterns such as `dist/*`.
             upload_time: the upload time that the index shows, with a time zone; a string must be
                 in ISO 8601. By default the current time.
 
@@ -73,7 +73,7 @@ class RepositoryApi:
         """
         __tracebackhide__ = True
         time = None if upload_time is None else iso_format(upload_time)
-        for path in _arguments.check_files(paths):
+        for path in _paths.files(paths):
             with path.open("rb") as file:
                 self._put(path.name, file, time)
 
@@ -99,7 +99,7 @@ class RepositoryApi:
             if publication.yanked is not False:
                 self.yank(filename, "" if publication.yanked is True else publication.yanked)
 
-    def load_scenario(self, path: str | Path, *, name: str | None = None) -> Scenario:
+    def load_scenario(self, path: StrPath, *, name: str | None = None) -> Scenario:
         """Add the packages of a packse scenario to the repository, and return the scenario.
 
         Args:
@@ -113,7 +113,7 @@ class RepositoryApi:
         __tracebackhide__ = True
         from pytest_cloudrepo.scenario import read_scenario  # few tests need it
 
-        scenario = read_scenario(Path(path), name=name)
+        scenario = read_scenario(_paths.one_path(path), name=name)
         self.publish_all(scenario.packages)
         return scenario
 

@@ -7,10 +7,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo.errors import CloudRepoError
+
+if TYPE_CHECKING:
+    from pytest_cloudrepo._paths import StrPath
 
 _TIMEOUT: Final = 120.0
 _REPORTED: Final = (0, 1)
@@ -37,30 +41,30 @@ class Finding:
 
 
 def check(
-    *paths: str | Path, existing_project: bool = False, max_file_size: int | None = None
+    *paths: StrPath, existing_project: bool = False, max_file_size: int | None = None
 ) -> list[Finding]:
     """Return the reasons for which PyPI would reject the files of a release, or an empty list.
 
     Needs the extra `pypi`: `python -m pip install "pytest-cloudrepo[pypi]"`.
 
     Args:
-        paths: wheels and sdists, or folders of them, such as `dist`.
+        paths: wheels and sdists, folders of them such as `dist`, or patterns such as `dist/*`.
         existing_project: whether the project is on PyPI already, so that the rules for the name
             of a new project do not apply.
         max_file_size: the largest file size in bytes, if PyPI raised the limit of the project.
 
     Raises:
+        ValueError: there are no paths, or a pattern matches no file.
         CloudRepoError: a file cannot be read, or the extra `pypi` is missing.
     """
     __tracebackhide__ = True
-    if not paths:
-        raise TypeError("check needs at least one file or folder")
+    files = _paths.files(paths)
     options: list[str] = ["--existing-project"] if existing_project else []
     if max_file_size is not None:
         options += ["--max-file-size", str(max_file_size)]
     program = [sys.executable, "-m", "cloudrepo_server", "check", "--format", "json"]
     result = command.run(
-        [*program, *options, "--", *map(str, paths)],
+        [*program, *options, "--", *map(str, files)],
         environ=os.environ,
         timeout=_TIMEOUT,
         check=False,

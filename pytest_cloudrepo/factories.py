@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.package import PackageFactory
@@ -160,7 +161,7 @@ class VirtualEnvFactory:
         self._command_timeout = command_timeout
         self._numbers = count()
 
-    def __call__(self, *, python: str | Path | None = None, pip: bool = True) -> VirtualEnv:
+    def __call__(self, *, python: StrPath | None = None, pip: bool = True) -> VirtualEnv:
         """Create a virtual environment, and return it.
 
         Args:

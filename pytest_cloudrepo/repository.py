@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, config_file
-from pytest_cloudrepo import _arguments
+from pytest_cloudrepo import _arguments, _paths
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import write_private
 from pytest_cloudrepo._programs.network import NetworkGuard
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_cloudrepo._api import Api
+    from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.credentials import RepositoryUser, Token
@@ -79,11 +80,11 @@ class Repository(RepositoryApi):
         """The URL with percent-encoded credentials. Its `repr` is `'***'`."""
         return Secret(self.connection.index_url)
 
-    def upload(self, *paths: str | Path, check: bool = True) -> CommandResult:
+    def upload(self, *paths: StrPath, check: bool = True) -> CommandResult:
         """Upload files with twine.
 
         Args:
-            paths: the files, or glob patterns for twine.
+            paths: the files, or patterns such as `dist/*`.
             check: whether to raise an exception if twine fails.
 
         Raises:
@@ -91,14 +92,14 @@ class Repository(RepositoryApi):
             CommandTimeout: twine timed out.
         """
         __tracebackhide__ = True
-        _arguments.check_files(paths)
-        return self._run([*TWINE, *paths], environ=self.environ_for("twine"), check=check)
+        files = _paths.files(paths)
+        return self._run([*TWINE, *files], environ=self.environ_for("twine"), check=check)
 
     def run(
         self,
-        *arguments: str | Path,
+        *arguments: StrPath,
         environ: Mapping[str, str] | None = None,
-        cwd: str | Path | None = None,
+        cwd: StrPath | None = None,
         check: bool = True,
     ) -> CommandResult:
         """Run a program with variables that make all tools use this repository and no other index.
@@ -278,7 +279,7 @@ class Repository(RepositoryApi):
         }
         return issue(self._call("POST", "identity-tokens", json=body)["token"])
 
-    def write_config(self, tool: str, directory: str | Path) -> Path:
+    def write_config(self, tool: str, directory: StrPath) -> Path:
         """Write a tool's configuration file for this repository, and return its path.
 
         Args:
@@ -288,21 +289,21 @@ class Repository(RepositoryApi):
         Raises:
             ValueError: the tool is unknown, or its file cannot contain these credentials.
         """
-        return self._environment.write_config(tool, self.connection, Path(directory))
+        return self._environment.write_config(tool, self.connection, _paths.one_path(directory))
 
-    def pypirc(self, path: str | Path) -> Path:
+    def pypirc(self, path: StrPath) -> Path:
         """Write a `.pypirc` for this repository, readable by you only, and return its path."""
-        return write_private(Path(path), config_file("twine", self.connection).text)
+        return write_private(_paths.one_path(path), config_file("twine", self.connection).text)
 
     def _hidden(self, environ: dict[str, str]) -> dict[str, str]:
         return hide(environ, self.password, quote(self.password, safe=""))
 
     def _run(
         self,
-        arguments: Sequence[str | Path],
+        arguments: Sequence[StrPath],
         *,
         environ: Mapping[str, str],
-        cwd: str | Path | None = None,
+        cwd: StrPath | None = None,
         check: bool,
     ) -> CommandResult:
         __tracebackhide__ = True

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from cloudrepo_server import clients
+from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command, venv_templates
 from pytest_cloudrepo._programs.secret import Secret
 from pytest_cloudrepo.errors import CloudRepoError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudrepo_server.clients import Connection
+    from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.journal import Request
@@ -53,7 +55,7 @@ class VirtualEnv:
         self,
         folder: Path,
         *,
-        python: str | Path | None = None,
+        python: StrPath | None = None,
         pip: bool = True,
         environment: Environment,
         app_data: Path,
@@ -111,7 +113,7 @@ class VirtualEnv:
 
     def install(
         self,
-        *requirements: str | Path,
+        *requirements: StrPath,
         index: Index | str | Sequence[Index | str] | None = None,
         installer: Literal["pip", "uv"] = "pip",
         check: bool = True,
@@ -119,7 +121,8 @@ class VirtualEnv:
         """Install packages from the given indexes, and from no other index.
 
         Args:
-            requirements: requirements, paths of files, and options of the installer.
+            requirements: requirements, files or patterns such as `dist/*`, and options of the
+                installer. Relative paths are relative to the current folder, as in `upload`.
             index: a repository, the URL of an index, or a list of these. Without an index, only
                 files can be installed. With several repositories, the network guard of the first
                 one applies.
@@ -145,10 +148,9 @@ class VirtualEnv:
         environ |= next((each.guard for each in repositories), {})
         last_requests = [each.last_request for each in repositories]
         result = command.run(
-            [*self._installer(installer), *map(_absolute, requirements)],
+            [*self._installer(installer), *_paths.requirements(requirements)],
             # Otherwise uv would use the settings of a project in a parent folder.
             environ={**environ, "UV_NO_CONFIG": "1"},
-            cwd=self.folder,
             timeout=self._timeout,
             check=False,
             secrets=[_password(url) for url in urls],
@@ -165,7 +167,7 @@ class VirtualEnv:
         return explain(result, requests, check=check)
 
     def run(
-        self, *arguments: str | Path, check: bool = True, cwd: str | Path | None = None
+        self, *arguments: StrPath, check: bool = True, cwd: StrPath | None = None
     ) -> CommandResult:
         """Run the environment's Python with these arguments.
 
@@ -181,7 +183,7 @@ class VirtualEnv:
         """
         __tracebackhide__ = True
         return command.run(
-            [self.python, *map(_absolute, arguments)],
+            [self.python, *map(_paths.absolute_argument, arguments)],
             environ=self.environ,
             cwd=cwd or self.folder,
             timeout=self._timeout,
@@ -202,13 +204,15 @@ class VirtualEnv:
                 raise CloudRepoError(
                     "this environment has no pip: use installer='uv', or create it with pip=True"
                 )
-            return [self.python, "-m", "pip", "install"]
+            # Without -I, modules in the current folder could replace those that pip imports. With
+            # -I, Python ignores PYTHONIOENCODING.
+            return [self.python, "-I", "-X", "utf8", "-m", "pip", "install"]
         if installer != "uv":
             raise ValueError(f"installer must be 'pip' or 'uv', not {installer!r}")
         if shutil.which("uv"):
             uv = ["uv"]
         elif find_spec("uv"):
-            uv = [sys.executable, "-m", "uv"]
+            uv = [sys.executable, "-P", "-m", "uv"]
         else:
             raise CloudRepoError("uv is not installed: install it, or use installer='pip'")
         return [*uv, "pip", "install", "--python", self.python]
@@ -232,7 +236,3 @@ def _url(index: Index | str) -> Secret:
 
 def _password(url: str) -> str:
     return unquote(urlsplit(url).password or "")
-
-
-def _absolute(argument: str | Path) -> str | Path:
-    return argument if isinstance(argument, str) else argument.absolute()

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import psutil
 
+from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs.masking import mask, mask_urls
 from pytest_cloudrepo._programs.program_name import program_name
 from pytest_cloudrepo._programs.result import (
@@ -30,13 +30,16 @@ from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_cloudrepo._paths import StrPath
 
 
 def run(
-    arguments: Sequence[str | Path],
+    arguments: Sequence[StrPath],
     *,
     environ: Mapping[str, str],
-    cwd: str | Path | None = None,
+    cwd: StrPath | None = None,
     timeout: float,
     check: bool = True,
     secrets: Sequence[str] = (),
@@ -60,11 +63,12 @@ def run(
     """
     __tracebackhide__ = True
     # A string is not converted: it may be a `Secret`, which a traceback does not show.
-    words = [word if isinstance(word, str) else str(word) for word in arguments]
+    words = list(map(_paths.argument, arguments))
+    folder = None if cwd is None else _paths.one_path(cwd)
     secrets = [*ISSUED, *secrets, *map(_secret_of, filter(_is_secret, words))]
     # Files instead of pipes: a daemon that the program leaves behind would keep a pipe open.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        process = _start(words, environ=environ, cwd=cwd, stdout=stdout, stderr=stderr)
+        process = _start(words, environ=environ, cwd=folder, stdout=stdout, stderr=stderr)
         exited_in_time = _wait(process, timeout)
         result = CommandResult(
             args=tuple(mask_urls(mask(word, secrets)) for word in words),
@@ -87,7 +91,7 @@ def _start(
     words: list[str],
     *,
     environ: Mapping[str, str],
-    cwd: str | Path | None,
+    cwd: Path | None,
     stdout: IO[bytes],
     stderr: IO[bytes],
 ) -> subprocess.Popen[bytes]:
@@ -114,7 +118,7 @@ def _start(
             start_new_session=sys.platform != "win32",
         )
     except (OSError, ValueError) as error:
-        if cwd is not None and not Path(cwd).is_dir():
+        if cwd is not None and not cwd.is_dir():
             raise CloudRepoError(f"cannot start {program} in {cwd}: no such folder") from None
         reason = getattr(error, "strerror", None) or error
         raise CloudRepoError(f"cannot start {program}: {reason}") from None

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
+from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._versions import sort_versions
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_cloudrepo._paths import StrPath
 
 # The first lines of a script that runs with the Python in its own folder, wherever that folder is.
 # The shell sees an `exec`; Python sees a string.
@@ -31,7 +34,7 @@ _RELOCATABLE: Final = b"""\
 def create(
     folder: Path,
     *,
-    python: str | Path | None,
+    python: StrPath | None,
     pip: bool,
     environ: Mapping[str, str],
     app_data: Path,
@@ -53,7 +56,10 @@ def create(
         CommandError: virtualenv failed.
         CommandTimeout: virtualenv timed out.
     """
-    interpreter = Path(sys.executable) if python is None else _find(str(python), app_data)
+    if python is None:
+        interpreter = Path(sys.executable)
+    else:
+        interpreter = _find(_paths.interpreter(python), app_data)
     templates = _Templates(interpreter, pip, environ, app_data, timeout)
     if sys.platform == "win32":
         # Scripts are executables that contain the path of their environment, so a copy fails.

@@ -36,7 +36,7 @@ def test_limits_and_existing_projects_are_passed_on(cloudrepo_package: PackageFa
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CloudRepoError, match=r"demo\.whl cannot be read: No such file"):
         pytest_cloudrepo.check(tmp_path / "demo.whl")
-    with pytest.raises(TypeError, match="at least one file"):
+    with pytest.raises(ValueError, match="no file was given"):
         pytest_cloudrepo.check()
 
 

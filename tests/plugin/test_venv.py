@@ -240,7 +240,7 @@ def test_a_missing_python_is_reported_with_the_available_ones(
     this_version = ".".join(map(str, sys.version_info[:3]))
     with pytest.raises(
         CloudRepoError,
-        match=f"Python '{python}' not found; the installed Pythons are .*{this_version}",
+        match=f"Python '.*{python}' not found; the installed Pythons are .*{this_version}",
     ):
         cloudrepo_venv_factory(python=python)
 
