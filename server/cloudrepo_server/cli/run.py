@@ -9,9 +9,10 @@ import os
 import secrets
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli.event_loop import run_in_event_loop
@@ -90,21 +91,26 @@ async def _run_with_server(command: _Command) -> int:
     from cloudrepo_server.process.server import running_server
     from cloudrepo_server.process.settings import ServerSettings
 
+    signals = _Signals()
+    signals.handle()
     async with running_server(ServerSettings()) as server:
         connection = await _create_repository(server, command)
         # A program that the command left running may still write to the folder.
         with tempfile.TemporaryDirectory(prefix="cloudrepo-", ignore_cleanup_errors=True) as folder:
             home = None if command.inherit_env else Path(folder)
-            return await _run_command(command.arguments, _environment(connection, home))
+            environ = _environment(connection, home)
+            return await _run_command(command.arguments, environ, signals)
 
 
-async def _run_command(arguments: Sequence[str], environ: dict[str, str]) -> int:
+async def _run_command(arguments: Sequence[str], environ: dict[str, str], signals: _Signals) -> int:
+    if signals.received is not None:
+        return _KILLED_BY_SIGNAL + signals.received
     try:
         process = await asyncio.create_subprocess_exec(*arguments, env=environ)
     except OSError as error:
         print_error(f"cannot start {arguments[0]}: {error.strerror}")
         return _NOT_FOUND
-    _forward_signals(process)
+    signals.pass_on_to(process)
     status = await process.wait()
     return status if status >= 0 else _KILLED_BY_SIGNAL - status
 
@@ -149,18 +155,55 @@ def _environment(connection: Connection, folder: Path | None) -> dict[str, str]:
     }
 
 
-def _forward_signals(process: asyncio.subprocess.Process) -> None:
-    loop = asyncio.get_running_loop()
+class _Signals:
+    """The signals that this process receives, and passes on to the command.
 
-    def terminate() -> None:
-        if process.returncode is None:
-            process.terminate()
+    Attributes:
+        received: a signal that arrived before the command was started, or None.
+    """
 
-    def ignore() -> None:
-        """Leave Ctrl-C to the command, which receives it from the terminal too."""
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._process: asyncio.subprocess.Process | None = None
 
-    for number, handler in ((signal.SIGTERM, terminate), (signal.SIGINT, ignore)):
-        try:
-            loop.add_signal_handler(number, handler)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_, act=handler: loop.call_soon_threadsafe(act))
+    def handle(self) -> None:
+        """Handle signals from now on, so that none of them leaves temporary files behind."""
+        loop = asyncio.get_running_loop()
+        for name, handler in (
+            ("SIGTERM", self._pass_on),
+            ("SIGHUP", self._pass_on),
+            ("SIGINT", self._ignore),
+            ("SIGQUIT", self._ignore),
+        ):
+            number = getattr(signal, name, None)
+            # `nohup` makes processes ignore SIGHUP.
+            if number is None or signal.getsignal(number) is signal.SIG_IGN:
+                continue
+            try:
+                loop.add_signal_handler(number, handler, number)
+            except NotImplementedError:  # Windows
+                signal.signal(number, _in_event_loop(loop, handler))
+
+    def pass_on_to(self, process: asyncio.subprocess.Process) -> None:
+        """Pass signals on to the command, also one that arrived while it was started."""
+        self._process = process
+        if self.received is not None:
+            self._pass_on(self.received)
+
+    def _pass_on(self, number: int) -> None:
+        if self._process is None:
+            self.received = number
+        elif self._process.returncode is None:
+            self._process.send_signal(number)
+
+    def _ignore(self, _: int) -> None:
+        """Leave Ctrl-C and the like to the command, which receives them from the terminal too."""
+
+
+def _in_event_loop(
+    loop: asyncio.AbstractEventLoop, handle: Callable[[int], None]
+) -> Callable[[int, FrameType | None], None]:
+    def handle_in_event_loop(number: int, _: FrameType | None) -> None:
+        loop.call_soon_threadsafe(handle, number)
+
+    return handle_in_event_loop

@@ -9,9 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 
-# Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK.
+# Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK. SIGHUP arrives
+# when the terminal closes; `nohup` makes this process ignore it.
 STOP_SIGNALS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP")
+    if hasattr(signal, name)
+    and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
 ]
 
 

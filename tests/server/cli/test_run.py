@@ -16,6 +16,7 @@ from cloudrepo_server import clients
 from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
 from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
+from tests.support.wait import wait_until
 
 RUN = (sys.executable, "-m", "cloudrepo_server", "run")
 PYTHON = ("--", sys.executable, "-c")
@@ -103,8 +104,9 @@ def test_an_invalid_repository_name_is_reported_in_one_line() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_decides_what_a_signal_does(number: signal.Signals) -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
+def test_the_command_decides_what_a_signal_does(name: str, tmp_path: Path) -> None:
+    number = signal.Signals[name]
     code = (
         "import signal, sys, time\n"
         f"signal.signal({int(number)}, lambda *_: sys.exit(5))\n"
@@ -112,18 +114,39 @@ def test_the_command_decides_what_a_signal_does(number: signal.Signals) -> None:
         "while True: time.sleep(0.1)"
     )
     with subprocess.Popen(
-        [*RUN, *PYTHON, code], env=ENVIRON, stdout=subprocess.PIPE, start_new_session=True
+        [*RUN, *PYTHON, code],
+        env=ENVIRON | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
 
         # A terminal sends Ctrl-C to the whole process group, a supervisor SIGTERM to one process.
-        if number == signal.SIGINT:
+        if name in {"SIGINT", "SIGQUIT"}:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
 
         assert process.wait(timeout=30) == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_during_the_start_leaves_nothing(name: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*RUN, "--", sys.executable, "-c", "print('started')"],
+        env=ENVIRON | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        wait_until(lambda: list(tmp_path.iterdir()) != [], "the temporary folder of the server")
+        process.send_signal(signal.Signals[name])
+        output, _ = process.communicate(timeout=30)
+        # The command may have ended before the signal arrived.
+        assert process.returncode in (128 + signal.Signals[name], 0 if output else None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_gets_no_variable_of_the_user() -> None:

@@ -47,7 +47,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP"])
 @posix
 def test_a_signal_stops_the_server_and_leaves_no_files(start_server: StartServer, how: str) -> None:
     process = start_server()
@@ -57,6 +57,22 @@ def test_a_signal_stops_the_server_and_leaves_no_files(start_server: StartServer
     assert process.wait() == 0
     assert list(process.temporary.iterdir()) == []
     assert "Traceback" not in process.log
+
+
+@posix
+def test_a_server_that_nohup_started_ignores_the_end_of_its_terminal(
+    start_server: StartServer,
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # new processes inherit it
+    try:
+        process = start_server()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    server = Server(process)
+    process.process.send_signal(signal.SIGHUP)
+    assert server.request("GET", "/healthz").status_code == 200
+    process.process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0
 
 
 @posix
