@@ -40,6 +40,8 @@ MAX_DOCUMENT: Final = 16 << 20
 The event loop decodes and encodes documents. A thread would not help: msgspec does not release
 Python's global lock.
 """
+MAX_READ_DOCUMENT: Final = 32 << 20
+"""The size of a stored document that can be read. Earlier versions wrote documents of this size."""
 MAX_PROJECT_FILES: Final = 20_000
 """The files of a project. Decoding a document of this many files takes 30 ms."""
 MAX_STATED_REASON: Final = 1024

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import obstore
 import pytest
 
-from cloudrepo_server.limits import MAX_DOCUMENT
+from cloudrepo_server.limits import MAX_READ_DOCUMENT
 from tests.support.archives import wheel
 from tests.support.index import Index
 from tests.support.object_stores.engines import Engine, MiniStack
@@ -81,12 +81,12 @@ def test_a_document_that_is_too_large_is_damaged_and_takes_no_memory(
     index: Index, index_on_second: Index, replace: Callable[[str, bytes], str]
 ) -> None:
     index.publish(wheel())
-    size = MAX_DOCUMENT + 1
+    size = MAX_READ_DOCUMENT + 1
     key = replace("/p-demo.json", b"[" * size)
     assert index_on_second.get("/demo/").status_code == 503
     (damaged,) = index_on_second.server.api_json("GET", "/damaged")["damaged"]
     assert damaged["key"] == key
-    assert f"it has {size} bytes, and the limit is {MAX_DOCUMENT}" in damaged["reason"]
+    assert f"it has {size} bytes, and the limit is {MAX_READ_DOCUMENT}" in damaged["reason"]
 
 
 def test_a_key_that_is_not_valid_is_named_in_the_log(

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from cloudrepo_server.errors import DamagedDocumentError, StorageError, TooLargeError
-from cloudrepo_server.limits import MAX_DOCUMENT
+from cloudrepo_server.limits import MAX_DOCUMENT, MAX_READ_DOCUMENT
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage.objects import Store
 
@@ -160,8 +160,8 @@ def check_size(key: str, size: int) -> None:
     Raises:
         DamagedDocumentError: it is larger than any document that a server has written.
     """
-    if size > MAX_DOCUMENT:
-        raise damaged(key, f"it has {size} bytes, and the limit is {MAX_DOCUMENT}")
+    if size > MAX_READ_DOCUMENT:
+        raise damaged(key, f"it has {size} bytes, and the limit is {MAX_READ_DOCUMENT}")
 
 
 def damaged(key: str, reason: str) -> DamagedDocumentError:

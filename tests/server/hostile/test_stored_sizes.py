@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
+import obstore
 import pytest
 from obstore.store import MemoryStore
 
-from cloudrepo_server.errors import TooLargeError
+from cloudrepo_server.errors import DamagedDocumentError, TooLargeError
 from cloudrepo_server.keys import project_key
 from cloudrepo_server.limits import (
     MAX_ATTESTATIONS,
     MAX_DOCUMENT,
     MAX_PROJECT_NAME,
+    MAX_READ_DOCUMENT,
     MAX_REQUIRES_PYTHON,
     MAX_STATED_REASON,
 )
@@ -82,6 +85,30 @@ def test_the_size_of_a_document_is_limited(kind: str) -> None:
         stored = await storage.read(key, ProjectDocument)
         assert stored is not None
         assert stored.deleted == small.deleted
+        await storage.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["local", "shared"])
+def test_a_document_that_is_too_large_to_be_read_is_damaged(kind: str) -> None:
+    key = project_key("0123456789abcdef", "demo")
+    empty = msgspec.json.encode(ProjectDocument(name="demo", status_reason=""))
+    reason = "x" * (MAX_READ_DOCUMENT - len(empty))
+
+    async def scenario() -> None:
+        store: Any = MemoryStore()
+        storage = in_memory(kind, store)
+        for excess in (0, 1):
+            project = ProjectDocument(name="demo", status_reason=reason + "x" * excess)
+            encoded = msgspec.json.encode(project)
+            await obstore.put_async(store, key, encoded, use_multipart=False)
+            assert len(encoded) == MAX_READ_DOCUMENT + excess
+            if excess:
+                with pytest.raises(DamagedDocumentError, match=str(MAX_READ_DOCUMENT)):
+                    await storage.read(key, ProjectDocument)
+            else:
+                assert await storage.read(key, ProjectDocument) == project
         await storage.close()
 
     asyncio.run(scenario())
