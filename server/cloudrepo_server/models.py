@@ -97,6 +97,8 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     yanked: str | None = None
     """The reason of the yank, which may be empty, or None if the file is not yanked."""
     attestations: str | None = None
+    attestation_publisher: dict[str, str | None] | None = None
+    """The trusted publisher that was compared with the attestations, as provenance shows it."""
 
     @property
     def digests(self) -> dict[str, str]:
@@ -220,6 +222,8 @@ class TokenDocument(Document, frozen=True, kw_only=True):
     """The normalized names of the only projects that it may publish, or None for all projects."""
     publisher: str | None = None
     """The trusted publisher that it was minted for. Such a token is valid for uploads only."""
+    attestation_publisher: dict[str, str | None] | None = None
+    """The trusted publisher as provenance objects show it."""
     expires: float | None = None
     """The time from which it is not valid any more, in seconds since the epoch."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import requests
 
+from tests.support.attestations import GITHUB, attestation, statement
 from tests.support.clients.publishing_action import PublishingAction, find_action, why_skipped
 from tests.support.clients.sections import TRUSTED_PUBLISHING
 from tests.support.clients.upload_runner import FILENAMES, SUCCESS, served_files, upload_statuses
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 JOB: Final[dict[str, Any]] = {"repository": "acme/demo", "workflow": "release.yml"}
 UV_TRUSTED: Final = replace(UV, arguments=("publish", "--trusted-publishing", "always"))
+TWINE_ATTESTING: Final = replace(TWINE, arguments=("upload", "--attestations"))
 SKIPPED: Final = why_skipped()
 ACTION: Final = pytest.param(
     None if SKIPPED else find_action(),
@@ -144,6 +148,47 @@ def test_a_client_shows_that_its_token_is_for_another_project(
     assert shows in result.output
     uploads.record(
         TRUSTED_PUBLISHING, "a project of another publisher", result, "rejected", shows=shows
+    )
+
+
+@pytest.mark.parametrize("uploader", [TWINE_ATTESTING, UV_TRUSTED], ids=str)
+@pytest.mark.cloudrepo(rules="pypi")
+def test_a_job_publishes_attestations(uploads: UploadRunner, cloudrepo: Repository) -> None:
+    cloudrepo.trust("github", project="demo", **JOB)
+    environ = cloudrepo.ci_environ("github", **JOB)
+    result, _ = uploads.run(
+        cloudrepo, environ=environ, attest=lambda file: json.dumps(attestation(statement(file)))
+    )
+    assert result.ok, result.output
+    for name in FILENAMES:
+        response = requests.get(
+            f"{cloudrepo.url}/demo/{name}.provenance",
+            auth=(cloudrepo.username, cloudrepo.password),
+            timeout=10,
+        )
+        bundle = response.json()["attestation_bundles"][0]
+        assert bundle["publisher"]["workflow"] == "release.yml"
+    uploads.record(TRUSTED_PUBLISHING, "with attestations", result, "stored", shows=SUCCESS)
+
+
+@pytest.mark.parametrize("uploader", [TWINE_ATTESTING, UV_TRUSTED], ids=str)
+@pytest.mark.cloudrepo(rules="pypi")
+def test_a_client_shows_that_its_attestations_are_of_another_job(
+    uploads: UploadRunner, cloudrepo: Repository
+) -> None:
+    cloudrepo.trust("github", project="demo", **JOB)
+    environ = cloudrepo.ci_environ("github", **JOB)
+    other = {**GITHUB, "source": "https://github.com/acme/other"}
+    result, _ = uploads.run(
+        cloudrepo,
+        environ=environ,
+        attest=lambda file: json.dumps(attestation(statement(file), other)),
+    )
+    assert not result.ok
+    assert cloudrepo.versions("demo") == []
+    shows = "Invalid attestations supplied during upload"
+    uploads.record(
+        TRUSTED_PUBLISHING, "attestations of another job", result, "rejected", shows=shows
     )
 
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.support.archives import Archive, tarred, zipped
+from tests.support.attestations import GITHUB, attested
 from tests.support.forms import Field, File
 from tests.support.index import Index
+from tests.support.trust import minted, trust
 
 HEADERS = {
     "classifiers": "Classifier",
@@ -115,6 +117,8 @@ class Case:
     """Whether `cloudrepo-server check` finds it too, since it is in the file."""
     settings: Mapping[str, object] = field(default_factory=dict)
     before: Callable[[Index], object] | None = None
+    login: Callable[[Index], tuple[str, str]] | None = None
+    """Returns the login of the upload. By default it is that of a user."""
 
     @property
     def id(self) -> str:
@@ -207,6 +211,26 @@ def upload_long_ago(index: Index) -> None:
 
 def with_license(path: str) -> Callable[[Files], object]:
     return lambda files: files.update({path: b"MIT"})
+
+
+def attested_upload() -> Upload:
+    return Upload(form_only={"attestations": attested(Upload().archive())})
+
+
+def trusted_publisher(index: Index) -> tuple[str, str]:
+    trust(index)
+    return "__token__", minted(index)
+
+
+def attestations(rule: str, words: str, broken: str) -> Case:
+    return Case(
+        rule,
+        Upload(form_only={"attestations": broken}),
+        words,
+        attested_upload(),
+        in_check=False,
+        login=trusted_publisher,
+    )
 
 
 LICENSE = {"license_expression": "MIT", "license_file": ["LICENSE"]}
@@ -563,5 +587,21 @@ CASES = (
         "demo-1.0.dist-info/METADATA",
         lambda files: delete(files, "/METADATA"),
     ),
-    form("attestations", "Invalid attestations supplied during upload", {"attestations": "[]"}),
+    Case(
+        "attestation-login",
+        attested_upload(),
+        "Attestations are only supported when using Trusted Publishing",
+        in_check=False,
+    ),
+    attestations("attestations", "an empty attestation set is not permitted", "[]"),
+    attestations(
+        "attestation-signer",
+        "Certificate's OIDCSourceRepositoryURI does not match",
+        attested(Upload().archive(), {**GITHUB, "source": "https://github.com/acme/other"}),
+    ),
+    attestations(
+        "attestation-subject",
+        "subject does not match distribution digest",
+        attested(replace(Upload().archive(), data=b"")),
+    ),
 )

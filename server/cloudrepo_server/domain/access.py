@@ -10,6 +10,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.tokens import Tokens, is_token
 from cloudrepo_server.domain.users import Users
 from cloudrepo_server.errors import ForbiddenError, UnauthenticatedError
+from cloudrepo_server.specs.provenance import Publisher
 
 
 class AdminUser(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class TokenBearer(msgspec.Struct, frozen=True):
     """The normalized names of the only projects that it may publish, or None for all projects."""
     upload_only: bool = False
     """Whether it may not read."""
+    publisher: Publisher | None = None
+    """The trusted publisher for which the token was minted, as provenance objects show it."""
 
 
 Principal = AdminUser | RepositoryUser | TokenBearer
@@ -93,6 +96,7 @@ class Access:
             document.read_only,
             None if document.projects is None else frozenset(document.projects),
             upload_only=document.publisher is not None,
+            publisher=document.attestation_publisher,
         )
 
     def require_repository_user(self, principal: Principal | None) -> RepositoryUser | TokenBearer:

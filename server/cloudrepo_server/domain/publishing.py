@@ -46,6 +46,7 @@ from cloudrepo_server.models import File, RepositoryDocument
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.dialect import get_dialect
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, check_filename
+from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.pypi_rules.form import UploadForm
 from cloudrepo_server.specs.pypi_rules.releases import FILE_SIZE
 from cloudrepo_server.specs.pypi_rules.rule import size
@@ -130,9 +131,17 @@ class Publishing:
         declared: DeclaredMetadata,
         *,
         uploader: str,
+        publisher: Publisher | None = None,
         upload_time: str | None = None,
     ) -> File:
         """Publish a staged file; return the file that is visible afterwards.
+
+        Args:
+            staged: the file.
+            declared: the metadata in the form.
+            uploader: the name of whoever uploads the file.
+            publisher: the trusted publisher that uploads it, or None.
+            upload_time: the time to store; by default the current time.
 
         Raises:
             BrokenRuleError: the file breaks one of PyPI's rules.
@@ -163,7 +172,7 @@ class Publishing:
                 return identical
             if self._rules is not None and form is not None:
                 await self._rules.check_archive(form, staged)
-                self._rules.check_attestations(form, candidate.sha256)
+                await self._rules.check_attestations(form, candidate.sha256, publisher)
                 # The file name must be valid here too, and may be ambiguous.
                 name = declared.resolve_name(staged.filename, self._repository.dialect)
                 candidate = msgspec.structs.replace(candidate, name=name)
@@ -186,6 +195,7 @@ class Publishing:
                 metadata_sha256=None if metadata is None else await metadata.digest("sha256"),
                 metadata_blob=None if metadata is None else metadata.key,
                 attestations=declared.attestations,
+                attestation_publisher=_attestation_publisher(self._rules, declared, publisher),
             )
             blobs = [staged] if metadata is None else [staged, metadata]
             commit = Commit(self._storage, self._repository)
@@ -292,6 +302,15 @@ def _check_attestations(attestations: str | None) -> None:
         raise TooLargeError(
             f"The attestations are too large: the limit is {MAX_ATTESTATIONS} bytes."
         )
+
+
+def _attestation_publisher(
+    rules: UploadRules | None, declared: DeclaredMetadata, publisher: Publisher | None
+) -> dict[str, str | None] | None:
+    # Only PyPI's rules compare the attestations with the publisher.
+    if rules is None or publisher is None or declared.attestations is None:
+        return None
+    return dict(publisher)
 
 
 def _check_requires_python(name: DistributionName, requires_python: str | None) -> None:

@@ -19,6 +19,7 @@ from cloudrepo_server.limits import MAX_STATED_REASON, Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument, SerialsDocument
 from cloudrepo_server.specs.dialect import applies_pypi_rules, get_dialect, upload_dialect
 from cloudrepo_server.specs.filenames import check_project_name
+from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.pypi_rules.form import UploadForm
 from cloudrepo_server.storage import Storage
 
@@ -161,6 +162,7 @@ class Repository:
         declared: DeclaredMetadata,
         *,
         uploader: str,
+        publisher: Publisher | None = None,
         upload_time: str | None = None,
         follows_rules: bool = True,
     ) -> File:
@@ -169,7 +171,7 @@ class Repository:
         With `follows_rules=False`, PyPI's rules do not apply, whatever the settings.
         """
         return await self._publishing(follows_rules=follows_rules).publish(
-            staged, declared, uploader=uploader, upload_time=upload_time
+            staged, declared, uploader=uploader, publisher=publisher, upload_time=upload_time
         )
 
     async def yank(self, filename: str, reason: str | None) -> File:

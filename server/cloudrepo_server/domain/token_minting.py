@@ -12,6 +12,7 @@ from cloudrepo_server.domain.trusted_publishers import (
     TrustedPublishers,
     describe,
     find_publishers,
+    in_provenance,
 )
 from cloudrepo_server.domain.used_identities import check_unused, use_identity
 from cloudrepo_server.errors import TokenRequestError
@@ -131,6 +132,7 @@ class TokenMint:
             repository.document,
             projects=None if unlimited else tuple(sorted(projects)),
             publisher=publisher,
+            attestation_publisher=in_provenance(publishers[0]),
             expires=expires,
         )
         return MintedToken(token, expires, publisher)

@@ -36,6 +36,7 @@ class Tokens:
         read_only: bool = False,
         projects: tuple[str, ...] | None = None,
         publisher: str | None = None,
+        attestation_publisher: dict[str, str | None] | None = None,
         expires: float | None = None,
     ) -> tuple[TokenDocument, str]:
         """Create a token; return its document and the token itself, which is not stored.
@@ -45,6 +46,7 @@ class Tokens:
             read_only: whether the token may not publish.
             projects: the only projects that it may publish; by default any project.
             publisher: the trusted publisher for which it is minted, or None.
+            attestation_publisher: the same, as provenance objects show it.
             expires: the time from which it is not valid any more, in seconds since the epoch.
         """
         secret = secrets.token_urlsafe(32)
@@ -57,6 +59,7 @@ class Tokens:
             created=now(),
             projects=projects,
             publisher=publisher,
+            attestation_publisher=attestation_publisher,
             expires=expires,
         )
         await self._documents.change(token_key(document.id), TokenDocument, lambda _: document)

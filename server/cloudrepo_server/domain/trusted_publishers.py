@@ -188,6 +188,13 @@ def describe(publisher: TrustedPublisher) -> str:
     return format_publisher(publisher.provider, publisher.fields)
 
 
+def in_provenance(publisher: TrustedPublisher) -> dict[str, str | None]:
+    """Return a publisher as provenance objects show it."""
+    from cloudrepo_server.specs.identity_providers.table import get_provider
+
+    return get_provider(publisher.provider).provenance(publisher.fields)
+
+
 async def _exists(repository: Repository, project: str) -> bool:
     return await repository.project(project) is not None
 

@@ -11,6 +11,7 @@ from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.filenames import DistributionName
+from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.pypi_rules import filenames
 from cloudrepo_server.specs.pypi_rules.form import FILE_PRESENT, UploadForm, check_form
 from cloudrepo_server.specs.pypi_rules.metadata import MAX_SUMMARY, check_metadata
@@ -123,17 +124,22 @@ class UploadRules:
         await staged.finish()
         await ARCHIVES.run(_check_archive, form, staged, self._limits)
 
-    def check_attestations(self, form: UploadForm, sha256: str) -> None:
+    async def check_attestations(
+        self, form: UploadForm, sha256: str, publisher: Publisher | None
+    ) -> None:
         """Check the attestations in the form.
 
-        Raises:
-            BrokenRuleError: the attestations are not valid, or belong to another file.
-        """
-        from cloudrepo_server.specs.pypi_rules.attestations import check_attestations
+        Args:
+            form: the form.
+            sha256: the digest of the file.
+            publisher: the trusted publisher that uploads the file, or None.
 
-        text = form.first("attestations")
-        if text:
-            _raise_first(check_attestations(text, filename=form.filename or "", sha256=sha256))
+        Raises:
+            BrokenRuleError: the attestations are not valid, belong to another file, or are not
+                those of the publisher.
+        """
+        if form.first("attestations"):
+            await ARCHIVES.run(_check_attestations, form, sha256, publisher)
 
     def declared_name(self, form: UploadForm) -> DistributionName:
         """Return what a form with valid metadata declares about its file."""
@@ -165,6 +171,14 @@ def _read_form(staged: StagedFile, limits: Limits) -> UploadForm:
 
     with staged.open() as file:
         return read_upload(file, staged.filename, limits)
+
+
+def _check_attestations(form: UploadForm, sha256: str, publisher: Publisher | None) -> None:
+    from cloudrepo_server.specs.pypi_rules.attestations import check_attestations, check_login
+
+    _raise_first(check_login(publisher))
+    text, filename = form.first("attestations"), form.filename or ""
+    _raise_first(check_attestations(text, filename=filename, sha256=sha256, publisher=publisher))
 
 
 def _check_archive(form: UploadForm, staged: StagedFile, limits: Limits) -> None:

@@ -1,10 +1,17 @@
 """Attestations of an upload, and the provenance object made of them (PEP 740)."""
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
 # https://packaging.python.org/specifications/index-hosted-attestations/
 PROVENANCE_SUFFIX = ".provenance"
 PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
+
+Publisher = Mapping[str, str | None]
+"""A trusted publisher as a provenance object describes it; `kind` is its provider."""
+_UNVERIFIED: Final[Publisher] = {"kind": "unverified", "claims": None}
 
 
 def read_attestations(text: str | None) -> str | None:
@@ -21,10 +28,16 @@ def read_attestations(text: str | None) -> str | None:
     return text
 
 
-def provenance_json(attestations: str) -> bytes:
-    """Return the provenance object of a file; it states that the publisher was not verified."""
+def provenance_json(attestations: str, publisher: Publisher | None) -> bytes:
+    """Return the provenance object of a file.
+
+    Args:
+        attestations: the attestations of the file.
+        publisher: the publisher that was compared with them, or None if that was not done. The
+            object then states that the publisher was not verified.
+    """
     bundle = {
-        "publisher": {"kind": "unverified", "claims": None},
+        "publisher": _UNVERIFIED if publisher is None else publisher,
         "attestations": msgspec.Raw(attestations.encode()),
     }
     return msgspec.json.encode({"version": 1, "attestation_bundles": [bundle]})

@@ -6,9 +6,8 @@ The API is PyPI's own, not a standard. Its documentation and warehouse's source 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from packaging.utils import canonicalize_version
-
 from cloudrepo_server.models import File, ListedFile, Project, RemoteFile
+from cloudrepo_server.specs.filenames import same_version
 from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.versions import sort_versions
 
@@ -47,8 +46,7 @@ def find_version(releases: Releases, version: str) -> str | None:
     """Return the version that equals the given one, in any spelling, or None."""
     if version in releases:
         return version
-    canonical = canonicalize_version(version)
-    return next((each for each in releases if canonicalize_version(each) == canonical), None)
+    return next((each for each in releases if same_version(each, version)), None)
 
 
 def version_json(

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,6 +16,7 @@ import pytest
 
 from cloudrepo_server import cli
 from cloudrepo_server.domain import readme_process
+from tests.support.attestations import attestation, statement
 from tests.support.pypi_rules import CASES, Case, Upload
 
 IN_FILES = [case for case in CASES if case.in_check]
@@ -123,6 +125,21 @@ def test_signatures_are_ignored_and_attestations_are_checked(tmp_path: Path) -> 
         for report in json.loads(completed.stdout)
     }
     assert rules == {wheel.name: [], wheel.name + ".publish.attestation": ["attestations"]}
+
+
+def test_an_attestation_must_be_signed_and_about_the_file_beside_it(tmp_path: Path) -> None:
+    wheel = write(tmp_path / "dist", Upload())
+    archive = Upload().archive()
+    path = wheel.with_name(wheel.name + ".publish.attestation")
+    changed = replace(archive, data=b"")
+    for made, rules in (
+        (attestation(statement(archive)), []),
+        (attestation(statement(changed)), ["attestation-subject"]),
+        (attestation(statement(archive), signature=b"no signature"), ["attestation-signer"]),
+    ):
+        path.write_text(json.dumps(made))
+        reports = json.loads(check("--format", "json", path).stdout)
+        assert [finding["rule"] for finding in reports[0]["findings"]] == rules
 
 
 def test_the_name_of_an_existing_project_is_not_checked(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ USER = b"""{"revision": "r1", "earlier": [], "email": "user@example.com",
 TOKEN = b"""{"revision": "r1", "earlier": [], "id": "0123456789abcdef", "repository": "demo",
     "repository_id": "fedcba9876543210", "secret": "00", "read_only": false,
     "created": "2026-01-31T12:00:00.000000Z", "projects": ["demo"],
-    "publisher": "github:acme/demo/release.yml", "expires": 1769860800.5}"""
+    "publisher": "github:acme/demo/release.yml", "expires": 1769860800.5,
+    "attestation_publisher": {"kind": "GitHub", "repository": "acme/demo", "environment": null}}"""
 TOKEN_OF_0_1 = b"""{"revision": "r1", "id": "0123456789abcdef", "repository": "demo",
     "repository_id": "fedcba9876543210", "secret": "00", "read_only": false,
     "created": "2026-01-31T12:00:00.000000Z"}"""

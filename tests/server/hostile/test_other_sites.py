@@ -13,6 +13,8 @@ from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
+from tests.support.proxy_client import ProxyClient
+from tests.support.raw import basic, exchange, request
 
 FOREIGN = {
     "another site": {"Origin": "https://attacker.example"},
@@ -73,6 +75,45 @@ def test_an_upload_from_another_site_stores_nothing(index: Index, headers: dict[
     form = encode(fields(wheel()))
     response = index.send(form, headers=filled(headers, index.server))
     assert response.status_code == 403
+    assert index.get("/demo/").status_code == 404
+
+
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+@pytest.mark.parametrize("own_first", [True, False])
+def test_a_repeated_header_must_name_the_server_each_time(
+    server: Server, header: str, *, own_first: bool
+) -> None:
+    email = "repeated@example.com"
+    values = [server.url, "https://attacker.example"]
+    first, second = values if own_first else reversed(values)
+    # Names of headers have no case, so these are two values of one header.
+    headers = {header: first, header.lower(): second, "Content-Type": "application/json"}
+    headers["Authorization"] = basic(*server.admin)
+    host = server.url.partition("://")[2]
+    body = b'{"email": "%s"}' % email.encode()
+    sent = request("POST /api/users HTTP/1.1", headers, body, host=host)
+    assert exchange(server.url, sent).status == 403
+    assert email not in [user["email"] for user in server.api_json("GET", "/users")["users"]]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_upload_to_an_impersonated_host_from_another_site_stores_nothing(
+    index: Index, scheme: str
+) -> None:
+    client = ProxyClient.of(index, f"{scheme}://upload.example/legacy/")
+    form = encode(fields(wheel()))
+    login = {"Content-Type": form.content_type, **index.authorization}
+    for headers in FOREIGN.values():
+        sent = {**login, **filled(headers, index.server)}
+        line, connected = "POST /legacy/ HTTP/1.1", client.connect()
+        if scheme == "https":
+            connected = client.tunnel("upload.example", 443)
+        else:
+            line = line.replace(" ", " http://upload.example", 1)
+            sent |= client.login
+        with connected as connection:
+            connection.send(request(line, sent, form.body, host="upload.example"))
+            assert connection.read_response().status == 403, headers
     assert index.get("/demo/").status_code == 404
 
 

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from cloudrepo_server.limits import (
@@ -23,6 +22,7 @@ from cloudrepo_server.limits import (
 from tests.support.archives import wheel
 from tests.support.hostile import MEBIBYTE
 from tests.support.index import JSON, Index, Server
+from tests.support.memory import memory_growth
 from tests.support.raw import connect, request
 from tests.support.upstream import Response, Upstream, running_upstream
 from tests.support.wait import wait_until
@@ -259,11 +259,10 @@ def test_the_size_of_an_upstreams_page_is_limited(
 ) -> None:
     index = own_server.repository(upstream=[upstream.url])
     upstream.responses[PAGE] = LARGE[what]()
-    process = psutil.Process(own_server.process.pid)
-    before = process.memory_info().rss
-    assert_bad_gateway(index)
-    # The allocator keeps some of the memory of each copy: as received, decoded and parsed.
-    assert process.memory_info().rss - before < 8 * REMOTE_PAGE_BYTES
+    with memory_growth(own_server.process.pid) as growth:
+        assert_bad_gateway(index)
+    # There is a copy of the page as it was received, as it was decoded, and as it was parsed.
+    assert growth.bytes < 8 * REMOTE_PAGE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -287,10 +286,9 @@ def test_digests_that_are_not_used_take_little_memory(
 ) -> None:
     index = own_server.repository(upstream=[upstream.url])
     upstream.respond(PAGE, page(hashes={f"{number:x}": "" for number in range(1_200_000)}))
-    process = psutil.Process(own_server.process.pid)
-    before = process.memory_info().rss
-    assert index.get("/demo/").status_code == 200
-    assert process.memory_info().rss - before < 4 * REMOTE_PAGE_BYTES
+    with memory_growth(own_server.process.pid) as growth:
+        assert index.get("/demo/").status_code == 200
+    assert growth.bytes < 4 * REMOTE_PAGE_BYTES
 
 
 def test_a_compressed_page_is_read(index: Index, upstream: Upstream) -> None:
@@ -441,10 +439,9 @@ def test_a_large_file_takes_no_memory(own_server: Server, upstream: Upstream) ->
     index = own_server.repository(upstream=[upstream.url])
     upstream.respond(PAGE, page())
     upstream.respond(FILE, bytes(64 * MEBIBYTE))
-    process = psutil.Process(own_server.process.pid)
-    before = process.memory_info().rss
-    assert len(index.get(f"/demo/{DEMO.filename}").content) == 64 * MEBIBYTE
-    assert process.memory_info().rss - before < 32 * MEBIBYTE
+    with memory_growth(own_server.process.pid) as growth:
+        assert len(index.get(f"/demo/{DEMO.filename}").content) == 64 * MEBIBYTE
+    assert growth.bytes < 32 * MEBIBYTE
 
 
 INVALID_URLS = [

@@ -22,6 +22,7 @@ from tests.support.proxy_client import ProxyClient
 from tests.support.raw import SECONDS, Connection, basic, request
 from tests.support.real_host import RealHost, running_host
 from tests.support.server_fixtures import StartServer
+from tests.support.wait import wait_until
 
 PYPI = "http://pypi.example/simple/"
 SECURE_PYPI = "https://pypi.example/simple/"
@@ -333,6 +334,42 @@ def test_a_client_that_stops_sending_is_disconnected(start_server: StartServer, 
         while connection.read_line():
             pass
     index.server.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET http://pypi.example/simple/ HTTP/1.1\r\n"])
+def test_a_client_that_sends_no_request_is_disconnected(
+    start_server: StartServer, sent: bytes
+) -> None:
+    index = Server(start_server("--stall-timeout", "0.5")).repository()
+    with ProxyClient.of(index, PYPI).connect() as connection:
+        if sent:
+            connection.send(sent)
+        assert connection.closed_by_server()
+    index.server.close()
+
+
+def test_a_client_that_never_closes_its_connection_is_disconnected(
+    start_server: StartServer,
+) -> None:
+    server = Server(start_server("--stall-timeout", "0.5"))
+    client = ProxyClient.of(server.repository(), PYPI)
+    process = psutil.Process(server.process.pid)
+    parts = urlsplit(client.url)
+
+    def is_connected(port: int) -> bool:
+        # A listening socket has no remote address.
+        ends = (getattr(each.raddr, "port", 0) for each in process.net_connections("tcp"))
+        return port in ends
+
+    with socket.create_connection((parts.hostname or "", parts.port or 0), SECONDS) as connected:
+        connected.sendall(client.request(f"GET {PYPI} HTTP/1.1"))
+        port = connected.getsockname()[1]
+        assert is_connected(port)
+        # The server half-closes the connection after the response.
+        while connected.recv(1 << 16):
+            pass
+        wait_until(lambda: not is_connected(port), "the server to close the connection")
+    server.close()
 
 
 # The end of an impersonation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from cloudrepo_server.specs.pypi_rules.table import RULES
 from tests.support.index import Index, Server
@@ -19,6 +20,11 @@ def prepare(server: Server, case: Case) -> Index:
     return index
 
 
+def post(index: Index, case: Case, upload: Upload) -> requests.Response:
+    login = index.auth if case.login is None else case.login(index)
+    return index.post(upload.form(), auth=login)
+
+
 def test_every_rule_is_broken_by_a_case() -> None:
     accepted = {"identical-file"}
     assert {case.rule for case in CASES} == {rule.name for rule in RULES} - accepted
@@ -26,7 +32,7 @@ def test_every_rule_is_broken_by_a_case() -> None:
 
 @each_case
 def test_pypi_rejects_an_upload_that_breaks_the_rule(server: Server, case: Case) -> None:
-    response = prepare(server, case).post(case.broken.form())
+    response = post(prepare(server, case), case, case.broken)
     assert case.words in response.reason
     assert response.status_code == case.status
     body = response.json()
@@ -36,7 +42,7 @@ def test_pypi_rejects_an_upload_that_breaks_the_rule(server: Server, case: Case)
 
 @each_case
 def test_pypi_accepts_the_corrected_upload(server: Server, case: Case) -> None:
-    response = prepare(server, case).post(case.corrected.form())
+    response = post(prepare(server, case), case, case.corrected)
     assert response.status_code == 200, response.reason
 
 

@@ -264,6 +264,18 @@ def test_the_integrity_api_returns_the_provenance_of_a_file(pypi: Index) -> None
         assert pypi.get(missing).status_code == 404
 
 
+@pytest.mark.parametrize("sign", ["", "1.", "1+"])
+def test_a_long_version_in_a_path_is_not_found(pypi: Index, sign: str) -> None:
+    """Python converts no text of more than 4,300 digits to an integer."""
+    pypi.publish(wheel())
+    version = sign + "9" * 5000
+    for path in (
+        f"/pypi/demo/{version}/json",
+        f"/integrity/demo/{version}/{wheel().filename}/provenance",
+    ):
+        assert pypi.get(path).status_code == 404
+
+
 # The paths of files
 
 

@@ -88,6 +88,36 @@ def test_a_tag_is_in_all_claims_that_follow_from_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "claim", "workflow", "expected"),
+    [
+        (
+            "github",
+            "job_workflow_ref",
+            "other/demo/.github/workflows/release.yml@refs/heads/main",
+            "['acme/demo/.github/workflows/release.yml@refs/heads/main', ",
+        ),
+        (
+            "gitlab",
+            "ci_config_ref_uri",
+            "gitlab.com/acme/tools/demo//.gitlab-ci.yml@refs/heads/other",
+            "['gitlab.com/acme/tools/demo//.gitlab-ci.yml@refs/heads/main', ",
+        ),
+    ],
+)
+def test_a_workflow_of_another_repository_or_revision_is_rejected(
+    name: str, claim: str, workflow: str, expected: str
+) -> None:
+    provider = PROVIDERS[name]
+    claims = provider.claims(provider.check_fields(JOBS[name]), {})
+    with pytest.raises(ClaimError, match=f"The {claim} claim does not match") as raised:
+        provider.stated({**claims, claim: workflow})
+    assert f"expecting one of {expected}" in str(raised.value)
+    assert str(raised.value).endswith(f"got {workflow!r}")
+    with pytest.raises(ClaimError, match="'sub'"):
+        provider.stated({**claims, "sub": claims["sub"].replace("demo", "other")})
+
+
+@pytest.mark.parametrize(
     ("text", "fields"),
     [
         ("github:acme/demo/release.yml", JOBS["github"]),

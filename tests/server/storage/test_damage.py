@@ -15,6 +15,11 @@ from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 from tests.support.server_fixtures import StartServer
 
+# Sessions belong to an admin login, and the names of their cookies contain the port.
+ADMIN = {
+    "CLOUDREPO_ADMIN_USERNAME": "admin@example.com",
+    "CLOUDREPO_ADMIN_PASSWORD": "an-admin-password",
+}
 KINDS = ("repositories", "users", "tokens", "sessions", "portal", "projects")
 # What a full disk, a later version, another program or an attacker could leave in a document.
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -37,6 +42,8 @@ class Damaged:
     """A repository, of which some documents are damaged."""
     token: str
     token_id: str
+    browser: Browser
+    """A browser that signed in to the portal before the damage."""
 
 
 @pytest.fixture(params=DAMAGE)
@@ -53,27 +60,31 @@ def damaged(
 
     def restart(*kinds: str) -> Damaged:
         data = tmp_path / "data"
-        first = Server(start_server("--data", data))
+        first = Server(start_server("--data", data, environ=ADMIN))
         index = first.repository("other")
         index.publish(wheel())
         before = set((data / "store").rglob("*.json"))
         victim = first.repository("victim")
         victim.publish(wheel("victim"))
         token = first.api_json("POST", "/tokens", {"repository": "victim"})
-        Browser(first).sign_in(*first.admin)
+        browser = Browser(first)
+        browser.sign_in(*first.admin)
         first.close()
         assert first.process.stop() == 0
         for path in set((data / "store").rglob("*.json")) - before:
             if path.relative_to(data / "store").parts[0] in kinds:
                 path.write_bytes(damage(path.read_bytes()))
-        server = Server(start_server("--data", data))
+        port = first.url.rpartition(":")[2]
+        server = Server(start_server("--data", data, "--port", port, environ=ADMIN))
         servers.append(server)
+        browser.server = server
         return Damaged(
             server,
             Index(server, "other", index.username, index.password),
             Index(server, "victim", victim.username, victim.password),
             token["token"],
             token["id"],
+            browser,
         )
 
     yield restart
@@ -137,6 +148,9 @@ def test_the_admin_api_lists_and_deletes_damaged_documents(
 ) -> None:
     each = damaged("repositories", "users", "tokens", "sessions", "projects")
     server = each.server
+    # A damaged session has ended.
+    assert each.browser.get("/portal/").path == "/portal/sign-in"
+    assert "the stored document sessions/" in server.process.log
     listed = server.api_json("GET", "/damaged")["damaged"]
     assert [one["kind"] for one in listed] == ["project", "repository", "session", "token", "user"]
     for one in listed:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import requests
 
 from pytest_cloudrepo._programs import command
+from tests.support.archives import Archive
 from tests.support.clients.uploaders import ProjectTree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_cloudrepo._programs.result import CommandResult
@@ -50,6 +51,7 @@ class UploadRunner:
         *options: str | Path,
         module: str = CONTENT,
         environ: Mapping[str, str] | None = None,
+        attest: Callable[[Archive], str] | None = None,
     ) -> tuple[CommandResult, dict[str, bytes]]:
         """Upload demo 1.0; return the finished program and the files.
 
@@ -58,11 +60,16 @@ class UploadRunner:
             options: Additional options of the uploader.
             module: The source of the project's only module.
             environ: The complete environment. Default: the repository's environment for the tool.
+            attest: Returns the attestation of a file, which is written beside it.
         """
         number = sum(1 for _ in self._folder.glob("tree-*"))
         folder = self._folder / f"tree-{number}"
         package = None if self.uploader.builds else self._package
         tree = ProjectTree.write(folder, package, module=module)
+        if attest is not None:
+            for name, data in tree.files.items():
+                path = folder / "dist" / f"{name}.publish.attestation"
+                path.write_text(attest(Archive(name, data)), "utf-8")
         if environ is None:
             environ = repository.environ_for(self.uploader.tool)
         result = command.run(

@@ -12,10 +12,12 @@ from cloudrepo_server.specs.identity_providers.provider import (
     Claims,
     Fields,
     Provider,
+    check_subject,
     commit_of,
     number_of,
     optional_claim,
     text_claim,
+    workflow_claim,
 )
 
 _WORKFLOW_REF = re.compile(
@@ -64,26 +66,16 @@ def _claims(fields: Fields, given: Claims) -> dict[str, Any]:
 def _stated(claims: Claims) -> dict[str, tuple[str, ...]]:
     repository = text_claim(claims, "repository")
     owner = text_claim(claims, "repository_owner")
-    subject = text_claim(claims, "sub").split(":")
-    workflow_ref = text_claim(claims, "job_workflow_ref")
     if owner.lower() != repository.partition("/")[0].lower():
         raise ClaimError("Check failed for required claim 'repository_owner'")
-    if subject[0] != "repo" or subject[1:2] != [repository]:
-        raise ClaimError("Check failed for required claim 'sub'")
-    match = _WORKFLOW_REF.fullmatch(workflow_ref)
-    if match is None:
-        raise ClaimError("Could not extract workflow filename from OIDC claims")
-    # A workflow of another repository or revision is rejected, even if its file name is the same.
+    check_subject(claims, "repo", repository)
     refs = (*optional_claim(claims, "ref"), *optional_claim(claims, "sha"))
-    if match["repository"].lower() != repository.lower() or match["ref"] not in refs:
-        expected = [f"{repository}/.github/workflows/{match['workflow']}@{ref}" for ref in refs]
-        raise ClaimError(
-            f"The job_workflow_ref claim does not match, expecting one of {expected!r}, "
-            f"got {workflow_ref!r}"
-        )
+    workflow = workflow_claim(
+        claims, "job_workflow_ref", _WORKFLOW_REF, repository=repository, refs=refs
+    )
     return {
         "repository": (repository,),
-        "workflow": (match["workflow"],),
+        "workflow": (workflow,),
         "environment": optional_claim(claims, "environment"),
         "repository_owner_id": optional_claim(claims, "repository_owner_id"),
     }
@@ -101,4 +93,5 @@ GITHUB = Provider(
     backdated=600.0,
     claims=_claims,
     stated=_stated,
+    shown={"repository": "repository", "workflow": "workflow", "environment": "environment"},
 )

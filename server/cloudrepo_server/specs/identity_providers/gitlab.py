@@ -8,14 +8,15 @@ from typing import Any
 
 from cloudrepo_server.specs.identity_providers.provider import (
     GROUPS,
-    ClaimError,
     Claims,
     Fields,
     Provider,
+    check_subject,
     commit_of,
     number_of,
     optional_claim,
     text_claim,
+    workflow_claim,
 )
 
 _HOST = "gitlab.com"
@@ -66,23 +67,14 @@ def _claims(fields: Fields, given: Claims) -> dict[str, Any]:
 
 def _stated(claims: Claims) -> dict[str, tuple[str, ...]]:
     repository = text_claim(claims, "project_path")
-    subject = text_claim(claims, "sub").split(":")
-    config = text_claim(claims, "ci_config_ref_uri")
     refs = (text_claim(claims, "ref_path"), text_claim(claims, "sha"))
-    if subject[0] != "project_path" or subject[1:2] != [repository]:
-        raise ClaimError("Check failed for required claim 'sub'")
-    match = _CONFIG_REF.fullmatch(config)
-    if match is None:
-        raise ClaimError("Could not extract workflow filename from OIDC claims")
-    if match["repository"].lower() != repository.lower() or match["ref"] not in refs:
-        expected = [f"{_HOST}/{repository}//{match['workflow']}@{ref}" for ref in refs]
-        raise ClaimError(
-            f"The ci_config_ref_uri claim does not match, expecting one of {expected!r}, "
-            f"got {config!r}"
-        )
+    check_subject(claims, "project_path", repository)
+    workflow = workflow_claim(
+        claims, "ci_config_ref_uri", _CONFIG_REF, repository=repository, refs=refs
+    )
     return {
         "repository": (repository,),
-        "workflow": (match["workflow"],),
+        "workflow": (workflow,),
         "environment": optional_claim(claims, "environment"),
     }
 
@@ -100,4 +92,9 @@ GITLAB = Provider(
     backdated=5.0,
     claims=_claims,
     stated=_stated,
+    shown={
+        "repository": "repository",
+        "workflow_filepath": "workflow",
+        "environment": "environment",
+    },
 )

@@ -40,4 +40,5 @@ GOOGLE = Provider(
     has_jti=False,
     claims=_claims,
     stated=_stated,
+    shown={"email": "email"},
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -56,6 +56,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     given, such as `ref`, from which others follow."""
     stated: Callable[[Claims], dict[str, tuple[str, ...]]]
     """Returns the values that a token states for each field. Raises `ClaimError`."""
+    shown: Mapping[str, str] = {}
+    """The fields of a publisher that provenance objects show, by their names in these objects."""
 
     def check_fields(self, given: Fields) -> dict[str, str]:
         """Return the fields of a publisher or a job, with the defaults.
@@ -81,6 +83,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in fields.items():
             self._check_field(name, value)
         return fields
+
+    def provenance(self, fields: Fields) -> dict[str, str | None]:
+        """Return a publisher with these fields as a provenance object shows it."""
+        return {"kind": self.title, **{name: fields.get(each) for name, each in self.shown.items()}}
 
     def first_difference(
         self, publisher: Fields, stated: Mapping[str, tuple[str, ...]]
@@ -136,6 +142,45 @@ def optional_claim(claims: Claims, name: str) -> tuple[str, ...]:
     """Return a claim as a tuple of one string, or an empty tuple if it is not a string."""
     value = claims.get(name)
     return (value,) if isinstance(value, str) and value else ()
+
+
+def check_subject(claims: Claims, kind: str, repository: str) -> None:
+    """Check that the subject of a token is a source repository: `KIND:REPOSITORY:...`.
+
+    Raises:
+        ClaimError: the subject is missing, or is something else.
+    """
+    if text_claim(claims, "sub").split(":")[:2] != [kind, repository]:
+        raise ClaimError("Check failed for required claim 'sub'")
+
+
+def workflow_claim(
+    claims: Claims, name: str, form: re.Pattern[str], *, repository: str, refs: Sequence[str]
+) -> str:
+    """Return the workflow that a claim names.
+
+    Args:
+        claims: the claims of a token.
+        name: the name of the claim.
+        form: the pattern of the claim, with the groups `repository`, `workflow` and `ref`.
+        repository: the source repository of the job.
+        refs: the revisions of the job.
+
+    Raises:
+        ClaimError: the claim is missing or malformed, or names a workflow of another repository or
+            revision, which is rejected even if its file name is the same.
+    """
+    text = text_claim(claims, name)
+    match = form.fullmatch(text)
+    if match is None:
+        raise ClaimError("Could not extract workflow filename from OIDC claims")
+    if match["repository"].lower() != repository.lower() or match["ref"] not in refs:
+        stem = text[: match.start("ref")].replace(match["repository"], repository, 1)
+        expected = [f"{stem}{ref}" for ref in refs]
+        raise ClaimError(
+            f"The {name} claim does not match, expecting one of {expected!r}, got {text!r}"
+        )
+    return match["workflow"]
 
 
 def number_of(*names: str) -> str:

@@ -147,18 +147,6 @@ METADATA_FILE = Rule(
     advice=_REBUILD,
     source=source("forklift/legacy.py#L1587"),
 )
-ATTESTATIONS = Rule(
-    name="attestations",
-    section=_SECTION,
-    requires=(
-        "If attestations are sent, they are a list of one or two, for this file and its digest. "
-        "This server does not verify their signatures."
-    ),
-    message="Invalid attestations supplied during upload: {error}",
-    problem="the attestations are invalid: {error}",
-    advice="attest the file again, after its last change",
-    source=source("attestations/services.py#L36"),
-)
 
 RULES = (
     ZIP_AND_TAR,
@@ -173,4 +161,4 @@ RULES = (
     PKG_INFO,
     UNREADABLE,
 )
-RULES_OF_CONTENT = (LICENSE_FILE, RECORD, ENTRY_POINTS, METADATA_FILE, ATTESTATIONS)
+RULES_OF_CONTENT = (LICENSE_FILE, RECORD, ENTRY_POINTS, METADATA_FILE)

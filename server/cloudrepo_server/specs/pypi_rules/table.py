@@ -4,6 +4,7 @@ from typing import Final
 
 from cloudrepo_server.specs.pypi_rules import (
     archive_rules,
+    attestations,
     filenames,
     form,
     metadata_rules,
@@ -24,4 +25,5 @@ RULES: Final[tuple[Rule, ...]] = (
     *archive_rules.RULES,
     *filenames.RULES_AFTER_ARCHIVE,
     *archive_rules.RULES_OF_CONTENT,
+    *attestations.RULES,
 )

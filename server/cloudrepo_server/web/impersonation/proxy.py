@@ -127,7 +127,7 @@ class Proxy:
 
     async def _serve(self, client: Stream, task: asyncio.Task[None]) -> None:
         try:
-            async with asyncio.timeout(_HEAD_SECONDS):
+            async with asyncio.timeout(min(_HEAD_SECONDS, client.stall_seconds)):
                 head = await client.reader.readuntil(_END_OF_HEAD)
         except asyncio.LimitOverrunError:
             await self._reject(

@@ -121,7 +121,8 @@ class Index:
                 if fault_response is not None:
                     return fault_response
             try:
-                await upload.publish(principal.name)
+                publisher = principal.publisher if isinstance(principal, TokenBearer) else None
+                await upload.publish(principal.name, publisher)
             except CloudRepoServerError:
                 faults.upload_rejected()
                 raise

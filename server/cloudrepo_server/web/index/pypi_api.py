@@ -94,9 +94,8 @@ def provenance_response(
     if file.attestations is None:
         raise NotFoundError(f"No provenance available for {file.filename}")
     headers = {"Cache-Control": cache_control(max_age), "Vary": "Accept, Authorization"}
-    return web.Response(
-        body=provenance_json(file.attestations), content_type=content_type, headers=headers
-    )
+    content = provenance_json(file.attestations, file.attestation_publisher)
+    return web.Response(body=content, content_type=content_type, headers=headers)
 
 
 async def _core_metadata(

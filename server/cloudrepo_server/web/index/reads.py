@@ -113,7 +113,8 @@ class Reader:
         if PROVENANCE in attributes and filename.endswith(PROVENANCE_SUFFIX):
             described = project.files.get(filename.removesuffix(PROVENANCE_SUFFIX))
             if described is not None and described.attestations is not None:
-                content = provenance_json(described.attestations)
+                publisher = described.attestation_publisher
+                content = provenance_json(described.attestations, publisher)
                 return web.Response(body=content, content_type=PROVENANCE_TYPE)
         file = project.files.get(filename)
         if isinstance(file, RemoteFile):

@@ -15,7 +15,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.staged_file import DIGEST_FIELDS, StagedFile
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import File
-from cloudrepo_server.specs.provenance import read_attestations
+from cloudrepo_server.specs.provenance import Publisher, read_attestations
 from cloudrepo_server.specs.pypi_rules.form import UploadForm
 from cloudrepo_server.testkit.journal import encode_form
 from cloudrepo_server.web.http.multipart_form import Form, read_form
@@ -33,15 +33,21 @@ class Upload(msgspec.Struct):
     _repository: Repository
     _publish_called: bool = False
 
-    async def publish(self, uploader: str) -> File:
+    async def publish(self, uploader: str, publisher: Publisher | None) -> File:
         """Publish the file.
+
+        Args:
+            uploader: the name of whoever uploads it.
+            publisher: the trusted publisher that uploads it, or None.
 
         Raises:
             CloudRepoServerError: the upload failed. Unless the error is an `UncertainError`,
                 nothing was changed.
         """
         self._publish_called = True
-        return await self._repository.publish(self.file, self.metadata, uploader=uploader)
+        return await self._repository.publish(
+            self.file, self.metadata, uploader=uploader, publisher=publisher
+        )
 
     def discard(self) -> None:
         """Delete the staged file, unless `publish` was called, which deletes it on failure."""
