@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.mutants.explained import explanations, without_indentation
+from tests.support.mutants.scope import SCOPE, modules
 
 PROJECT = Path(__file__).parents[2]
+
+
+def test_modules_in_subfolders_are_mutated_too() -> None:
+    folders = {path.parent.relative_to(PROJECT) for path in modules(PROJECT)}
+    assert set(SCOPE) < folders
+    assert SCOPE[1] / "pypi_rules" in folders
 
 
 def test_each_explanation_is_about_lines_of_its_module() -> None:

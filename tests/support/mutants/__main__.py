@@ -20,8 +20,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.support.mutants import line_map, trial
-from tests.support.mutants.candidates import SCOPE, SERVER, Mutant, candidates, sample
+from tests.support.mutants.candidates import Mutant, candidates, sample
 from tests.support.mutants.explained import Explanation, explanations
+from tests.support.mutants.scope import SCOPE, SERVER
 from tests.support.mutants.trial import Copy, Result
 
 PROJECT = Path(__file__).parents[3]

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.mutants.operators import Change, Position, changes
+from tests.support.mutants.scope import modules
 
-SERVER = Path("server", "cloudrepo_server")
-SCOPE = tuple(SERVER / folder for folder in ("domain", "specs", "web/impersonation", "web/index"))
 _LOGGER = re.compile(r"(^|[._])log(ger|s)?\b", re.IGNORECASE)
 
 
@@ -72,20 +71,19 @@ class Mutant:
 def candidates(project: Path) -> list[Mutant]:
     """Return every mutant of the scope, in a fixed order."""
     found: list[Mutant] = []
-    for folder in SCOPE:
-        for path in sorted((project / folder).glob("*.py")):
-            source = path.read_text("utf-8")
-            variants = Counter[tuple[str, Position]]()
-            for change in _visible_changes(source):
-                variants[change.operator, change.start] += 1
-                found.append(
-                    Mutant(
-                        path=path.relative_to(project),
-                        change=change,
-                        source=source,
-                        variant=variants[change.operator, change.start],
-                    )
+    for path in modules(project):
+        source = path.read_text("utf-8")
+        variants = Counter[tuple[str, Position]]()
+        for change in _visible_changes(source):
+            variants[change.operator, change.start] += 1
+            found.append(
+                Mutant(
+                    path=path.relative_to(project),
+                    change=change,
+                    source=source,
+                    variant=variants[change.operator, change.start],
                 )
+            )
     return found
 
 

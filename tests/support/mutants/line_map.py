@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.mutants.candidates import SERVER, Mutant
+from tests.support.mutants.candidates import Mutant
 from tests.support.mutants.recorder import DURATIONS, RUNNING, SITECUSTOMIZE, SIZE, VARIABLE
+from tests.support.mutants.scope import SERVER
 
 
 @dataclass(frozen=True, kw_only=True)

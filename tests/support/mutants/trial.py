@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.mutants.candidates import SERVER, Mutant
+from tests.support.mutants.candidates import Mutant
 from tests.support.mutants.line_map import LineMap
+from tests.support.mutants.scope import SERVER
 
 _COPIED = ("conftest.py", "pyproject.toml", "server", "pytest_cloudrepo", "tests")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
