@@ -17,6 +17,8 @@ class Response:
     content_type: str = "application/vnd.pypi.simple.v1+json"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    before_each_byte: Callable[[], object] | None = None
+    """If given, the body is sent one byte at a time."""
 
 
 @dataclass
@@ -61,7 +63,15 @@ def running_upstream() -> Iterator[Upstream]:
             self.end_headers()
             # A server that has read enough closes the connection.
             with contextlib.suppress(ConnectionError):
+                self._send_body(response)
+
+        def _send_body(self, response: Response) -> None:
+            if response.before_each_byte is None:
                 self.wfile.write(response.body)
+                return
+            for position in range(len(response.body)):
+                response.before_each_byte()
+                self.wfile.write(response.body[position : position + 1])
 
         def log_message(self, *_: object) -> None: ...
 

@@ -40,24 +40,29 @@ def test_the_length_of_a_chain_of_upstreams_is_limited(own_server: Server) -> No
     assert f"{MAX_HOPS} repositories" in response.json()["error"]
 
 
-def test_an_upstream_must_send_a_page_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sends", [False, True])
+def test_an_upstream_must_send_a_page_in_time(
+    monkeypatch: pytest.MonkeyPatch, *, sends: bool
+) -> None:
+    """The time is for the whole page, even if the upstream sends a byte now and then."""
     monkeypatch.setattr(remote_index, "REMOTE_PAGE_SECONDS", 0.1)
     closed = threading.Event()
 
-    def never_respond() -> Response:
-        closed.wait()
-        return Response()
+    def respond() -> Response:
+        if not sends:
+            closed.wait()
+        return Response(b" " * 9999, before_each_byte=lambda: closed.wait(0.01))
 
     async def read_page(url: str) -> None:
         client = UpstreamClient()
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(20):
                 await client.connect(url, (), ()).project("demo")
         finally:
             await client.close()
 
     with running_upstream() as upstream:
-        upstream.responses["/simple/demo/"] = never_respond
+        upstream.responses["/simple/demo/"] = respond
         try:
             with pytest.raises(UpstreamError, match="did not respond"):
                 asyncio.run(read_page(upstream.url))
