@@ -49,6 +49,12 @@ class RepositorySettings(TypedDict, total=False):
     """
     upstream_file_origins: Sequence[str]
     """Further origins from which the files of an upstream URL may come, besides its own origin."""
+    digests: Sequence[str] | None
+    """The digests that pages list, such as `["sha512", "md5"]`; an empty list means none. By
+    default sha256, or none in the dialect `cloudrepo`."""
+    page_max_age: int | None
+    """How many seconds clients may use a page without asking again. By default the dialect
+    decides."""
     minted_token_seconds: float
     """How many seconds a token of trusted publishing is valid. The default is 900, as on PyPI."""
     disabled_identity_providers: Sequence[str]
@@ -138,6 +144,18 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         types=(list, tuple),
         expected="a list of origins, such as ['https://files.example.com']",
         help="further origins from which the files of an upstream URL may come",
+    ),
+    "digests": Setting(
+        default=None,
+        types=(list, tuple, NoneType),
+        expected="a list of digests, such as ['sha512', 'md5'], or None",
+        help="the digests that pages list; by default the dialect decides",
+    ),
+    "page_max_age": Setting(
+        default=None,
+        types=(int, NoneType),
+        expected="a number of seconds, or None",
+        help="how many seconds clients may use a page without asking again",
     ),
     "minted_token_seconds": Setting(
         default=900.0,

@@ -40,6 +40,8 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     upstream: tuple[str, ...] = ()
     upstream_strategy: str = "first-match"
     upstream_file_origins: tuple[str, ...] = ()
+    digests: tuple[str, ...] | None = None
+    page_max_age: int | None = None
     minted_token_seconds: float = 900.0
     disabled_identity_providers: tuple[str, ...] = ()
 
@@ -102,8 +104,13 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digests that pages list, by algorithm, the one to prefer first."""
+        """The digests that pages list by default, by algorithm, the one to prefer first."""
         return {"sha256": self.sha256}
+
+    @property
+    def known_digests(self) -> dict[str, str]:
+        """All digests, by algorithm."""
+        return self.digests
 
 
 class File(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
@@ -111,10 +118,18 @@ class File(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
 
     blake2_256: str | None = None
     md5: str | None = None
+    other_digests: dict[str, str] = msgspec.field(default_factory=dict)
+    """Further digests by algorithm, which the setting `digests` named at the upload."""
     blob: str
     """The key of the blob with the file's content."""
     metadata_blob: str | None = None
     """The key of the blob with its core metadata."""
+
+    @property
+    def known_digests(self) -> dict[str, str]:
+        """All digests, by algorithm."""
+        md5 = {} if self.md5 is None else {"md5": self.md5}
+        return {**self.digests, **md5, **self.other_digests}
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -134,7 +149,7 @@ class RemoteFile(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digests that pages list, by algorithm, the one to prefer first."""
+        """The digests that pages list by default, by algorithm, the one to prefer first."""
         return self.all_digests
 
 

@@ -12,6 +12,7 @@ from cloudrepo_server.domain.access import Access
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
+from cloudrepo_server.domain.page_settings import check_page_settings
 from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import check_rule_settings
@@ -271,6 +272,7 @@ class Organization:
         get_dialect(document.dialect)
         check_rule_settings(document)
         await self.upstreams.check(document)
+        check_page_settings(document)
         if not 0 <= document.minted_token_seconds <= MAX_MINTED_SECONDS:
             raise InvalidError(
                 f"minted_token_seconds must be a number from 0 to {MAX_MINTED_SECONDS:g}."

@@ -115,7 +115,7 @@ class Publishing:
             too_large.rule, too_large.advice = broken.rule, broken.advice
         limits = [each for each in (limit, self._limits.file_bytes) if each is not None]
         stored = self._repository.dialect.stored_digests
-        names = {DIGEST_FIELDS[field] for field in digests} | stored
+        names = {DIGEST_FIELDS[field] for field in digests} | stored | self._listed_digests
         return StagedFile(
             self._storage,
             self._repository.id,
@@ -188,6 +188,9 @@ class Publishing:
                 sha256=candidate.sha256,
                 blake2_256=digests.get("blake2_256"),
                 md5=digests.get("md5"),
+                other_digests={
+                    name: await staged.digest(name) for name in sorted(self._listed_digests)
+                },
                 blob=staged.key,
                 upload_time=candidate.upload_time,
                 uploader=uploader,
@@ -204,6 +207,11 @@ class Publishing:
             if get_dialect(document.dialect).has_serials:
                 await Serials(self._storage, document).record(name.project)
             return published
+
+    @property
+    def _listed_digests(self) -> set[str]:
+        # The digests that pages list, besides the one that every file has.
+        return set(self._repository.document.digests or ()) - {"sha256"}
 
     async def _read_form(
         self, rules: UploadRules, declared: DeclaredMetadata, staged: StagedFile

@@ -3,6 +3,7 @@
 https://packaging.python.org/specifications/simple-repository-api/
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 import msgspec
@@ -59,3 +60,22 @@ class ListedDigests(msgspec.Struct, frozen=True):
         """Return the digests in lower case by the name of the algorithm."""
         digests = msgspec.structs.asdict(self)
         return {name: digest.lower() for name, digest in digests.items() if digest}
+
+
+ALGORITHMS = ListedDigests.__struct_fields__
+"""The names of the algorithms, the one to prefer first."""
+
+
+def check_algorithms(names: Sequence[str]) -> None:
+    """Check the names of algorithms.
+
+    Raises:
+        InvalidError: one of them is unknown, or named twice.
+    """
+    for number, name in enumerate(names):
+        if name not in ALGORITHMS:
+            raise InvalidError(
+                f"Unknown digest {name[:64]!r}; the digests are: {', '.join(ALGORITHMS)}."
+            )
+        if name in names[:number]:
+            raise InvalidError(f"The digest {name} is named twice.")

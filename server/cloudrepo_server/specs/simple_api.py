@@ -3,8 +3,9 @@
 https://packaging.python.org/specifications/simple-repository-api/
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import islice
 
 import msgspec
 
@@ -54,16 +55,20 @@ def root_json(
     return msgspec.json.encode({"meta": meta, "projects": projects})
 
 
-def project_html(project: Project, *, links: Links, dialect: Dialect) -> bytes:
+def project_html(
+    project: Project, *, links: Links, dialect: Dialect, digests: Sequence[str] | None = None
+) -> bytes:
     """Return the HTML page of a project.
 
     Args:
         project: the project.
         links: the URLs of its files.
         dialect: the registry to imitate.
+        digests: the algorithms of the digests to list; None for those of the dialect.
     """
     anchors = "".join(
-        _link(file, project.name, dialect, links) for file in _listed_files(project, dialect)
+        _link(file, project.name, dialect, links, _digests(file, dialect, digests))
+        for file in _listed_files(project, dialect)
     )
     head = ""
     if STATUS in dialect.attributes and project.status != "active":
@@ -77,7 +82,12 @@ def project_html(project: Project, *, links: Links, dialect: Dialect) -> bytes:
 
 
 def project_json(
-    project: Project, *, links: Links, dialect: Dialect, serial: int | None = None
+    project: Project,
+    *,
+    links: Links,
+    dialect: Dialect,
+    digests: Sequence[str] | None = None,
+    serial: int | None = None,
 ) -> bytes:
     """Return the JSON page of a project.
 
@@ -85,6 +95,7 @@ def project_json(
         project: the project.
         links: the URLs of its files.
         dialect: the registry to imitate.
+        digests: the algorithms of the digests to list; None for those of the dialect.
         serial: the serial of the project's last change, if the dialect has serials.
     """
     files = _listed_files(project, dialect)
@@ -94,7 +105,10 @@ def project_json(
     page: dict[str, object] = {
         "meta": meta,
         "name": project.name,
-        "files": [_json_file(file, project.name, dialect, links) for file in files],
+        "files": [
+            _json_file(file, project.name, dialect, links, _digests(file, dialect, digests))
+            for file in files
+        ],
     }
     if dialect.json_version != _FIRST_VERSION:
         page["versions"] = sort_versions({file.version for file in files if file.version})
@@ -123,7 +137,18 @@ def _html_document(title: str, body: str, *, head: str = "") -> str:
     )
 
 
-def _link(file: ListedFile, project: str, dialect: Dialect, links: Links) -> str:
+def _digests(
+    file: ListedFile, dialect: Dialect, algorithms: Sequence[str] | None
+) -> dict[str, str]:
+    if algorithms is None:
+        return file.digests if dialect.shows_hashes else {}
+    known = file.known_digests
+    return {name: known[name] for name in algorithms if name in known}
+
+
+def _link(
+    file: ListedFile, project: str, dialect: Dialect, links: Links, digests: Mapping[str, str]
+) -> str:
     href = links.file(project, file)
     shown = dialect.attributes
     attributes = ""
@@ -138,19 +163,20 @@ def _link(file: ListedFile, project: str, dialect: Dialect, links: Links) -> str
     provenance = links.provenance(project, file) if PROVENANCE in shown else None
     if provenance is not None:
         attributes += f' data-provenance="{escape(provenance)}"'
-    if dialect.shows_hashes and file.digests:
-        # PEP 503: a URL has one digest.
-        algorithm, digest = next(iter(file.digests.items()))
+    # PEP 503: a URL has one digest.
+    for algorithm, digest in islice(digests.items(), 1):
         href += f"#{algorithm}={digest}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'
 
 
-def _json_file(file: ListedFile, project: str, dialect: Dialect, links: Links) -> dict[str, object]:
+def _json_file(
+    file: ListedFile, project: str, dialect: Dialect, links: Links, digests: Mapping[str, str]
+) -> dict[str, object]:
     shown = dialect.attributes
     entry: dict[str, object] = {
         "filename": file.filename,
         "url": links.file(project, file),
-        "hashes": file.digests if dialect.shows_hashes else {},
+        "hashes": digests,
     }
     if dialect.json_version != _FIRST_VERSION:
         entry |= {"size": file.size, "upload-time": file.upload_time}
@@ -161,8 +187,8 @@ def _json_file(file: ListedFile, project: str, dialect: Dialect, links: Links) -
     if CORE_METADATA in shown:
         # Only under the new name (PEP 714). pip 22.3 to 23.1 fails if JSON has the old name:
         # https://github.com/pypa/pip/issues/12042
-        digests = False if file.metadata_sha256 is None else {"sha256": file.metadata_sha256}
-        entry["core-metadata"] = digests
+        sha256 = file.metadata_sha256
+        entry["core-metadata"] = False if sha256 is None else {"sha256": sha256}
     provenance = links.provenance(project, file) if PROVENANCE in shown else None
     if provenance is not None:
         entry["provenance"] = provenance

@@ -22,6 +22,8 @@ DEFAULTS = {
     "upstream": [],
     "upstream_strategy": "first-match",
     "upstream_file_origins": [],
+    "digests": None,
+    "page_max_age": None,
     "minted_token_seconds": 900.0,
     "disabled_identity_providers": [],
 }

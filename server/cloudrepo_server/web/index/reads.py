@@ -91,7 +91,7 @@ class Reader:
         if target.kind == "page":
             return await self._project_page(read, project)
         if target.kind == "provenance":
-            return provenance_response(request, project, target, max_age=view.dialect.page_seconds)
+            return provenance_response(request, project, target, max_age=view.page_seconds)
         links = links_for(request, view, target.base, with_origin=True)
         return await project_json_response(
             view, project, target, links, organization=self._organization
@@ -169,7 +169,7 @@ class Reader:
 
     async def _project_page(self, read: Read, project: Project) -> web.Response:
         target, view = read.target, read.view
-        dialect = view.dialect
+        dialect, digests = view.dialect, view.digests
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
             raise NotFoundError(f"The project {project.name} has no files.")
         links = links_for(read.request, view, target.base)
@@ -178,10 +178,12 @@ class Reader:
             serial = await view.serial(target.serials, target.local_project)
         return await self._page(
             read,
-            (links, view.id, project.name, project.revision, str(serial or "")),
+            (links, view.id, digests, project.name, project.revision, str(serial or "")),
             len(project.files),
-            lambda: project_html(project, links=links, dialect=dialect),
-            lambda: project_json(project, links=links, dialect=dialect, serial=serial),
+            lambda: project_html(project, links=links, dialect=dialect, digests=digests),
+            lambda: project_json(
+                project, links=links, dialect=dialect, digests=digests, serial=serial
+            ),
             serial=serial,
         )
 
@@ -208,7 +210,7 @@ class Reader:
         form, render = ("json", render_json) if content_type == JSON_V1 else ("html", render_html)
         page = await self._pages.get((dialect.name, form, *key), render, entries=entries)
         return await page_response(
-            request, page, content_type, max_age=dialect.page_seconds, serial=serial
+            request, page, content_type, max_age=read.view.page_seconds, serial=serial
         )
 
 

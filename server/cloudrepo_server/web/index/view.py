@@ -55,6 +55,17 @@ class RepositoryView:
         """The registry that the repository imitates."""
         return self._repository.dialect
 
+    @property
+    def digests(self) -> tuple[str, ...] | None:
+        """The algorithms of the digests that pages list; None for those of the dialect."""
+        return self._repository.document.digests
+
+    @property
+    def page_seconds(self) -> int:
+        """How many seconds clients may use a page without asking again."""
+        chosen = self._repository.document.page_max_age
+        return self.dialect.page_seconds if chosen is None else chosen
+
     async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:
         """Return a project with the files of the upstreams, or None.
 
