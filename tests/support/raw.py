@@ -6,6 +6,7 @@ import base64
 import contextlib
 import errno
 import http.client
+import select
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -68,6 +69,10 @@ class Connection:
             self.read_line()
         self.read_line()
         return body
+
+    def has_data(self) -> bool:
+        """Return at once whether the server has sent something, or has closed the connection."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def closed_by_server(self) -> bool:
         """Wait until the server sends more or closes; return whether it closed."""

@@ -15,10 +15,15 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.passphrases import ScryptCost
 from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.storage.local import LocalStorage
+from tests.support.index import Server
+from tests.support.raw import basic, connect, request
+from tests.support.server_fixtures import StartServer
 
 VICTIM, OTHER = "victim@example.com", "other@example.com"
 PASSPHRASE = "correct horse battery staple"
 WRONG_LOGINS = 1001
+# The server hashes the wrong passphrases of so many connections for seconds.
+CONNECTIONS = 200
 # Two hashes run at a time, and a login waits for one turn of each other user or client.
 FEW = 6
 
@@ -152,3 +157,26 @@ def test_a_turn_that_was_given_to_a_cancelled_task_is_passed_on() -> None:
 
     asyncio.run(scenario())
     assert turns == ["last"]
+
+
+def test_wrong_logins_over_http_do_not_delay_the_same_user_at_another_client(
+    start_server: StartServer,
+) -> None:
+    server = Server(start_server("--behind-proxy"))
+    index = server.repository()
+    server.api_json("POST", "/users", {"email": VICTIM, "passphrase": PASSPHRASE})
+
+    def login(passphrase: str, address: str) -> bytes:
+        headers = {"Authorization": basic(VICTIM, passphrase), "X-Forwarded-For": address}
+        return request(f"GET {index.path}/ HTTP/1.1", headers)
+
+    with contextlib.ExitStack() as open_:
+        strangers = [open_.enter_context(connect(server.url)) for _ in range(CONNECTIONS)]
+        for number, stranger in enumerate(strangers):
+            stranger.send(login(f"wrong {number}", "6.6.6.6"))
+        with connect(server.url) as victim:
+            victim.send(login(PASSPHRASE, "4.4.4.4"))
+            assert victim.read_response().status == 200
+        # All of them would have a response if the right login had waited for each.
+        assert sum(stranger.has_data() for stranger in strangers) < CONNECTIONS / 2
+    server.close()
