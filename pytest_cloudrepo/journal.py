@@ -23,7 +23,7 @@ class FiredFault:
     """A fault that changed the response to a request."""
 
     number: int
-    """The number of the fault: a repository's first fault has number 1."""
+    """The number of the fault in its repository, beginning with 1."""
     kind: str
     """The kind of fault, such as `status`."""
 
@@ -55,8 +55,11 @@ class Request:
     form: Mapping[str, Any] | None
     """The form fields of an upload, each with a list of values, without the file and secrets."""
     kind: str | None = None
-    """What is requested: `root`, `page`, `file`, `metadata`, `json`, `provenance`, `upload` or
-    `trusted-publishing`; `blocked` for a host that is not allowed."""
+    """The kind of the request, such as `upload`.
+
+    It is `root`, `page`, `file`, `metadata`, `json`, `provenance`, `upload` or
+    `trusted-publishing`, or `blocked` for a host that is not allowed.
+    """
     error: str | None = None
     """Why the request was rejected. Some dialects do not tell the client."""
     rule: str | None = None

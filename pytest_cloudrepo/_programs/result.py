@@ -46,7 +46,7 @@ class CommandResult:
 
     @property
     def reason(self) -> str:
-        """Why the program failed, in one line: the `rejection`, or the error that it printed.
+        """Why the program failed, in one line. It is the `rejection`, or the error that it printed.
 
         An empty string if the program succeeded or printed nothing.
         """
