@@ -217,8 +217,8 @@ def attested_upload() -> Upload:
     return Upload(form_only={"attestations": attested(Upload().archive())})
 
 
-def trusted_publisher(index: Index) -> tuple[str, str]:
-    trust(index)
+def trusted_publisher(index: Index, project: str | None = None) -> tuple[str, str]:
+    trust(index, project=project)
     return "__token__", minted(index)
 
 
@@ -388,6 +388,14 @@ CASES = (
         in_check=False,
     ),
     Case(
+        "project-creator",
+        Upload(name="other"),
+        "Non-user identities cannot create new projects.",
+        Upload(name="demo"),
+        in_check=False,
+        login=lambda index: trusted_publisher(index, project="demo"),
+    ),
+    Case(
         "standard-library-name",
         Upload(name="asyncore"),
         "The name 'asyncore' isn't allowed (conflict with Python Standard Library module name)",
@@ -491,6 +499,11 @@ CASES = (
         "compression-type",
         "Invalid distribution file. File does not use a supported compression type",
         compressed_otherwise,
+    ),
+    filename(
+        "wheel-parts",
+        "Invalid distribution file. Unable to parse name and version from wheel filename",
+        Upload(filename="demo.whl"),
     ),
     content(
         "wheel-file",

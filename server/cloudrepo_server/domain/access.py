@@ -133,19 +133,28 @@ class Access:
                 "publishing minted it."
             )
 
-    def require_project(self, principal: RepositoryUser | TokenBearer, project: str) -> None:
+    async def require_project(
+        self, principal: RepositoryUser | TokenBearer, repository: Repository, project: str
+    ) -> None:
         """Check that the principal may publish a project, given by its normalized name.
 
         Raises:
             ForbiddenError: the principal is the bearer of a token for other projects.
+            BrokenRuleError: the same, the project does not exist, and PyPI's rules apply.
+            StorageError: the store did not respond.
         """
         if not isinstance(principal, TokenBearer) or principal.projects is None:
             return
-        if project not in principal.projects:
-            # PyPI's text.
-            raise ForbiddenError(
-                f"Invalid API Token: OIDC scoped token is not valid for project {project!r}"
-            )
+        if project in principal.projects:
+            return
+        if repository.applies_rules and not await _is_taken(repository, project):
+            from cloudrepo_server.specs.pypi_rules.project_names import PROJECT_CREATOR
+
+            raise PROJECT_CREATOR.broken(name=project).error()
+        # PyPI's text.
+        raise ForbiddenError(
+            f"Invalid API Token: OIDC scoped token is not valid for project {project!r}"
+        )
 
     def require_user(self, principal: Principal | None) -> AdminUser | RepositoryUser:
         """Return the principal if it is a user.
@@ -184,6 +193,13 @@ class Access:
 
     def _is_admin(self, username: str, password: str) -> bool:
         return hmac.compare_digest(_digest(username, password), self.admin_digest)
+
+
+async def _is_taken(repository: Repository, project: str) -> bool:
+    """Return whether a project exists, or is reserved for a trusted publisher."""
+    publishers = repository.document.publishers
+    reserved = {each.project for each in publishers if not each.pending}
+    return project in reserved or await repository.project(project) is not None
 
 
 def _digest(username: str, password: str) -> bytes:

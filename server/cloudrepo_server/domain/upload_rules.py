@@ -138,7 +138,7 @@ class UploadRules:
             BrokenRuleError: the attestations are not valid, belong to another file, or are not
                 those of the publisher.
         """
-        if form.first("attestations"):
+        if "attestations" in form.fields:
             await ARCHIVES.run(_check_attestations, form, sha256, publisher)
 
     def declared_name(self, form: UploadForm) -> DistributionName:

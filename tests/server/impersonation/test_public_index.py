@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.support.archives import wheel
+from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
 from tests.support.raw import SECONDS
 
@@ -91,6 +92,37 @@ def test_the_links_of_all_pages_lead_to_the_file(index: Index, client: Client) -
         assert urlsplit(url).netloc == urlsplit(WEB).netloc
     assert client.get(url).content == wheel().data
     assert client.get(f"{url}.metadata").content == wheel().metadata
+
+
+def test_an_upload_url_without_its_slash_redirects_by_the_rules(
+    server: Server, tmp_path: Path
+) -> None:
+    index = server.repository(dialect="pypi")
+    session = Client(index, tmp_path, {"indexes": [INDEX]}).session
+
+    def upload(url: str, version: str = "1.0") -> requests.Response:
+        form = encode(fields(wheel(version=version)))
+        headers = {"Content-Type": form.content_type}
+        return session.post(
+            *(url, form.body),
+            headers=headers,
+            auth=index.auth,
+            timeout=SECONDS,
+            allow_redirects=False,
+        )
+
+    redirect = upload(f"{UPLOAD}/legacy")
+    assert (redirect.status_code, redirect.headers["Location"]) == (308, "/legacy/")
+    assert redirect.reason.endswith("expected upload URL is /legacy/ (with a trailing slash)")
+    assert index.get("/demo/").status_code == 404
+    assert upload(f"{UPLOAD}/legacy/").status_code == 200
+    # Without the rules, both URLs work.
+    index.set(rules="none")
+    assert upload(f"{UPLOAD}/legacy", "2.0").status_code == 200
+    session.close()
+    uploads = [entry for entry in index.journal() if entry["method"] == "POST"]
+    assert [entry["status"] for entry in uploads] == [308, 200, 200]
+    assert uploads[0]["rule"] == "upload-url"
 
 
 def test_pages_at_https_urls_have_provenance(index: Index, client: Client) -> None:

@@ -89,6 +89,14 @@ SPARSE_MEMBERS = _invalid(
     advice="write the sdist without --sparse",
     line=435,
 )
+WHEEL_PARTS = _invalid(
+    "wheel-parts",
+    "The name of a wheel has at least three parts, separated by hyphens.",
+    "Unable to parse name and version from wheel filename",
+    "the file name has no name and version",
+    advice="rebuild the wheel, and keep the name that the build gives it",
+    line=381,
+)
 WHEEL_FILE = _invalid(
     "wheel-file",
     "A wheel contains `NAME-VERSION.dist-info/WHEEL`, with name and version as in its file name.",
@@ -153,6 +161,7 @@ RULES = (
     NOT_A_ZIP,
     COMPRESSION_RATIO,
     COMPRESSION_TYPE,
+    WHEEL_PARTS,
     WHEEL_FILE,
     ZIP_RECORDS,
     NOT_A_TAR,

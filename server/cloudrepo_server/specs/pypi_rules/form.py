@@ -147,7 +147,25 @@ FILE_PRESENT = Rule(
     source=source("forklift/legacy.py#L741"),
 )
 
+UPLOAD_URL = Rule(
+    name="upload-url",
+    section=_SECTION,
+    requires=(
+        "The upload URL ends with a slash. Here the rule is about the URLs of indexes that are "
+        "impersonated by name."
+    ),
+    message=(
+        "An upload was attempted to /legacy but the expected upload URL is /legacy/ "
+        "(with a trailing slash)"
+    ),
+    problem="the upload URL has no slash at its end",
+    advice="add a slash to the end of the upload URL",
+    source=source("forklift/legacy.py#L1904"),
+    status=HTTPStatus.PERMANENT_REDIRECT,
+)
+
 RULES = (
+    UPLOAD_URL,
     REGISTRATION,
     DOCUMENTATION,
     PROTOCOL_VERSION,

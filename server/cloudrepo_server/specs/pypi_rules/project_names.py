@@ -14,6 +14,22 @@ from cloudrepo_server.specs.pypi_rules.rule import Finding, Rule, source
 _SECTION: Final = "The project"
 _CHECK: Final = source("packaging/services.py#L487")
 
+PROJECT_CREATOR = Rule(
+    name="project-creator",
+    section=_SECTION,
+    requires=(
+        "A token of trusted publishing creates only the project of its publisher. "
+        "PyPI responds with 403 if the other project exists."
+    ),
+    message=(
+        "Non-user identities cannot create new projects. This was probably caused by successfully "
+        "using a pending publisher but specifying the project name incorrectly (either in the "
+        "publisher or in your project's metadata). Please ensure that both match."
+    ),
+    problem="the publisher is not one of the project {name!r}",
+    advice="give the publisher the name of the project that the release has",
+    source=source("forklift/legacy.py#L772"),
+)
 STANDARD_LIBRARY_NAME = Rule(
     name="standard-library-name",
     section=_SECTION,
@@ -51,7 +67,7 @@ SIMILAR_NAME = Rule(
     source=_CHECK,
 )
 
-RULES = (STANDARD_LIBRARY_NAME, PROHIBITED_NAME, SIMILAR_NAME)
+RULES = (PROJECT_CREATOR, STANDARD_LIBRARY_NAME, PROHIBITED_NAME, SIMILAR_NAME)
 
 _SEPARATORS = re.compile(r"[._-]+")
 _CONFUSABLE = str.maketrans("lio", "110")

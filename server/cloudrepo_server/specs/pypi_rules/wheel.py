@@ -13,12 +13,16 @@ from cloudrepo_server.specs.pypi_rules import archive_rules as rules
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
 _SCRIPTS: Final = ("console_scripts", "gui_scripts")
+_MIN_HYPHENS: Final = 2
 # https://packaging.python.org/specifications/entry-points/#data-model
 _ENTRY_POINT_NAME = re.compile(r"[\w.-]+")
 
 
 def check_wheel_file(archive: BoundedZip, filename: str) -> Iterator[Finding]:
     """Check that a wheel has the file WHEEL."""
+    if filename.count("-") < _MIN_HYPHENS:
+        yield rules.WHEEL_PARTS.broken()
+        return
     path = dist_info(filename) + "/WHEEL"
     if path not in archive.NameToInfo:
         yield rules.WHEEL_FILE.broken(path=path)

@@ -17,6 +17,7 @@ from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
 from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
+from cloudrepo_server.web.index.redirects import redirect_to_upload_url
 from cloudrepo_server.web.index.remote_index import UpstreamClient, read_via
 from cloudrepo_server.web.index.resolve import resolved
 
@@ -33,6 +34,8 @@ class Index:
         state = state_of(request)
         path, repository = resolved(state)
         is_upload = state.is_upload = request.method == "POST"
+        if is_upload and _lacks_slash(state, path):
+            return redirect_to_upload_url(request)
         principal = self._organization.access.require_repository_user(
             state.principal or await authenticate(request, self._organization)
         )
@@ -111,7 +114,7 @@ class Index:
         if upload is None:
             return web.Response()
         try:
-            self._organization.access.require_project(principal, upload.project)
+            await self._organization.access.require_project(principal, repository, upload.project)
             if not faults:
                 # The project is known only now, so match the faults that are for one project.
                 facts = RequestFacts("POST", "/", "upload", details.project, principal.name)
@@ -137,3 +140,11 @@ class Index:
         return ActiveFaults(
             testkit.fire_faults(repository.document.id, facts, project_faults_only=by_project)
         )
+
+
+def _lacks_slash(state: RequestState, path: IndexPath) -> bool:
+    # Returns whether an upload is for the URL of an impersonated index, without the slash at its
+    # end. The repository's own URL is valid without a slash.
+    is_impersonated = state.impersonated_index is not None and state.impersonated_path is not None
+    follows_rules = state.repository is not None and state.repository.applies_rules
+    return is_impersonated and follows_rules and not path.parts and not path.slash

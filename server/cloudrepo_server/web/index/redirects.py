@@ -1,7 +1,11 @@
-"""Redirects to the URL of a page with the normalized name and a slash at the end."""
+"""Redirects to the canonical URLs of pages and of uploads."""
+
+from http import HTTPStatus
 
 from aiohttp import web
 
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.index.read_target import ReadTarget
 
 
@@ -21,3 +25,14 @@ def redirect_to_canonical(request: web.Request, target: ReadTarget, status: int)
         segments.append("")
     location = "/".join(segments) + (f"?{query}" if query else "")
     return web.Response(status=status, headers={"Location": location})
+
+
+def redirect_to_upload_url(request: web.Request) -> web.Response:
+    """Return PyPI's redirect to the upload URL, for one without the slash at its end."""
+    from cloudrepo_server.specs.pypi_rules.form import UPLOAD_URL
+
+    error = UPLOAD_URL.broken().error()
+    state_of(request).error = error
+    response = web.Response(headers={"Location": request.rel_url.raw_path + "/"})
+    response.set_status(HTTPStatus.PERMANENT_REDIRECT, reason_phrase(str(error)))
+    return response
