@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from cloudrepo_server.cli import admin_options, terminal
+from cloudrepo_server.cli import admin_options, output, terminal
 from cloudrepo_server.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def require_confirmation(parsed: argparse.Namespace, what: str) -> None:
 def show(parsed: argparse.Namespace, response: object, text: str) -> None:
     """Print the server's response as JSON if `--json` is given, otherwise a text."""
     if parsed.json:
-        text = msgspec.json.format(msgspec.json.encode(response)).decode()
-    if text:
-        print(text)
+        output.write(output.as_json(response))
+    elif text:
+        output.write(f"{text}\n")
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -93,4 +93,6 @@ def as_settings(settings: Mapping[str, Any]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "null"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return output.printable(
+        value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    )

@@ -5,10 +5,11 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from cloudrepo_server.cli.arguments import is_loopback
 from cloudrepo_server.errors import InvalidError
 
 _TIMEOUT_SECONDS = 300.0
@@ -31,7 +32,11 @@ class AdminClient:
             "Authorization": f"Basic {credentials}",
             "Content-Type": "application/json",
         }
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+        if is_loopback(urlsplit(self.url).hostname or ""):
+            # A proxy cannot reach this machine, but would receive the credentials.
+            handlers.append(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def call(self, method: str, *path: str, json: object = None) -> Any:  # noqa: ANN401 - JSON
         """Send a request, and return the JSON of the response, or None if it has no body.

@@ -1,10 +1,12 @@
 """Types of arguments: each function checks the text of one argument and returns its value.
 
-Each raises `argparse.ArgumentTypeError` if the text is not valid.
+Each raises `argparse.ArgumentTypeError` if the text is not valid. `is_loopback` checks a host that
+a text contains.
 """
 
 import argparse
 import contextlib
+from ipaddress import ip_address
 from pathlib import Path
 
 _LAST_PORT = 65535
@@ -103,3 +105,13 @@ def printable_name(text: str) -> str:
             f"{text!r} is not a valid name: use one line of printable characters"
         )
     return text
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or an IP address is a loopback address."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # the name of another host
+        return False

@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from cloudrepo_server.cli import output
 from cloudrepo_server.cli.arguments import positive_integer
 from cloudrepo_server.cli.terminal import print_error, progress
 
@@ -81,7 +81,7 @@ def run(parsed: argparse.Namespace) -> int:
         "json": check_report.as_json,
         "junit": check_report.as_junit,
     }
-    _write(writers[parsed.format](reports))
+    output.write(writers[parsed.format](reports))
     return _status(reports)
 
 
@@ -107,12 +107,6 @@ class _Renderer:
     def renders(self, text: str, content_type: str) -> bool:
         """Return whether PyPI accepts a description."""
         return self._runner.run(self._process.render(text, content_type)).is_valid
-
-
-def _write(text: str) -> None:
-    # The output may have an encoding that lacks some characters, for example on Windows.
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _status(reports: Iterable["FileReport"]) -> int:

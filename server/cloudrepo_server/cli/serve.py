@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ def run(parsed: argparse.Namespace) -> int:
     if isinstance(settings.data, Path):
         # Other users of this machine must not read the packages.
         os.umask(0o077)
-    if not _is_loopback(settings.host):
+    if not arguments.is_loopback(settings.host):
         logs.print_message(
             f"{settings.host} is not a loopback address: "
             "every host that can reach this machine can reach this server.",
@@ -142,16 +141,6 @@ def run(parsed: argparse.Namespace) -> int:
     from cloudrepo_server.process.server import serve
 
     return run_in_event_loop(serve(settings))
-
-
-def _is_loopback(host: str) -> bool:
-    """Return whether a host name or an IP address is a loopback address."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # the name of another host
-        return False
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

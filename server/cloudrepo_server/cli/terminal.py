@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final, Literal, TextIO
 
+from cloudrepo_server.cli.output import printable
+
 Colour = Literal["red", "green", "yellow", "bold"]
 
 _CODES: Final[dict[Colour, int]] = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
@@ -29,7 +31,9 @@ def coloured(text: str, colour: Colour, stream: TextIO) -> str:
 def print_error(message: object) -> None:
     """Print an error of a command."""
     label = coloured("cloudrepo-server:", "red", sys.stderr)
-    print(f"{label} {message}", file=sys.stderr)
+    # A message may quote a server or a file.
+    text = "\n".join(map(printable, str(message).split("\n")))
+    print(f"{label} {text}", file=sys.stderr)
 
 
 def confirm(question: str) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from cloudrepo_server.cli import main
 from tests.support.index import Index, Server
+from tests.support.real_host import running_host
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -169,3 +171,38 @@ def test_an_unknown_setting_is_named_by_the_server(shell: Shell) -> None:
     shell.run("repo create cli-demo publik=true")
     assert shell.status == 1
     assert "publik" in shell.error
+
+
+def test_the_credentials_are_not_sent_to_a_proxy_for_a_server_on_this_machine(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with running_host() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        assert "users" in json.loads(shell.run("user list --json"))
+        assert proxy.received == []
+
+
+HOSTILE = "a\n\x1b[31mb\x7f\x9b\u202ec"
+
+
+@pytest.mark.parametrize(("status", "arguments"), [(200, ()), (200, ("--json",)), (400, ())])
+def test_no_text_of_a_server_controls_the_terminal(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, status: int, arguments: tuple[str, ...]
+) -> None:
+    user = {"email": HOSTILE, "read_only": False, "created": HOSTILE}
+    content = json.dumps({"users": [user]} if status == 200 else {"error": HOSTILE}).encode()
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    monkeypatch.setenv("CLOUDREPO_ADMIN_PASSWORD", "secret")
+    with running_host(respond) as host:
+        url = f"http://127.0.0.1:{host.port}"
+        shown = shell.call("user", "list", *arguments, "--url", url) + shell.error
+    assert "\\x1b[31mb" in shown or "\\u001b[31mb" in shown
+    assert all(char == "\n" or char.isprintable() for char in shown)

@@ -1,0 +1,31 @@
+"""The output of the commands. It may contain texts of files and servers, which nobody has checked.
+
+A terminal executes some characters, and others change the order of the characters shown. The
+output may also have an encoding that lacks some characters, for example on Windows.
+"""
+
+import json
+import sys
+
+import msgspec
+
+
+def write(text: str) -> None:
+    """Write a text to the standard output, with escapes for characters that it cannot encode."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def printable(text: str) -> str:
+    """Return the text in one line, with escapes for characters that are not printable.
+
+    A line feed in a name could otherwise forge a line of the output. XML cannot represent some of
+    these characters at all.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON in ASCII, with a line feed at its end."""
+    # JSON need not escape DEL.
+    return json.dumps(msgspec.to_builtins(value), indent=2).replace("\x7f", "\\u007f") + "\n"
