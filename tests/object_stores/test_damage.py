@@ -15,7 +15,9 @@ from tests.support.archives import wheel
 from tests.support.index import Index
 from tests.support.object_stores.engines import Engine, MiniStack
 from tests.support.object_stores.sweep import Sweep
+from tests.support.portal.browser import Browser
 
+KINDS = ("projects", "repositories", "sessions", "tokens", "users")
 CUT_OFF = (b"", b'{"revision":"0123456789abcdef","name"', b"x" * 90)
 
 
@@ -131,3 +133,63 @@ def test_a_damaged_document_is_listed_and_deleted(
         assert each.file(wheel("other"), "other").content == wheel("other").data
     index.publish(wheel())
     assert index_on_second.file(wheel()).content == wheel().data
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 1000], ids=["emptied", "nested"])
+def test_damaged_documents_of_all_kinds_affect_nothing_else(
+    index: Index,
+    index_on_second: Index,
+    engine: Engine,
+    url: str,
+    replace: Callable[[str, bytes], str],
+    content: bytes,
+) -> None:
+    index.publish(wheel())
+    before = engine.keys(url)
+    victim = index.server.repository()
+    victim.publish(wheel("victim"))
+    token = index.server.api_json("POST", "/tokens", {"repository": victim.name})["token"]
+    browser = Browser(index.server)
+    browser.sign_in(*index.server.admin)
+    keys = {key for key in engine.keys(url) - before if key.startswith(KINDS)}
+    assert {key.partition("/")[0] for key in keys} == set(KINDS)
+    for key in keys:
+        replace(key, content)
+
+    server = index_on_second.server
+    repositories = server.api_json("GET", "/repositories")["repositories"]
+    assert [each["name"] for each in repositories] == [index.name]
+    assert [each["email"] for each in server.api_json("GET", "/users")["users"]] == [index.username]
+    assert server.api_json("GET", "/tokens")["tokens"] == []
+    # Damaged credentials are rejected, and a damaged session has ended.
+    for auth in (victim.auth, ("", token)):
+        assert index_on_second.request("GET", "/", auth=auth).status_code == 401
+    browser.server = server
+    assert browser.get("/portal/").path == "/portal/sign-in"
+    for key in keys:
+        if not key.startswith("projects/"):
+            assert f"the stored document {key} cannot be read" in server.process.log
+    assert {each["key"] for each in server.api_json("GET", "/damaged")["damaged"]} == keys
+
+    # The sign-in deletes damaged sessions.
+    assert browser.sign_in(*server.admin).path == "/portal/"
+    browser.close()
+    for each in server.api_json("GET", "/damaged")["damaged"]:
+        assert server.api("DELETE", f"/damaged/{quote(each['key'], safe='')}").status_code == 204
+        keys.remove(each["key"])
+    assert {key.partition("/")[0] for key in keys} == {"sessions"}
+    assert index_on_second.file(wheel()).content == wheel().data
+    index_on_second.publish(wheel("more"))
+
+
+def test_undamaged_and_deleted_documents_are_not_deleted_as_damaged(
+    index: Index, engine: Engine, url: str
+) -> None:
+    index.publish(wheel(), wheel("other"))
+    keys = [key for key in engine.keys(url) if key.endswith(("/p-demo.json", "/p-other.json"))]
+    index.api_json("DELETE", f"/files/{wheel('other').filename}")
+    assert len(keys) == 2
+    for key in keys:
+        assert index.server.api("DELETE", f"/damaged/{quote(key, safe='')}").status_code == 404
+    assert index.server.api_json("GET", "/damaged") == {"damaged": []}
+    assert index.file(wheel()).content == wheel().data

@@ -192,7 +192,8 @@ class SharedDocuments(Documents):
                 each.key[len(prefix) :]
                 async for batch in list_objects(self._listing_store, prefix)
                 for each in batch
-                if each.size > TOMBSTONE_BYTES
+                # An empty object is neither, but a damaged document.
+                if each.size > TOMBSTONE_BYTES or not each.size
             ]
             names.sort()
             digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
