@@ -102,12 +102,19 @@ JOURNAL_ENTRIES: Final = 10_000
 """The number of completed requests in each of a journal's two queues."""
 JOURNAL_BYTES: Final = 32 << 20
 """The size of the completed requests in each of a journal's two queues."""
+JOURNALS_BYTES: Final = 512 << 20
+"""The size of the completed requests in all journals, for each of the two kinds of queues."""
 JOURNAL_FORM_BYTES: Final = 64 << 10
 """The size of an upload's form in the journal; further fields are left out."""
 JOURNAL_HEADER_BYTES: Final = 16 << 10
 """The size of a request's headers in the journal; further headers are left out."""
 JOURNAL_TEXT: Final = 1024
 """The characters of a value of a field or header, and of a reason or a query, in the journal."""
+
+FEED_ENTRIES: Final = 500
+"""The newest requests that pages of the portal can show live after a short interruption."""
+MAX_LIVE_PAGES: Final = 20
+"""The pages of the portal that show requests live at the same time."""
 
 MAX_IMPERSONATIONS: Final = 10_000
 """The impersonations of a repository."""

@@ -38,6 +38,8 @@ import demo
 ![badge](https://example.com/badge.svg) [![badge](https://example.com/b.svg)](https://example.com)
 """
 
+PIP = 'pip/24.2 {"distro":{"name":"Debian GNU/Linux","version":"12"},"python":"3.12.1"}'
+
 LONG_EMAIL = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.example.com"
 
 
@@ -58,7 +60,9 @@ def busy_repository(server: Server) -> Index:
     index.api_json("PATCH", "/projects/project1", {"status": "deprecated", "reason": "Use demo."})
     index.upload(wheel(module="x = 2\n"))
     index.get(f"/demo/{wheel().filename}")
-    index.get("/nothing/")
+    index.get("/nothing/", User_Agent=PIP)
+    index.api_json("POST", "/faults", {"kind": "status", "status": 503, "times": 1})
+    index.get("/broken/")
     server.user(email=LONG_EMAIL, read_only=True)
     server.api_json("POST", "/tokens", {"repository": index.name, "read_only": True})
     server.repository("empty-one", public=True)
@@ -79,7 +83,8 @@ def paths(index: Index) -> dict[str, str]:
         "status": f"{repository}/projects/project1",
         "upload": f"{repository}/upload",
         "connection": f"{repository}/connection?user={quote(LONG_EMAIL)}",
-        "repository-activity": f"{repository}/activity",
+        "repository-requests": f"{repository}/requests",
+        "request": f"{repository}/requests/1",
         "settings": f"{repository}/settings",
         "public-settings": "/portal/repositories/empty-one/settings",
         "delete-repository": f"{repository}/delete",
@@ -89,8 +94,10 @@ def paths(index: Index) -> dict[str, str]:
         "user": user,
         "revoke": f"{user}/revoke",
         "tokens": "/portal/tokens",
-        "activity": "/portal/activity",
-        "no-activity": "/portal/repositories/empty-one/activity",
+        "requests": "/portal/requests",
+        "filtered-requests": "/portal/requests?kind=upload&status=4xx&user=a&q=demo",
+        "change": "/portal/requests/changes/1",
+        "no-requests": "/portal/repositories/empty-one/requests?kind=file",
         "missing": "/portal/repositories/nowhere",
     }
 

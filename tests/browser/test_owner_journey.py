@@ -139,7 +139,7 @@ def copy_settings(portal: Portal, workstation: Workstation) -> tuple[str, str]:
     return upload, install.strip() + " --force-reinstall --no-cache-dir\n"
 
 
-def check_project_and_activity(portal: Portal) -> None:
+def check_project_and_requests(portal: Portal) -> None:
     portal.click_link("Projects")
     portal.wait_for_text("uploaded just now")
     portal.click_link(PACKAGE)
@@ -148,8 +148,8 @@ def check_project_and_activity(portal: Portal) -> None:
         portal.click_link(WHEEL.filename)
     assert downloading.value.suggested_filename == WHEEL.filename
     assert Path(downloading.value.path()).read_bytes() == WHEEL.data
-    portal.page.get_by_label("releases").get_by_role("link", name="Activity").click()
-    portal.wait_for_text("Downloaded")
+    portal.page.get_by_label("releases").get_by_role("link", name="Requests").click()
+    portal.wait_for_text(f"/{WHEEL.filename}")
 
 
 def set_overwrite_protection(portal: Portal, *, on: bool) -> None:
@@ -203,7 +203,7 @@ def test_an_admin_user_works_from_an_empty_server_to_a_revoked_user(
     workstation.run(upload)
     workstation.run(install)
     assert installed_value(workstation) == 1
-    check_project_and_activity(portal)
+    check_project_and_requests(portal)
 
     set_overwrite_protection(portal, on=True)
     upload_in_the_browser(portal, build(workstation, CHANGED_WHEEL.data))

@@ -2,7 +2,8 @@
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from operator import attrgetter
 from time import time
 from typing import Any, Literal
@@ -79,6 +80,10 @@ class Entry(RequestDetails, kw_only=True):
     seconds: float = 0.0
     number: int = 0
     """The number in its journal. Requests are numbered from 1, in the order of arrival."""
+    settled: int = 0
+    """The number among the settled requests of all journals; 0 for a request in flight."""
+    published: int = 0
+    """The number in the feed of all journals; 0 until the request is complete."""
 
     @property
     def size(self) -> int:
@@ -127,24 +132,40 @@ class EntryQueue:
     """Completed requests, limited in number and in size: the oldest ones are dropped."""
 
     def __init__(self) -> None:
-        self._entries: deque[tuple[Entry, int]] = deque()
-        self._bytes = 0
+        self._entries: deque[Entry] = deque()
+        self._sizes: deque[int] = deque()
+        self.bytes = 0
+        """The memory that the requests take, approximately."""
 
     def __iter__(self) -> Iterator[Entry]:
-        return (entry for entry, _ in self._entries)
+        return iter(self._entries)
 
-    def add(self, entry: Entry) -> None:
-        """Add a request, and drop the oldest ones if the queue exceeds a limit."""
+    def __reversed__(self) -> Iterator[Entry]:
+        return reversed(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> int:
+        """Add a request, and drop the oldest ones if the queue exceeds a limit; return its size."""
         size = entry.size
-        self._entries.append((entry, size))
-        self._bytes += size
-        while len(self._entries) > JOURNAL_ENTRIES or self._bytes > JOURNAL_BYTES:
-            self._bytes -= self._entries.popleft()[1]
+        self._entries.append(entry)
+        self._sizes.append(size)
+        self.bytes += size
+        while len(self._entries) > JOURNAL_ENTRIES or self.bytes > JOURNAL_BYTES:
+            self.drop_oldest()
+        return size
+
+    def drop_oldest(self) -> None:
+        """Drop the oldest request."""
+        self._entries.popleft()
+        self.bytes -= self._sizes.popleft()
 
     def clear(self) -> None:
         """Delete all requests."""
         self._entries.clear()
-        self._bytes = 0
+        self._sizes.clear()
+        self.bytes = 0
 
 
 class Journal:
@@ -157,7 +178,7 @@ class Journal:
         self.last = 0
         """The number of the newest request; numbers are never used again."""
         self._in_flight: dict[int, Entry] = {}
-        self._users, self._anonymous = EntryQueue(), EntryQueue()
+        self.users, self.anonymous = EntryQueue(), EntryQueue()
 
     def add(self, entry: Entry) -> None:
         """Add a request that has arrived."""
@@ -165,17 +186,28 @@ class Journal:
         entry.number = self.last
         self._in_flight[entry.number] = entry
 
-    def settle(self, entry: Entry, *, anonymous: bool) -> None:
-        """Move a request from the in-flight ones to its queue, once its user and form are known."""
-        # The journal may have been cleared since the request arrived.
-        if self._in_flight.pop(entry.number, None) is entry:
-            (self._anonymous if anonymous else self._users).add(entry)
+    def settle(self, entry: Entry, *, anonymous: bool) -> int | None:
+        """Move a request from the in-flight ones to its queue, once its user and form are known.
+
+        Return the memory that the request takes, or None if the journal was cleared since the
+        request arrived.
+        """
+        if self._in_flight.pop(entry.number, None) is not entry:
+            return None
+        return (self.anonymous if anonymous else self.users).add(entry)
 
     @property
     def entries(self) -> list[Entry]:
         """The requests, oldest first."""
-        found = [*self._users, *self._anonymous, *self._in_flight.values()]
+        found = [*self.users, *self.anonymous, *self._in_flight.values()]
         return sorted(found, key=attrgetter("number"))
+
+    def find(self, number: int) -> Entry | None:
+        """Return the request with a number if it has a response, or None."""
+        found = (entry for queue in (self.users, self.anonymous) for entry in queue)
+        return next(
+            (each for each in found if each.number == number and each.status is not None), None
+        )
 
     def completed(self, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
         """Return the requests that have a response as JSON, oldest first.
@@ -194,8 +226,8 @@ class Journal:
     def clear(self) -> None:
         """Delete all requests; their numbers are not used again."""
         self._in_flight.clear()
-        self._users.clear()
-        self._anonymous.clear()
+        self.users.clear()
+        self.anonymous.clear()
 
 
 def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
@@ -218,8 +250,12 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(kept))
 
 
-def encode_headers(headers: Iterable[tuple[str, str]]) -> msgspec.Raw:
-    """Return headers as JSON: long values truncated, headers beyond the limit left out."""
+@lru_cache(maxsize=256)
+def encode_headers(headers: tuple[tuple[str, str], ...]) -> msgspec.Raw:
+    """Return headers as JSON: long values truncated, headers beyond the limit left out.
+
+    Most requests of a client have the same headers, and then share the JSON.
+    """
     kept: list[tuple[str, str]] = []
     size = 2
     for name, value in headers:

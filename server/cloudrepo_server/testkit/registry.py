@@ -16,8 +16,10 @@ from cloudrepo_server.testkit.faults import (
     RequestFacts,
     StalePage,
 )
+from cloudrepo_server.testkit.feed import Feed
 from cloudrepo_server.testkit.impersonation import Impersonation, Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
+from cloudrepo_server.testkit.journals import Journals
 
 
 class FaultyRepository(Protocol):
@@ -45,7 +47,7 @@ class TestkitRegistry:
     def __init__(self, *, shared: bool) -> None:
         self._shared = shared
         self._impersonations = Impersonations()
-        self._journals: dict[str, Journal] = {}
+        self._journals = Journals()
         self._faults: dict[str, Faults] = {}
 
     def journal(self, repository_id: str) -> Journal:
@@ -55,15 +57,23 @@ class TestkitRegistry:
             ExclusiveStorageRequiredError: this server shares its store.
         """
         self._require_exclusive_storage("The journal")
-        journal = self._journals.get(repository_id)
-        if journal is None:
-            journal = self._journals[repository_id] = Journal()
-        return journal
+        return self._journals.get(repository_id)
 
-    def record(self, repository_id: str, entry: Entry) -> None:
-        """Add a request to the repository's journal, unless this server shares its store."""
+    @property
+    def feed(self) -> Feed:
+        """The newest completed requests of all journals."""
+        return self._journals.feed
+
+    def record(self, journal_id: str, entry: Entry) -> None:
+        """Add a request to a journal, unless this server shares its store.
+
+        Args:
+            journal_id: the id of a repository, or `CHANGES` for a change by the admin API or in
+                the portal.
+            entry: the request.
+        """
         if not self._shared:
-            self.journal(repository_id).add(entry)
+            self._journals.get(journal_id).add(entry)
 
     def record_blocked_request(
         self,
@@ -91,16 +101,17 @@ class TestkitRegistry:
         self.settle(impersonation.repository_id, entry, anonymous=False)
         return entry
 
-    def settle(self, repository_id: str, entry: Entry, *, anonymous: bool) -> None:
+    def settle(self, journal_id: str, entry: Entry, *, anonymous: bool) -> None:
         """Move a recorded request to its queue in the journal, once its user and form are known."""
-        journal = self._journals.get(repository_id)
-        if journal is not None:
-            journal.settle(entry, anonymous=anonymous)
+        self._journals.settle(journal_id, entry, anonymous=anonymous)
 
-    def recorded(self, repository_id: str) -> Sequence[Entry]:
-        """Return the entries of the repository's journal, oldest first."""
-        journal = self._journals.get(repository_id)
-        return () if journal is None else journal.entries
+    def complete(self, entry: Entry) -> None:
+        """Publish a request in the feed, if it has a response and has left its handler."""
+        self._journals.complete(entry)
+
+    def recorded(self, journal_id: str) -> Journal | None:
+        """Return the journal of a repository or of changes, or None if it has no requests."""
+        return self._journals.find(journal_id)
 
     def faults(self, repository_id: str) -> Faults:
         """Return the faults that this process produces in a repository.
@@ -152,7 +163,7 @@ class TestkitRegistry:
 
     def forget(self, repository_id: str) -> None:
         """Delete the journal, faults and impersonations of a deleted repository."""
-        self._journals.pop(repository_id, None)
+        self._journals.delete(repository_id)
         self._faults.pop(repository_id, None)
         self._impersonations.delete_all(repository_id)
 

@@ -31,7 +31,7 @@ from cloudrepo_server.web.impersonation.handler import (
 )
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.handler import Index
-from cloudrepo_server.web.index.journal import complete_journal_entry, write_journal
+from cloudrepo_server.web.index.journal import complete_entries, write_journal
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolve_repository
 from cloudrepo_server.web.ops.access_log import log_rejections
@@ -100,7 +100,7 @@ def create_application(
         middlewares=[middleware for middleware in middlewares if middleware is not None]
     )
     application[LIMITS] = organization.limits
-    application.on_response_prepare.extend([add_request_id, complete_journal_entry])
+    application.on_response_prepare.extend([add_request_id, complete_entries(organization.testkit)])
     application.on_cleanup.append(lambda _: upstream_client.close())
 
     router = application.router
@@ -113,7 +113,7 @@ def create_application(
     router.add_routes(trust.routes())
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
-    portal = Portal(organization)
+    portal = Portal(organization, in_flight)
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)
     router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=delay_continue)

@@ -9,6 +9,7 @@ import pytest
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.storage.local import LocalStorage
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
@@ -51,7 +52,7 @@ def changing_routes(server: Server) -> Iterator[tuple[str, str]]:
     organization = Organization(
         "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
     )
-    for route in PortalRouter(organization).routes:
+    for route in PortalRouter(organization, InFlightRequests()).routes:
         yield route.method, re.sub(r"\{\w+\}", "x", route.path)
     for path in ("/repositories/x", "/repositories/x/", "/public/repositories/x", "/", "/other"):
         for method in ANY_METHOD:

@@ -127,7 +127,7 @@ def test_a_long_repository_list_is_paginated(own_server: Server) -> None:
 def test_the_latest_uploads_are_listed(browser: Browser, index: Index) -> None:
     index.publish(wheel("latest-one", "7.0"))
     page = browser.get("/portal/")
-    assert f"Uploaded latest_one-7.0-py3-none-any.whl {index.name} {index.username}" in page.text
+    assert f"latest_one-7.0-py3-none-any.whl {index.name} {index.username}" in page.text
 
 
 def test_a_repository_is_deleted_after_its_name_is_typed(browser: Browser, index: Index) -> None:
@@ -145,7 +145,7 @@ def test_a_repository_is_deleted_after_its_name_is_typed(browser: Browser, index
 
 
 @pytest.mark.parametrize(
-    "below", ["", "/upload", "/connection", "/settings", "/activity", "/delete"]
+    "below", ["", "/upload", "/connection", "/settings", "/requests", "/delete"]
 )
 def test_an_unknown_repository_shows_an_error_page(browser: Browser, below: str) -> None:
     page = browser.get(f"/portal/repositories/nowhere{below}", status=404)

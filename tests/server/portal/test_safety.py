@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.storage.local import LocalStorage
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.portal.paths import is_portal_path
 from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import core_metadata, wheel
@@ -40,7 +41,8 @@ def endpoints() -> list[Endpoint]:
     router = PortalRouter(
         Organization(
             "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
-        )
+        ),
+        InFlightRequests(),
     )
     return [Endpoint(route.method, route.path, route.sign_in_required) for route in router.routes]
 
@@ -67,6 +69,7 @@ def names(server: Server) -> dict[str, str]:
         "email": quote(index.username, safe=""),
         "token": token,
         "publisher": trust(index)["id"],
+        "number": "1",
     }
 
 
@@ -168,7 +171,9 @@ def test_anonymous_visitors_are_redirected_to_the_sign_in_page(
 def test_every_page_has_security_headers(
     browser: Browser, names: dict[str, str], endpoint: Endpoint
 ) -> None:
-    headers = browser.request("GET", endpoint.path.format(**names)).headers
+    # The stream of live requests never ends.
+    with browser.request("GET", endpoint.path.format(**names), stream=True) as response:
+        headers = response.headers
     policy = dict(
         part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
     )
@@ -177,6 +182,7 @@ def test_every_page_has_security_headers(
         "style-src": "'self'",
         "script-src": "'self'",
         "img-src": "'self'",
+        "connect-src": "'self'",
         "form-action": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
@@ -191,10 +197,10 @@ def test_every_page_has_security_headers(
 def test_no_page_has_inline_scripts_inline_styles_or_duplicate_ids(
     browser: Browser, names: dict[str, str], endpoint: Endpoint
 ) -> None:
-    response = browser.request("GET", endpoint.path.format(**names))
-    if not response.headers.get("Content-Type", "").startswith("text/html"):
-        return
-    page = Page(response)
+    with browser.request("GET", endpoint.path.format(**names), stream=True) as response:
+        if not response.headers.get("Content-Type", "").startswith("text/html"):
+            return
+        page = Page(response)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids)), ids
     for tag, attributes in page.elements:
@@ -231,9 +237,11 @@ def test_markup_in_user_names_and_paths_is_shown_as_text(browser: Browser, hosti
         assert not page.all("img", src="x")
     page = browser.get(f"/portal/repositories/{hostile.name}/connection?user={quote(email)}")
     assert email in page.text
-    page = browser.get(f"/portal/repositories/{hostile.name}/activity")
-    assert not page.all("img", src="x")
-    assert not [each for each in page.all("script") if "src" not in each]
+    log = f"/portal/repositories/{hostile.name}/requests"
+    for below in ("", "?" + urlencode({"q": "<", "user": HOSTILE}), "/1"):
+        page = browser.get(log + below)
+        assert not page.all("img", src="x")
+        assert not [each for each in page.all("script") if "src" not in each]
     page = browser.get(f"/portal/users?q={quote(HOSTILE)}")
     assert HOSTILE in page.text
 
@@ -348,7 +356,7 @@ def test_an_invalid_cookie_counts_as_not_signed_in(anonymous: Browser, cookie: b
     "path",
     [
         *("/portal/?q=%ff", "/portal/?q=%ed%a0%80", "/portal/users/%ff", "/portal/users?q=%00"),
-        *("/portal/activity?kind=%ff", "/portal/sign-in?next=/portal/%ff", "/portal/%ff"),
+        *("/portal/requests?q=%ff&kind=%ff", "/portal/sign-in?next=/portal/%ff", "/portal/%ff"),
         *("/portal/repositories/%ff", "/portal/tokens?repository=%ed%a0%80"),
     ],
 )
@@ -377,6 +385,7 @@ def test_a_form_body_is_requested_with_100_continue(browser: Browser) -> None:
 
 def test_very_long_names_are_truncated(browser: Browser, index: Index) -> None:
     index.post([("name", "x" * 1000), ("sha256_digest", "0"), ("content", File("a", b""))])
-    page = browser.get(f"/portal/repositories/{index.name}/activity")
-    assert "xxx..." in page.text
-    assert len(page.response.text) < 1 << 14
+    log = f"/portal/repositories/{index.name}/requests"
+    for page in (browser.get(log), browser.get(log + "/1")):
+        assert "xxx..." in page.text
+        assert len(page.response.text) < 1 << 14

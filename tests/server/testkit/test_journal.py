@@ -20,6 +20,7 @@ from cloudrepo_server.limits import (
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry, Journal, encode_form, encode_headers
+from cloudrepo_server.testkit.registry import TestkitRegistry as Registry
 from tests.support.archives import wheel
 from tests.support.forms import File, encode, fields
 from tests.support.index import Index, Server
@@ -158,7 +159,7 @@ def test_each_repository_has_its_own_journal(index: Index) -> None:
     assert len(other.journal()) == 1
 
 
-def test_admin_api_requests_are_not_recorded(index: Index) -> None:
+def test_admin_api_requests_are_not_in_the_journal_of_a_repository(index: Index) -> None:
     index.api_json("GET")
     index.api_json("GET", "/projects")
     assert index.journal() == []
@@ -331,6 +332,34 @@ def test_the_size_of_the_journal_is_limited(field: str, user: str | None) -> Non
     assert len(journal.completed()) == 1
 
 
+@pytest.mark.parametrize("user", [None, "user@example.com"])
+def test_the_size_of_all_journals_is_limited(
+    monkeypatch: pytest.MonkeyPatch, user: str | None
+) -> None:
+    limit = 4 << 20
+    monkeypatch.setattr("cloudrepo_server.testkit.journals.JOURNALS_BYTES", limit)
+    monkeypatch.setattr("cloudrepo_server.testkit.journals._BYTES_PER_CHECK", limit // 64)
+    testkit = Registry(shared=False)
+
+    def add(journal_id: str, path: str, by: str | None) -> None:
+        entry = Entry(method="GET", path=path, user_agent="x" * 10_000, status=200, user=by)
+        testkit.record(journal_id, entry)
+        testkit.settle(journal_id, entry, anonymous=by is None)
+
+    for number in range(20):
+        add("quiet", f"/{number}", user)
+        add("quiet", f"/of-the-others-{number}", "user@example.com" if user is None else None)
+    for number in range(600):
+        add(f"busy{number % 3}", f"/{number}", user)
+    journals = [testkit.journal(name) for name in ("quiet", "busy0", "busy1", "busy2")]
+    kept = [len(journal.completed()) for journal in journals]
+    # The largest journals lose their oldest requests.
+    assert kept[0] == 40
+    assert all(100 < 3 * count < 400 for count in kept[1:])
+    assert 0.8 * limit < sum(kept[1:], 20) * 12_000 < 1.1 * limit
+    assert journals[3].completed()[-1]["path"] == "/599"
+
+
 def test_the_size_of_the_journal_is_that_of_its_characters_in_memory() -> None:
     journal = Journal()
     large = "\U0001f600" + "x" * 100_000
@@ -364,7 +393,7 @@ def test_the_length_of_a_value_in_the_journal_is_limited() -> None:
 
 
 def test_the_size_of_headers_in_the_journal_is_limited() -> None:
-    headers = [("Host", "x"), *((f"X-{number}", "y" * 2000) for number in range(100))]
+    headers = (("Host", "x"), *((f"X-{number}", "y" * 2000) for number in range(100)))
     encoded = encode_headers(headers)
     assert len(bytes(encoded)) <= JOURNAL_HEADER_BYTES
     kept = msgspec.json.decode(encoded)

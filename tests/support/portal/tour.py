@@ -23,6 +23,13 @@ PUBLISHER, DEVELOPER, READER = (
 )
 PASSPHRASE = "a passphrase for the tour"
 
+PIP = (
+    'pip/25.3 {"ci":true,"cpu":"x86_64","distro":{"name":"Debian GNU/Linux","version":"13"},'
+    '"implementation":{"name":"CPython","version":"3.13.5"},"python":"3.13.5"}'
+)
+TWINE = "twine/6.2.0 CPython/3.13.5"
+UV = 'uv/0.9.8 {"installer":{"name":"uv","version":"0.9.8"},"python":"3.13.5","ci":true}'
+
 README = """\
 # weather-station
 
@@ -75,10 +82,34 @@ def _create_token(page: Page) -> None:
     page.get_by_role("button", name="Create token").click()
 
 
+def _wait_until_live(page: Page) -> None:
+    page.get_by_text("Live", exact=True).wait_for()
+
+
+def _open_request(page: Page) -> None:
+    page.get_by_role("link", name="rain-radar").click()
+
+
 _RELEASES = "/portal/repositories/releases"
 
 SIGN_IN = Picture("sign-in", "/portal/sign-in", "Only the admin user can sign in")
 PICTURES = (
+    Picture(
+        "requests",
+        "/portal/requests",
+        "overwrite protection is on",
+        prepare=_wait_until_live,
+        max_height=860,
+    ),
+    Picture("request", f"{_RELEASES}/requests?q=rain-radar", "Python", prepare=_open_request),
+    Picture(
+        "requests-phone",
+        "/portal/requests",
+        "overwrite protection is on",
+        width=PHONE,
+        prepare=_wait_until_live,
+        max_height=860,
+    ),
     Picture("repositories", "/portal/", "Latest uploads"),
     Picture("repositories-phone", "/portal/", "Latest uploads", width=PHONE),
     Picture("repository", _RELEASES, "weather-station"),
@@ -101,7 +132,6 @@ PICTURES = (
         max_height=716,
     ),
     Picture("tokens", "/portal/tokens", "not shown again", prepare=_create_token),
-    Picture("activity", "/portal/activity", "overwrite protection is on", max_height=572),
 )
 """The pictures that need a sign-in, in the order in which they are taken."""
 
@@ -121,6 +151,7 @@ def example_server(folder: Path) -> Iterator[Server]:
 
 
 def _fill(server: Server) -> None:
+    server.session.headers["User-Agent"] = TWINE
     server.api_json("POST", "/repositories", {"name": "releases", "overwrite_protection": True})
     server.api_json("POST", "/repositories", {"name": "nightly"})
     server.api_json("POST", "/repositories", {"name": "like-pypi", "dialect": "pypi"})
@@ -156,8 +187,13 @@ def _fill(server: Server) -> None:
 
     reader = Index(server, "releases", READER, PASSPHRASE)
     installed = _wheel("weather-station", "1.1.0")
-    reader.get("/weather-station/")
-    reader.get(f"/weather-station/{installed.filename}")
+    reader.get("/weather-station/", User_Agent=PIP)
+    reader.get(f"/weather-station/{installed.filename}.metadata", User_Agent=PIP)
+    reader.get(f"/weather-station/{installed.filename}", User_Agent=PIP)
+    reader.api_json("POST", "/faults", {"kind": "status", "status": 503, "times": 1})
+    reader.get("/wind-models/", User_Agent=UV)
+    reader.set(upstream=["nightly"])
+    reader.get("/rain-radar/", User_Agent=PIP)
     reader.upload(_wheel("weather-station", "1.2.0"))
     reader.request("GET", "/", auth=None)
     releases.upload(_wheel("weather-station", "1.1.0", padding=10_000))

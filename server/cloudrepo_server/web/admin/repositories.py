@@ -9,6 +9,7 @@ from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.specs.filenames import possible_projects
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import body_chunks, read_json
@@ -33,6 +34,7 @@ class RepositoryApi:
     async def create_repository(self, request: web.Request) -> web.Response:
         """Create an empty repository."""
         body = await read_json(request, bodies.NewRepository)
+        state_of(request).details.repository = body.name
         repository = await self._organization.create_repository(body.name, **body.given())
         return json_response(_response(request, repository), status=HTTPStatus.CREATED)
 
@@ -79,11 +81,14 @@ class RepositoryApi:
 
     async def put_file(self, request: web.Request) -> web.Response:
         """Add a file, for which overwrite protection applies, but not PyPI's rules."""
-        state_of(request).is_upload = True
+        state = state_of(request)
+        state.is_upload = True
         repository = await self._repository(request)
         time = request.query.get("upload_time")
         upload_time = None if time is None else parse_upload_time(time)
-        staged = repository.stage(request.match_info["filename"], digests={}, follows_rules=False)
+        filename = request.match_info["filename"]
+        state.details.project = next(iter(possible_projects(filename)), None)
+        staged = repository.stage(filename, digests={}, follows_rules=False)
         try:
             async for chunk in body_chunks(request):
                 await staged.write(chunk)

@@ -22,6 +22,7 @@ from cloudrepo_server.web.admin.trust import TrustApi
 from cloudrepo_server.web.admin.users import TokenApi, UserApi
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.impersonation.proxy import Proxy
+from cloudrepo_server.web.index.journal import record_changes
 
 OPENAPI_PATH = "/api/openapi.json"
 
@@ -41,9 +42,10 @@ class AdminApi:
     def routes(self) -> list[web.RouteDef]:
         """Return the admin API's routes. All but the OpenAPI document require the admin user."""
         admin_only = require_admin(self._organization)
+        record = record_changes(self._organization.testkit)
         return [
             web.get(OPENAPI_PATH, self.describe),
-            *(operation.route(admin_only) for operation in self._operations),
+            *(operation.route(record, admin_only) for operation in self._operations),
         ]
 
     async def describe(self, _: web.Request) -> web.Response:

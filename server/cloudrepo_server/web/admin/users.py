@@ -8,6 +8,7 @@ from msgspec import UNSET
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import read_json
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import json_response
 
 
@@ -65,6 +66,7 @@ class TokenApi:
     async def create_token(self, request: web.Request) -> web.Response:
         """Create a token for a repository. Only this response has its secret."""
         body = await read_json(request, bodies.NewToken)
+        state_of(request).details.repository = body.repository
         repository = await self._organization.repository(body.repository)
         document, token = await self._organization.tokens.create(
             repository.document, read_only=body.read_only

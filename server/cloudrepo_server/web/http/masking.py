@@ -24,7 +24,7 @@ _SECRET_VALUE = re.compile(rf"(?<=//)[^/@\s]+(?=@)|{re.escape(TOKEN_PREFIX)}[0-9
 def masked_headers(request: web.BaseRequest) -> msgspec.Raw:
     """Return the headers of a request as JSON for the journal."""
     return encode_headers(
-        (str(name), _masked_header(name, value)) for name, value in request.headers.items()
+        tuple((str(name), _masked_header(name, value)) for name, value in request.headers.items())
     )
 
 

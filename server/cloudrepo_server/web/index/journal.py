@@ -1,22 +1,26 @@
-"""The middleware that writes the journal.
+"""The middlewares that write the journals.
 
 Each GET, HEAD or POST request with a valid path to an existing repository has an entry. Each
-request of trusted publishing for such a repository has one too. Other requests have no entry, nor
-do requests whose client disconnected early.
+request of trusted publishing for such a repository has one too. The journal of changes has the
+requests to the admin API and the portal that can change something. Other requests have no entry,
+nor do requests whose client disconnected early.
 """
 
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.organization import is_repository_name
 from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.logs.redaction import redacted_record
 from cloudrepo_server.testkit.journal import Entry, EntryKind
+from cloudrepo_server.testkit.journals import CHANGES
 from cloudrepo_server.testkit.registry import TestkitRegistry
 from cloudrepo_server.web.http.masking import masked_headers, masked_query
+from cloudrepo_server.web.http.methods import READS
 from cloudrepo_server.web.http.paths import IndexPath
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.user_agent import user_agent_of
@@ -32,44 +36,58 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
     """Return the middleware that adds each request to the journal of its repository.
 
     The entry is added when the request arrives, as the `details` of the request's state. Handlers
-    fill in the details; `complete_journal_entry` adds the response just before it is sent.
+    fill in the details; `complete_entries` adds the response just before it is sent.
     """
 
     @web.middleware
     async def journal(request: web.Request, handler: Handler) -> web.StreamResponse:
         path, repository = resolved(state_of(request))
-        kind = kind_of(request.method, path)
-        return await record_request(testkit, repository, path.path, request, handler, kind=kind)
+        entry = new_entry(request, kind_of(request.method, path), path=path.path)
+        if repository is None:
+            return await record_request(testkit, None, entry, request, handler)
+        entry.repository = repository.name
+        return await record_request(testkit, repository.document.id, entry, request, handler)
 
     return journal
 
 
+def record_changes(testkit: TestkitRegistry) -> Middleware:
+    """Return the middleware that adds requests which can change something to their journal."""
+
+    @web.middleware
+    async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method in READS:
+            return await handler(request)
+        entry = new_entry(request, "admin")
+        name = request.match_info.get("name", "")
+        entry.repository = name if is_repository_name(name) else None
+        entry.project = request.match_info.get("project")
+        entry.filename = request.match_info.get("filename")
+        return await record_request(testkit, CHANGES, entry, request, handler)
+
+    return record
+
+
 async def record_request(
     testkit: TestkitRegistry,
-    repository: Repository | None,
-    path: str,
+    journal_id: str | None,
+    entry: Entry,
     request: web.Request,
     handler: Handler,
-    *,
-    kind: EntryKind,
 ) -> web.StreamResponse:
-    """Handle a request, and add it to the journal of a repository.
+    """Handle a request, and add it to a journal.
 
     Args:
         testkit: the journals.
-        repository: the repository, or None if the request is for no repository.
-        path: the path that the entry shows.
+        journal_id: the id of a repository, `CHANGES`, or None if the request is for no repository.
+        entry: the entry of the request; handlers add details.
         request: the request.
         handler: returns the response.
-        kind: the kind of the request, as far as it is known; handlers may change it.
     """
     state = state_of(request)
-    repository_id = None if repository is None else repository.document.id
-    entry = new_entry(request, path, kind)
-    entry.repository = None if repository is None else repository.name
     state.details = entry
-    if repository_id is not None:
-        testkit.record(repository_id, entry)
+    if journal_id is not None:
+        testkit.record(journal_id, entry)
     try:
         response = await handler(request)
     except ConnectionError as error:
@@ -80,20 +98,20 @@ async def record_request(
         state.connection_lost = True
         raise
     finally:
-        if repository_id is not None:
-            testkit.settle(repository_id, entry, anonymous=entry.user is None)
+        if journal_id is not None:
+            testkit.settle(journal_id, entry, anonymous=entry.user is None)
     if response.prepared:
         # The entry has the time of the status line. Sending the streamed body took longer.
         entry.seconds = monotonic() - state.started
     return response
 
 
-def new_entry(request: web.Request, path: str, kind: EntryKind) -> Entry:
-    """Return the entry of a request that has arrived."""
+def new_entry(request: web.Request, kind: EntryKind, *, path: str | None = None) -> Entry:
+    """Return the entry of a request that has arrived; `path` differs for an impersonated host."""
     return Entry(
         kind=kind,
         method=request.method,
-        path=redacted_record(path),
+        path=redacted_record(request.rel_url.raw_path if path is None else path),
         query=masked_query(request),
         user_agent=redacted_record(user_agent_of(request)),
         headers=masked_headers(request),
@@ -109,15 +127,28 @@ def kind_of(method: str, path: IndexPath) -> EntryKind:
     return "metadata" if path.parts[-1].endswith(METADATA_SUFFIX) else "file"
 
 
-async def complete_journal_entry(request: web.Request, response: web.StreamResponse) -> None:
-    """Complete the entry of a request with a response that is about to be sent.
+def complete_entries(
+    testkit: TestkitRegistry,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return the signal handler that completes the entry of each request.
 
-    So the entry is complete before the client receives the response.
+    It is called before the response is sent. So the entry is complete before the client receives
+    the response.
     """
+
+    async def complete(request: web.Request, response: web.StreamResponse) -> None:
+        entry = state_of(request).details
+        if isinstance(entry, Entry):
+            _complete(entry, request, response)
+            testkit.complete(entry)
+
+    return complete
+
+
+def _complete(entry: Entry, request: web.Request, response: web.StreamResponse) -> None:
     state = state_of(request)
-    entry = state.details
     # aiohttp prepares a response 500 for a lost connection, which nobody receives.
-    if not isinstance(entry, Entry) or state.connection_lost:
+    if state.connection_lost:
         return
     if isinstance(response, web.Response) and request.method != "HEAD":
         entry.bytes_sent = len(response.body) if isinstance(response.body, bytes) else 0

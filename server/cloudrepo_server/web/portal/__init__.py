@@ -7,6 +7,7 @@ from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.pools import IMPORTS
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 if TYPE_CHECKING:
     from cloudrepo_server.web.portal.router import PortalRouter
@@ -17,8 +18,9 @@ HOME = "/portal/"
 class Portal:
     """The handlers of `/portal/` and everything below it, and of `/`, which redirects there."""
 
-    def __init__(self, organization: Organization) -> None:
+    def __init__(self, organization: Organization, in_flight: InFlightRequests) -> None:
         self._organization = organization
+        self._in_flight = in_flight
         self._router: PortalRouter | None = None
 
     async def redirect_home(self, _: web.Request) -> web.Response:
@@ -31,5 +33,5 @@ class Portal:
             # Importing the template engine takes a while. In a thread it blocks no other request.
             module = await IMPORTS.run(importlib.import_module, f"{__name__}.router")
             if self._router is None:
-                self._router = module.PortalRouter(self._organization)
+                self._router = module.PortalRouter(self._organization, self._in_flight)
         return await self._router.handle(request)

@@ -11,6 +11,7 @@ ASSET = "/portal/assets/{digest}/{name}"
 _CONTENT_TYPES = {
     "portal.css": "text/css",
     "portal.js": "text/javascript",
+    "requests.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 

@@ -9,9 +9,10 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError, ForbiddenError
-from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.http.responses import reason_phrase, status_of
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.cookies import Cookies, Notice
+from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
@@ -29,6 +30,7 @@ class PortalRequest:
     throttle: SignInThrottle
     templates: Templates
     readmes: Readmes
+    live_pages: LivePages
     session_id: str
     username: str | None = None
     """The signed-in user, or None."""
@@ -69,8 +71,10 @@ class PortalRequest:
         """Show a message on the next page; a secret is shown with it, and never again."""
         self._new_notices.append(Notice(text, secret=secret))
 
-    def render(self, template: str, *, status: int = 200, **context: object) -> web.Response:
-        """Return a page with the pending notices."""
+    def render(
+        self, template: str, *, status: int = 200, reason: str | None = None, **context: object
+    ) -> web.Response:
+        """Return a page with the pending notices; `reason` is what the request log shows."""
         common: dict[str, Any] = {
             "organization": self.organization.name,
             "username": self.username,
@@ -81,6 +85,7 @@ class PortalRequest:
         response = web.Response(
             text=self.templates.render(template, {**common, **context}),
             status=status,
+            reason=None if reason is None else reason_phrase(reason),
             content_type="text/html",
         )
         if self.username is not None:
@@ -92,7 +97,12 @@ class PortalRequest:
     ) -> web.Response:
         """Return the form's page again, with the error and the values that were submitted."""
         return self.render(
-            template, status=status_of(error), error=str(error), form=self.form, **context
+            template,
+            status=status_of(error),
+            reason=str(error),
+            error=str(error),
+            form=self.form,
+            **context,
         )
 
     def redirect(self, path: str) -> web.Response:

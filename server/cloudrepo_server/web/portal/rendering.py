@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from cloudrepo_server.web.portal.assets import asset_path
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
+from cloudrepo_server.web.portal.log.rows import format_duration
 from cloudrepo_server.web.portal.paths import repository_path, user_path
 
 _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
@@ -35,7 +36,10 @@ class Templates:
             token_field=TOKEN_FIELD,
         )
         self._environment.filters.update(
-            format_size=format_size, format_time=format_time, format_count=format_count
+            format_size=format_size,
+            format_time=format_time,
+            format_count=format_count,
+            format_duration=format_duration,
         )
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:

@@ -4,21 +4,25 @@ import secrets
 
 from aiohttp import web
 
-from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.organization import Organization, is_repository_name
 from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.http.streamed_response import send_if_streamed
+from cloudrepo_server.web.index.journal import record_changes
 from cloudrepo_server.web.portal.assets import ASSET, read_asset
 from cloudrepo_server.web.portal.cookies import Cookies
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
+from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.pages import (
-    activity,
     connection_settings,
     files,
     projects,
     publishers,
     repositories,
     repository_settings,
+    requests,
     sign_in,
     tokens,
     upload,
@@ -31,13 +35,13 @@ from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
 _PAGES = (
-    activity,
     connection_settings,
     files,
     projects,
     publishers,
     repositories,
     repository_settings,
+    requests,
     sign_in,
     tokens,
     upload,
@@ -46,7 +50,7 @@ _PAGES = (
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Frame-Options": "DENY",
     # With a stricter policy, browsers would send `Origin: null` with the portal's own forms.
@@ -62,8 +66,10 @@ _PORTAL_REQUEST = web.RequestKey("portal_request", PortalRequest)
 class PortalRouter:
     """The portal of one organization."""
 
-    def __init__(self, organization: Organization) -> None:
+    def __init__(self, organization: Organization, in_flight: InFlightRequests) -> None:
         self._organization = organization
+        self._live_pages = LivePages(in_flight)
+        self._record = record_changes(organization.testkit)
         self._cookies: Cookies | None = None
         self._throttle = SignInThrottle()
         self._templates = Templates()
@@ -76,7 +82,13 @@ class PortalRouter:
         self._add(Route("GET", ASSET, _show_asset, sign_in_required=False))
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
-        """Return a page or an asset, or process a form; every error becomes an error page."""
+        """Return a page or an asset, or process a form; every error becomes an error page.
+
+        Forms are recorded in the journal of changes.
+        """
+        return await self._record(http, self._handle)
+
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
         sessions = self._organization.sessions
         if self._cookies is None:
             self._cookies = Cookies(
@@ -90,6 +102,7 @@ class PortalRouter:
             throttle=self._throttle,
             templates=self._templates,
             readmes=self._readmes,
+            live_pages=self._live_pages,
             session_id=session_id or secrets.token_urlsafe(24),
         )
         try:
@@ -97,13 +110,12 @@ class PortalRouter:
                 request.username = await sessions.username(session_id)
             if request.username is not None:
                 state_of(http).details.user = request.username
-            match = await self._router.resolve(http)
-            if match.http_exception is not None:
-                raise match.http_exception
-            request.path_parameters = dict(match)
-            response = await match.handler(http)
+            response = await self._respond(http, request)
         except CloudRepoServerError as error:
-            response = request.render("error.html", status=status_of(error), message=str(error))
+            message = str(error)
+            response = request.render(
+                "error.html", status=status_of(error), reason=message, message=message
+            )
         except web.HTTPException as error:
             response = request.render("error.html", status=error.status, message=f"{error.reason}.")
             if "Allow" in error.headers:
@@ -112,7 +124,17 @@ class PortalRouter:
             response.headers.update(_SECURITY_HEADERS)
             if "Cache-Control" not in response.headers:
                 response.headers.update(_DO_NOT_CACHE)
-        return response
+        return await send_if_streamed(http, response)
+
+    async def _respond(self, http: web.Request, request: PortalRequest) -> web.StreamResponse:
+        match = await self._router.resolve(http)
+        if match.http_exception is not None:
+            raise match.http_exception
+        request.path_parameters = dict(match)
+        name = match.get("repository", "")
+        if is_repository_name(name):
+            state_of(http).details.repository = name
+        return await match.handler(http)
 
     def _add(self, route: Route) -> None:
         self.routes.append(route)

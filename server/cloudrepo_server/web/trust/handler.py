@@ -16,7 +16,7 @@ from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.urls import origin_of
-from cloudrepo_server.web.index.journal import record_request
+from cloudrepo_server.web.index.journal import new_entry, record_request
 from cloudrepo_server.web.trust.discovery import (
     DISCOVERY,
     OIDC,
@@ -167,13 +167,14 @@ class TrustHandler:
     async def _record(
         self, request: web.Request, repository: Repository | None, respond: _Respond
     ) -> web.StreamResponse:
+        entry = new_entry(request, "trusted-publishing")
+        entry.repository = None if repository is None else repository.name
         return await record_request(
             self._organization.testkit,
-            repository,
-            request.rel_url.raw_path,
+            None if repository is None else repository.document.id,
+            entry,
             request,
             respond,
-            kind="trusted-publishing",
         )
 
 

@@ -8,8 +8,8 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import ConflictError, InvalidError
 from cloudrepo_server.web.portal import HOME
-from cloudrepo_server.web.portal.pages.activity import latest_uploads
 from cloudrepo_server.web.portal.pages.repository_settings import read_settings, setting_choices
+from cloudrepo_server.web.portal.pages.requests import latest_uploads
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.paths import CREATE_REPOSITORY, REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route

@@ -9,6 +9,7 @@ from aiohttp import web
 from cloudrepo_server.domain.access import AdminUser
 from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.web.http.client_address import client_address
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.portal import HOME
 from cloudrepo_server.web.portal.paths import SIGN_IN, SIGN_OUT, is_portal_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -53,6 +54,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
             "and other clients. Sign in as the admin user.",
         )
     request.throttle.succeed(address, username, known_browser=browser)
+    state_of(request.http).details.user = principal.name
     sessions = request.organization.sessions
     # A new session id, so that an id from before the sign-in gives access to nothing.
     await sessions.end(request.session_id)

@@ -10,7 +10,8 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLargeError
 from cloudrepo_server.web.http.multipart_form import Form, read_form
-from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.responses import reason_phrase, status_of
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -85,9 +86,12 @@ async def _publish(request: PortalRequest, repository: Repository, file: StagedF
 async def _respond(
     request: PortalRequest, repository: Repository, outcomes: list[_Outcome]
 ) -> web.Response:
+    state_of(request.http).details.filename = outcomes[0].filename
     errors = [each.error for each in outcomes if each.error is not None]
     if errors:
-        return _render(request, repository, status=status_of(errors[0]), outcomes=outcomes)
+        response = _render(request, repository, status=status_of(errors[0]), outcomes=outcomes)
+        response.set_status(response.status, reason_phrase(str(errors[0])))
+        return response
     names = [each.filename for each in outcomes]
     request.add_notice(
         f"{names[0]} was uploaded." if len(names) == 1 else f"{len(names)} files were uploaded."

@@ -1,0 +1,1 @@
+"""The request log: its filters, its rows, its downloads and its live updates."""

@@ -1,0 +1,85 @@
+"""Downloads of the request log, as JSON or CSV; they are written while they are sent."""
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.web.portal.log.rows import Row
+
+_ENTRIES_AT_ONCE = 200
+_COLUMNS = (
+    *("arrived", "repository", "kind", "method", "path", "query", "status", "reason", "user"),
+    *("project", "filename", "client", "user_agent", "seconds", "bytes_received", "bytes_sent"),
+    *("faults", "upstreams"),
+)
+# A spreadsheet executes a cell as a formula if it begins with one of these.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+Write = Callable[[Sequence[Entry]], AsyncGenerator[bytes, None]]
+
+
+async def write_json(entries: Sequence[Entry]) -> AsyncGenerator[bytes, None]:
+    """Yield the requests as a JSON object with one list."""
+    yield b'{"requests":['
+    separator = b""
+    for part in _parts(entries):
+        encoded = b",".join(msgspec.json.encode(_as_json(entry)) for entry in part)
+        yield separator + encoded
+        separator = b","
+        await asyncio.sleep(0)
+    yield b"]}\n"
+
+
+async def write_csv(entries: Sequence[Entry]) -> AsyncGenerator[bytes, None]:
+    """Yield the requests as CSV with a header line."""
+    yield _lines([_COLUMNS])
+    for part in _parts(entries):
+        yield _lines(_cells(entry) for entry in part)
+        await asyncio.sleep(0)
+
+
+def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    for start in range(0, len(entries), _ENTRIES_AT_ONCE):
+        yield entries[start : start + _ENTRIES_AT_ONCE]
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    row = Row(entry)
+    return {
+        **entry.as_json(),
+        "arrived": row.arrived,
+        "repository": entry.repository,
+        "query": entry.query,
+        "headers": entry.headers,
+        "client": {"name": row.client.name, "version": row.client.version},
+    }
+
+
+def _cells(entry: Entry) -> list[str]:
+    row = Row(entry)
+    values = {
+        **entry.as_json(),
+        "arrived": row.arrived.isoformat(),
+        "repository": entry.repository,
+        "query": entry.query,
+        "client": str(row.client),
+        "faults": ", ".join(f"#{fault.number} {fault.kind}" for fault in entry.faults),
+        "upstreams": ", ".join(entry.upstreams),
+    }
+    return [_safe("" if values[name] is None else str(values[name])) for name in _COLUMNS]
+
+
+def _safe(cell: str) -> str:
+    """Return a cell that no spreadsheet executes as a formula."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
+
+
+def _lines(rows: Any) -> bytes:  # noqa: ANN401 (as in the module csv)
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode(errors="replace")

@@ -1,0 +1,128 @@
+"""The filters of the request log, as the query string of its pages has them."""
+
+from collections.abc import Callable, Mapping
+from time import time
+
+import msgspec
+
+from cloudrepo_server.specs.user_agent import parse_user_agent
+from cloudrepo_server.testkit.journal import Entry, EntryKind
+
+ANONYMOUS = "anonymous"
+"""The name of a user who has no valid credentials."""
+
+KINDS: Mapping[str, tuple[str, frozenset[EntryKind]]] = {
+    "page": ("Page", frozenset({"root", "page", "json", "provenance"})),
+    "metadata": ("Metadata", frozenset({"metadata"})),
+    "file": ("File", frozenset({"file"})),
+    "upload": ("Upload", frozenset({"upload"})),
+    "token": ("Token exchange", frozenset({"trusted-publishing"})),
+    "blocked": ("Blocked host", frozenset({"blocked"})),
+    "admin": ("Admin", frozenset({"admin"})),
+}
+"""The label of each kind in the query string, and the kinds in the journal that it includes."""
+
+STATUSES: Mapping[str, tuple[str, range]] = {
+    "2xx": ("2xx success", range(200, 300)),
+    "3xx": ("3xx redirect or not modified", range(300, 400)),
+    "4xx": ("4xx rejected or not found", range(400, 500)),
+    "5xx": ("5xx failed", range(500, 600)),
+    "reset": ("Connection reset", range(1)),
+}
+"""The label and the status codes of each class of statuses in the query string."""
+
+AGES: Mapping[str, tuple[str, float]] = {
+    "1m": ("Last minute", 60.0),
+    "5m": ("Last 5 minutes", 300.0),
+    "1h": ("Last hour", 3600.0),
+    "1d": ("Last day", 86_400.0),
+}
+"""The label and the seconds of each maximum age in the query string."""
+
+Predicate = Callable[[Entry], bool]
+
+
+class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """The conditions that a request must fulfil to be listed; an empty one is always fulfilled."""
+
+    user: str = ""
+    project: str = ""
+    client: str = ""
+    kind: str = ""
+    status: str = ""
+    age: str = ""
+    q: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "LogFilter":
+        """Return the filter that a query string states. Unknown choices are ignored."""
+        given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
+        for name, choices in (("kind", KINDS), ("status", STATUSES), ("age", AGES)):
+            if given[name] not in choices:
+                given[name] = ""
+        return cls(**given)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query string that state this filter."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name))}
+
+    def predicates(self) -> list[Predicate]:
+        """Return functions that are all true for the requests to list, the fastest first."""
+        found: list[Predicate] = []
+        if self.kind:
+            kinds = KINDS[self.kind][1]
+            found.append(lambda entry: entry.kind in kinds)
+        if self.status:
+            statuses = STATUSES[self.status][1]
+            found.append(lambda entry: entry.status in statuses)
+        if self.age:
+            oldest = time() - AGES[self.age][1]
+            found.append(lambda entry: entry.arrived >= oldest)
+        if self.project:
+            in_project = _contains(self.project)
+            found.append(lambda entry: in_project(entry.project or ""))
+        if self.user:
+            in_user = _contains(self.user)
+            found.append(lambda entry: in_user(entry.user or ANONYMOUS))
+        if self.client:
+            in_client = _contains(self.client)
+            found.append(lambda entry: in_client(str(parse_user_agent(entry.user_agent))))
+        if self.q:
+            found.append(_searches(self.q))
+        return found
+
+
+def _contains(part: str) -> Callable[[str], bool]:
+    """Return a function that says whether a text contains a part, ignoring case."""
+    folded = part.casefold()
+    # Many requests have the same texts.
+    known: dict[str, bool] = {}
+
+    def contains(text: str) -> bool:
+        result = known.get(text)
+        if result is None:
+            result = known[text] = folded in text.casefold()
+        return result
+
+    return contains
+
+
+def _searches(text: str) -> Predicate:
+    contains = _contains(text)
+
+    def matches(entry: Entry) -> bool:
+        return (
+            contains(entry.path)
+            or contains(entry.reason)
+            or (entry.error is not None and contains(entry.error))
+            or contains(entry.user_agent)
+            or contains(entry.user or ANONYMOUS)
+            or contains(entry.filename or "")
+            or contains(entry.method)
+            or (entry.query != "" and contains(entry.query))
+            or any(contains(f"#{fault.number} {fault.kind}") for fault in entry.faults)
+            or any(map(contains, entry.upstreams))
+        )
+
+    return matches
