@@ -28,6 +28,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
 
+MAX_HEADERS: Final = 64
+"""The headers of a request. Until its head is complete, a connection keeps all of them."""
+
 MAX_PROJECT_NAME: Final = 240
 """The characters of a project's name; with `--data` it is a part of a file's name."""
 MAX_VERSION: Final = 255

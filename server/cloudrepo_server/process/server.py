@@ -14,6 +14,7 @@ from aiohttp import web
 
 from cloudrepo_server import logs
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.limits import MAX_HEADERS
 from cloudrepo_server.process.listeners import Listeners
 from cloudrepo_server.process.observability import create_observability, require_prometheus
 from cloudrepo_server.process.replaced_file import replace_file
@@ -92,6 +93,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         "keepalive_timeout": settings.limits.stall_seconds,
         "max_line_size": settings.limits.header_bytes,
         "max_field_size": settings.limits.header_bytes,
+        "max_headers": MAX_HEADERS,
     }
     runner = web.AppRunner(application, shutdown_timeout=_CANCEL_SECONDS, **connection_options)
     listeners = Listeners(runner, handshake_seconds=settings.limits.stall_seconds)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudrepo_server.limits import MAX_HEADERS
 from tests.support.archives import Archive, core_metadata, sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.hostile import head
@@ -79,6 +80,13 @@ def test_the_size_of_headers_is_limited(start_server: StartServer) -> None:
     for size, status in ((1000, 200), (3000, 400)):
         headers = {**index.authorization, "X-Long": "x" * size}
         assert exchange(index.url, request(line, headers)).status == status
+
+
+def test_the_number_of_headers_is_limited(victim: Index) -> None:
+    line = f"GET {victim.path}/ HTTP/1.1"
+    for number, status in ((MAX_HEADERS - 10, 200), (MAX_HEADERS + 10, 400)):
+        headers = {**victim.authorization, **{f"X-{index}": "x" for index in range(number)}}
+        assert exchange(victim.url, request(line, headers)).status == status
 
 
 @pytest.mark.parametrize(
