@@ -25,6 +25,56 @@ REQUIRED_CLAIMS = {
     },
     "activestate": {"sub", "organization", "project", "actor", "actor_id", "builder"},
 }
+# The claims that the documentation of each provider lists, for a job without an environment.
+DOCUMENTED_CLAIMS = {
+    "github": "sub repository repository_id repository_owner repository_owner_id "
+    "repository_visibility actor actor_id event_name ref ref_type ref_protected head_ref base_ref "
+    "sha workflow workflow_ref workflow_sha job_workflow_ref job_workflow_sha run_id run_number "
+    "run_attempt runner_environment",
+    "gitlab": "sub namespace_id namespace_path project_id project_path project_visibility user_id "
+    "user_login user_email user_access_level pipeline_id pipeline_source job_id ref ref_type "
+    "ref_path ref_protected runner_id runner_environment sha ci_config_ref_uri ci_config_sha",
+    "google": "sub azp email email_verified",
+    "buildkite": "sub organization_slug organization_id pipeline_slug pipeline_id build_number "
+    "build_branch build_commit step_key job_id agent_id runner_environment",
+    "circleci": "org-id project-id pipeline-definition-id context-ids pipeline-id workflow-id "
+    "job-id vcs-origin vcs-ref ssh-rerun",
+    "activestate": "sub organization organization_id project project_id project_path "
+    "project_visibility actor actor_id artifact_id builder",
+}
+# Claims whose value does not depend on the fields of the publisher.
+CONSTANT_CLAIMS: dict[str, dict[str, object]] = {
+    "github": {
+        "repository_visibility": "public",
+        "event_name": "push",
+        "ref": "refs/heads/main",
+        "ref_type": "branch",
+        "runner_environment": "github-hosted",
+    },
+    "gitlab": {
+        "project_visibility": "public",
+        "user_access_level": "owner",
+        "pipeline_source": "push",
+        "ref": "main",
+        "ref_type": "branch",
+        "ref_path": "refs/heads/main",
+        "runner_environment": "gitlab-hosted",
+    },
+    "google": {"email_verified": True},
+    "buildkite": {"build_branch": "main", "runner_environment": "self-hosted"},
+    "circleci": {CIRCLECI + "vcs-ref": "refs/heads/main", CIRCLECI + "ssh-rerun": False},
+    "activestate": {"project_visibility": "public", "builder": "pypi-publisher"},
+}
+ISSUERS = {
+    "github": "https://token.actions.githubusercontent.com",
+    "gitlab": "https://gitlab.com",
+    "google": "https://accounts.google.com",
+    "buildkite": "https://agent.buildkite.com",
+    "circleci": "https://oidc.circleci.com",
+    "activestate": "https://platform.activestate.com/api/v1/oauth/oidc",
+}
+# The fields in which PyPI ignores the case of letters.
+CASE_INSENSITIVE = {"github": {"repository", "environment"}, "gitlab": {"repository"}}
 every_provider = pytest.mark.parametrize("name", NAMES)
 
 
@@ -45,6 +95,41 @@ def test_the_claims_of_a_job_state_its_fields(name: str) -> None:
         difference = provider.first_difference(other, stated)
         assert difference is not None
         assert difference.startswith(f"the {field} is ")
+
+
+@every_provider
+def test_a_job_has_the_issuer_and_the_claims_that_the_provider_documents(name: str) -> None:
+    provider = PROVIDERS[name]
+    assert provider.issuer == ISSUERS[name]
+    claims = provider.claims(provider.check_fields(JOBS[name]), {})
+    documented = DOCUMENTED_CLAIMS[name].split()
+    if name == "circleci":
+        documented = ["sub", *(CIRCLECI + claim for claim in documented)]
+    assert set(claims) == set(documented)
+    assert claims | CONSTANT_CLAIMS[name] == claims
+
+
+def test_the_subject_of_a_service_account_has_21_digits() -> None:
+    claims = PROVIDERS["google"].claims(JOBS["google"], {})
+    assert len(claims["sub"]) == 21
+    assert claims["sub"].isdecimal()
+
+
+@every_provider
+def test_the_case_of_letters_matters_as_on_pypi(name: str) -> None:
+    provider = PROVIDERS[name]
+    given = dict(JOBS[name])
+    if "environment" in provider.optional:
+        given["environment"] = "pypi"
+    fields = provider.check_fields(given)
+    stated = provider.stated(provider.claims(fields, {}))
+    ignored = {
+        field
+        for field, value in fields.items()
+        if value.upper() != value
+        and provider.first_difference({**fields, field: value.upper()}, stated) is None
+    }
+    assert ignored == CASE_INSENSITIVE.get(name, set())
 
 
 @every_provider
