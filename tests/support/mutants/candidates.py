@@ -15,6 +15,10 @@ from pathlib import Path
 from tests.support.mutants.operators import Change, Position, changes
 from tests.support.mutants.scope import modules
 
+# The texts of PyPI's rules: tests/project compares them with the documentation. The name of a rule
+# and PyPI's own message are not among them, because clients use both.
+_RULE_TEXTS = ("requires", "problem", "advice", "section", "source")
+_POSITIONS_OF_RULE_TEXTS = (1, 3)
 _LOGGER = re.compile(r"(^|[._])log(ger|s)?\b", re.IGNORECASE)
 
 
@@ -134,15 +138,24 @@ def _ignored(tree: ast.Module) -> Iterator[ast.AST]:
                 yield node
             case ast.Expr(value=ast.Constant(value=str())):
                 yield node
+            case ast.Call(func=ast.Name(id="_invalid")):
+                # The line of PyPI's source code that has the rule, which the documentation shows.
+                yield from (each.value for each in node.keywords if each.arg == "line")
             case _:
                 pass
 
 
 def _wording(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the statements whose strings are the wording of errors and logs, and f-strings."""
+    """Yield the nodes whose strings are the wording of errors, logs and rules, and f-strings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise | ast.JoinedStr) or _is_log_call(node):
             yield node
+        match node:
+            case ast.Call(func=ast.Name(id="Rule" | "_invalid")):
+                yield from (each.value for each in node.keywords if each.arg in _RULE_TEXTS)
+                yield from (node.args[at] for at in _POSITIONS_OF_RULE_TEXTS if at < len(node.args))
+            case _:
+                pass
 
 
 def _is_log_call(node: ast.AST) -> bool:
