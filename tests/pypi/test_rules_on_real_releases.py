@@ -16,10 +16,11 @@ import pytest_cloudrepo
 from pytest_cloudrepo._programs import command
 
 TIMEOUT = 600.0
-# Among the most downloaded projects, those whose sdists pip can prepare in seconds.
+# The ten most downloaded projects in the list of 2026-04-01, with the most downloaded first:
+# https://github.com/hugovk/top-pypi-packages/blob/5501c5c934df26d6f01fb1ca810845db02111c7d/top-pypi-packages.json
 PROJECTS = (
-    *("boto3", "urllib3", "requests", "certifi", "typing-extensions"),
-    *("idna", "charset-normalizer", "packaging", "python-dateutil", "six"),
+    *("boto3", "packaging", "setuptools", "urllib3", "certifi"),
+    *("typing-extensions", "requests", "charset-normalizer", "idna", "botocore"),
 )
 Files = dict[str, bytes]
 Change = Callable[[Files], object]
@@ -123,12 +124,12 @@ BY_CHANGE: list[tuple[str, str, str, Change]] = [
             }
         ),
     ),
-    ("six", ".whl", "project-url", with_field("Project-URL: Source, ftp://example.com")),
+    ("setuptools", ".whl", "project-url", with_field("Project-URL: Mirror, ftp://example.com")),
     ("boto3", ".tar.gz", "pkg-info", without("/PKG-INFO")),
     ("urllib3", ".tar.gz", "top-level-folder", lambda files: files.update({"other/x": b""})),
     ("requests", ".tar.gz", "provides-dist", with_field("Provides-Dist: no requirement at all")),
     ("certifi", ".tar.gz", "email", with_field("Maintainer-email: a@b..c")),
-    ("six", ".tar.gz", "url", with_field("Download-URL: no-url")),
+    ("setuptools", ".tar.gz", "url", with_field("Download-URL: no-url")),
     ("idna", ".tar.gz", "license-file", without("/LICENSE.md")),
 ]
 BY_NAME_OR_DATA: list[tuple[str, str, str, Callable[[Path], tuple[str, bytes]]]] = [
@@ -137,7 +138,7 @@ BY_NAME_OR_DATA: list[tuple[str, str, str, Callable[[Path], tuple[str, bytes]]]]
         lambda path: (path.name.replace("-any.whl", "-linux_x86_64.whl"), path.read_bytes()),
     ),
     (
-        *("python-dateutil", ".whl", "zip-records"),
+        *("botocore", ".whl", "zip-records"),
         lambda path: (path.name, path.read_bytes() + b"more"),
     ),
     (
@@ -153,7 +154,7 @@ BY_NAME_OR_DATA: list[tuple[str, str, str, Callable[[Path], tuple[str, bytes]]]]
         lambda path: (path.name, path.read_bytes()[:-2000]),
     ),
     (
-        *("python-dateutil", ".tar.gz", "not-a-tar"),
+        *("botocore", ".tar.gz", "not-a-tar"),
         lambda path: (path.name, path.read_bytes()[100:]),
     ),
     (
