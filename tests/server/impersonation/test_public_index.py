@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import xmlrpc.client
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -123,6 +124,26 @@ def test_an_upload_url_without_its_slash_redirects_by_the_rules(
     uploads = [entry for entry in index.journal() if entry["method"] == "POST"]
     assert [entry["status"] for entry in uploads] == [308, 200, 200]
     assert uploads[0]["rule"] == "upload-url"
+
+
+@pytest.mark.parametrize(
+    "method", ["list_packages_with_serial", "changelog_since_serial", "search"]
+)
+def test_a_call_of_the_xml_rpc_api_gets_a_fault_that_says_what_to_use(
+    index: Index, client: Client, method: str
+) -> None:
+    call = xmlrpc.client.dumps((1,), method)
+    for path in ("/pypi", "/pypi/"):
+        response = client.session.post(WEB + path, call, timeout=SECONDS)
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/xml")
+        with pytest.raises(xmlrpc.client.Fault, match="set api-method = simple") as raised:
+            xmlrpc.client.loads(response.content)
+        assert raised.value.faultCode == -32500
+    assert [entry["path"] for entry in index.journal()][-2:] == [
+        f"{index.path}/pypi",
+        f"{index.path}/pypi/",
+    ]
 
 
 def test_pages_at_https_urls_have_provenance(index: Index, client: Client) -> None:

@@ -20,6 +20,7 @@ from cloudrepo_server.web.index.reads import Read, Reader
 from cloudrepo_server.web.index.redirects import redirect_to_upload_url
 from cloudrepo_server.web.index.remote_index import UpstreamClient, read_via
 from cloudrepo_server.web.index.resolve import resolved
+from cloudrepo_server.web.index.xml_rpc import XML_RPC, xml_rpc_fault
 
 
 class Index:
@@ -34,8 +35,10 @@ class Index:
         state = state_of(request)
         path, repository = resolved(state)
         is_upload = state.is_upload = request.method == "POST"
-        if is_upload and _lacks_slash(state, path):
-            return redirect_to_upload_url(request)
+        if is_upload:
+            response = _response_without_login(request, state, path)
+            if response is not None:
+                return response
         principal = self._organization.access.require_repository_user(
             state.principal or await authenticate(request, self._organization)
         )
@@ -142,9 +145,17 @@ class Index:
         )
 
 
-def _lacks_slash(state: RequestState, path: IndexPath) -> bool:
-    # Returns whether an upload is for the URL of an impersonated index, without the slash at its
-    # end. The repository's own URL is valid without a slash.
-    is_impersonated = state.impersonated_index is not None and state.impersonated_path is not None
+def _response_without_login(
+    request: web.Request, state: RequestState, path: IndexPath
+) -> web.Response | None:
+    # Returns the response to a POST request for a URL of PyPI at which nothing can be uploaded.
+    if state.impersonated_index is None or state.impersonated_path is None:
+        return None
+    if path.parts == XML_RPC:
+        state.is_upload = False
+        return xml_rpc_fault()
     follows_rules = state.repository is not None and state.repository.applies_rules
-    return is_impersonated and follows_rules and not path.parts and not path.slash
+    # The repository's own URL is valid without the slash.
+    if follows_rules and not path.parts and not path.slash:
+        return redirect_to_upload_url(request)
+    return None
