@@ -14,7 +14,10 @@ from tests.support.markdown import blocks
 PROJECT = Path(__file__).parents[2]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 LANGUAGES = ("console", "sh", "yaml", "ini", "text", "dockerfile")
-COMMAND = re.compile(r"(?:^|[\s;&|])cloudrepo-server ((?:serve|run|sweep|repo|user|token)\b[^\n]*)")
+COMMAND = re.compile(
+    r"(?:^|[\s;&|])cloudrepo-server "
+    r"((?:serve|run|check|rehearse|sweep|repo|user|token)\b[^\n]*)"
+)
 VARIABLE = re.compile(r"\bCLOUDREPO_[A-Z_]+")
 OPTION = re.compile(r"(?<![\w-])--cloudrepo-[a-z-]+")
 

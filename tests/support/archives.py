@@ -64,6 +64,7 @@ def wheel(
     more: str = "",
     filename: str | None = None,
     padding: int = 0,
+    wheel_version: str = "1.0",
 ) -> Archive:
     """Return a wheel that pip and uv can install; `padding` adds incompressible bytes."""
     stem = name.replace("-", "_")
@@ -79,7 +80,9 @@ def wheel(
     files = {
         f"{stem.lower().replace('.', '_')}.py": module.encode(),
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": (
+            f"Wheel-Version: {wheel_version}\nRoot-Is-Purelib: true\nTag: py3-none-any\n".encode()
+        ),
     }
     if padding:
         files["padding.bin"] = incompressible(padding)

@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cloudrepo_server import logs
-from cloudrepo_server.cli import check, completion, repo, run, serve, sweep, terminal, token, user
+from cloudrepo_server.cli import (
+    check,
+    completion,
+    rehearse,
+    repo,
+    run,
+    serve,
+    sweep,
+    terminal,
+    token,
+    user,
+)
 from cloudrepo_server.cli.actions import run_action
 from cloudrepo_server.errors import CloudRepoServerError
 
@@ -57,6 +68,13 @@ COMMANDS = (
         check.add_arguments,
         check.run,
         check.EXAMPLES,
+    ),
+    Command(
+        "rehearse",
+        "rehearse a release: run the command that publishes it, with PyPI's URLs leading here",
+        rehearse.add_arguments,
+        rehearse.run,
+        rehearse.EXAMPLES,
     ),
     Command(
         "repo",

@@ -8,6 +8,10 @@ import argparse
 import contextlib
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudrepo_server.specs.identity_providers.specification import PublisherSpecification
 
 _LAST_PORT = 65535
 _LAST_PID = (1 << 31) - 1
@@ -115,3 +119,37 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:  # the name of another host
         return False
+
+
+def index_url(text: str) -> str:
+    """Return the URL of an index, given the URL or the name of a public index."""
+    # Imported here because few commands need them.
+    from cloudrepo_server.clients import PUBLIC_INDEXES, public_index
+
+    if text in PUBLIC_INDEXES:
+        return public_index(text).simple
+    if not text.startswith(("http://", "https://")):
+        # The message does not quote the text, which may contain a password.
+        raise argparse.ArgumentTypeError(
+            f"not an http or https URL: use the URL of an index, or {' or '.join(PUBLIC_INDEXES)}"
+        )
+    return text
+
+
+def publisher(text: str) -> "PublisherSpecification":
+    """Return the trusted publisher that a text such as `github:acme/demo/release.yml` describes."""
+    # Imported here because few commands need them.
+    from cloudrepo_server.clients import WITHOUT_JOBS
+    from cloudrepo_server.errors import InvalidError
+    from cloudrepo_server.specs.identity_providers.specification import parse_publisher
+
+    try:
+        specification = parse_publisher(text)
+    except InvalidError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if specification.provider in WITHOUT_JOBS:
+        raise argparse.ArgumentTypeError(
+            f"programs in a job of {specification.provider} cannot request identity tokens, "
+            "so no command can be rehearsed there"
+        )
+    return specification

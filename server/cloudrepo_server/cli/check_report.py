@@ -54,10 +54,7 @@ def as_junit(reports: Sequence[FileReport]) -> str:
             case = _add_case(suite, report, "rules")
             if report.error is not None:
                 ET.SubElement(case, "error", message=printable(report.error))
-    ET.indent(root)
-    # In ASCII, so that the declared encoding is right, whatever the encoding of the output.
-    encoded: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
-    return encoded.decode("ascii") + "\n"
+    return output.as_xml(root)
 
 
 def _add_case(suite: ET.Element, report: FileReport, name: str) -> ET.Element:
@@ -66,4 +63,4 @@ def _add_case(suite: ET.Element, report: FileReport, name: str) -> ET.Element:
 
 def _one_line(finding: Finding) -> str:
     separator = "; " if finding.advice.startswith("did you mean") else ": "
-    return printable(" ".join(f"{finding.problem}{separator}{finding.advice}".split()))
+    return output.one_line(f"{finding.problem}{separator}{finding.advice}")

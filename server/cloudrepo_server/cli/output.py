@@ -6,6 +6,7 @@ output may also have an encoding that lacks some characters, for example on Wind
 
 import json
 import sys
+from xml.etree import ElementTree as ET
 
 import msgspec
 
@@ -25,7 +26,24 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def one_line(text: str) -> str:
+    """Return the text in one line, with one space for each run of white space."""
+    return printable(" ".join(text.split()))
+
+
+def printable_lines(text: str) -> list[str]:
+    """Return the lines of the text, each of them printable."""
+    return [printable(line.rstrip()) for line in text.splitlines()]
+
+
 def as_json(value: object) -> str:
     """Return a value as JSON in ASCII, with a line feed at its end."""
     # JSON need not escape DEL.
     return json.dumps(msgspec.to_builtins(value), indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def as_xml(root: ET.Element) -> str:
+    """Return an XML document in ASCII, so that its declared encoding is right in any output."""
+    ET.indent(root)
+    encoded: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
+    return encoded.decode("ascii") + "\n"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from cloudrepo_server.cli import child_process
 from cloudrepo_server.cli.event_loop import run_in_event_loop
 from cloudrepo_server.cli.terminal import print_error
 
@@ -26,9 +27,6 @@ EXAMPLES = (
     "run -- tox",
     "run --overwrite-protection -- twine upload dist/*",
 )
-# The exit statuses that shells use.
-_NOT_FOUND = 127
-_KILLED_BY_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +102,14 @@ async def _run_with_server(command: _Command) -> int:
 
 async def _run_command(arguments: Sequence[str], environ: dict[str, str], signals: _Signals) -> int:
     if signals.received is not None:
-        return _KILLED_BY_SIGNAL + signals.received
+        return child_process.KILLED_BY_SIGNAL + signals.received
     try:
-        process = await asyncio.create_subprocess_exec(*arguments, env=environ)
-    except OSError as error:
-        print_error(f"cannot start {arguments[0]}: {error.strerror}")
-        return _NOT_FOUND
+        process = await child_process.start(arguments, environ)
+    except child_process.CannotStartError as error:
+        print_error(error)
+        return error.status
     signals.pass_on_to(process)
-    status = await process.wait()
-    return status if status >= 0 else _KILLED_BY_SIGNAL - status
+    return child_process.exit_status(await process.wait())
 
 
 async def _create_repository(server: RunningServer, command: _Command) -> Connection:
@@ -141,13 +138,11 @@ def _environment(connection: Connection, folder: Path | None) -> dict[str, str]:
     if folder is None:
         environ = os.environ | settings
     else:
-        home = clients.IsolatedHome(folder)
-        for path in home.folders:
-            path.mkdir(parents=True, exist_ok=True)
-        for file in home.empty_files:
-            file.touch()
-        isolated = clients.isolated(os.environ, home, captured=False)
-        environ = clients.configured(clients.without_index(isolated, home), settings)
+        from cloudrepo_server.cli.clean_environment import clean_environment, create_home
+
+        home = create_home(folder)
+        environ = clients.without_index(clean_environment(home), home)
+        environ = clients.configured(environ, settings)
     return environ | {
         "CLOUDREPO_URL": connection.url,
         "CLOUDREPO_USERNAME": connection.username,

@@ -5,7 +5,11 @@
 
 from cloudrepo_server.clients.ci_jobs import WITHOUT_JOBS, CiJob, without_ci
 from cloudrepo_server.clients.connection import SECTION, Connection
-from cloudrepo_server.clients.environment import index_variables, publish_credentials
+from cloudrepo_server.clients.environment import (
+    index_variables,
+    publish_credentials,
+    token_variables,
+)
 from cloudrepo_server.clients.files import ConfigFile
 from cloudrepo_server.clients.isolation import (
     LOOPBACK,
@@ -17,10 +21,16 @@ from cloudrepo_server.clients.isolation import (
     without_index,
 )
 from cloudrepo_server.clients.proxy import ca_bundle_variables, proxy_variables
-from cloudrepo_server.clients.public_indexes import PUBLIC_INDEXES, PublicIndex, public_index
+from cloudrepo_server.clients.public_indexes import (
+    DEFAULT_INDEX,
+    PUBLIC_INDEXES,
+    PublicIndex,
+    public_index,
+)
 from cloudrepo_server.clients.tools import TOOLS, config_file, pyproject_table, variables
 
 __all__ = [
+    "DEFAULT_INDEX",
     "LOOPBACK",
     "NO_REPOSITORY",
     "PUBLIC_INDEXES",
@@ -42,6 +52,7 @@ __all__ = [
     "public_index",
     "publish_credentials",
     "pyproject_table",
+    "token_variables",
     "variables",
     "without_ci",
     "without_index",

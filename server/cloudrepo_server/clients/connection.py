@@ -10,6 +10,9 @@ SECTION: Final = "cloudrepo"
 It consists of letters only, because Poetry accepts no other name in environment variables.
 """
 
+TOKEN_USER: Final = "__token__"  # noqa: S105 (no secret)
+"""The user name with which tools send a token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:

@@ -5,7 +5,8 @@
 
 from collections.abc import Sequence
 
-from cloudrepo_server.clients.connection import SECTION, Connection
+from cloudrepo_server.clients.connection import SECTION, TOKEN_USER, Connection
+from cloudrepo_server.clients.public_indexes import DEFAULT_INDEX
 
 
 def pip(connection: Connection) -> dict[str, str]:
@@ -107,4 +108,30 @@ def publish_credentials(connection: Connection) -> dict[str, str]:
             f"{prefix}_USERNAME": connection.username,
             f"{prefix}_PASSWORD": connection.password,
         }
+    return variables
+
+
+def token_variables(token: str, *, index: str, upload_url: str) -> dict[str, str]:
+    """Return the variables with the token of a public index, as each publishing tool reads it.
+
+    Args:
+        token: the token.
+        index: the name of the public index.
+        upload_url: its URL for uploads.
+    """
+    name = index.upper()
+    variables = {
+        "HATCH_INDEX_USER": TOKEN_USER,
+        "HATCH_INDEX_AUTH": token,
+        "UV_PUBLISH_TOKEN": token,
+        "MATURIN_PYPI_TOKEN": token,
+        f"POETRY_PYPI_TOKEN_{name}": token,
+        # flit would download the list of classifiers, and keep it in its cache.
+        "FLIT_NO_NETWORK": "1",
+    }
+    if index != DEFAULT_INDEX:
+        # Poetry knows no other index by name.
+        variables[f"POETRY_REPOSITORIES_{name}_URL"] = upload_url
+    for prefix in ("TWINE", "FLIT", "PDM_PUBLISH"):
+        variables |= {f"{prefix}_USERNAME": TOKEN_USER, f"{prefix}_PASSWORD": token}
     return variables

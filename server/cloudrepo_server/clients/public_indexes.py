@@ -19,6 +19,9 @@ _CONSTANTS: Final = {
 PUBLIC_INDEXES: Final = tuple(_CONSTANTS)
 """The names of the public indexes, which twine's `.pypirc` has too."""
 
+DEFAULT_INDEX: Final = "pypi"
+"""The public index that every tool uses if it is not configured."""
+
 _PIP_MODULE: Final = "_internal/models/index.py"
 
 

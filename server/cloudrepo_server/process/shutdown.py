@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Awaitable
-from types import FrameType
 
 from cloudrepo_server.process.listeners import Listeners
+from cloudrepo_server.process.signals import handle_signal
 from cloudrepo_server.process.watchdog import STOP_SIGNALS, exit_at_the_latest
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 
@@ -45,16 +44,8 @@ class Shutdown:
 
     def request_on_signals(self) -> None:
         """Request a shutdown whenever this process receives a stop signal."""
-        loop = asyncio.get_running_loop()
-
-        def handle(_signal: int, _frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self.request)
-
         for number in STOP_SIGNALS:
-            try:
-                loop.add_signal_handler(number, self.request)
-            except NotImplementedError:  # Windows
-                signal.signal(number, handle)
+            handle_signal(number, self.request)
 
     def request_when_process_ends(self, owner_pid: int, ended: threading.Event) -> None:
         """Request an immediate shutdown when a process ends, and set `ended` then."""

@@ -1,7 +1,8 @@
 """Attestations of an upload, and the provenance object made of them (PEP 740)."""
 
+from base64 import b64decode
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +13,12 @@ PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
 Publisher = Mapping[str, str | None]
 """A trusted publisher as a provenance object describes it; `kind` is its provider."""
 _UNVERIFIED: Final[Publisher] = {"kind": "unverified", "claims": None}
+
+
+class _Statement(msgspec.Struct, rename="camel"):
+    """The part of an in-toto statement that says what it attests."""
+
+    predicate_type: str
 
 
 def read_attestations(text: str | None) -> str | None:
@@ -41,3 +48,18 @@ def provenance_json(attestations: str, publisher: Publisher | None) -> bytes:
         "attestations": msgspec.Raw(attestations.encode()),
     }
     return msgspec.json.encode({"version": 1, "attestation_bundles": [bundle]})
+
+
+def attestation_types(attestations: str | None) -> tuple[str, ...]:
+    """Return the predicate type of each attestation of a file, or `unknown` if it has none."""
+    if attestations is None:
+        return ()
+    return tuple(map(_predicate_type, msgspec.json.decode(attestations, type=list[Any])))
+
+
+def _predicate_type(attestation: Any) -> str:  # noqa: ANN401 (JSON)
+    try:
+        statement = b64decode(attestation["envelope"]["statement"])
+        return msgspec.json.decode(statement, type=_Statement).predicate_type
+    except (KeyError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        return "unknown"

@@ -95,7 +95,8 @@ class TestkitRegistry:
             headers=headers,
             status=403,
         )
-        entry.reason = f"{redacted_record(host[:JOURNAL_TEXT])} may not be reached from this test"
+        hidden = redacted_record(host[:JOURNAL_TEXT])
+        entry.reason = f"{hidden} may not be reached from this environment"
         self.record(impersonation.repository_id, entry)
         # Only programs with the proxy's secret send such requests.
         self.settle(impersonation.repository_id, entry, anonymous=False)

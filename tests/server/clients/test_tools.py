@@ -179,6 +179,18 @@ def test_negative_retries_are_rejected() -> None:
         clients.variables("pip", connection(), retries=-1)
 
 
+def test_each_publishing_tool_has_the_token_of_a_public_index() -> None:
+    variables = clients.token_variables("pypi-x", index="testpypi", upload_url="https://a.example/")
+    named = {name for name, value in variables.items() if value == "pypi-x"}
+    assert named == {
+        *("TWINE_PASSWORD", "FLIT_PASSWORD", "PDM_PUBLISH_PASSWORD", "HATCH_INDEX_AUTH"),
+        *("UV_PUBLISH_TOKEN", "POETRY_PYPI_TOKEN_TESTPYPI", "MATURIN_PYPI_TOKEN"),
+    }
+    users = {name for name in variables if name.endswith(("USERNAME", "USER"))}
+    assert {variables[name] for name in users} == {"__token__"}
+    assert variables["POETRY_REPOSITORIES_TESTPYPI_URL"] == "https://a.example/"
+
+
 def test_uv_searches_several_indexes_in_their_order() -> None:
     assert clients.index_variables(["http://a", "http://b", "http://c"]) == {
         "PIP_INDEX_URL": "http://a",

@@ -466,7 +466,7 @@ def test_a_host_without_a_certificate_is_blocked_and_listed(
             connection.send(client.request(line))
             response = connection.read_response()
             assert response.status == 403
-            assert "may not be reached from this test" in response.reason
+            assert "may not be reached from this environment" in response.reason
             assert connection.closed_by_server()
     assert [(entry["method"], entry["path"]) for entry in index_with_file.journal()] == [
         ("CONNECT", f"{name}:443"),
@@ -502,7 +502,7 @@ def test_the_journal_names_a_blocked_address_of_ip_version_6(
         assert connection.read_response().status == 403
     (entry,) = index_with_file.journal()
     assert entry["path"] == f"http://[{address}]/simple/"
-    assert entry["reason"] == f"{address} may not be reached from this test"
+    assert entry["reason"] == f"{address} may not be reached from this environment"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.archives import sdist, wheel
+from tests.support.archives import core_metadata, sdist, wheel
 from tests.support.index import Index, Server
 from tests.support.proxy_client import ProxyClient
 from tests.support.raw import SECONDS
@@ -157,6 +157,14 @@ def test_the_document_of_a_version_lists_only_that_version(published: Index) -> 
     assert found["info"]["classifiers"] == []
     assert [file["filename"] for file in found["urls"]] == [FIRST.filename]
     assert "releases" not in found
+
+
+def test_a_version_is_described_by_the_file_that_was_uploaded_first(index: Index) -> None:
+    metadata = core_metadata("demo", "2.0", metadata_version="2.2", more="Summary: first\n")
+    index.publish(sdist("demo", "2.0", metadata=metadata))
+    # The name of the wheel is before that of the sdist.
+    index.publish(wheel("demo", "2.0", more="Summary: second\n"))
+    assert document(index, "/pypi/demo/json")["info"]["summary"] == "first"
 
 
 def test_a_url_of_the_document_can_be_downloaded(published: Index) -> None:

@@ -103,7 +103,8 @@ def provenance_response(
 async def _core_metadata(
     view: RepositoryView, releases: Releases, version: str
 ) -> Mapping[str, Any]:
-    for file in releases[version]:
+    # PyPI describes a release by the file that was uploaded first.
+    for file in sorted(releases[version], key=lambda file: file.upload_time):
         if isinstance(file, File) and file.metadata_blob is not None:
             return await view.core_metadata(file)
     return {}
