@@ -59,7 +59,8 @@ async def rehearse(options: Options, interruption: Interruption) -> Report:
 
             def journal() -> list[Entry]:
                 recorded = server.organization.testkit.recorded(index.repository.document.id)
-                return [entry for entry in recorded if entry.status is not None]
+                entries = [] if recorded is None else recorded.entries
+                return [entry for entry in entries if entry.status is not None]
 
             status = await _run_command(options, index, folder, interruption)
             entries = journal()
