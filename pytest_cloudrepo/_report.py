@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import pytest
 
 from pytest_cloudrepo._advice import advice
 from pytest_cloudrepo._request_table import coloured, request_table
@@ -14,8 +17,6 @@ from pytest_cloudrepo.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    import pytest
 
     from pytest_cloudrepo._server.run_folder import RunFolder
     from pytest_cloudrepo.journal import Request
@@ -69,15 +70,14 @@ def name_failed_program(report: pytest.TestReport) -> None:
         crash.message = _WHERE.sub(", where ", _IS_FALSE.sub(r"assert \1", crash.message))
 
 
-def colour_sections(
-    reports: Iterable[pytest.TestReport],
-) -> list[tuple[pytest.TestReport, list[tuple[str, str]]]]:
-    """Colour the tables of requests in reports, and return each report's sections without colour.
+@contextmanager
+def in_colour(terminal: pytest.TerminalReporter) -> Iterator[None]:
+    """Colour the tables of requests in the reports of failed tests for the duration of the context.
 
-    Other plugins write the same reports to files. Restore the sections for them.
+    Other plugins write the same reports to files, without colours.
     """
     originals = []
-    for report in reports:
+    for report in failed_reports(terminal):
         sections = report.sections
         if any(title.startswith(_TITLE) for title, _ in sections):
             originals.append((report, sections))
@@ -85,7 +85,21 @@ def colour_sections(
                 (title, coloured(text) if title.startswith(_TITLE) else text)
                 for title, text in sections
             ]
-    return originals
+    try:
+        yield
+    finally:
+        for report, sections in originals:
+            report.sections = sections
+
+
+def failed_reports(terminal: pytest.TerminalReporter) -> list[pytest.TestReport]:
+    """Return the reports of the tests that failed, or whose fixtures failed."""
+    return [
+        report
+        for outcome in ("failed", "error")
+        for report in terminal.stats.get(outcome, [])
+        if isinstance(report, pytest.TestReport)
+    ]
 
 
 def _describe(repository: Repository, requests: Sequence[Request]) -> str:

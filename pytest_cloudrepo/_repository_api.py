@@ -13,6 +13,7 @@ from pytest_cloudrepo.fault import Fault, fault_to_json
 from pytest_cloudrepo.journal import Journal, Request, describe_rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from pytest_cloudrepo._api import Api, Json
@@ -206,6 +207,14 @@ class RepositoryApi:
             return self.requests_since(since)
         except ServerError:
             return []
+
+    def report_test(self, result: Mapping[str, Any]) -> None:
+        """Tell the server which test uses the repository, and its outcome, for the portal.
+
+        Args:
+            result: the test's `node_id`, its `outcome` and its `seconds`.
+        """
+        self._call("PUT", "test", json=result)
 
     def fault(
         self,

@@ -16,7 +16,7 @@ import pytest
 from pytest_cloudrepo import settings
 from pytest_cloudrepo._options import Options, add_options, read_options
 from pytest_cloudrepo._programs.secret import ISSUED, Secret
-from pytest_cloudrepo._server.process import RunServer, stop_command
+from pytest_cloudrepo._server.process import RunServer
 from pytest_cloudrepo._shared import SharedRepositories
 from pytest_cloudrepo.errors import CloudRepoError
 
@@ -116,14 +116,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show the URL and the admin login of a server that keeps running, and how to stop it."""
+    """Show how to use a server that keeps running: the failed tests, the login, how to stop it."""
     state = config.stash[RUN_SERVER].kept()
-    if state is None:
-        return
-    terminalreporter.section("cloudrepo: the index server keeps running")
-    terminalreporter.line(f"URL: {state.url}")
-    terminalreporter.line(f"admin login: {state.username} {state.password}")
-    terminalreporter.line(f"to stop it: {stop_command(state.pid)}")
+    if state is not None:
+        from pytest_cloudrepo._kept_server import write_summary  # imports requests
+
+        write_summary(terminalreporter, state)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_terminal_summary")
@@ -133,21 +131,10 @@ def pytest_terminal_summary_in_colour(
     """Colour the requests in the reports of failed tests while the terminal shows them."""
     if not terminalreporter.hasmarkup:
         return (yield)
-    from pytest_cloudrepo._report import colour_sections  # imports requests
+    from pytest_cloudrepo._report import in_colour  # imports requests
 
-    originals = colour_sections(
-        [
-            report
-            for outcome in ("failed", "error")
-            for report in terminalreporter.stats.get(outcome, [])
-            if isinstance(report, pytest.TestReport)
-        ]
-    )
-    try:
+    with in_colour(terminalreporter):
         return (yield)
-    finally:
-        for report, sections in originals:
-            report.sections = sections
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -180,6 +167,11 @@ def pytest_runtest_makereport(
             folder = item.config.stash[RUN_SERVER].folder
             report.sections.extend(report_sections(repositories, folder, since=shared))
             name_failed_program(report)
+    kept = item.stash.get(REPOSITORIES, []) if item.config.stash[OPTIONS].keep else []
+    if kept:
+        from pytest_cloudrepo._kept_server import record_phase
+
+        record_phase(item, report, kept)
     if ISSUED and (
         report.longrepr or report.sections or report.user_properties or hasattr(report, "wasxfail")
     ):

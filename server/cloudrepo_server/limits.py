@@ -123,3 +123,10 @@ MAX_IMPERSONATIONS: Final = 10_000
 """The impersonations of a repository."""
 MAX_IMPERSONATED_URLS: Final = 100
 """The URLs of an impersonation, and the real hosts that it allows."""
+MAX_NODE_ID: Final = 2048
+"""The characters of pytest's identifier of a test."""
+
+MAX_SIGN_IN_LINKS: Final = 1000
+"""The sign-in links that are valid at a time."""
+SIGN_IN_LINK_SECONDS: Final = 900
+"""How long a sign-in link is valid."""

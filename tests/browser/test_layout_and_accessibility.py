@@ -39,14 +39,17 @@ import demo
 """
 
 PIP = 'pip/24.2 {"distro":{"name":"Debian GNU/Linux","version":"12"},"python":"3.12.1"}'
-
+LONG_NODE_ID = f"tests/integration/test_release.py::TestRelease::test_{'long_' * 30}[{'x' * 60}]"
 LONG_EMAIL = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.example.com"
 
 
 @pytest.fixture(scope="module")
 def busy_repository(server: Server) -> Index:
     """A repository with every kind of content, and long names."""
-    index = server.repository("repository-with-a-long-name-1234", overwrite_protection=True)
+    index = server.repository(
+        "repository-with-a-long-name-1234", overwrite_protection=True, run="cloudrepo-0123456789ab"
+    )
+    index.api_json("PUT", "/test", {"node_id": LONG_NODE_ID, "outcome": "failed", "seconds": 12.5})
     metadata = core_metadata(
         "demo",
         "1.0",
@@ -95,6 +98,7 @@ def paths(index: Index) -> dict[str, str]:
         "revoke": f"{user}/revoke",
         "tokens": "/portal/tokens",
         "requests": "/portal/requests",
+        "tests": "/portal/tests",
         "filtered-requests": "/portal/requests?kind=upload&status=4xx&user=a&q=demo",
         "change": "/portal/requests/changes/1",
         "no-requests": "/portal/repositories/empty-one/requests?kind=file",

@@ -51,6 +51,7 @@ class Access:
     ) -> None:
         self._users = users
         self._tokens = tokens
+        self.admin_username = admin_username
         self.admin_digest = _digest(admin_username, admin_password)
         """A digest of the admin user's name and password."""
 

@@ -17,6 +17,7 @@ from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import check_rule_settings
 from cloudrepo_server.domain.sessions import Sessions
+from cloudrepo_server.domain.sign_in_links import SignInLinks
 from cloudrepo_server.domain.token_minting import TokenMint
 from cloudrepo_server.domain.tokens import Tokens
 from cloudrepo_server.domain.trusted_publishers import TrustedPublishers
@@ -67,6 +68,7 @@ class Organization:
             self.users, self.tokens, admin_username=admin_username, admin_password=admin_password
         )
         self.sessions = Sessions(storage)
+        self.sign_in_links = SignInLinks(shared=storage.shared)
         self.damaged = DamagedDocuments(storage)
         self.issuer = IdentityIssuer(storage, self.access.admin_digest)
         self.publishers = TrustedPublishers(storage)

@@ -20,6 +20,7 @@ from cloudrepo_server.testkit.feed import Feed
 from cloudrepo_server.testkit.impersonation import Impersonation, Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
 from cloudrepo_server.testkit.journals import Journals
+from cloudrepo_server.testkit.results import ResultOfTest
 
 
 class FaultyRepository(Protocol):
@@ -49,6 +50,7 @@ class TestkitRegistry:
         self._impersonations = Impersonations()
         self._journals = Journals()
         self._faults: dict[str, Faults] = {}
+        self._tests: dict[str, ResultOfTest] = {}
 
     def journal(self, repository_id: str) -> Journal:
         """Return the journal of the requests that this process received for a repository.
@@ -123,6 +125,19 @@ class TestkitRegistry:
         self._require_exclusive_storage("A fault")
         return self._faults.setdefault(repository_id, Faults())
 
+    def record_test(self, repository_id: str, result: ResultOfTest) -> None:
+        """Record which test used a repository, and its outcome.
+
+        Raises:
+            ExclusiveStorageRequiredError: this server shares its store.
+        """
+        self._require_exclusive_storage("The result of a test")
+        self._tests[repository_id] = result
+
+    def test_of(self, repository_id: str) -> ResultOfTest | None:
+        """Return the test that used a repository, or None if it is unknown."""
+        return self._tests.get(repository_id)
+
     async def install_fault(
         self, repository: FaultyRepository, specification: FaultSpecification
     ) -> InstalledFault:
@@ -166,6 +181,7 @@ class TestkitRegistry:
         """Delete the journal, faults and impersonations of a deleted repository."""
         self._journals.delete(repository_id)
         self._faults.pop(repository_id, None)
+        self._tests.pop(repository_id, None)
         self._impersonations.delete_all(repository_id)
 
     def _require_exclusive_storage(self, what: str) -> None:

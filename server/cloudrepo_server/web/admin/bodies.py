@@ -71,6 +71,12 @@ class NewToken(Body, kw_only=True):
     read_only: bool = False
 
 
+class NewSignInLink(Body, kw_only=True):
+    """The repository that a new sign-in link leads to."""
+
+    repository: RepositoryName
+
+
 class Sweep(Body, kw_only=True):
     """The minimum age in seconds of the pytest sessions whose leftovers are deleted."""
 

@@ -11,6 +11,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.specs.filenames import possible_projects
 from cloudrepo_server.specs.timestamps import parse_upload_time
+from cloudrepo_server.testkit.results import ResultOfTest
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import body_chunks, read_json
 from cloudrepo_server.web.http.request_state import state_of
@@ -52,6 +53,13 @@ class RepositoryApi:
     async def delete_repository(self, request: web.Request) -> web.Response:
         """Delete a repository and everything in it."""
         await self._organization.delete_repository(request.match_info["name"])
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def put_test(self, request: web.Request) -> web.Response:
+        """Set the test that used a repository, and its outcome."""
+        result = await read_json(request, ResultOfTest)
+        repository = await self._repository(request)
+        self._organization.testkit.record_test(repository.document.id, result)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_projects(self, request: web.Request) -> web.Response:

@@ -216,6 +216,13 @@ class RequestResponse(msgspec.Struct, kw_only=True):
     form: dict[str, list[str]] | None
 
 
+class SignInLinkResponse(msgspec.Struct):
+    """A link that signs a browser in once, within `expires_in` seconds."""
+
+    url: str
+    expires_in: int
+
+
 class RequestsResponse(msgspec.Struct):
     """The journal, oldest request first.
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.stale_runs import StaleRunsReport
 from cloudrepo_server.testkit.faults import FaultSpecification
+from cloudrepo_server.testkit.results import ResultOfTest
 from cloudrepo_server.web.admin import bodies as b
 from cloudrepo_server.web.admin import responses as r
 from cloudrepo_server.web.admin.access import require_admin
@@ -17,6 +18,7 @@ from cloudrepo_server.web.admin.impersonations import ImpersonationApi
 from cloudrepo_server.web.admin.journal import COUNT, JournalApi
 from cloudrepo_server.web.admin.openapi import Operation, openapi_document
 from cloudrepo_server.web.admin.repositories import RepositoryApi
+from cloudrepo_server.web.admin.sign_in_links import SignInLinkApi
 from cloudrepo_server.web.admin.sweep import SweepApi
 from cloudrepo_server.web.admin.trust import TrustApi
 from cloudrepo_server.web.admin.users import TokenApi, UserApi
@@ -91,6 +93,14 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             body=b.RepositorySettings,
         ),
         Operation("DELETE", repository, repositories.delete_repository, status=_NO_CONTENT),
+        Operation(
+            "PUT",
+            repository + "/test",
+            repositories.put_test,
+            body=ResultOfTest,
+            status=_NO_CONTENT,
+            rejections=_CONFLICT,
+        ),
         Operation("GET", repository + "/projects", repositories.list_projects, r.ProjectsResponse),
         Operation("GET", project, repositories.show_project, r.ProjectResponse),
         Operation(
@@ -211,6 +221,15 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             rejections=_NOT_FOUND,
         ),
         Operation("DELETE", "/api/tokens/{id}", tokens.delete_token, status=_NO_CONTENT),
+        Operation(
+            "POST",
+            "/api/sign-in-links",
+            SignInLinkApi(organization).create_link,
+            r.SignInLinkResponse,
+            body=b.NewSignInLink,
+            status=_CREATED,
+            rejections=(*_NOT_FOUND, *_CONFLICT),
+        ),
         Operation("GET", "/api/damaged", damage.list_damaged, r.DamagedDocumentsResponse),
         Operation("DELETE", "/api/damaged/{key}", damage.delete_damaged, status=_NO_CONTENT),
         Operation(

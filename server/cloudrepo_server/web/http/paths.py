@@ -9,6 +9,8 @@ from cloudrepo_server.errors import NotFoundError
 
 PRIVATE = "/repositories"
 PUBLIC = "/public/repositories"
+SIGN_IN_LINK = "/portal/sign-in/link"
+"""The path of a one-time sign-in link. Its secret is in the query, which logs do not contain."""
 _CACHED_PATHS = 1024
 _PARTS_OF_FILE = 2
 

@@ -12,6 +12,7 @@ CREATE_USER = "/portal/create-user"
 TOKENS = "/portal/tokens"
 REQUESTS = "/portal/requests"
 ACTIVITY = "/portal/activity"
+TESTS = "/portal/tests"
 REPOSITORY = "/portal/repositories/{repository}"
 USER = USERS + "/{email}"
 

@@ -9,9 +9,15 @@ from aiohttp import web
 from cloudrepo_server.domain.access import AdminUser
 from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.web.http.client_address import client_address
+from cloudrepo_server.web.http.paths import SIGN_IN_LINK
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.portal import HOME
-from cloudrepo_server.web.portal.paths import SIGN_IN, SIGN_OUT, is_portal_path
+from cloudrepo_server.web.portal.paths import (
+    SIGN_IN,
+    SIGN_OUT,
+    is_portal_path,
+    repository_path,
+)
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.rendering import format_count
 
@@ -54,13 +60,38 @@ async def sign_in(request: PortalRequest) -> web.Response:
             "and other clients. Sign in as the admin user.",
         )
     request.throttle.succeed(address, username, known_browser=browser)
-    state_of(request.http).details.user = principal.name
+    next_path = request.form.get("next", "")
+    return await _start_session(
+        request, principal.name, next_path if is_portal_path(next_path) else HOME
+    )
+
+
+async def follow_link(request: PortalRequest) -> web.Response:
+    """Sign the browser in by a one-time link, and redirect to the repository of the link."""
+    if request.http.method == "HEAD" or "prefetch" in request.http.headers.get("Sec-Purpose", ""):
+        # Programs that check or prefetch links must not use the link up.
+        return _render(request)
+    redeemed = request.organization.sign_in_links.redeem(request.query.get("token", ""))
+    if redeemed is None:
+        return _render(
+            request,
+            _UNAUTHORIZED,
+            "This sign-in link was used already, has expired or belongs to another server. "
+            "Sign in with the admin login instead.",
+        )
+    username, repository = redeemed
+    return await _start_session(request, username, repository_path(repository))
+
+
+async def _start_session(request: PortalRequest, username: str, path: str) -> web.Response:
+    """Sign the browser in, and redirect to a page."""
+    state_of(request.http).details.user = username
     sessions = request.organization.sessions
     # A new session id, so that an id from before the sign-in gives access to nothing.
     await sessions.end(request.session_id)
-    next_path = request.form.get("next", "")
-    response = request.redirect(next_path if is_portal_path(next_path) else HOME)
-    session_id = await sessions.start(principal.name)
+    response = request.redirect(path)
+    session_id = await sessions.start(username)
+    browser = request.cookies.browser_id(request.http)
     request.cookies.set_session(request.http, response, session_id)
     request.cookies.set_browser(request.http, response, browser or secrets.token_urlsafe(24))
     return response
@@ -99,5 +130,6 @@ def _render(request: PortalRequest, status: int = 200, error: str | None = None)
 ROUTES = (
     Route("GET", SIGN_IN, show, sign_in_required=False),
     Route("POST", SIGN_IN, sign_in, sign_in_required=False),
+    Route("GET", SIGN_IN_LINK, follow_link, sign_in_required=False),
     Route("POST", SIGN_OUT, sign_out),
 )
