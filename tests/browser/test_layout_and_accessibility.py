@@ -12,7 +12,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.archives import core_metadata, sdist, wheel
+from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
+from tests.support.server_fixtures import StartServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -189,3 +191,30 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page.get_by_text("1 file rejected").wait_for()
     view.check("rejected-upload")
     assert not view.problems, "\n".join(view.problems)
+
+
+def test_the_pages_of_damaged_data_fit_the_screen_and_are_accessible(
+    view: View, start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_with_damage(start_server, tmp_path / "data")
+    page = view.page
+    page.goto(server.url)
+    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("Password").fill(server.admin[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Show damaged data").wait_for()
+    view.check("repositories-with-damage")
+    page.get_by_role("link", name="Show damaged data").click()
+    page.get_by_role("heading", name="Damaged data").wait_for()
+    view.check("damaged")
+    page.get_by_role("link", name="Delete projects/").click()
+    page.get_by_role("heading", name="Delete this damaged document?").wait_for()
+    view.check("delete-damaged")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_text("was deleted.").wait_for()
+    view.check("deleted-damaged")
+    page.goto(f"{server.url}/portal/repositories/lost")
+    page.get_by_role("link", name="Damaged data").wait_for()
+    view.check("damaged-repository")
+    assert not view.problems, "\n".join(view.problems)
+    server.close()

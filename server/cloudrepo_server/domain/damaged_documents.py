@@ -26,7 +26,8 @@ from cloudrepo_server.models import (
     UsedIdentityDocument,
     UserDocument,
 )
-from cloudrepo_server.storage import Storage
+from cloudrepo_server.specs.timestamps import format_time
+from cloudrepo_server.storage import Storage, StoredObject
 
 _KINDS: dict[str, tuple[str, type[Document]]] = {
     REPOSITORIES: ("repository", RepositoryDocument),
@@ -48,6 +49,8 @@ class DamagedDocument(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     key: str
     reason: str
+    modified: str
+    """When it was written last. If it was readable before, it was damaged then or later."""
 
 
 class DamagedDocuments:
@@ -55,6 +58,11 @@ class DamagedDocuments:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+
+    @property
+    def are_known(self) -> bool:
+        """Whether a read has found a damaged document that is not deleted yet."""
+        return any(_kind_of(key) is not None for key in self._storage.damaged_keys)
 
     async def all(self) -> list[DamagedDocument]:
         """Read all documents, and return those that are damaged, at most 1,000.
@@ -65,17 +73,33 @@ class DamagedDocuments:
         damaged: list[DamagedDocument] = []
         for folder in _KINDS:
             async for batch in self._storage.list_objects(folder):
-                keys = [stored.key for stored in batch]
-                for start in range(0, len(keys), _CONCURRENT_READS):
+                for start in range(0, len(batch), _CONCURRENT_READS):
                     found = await asyncio.gather(
-                        *(self._check(key) for key in keys[start : start + _CONCURRENT_READS])
+                        *(self._check(each) for each in batch[start : start + _CONCURRENT_READS])
                     )
                     damaged += (each for each in found if each is not None)
                     if len(damaged) >= _MAX_LISTED:
                         return sorted(damaged[:_MAX_LISTED], key=lambda each: each.key)
                     # Let the server handle requests in between.
                     await asyncio.sleep(0)
+        # A deleted repository took its damaged documents along.
+        self._storage.damaged_keys.intersection_update([each.key for each in damaged])
         return sorted(damaged, key=lambda each: each.key)
+
+    async def find(self, key: str) -> DamagedDocument:
+        """Return the damaged document under a key.
+
+        Raises:
+            NotFoundError: there is no damaged document under this key.
+            StorageError: the store did not respond.
+        """
+        if _kind_of(key) is not None:
+            async for batch in self._storage.list_objects(key.rpartition("/")[0] + "/"):
+                for stored in batch:
+                    damaged = await self._check(stored) if stored.key == key else None
+                    if damaged is not None:
+                        return damaged
+        raise _not_found(key)
 
     async def delete(self, key: str) -> None:
         """Delete a damaged document.
@@ -86,16 +110,25 @@ class DamagedDocuments:
         """
         kind = _kind_of(key)
         if kind is None or not await self._storage.delete_damaged(key, kind[1]):
-            raise NotFoundError(f"No damaged document was found under the key {key[:200]!r}.")
+            raise _not_found(key)
 
-    async def _check(self, key: str) -> DamagedDocument | None:
-        kind = _kind_of(key)
+    async def _check(self, stored: StoredObject) -> DamagedDocument | None:
+        kind = _kind_of(stored.key)
         if kind is not None:
             try:
-                await self._storage.read_uncached(key, kind[1])
+                await self._storage.read_uncached(stored.key, kind[1])
             except DamagedDocumentError as error:
-                return DamagedDocument(kind=kind[0], key=key, reason=str(error))
+                return DamagedDocument(
+                    kind=kind[0],
+                    key=stored.key,
+                    reason=str(error),
+                    modified=format_time(stored.modified),
+                )
         return None
+
+
+def _not_found(key: str) -> NotFoundError:
+    return NotFoundError(f"No damaged document was found under the key {key[:200]!r}.")
 
 
 def _kind_of(key: str) -> tuple[str, type[Document]] | None:

@@ -10,6 +10,11 @@ def now() -> str:
     return _format(datetime.now(UTC))
 
 
+def format_time(seconds: float) -> str:
+    """Return a time, given in seconds since the epoch."""
+    return _format(datetime.fromtimestamp(seconds, UTC))
+
+
 def parse_upload_time(text: str) -> str:
     """Return an upload time in the format in which it is stored.
 

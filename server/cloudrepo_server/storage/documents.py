@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -37,6 +38,8 @@ class Documents(ABC):
     def __init__(self, store: Store) -> None:
         self._document_store = store
         self._reported: set[str] = set()
+        self.damaged_keys: set[str] = set()
+        """The keys of the damaged documents that reads have found, and that are not deleted yet."""
         self.counts: Counter[str] = Counter()
         """Counters for the metrics: requests to a shared store, and some of their results."""
 
@@ -83,6 +86,19 @@ class Documents(ABC):
         Raises:
             StorageError: the store did not respond.
         """
+
+    @contextlib.contextmanager
+    def noting_damage(self, key: str) -> Iterator[None]:
+        """Note whether the document under `key`, which is read meanwhile, is damaged."""
+        try:
+            yield
+        except DamagedDocumentError:
+            self.damaged_keys.add(key)
+            raise
+        except FileNotFoundError:
+            self.damaged_keys.discard(key)
+            raise
+        self.damaged_keys.discard(key)
 
     def report_damage(self, error: DamagedDocumentError) -> None:
         """Log a warning about a damaged document, once for each document."""

@@ -128,13 +128,14 @@ class LocalDocuments(Documents):
         if cached is not None:
             return check_type(cached[0], type_), cached[1]
         try:
-            with storage_errors():
-                response = obstore.get(self._document_store, key)
-                check_size(key, response.meta["size"])
-                encoded = response.bytes()
+            with self.noting_damage(key):
+                with storage_errors():
+                    response = obstore.get(self._document_store, key)
+                    check_size(key, response.meta["size"])
+                    encoded = response.bytes()
+                document = decode_document(key, memoryview(encoded), type_)
         except FileNotFoundError:
             return None, 0
-        document = decode_document(key, memoryview(encoded), type_)
         if cache:
             self._cache(key, document, len(encoded))
         return document, len(encoded)
@@ -142,6 +143,7 @@ class LocalDocuments(Documents):
     def _delete(self, key: str) -> None:
         with storage_errors(), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._document_store, key)
+        self.damaged_keys.discard(key)
         self._cached.pop(key, None)
         self._update_listing(key, exists=False)
 

@@ -181,7 +181,10 @@ class SharedDocuments(Documents):
             return False
         stored = StoredDocument(None, _version(response.meta["e_tag"], response.meta["version"]))
         tombstone = tombstone_of(stored.history, secrets.token_hex(8))
-        return await self._write(key, stored, tombstone, WriteRetries())
+        deleted = await self._write(key, stored, tombstone, WriteRetries())
+        if deleted:
+            self.damaged_keys.discard(key)
+        return deleted
 
     async def listing(self, prefix: str) -> Listing:
         """List the store, and return the sorted names of the documents below `prefix`."""
@@ -232,7 +235,7 @@ class SharedDocuments(Documents):
             conditions = {"if_none_match": cached.version["e_tag"]}
         self.counts["read"] += 1
         try:
-            with storage_errors():
+            with self.noting_damage(key), storage_errors():
                 try:
                     response = await obstore.get_async(
                         self._document_store, key, options=conditions

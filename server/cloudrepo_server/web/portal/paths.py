@@ -6,6 +6,7 @@ from cloudrepo_server.web.portal import HOME
 
 SIGN_IN = "/portal/sign-in"
 SIGN_OUT = "/portal/sign-out"
+DAMAGED = "/portal/damaged"
 CREATE_REPOSITORY = "/portal/create-repository"
 USERS = "/portal/users"
 CREATE_USER = "/portal/create-user"

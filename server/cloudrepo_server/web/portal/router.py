@@ -17,6 +17,7 @@ from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.pages import (
     connection_settings,
+    damaged,
     files,
     projects,
     publishers,
@@ -37,6 +38,7 @@ from cloudrepo_server.web.portal.throttle import SignInThrottle
 
 _PAGES = (
     connection_settings,
+    damaged,
     files,
     projects,
     publishers,
