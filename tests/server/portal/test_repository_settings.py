@@ -19,15 +19,56 @@ def test_the_form_shows_the_current_settings(browser: Browser, index: Index) -> 
     assert "overwrite_protection" not in fields
     assert fields["public"] == "no"
     assert fields["dialect"] == "modern"
+    assert fields["rules"] == "default"
     assert fields["max_file_size"] == ""
-    index.set(overwrite_protection=True, public=True, dialect="cloudrepo", max_file_size=5 << 20)
+    index.set(
+        rules="none",
+        overwrite_protection=True,
+        public=True,
+        dialect="cloudrepo",
+        max_file_size=5 << 20,
+    )
     page = browser.get(path_of(index))
     fields = page.form().fields
     assert fields["overwrite_protection"] == "on"
     assert fields["public"] == "yes"
     assert fields["dialect"] == "cloudrepo"
+    assert fields["rules"] == "none"
     assert (fields["max_file_size"], fields["unit"]) == ("5", "MiB")
     assert f"{index.server.url}/public/repositories/{index.name}" in page.text
+
+
+@pytest.mark.parametrize("rules", [None, "pypi", "none"])
+def test_saving_an_unchanged_form_keeps_the_rules(
+    browser: Browser, index: Index, rules: str | None
+) -> None:
+    index.set(rules=rules)
+    before = index.api_json("GET")
+    browser.submit(path_of(index))
+    assert index.api_json("GET") == before
+
+
+@pytest.mark.parametrize("dialect", ["modern", "pypi"])
+def test_each_choice_of_rules_applies_to_the_next_upload(
+    browser: Browser, index: Index, dialect: str
+) -> None:
+    # PyPI rejects local versions.
+    local = wheel(version="1.0+local")
+    accepted = {"default": dialect != "pypi", "pypi": False, "none": True}
+    text = browser.get(path_of(index)).text
+    assert "PyPI checks the names, the metadata and the archive of every upload." in text
+    for rules, is_accepted in accepted.items():
+        page = browser.submit(path_of(index), dialect=dialect, rules=rules)
+        assert page.form(path_of(index)).fields["rules"] == rules
+        assert index.api_json("GET")["rules"] == (None if rules == "default" else rules)
+        assert index.upload(local).status_code == (200 if is_accepted else 400)
+        index.api("DELETE", f"/files/{local.filename}")
+
+
+def test_unknown_rules_are_shown_as_an_error(browser: Browser, index: Index) -> None:
+    page = browser.submit(path_of(index), status=400, rules="strict")
+    assert "Unknown rules 'strict'" in page.text
+    assert index.api_json("GET")["rules"] is None
 
 
 @pytest.mark.parametrize("size", [None, 0, 1, 1023, 1024, 1025, 50 << 20, 3 << 30])

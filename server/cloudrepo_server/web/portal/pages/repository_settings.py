@@ -1,4 +1,4 @@
-"""Repository Settings: overwrite protection, access, dialect and maximum file size."""
+"""Repository Settings: overwrite protection, access, dialect, rules and maximum file size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from aiohttp import web
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import RepositoryDocument
-from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.specs.dialect import DIALECTS, NONE, PYPI
 from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.forms import is_checked
@@ -16,6 +16,12 @@ from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_BY_DIALECT = "default"
+_RULES = {
+    _BY_DIALECT: ("Default", "The dialect decides: the rules apply in the dialect pypi only."),
+    PYPI: ("On", "Uploads that PyPI would reject are rejected, with PyPI's message."),
+    NONE: ("Off", "The rules do not apply, even in the dialect pypi."),
+}
 _MAX_SIZE_DIGITS = len(str(1 << 50))
 
 
@@ -25,6 +31,8 @@ class SettingChoices:
 
     units: tuple[str, ...]
     dialects: Mapping[str, str]
+    rules: Mapping[str, tuple[str, str]]
+    """The label and the description of each choice of PyPI's rules."""
     always_protected: tuple[str, ...]
     """The dialects in which overwrite protection cannot be switched off."""
 
@@ -34,6 +42,7 @@ def setting_choices() -> SettingChoices:
     return SettingChoices(
         units=tuple(_UNITS),
         dialects={name: dialect.summary for name, dialect in DIALECTS.items()},
+        rules=_RULES,
         always_protected=tuple(
             name for name, dialect in DIALECTS.items() if dialect.always_protected
         ),
@@ -46,10 +55,12 @@ def read_settings(form: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         InvalidError: the maximum file size is not a number, or its unit is unknown.
     """
+    rules = form.get("rules", _BY_DIALECT)
     return {
         "overwrite_protection": is_checked(form, "overwrite_protection"),
         "public": form.get("public") == "yes",
         "dialect": form.get("dialect", "modern"),
+        "rules": None if rules == _BY_DIALECT else rules,
         "max_file_size": _parse_size(form.get("max_file_size", ""), form.get("unit", "bytes")),
     }
 
@@ -87,7 +98,11 @@ async def save(request: PortalRequest) -> web.Response:
 
 
 def _form_of(document: RepositoryDocument) -> dict[str, str]:
-    form = {"dialect": document.dialect, "public": "yes" if document.public else "no"}
+    form = {
+        "dialect": document.dialect,
+        "rules": document.rules or _BY_DIALECT,
+        "public": "yes" if document.public else "no",
+    }
     if document.overwrite_protection:
         form["overwrite_protection"] = "on"
     if document.max_file_size is not None:
