@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo import _paths
-from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs import command, own_tools
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -62,10 +61,10 @@ def check(
     options: list[str] = ["--existing-project"] if existing_project else []
     if max_file_size is not None:
         options += ["--max-file-size", str(max_file_size)]
-    program = [sys.executable, "-m", "cloudrepo_server", "check", "--format", "json"]
+    program = own_tools.arguments("cloudrepo_server", "check", "--format", "json")
     result = command.run(
         [*program, *options, "--", *map(str, files)],
-        environ=os.environ,
+        environ=own_tools.environ(os.environ),
         timeout=_TIMEOUT,
         check=False,
     )

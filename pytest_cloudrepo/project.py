@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo._distributions import build_backend, build_system, validation
-from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs import command, own_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,10 +108,13 @@ class Project:
         environ = self._environ() if callable(self._environ) else self._environ
         command.run(
             [
-                *(sys.executable, "-P", "-m", "build", "--no-isolation", *options),
+                *own_tools.arguments("build", "--no-isolation", *options),
                 *("--outdir", dist, self.folder),
             ],
-            environ={**environ, "SOURCE_DATE_EPOCH": str(build_backend.EARLIEST)},
+            environ={
+                **own_tools.environ(environ),
+                "SOURCE_DATE_EPOCH": str(build_backend.EARLIEST),
+            },
             timeout=self._timeout,
         )
         return sorted(dist.iterdir(), key=lambda path: path.suffix == ".whl")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from copy import copy
 from pathlib import Path
 from sysconfig import get_path
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, config_file
 from pytest_cloudrepo import _arguments, _paths
-from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs import command, own_tools
 from pytest_cloudrepo._programs.environment import write_private
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo._programs.secret import Secret, hide, issue
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.credentials import RepositoryUser, Token
     from pytest_cloudrepo.trust import TrustedPublisher
 
-TWINE = (sys.executable, "-P", "-m", "twine", "--no-color", "upload", "--disable-progress-bar")
+TWINE = own_tools.arguments("twine", "--no-color", "upload", "--disable-progress-bar")
 
 
 class Repository(RepositoryApi):
@@ -93,7 +92,8 @@ class Repository(RepositoryApi):
         """
         __tracebackhide__ = True
         files = _paths.files(paths)
-        return self._run([*TWINE, *files], environ=self.environ_for("twine"), check=check)
+        environ = own_tools.environ(self.environ_for("twine"))
+        return self._run([*TWINE, *files], environ=environ, check=check)
 
     def run(
         self,

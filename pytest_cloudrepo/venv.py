@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import MetadataPathFinder, distributions
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -209,13 +208,20 @@ class VirtualEnv:
             return [self.python, "-I", "-X", "utf8", "-m", "pip", "install"]
         if installer != "uv":
             raise ValueError(f"installer must be 'pip' or 'uv', not {installer!r}")
-        if shutil.which("uv"):
-            uv = ["uv"]
-        elif find_spec("uv"):
-            uv = [sys.executable, "-P", "-m", "uv"]
-        else:
-            raise CloudRepoError("uv is not installed: install it, or use installer='pip'")
-        return [*uv, "pip", "install", "--python", self.python]
+        return [_uv(), "pip", "install", "--python", self.python]
+
+
+def _uv() -> str:
+    """Return the path of uv: on the PATH, or of its package in the Python that runs pytest."""
+    program = shutil.which("uv")
+    if program is not None:
+        return program
+    try:
+        from uv import find_uv_bin
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        raise CloudRepoError("uv is not installed: install it, or use installer='pip'") from None
 
 
 def _as_list(index: Index | str | Sequence[Index | str] | None) -> list[Index | str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from pytest_cloudrepo import _paths
-from pytest_cloudrepo._programs import command
+from pytest_cloudrepo._programs import command, own_tools
 from pytest_cloudrepo._versions import sort_versions
 from pytest_cloudrepo.errors import CloudRepoError
 
@@ -97,19 +97,22 @@ class _Templates:
     def virtualenv(self, folder: Path) -> None:
         """Create an environment with virtualenv itself."""
         self._run(
-            *(sys.executable, "-P", "-m", "virtualenv", "--quiet"),
+            *own_tools.arguments("virtualenv", "--quiet"),
             *("--python", self.interpreter, "--app-data", self.app_data),
             *("--no-download", "--no-periodic-update", "--activators", ""),
             *("--no-setuptools" if self.pip else "--no-seed", folder),
+            environ=own_tools.environ(self.environ),
         )
 
     def _compile(self, folder: Path) -> None:
         # Otherwise the first run of pip in each copy compiles pip, and takes twice as long.
-        self._run(folder / "bin" / "python", "-m", "compileall", "-q", folder / "lib", check=False)
+        python = folder / "bin" / "python"
+        compileall = (python, "-m", "compileall", "-q", folder / "lib")
+        self._run(*compileall, environ=self.environ, check=False)
 
-    def _run(self, *arguments: str | Path, check: bool = True) -> None:
+    def _run(self, *arguments: str | Path, environ: Mapping[str, str], check: bool = True) -> None:
         command.run(
-            arguments, environ=self.environ, cwd=self.app_data, timeout=self.timeout, check=check
+            arguments, environ=environ, cwd=self.app_data, timeout=self.timeout, check=check
         )
 
     def _key(self) -> str:

@@ -237,7 +237,9 @@ def _server_environment(folder: RunFolder) -> dict[str, str]:
         "PYTHONWARNINGS",  # applies to the user's own code
     }
     environ = {name: value for name, value in os.environ.items() if name not in excluded}
-    return {**environ, "TMPDIR": str(folder.scratch)}
+    from pytest_cloudrepo._programs import own_tools  # imports psutil
+
+    return own_tools.environ({**environ, "TMPDIR": str(folder.scratch)})
 
 
 def _popen_options() -> dict[str, Any]:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 GENEROUS_TIMEOUT = 60.0
 # The plugin promises that nothing remains after this time.
@@ -60,17 +60,22 @@ class Suite:
         self,
         *arguments: str,
         python: tuple[str, ...] = (),
+        program: Sequence[str | Path] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> InnerSession:
-        """Start pytest in a process group of its own, as a terminal does."""
+        """Start pytest in a process group of its own, as a terminal does.
+
+        `program` is pytest; by default it is run by this Python, with the options `python`.
+        """
         # With tox's variables, pytest would put its cache into tox's folder.
         outer = ("PYTEST_", "TOX_")
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(outer)
         }
         plugins = [f"-p{name}" for name in self.plugins]
+        program = program or [sys.executable, *python, "-m", "pytest"]
         session = InnerSession(
-            [sys.executable, *python, "-m", "pytest", *plugins, *arguments],
+            [*map(str, program), *plugins, *arguments],
             folder=self.folder,
             environ={
                 **environment,
@@ -88,10 +93,11 @@ class Suite:
         self,
         *arguments: str,
         python: tuple[str, ...] = (),
+        program: Sequence[str | Path] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Run pytest, and wait until it exits."""
-        return self.start(*arguments, python=python, environ=environ).wait()
+        return self.start(*arguments, python=python, program=program, environ=environ).wait()
 
     @staticmethod
     def wait_for(
