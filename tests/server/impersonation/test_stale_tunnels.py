@@ -14,6 +14,7 @@ from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import Tunnel, TunnelServer
+from cloudrepo_server.web.ops.early_responses import EarlyResponses
 from tests.support.raw import SECONDS, basic, request
 
 PATHS = ("/simple/", "/pypi/demo/json", "/repositories/demo/", "/repositories/demo/simple/")
@@ -25,7 +26,7 @@ def tunnels(monkeypatch: pytest.MonkeyPatch) -> list[TunnelServer]:
     """What opens the tunnels of the servers that the test starts."""
     opened: list[TunnelServer] = []
 
-    async def listen(_: Proxy, __: str, tunnels: TunnelServer) -> None:
+    async def listen(_: Proxy, __: str, tunnels: TunnelServer, ___: EarlyResponses) -> None:
         opened.append(tunnels)
 
     monkeypatch.setattr(Proxy, "listen", listen)
