@@ -69,6 +69,17 @@ def test_uv_publishes_to_pypi(cloudrepo: Repository, cloudrepo_package: PackageF
     assert cloudrepo.files("demo") == [wheel.name]
 
 
+@pytest.mark.cloudrepo(dialect="pypi")
+def test_twine_says_that_the_upload_url_lacks_its_slash(
+    cloudrepo: Repository, cloudrepo_package: PackageFactory
+) -> None:
+    url = public_index("pypi").upload.rstrip("/")
+    upload = ("twine", "upload", "--repository-url", url, cloudrepo_package("demo", "1.0"))
+    result = cloudrepo.run(*upload, environ=cloudrepo.impersonate("pypi"), check=False)
+    assert "Your repository URL is missing a trailing slash" in result.output
+    assert cloudrepo.versions("demo") == []
+
+
 def test_unchanged_tools_publish_to_the_test_instance_of_pypi(
     cloudrepo: Repository, cloudrepo_package: PackageFactory, tmp_path: Path
 ) -> None:

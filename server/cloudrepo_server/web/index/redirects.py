@@ -6,6 +6,7 @@ from aiohttp import web
 
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import reason_phrase
+from cloudrepo_server.web.http.urls import origin_of
 from cloudrepo_server.web.index.read_target import ReadTarget
 
 
@@ -33,6 +34,8 @@ def redirect_to_upload_url(request: web.Request) -> web.Response:
 
     error = UPLOAD_URL.broken().error()
     state_of(request).error = error
-    response = web.Response(headers={"Location": request.rel_url.raw_path + "/"})
+    # An absolute URL, as PyPI's: twine compares it with its own URL, and then names the mistake.
+    location = f"{origin_of(request)}{request.rel_url.raw_path}/"
+    response = web.Response(headers={"Location": location})
     response.set_status(HTTPStatus.PERMANENT_REDIRECT, reason_phrase(str(error)))
     return response
