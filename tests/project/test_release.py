@@ -1,5 +1,6 @@
 """The sdist and the wheel contain the right files, metadata and entry points."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
+from sysconfig import get_path
 from tomllib import loads
 
 import pytest
@@ -156,3 +158,24 @@ def test_the_description_is_the_readme_with_absolute_links(wheel: zipfile.ZipFil
     assert [link for link in links if not link.startswith("https://")] == []
     prefix = re.escape(urls["Repository"]) + "/(?:blob|raw)/main/"
     assert re.sub(rf"\]\({prefix}", "](", description) == readme
+
+
+def test_the_release_can_be_rehearsed_with_the_documented_command(built: Path) -> None:
+    contributing = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
+    [command] = re.findall(r"cloudrepo-server (rehearse .*)", contributing)
+    workflow = " ".join((PROJECT / ".github/workflows/release.yml").read_text("utf-8").split())
+    assert f"cloudrepo-server {command}" in workflow
+    arguments = [word for word in command.split() if word != "dist/*"]
+    rehearsed = subprocess.run(
+        [sys.executable, "-m", "cloudrepo_server", *arguments, *sorted(built.iterdir())],
+        check=False,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PATH": os.pathsep.join([get_path("scripts"), os.environ["PATH"]])},
+    )
+    assert rehearsed.returncode == 0, rehearsed.stdout + rehearsed.stderr
+    assert "2 files uploaded" in rehearsed.stdout
+    assert "✓ pip installs it" in rehearsed.stdout
+    # The release has no metadata that PyPI would show differently.
+    assert "  ! " not in rehearsed.stdout

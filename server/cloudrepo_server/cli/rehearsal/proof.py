@@ -106,8 +106,7 @@ async def _install(
         return installation
     return Installation(
         "skipped",
-        f"not installed: its build needs {', '.join(missing)}; name an index that has them, "
-        "with --dependencies",
+        f"not installed: its build needs {', '.join(missing)}; name an index with --dependencies",
     )
 
 
