@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote, unquote, urlsplit
@@ -115,9 +116,12 @@ def recorded(index: Index) -> dict[str, str]:
     """Return all texts in which requests appear, by their places."""
     browser = Browser(index.server)
     browser.sign_in(*index.server.admin)
-    kinds = ("all", "rejections", "pages")
-    pages = [browser.get(f"/portal/activity?kind={kind}").text for kind in kinds]
+    paths = (f"/portal/{below}" for below in ("requests", "requests.json", "requests.csv"))
+    pages = [browser.request("GET", path).text for path in paths]
+    links = re.findall(r'href="(/portal/[^"]+/requests/\d+)"', pages[0])
+    pages += [browser.request("GET", path).text for path in links[:5]]
     browser.close()
+    assert links
     journal = json.dumps(index.journal(), ensure_ascii=False)
     return {"portal": "\n".join(pages), "journal": journal, "log": index.server.process.log}
 
