@@ -106,8 +106,9 @@ def _info(
         **{key: metadata.get(key) for key in _TEXT_FIELDS},
         **{key: metadata.get(key) or None for key in _LIST_FIELDS},
         "classifiers": metadata.get("classifiers") or [],
-        "keywords": ",".join(metadata.get("keywords") or []) or None,
-        "platform": ", ".join(metadata.get("platforms") or []) or None,
+        "keywords": ", ".join(metadata.get("keywords") or []) or None,
+        # PyPI shows only the first platform.
+        "platform": next(iter(metadata.get("platforms") or []), None),
         "project_urls": _project_urls(metadata) or None,
         "package_url": project_url,
         "project_url": project_url,

@@ -157,7 +157,7 @@ def test_the_json_of_a_project_has_all_fields_of_pypi(pypi: Index) -> None:
             "downloads": {"last_day": -1, "last_month": -1, "last_week": -1},
             "dynamic": ["Version"],
             "home_page": "https://home.example/",
-            "keywords": "one,two",
+            "keywords": "one, two",
             "license": None,
             "license_expression": "MIT",
             "license_files": ["LICENSE"],
