@@ -34,8 +34,6 @@ _HOST = re.compile(r"[a-z0-9._:-]{1,253}", re.IGNORECASE | re.ASCII)
 _MAX_LABEL = 63
 _MAX_SHOWN = 64
 
-_URL_SCHEMES = ("http://", "https://")
-
 
 class Source(Protocol):
     """A source of projects: a repository of this server, or another index."""
@@ -68,8 +66,11 @@ The last argument is the ids of the repositories that the request passed.
 
 
 def is_url(upstream: str) -> bool:
-    """Return whether an upstream is the URL of another index, not the name of a repository."""
-    return upstream.startswith(_URL_SCHEMES)
+    """Return whether an upstream is the URL of another index, not the name of a repository.
+
+    The URL may be invalid. No name of a repository contains a colon or a slash.
+    """
+    return ":" in upstream or "/" in upstream
 
 
 def hide_password(upstream: str) -> str:

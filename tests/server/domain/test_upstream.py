@@ -128,7 +128,7 @@ def test_the_number_of_upstreams_is_limited(server: Server, setting: str) -> Non
         "http://user:pa/ss-secret@host/",
         "http://user:secret#word@host/",
         "http://user:secret?word@host/",
-        "HTTP://user:secret@host/",
+        "HTTP://user:secret@host:0/",
         "ftp://user:secret@host/",
         "http://user:secret@host:99999/",
         "user:secret@host",

@@ -461,7 +461,15 @@ INVALID_URLS = [
 @pytest.mark.parametrize(
     "url",
     [
-        *("http://h", "https://h/", "http://h:1/", "http://h:65535/", "http://h./"),
+        *(
+            "http://h",
+            "https://h/",
+            "HTTPS://H/",
+            "Http://h/",
+            "http://h:1/",
+            "http://h:65535/",
+            "http://h./",
+        ),
         *("http://[::1]:8080/", "http://127.0.0.1/simple", "http://bücher.example/"),
         *("http://" + "a" * 63 + ".example/", "http://my_index/", "http://user:p%40ss@h/x/"),
         "http://h/".ljust(MAX_UPSTREAM_URL, "x"),
@@ -480,6 +488,7 @@ def test_an_invalid_upstream_url_is_rejected_when_it_is_set(server: Server, url:
         assert response.status_code == 400
         assert "secret" not in response.text
         assert len(response.text) < 1000
+        assert "http:// or https://" in response.json()["error"]
     assert index.get("/demo/").status_code == 404
 
 

@@ -42,6 +42,14 @@ def assert_equal(response: requests.Response, expected: requests.Response) -> No
     assert response.headers["Content-Type"] == "application/octet-stream"
 
 
+def test_the_scheme_and_the_host_of_an_upstream_may_have_upper_case_letters(
+    server: Server, upstream: Index
+) -> None:
+    url = upstream.index_url.replace("http://", "HTTP://").replace("127.0.0.1", "LOCALHOST")
+    index = server.repository(upstream=[url])
+    assert index.get(FILE).content == ARCHIVE.data
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
     ("requested", "status"),
