@@ -235,7 +235,9 @@ class RepositoryApi:
 
         Args:
             kind: `status`, `latency`, `drip`, `reset`, `truncate`, `corrupt`, `wrong-hash`,
-                `wrong-metadata-hash`, `missing-metadata`, `stale-page` or `stored-then-error`.
+                `wrong-metadata-hash`, `missing-metadata`, `stale-page`, `stored-then-error`,
+                `redirect`, `html-error-page`, `wrong-content-type`, `ignore-range`, `wrong-range`,
+                `wrong-size`, `other-metadata` or `close-keep-alive`.
             times: the largest number of requests to affect. By default there is no limit.
             every: affect only every n-th matching request.
             method: GET, HEAD or POST. By default any method.
@@ -243,7 +245,7 @@ class RepositoryApi:
             project: the name of a project. By default any project.
             user: the e-mail address of a user. By default any user.
             details: the options of the kind: `status`, `reason`, `headers`, `seconds`,
-                `bytes_per_second`, `when`, `keep`.
+                `bytes_per_second`, `when`, `keep`, `location`, `content_type`, `content`.
 
         Raises:
             ServerError: the kind is unknown, or a detail is invalid.

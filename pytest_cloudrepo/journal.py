@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 _TRUSTED_PUBLISHING = "/_/oidc/"
 
 DESCRIBED_REQUESTS = 10
-DECISIVE_FAULTS = ("status", "reset", "stored-then-error", "missing-metadata")
+DECISIVE_FAULTS = (
+    *("status", "redirect", "html-error-page"),
+    *("reset", "stored-then-error", "missing-metadata"),
+)
 """The kinds of faults that replace the response; other faults change or delay it."""
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT = 120.0
+METADATA = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Dist: missing\n"
 UV = ("uv",) if shutil.which("uv") else (sys.executable, "-m", "uv")
 
 
@@ -70,6 +71,10 @@ def publisher(request: pytest.FixtureRequest, cloudrepo: Repository, tmp_path: P
         ("wrong-hash", {}),
         ("wrong-metadata-hash", {}),
         ("missing-metadata", {}),
+        ("redirect", {"location": "http://127.0.0.1:1/"}),
+        ("html-error-page", {}),
+        ("wrong-content-type", {}),
+        ("other-metadata", {"content": METADATA}),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )

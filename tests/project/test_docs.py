@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 import pytest_cloudrepo
-from cloudrepo_server.testkit.faults import Fault, FaultSpecification
+from cloudrepo_server.testkit.fault_kinds import Fault, FaultSpecification
 from docs import tables
 from pytest_cloudrepo.settings import RepositorySettings
 from tests.support.markdown import blocks, rows

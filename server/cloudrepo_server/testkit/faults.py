@@ -9,149 +9,15 @@ import secrets
 from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import ConflictError, InvalidError, NotFoundError
-from cloudrepo_server.limits import MAX_FAULT_HEADERS, MAX_FAULT_TEXT, MAX_FAULTS
+from cloudrepo_server.limits import MAX_FAULTS
 from cloudrepo_server.models import ProjectDocument, SerialsDocument
-
-RequestKind = Literal["root", "page", "file", "metadata", "json", "provenance", "upload"]
-
-_READS: frozenset[RequestKind] = frozenset(
-    {"root", "page", "file", "metadata", "json", "provenance"}
-)
-_ALL: frozenset[RequestKind] = _READS | {"upload"}
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(ge=0, le=3600)]
-Text = Annotated[str, Meta(max_length=MAX_FAULT_TEXT)]
-StatusCode = Annotated[int, Meta(ge=200, le=599)]
-
-
-class Fault(
-    msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, kw_only=True, frozen=True
-):
-    """The conditions that every kind of fault has."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = _ALL
-    combines: ClassVar[bool] = False
-    """Whether it can fire together with another fault."""
-
-    times: Positive | None = None
-    every: Positive = 1
-    method: Text | None = None
-    path: Text = "*"
-    project: Text | None = None
-    user: Text | None = None
-
-
-class Status(Fault, tag="status", frozen=True, kw_only=True):
-    """An error response with this status, instead of the normal response."""
-
-    status: StatusCode
-    reason: Text | None = None
-    headers: Annotated[dict[Text, Text], Meta(max_length=MAX_FAULT_HEADERS)] = msgspec.field(
-        default_factory=dict
-    )
-
-    def __post_init__(self) -> None:
-        for name, value in self.headers.items():
-            if _HEADER_NAME.fullmatch(name) is None:
-                raise ValueError(f"{name!r} is not a valid header name")
-            if not value.isprintable():
-                raise ValueError(f"the value of the header {name} is not printable")
-
-
-class Latency(Fault, tag="latency", frozen=True, kw_only=True):
-    """A delay before the response."""
-
-    combines: ClassVar[bool] = True
-
-    seconds: Seconds
-
-
-class Drip(Fault, tag="drip", frozen=True, kw_only=True):
-    """A response that is sent slowly."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = _READS
-    combines: ClassVar[bool] = True
-
-    bytes_per_second: Positive
-
-
-class Reset(Fault, tag="reset", frozen=True, kw_only=True):
-    """A connection reset before, during or after the body of the upload or of the response."""
-
-    when: Literal["before", "during", "after"] = "before"
-
-
-class Truncate(Fault, tag="truncate", frozen=True, kw_only=True):
-    """A response that ends after `keep` bytes, before its Content-Length."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = _READS
-
-    keep: Annotated[int, Meta(ge=0)] = 0
-
-
-class Corrupt(Fault, tag="corrupt", frozen=True, kw_only=True):
-    """A file with one wrong byte."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"file", "metadata"})
-
-
-class WrongHash(Fault, tag="wrong-hash", frozen=True, kw_only=True):
-    """A project page with wrong digests of the files."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
-
-
-class WrongMetadataHash(Fault, tag="wrong-metadata-hash", frozen=True, kw_only=True):
-    """A project page with wrong digests of the core metadata files."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"page"})
-
-
-class MissingMetadata(Fault, tag="missing-metadata", frozen=True, kw_only=True):
-    """A core metadata file that the project page announces but that is not found."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"metadata"})
-
-
-class StalePage(Fault, tag="stale-page", frozen=True, kw_only=True):
-    """Pages as they were when the fault was installed (eventual consistency)."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"root", "page", "json"})
-
-
-class StoredThenError(Fault, tag="stored-then-error", frozen=True, kw_only=True):
-    """An error response to an upload that was stored."""
-
-    request_kinds: ClassVar[frozenset[RequestKind]] = frozenset({"upload"})
-
-    status: StatusCode = 503
-
-
-FaultSpecification = (
-    Status
-    | Latency
-    | Drip
-    | Reset
-    | Truncate
-    | Corrupt
-    | WrongHash
-    | WrongMetadataHash
-    | MissingMetadata
-    | StalePage
-    | StoredThenError
-)
-
-
-KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(FaultSpecification))
+from cloudrepo_server.testkit.fault_kinds import KINDS, FaultSpecification, RequestKind
 
 
 class _KindOnly(msgspec.Struct):

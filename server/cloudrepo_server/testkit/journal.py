@@ -19,7 +19,8 @@ from cloudrepo_server.limits import (
     JOURNAL_TEXT,
 )
 from cloudrepo_server.logs.redaction import redacted_record
-from cloudrepo_server.testkit.faults import FiredFault, RequestKind
+from cloudrepo_server.testkit.fault_kinds import RequestKind
+from cloudrepo_server.testkit.faults import FiredFault
 
 EntryKind = RequestKind | Literal["trusted-publishing", "blocked", "admin"]
 """The kind of a request.

@@ -9,12 +9,11 @@ from cloudrepo_server.errors import ExclusiveStorageRequiredError
 from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.logs.redaction import redacted_record
 from cloudrepo_server.models import ProjectDocument, RepositoryDocument, SerialsDocument
+from cloudrepo_server.testkit.fault_kinds import FaultSpecification, StalePage
 from cloudrepo_server.testkit.faults import (
     Faults,
-    FaultSpecification,
     InstalledFault,
     RequestFacts,
-    StalePage,
 )
 from cloudrepo_server.testkit.feed import Feed
 from cloudrepo_server.testkit.impersonation import Impersonation, Impersonations

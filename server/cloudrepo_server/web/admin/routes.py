@@ -6,7 +6,7 @@ from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.stale_runs import StaleRunsReport
-from cloudrepo_server.testkit.faults import FaultSpecification
+from cloudrepo_server.testkit.fault_kinds import FaultSpecification
 from cloudrepo_server.testkit.results import ResultOfTest
 from cloudrepo_server.web.admin import bodies as b
 from cloudrepo_server.web.admin import responses as r

@@ -66,6 +66,6 @@ async def send_if_streamed(
     request: web.BaseRequest, response: web.StreamResponse
 ) -> web.StreamResponse:
     """Send a response if it is a `StreamedResponse`, and return it; aiohttp sends all others."""
-    if isinstance(response, StreamedResponse):
+    if isinstance(response, StreamedResponse) and not response.prepared:
         await response.send(request)
     return response

@@ -13,14 +13,19 @@ from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import Upstreams
-from cloudrepo_server.testkit import faults as kinds
+from cloudrepo_server.testkit import fault_kinds as kinds
 from cloudrepo_server.testkit.faults import InstalledFault
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
 from cloudrepo_server.web.index.faulty_response import (
+    html_error_page,
+    redirect_response,
     reset_connection,
+    send_and_close,
     send_faulty_body,
     status_response,
+    wrong_range,
 )
 from cloudrepo_server.web.index.faulty_view import FaultyView
 from cloudrepo_server.web.index.view import RepositoryView
@@ -28,6 +33,17 @@ from cloudrepo_server.web.index.view import RepositoryView
 F = TypeVar("F", bound=kinds.Fault)
 
 _BODY_FAULTS = (kinds.Corrupt, kinds.Truncate, kinds.Drip, kinds.Reset)
+_READ_FAULTS = (
+    kinds.WrongHash,
+    kinds.WrongMetadataHash,
+    kinds.WrongContentType,
+    kinds.IgnoreRange,
+    kinds.WrongRange,
+    kinds.WrongSize,
+    kinds.OtherMetadata,
+    kinds.CloseKeepAlive,
+)
+_METADATA_HEADERS = {"Content-Type": "application/octet-stream", "Cache-Control": "no-cache"}
 
 
 class ActiveFaults:
@@ -73,8 +89,26 @@ class ActiveFaults:
                 await request.content.readany()
             if in_upload or reset.when == "before":
                 reset_connection(request)
-        status = self._first(kinds.Status)
-        return None if status is None else status_response(status)
+        for fault in self._faults:
+            match fault.specification:
+                case kinds.Status() as status:
+                    return status_response(status)
+                case kinds.Redirect() as redirect:
+                    return redirect_response(redirect)
+                case kinds.HtmlErrorPage() as page:
+                    return html_error_page(page)
+        return None
+
+    def request(self, request: web.Request) -> web.Request:
+        """Return the request as the repository reads it: perhaps without its range."""
+        if self._first(kinds.IgnoreRange) is None:
+            return request
+        if "Range" not in request.headers:
+            self._do_not_count(kinds.IgnoreRange)
+            return request
+        headers = request.headers.copy()
+        del headers["Range"]
+        return request.clone(headers=headers)
 
     def upload_rejected(self) -> None:
         """Do not count faults that need a stored upload, because this upload was rejected."""
@@ -82,7 +116,7 @@ class ActiveFaults:
 
     def read_rejected(self) -> None:
         """Do not count faults that change a body, because this read has none."""
-        self._do_not_count(*_BODY_FAULTS, kinds.WrongHash, kinds.WrongMetadataHash)
+        self._do_not_count(*_BODY_FAULTS, *_READ_FAULTS)
 
     async def after(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         """Return the handler's response as the faults change it. A changed body is sent here.
@@ -92,6 +126,7 @@ class ActiveFaults:
         """
         if not self._faults:
             return response
+        response = self._change_headers(request, response)
         stored = self._first(kinds.StoredThenError)
         if stored is not None:
             if response.status == web.HTTPOk.status_code:
@@ -100,7 +135,10 @@ class ActiveFaults:
         reset = self._first(kinds.Reset)
         if reset is not None and request.method == "POST":
             reset_connection(request)
-        return await self._change_body(request, response, reset)
+        response = await self._change_body(request, response, reset)
+        if self._first(kinds.CloseKeepAlive) is not None:
+            await send_and_close(request, response)
+        return response
 
     async def _change_body(
         self, request: web.Request, response: web.StreamResponse, reset: kinds.Reset | None
@@ -131,6 +169,21 @@ class ActiveFaults:
                 drip=drip,
                 reset=reset,
             )
+
+    def _change_headers(
+        self, request: web.Request, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        other = self._first(kinds.OtherMetadata)
+        if other is not None and state_of(request).details.kind == "metadata":
+            return web.Response(body=other.data, headers=_METADATA_HEADERS)
+        content_type = self._first(kinds.WrongContentType)
+        if content_type is not None:
+            response.headers["Content-Type"] = content_type.content_type
+        if self._first(kinds.WrongRange) is not None:
+            if response.status == web.HTTPPartialContent.status_code:
+                return wrong_range(response, has_body=request.method != "HEAD")
+            self._do_not_count(kinds.WrongRange)
+        return response
 
     def _first(self, kind: type[F]) -> F | None:
         for fault in self._faults:

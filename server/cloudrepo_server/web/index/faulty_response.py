@@ -9,11 +9,19 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from cloudrepo_server.testkit import faults as kinds
+from cloudrepo_server.testkit import fault_kinds as kinds
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
+from cloudrepo_server.web.http.streamed_response import StreamedResponse
 
 _CHUNK = 1 << 16
+_SIGN_IN_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Sign in</title></head>
+<body><h1>Sign in</h1><p>Your session has expired. <a href="/sign-in">Sign in</a> again.</p></body>
+</html>
+"""
 _DRIP_SECONDS = 0.05
 
 
@@ -31,6 +39,33 @@ def status_response(fault: kinds.Status) -> web.Response:
         response.set_status(fault.status)
     response.headers.update(fault.headers)
     return response
+
+
+def redirect_response(fault: kinds.Redirect) -> web.Response:
+    """Return the response of a `redirect` fault."""
+    return web.Response(status=fault.status, headers={"Location": fault.location})
+
+
+def html_error_page(fault: kinds.HtmlErrorPage) -> web.Response:
+    """Return the response of an `html-error-page` fault."""
+    return web.Response(status=fault.status, text=_SIGN_IN_PAGE, content_type="text/html")
+
+
+def wrong_range(response: web.StreamResponse, *, has_body: bool) -> web.Response:
+    """Return the response to a range request with another range."""
+    headers = {**response.headers, "Content-Range": "bytes 0-0/*"}
+    headers.pop("Content-Length", None)
+    return web.Response(status=206, headers=headers, body=b"\0" if has_body else None)
+
+
+async def send_and_close(request: web.Request, response: web.StreamResponse) -> None:
+    """Send a response, and close its connection without having announced that."""
+    await response.prepare(request)
+    if isinstance(response, StreamedResponse):
+        await response.send(request)
+    else:
+        await response.write_eof()
+    request.protocol.close()
 
 
 def reset_connection(request: web.BaseRequest) -> NoReturn:

@@ -1,5 +1,6 @@
 """The faults in what a request reads: stale pages, wrong digests, missing core metadata."""
 
+import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -13,11 +14,17 @@ from cloudrepo_server.models import (
     RemoteFile,
     SerialsDocument,
 )
-from cloudrepo_server.testkit import faults as kinds
+from cloudrepo_server.testkit import fault_kinds as kinds
 from cloudrepo_server.testkit.faults import InstalledFault
 from cloudrepo_server.web.index.view import RepositoryView
 
-_FILE_FAULTS = (kinds.WrongHash, kinds.WrongMetadataHash, kinds.MissingMetadata)
+_FILE_FAULTS = (
+    kinds.WrongHash,
+    kinds.WrongMetadataHash,
+    kinds.MissingMetadata,
+    kinds.WrongSize,
+    kinds.OtherMetadata,
+)
 _WRONG_DIGEST = "0" * 64
 
 
@@ -90,15 +97,21 @@ def _with_changed_files(project: Project, fault: InstalledFault) -> Project:
 
 
 def _changed(file: ListedFile, fault: InstalledFault) -> ListedFile:
-    match fault.specification:
+    specification = fault.specification
+    changes: dict[str, object] = {}
+    match specification:
         case kinds.WrongHash() if isinstance(file, RemoteFile):
-            return msgspec.structs.replace(file, all_digests={"sha256": _WRONG_DIGEST})
+            changes["all_digests"] = {"sha256": _WRONG_DIGEST}
         case kinds.WrongHash():
-            return msgspec.structs.replace(file, sha256=_WRONG_DIGEST)
+            changes["sha256"] = _WRONG_DIGEST
+        case kinds.WrongSize():
+            changes["size"] = file.size + 1
+        case kinds.OtherMetadata() if file.metadata_sha256 is not None:
+            changes["metadata_sha256"] = hashlib.sha256(specification.data).hexdigest()
         case kinds.WrongMetadataHash() if file.metadata_sha256 is not None:
-            return msgspec.structs.replace(file, metadata_sha256=_WRONG_DIGEST)
+            changes["metadata_sha256"] = _WRONG_DIGEST
         case kinds.MissingMetadata() if isinstance(file, RemoteFile):
-            return msgspec.structs.replace(file, metadata_url=None)
+            changes["metadata_url"] = None
         case kinds.MissingMetadata():
-            return msgspec.structs.replace(file, metadata_blob=None)
-    return file
+            changes["metadata_blob"] = None
+    return msgspec.structs.replace(file, **changes)

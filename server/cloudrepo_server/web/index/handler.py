@@ -90,7 +90,7 @@ class Index:
         view = faults.view(repository, self._organization.upstreams, via)
         details.upstreams = view.upstreams_asked
         try:
-            response = await self._reader.read(Read(request, view, target))
+            response = await self._reader.read(Read(faults.request(request), view, target))
         except CloudRepoServerError:
             faults.read_rejected()
             raise
