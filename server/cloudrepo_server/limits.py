@@ -91,6 +91,8 @@ MAX_LINK: Final = 64 << 10
 """The characters of a link on an upstream's HTML page, with all of its attributes."""
 MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
+UPSTREAM_STATES: Final = 1000
+"""The upstreams whose last response the portal shows, of all repositories."""
 MAX_HOPS: Final = 8
 """The number of repositories that one request may pass, from upstream to upstream."""
 

@@ -68,6 +68,11 @@ def busy_repository(server: Server) -> Index:
     index.get("/nothing/", User_Agent=PIP)
     index.api_json("POST", "/faults", {"kind": "status", "status": 503, "times": 1})
     index.get("/broken/")
+    index.api_json("POST", "/faults", {"kind": "latency", "seconds": 0, "user": LONG_EMAIL})
+    urls = ["https://packages.example/simple", "http://a-host-with-a-long-name.of.example:8080/x"]
+    index.api_json("POST", "/impersonations", {"urls": urls, "allow": ["files.example.com"]})
+    index.set(upstream=["http://127.0.0.1:1/an-upstream-that-does-not-respond/simple"])
+    index.get("/from-the-upstream/")
     server.user(email=LONG_EMAIL, read_only=True)
     server.api_json("POST", "/tokens", {"repository": index.name, "read_only": True})
     server.repository("empty-one", public=True)
@@ -99,6 +104,9 @@ def paths(index: Index) -> dict[str, str]:
         "user": user,
         "revoke": f"{user}/revoke",
         "tokens": "/portal/tokens",
+        "upstreams": f"{repository}/upstreams",
+        "faults": f"{repository}/faults",
+        "impersonations": f"{repository}/impersonations",
         "requests": "/portal/requests",
         "tests": "/portal/tests",
         "filtered-requests": "/portal/requests?kind=upload&status=4xx&user=a&q=demo",

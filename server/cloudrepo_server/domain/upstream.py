@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from yarl import URL
 
+from cloudrepo_server.domain.upstream_states import UpstreamStates
 from cloudrepo_server.errors import InvalidError, UpstreamLoopError
 from cloudrepo_server.limits import MAX_HOPS, MAX_UPSTREAM_URL, MAX_UPSTREAMS
 from cloudrepo_server.models import (
@@ -127,6 +128,7 @@ class Upstreams:
     def __init__(self, find: Find) -> None:
         self._find = find
         self.connect: Connect = _no_connection
+        self.states = UpstreamStates()
 
     async def check(self, document: RepositoryDocument) -> None:
         """Check the upstream settings of a repository.
@@ -252,7 +254,8 @@ class Upstreams:
             search.asked.append(shown)
         if is_url(upstream):
             origins = parent.document.upstream_file_origins
-            return await self.connect(upstream, origins, via).project(search.name)
+            with self.states.observe(parent.document.id, upstream):
+                return await self.connect(upstream, origins, via).project(search.name)
         repository = await self._find(upstream)
         if repository is None:
             return None

@@ -6,7 +6,7 @@ them or for every n-th, and at most `times` times.
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import translate
 from functools import lru_cache
 from typing import Any
@@ -75,6 +75,22 @@ class InstalledFault(msgspec.Struct, eq=False):
             "number": self.number,
             "struck": self.fired,
         }
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that differ from their defaults, by name."""
+        specification = self.specification
+        return {
+            field.name: value
+            for field in msgspec.structs.fields(specification)
+            if (value := getattr(specification, field.name)) not in (field.default, {})
+        }
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the fault fired as often as it may."""
+        times = self.specification.times
+        return times is not None and self.fired >= times
 
     def fire(self, facts: RequestFacts) -> bool:
         """Return whether the fault fires for this request, and count it."""
@@ -171,6 +187,26 @@ def parse_fault(body: bytes) -> FaultSpecification:
             )
         fault: FaultSpecification = msgspec.json.decode(body, type=FaultSpecification)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidError(f"The fault is not valid: {error}.") from error
+    return fault
+
+
+def parse_fault_fields(fields: Mapping[str, str]) -> FaultSpecification:
+    """Return the fault that the fields of a form describe; numbers are given as text.
+
+    Raises:
+        InvalidError: its kind is unknown, or a detail is not valid.
+    """
+    kind = fields.get("kind", "")
+    if kind not in KINDS:
+        raise InvalidError(
+            f"Unknown kind of fault {kind[:64]!r}; the kinds are: {', '.join(KINDS)}."
+        )
+    try:
+        fault: FaultSpecification = msgspec.convert(
+            dict(fields), type=FaultSpecification, strict=False
+        )
+    except msgspec.ValidationError as error:
         raise InvalidError(f"The fault is not valid: {error}.") from error
     return fault
 

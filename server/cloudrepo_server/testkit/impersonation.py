@@ -38,6 +38,11 @@ class UrlPrefix(msgspec.Struct, frozen=True):
         """Whether this is the URL of a CloudRepo repository, where every request needs a login."""
         return _CLOUDREPO in self.path + "/"
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
     def relative_path(self, path: str) -> str | None:
         """Return the corresponding path below the repository's URL, or None for other paths."""
         if path == self.path or path.startswith(self.path + "/"):
@@ -199,6 +204,10 @@ class Impersonations:
         if not hmac.compare_digest(impersonation.secret.encode(), secret.encode()):
             return None
         return impersonation
+
+    def of(self, repository_id: str) -> list[Impersonation]:
+        """Return the impersonations of a repository, oldest first."""
+        return [each for each in self._by_id.values() if each.repository_id == repository_id]
 
     def is_active(self, impersonation: Impersonation) -> bool:
         """Return whether an impersonation exists, and was not deleted."""

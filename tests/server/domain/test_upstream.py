@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cloudrepo_server.domain.upstream_states import UpstreamStates
+from cloudrepo_server.limits import UPSTREAM_STATES
 from tests.support.archives import sdist, wheel
 from tests.support.index import JSON, Index, Server
 
@@ -252,3 +254,16 @@ class TestOtherIndex:
         assert response.status_code == 508
         assert "passed 8 repositories" in response.json()["error"]
         assert "leads back" not in response.json()["error"]
+
+
+def test_the_number_of_known_states_is_limited() -> None:
+    states = UpstreamStates()
+    for number in range(UPSTREAM_STATES + 1):
+        with states.observe("repository", f"http://{number}.example/"):
+            pass
+    known = [
+        number
+        for number in range(UPSTREAM_STATES + 1)
+        if states.find("repository", f"http://{number}.example/") is not None
+    ]
+    assert known == [*range(1, UPSTREAM_STATES + 1)]

@@ -62,6 +62,7 @@ def names(server: Server) -> dict[str, str]:
     index = server.repository()
     index.publish(wheel())
     token = server.api_json("POST", "/tokens", {"repository": index.name})["id"]
+    fault = index.api_json("POST", "/faults", {"kind": "latency", "seconds": 0})
     return {
         "repository": index.name,
         "project": "demo",
@@ -70,6 +71,8 @@ def names(server: Server) -> dict[str, str]:
         "token": token,
         "publisher": trust(index)["id"],
         "number": "1",
+        "fault": fault["id"],
+        "impersonation": index.api_json("POST", "/impersonations", {"urls": []})["id"],
     }
 
 
@@ -80,6 +83,7 @@ def changeable_state(server: Server, names: dict[str, str]) -> object:
         server.api_json("GET", "/repositories"),
         server.api_json("GET", f"{below}/projects/demo"),
         server.api_json("GET", f"{below}/publishers"),
+        server.api_json("GET", f"{below}/faults"),
         server.api_json("GET", "/users"),
         server.api_json("GET", "/tokens"),
     ]
@@ -98,7 +102,7 @@ def test_a_form_without_a_valid_token_changes_nothing(
     server = browser.server
     before = changeable_state(server, names)
     fields = {"name": names["repository"], "email": "new@example.com", "read_only": "on"}
-    fields["publisher"] = "github:acme/demo/other.yml"
+    fields |= {"publisher": "github:acme/demo/other.yml", "kind": "corrupt", "upstream": ""}
     if token == "of another browser":
         other = Browser(server)
         token = other.get("/portal/sign-in").form().fields["form-token"]

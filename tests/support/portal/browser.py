@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
@@ -86,7 +87,7 @@ class Page(HTMLParser):
         if tag == "form":
             action = urlsplit(urljoin(self.response.url, attributes.get("action") or self.path))
             self.forms.append(Form(attributes.get("method", "get"), action.path))
-        elif self.forms and tag in ("input", "select", "option"):
+        elif self.forms and tag in ("input", "select", "option", "textarea"):
             self._add_field(self.forms[-1], tag, attributes)
 
     def handle_endtag(self, tag: str) -> None:
@@ -96,6 +97,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not _INVISIBLE_ELEMENTS & set(self._open):
             self._texts.append(data)
+        if self._open[-1:] == ["textarea"]:
+            self.forms[-1].fields[self.elements[-1][1]["name"]] += data
         if self._open[-1:] == ["option"] and self._select is not None:
             form = self.forms[-1]
             selected = "selected" in self.elements[-1][1]
@@ -106,6 +109,8 @@ class Page(HTMLParser):
         name = attributes.get("name", "")
         if tag == "select":
             self._select = name
+        if tag == "textarea":
+            form.fields[name] = ""
         if tag != "input" or not name:
             return
         form.names.add(name)
@@ -137,15 +142,22 @@ class Browser:
         return Page(response)
 
     def submit(
-        self, path: str, action: str | None = None, *, status: int = 200, **changes: str | None
+        self,
+        path: str,
+        action: str | None = None,
+        named: Mapping[str, str] | None = None,
+        /,
+        *,
+        status: int = 200,
+        **changes: str | None,
     ) -> Page:
         """Submit a form of a page with some changes, and return the page that follows.
 
-        Pass None to untick a checkbox.
+        Pass None to untick a checkbox. `named` has changes of fields with the names of parameters.
         """
         form = self.get(path).form(action)
         fields = dict(form.fields)
-        for name, value in changes.items():
+        for name, value in {**changes, **(named or {})}.items():
             assert name in form.names | form.fields.keys(), f"the form has no field {name}"
             if value is None:
                 fields.pop(name, None)

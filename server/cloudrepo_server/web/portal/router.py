@@ -18,7 +18,9 @@ from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.pages import (
     connection_settings,
     damaged,
+    faults,
     files,
+    impersonations,
     projects,
     publishers,
     repositories,
@@ -28,6 +30,7 @@ from cloudrepo_server.web.portal.pages import (
     tests,
     tokens,
     upload,
+    upstreams,
     users,
 )
 from cloudrepo_server.web.portal.pages.sign_in import redirect_to_sign_in
@@ -39,7 +42,9 @@ from cloudrepo_server.web.portal.throttle import SignInThrottle
 _PAGES = (
     connection_settings,
     damaged,
+    faults,
     files,
+    impersonations,
     projects,
     publishers,
     repositories,
@@ -49,6 +54,7 @@ _PAGES = (
     tests,
     tokens,
     upload,
+    upstreams,
     users,
 )
 _SECURITY_HEADERS = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.specs.dialect import DIALECTS, NONE, PYPI
@@ -70,12 +71,9 @@ async def show(request: PortalRequest) -> web.Response:
     repository = await request.repository()
     return request.render(
         "repository_settings.html",
-        repository=repository,
-        public_url=repository_url(request.http, repository, below=PUBLIC),
         error=None,
         form=_form_of(repository.document),
-        choices=setting_choices(),
-        current_tab="settings",
+        **_context(request, repository),
     )
 
 
@@ -88,13 +86,24 @@ async def save(request: PortalRequest) -> web.Response:
         return request.render_form_error(
             "repository_settings.html",
             error,
-            repository=repository,
-            public_url=repository_url(request.http, repository, below=PUBLIC),
-            choices=setting_choices(),
-            current_tab="settings",
+            **_context(request, repository),
         )
     request.add_notice("The settings were saved. They apply from the next request on.")
     return request.redirect(repository_path(repository.name, "settings"))
+
+
+def _context(request: PortalRequest, repository: Repository) -> dict[str, Any]:
+    testkit, repository_id = request.organization.testkit, repository.document.id
+    shared = request.organization.shared
+    return {
+        "repository": repository,
+        "public_url": repository_url(request.http, repository, below=PUBLIC),
+        "choices": setting_choices(),
+        "shared": shared,
+        "fault_count": 0 if shared else len(testkit.faults(repository_id).all()),
+        "impersonation_count": 0 if shared else len(testkit.impersonations.of(repository_id)),
+        "current_tab": "settings",
+    }
 
 
 def _form_of(document: RepositoryDocument) -> dict[str, str]:

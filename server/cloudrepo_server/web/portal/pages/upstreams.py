@@ -1,0 +1,98 @@
+"""The upstreams of a repository: their states, and the form that changes them."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from aiohttp import web
+
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.upstream import STRATEGIES, hide_password, is_url
+from cloudrepo_server.domain.upstream_states import UpstreamState
+from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
+from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+
+_UPSTREAMS = REPOSITORY + "/upstreams"
+_STRATEGIES = {
+    "first-match": "The first source that has files of a project provides all of its files. "
+    "The repository itself is the first source.",
+    "best-version": "The files of all sources are offered together.",
+}
+
+
+class _Row(msgspec.Struct, frozen=True):
+    shown: str
+    """The upstream without its password."""
+    is_url: bool
+    exists: bool
+    state: UpstreamState | None
+
+
+async def show(request: PortalRequest) -> web.Response:
+    """Show the upstreams with their states, and the form with the current settings."""
+    repository = await request.repository()
+    document = repository.document
+    form = {
+        "upstream": "\n".join(map(hide_password, document.upstream)),
+        "strategy": document.upstream_strategy,
+        "origins": "\n".join(document.upstream_file_origins),
+    }
+    return await _render(request, repository, form)
+
+
+async def save(request: PortalRequest) -> web.Response:
+    """Save the upstreams, from which the next request reads."""
+    repository = await request.repository()
+    # The form shows no passwords, so an unchanged line means the upstream with its password.
+    known = {hide_password(each): each for each in repository.document.upstream}
+    try:
+        await request.organization.update_repository(
+            repository.name,
+            upstream=tuple(known.get(line, line) for line in _lines(request.form, "upstream")),
+            upstream_strategy=request.form.get("strategy", STRATEGIES[0]),
+            upstream_file_origins=tuple(_lines(request.form, "origins")),
+        )
+    except InvalidError as error:
+        return await _render(request, repository, request.form, error)
+    request.add_notice("The upstreams were saved. The next request reads from them.")
+    return request.redirect(repository_path(repository.name, "upstreams"))
+
+
+async def _render(
+    request: PortalRequest,
+    repository: Repository,
+    form: Mapping[str, str],
+    error: InvalidError | None = None,
+) -> web.Response:
+    return request.render(
+        "upstreams.html",
+        status=200 if error is None else 400,
+        reason=None if error is None else str(error),
+        error=None if error is None else str(error),
+        repository=repository,
+        rows=[await _row(request, repository, each) for each in repository.document.upstream],
+        strategies=_STRATEGIES,
+        form=form,
+        current_tab="settings",
+    )
+
+
+async def _row(request: PortalRequest, repository: Repository, upstream: str) -> _Row:
+    organization = request.organization
+    of_url = is_url(upstream)
+    return _Row(
+        hide_password(upstream),
+        of_url,
+        of_url or await organization.find(upstream) is not None,
+        organization.upstreams.states.find(repository.document.id, upstream),
+    )
+
+
+def _lines(form: Mapping[str, str], name: str) -> Sequence[str]:
+    return [line.strip() for line in form.get(name, "").splitlines() if line.strip()]
+
+
+ROUTES = (
+    Route("GET", _UPSTREAMS, show),
+    Route("POST", _UPSTREAMS, save),
+)
