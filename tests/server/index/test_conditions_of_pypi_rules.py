@@ -33,6 +33,8 @@ BROKEN: dict[str, list[tuple[Upload, str]]] = {
             f"'-{'a' * 29}...{'a' * 30}' is an invalid value for Name.",
         ),
     ],
+    # The standard library of Python 2 had `Carbon.AE`, and no module `Carbon`.
+    "standard-library-name": [(Upload(name="carbon"), "The name 'carbon' isn't allowed (conflict")],
     "filetype": [
         (Upload(form_only={"filetype": None}), "Invalid value for filetype. Error: This field is"),
         (Upload(form_only={"filetype": "bdist_wininst"}), "Error: Use a known file type."),
