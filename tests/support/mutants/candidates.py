@@ -136,7 +136,10 @@ def _ignored(tree: ast.Module) -> Iterator[ast.AST]:
             case ast.Assign(value=ast.BinOp(op=ast.BitOr())):
                 # A union of types.
                 yield node
-            case ast.Expr(value=ast.Constant(value=str())):
+            case (
+                ast.Expr(value=ast.Constant(value=str()))
+                | ast.If(test=ast.Name(id="TYPE_CHECKING"))
+            ):
                 yield node
             case ast.Call(func=ast.Name(id="_invalid")):
                 # The line of PyPI's source code that has the rule, which the documentation shows.
@@ -147,13 +150,22 @@ def _ignored(tree: ast.Module) -> Iterator[ast.AST]:
 
 def _wording(tree: ast.Module) -> Iterator[ast.AST]:
     """Yield the nodes whose strings are the wording of errors, logs and rules, and f-strings."""
+    texts: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise | ast.JoinedStr) or _is_log_call(node):
             yield node
         match node:
             case ast.Call(func=ast.Name(id="Rule" | "_invalid")):
-                yield from (each.value for each in node.keywords if each.arg in _RULE_TEXTS)
-                yield from (node.args[at] for at in _POSITIONS_OF_RULE_TEXTS if at < len(node.args))
+                values = [each.value for each in node.keywords if each.arg in _RULE_TEXTS]
+                values += [node.args[at] for at in _POSITIONS_OF_RULE_TEXTS if at < len(node.args)]
+                texts.update(each.id for each in values if isinstance(each, ast.Name))
+                yield from values
+            case _:
+                pass
+    for node in tree.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name)) if name in texts:
+                yield node
             case _:
                 pass
 
