@@ -16,7 +16,6 @@ from cloudrepo_server.domain.trusted_publishers import (
 )
 from cloudrepo_server.domain.used_identities import check_unused, use_identity
 from cloudrepo_server.errors import TokenRequestError
-from cloudrepo_server.limits import MAX_IDENTITY_TOKEN
 from cloudrepo_server.models import RepositoryDocument, TrustedPublisher
 from cloudrepo_server.storage import Documents
 
@@ -157,8 +156,6 @@ def _unverified_issuer(token: str) -> str:
     import jwt
 
     malformed = TokenRequestError("invalid-payload", "malformed JWT")
-    if len(token) > MAX_IDENTITY_TOKEN:
-        raise malformed
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
