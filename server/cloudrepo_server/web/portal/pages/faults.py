@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from cloudrepo_server.errors import CloudRepoServerError, ConflictError, InvalidError
-from cloudrepo_server.testkit.faults import KINDS, parse_fault_fields
+from cloudrepo_server.testkit.fault_kinds import KINDS
+from cloudrepo_server.testkit.faults import parse_fault_fields
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
