@@ -48,7 +48,13 @@ class Certificate:
             certificate = x509.load_der_x509_certificate(encoded)
             self._key = certificate.public_key()
             self._extensions = certificate.extensions
-        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        except (
+            ValueError,
+            UnsupportedAlgorithm,
+            x509.DuplicateExtension,
+            x509.InvalidVersion,
+            x509.UnsupportedGeneralNameType,
+        ) as error:
             raise CertificateError("invalid X.509 certificate") from error
 
     def publisher_error(self, publisher: Publisher) -> str | None:
