@@ -26,6 +26,7 @@ LOG_LINES = 30
 # The beginning of a line of pytest's explanation of a failed assertion, and a whole one.
 _IS_FALSE = re.compile(r"assert False\n +\+ +where False = (.*)")
 _WHERE = re.compile(r"\n +\+ +where ")
+_COMMAND_ERROR = "pytest_cloudrepo.CommandError: "
 _TITLE = "cloudrepo: requests to "
 
 
@@ -61,12 +62,17 @@ def report_sections(
 
 
 def name_failed_program(report: pytest.TestReport) -> None:
-    """Show the failed program of `assert result.ok` in pytest's summary of failed tests.
+    """Let a line in pytest's summary of failed tests begin with the failed program.
 
-    The summary contains only the first line of the message, which would be `assert False`.
+    The summary contains only the first line of the message, up to the edge of the terminal. Without
+    this, `assert result.ok` would be `assert False`, and the name of `CommandError` would come
+    before its text.
     """
     crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None and "<CommandResult " in crash.message:
+    if crash is None:
+        return
+    crash.message = crash.message.removeprefix(_COMMAND_ERROR)
+    if "<CommandResult " in crash.message:
         crash.message = _WHERE.sub(", where ", _IS_FALSE.sub(r"assert \1", crash.message))
 
 
