@@ -174,7 +174,7 @@ def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcom
         ("test_missing_in_upstream", " (asked upstream test_missing_in_upst"),
         ("test_missing_in_upstream", "-> lacking is neither in the repository nor in its upstream"),
         ("test_missing", "-> lacking is not in the repository: publish it first"),
-        ("test_blocked_host", "403 blocked: files.example may not be reached from this test\n"),
+        ("test_blocked_host", "403 blocked: files.example may not be reached from this "),
         ("test_blocked_host", "-> To let programs reach files.example, call allow_hosts('files."),
         ("test_wrong_login", "-> The login is missing or wrong: run the program with `run`"),
         ("test_broken_rule", "breaks PyPI's rule "),

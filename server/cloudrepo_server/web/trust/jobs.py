@@ -1,14 +1,16 @@
 """Creates CI jobs, whose programs request identity tokens from this server."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cloudrepo_server.clients import CiJob
 from cloudrepo_server.domain.identity_issuer import Job
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.token_minting import AUDIENCE, TEST_AUDIENCE
 from cloudrepo_server.web.trust.identity_provider import JOB_TOKENS
+
+if TYPE_CHECKING:
+    from cloudrepo_server.clients import CiJob
 
 
 async def create_job(
@@ -18,7 +20,7 @@ async def create_job(
     claims: Mapping[str, Any],
     *,
     origin: str,
-) -> CiJob:
+) -> "CiJob":
     """Return the identity of a CI job, with which its programs request identity tokens.
 
     Args:
@@ -32,6 +34,8 @@ async def create_job(
         InvalidError: the provider or a claim is not valid, or the extra `trust` is not installed.
     """
     job = await identify_job(organization, repository, provider, claims)
+    # Imported here because most servers create no job.
+    from cloudrepo_server.clients import CiJob
     from cloudrepo_server.domain.identity_tokens import claims_of, issue_token
     from cloudrepo_server.specs.identity_providers.table import get_provider
 
