@@ -214,3 +214,13 @@ FaultSpecification = (
 
 
 KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(FaultSpecification))
+
+
+def parameters_of_kinds() -> dict[str, list[str]]:
+    """Return the parameters that only some kinds have, each with the names of these kinds."""
+    found: dict[str, list[str]] = {}
+    for kind in get_args(FaultSpecification):
+        for name in kind.__struct_fields__:
+            if name not in Fault.__struct_fields__:
+                found.setdefault(name, []).append(str(kind.__struct_config__.tag))
+    return found

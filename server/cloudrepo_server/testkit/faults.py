@@ -191,13 +191,13 @@ def parse_fault(body: bytes) -> FaultSpecification:
     return fault
 
 
-def parse_fault_fields(fields: Mapping[str, str]) -> FaultSpecification:
+def parse_fault_fields(fields: Mapping[str, str | dict[str, str]]) -> FaultSpecification:
     """Return the fault that the fields of a form describe; numbers are given as text.
 
     Raises:
         InvalidError: its kind is unknown, or a detail is not valid.
     """
-    kind = fields.get("kind", "")
+    kind = str(fields.get("kind", ""))
     if kind not in KINDS:
         raise InvalidError(
             f"Unknown kind of fault {kind[:64]!r}; the kinds are: {', '.join(KINDS)}."

@@ -56,6 +56,15 @@ def test_a_fault_is_added_counted_and_removed(browser: Browser, index: Index) ->
         ({"kind": "corrupt", "path": "*.whl", "every": "2"}, {"path": "*.whl", "every": 2}),
         ({"kind": "stale-page", "user": "a@example.com"}, {"user": "a@example.com"}),
         ({"kind": "stored-then-error", "method": "POST"}, {"method": "POST", "status": 503}),
+        ({"kind": "redirect", "location": "/x", "status": "307"}, {"status": 307}),
+        (
+            {"kind": "other-metadata", "content": "Name: a\r\nVersion: 1"},
+            {"content": "Name: a\nVersion: 1"},
+        ),
+        (
+            {"kind": "status", "status": "429", "headers": "Retry-After: 5\r\nX-Y:z"},
+            {"status": 429, "headers": {"Retry-After": "5", "X-Y": "z"}},
+        ),
     ],
     ids=str,
 )
@@ -77,6 +86,8 @@ def test_each_kind_is_added_with_its_parameters(
         ({"kind": "status", "status": "99"}, "`$.status`"),
         ({"kind": "latency", "seconds": "1e9"}, "`$.seconds`"),
         ({"kind": "corrupt", "seconds": "1"}, "unknown field `seconds`"),
+        ({"kind": "status", "status": "429", "headers": "no colon"}, "Invalid header 'no colon'"),
+        ({"kind": "status", "status": "429", "headers": "a b: c"}, "not a valid header name"),
         ({"kind": "corrupt", "times": "0"}, "`$.times`"),
         ({"kind": "corrupt", "path": "x" * 600}, "`$.path`"),
     ],
@@ -88,8 +99,27 @@ def test_an_invalid_fault_is_shown_again_with_the_reason(
     page = browser.submit(page_of(index), page_of(index), fields, status=400)
     assert message in page.text
     assert index.api_json("GET", "/faults")["faults"] == []
-    values = {each.get("value") for each in page.all("input")}
-    assert set(fields.values()) - {fields["kind"]} <= values
+    shown = page.form(page_of(index)).fields
+    assert {name: shown[name] for name in fields if name != "kind"} == {
+        name: value for name, value in fields.items() if name != "kind"
+    }
+
+
+def test_the_form_has_every_kind_and_every_parameter(browser: Browser, index: Index) -> None:
+    described = index.server.request("GET", "/api/openapi.json").json()["components"]["schemas"]
+    schemas = [each for each in described.values() if "struck" not in each.get("properties", {})]
+    kinds = [
+        each["properties"]
+        for each in schemas
+        if {"kind", "times", "every"} <= each.get("properties", {}).keys()
+    ]
+    assert len(kinds) > 10
+    page = browser.get(page_of(index))
+    form = page.form(page_of(index))
+    for properties in kinds:
+        assert properties.keys() <= form.names | form.fields.keys()
+        (kind,) = properties["kind"]["enum"]
+        assert page.all("option", value=kind)
 
 
 def test_an_unknown_fault_shows_an_error_page(browser: Browser, index: Index) -> None:

@@ -5,21 +5,19 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from cloudrepo_server.errors import CloudRepoServerError, ConflictError, InvalidError
-from cloudrepo_server.testkit.fault_kinds import KINDS
+from cloudrepo_server.testkit.fault_kinds import KINDS, parameters_of_kinds
 from cloudrepo_server.testkit.faults import parse_fault_fields
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _FAULTS = REPOSITORY + "/faults"
-_PARAMETERS: Mapping[str, tuple[str, str]] = {
-    "status": ("Status", "status, stored-then-error: the status code"),
-    "reason": ("Reason", "status: the reason phrase"),
-    "seconds": ("Seconds", "latency: the delay"),
-    "bytes_per_second": ("Bytes per second", "drip: the rate"),
-    "when": ("When", "reset: before, during or after the body"),
-    "keep": ("Keep", "truncate: the bytes before the end"),
+_PARAMETERS = {
+    name: (name.replace("_", " ").capitalize(), ", ".join(kinds))
+    for name, kinds in parameters_of_kinds().items()
 }
+_LONG_PARAMETERS = ("headers", "content")
+"""The parameters that have several lines."""
 _CONDITIONS: Mapping[str, tuple[str, str]] = {
     "times": ("Times", "at most this often"),
     "every": ("Every", "every n-th matching request"),
@@ -39,10 +37,8 @@ async def show_list(request: PortalRequest) -> web.Response:
 async def add(request: PortalRequest) -> web.Response:
     """Add a fault, which takes effect from the next request on."""
     repository = await request.repository()
-    names = ("kind", *_PARAMETERS, *_CONDITIONS)
-    given = {name: request.form.get(name, "").strip() for name in names}
     try:
-        specification = parse_fault_fields({name: text for name, text in given.items() if text})
+        specification = parse_fault_fields(_fields(request.form))
         fault = await request.organization.testkit.install_fault(repository, specification)
     except (InvalidError, ConflictError) as error:
         return await _render(request, error)
@@ -74,10 +70,33 @@ async def _render(
         faults=request.organization.testkit.faults(repository.document.id).all(),
         kinds=KINDS,
         parameters=_PARAMETERS,
+        long_parameters=_LONG_PARAMETERS,
         conditions=_CONDITIONS,
         form=request.form,
         current_tab="settings",
     )
+
+
+def _fields(form: Mapping[str, str]) -> dict[str, str | dict[str, str]]:
+    """Return the fields of a form that are filled in, as the parameters of a fault.
+
+    Raises:
+        InvalidError: a line of the headers is not a header.
+    """
+    given = {name: form.get(name, "").strip() for name in ("kind", *_PARAMETERS, *_CONDITIONS)}
+    fields: dict[str, str | dict[str, str]] = {
+        # A browser sends the lines of a text with CRLF.
+        name: text.replace("\r\n", "\n")
+        for name, text in given.items()
+        if text and name != "headers"
+    }
+    headers = {}
+    for line in given["headers"].splitlines():
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise InvalidError(f"Invalid header {line[:64]!r}: write a name, a colon and a value.")
+        headers[name.strip()] = value.strip()
+    return {**fields, "headers": headers} if headers else fields
 
 
 ROUTES = (
