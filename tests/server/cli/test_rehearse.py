@@ -61,7 +61,7 @@ def test_twine_publishes_with_a_token_and_the_release_is_proven(tmp_path: Path) 
             for line in (
                 archive.filename,
                 f"  ✓ uploaded: {len(archive.data):,} bytes, sha256 {archive.sha256}",
-                "  ✓ pip installs it",
+                "  ✓ pip installs it, without its dependencies",
                 "  ✓ the index shows the metadata in the file",
             )
         ),
@@ -107,6 +107,7 @@ def test_a_rejected_file_is_explained(tmp_path: Path) -> None:
             "'linux_x86_64'."
         ),
         ("    rule platform-tag: build a manylinux or musllinux wheel (auditwheel, cibuildwheel)"),
+        "PyPI reports one problem of a file at a time. `cloudrepo-server check` reports all.",
         "The command failed with the exit status 1. 0 files uploaded, 1 rejected.",
     ]
 
@@ -235,12 +236,20 @@ requests.post({public_index("testpypi").upload!r})
     assert "(python-requests/" in blocked
 
 
+def test_a_job_that_uploads_nothing_must_publish_by_trusted_publishing() -> None:
+    completed = rehearse(*TRUST, "--", *PYTHON, "")
+    assert completed.returncode == 1
+    assert completed.stdout.endswith(
+        "The command succeeded. It uploaded nothing to PyPI. It must publish by trusted "
+        "publishing, as a job of github:acme/demo/release.yml@pypi.\n"
+    )
+
+
 def test_a_failed_command_that_uploads_nothing_keeps_its_exit_status() -> None:
-    completed = rehearse(*TRUST, "--", *PYTHON, "raise SystemExit(7)")
+    completed = rehearse("--", *PYTHON, "raise SystemExit(7)")
     assert completed.returncode == 7
     assert completed.stdout.endswith(
-        "The command failed with the exit status 7. It uploaded nothing to PyPI: it must publish "
-        "by trusted publishing, as a job of github:acme/demo/release.yml@pypi.\n"
+        "The command failed with the exit status 7. It uploaded nothing to PyPI.\n"
     )
 
 

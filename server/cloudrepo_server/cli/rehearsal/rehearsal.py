@@ -113,6 +113,7 @@ def _report(
         command_status=status,
         publisher=None if options.publisher is None else format_publisher(*options.publisher),
         signal=None if interruption.signal is None else interruption.signal.name,
+        with_dependencies=options.dependencies is not None,
         files=tuple(files),
         rejections=rejections,
         blocked=requests.blocked(entries),

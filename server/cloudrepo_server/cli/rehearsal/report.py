@@ -81,6 +81,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The trusted publisher in whose CI job the command ran, or None."""
     signal: str | None = None
     """The signal that interrupted the rehearsal, or None."""
+    with_dependencies: bool = False
+    """Whether files were installed with their dependencies."""
     files: tuple[UploadedFile, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     blocked: tuple[Request, ...] = ()

@@ -13,6 +13,9 @@ from cloudrepo_server.cli.rehearsal.report import (
 )
 from cloudrepo_server.cli.terminal import coloured
 
+_ONE_AT_A_TIME = (
+    "PyPI reports one problem of a file at a time. `cloudrepo-server check` reports all."
+)
 _MAX_REQUESTS = 20
 _MAX_OUTPUT_LINES = 20
 
@@ -22,10 +25,12 @@ def as_text(report: Report) -> str:
     lines = [f"Rehearsal of a release on {report.index}"]
     for file in report.files:
         lines.append(one_line(file.filename))
-        lines += [f"  {line}" for line in _file_lines(file)]
+        lines += [f"  {line}" for line in _file_lines(report, file)]
     for rejection in report.rejections:
         lines.append(rejection_title(rejection))
         lines += [f"  {line}" for line in _rejection_lines(rejection)]
+    if any(rejection.rule is not None for rejection in report.rejections):
+        lines.append(_ONE_AT_A_TIME)
     if report.uploaded_nothing:
         lines += _requests("Requests to the index", report.requests)
     lines += _requests("Blocked requests to other hosts", report.blocked)
@@ -42,7 +47,7 @@ def result(report: Report) -> str:
     else:
         begin = "The command succeeded."
     if report.uploaded_nothing:
-        return f"{begin} It uploaded nothing to {report.index}{_hint(report)}"
+        return f"{begin} It uploaded nothing to {report.index}.{_hint(report)}"
     counts = [f"{_number(len(report.files), 'file')} uploaded"]
     if report.rejections:
         counts.append(f"{len(report.rejections)} rejected")
@@ -80,11 +85,12 @@ def upload_text(file: UploadedFile) -> str:
     return one_line(f"{file.size:,} bytes, sha256 {file.sha256}{attested}")
 
 
-def _file_lines(file: UploadedFile) -> Iterator[str]:
+def _file_lines(report: Report, file: UploadedFile) -> Iterator[str]:
     yield f"{_tick()} uploaded: {upload_text(file)}"
     installation = file.installation
     if installation.status == "installed":
-        yield f"{_tick()} pip installs it"
+        dependencies = "with" if report.with_dependencies else "without"
+        yield f"{_tick()} pip installs it, {dependencies} its dependencies"
     elif installation.status == "skipped":
         yield f"- {one_line(installation.reason or '')}"
     else:
@@ -116,12 +122,14 @@ def _requests(title: str, requests: Sequence[Request]) -> Iterator[str]:
 
 
 def _hint(report: Report) -> str:
-    if report.signal is not None:
-        return "."
+    """Return how a command must publish, unless it failed before it sent any request."""
+    tried = report.requests or report.blocked or not report.command_status
+    if report.signal is not None or not tried:
+        return ""
     if report.publisher is not None:
-        return f": it must publish by trusted publishing, as a job of {report.publisher}."
+        return f" It must publish by trusted publishing, as a job of {report.publisher}."
     return (
-        ": it must use the default URL of that index, and the token in its environment. "
+        " It must upload to the default URL of that index, with the token in its environment. "
         "If it publishes by trusted publishing, name its job with --trust."
     )
 
