@@ -114,12 +114,15 @@ class TrustedPublishers:
 
         Raises:
             TokenRequestError: a project already exists, or another publisher has reserved it. The
-                code is `invalid-pending-publisher`, and the publisher was removed.
+                code is `invalid-pending-publisher`, and the publisher was removed. Or PyPI's rules
+                apply and allow no project of this name; the code is `invalid-payload`.
             StorageError: the store did not respond.
         """
         pending = [each for each in publishers if each.pending]
         if not pending:
             return
+        for each in pending if repository.applies_rules else ():
+            _check_name(repository, each.project or "")
         late: set[str] = {
             each.id for each in pending if await _exists(repository, each.project or "")
         }
@@ -197,6 +200,14 @@ def in_provenance(publisher: TrustedPublisher) -> dict[str, str | None]:
 
 async def _exists(repository: Repository, project: str) -> bool:
     return await repository.project(project) is not None
+
+
+def _check_name(repository: Repository, project: str) -> None:
+    from cloudrepo_server.specs.pypi_rules.project_names import check_new_name
+
+    prohibited = repository.document.prohibited_names
+    for finding in check_new_name(project, prohibited=prohibited):
+        raise TokenRequestError("invalid-payload", finding.message)
 
 
 def _is_same(publisher: TrustedPublisher, other: TrustedPublisher) -> bool:

@@ -38,6 +38,26 @@ def test_a_minted_token_can_publish(index: Index) -> None:
     assert upload_with(index, body["token"], name="other") == 200
 
 
+@pytest.mark.parametrize(
+    ("project", "message"),
+    [
+        ("taken", "The name 'taken' isn't allowed."),
+        ("asyncore", "The name 'asyncore' isn't allowed (conflict with Python Standard Library"),
+    ],
+)
+def test_by_the_rules_a_pending_publisher_creates_no_project_of_a_prohibited_name(
+    server: Server, project: str, message: str
+) -> None:
+    index = server.repository(dialect="pypi", prohibited_names=["taken"])
+    trust(index, project=project)
+    code, description = rejection(exchange(index, identity_token(index)))
+    assert code == "invalid-payload"
+    assert description.startswith(message)
+    # The publisher can be used once the name is allowed.
+    index.set(rules="none")
+    assert exchange(index, identity_token(index)).status_code == 200
+
+
 def test_a_token_of_a_publisher_with_a_project_is_valid_for_that_project(index: Index) -> None:
     trust(index, project="Demo")
     token = minted(index)
