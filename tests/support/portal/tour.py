@@ -99,7 +99,7 @@ PICTURES = (
         "/portal/requests",
         "overwrite protection is on",
         prepare=_wait_until_live,
-        max_height=860,
+        max_height=800,
     ),
     Picture("request", f"{_RELEASES}/requests?q=rain-radar", "Python", prepare=_open_request),
     Picture(
@@ -108,7 +108,7 @@ PICTURES = (
         "overwrite protection is on",
         width=PHONE,
         prepare=_wait_until_live,
-        max_height=860,
+        max_height=800,
     ),
     Picture("repositories", "/portal/", "Latest uploads"),
     Picture("repositories-phone", "/portal/", "Latest uploads", width=PHONE),
