@@ -195,13 +195,17 @@ def test_requirements_come_from_the_named_index(index: Index, tmp_path: Path) ->
 
 
 def test_a_file_that_pip_cannot_install_fails_the_rehearsal(tmp_path: Path) -> None:
-    upload = upload_command(tmp_path, [wheel(wheel_version="9.0")])
-    completed = rehearse("--", *upload)
+    # pip must install each file itself, and not a better file of the same release.
+    broken = buildable_sdist(hook="raise SystemExit('no compiler')")
+    files = [wheel(), broken, wheel("other", wheel_version="9.0")]
+    completed = rehearse("--", *upload_command(tmp_path, files))
     assert completed.returncode == 1, completed.stderr
     lines = completed.stdout.splitlines()
-    [failed] = [line for line in lines if "✗ pip cannot install it: " in line]
-    assert "Wheel-Version (9.0) is not compatible with this version of pip" in failed
-    assert lines[-1] == "The command succeeded. 1 file uploaded, 1 not installable."
+    sdist, other = [line for line in lines if "✗ pip cannot install it: " in line]
+    assert lines.index(sdist) > lines.index(broken.filename)
+    assert "no compiler" in completed.stdout
+    assert "Wheel-Version (9.0) is not compatible with this version of pip" in other
+    assert lines[-1] == "The command succeeded. 3 files uploaded, 2 not installable."
 
 
 def test_a_form_that_contradicts_its_file_is_shown(tmp_path: Path) -> None:

@@ -95,6 +95,19 @@ def test_a_command_that_cannot_start_is_reported_in_one_line() -> None:
     assert result.stderr.startswith("cloudrepo-server: cannot start no-such-program: ")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permission")
+def test_a_command_that_is_not_executable_is_reported_with_the_status_of_a_shell(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "program"
+    program.touch(mode=0o644)
+
+    result = run("--", str(program))
+
+    assert result.returncode == 126
+    assert result.stderr == f"cloudrepo-server: cannot start {program}: Permission denied\n"
+
+
 def test_an_invalid_repository_name_is_reported_in_one_line() -> None:
     result = run("--repository", "No Name", code="")
 
