@@ -14,6 +14,7 @@ import pytest
 
 import cloudrepo_server
 import pytest_cloudrepo
+from tests.support import each_tool
 
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
@@ -33,19 +34,7 @@ INSTALLED = list(
 )
 
 # Each of the plugin's tools runs in it: the server, build with setuptools, twine and virtualenv.
-USES_EACH_TOOL = """
-import pytest_cloudrepo
-
-def test_it(cloudrepo, cloudrepo_project, cloudrepo_venv):
-    files = cloudrepo_project("demo", "1.0", setup_py=True).build()
-    assert pytest_cloudrepo.check(*files) == []
-    cloudrepo.upload(*files)
-    cloudrepo_venv.install("demo", index=cloudrepo)
-    assert cloudrepo_venv.version("demo") == "1.0"
-    cloudrepo_venv.install("--force-reinstall", "demo", index=cloudrepo, installer="uv")
-    for environ in (cloudrepo.environ, cloudrepo_venv.environ):
-        assert not {"PYTHONPATH", "PYTHONUSERBASE", "CLOUDREPO_TOOL_PATH"} & environ.keys()
-"""
+USES_EACH_TOOL = Path(str(each_tool.__file__)).read_text(encoding="utf-8")
 
 # In the user's folder: it records which processes import it.
 RECORDS_PROCESSES = """
