@@ -71,7 +71,7 @@ COMMANDS = (
     ),
     Command(
         "rehearse",
-        "rehearse a release: run the command that publishes it, with PyPI's URLs leading here",
+        "rehearse a release: run the command that publishes it, against an imitation of PyPI",
         rehearse.add_arguments,
         rehearse.run,
         rehearse.EXAMPLES,

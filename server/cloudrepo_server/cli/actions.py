@@ -48,7 +48,7 @@ def no_arguments(_: argparse.ArgumentParser) -> None:
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:
-    """Add the option that answers the question before something is deleted."""
+    """Add the option `--yes`, which deletes without a confirmation."""
     parser.add_argument("--yes", action="store_true", help="delete without asking")
 
 
@@ -56,14 +56,16 @@ def require_confirmation(parsed: argparse.Namespace, what: str) -> None:
     """Ask whether to delete something, unless `--yes` is given.
 
     Raises:
-        InvalidError: the answer is no, or nobody can be asked.
+        InvalidError: the answer is no, or the standard input is not a terminal.
     """
     if parsed.yes:
         return
     if not sys.stdin.isatty():
-        raise InvalidError(f"to delete {what} without a question, add --yes")
+        raise InvalidError(
+            f"cannot ask whether to delete {what}, as standard input is not a terminal: add --yes"
+        )
     if not terminal.confirm(f"Delete {what}?"):
-        raise InvalidError(f"{what} was not deleted")
+        raise InvalidError(f"cancelled: did not delete {what}")
 
 
 def show(parsed: argparse.Namespace, response: object, text: str) -> None:
@@ -75,7 +77,7 @@ def show(parsed: argparse.Namespace, response: object, text: str) -> None:
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return rows as a table with a header; a value that is missing is left empty."""
+    """Return rows as a table with a header; a missing value is shown as `null`."""
     header = tuple(column.upper().replace("_", " ") for column in columns)
     cells = [header, *(tuple(_cell(row.get(column)) for column in columns) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

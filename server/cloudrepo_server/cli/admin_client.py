@@ -34,7 +34,7 @@ class AdminClient:
         }
         handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
         if is_loopback(urlsplit(self.url).hostname or ""):
-            # A proxy cannot reach this machine, but would receive the credentials.
+            # A proxy cannot reach a loopback address, but would receive the credentials.
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 

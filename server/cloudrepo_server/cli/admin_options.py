@@ -34,7 +34,8 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--url",
         type=arguments.server_url,
-        help=f"the URL of the server; the admin password is {_PASSWORD}, or you are asked for it",
+        help=f"the URL of the server; the admin password is read from the variable {_PASSWORD}, or "
+        "from the terminal",
     )
     server.add_argument(
         "--state-file",
@@ -44,7 +45,8 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--username",
-        help=f"with --url: the name of the admin user (default: {_USERNAME}, or admin@example.com)",
+        help="with --url: the name of the admin user (default: the variable "
+        f"{_USERNAME}, or admin@example.com)",
     )
     group.add_argument("--json", action="store_true", help="print the server's response as JSON")
 
@@ -53,7 +55,7 @@ def connect(parsed: argparse.Namespace) -> "AdminClient":
     """Return a client of the server that the options name.
 
     Raises:
-        InvalidError: the state file cannot be read, or the password is unknown.
+        InvalidError: the state file cannot be read, or the password is missing.
     """
     # Imported here because its HTTP client is slow to import.
     from cloudrepo_server.cli.admin_client import AdminClient
@@ -66,7 +68,7 @@ def connect(parsed: argparse.Namespace) -> "AdminClient":
 
 
 def admin_credentials() -> tuple[str, str]:
-    """Return the admin credentials in the environment.
+    """Return the user name and password of the admin user from the environment.
 
     Raises:
         InvalidError: they are missing.

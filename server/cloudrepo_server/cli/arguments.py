@@ -1,7 +1,7 @@
 """Types of arguments: each function checks the text of one argument and returns its value.
 
-Each raises `argparse.ArgumentTypeError` if the text is not valid. `is_loopback` checks a host that
-a text contains.
+Each raises `argparse.ArgumentTypeError` if the text is not valid. Only `is_loopback` is no type: it
+checks a host name.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Starts the command of another program, as a shell does."""
+"""Starts other programs, and reports their exit statuses as a shell does."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ KILLED_BY_SIGNAL = 128
 
 
 class CannotStartError(CloudRepoServerError):
-    """A command cannot be started; `status` is the exit status of a shell for that."""
+    """A command cannot be started; `status` is the exit status that a shell would return."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)

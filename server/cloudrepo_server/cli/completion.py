@@ -12,7 +12,7 @@ EXAMPLES = (
     """completion fish > ~/.config/fish/completions/cloudrepo-server.fish""",
 )
 _SHELLS = ("bash", "zsh", "fish")
-# The shell code sets this variable when it asks for completions.
+# The shell code sets this variable when it requests completions.
 _REQUESTED = "_ARGCOMPLETE"
 
 
@@ -25,7 +25,7 @@ def run(parsed: argparse.Namespace) -> int:
     """Print the code for a shell, and return the exit status.
 
     Raises:
-        InvalidError: the library is not installed.
+        InvalidError: the library argcomplete is not installed.
     """
     try:
         from argcomplete.shell_integration import shellcode
@@ -39,8 +39,8 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Print completions and exit, if a shell asks for them."""
+    """Print completions and exit, if a shell requests them."""
     if _REQUESTED in os.environ:
-        import argcomplete  # the shell code needs it too
+        import argcomplete  # installed, because `completion` needs it to print the shell code
 
         argcomplete.autocomplete(parser)

@@ -1,7 +1,7 @@
-"""The output of the commands. It may contain texts of files and servers, which nobody has checked.
+"""The output of the commands, which may contain untrusted texts of files and servers.
 
 A terminal executes some characters, and others change the order of the characters shown. The
-output may also have an encoding that lacks some characters, for example on Windows.
+encoding of the output may also lack some characters, for example on Windows.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The command `cloudrepo-server rehearse`: run a release command against a rehearsed PyPI."""
+"""The command `cloudrepo-server rehearse`: run a publishing command against an imitated PyPI."""
 
 import argparse
 import logging

@@ -9,15 +9,16 @@ import os
 import secrets
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli import child_process
 from cloudrepo_server.cli.event_loop import run_in_event_loop
 from cloudrepo_server.cli.terminal import print_error
+from cloudrepo_server.process.signals import handle_signal
 
 if TYPE_CHECKING:
     from cloudrepo_server.clients import Connection
@@ -151,7 +152,7 @@ def _environment(connection: Connection, folder: Path | None) -> dict[str, str]:
 
 
 class _Signals:
-    """The signals that this process receives, and passes on to the command.
+    """The signals that this process receives and passes on to the command.
 
     Attributes:
         received: a signal that arrived before the command was started, or None.
@@ -163,7 +164,6 @@ class _Signals:
 
     def handle(self) -> None:
         """Handle signals from now on, so that none of them leaves temporary files behind."""
-        loop = asyncio.get_running_loop()
         for name, handler in (
             ("SIGTERM", self._pass_on),
             ("SIGHUP", self._pass_on),
@@ -174,13 +174,10 @@ class _Signals:
             # `nohup` makes processes ignore SIGHUP.
             if number is None or signal.getsignal(number) is signal.SIG_IGN:
                 continue
-            try:
-                loop.add_signal_handler(number, handler, number)
-            except NotImplementedError:  # Windows
-                signal.signal(number, _in_event_loop(loop, handler))
+            handle_signal(number, partial(handler, number))
 
     def pass_on_to(self, process: asyncio.subprocess.Process) -> None:
-        """Pass signals on to the command, also one that arrived while it was started."""
+        """Pass signals on to the command, including one that arrived before it was started."""
         self._process = process
         if self.received is not None:
             self._pass_on(self.received)
@@ -192,13 +189,4 @@ class _Signals:
             self._process.send_signal(number)
 
     def _ignore(self, _: int) -> None:
-        """Leave Ctrl-C and the like to the command, which receives them from the terminal too."""
-
-
-def _in_event_loop(
-    loop: asyncio.AbstractEventLoop, handle: Callable[[int], None]
-) -> Callable[[int, FrameType | None], None]:
-    def handle_in_event_loop(number: int, _: FrameType | None) -> None:
-        loop.call_soon_threadsafe(handle, number)
-
-    return handle_in_event_loop
+        """Ignore SIGINT and SIGQUIT, because the terminal sends them to the command too."""

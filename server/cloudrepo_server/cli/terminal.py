@@ -43,11 +43,11 @@ def confirm(question: str) -> bool:
 
 @contextmanager
 def progress(activity: str, *, after: float = _SHOW_AFTER_SECONDS) -> Iterator[None]:
-    """Show on the terminal what takes long, and for how many seconds, until the block ends.
+    """Show an activity and its duration on the terminal, until the block ends.
 
     Args:
-        activity: what happens, such as `Checking 3 files`.
-        after: the seconds after which it is shown.
+        activity: the text to show, such as `Checking 3 files`.
+        after: how many seconds to wait before the text is shown.
     """
     if not sys.stderr.isatty():
         yield

@@ -72,22 +72,22 @@ class CiJob:
             folder: the folder for the files that some variables name. It need not exist.
             environ: the environment to which the variables will be added.
         """
-        variables = self._described(folder)
+        variables = self._provider_variables(folder)
         if self.program is not None:
             path = environ.get("PATH", os.defpath)
             variables["PATH"] = os.pathsep.join([str(_programs(folder)), path])
         return variables
 
     def files(self, folder: Path) -> list[JobFile]:
-        """Return the files that the caller must create, in the folder of `variables`."""
-        values = self._described(folder).values()
+        """Return the files that the caller must create in the folder, which `variables` names."""
+        values = self._provider_variables(folder).values()
         files = [JobFile(Path(value)) for value in values if value.startswith(str(folder))]
         if self.program is not None:
             path = _programs(folder) / self.program
             files.append(JobFile(path, _agent_script(), _PROGRAM_MODE))
         return files
 
-    def _described(self, folder: Path) -> dict[str, str]:
+    def _provider_variables(self, folder: Path) -> dict[str, str]:
         describe = {
             "github": self._github,
             "gitlab": self._gitlab,

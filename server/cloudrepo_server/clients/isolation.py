@@ -37,8 +37,8 @@ _DROPPED: Final = frozenset(
     {
         *("NETRC", "KEYRING_PROPERTY_FILE", "DBUS_SESSION_BUS_ADDRESS", "HOMEDRIVE", "HOMEPATH"),
         *("GIT_ASKPASS", "DIST_EXTRA_CONFIG", "SOURCE_DATE_EPOCH", "__PYVENV_LAUNCHER__"),
-        # Each names a file that a shell reads first. The file may set the removed variables again,
-        # as it does on CircleCI.
+        # Each names a file that a shell reads when it starts. The file may set the removed
+        # variables again, as on CircleCI.
         *("BASH_ENV", "ENV", "ZDOTDIR"),
         # Each names a file or a folder with the user's settings of a download program.
         *("CURL_HOME", "WGETRC", "HTTPIE_CONFIG_DIR"),

@@ -16,7 +16,7 @@ Fields = Mapping[str, Sequence[str]]
 """The values of metadata fields, by the names that they have in an upload form."""
 
 _MAX_SHOWN = 200
-# Fields whose value is missing, as some tools write it.
+# What some tools write for a field that has no value.
 _MISSING = frozenset(("", "UNKNOWN", "None"))
 
 
@@ -28,7 +28,7 @@ def find_differences(
     Args:
         shown: the metadata that the index shows.
         archive: the metadata in the file.
-        source: where the index has its metadata from.
+        source: where the shown metadata come from.
     """
     for header, (name, normalize) in _FIELDS.items():
         values = [normalize(_values(fields, name)) for fields in (shown, archive)]

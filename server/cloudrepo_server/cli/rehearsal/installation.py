@@ -21,6 +21,8 @@ from cloudrepo_server.models import File
 _MAX_OUTPUT = 20_000
 _FIRST_PIP = Version("22.3")
 _INSTALLED = Installation("installed")
+INTERRUPTED = Installation("skipped", "not tried: the rehearsal was interrupted")
+"""A file that was not installed because of an interruption."""
 
 
 class Installer:
@@ -57,7 +59,7 @@ class Installer:
         self._environments = 0
 
     async def install(self, project: str, file: File) -> Installation:
-        """Install one file, and return whether that succeeded.
+        """Install one file, and return the result.
 
         Args:
             project: the normalized name of its project.
@@ -74,7 +76,7 @@ class Installer:
         failed = await self._run(sys.executable, "-P", "-m", "venv", "--without-pip", environment)
         if failed is not None:
             return failed
-        # With its digest, pip installs this file and no other one of the release.
+        # The digest makes pip install this file, and no other file of the release.
         requirements = environment / "requirements.txt"
         requirement = f"{project}=={file.version}"
         requirements.write_text(f"{requirement} --hash=sha256:{file.sha256}\n", encoding="utf-8")
@@ -88,7 +90,7 @@ class Installer:
         return failed or _INSTALLED
 
     async def _find_pip(self) -> list[str | Path] | Installation:
-        # One environment has the pip that installs into all others, which need none then.
+        # The pip of one environment installs into all others, so they need no pip of their own.
         if self._pip is None:
             if _has_own_pip():
                 self._pip = [sys.executable, "-P", "-m", "pip"]
@@ -120,7 +122,7 @@ class Installer:
                 cwd=self._folder,
             )
             if self._interruption.signal is not None:
-                return Installation("skipped", "not tried: the rehearsal was interrupted")
+                return INTERRUPTED
             if status == 0:
                 return None
             output.seek(0)

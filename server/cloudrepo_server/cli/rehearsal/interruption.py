@@ -8,7 +8,7 @@ from signal import Signals
 from cloudrepo_server.process.signals import handle_signal
 from cloudrepo_server.process.watchdog import STOP_SIGNALS
 
-# A terminal sends these when it is closed, and when the user types Ctrl-\\.
+# A terminal sends SIGHUP when it is closed, and SIGQUIT when the user types Ctrl-\.
 _TERMINAL_SIGNALS = [
     getattr(signal, name) for name in ("SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]
@@ -33,7 +33,7 @@ class Interruption:
         return self._signal
 
     def listen(self) -> None:
-        """Note the stop signals that this process receives from now on."""
+        """Handle the stop signals that this process receives from now on."""
         for number in (*STOP_SIGNALS, *_TERMINAL_SIGNALS):
             # `nohup` makes processes ignore SIGHUP.
             if signal.getsignal(number) is not signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""Runs the programs of a rehearsal: none of them is left running."""
+"""Runs the programs of a rehearsal, and kills the processes that they leave running."""
 
 import asyncio
 import contextlib
@@ -24,9 +24,9 @@ async def run_program(
     stderr: int | IO[bytes] | None = None,
     cwd: Path | None = None,
 ) -> int:
-    """Run a program, and return its exit status; then kill what it left running.
+    """Run a program, kill the processes that it leaves running, and return its exit status.
 
-    An interruption is forwarded to the program, which has some seconds to end.
+    An interruption is forwarded to the program, which is killed if it does not end within seconds.
 
     Args:
         arguments: the program and its arguments.

@@ -1,4 +1,4 @@
-"""Proves a release: installs each uploaded file, and compares the metadata that the index shows."""
+"""Checks a release: installs each uploaded file, and compares the metadata that the index shows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 from cloudrepo_server.cli.output import one_line
 from cloudrepo_server.cli.rehearsal import requests
 from cloudrepo_server.cli.rehearsal.index import RehearsedIndex
-from cloudrepo_server.cli.rehearsal.installation import Installer
+from cloudrepo_server.cli.rehearsal.installation import INTERRUPTED, Installer
 from cloudrepo_server.cli.rehearsal.interruption import Interruption
 from cloudrepo_server.cli.rehearsal.report import Difference, Installation, UploadedFile
 from cloudrepo_server.cli.rehearsal.requests import Form
@@ -21,8 +21,6 @@ from cloudrepo_server.testkit.journal import Entry
 Journal = Callable[[], Sequence[Entry]]
 """Returns the requests that the rehearsed index received so far."""
 
-_INTERRUPTED = Installation("skipped", "not tried: the rehearsal was interrupted")
-
 
 async def prove(
     index: RehearsedIndex,
@@ -32,13 +30,13 @@ async def prove(
     *,
     with_dependencies: bool,
 ) -> list[UploadedFile]:
-    """Return a report on each uploaded file.
+    """Install each uploaded file, compare its metadata, and return a report on it.
 
     Args:
         index: the rehearsed index.
         journal: returns the requests that it received so far.
         folder: an empty folder.
-        interruption: ends the proof early.
+        interruption: skips the remaining files.
         with_dependencies: whether the index has the dependencies of the files too.
     """
     entries = journal()
@@ -63,7 +61,7 @@ async def prove(
             form_of = _forms_of_releases(project, forms)
             for filename, file in sorted(project.files.items()):
                 number = len(reports) + 1
-                installation = _INTERRUPTED
+                installation = INTERRUPTED
                 differences: tuple[Difference, ...] | None = None
                 if interruption.signal is None:
                     with progress(f"[{number}/{total}] Installing {one_line(filename)}"):
@@ -94,7 +92,7 @@ async def _install(
         return installation
     entries = [entry for entry in journal() if entry.number > last]
     if installer.with_dependencies:
-        # pip does not show why a page is missing, such as an index that does not respond.
+        # If the index does not respond, pip only reports that a page is missing.
         failure = requests.first_failure(entries)
         if failure is None:
             return installation

@@ -1,4 +1,4 @@
-"""The report of a rehearsal: what was uploaded, rejected and proven, as data."""
+"""The report of a rehearsal as data: which files were uploaded, rejected and installed."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ class Difference(msgspec.Struct, frozen=True):
 
     field: str
     source: Literal["simple API", "JSON API", "upload form"]
-    """Where the index has its value from."""
+    """Where the value on the index comes from."""
     shown: str | None
     """The value on the index, or None if it has none."""
     archive: str | None
@@ -52,7 +52,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None
     status: int
     message: str
-    """The words of PyPI, which the tool shows."""
+    """PyPI's message, which publishing tools show."""
     rule: str | None
     advice: str | None
     program: str
@@ -93,5 +93,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def uploaded_nothing(self) -> bool:
-        """Whether the command tried no upload at all."""
+        """Whether the command attempted no upload at all."""
         return not self.files and not self.rejections

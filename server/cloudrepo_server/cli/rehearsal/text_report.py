@@ -122,7 +122,7 @@ def _requests(title: str, requests: Sequence[Request]) -> Iterator[str]:
 
 
 def _hint(report: Report) -> str:
-    """Return how a command must publish, unless it failed before it sent any request."""
+    """Return advice on how the command must publish, or nothing if it failed without a request."""
     tried = report.requests or report.blocked or not report.command_status
     if report.signal is not None or not tried:
         return ""
