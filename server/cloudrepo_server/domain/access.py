@@ -141,7 +141,8 @@ class Access:
 
         Raises:
             ForbiddenError: the principal is the bearer of a token for other projects.
-            BrokenRuleError: the same, the project does not exist, and PyPI's rules apply.
+            BrokenRuleError: the token is for other projects, PyPI's rules apply, and the project
+                does not exist.
             StorageError: the store did not respond.
         """
         if not isinstance(principal, TokenBearer) or principal.projects is None:

@@ -1,4 +1,4 @@
-"""A cache of the fields of core metadata, which pages show.
+"""A cache of the core metadata fields that pages show.
 
 An upload reads only the fields that identify a file. The other fields are read when a page first
 shows them: the portal's page of a project, or PyPI's JSON. Both use the same bounded reader, in the
@@ -6,8 +6,8 @@ pool for archives.
 
 The fields are not stored at the upload, for these reasons:
 
-- Most files never appear on such a page. Each upload would write one more blob, and store the
-  README twice.
+- Most files never appear on such a page, but each upload would write one more blob, with a second
+  copy of the README.
 - Files of earlier versions have no stored fields, so pages would need the reader anyway.
 - The reader takes a quarter of a second at most, whatever the metadata contain. An upload of the
   same file takes longer.

@@ -50,7 +50,7 @@ class DamagedDocument(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     reason: str
     modified: str
-    """When it was written last. If it was readable before, it was damaged then or later."""
+    """When it was last written. The damage happened at this time or later."""
 
 
 class DamagedDocuments:
@@ -60,7 +60,7 @@ class DamagedDocuments:
         self._storage = storage
 
     @property
-    def are_known(self) -> bool:
+    def has_known(self) -> bool:
         """Whether a read has found a damaged document that is not deleted yet."""
         return any(_kind_of(key) is not None for key in self._storage.damaged_keys)
 
@@ -82,7 +82,7 @@ class DamagedDocuments:
                         return sorted(damaged[:_MAX_LISTED], key=lambda each: each.key)
                     # Let the server handle requests in between.
                     await asyncio.sleep(0)
-        # A deleted repository took its damaged documents along.
+        # Damaged documents that were deleted with their repository are not damaged any more.
         self._storage.damaged_keys.intersection_update([each.key for each in damaged])
         return sorted(damaged, key=lambda each: each.key)
 

@@ -1,7 +1,7 @@
-"""The limit of the tokens that the jobs of a repository can mint.
+"""The limit on the number of tokens that CI jobs mint for a repository.
 
-Some identity tokens have no identifier, so a job can exchange them as often as it likes. Without a
-limit it could fill the store.
+Some identity tokens have no identifier, so a job can exchange such a token any number of times.
+Without a limit, the job could fill the store.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.storage import Documents
 
 RETRY_SECONDS = 1
-"""The seconds for which a repository at the limit rejects exchanges without counting again."""
+"""How many seconds a repository at the limit rejects exchanges before its tokens are recounted."""
 
 _MAX_REMEMBERED = 1024
 
 
 class MintLimit:
-    """The limit of the minted tokens of each repository."""
+    """The limit on the minted tokens of each repository."""
 
     def __init__(self, documents: Documents, tokens: Tokens) -> None:
         self._documents = documents
@@ -35,7 +35,7 @@ class MintLimit:
 
     @contextlib.asynccontextmanager
     async def reserve(self, repository: RepositoryDocument) -> AsyncIterator[None]:
-        """Delete tokens and identities that have expired, and allow one new token in the context.
+        """Delete expired tokens and used identities, and allow one new token during the context.
 
         Raises:
             TooManyTokensError: the repository has its maximum of tokens or of used identities.
@@ -60,6 +60,6 @@ class MintLimit:
 
 def _too_many(repository: RepositoryDocument) -> TooManyTokensError:
     return TooManyTokensError(
-        f"the repository {repository.name} has {MAX_MINTED_TOKENS} minted tokens, which is the "
-        "limit: revoke some, or wait until they expire"
+        f"the repository {repository.name} has {MAX_MINTED_TOKENS} minted tokens or used identity "
+        "tokens, which is the limit: revoke minted tokens, or wait until tokens expire"
     )

@@ -39,17 +39,17 @@ def check_status(project: ProjectDocument | None) -> None:
 
 
 def check_file_count(project: ProjectDocument | None, candidate: Candidate) -> None:
-    """Check that a project may have another file. A file may always be replaced.
+    """Check that a new file does not exceed the maximum number of files of a project.
 
     Raises:
-        TooLargeError: the project has its maximum of files.
+        TooLargeError: the file is new, and the project already has the maximum number of files.
     """
     if project is None or candidate.name.filename in project.files:
         return
     if len(project.files) >= MAX_PROJECT_FILES:
         raise TooLargeError(
-            f"{candidate.name.filename} was rejected, because the project {project.name} has "
-            f"{len(project.files)} files already: the limit is {MAX_PROJECT_FILES}. "
+            f"{candidate.name.filename} was rejected, because the project {project.name} already "
+            f"has {len(project.files)} files: the limit is {MAX_PROJECT_FILES}. "
             "Delete files first."
         )
 

@@ -139,7 +139,7 @@ class Publishing:
         Args:
             staged: the file.
             declared: the metadata in the form.
-            uploader: the name of whoever uploads the file.
+            uploader: the user or token that uploads the file.
             publisher: the trusted publisher that uploads it, or None.
             upload_time: the time to store; by default the current time.
 
@@ -210,7 +210,7 @@ class Publishing:
 
     @property
     def _listed_digests(self) -> set[str]:
-        # The digests that pages list, besides the one that every file has.
+        # The digests that pages list, without SHA-256, which every file has.
         return set(self._repository.document.digests or ()) - {"sha256"}
 
     async def _read_form(

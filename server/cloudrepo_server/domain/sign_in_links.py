@@ -22,7 +22,7 @@ class _Link(msgspec.Struct, frozen=True):
 class SignInLinks:
     """The links that this server process issued and nobody has used yet.
 
-    They are kept in memory only, as digests. So a link is valid on no other server, and not after a
+    Their digests are kept in memory only. So a link is not valid on another server, nor after a
     restart.
     """
 
@@ -30,7 +30,7 @@ class SignInLinks:
         """Start without any link.
 
         Args:
-            shared: whether other servers use the same store. They could not know the links.
+            shared: whether other servers use the same store. Such servers would reject the links.
             clock: returns the current time in seconds.
         """
         self._shared = shared
@@ -65,7 +65,7 @@ class SignInLinks:
         return secret
 
     def redeem(self, secret: str) -> tuple[str, str] | None:
-        """Return the user name and the repository of a link, which is not valid any more then.
+        """Invalidate a link, and return its user name and its repository.
 
         Return None if the link is unknown, was used already or has expired.
         """

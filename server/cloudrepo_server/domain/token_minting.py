@@ -113,7 +113,7 @@ class TokenMint:
         """
         publishers = find_publishers(repository.document, *identity)
         used = repository.document.id, identity.provider.issuer, identity.claims
-        # A token that was used before must not change anything, nor cause much work.
+        # An identity token that was used before must neither change anything nor cause much work.
         await check_unused(self._documents, *used)
         async with self._limit.reserve(repository.document):
             await self._publishers.activate(repository, publishers)

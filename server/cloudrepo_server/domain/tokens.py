@@ -22,8 +22,8 @@ _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 class Tokens:
     """The tokens of an organization.
 
-    A token is `cloudrepo.ID.SECRET`; one that is minted for a trusted publisher begins with `pypi-`
-    before that. The ID is part of the key of its document.
+    A token has the form `cloudrepo.ID.SECRET`. A token that was minted for a trusted publisher has
+    the form `pypi-cloudrepo.ID.SECRET`. The ID is part of the key of the token's document.
     """
 
     def __init__(self, documents: Documents) -> None:
@@ -46,7 +46,7 @@ class Tokens:
             read_only: whether the token may not publish.
             projects: the only projects that it may publish; by default any project.
             publisher: the trusted publisher for which it is minted, or None.
-            attestation_publisher: the same, as provenance objects show it.
+            attestation_publisher: the same publisher, as provenance objects show it.
             expires: the time from which it is not valid any more, in seconds since the epoch.
         """
         secret = secrets.token_urlsafe(32)

@@ -116,10 +116,10 @@ class _Search(msgspec.Struct, frozen=True):
     """The search for one project in a repository and its upstreams."""
 
     name: str
-    asked: list[str]
-    """The upstreams that were asked so far, without passwords."""
+    queried: list[str]
+    """The upstreams that were queried so far, without passwords."""
     known: dict[str, Project | None] = msgspec.field(default_factory=dict)
-    """What each repository of this server offers, by its name."""
+    """The project as each repository of this server offers it, by the repository's name."""
 
 
 class Upstreams:
@@ -155,7 +155,7 @@ class Upstreams:
         *,
         local: ProjectDocument | None,
         via: tuple[str, ...] = (),
-        asked: list[str] | None = None,
+        queried: list[str] | None = None,
     ) -> Project | None:
         """Return a project as a repository offers it, with files of its upstreams.
 
@@ -164,11 +164,11 @@ class Upstreams:
             name: the name of the project.
             local: the project in the repository itself, if it has one.
             via: the ids of the repositories that the request passed on its way here.
-            asked: a list to which the upstreams that are asked are added, without passwords.
+            queried: a list to which the queried upstreams are added, without passwords.
         """
         if not repository.document.upstream:
             return local
-        search = _Search(name, [] if asked is None else asked)
+        search = _Search(name, [] if queried is None else queried)
         return await self._project(repository, search, local, via)
 
     async def project_names(self, repository: LocalSource) -> list[str]:
@@ -250,8 +250,8 @@ class Upstreams:
         if upstream in search.known:
             return search.known[upstream]
         shown = hide_password(upstream)
-        if shown not in search.asked:
-            search.asked.append(shown)
+        if shown not in search.queried:
+            search.queried.append(shown)
         if is_url(upstream):
             origins = parent.document.upstream_file_origins
             with self.states.observe(parent.document.id, upstream):

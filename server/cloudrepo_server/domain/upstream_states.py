@@ -31,13 +31,13 @@ class UpstreamState(msgspec.Struct):
 
 
 class UpstreamStates:
-    """The states of the upstreams that were asked last, in memory."""
+    """The states of the most recently queried upstreams, in memory."""
 
     def __init__(self) -> None:
         self._states: LRUCache[tuple[str, str], UpstreamState] = LRUCache(UPSTREAM_STATES)
 
     def find(self, repository_id: str, upstream: str) -> UpstreamState | None:
-        """Return the state of a repository's upstream, or None if it was not asked lately."""
+        """Return the state of a repository's upstream, or None if it was not queried recently."""
         return self._states.get((repository_id, upstream))
 
     @contextlib.contextmanager

@@ -58,8 +58,7 @@ class Dialect(msgspec.Struct, frozen=True):
     unauthenticated_upload: str | None = None
     """The text of the 403 to an upload with missing or wrong credentials; None for a 401."""
     wrong_login_status: int = 401
-    """The status of the response to a request with wrong credentials; a request without any gets
-    a 401."""
+    """The status of the response to wrong credentials. Requests without credentials get a 401."""
     login_text_in_reason: bool = True
     """Whether the reason phrase says why the credentials were rejected."""
     too_large_status: int = 413
@@ -79,7 +78,7 @@ class Dialect(msgspec.Struct, frozen=True):
     required_digests: frozenset[str] = frozenset(
         {"sha256_digest", "md5_digest", "blake2_256_digest"}
     )
-    """The digest fields of an upload form, of which at least one is required; empty for none."""
+    """The digest fields of which an upload form needs at least one; empty if it needs none."""
     stored_digests: frozenset[str] = frozenset()
     """The digests that are stored with each file, besides SHA-256: `blake2_256` and `md5`."""
     has_serials: bool = False
@@ -92,7 +91,7 @@ class Dialect(msgspec.Struct, frozen=True):
     If it is None, such URLs get the page itself.
     """
     page_seconds: int = 0
-    """How many seconds clients may use a page without asking again."""
+    """How many seconds clients may cache a page."""
 
 
 _TABLE = (

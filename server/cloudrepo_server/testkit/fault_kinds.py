@@ -138,7 +138,7 @@ class Redirect(Fault, tag="redirect", frozen=True, kw_only=True):
 
 
 class HtmlErrorPage(Fault, tag="html-error-page", frozen=True, kw_only=True):
-    """An HTML page instead of the response, as proxies and sign-in pages send it, with 200."""
+    """An HTML page instead of the response, as some proxies and sign-in services send."""
 
     status: StatusCode = 200
 
@@ -187,7 +187,7 @@ class OtherMetadata(Fault, tag="other-metadata", frozen=True, kw_only=True):
 
 
 class CloseKeepAlive(Fault, tag="close-keep-alive", frozen=True, kw_only=True):
-    """A connection that is closed after the response, which did not announce it."""
+    """A connection that is closed after the response, although the response kept it alive."""
 
 
 FaultSpecification = (

@@ -53,7 +53,7 @@ class InstalledFault(msgspec.Struct, eq=False):
     """The serials when the fault was installed; only `StalePage` needs them."""
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     number: int = 0
-    """The number in its repository, which no later fault of the repository has."""
+    """The number of the fault in its repository. Numbers are not reused."""
     fired: int = 0
     _matched: int = 0
 
@@ -88,7 +88,7 @@ class InstalledFault(msgspec.Struct, eq=False):
 
     @property
     def is_used_up(self) -> bool:
-        """Whether the fault fired as often as it may."""
+        """Whether the fault has fired the maximum number of times."""
         times = self.specification.times
         return times is not None and self.fired >= times
 
@@ -195,7 +195,7 @@ def parse_fault_fields(fields: Mapping[str, str | dict[str, str]]) -> FaultSpeci
     """Return the fault that the fields of a form describe; numbers are given as text.
 
     Raises:
-        InvalidError: its kind is unknown, or a detail is not valid.
+        InvalidError: its kind is unknown, or a field is not valid.
     """
     kind = str(fields.get("kind", ""))
     if kind not in KINDS:

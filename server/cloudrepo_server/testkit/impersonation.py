@@ -101,8 +101,8 @@ class Impersonation:
     def allows(self, host: str, port: int) -> bool:
         """Return whether subprocesses may connect to the real host.
 
-        Not at a port where the repository is served, even if the host is allowed. The scheme does
-        not matter: a client can send plain HTTP through a connection that CONNECT has opened.
+        A port at which the repository is served is not allowed, even if its host is. The scheme
+        does not matter: a client can send plain HTTP through a connection that CONNECT has opened.
         """
         return host in self.allowed_hosts and not any(
             (host, port) == (prefix.host, prefix.port) for prefix in self.prefixes

@@ -51,7 +51,7 @@ class RequestDetails(msgspec.Struct):
     faults: list[FiredFault] = msgspec.field(default_factory=list)
     """The faults that changed the response."""
     upstreams: list[str] = msgspec.field(default_factory=list)
-    """The upstreams that the server asked, in order; without passwords."""
+    """The upstreams that the server queried, in order; without passwords."""
 
 
 class Entry(RequestDetails, kw_only=True):
@@ -73,7 +73,7 @@ class Entry(RequestDetails, kw_only=True):
     status: int | None = None
     reason: str = ""
     error: str | None = None
-    """Why the request was rejected. Some dialects do not tell the client."""
+    """Why the request was rejected. Some dialects do not show this to the client."""
     rule: str | None = None
     """The name of PyPI's rule that an upload breaks."""
     advice: str | None = None
@@ -82,9 +82,9 @@ class Entry(RequestDetails, kw_only=True):
     number: int = 0
     """The number in its journal. Requests are numbered from 1, in the order of arrival."""
     settled: int = 0
-    """The number among the settled requests of all journals; 0 for a request in flight."""
+    """The position among all requests that were moved to a queue; 0 for a request in flight."""
     published: int = 0
-    """The number in the feed of all journals; 0 until the request is complete."""
+    """The number in the feed; 0 until the request is complete."""
 
     @property
     def size(self) -> int:
@@ -148,7 +148,7 @@ class EntryQueue:
         return len(self._entries)
 
     def add(self, entry: Entry) -> int:
-        """Add a request, and drop the oldest ones if the queue exceeds a limit; return its size."""
+        """Add a request, drop the oldest ones beyond a limit, and return the request's size."""
         size = entry.size
         self._entries.append(entry)
         self._sizes.append(size)
@@ -232,9 +232,9 @@ class Journal:
 
 
 def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
-    """Return a form's fields as JSON: without secrets and fields beyond the limit, in few bytes.
+    """Return a form's fields as JSON, without secrets.
 
-    Long values are truncated.
+    Long values are truncated, and fields beyond the size limit are left out.
     """
     kept: dict[str, list[str]] = {}
     size = 2
@@ -255,7 +255,7 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
 def encode_headers(headers: tuple[tuple[str, str], ...]) -> msgspec.Raw:
     """Return headers as JSON: long values truncated, headers beyond the limit left out.
 
-    Most requests of a client have the same headers, and then share the JSON.
+    Most requests of a client have the same headers. They share one JSON text in memory.
     """
     kept: list[tuple[str, str]] = []
     size = 2

@@ -8,17 +8,17 @@ from cloudrepo_server.testkit.feed import Feed
 from cloudrepo_server.testkit.journal import Entry, EntryQueue, Journal
 
 CHANGES = ""
-"""The id of the journal of changes: by the admin API, and in the portal."""
+"""The id of the journal of changes, which are made by the admin API or in the portal."""
 
 # The total size is checked whenever this many bytes were added.
 _BYTES_PER_CHECK = JOURNALS_BYTES // 64
 
 
 class Journals:
-    """The journal of each repository, and that of changes.
+    """The journal of each repository, and the journal of changes.
 
-    If all journals together become too large, the largest ones lose their oldest requests. So many
-    requests to one repository do not displace those to another.
+    If all journals together become too large, the largest ones lose their oldest requests. Busy
+    repositories therefore do not displace the requests of other repositories.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Journals:
         return journal
 
     def find(self, journal_id: str) -> Journal | None:
-        """Return the journal of a repository or of changes, or None if it has no requests."""
+        """Return the journal of a repository or of changes, or None if nothing was recorded."""
         return self._by_id.get(journal_id)
 
     def settle(self, journal_id: str, entry: Entry, *, anonymous: bool) -> None:
@@ -72,7 +72,7 @@ def _limit_size(queues: Iterable[EntryQueue]) -> None:
     while excess > 0:
         _, number, queue = heappop(largest_first)
         before = queue.bytes
-        # More than one at a time, so that the next check is not needed soon.
+        # Drop several requests at once, so that the next check finds nothing to do.
         for _ in range(max(1, len(queue) // 16)):
             queue.drop_oldest()
         excess -= before - queue.bytes

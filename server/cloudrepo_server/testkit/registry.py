@@ -1,4 +1,4 @@
-"""The journals, faults and impersonations of one server process."""
+"""The journals, faults, impersonations and test results of one server process."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -38,7 +38,7 @@ class FaultyRepository(Protocol):
 
 
 class TestkitRegistry:
-    """Each repository's journal and faults, and the impersonations.
+    """The journal, faults, impersonations and test of each repository.
 
     A server with a shared store has none of them. It receives only some of the requests, so its
     journal would be incomplete and its faults would affect an arbitrary part of the requests.
@@ -112,7 +112,7 @@ class TestkitRegistry:
         self._journals.complete(entry)
 
     def recorded(self, journal_id: str) -> Journal | None:
-        """Return the journal of a repository or of changes, or None if it has no requests."""
+        """Return the journal of a repository or of changes, or None if nothing was recorded."""
         return self._journals.find(journal_id)
 
     def faults(self, repository_id: str) -> Faults:
@@ -177,7 +177,7 @@ class TestkitRegistry:
         return self._impersonations
 
     def forget(self, repository_id: str) -> None:
-        """Delete the journal, faults and impersonations of a deleted repository."""
+        """Delete the journal, faults, impersonations and test of a deleted repository."""
         self._journals.delete(repository_id)
         self._faults.pop(repository_id, None)
         self._tests.pop(repository_id, None)

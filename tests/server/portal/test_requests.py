@@ -180,7 +180,7 @@ def test_a_fault_and_an_upstream_are_named(browser: Browser, busy: Index) -> Non
     assert "1 upstream" in browser.get(log(front)).text
     (row,) = [row for row in shown(browser.get(log(front))) if "@" in row]
     page = browser.get(f"{log(front)}/{row.rpartition('-')[2]}")
-    assert f"Upstreams asked {busy.name}" in page.text
+    assert f"Queried upstreams {busy.name}" in page.text
 
 
 def test_a_row_opens_to_the_whole_request(browser: Browser, busy: Index) -> None:

@@ -27,7 +27,7 @@ def test_upstreams_are_shown_with_their_states(browser: Browser, source: Index) 
     front = source.server.repository(upstream=upstreams, upstream_strategy="best-version")
     assert "Upstreams (3)" in browser.get(f"/portal/repositories/{front.name}/settings").text
     text = browser.get(page_of(front)).text
-    assert text.count("Not asked") == 2
+    assert text.count("Not queried") == 2
     assert f"{source.name} Repository" in text
     assert front.get("/demo/").status_code == 502
     text = browser.get(page_of(front)).text

@@ -56,7 +56,7 @@ class RepositoryApi:
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def put_test(self, request: web.Request) -> web.Response:
-        """Set the test that used a repository, and its outcome."""
+        """Set the result of the test that used a repository."""
         result = await read_json(request, ResultOfTest)
         repository = await self._repository(request)
         self._organization.testkit.record_test(repository.document.id, result)

@@ -189,7 +189,7 @@ class FiredFaultResponse(msgspec.Struct):
 class RequestResponse(msgspec.Struct, kw_only=True):
     """A request that a repository received, and its response.
 
-    `arrived` is in seconds since the epoch. `upstreams` are those that the server asked.
+    `arrived` is in seconds since the epoch. `upstreams` are the upstreams that the server queried.
     """
 
     kind: str
@@ -203,7 +203,7 @@ class RequestResponse(msgspec.Struct, kw_only=True):
     status: int
     reason: str
     error: str | None
-    """Why the request was rejected. Some dialects do not tell the client."""
+    """Why the request was rejected. Some dialects do not show this to the client."""
     rule: str | None
     """The name of PyPI's rule that an upload breaks."""
     advice: str | None

@@ -88,7 +88,7 @@ class Index:
         if fault_response is not None:
             return fault_response
         view = faults.view(repository, self._organization.upstreams, via)
-        details.upstreams = view.upstreams_asked
+        details.upstreams = view.queried_upstreams
         try:
             response = await self._reader.read(Read(faults.request(request), view, target))
         except CloudRepoServerError:
@@ -148,14 +148,14 @@ class Index:
 def _response_without_login(
     request: web.Request, state: RequestState, path: IndexPath
 ) -> web.Response | None:
-    # Returns the response to a POST request for a URL of PyPI at which nothing can be uploaded.
+    # Returns the response to a POST request for a URL of PyPI that accepts no uploads, or None.
     if state.impersonated_index is None or state.impersonated_path is None:
         return None
     if path.parts == XML_RPC:
         state.is_upload = False
         return xml_rpc_fault()
     follows_rules = state.repository is not None and state.repository.applies_rules
-    # The repository's own URL is valid without the slash.
+    # An upload to the repository's own URL needs no slash.
     if follows_rules and not path.parts and not path.slash:
         return redirect_to_upload_url(request)
     return None

@@ -19,7 +19,7 @@ class RepositoryView:
     Readers get everything from a view. A test's faults change what it returns (`FaultyView`).
     """
 
-    __slots__ = ("_repository", "_upstreams", "_via", "upstreams_asked")
+    __slots__ = ("_repository", "_upstreams", "_via", "queried_upstreams")
 
     def __init__(
         self, repository: Repository, upstreams: Upstreams, via: tuple[str, ...] = ()
@@ -27,8 +27,8 @@ class RepositoryView:
         self._repository = repository
         self._upstreams = upstreams
         self._via = via
-        self.upstreams_asked: list[str] = []
-        """The upstreams that the request read from so far, without passwords."""
+        self.queried_upstreams: list[str] = []
+        """The upstreams that were queried for the request so far, without passwords."""
 
     @property
     def id(self) -> str:
@@ -62,7 +62,7 @@ class RepositoryView:
 
     @property
     def page_seconds(self) -> int:
-        """How many seconds clients may use a page without asking again."""
+        """How many seconds clients may cache a page."""
         chosen = self._repository.document.page_max_age
         return self.dialect.page_seconds if chosen is None else chosen
 
@@ -78,7 +78,7 @@ class RepositoryView:
             name,
             local=local_project,
             via=self._via,
-            asked=self.upstreams_asked,
+            queried=self.queried_upstreams,
         )
 
     async def read_project_again(self, name: str) -> Project | None:

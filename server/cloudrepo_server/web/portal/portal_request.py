@@ -81,7 +81,7 @@ class PortalRequest:
             "form_token": self.cookies.form_token(self.session_id),
             "notices": self._notices() if self.username is not None else [],
             "path": self.http.path,
-            "has_damage": self.username is not None and self.organization.damaged.are_known,
+            "has_damage": self.username is not None and self.organization.damaged.has_known,
         }
         response = web.Response(
             text=self.templates.render(template, {**common, **context}),
