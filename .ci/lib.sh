@@ -11,7 +11,7 @@ has() {
     return 1
 }
 
-# as_root COMMAND... runs a command as root, by sudo if need be.
+# as_root COMMAND... runs a command as root, with sudo if necessary.
 as_root() {
     if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
