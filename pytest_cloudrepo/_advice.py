@@ -29,10 +29,11 @@ _ADVICE_BY_STATUS: Final[Mapping[int, str]] = {
 
 
 def failures(requests: Iterable[Request]) -> list[Request]:
-    """Return the requests that may be why a program failed, oldest first.
+    """Return the requests that may explain why a program failed, oldest first.
 
-    These are rejected requests and those that a fault changed, except delays. A request that was
-    repeated with success is left out, and so is missing core metadata, which is optional.
+    These are rejected requests, and requests that a fault changed and not only delayed. Requests
+    that were repeated with success are left out. So are those for missing core metadata or
+    provenance, which are optional.
     """
     failed: dict[tuple[str, str, str | None], Request] = {}
     for request in requests:
@@ -76,8 +77,8 @@ def _advice_on(request: Request, settings: Mapping[str, Any]) -> str | None:
         return _advice_on_missing_project(request.project, request.upstreams)
     if request.upstreams and request.status in _UPSTREAM_FAILURES:
         return (
-            f"Asking the upstream {', '.join(request.upstreams)} failed: check the setting "
-            "upstream, its URL and credentials, and that it runs."
+            f"The request to the upstream {', '.join(request.upstreams)} failed: check its URL and "
+            "credentials in the setting upstream, and that the upstream is running."
         )
     return _ADVICE_BY_STATUS.get(request.status)
 

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 MAX_TESTS = 20
 _PHASES = pytest.StashKey["list[pytest.TestReport]"]()
-# pytest-xdist sends the attributes of a report to the controller. Files of other plugins omit it.
+# pytest-xdist sends this attribute of a report to its controller. Plugins that write reports to
+# files do not write it.
 _ATTRIBUTE = "cloudrepo_repositories"
 
 
 def record_phase(
     item: pytest.Item, report: pytest.TestReport, repositories: Sequence[Repository]
 ) -> None:
-    """Record a phase of a test. After the last one, tell the server the result of the test.
+    """Record a phase of a test. After the last phase, send the result of the test to the server.
 
     Args:
         item: the test.
@@ -52,7 +53,7 @@ def record_phase(
 
 
 def write_summary(terminal: pytest.TerminalReporter, state: ServerState) -> None:
-    """Write the failed tests with links to their repositories, the login, and how to stop it."""
+    """Write the failed tests with links, the admin login, and how to stop the server."""
     terminal.section("cloudrepo: the index server keeps running")
     failed: dict[str, list[str]] = {}
     for report in failed_reports(terminal):

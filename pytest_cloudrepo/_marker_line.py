@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def marker_line(item: pytest.Item, marker: pytest.Mark) -> str:
     """Return the file and the line of a test's marker, such as `tests/test_it.py:12`.
 
-    If the marker is not in the source code of the test's module, it is the place of the test.
+    If the marker is not in the source code of the test's module, return the place of the test.
     """
     path, line, _ = item.location
     first_line = (line or 0) + 1

@@ -19,7 +19,7 @@ _ARCHIVES = (".whl", ".tar.gz", ".zip")
 
 
 def one_path(path: StrPath) -> Path:
-    """Return a path, in which `~` means the user's home folder."""
+    """Return a path as a `Path`, with the user's home folder in place of `~`."""
     __tracebackhide__ = True
     require_single(path, "a path")
     return Path(_expand_home(path))
@@ -58,7 +58,7 @@ def requirements(arguments: Sequence[StrPath]) -> Iterator[str]:
     for argument in arguments:
         require_single(argument, "a requirement or a file")
         word = _expand_home(argument)
-        # Absolute, because an installer takes a name without a folder for a requirement.
+        # Absolute, because an installer reads a file name without a folder as a requirement.
         if not isinstance(argument, str) or _may_be_path_pattern(word):
             yield from (str(path.absolute()) for path in _matches(word))
         else:
@@ -73,7 +73,7 @@ def argument(value: StrPath) -> str:
 def absolute_argument(value: StrPath) -> str:
     """Return an argument of a program that runs in another folder, with an absolute path.
 
-    Strings are unchanged, because they may be anything.
+    Strings are unchanged, because not every string is a path.
     """
     return value if isinstance(value, str) else str(one_path(value).absolute())
 
@@ -106,7 +106,8 @@ def _glob(pattern: str) -> list[Path]:
 def _may_be_path_pattern(word: str) -> bool:
     """Return whether a word is a pattern for paths, and not a requirement, a URL or an option.
 
-    A pattern without a folder, such as `*.whl`, is one if it matches a file or names an archive.
+    A word without a folder is a pattern if it ends like an archive, such as `*.whl`, or matches a
+    file.
     """
     if not _has_any(word, "*?") or word.startswith("-") or ":/" in word:
         return False

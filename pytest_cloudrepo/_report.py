@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository
 
 LOG_LINES = 30
-# The beginning of a line of pytest's explanation of a failed assertion, and a whole one.
+# pytest's explanation of an assertion about a false value, and the beginning of each further line.
 _IS_FALSE = re.compile(r"assert False\n +\+ +where False = (.*)")
 _WHERE = re.compile(r"\n +\+ +where ")
 _COMMAND_ERROR = "pytest_cloudrepo.CommandError: "
@@ -62,7 +62,7 @@ def report_sections(
 
 
 def name_failed_program(report: pytest.TestReport) -> None:
-    """Let a line in pytest's summary of failed tests begin with the failed program.
+    """Let a failed test's line in pytest's summary begin with the program that failed.
 
     The summary contains only the first line of the message, up to the edge of the terminal. Without
     this, `assert result.ok` would be `assert False`, and the name of `CommandError` would come

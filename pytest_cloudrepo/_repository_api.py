@@ -163,9 +163,12 @@ class RepositoryApi:
         return self.requests_since(0)
 
     def requests_since(self, number: int) -> Journal:
-        """Return the requests after the one with this number, a value of `last_request`.
+        """Return the requests that are newer than the one with this number.
 
-        So a test can see its own requests to a repository that it shares with other tests.
+        With it, a test can read its own requests to a repository that it shares with other tests.
+
+        Args:
+            number: the value of `last_request` before the first of these requests.
         """
         __tracebackhide__ = True
         entries = self._call("GET", "requests", query={"after": number})["requests"]
@@ -209,7 +212,7 @@ class RepositoryApi:
             return []
 
     def report_test(self, result: Mapping[str, Any]) -> None:
-        """Tell the server which test uses the repository, and its outcome, for the portal.
+        """Send the outcome of the test that uses the repository to the server, for the portal.
 
         Args:
             result: the test's `node_id`, its `outcome` and its `seconds`.

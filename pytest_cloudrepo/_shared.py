@@ -60,5 +60,5 @@ class SharedRepositories:
             self._in_setup.pop()
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Forget the repositories of a fixture that was torn down: no later test uses them."""
+        """Remove the record of the repositories of a fixture that was torn down."""
         self._of_fixtures.pop(fixturedef, None)

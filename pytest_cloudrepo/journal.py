@@ -64,7 +64,7 @@ class Request:
     `trusted-publishing`, or `blocked` for a host that is not allowed.
     """
     error: str | None = None
-    """Why the request was rejected. Some dialects do not tell the client."""
+    """Why the request was rejected. Some dialects do not send this reason to the client."""
     rule: str | None = None
     """The name of PyPI's rule that an upload breaks."""
     advice: str | None = None
@@ -72,7 +72,7 @@ class Request:
     faults: Sequence[FiredFault] = ()
     """The faults that changed the response."""
     upstreams: Sequence[str] = ()
-    """The upstreams that were asked for the project, without passwords."""
+    """The upstreams from which the server requested the project, without passwords."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Request:
@@ -91,7 +91,7 @@ class Request:
 
     @property
     def outcome(self) -> str:
-        """The status and the reason; faults, blocked hosts and upstreams are marked."""
+        """The status and the reason, with the faults and upstreams that affected the response."""
         reason = self.error or self.reason
         if self.kind == "blocked":
             return f"{self.status} blocked: {reason}"
@@ -163,7 +163,7 @@ class Journal(list[Request]):
 
 
 def describe_rejected(requests: Iterable[Request]) -> str:
-    """Return the newest rejected requests, or an empty string if there are none.
+    """Return a line for each of the newest rejected requests, or an empty string if there are none.
 
     Equal requests in a row share one line.
     """

@@ -116,7 +116,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show how to use a server that keeps running: the failed tests, the login, how to stop it."""
+    """Show the failed tests, the login and how to stop the server, if the server keeps running."""
     state = config.stash[RUN_SERVER].kept()
     if state is not None:
         from pytest_cloudrepo._kept_server import write_summary  # imports requests

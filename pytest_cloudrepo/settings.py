@@ -29,15 +29,16 @@ class RepositorySettings(TypedDict, total=False):
     rules: Literal["pypi", "none"] | None
     """Whether to reject what PyPI rejects, `pypi` or `none`. By default the dialect decides."""
     max_file_size: int | None
-    """The size of the largest file that can be uploaded, in bytes. By default there is no limit, or
-    100 MiB with PyPI's rules."""
+    """The maximum size of a file, in bytes. By default there is no limit, or 100 MiB with PyPI's
+    rules."""
     max_project_size: int | None
-    """The size of all files of a project, in bytes, with PyPI's rules. By default 10 GiB."""
+    """The maximum size of all files of a project together, in bytes, with PyPI's rules. By default
+    10 GiB."""
     max_release_age: float | None
     """The age in seconds up to which a release accepts files, with PyPI's rules. By default 14
     days."""
     max_summary: int | None
-    """The number of characters of a summary, with PyPI's rules. By default 512."""
+    """The maximum number of characters of a summary, with PyPI's rules. By default 512."""
     prohibited_names: Sequence[str]
     """The names that no new project may have, with PyPI's rules. By default none."""
     upstream: Sequence[NamedRepository | str]
@@ -53,8 +54,7 @@ class RepositorySettings(TypedDict, total=False):
     """The digests that pages list, such as `["sha512", "md5"]`; an empty list means none. By
     default sha256, or none in the dialect `cloudrepo`."""
     page_max_age: int | None
-    """How many seconds clients may use a page without asking again. By default the dialect
-    decides."""
+    """How many seconds clients may cache a page. By default the dialect decides."""
     minted_token_seconds: float
     """How many seconds a token of trusted publishing is valid. The default is 900, as on PyPI."""
     disabled_identity_providers: Sequence[str]
@@ -67,9 +67,9 @@ class Setting(NamedTuple):
     default: object
     types: tuple[type, ...]
     expected: str
-    """The expected value, in the words of an error message."""
+    """The expected value, as an error message names it."""
     help: str
-    """What the setting does, in the words of `pytest --markers`."""
+    """What the setting does, as `pytest --markers` shows it."""
 
 
 SETTINGS: Final[Mapping[str, Setting]] = {
@@ -101,13 +101,13 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default=None,
         types=(int, NoneType),
         expected="a number of bytes, or None",
-        help="the size of the largest file, in bytes",
+        help="the maximum size of a file, in bytes",
     ),
     "max_project_size": Setting(
         default=None,
         types=(int, NoneType),
         expected="a number of bytes, or None",
-        help="the size of all files of a project, in bytes, with PyPI's rules",
+        help="the maximum size of all files of a project together, in bytes, with PyPI's rules",
     ),
     "max_release_age": Setting(
         default=None,
@@ -119,7 +119,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default=None,
         types=(int, NoneType),
         expected="a number of characters, or None",
-        help="the number of characters of a summary, with PyPI's rules",
+        help="the maximum number of characters of a summary, with PyPI's rules",
     ),
     "prohibited_names": Setting(
         default=(),
@@ -137,7 +137,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default="first-match",
         types=(str,),
         expected="'first-match' or 'best-version'",
-        help="'best-version' offers a project's files of all indexes, 'first-match' of one",
+        help="'first-match' takes a project's files from one index, 'best-version' from all",
     ),
     "upstream_file_origins": Setting(
         default=(),
@@ -155,7 +155,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default=None,
         types=(int, NoneType),
         expected="a number of seconds, or None",
-        help="how many seconds clients may use a page without asking again",
+        help="how many seconds clients may cache a page",
     ),
     "minted_token_seconds": Setting(
         default=900.0,
@@ -214,7 +214,7 @@ def check_marker(arguments: Sequence[object], settings: Mapping[str, object]) ->
 
 
 def _with_suggestion(name: str) -> str:
-    """Return an unknown name, with the setting that the user probably meant."""
+    """Return an unknown name and a similar setting, which the user probably meant."""
     from difflib import get_close_matches  # few names are misspelled
 
     similar = get_close_matches(name.lower(), SETTINGS, n=1)

@@ -44,7 +44,7 @@ class Index(Protocol):
         """The number of the newest request to the index; None if it is unknown."""
 
     def requests_of_program(self, *, since: int | None) -> list[Request]:
-        """Return the requests after the one with this number."""
+        """Return the requests after the one with this number, or an empty list if it is None."""
 
 
 class VirtualEnv:
@@ -212,7 +212,7 @@ class VirtualEnv:
 
 
 def _uv() -> str:
-    """Return the path of uv: on the PATH, or of its package in the Python that runs pytest."""
+    """Return the path of uv on the PATH, or else of the uv package beside pytest."""
     program = shutil.which("uv")
     if program is not None:
         return program

@@ -1,4 +1,4 @@
-"""Explains why a program failed by the requests that the server rejected meanwhile."""
+"""Explains why a program failed, with the requests that the server rejected while it ran."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def explain(result: CommandResult, requests: Sequence[Request], *, check: bool) 
     Args:
         result: the result.
         requests: the requests that the server received while the program ran.
-        check: whether to raise an exception instead.
+        check: whether to raise an exception instead of returning the result.
 
     Raises:
         CommandError: `check` is true.

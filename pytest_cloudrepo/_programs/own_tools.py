@@ -1,8 +1,9 @@
 """The plugin's own tools: twine, build, virtualenv and the server.
 
 They run with the Python that runs pytest, but without the user's settings, such as PYTHONPATH and
-the user's site. If the plugin itself was imported from there, or from a path that a launcher such
-as PEX added, the tools get the folders of `sys.path` with installed packages, and nothing else.
+the user's site. If the plugin itself was imported from one of these, or from a path that a launcher
+such as PEX added, the tools get the folders of `sys.path` that have installed packages, and nothing
+else.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def _python(*options: str, variables: Mapping[str, str] | None = None) -> str:
 
 
 def _location(package: str) -> str | None:
-    """Return the folder from which a package is imported."""
+    """Return the folder from which a package is imported, or None if there is no such folder."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None

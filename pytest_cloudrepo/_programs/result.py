@@ -46,9 +46,9 @@ class CommandResult:
 
     @property
     def reason(self) -> str:
-        """Why the program failed, in one line. It is the `rejection`, or the error that it printed.
+        """Why the program failed, in one line: the `rejection`, or else the error that it printed.
 
-        An empty string if the program succeeded or printed nothing.
+        It is empty if the program succeeded, or if there is neither.
         """
         if self.ok:
             return ""
@@ -94,7 +94,7 @@ class CommandTimeout(CloudRepoError):  # noqa: N818 - named after subprocess.Tim
 
 
 for _error in (CommandError, CommandTimeout):
-    # pytest shows this name too, in a line that ends at the edge of the terminal.
+    # pytest's summary shows the module's name too, in a line that it cuts at the terminal's edge.
     _error.__module__ = "pytest_cloudrepo"
 
 

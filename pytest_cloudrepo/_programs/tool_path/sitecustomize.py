@@ -13,7 +13,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - fas
 
 
 def _import_replaced_module() -> None:
-    """Import the module of this name that the interpreter has without this folder."""
+    """Import the `sitecustomize` that Python would have imported without this folder."""
     own = sys.modules.pop("sitecustomize")
     try:
         import sitecustomize  # type: ignore[import-not-found] # noqa: F401
