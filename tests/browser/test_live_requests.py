@@ -66,9 +66,7 @@ def open_log(page: Page, index: Index, query: str = "") -> None:
     page.get_by_text("Live", exact=True).wait_for()
 
 
-def test_new_requests_appear_while_others_arrive_until_the_page_is_paused(
-    page: Page, own_server: Server
-) -> None:
+def test_new_requests_appear_until_the_page_is_paused(page: Page, own_server: Server) -> None:
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text))
     index = own_server.repository()

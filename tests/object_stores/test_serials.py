@@ -124,7 +124,7 @@ def test_the_root_page_contains_a_project_that_was_added_while_its_serials_were_
     assert read.result() == (2, {"demo": 2, "other": 1})
 
 
-def test_the_root_page_contains_every_project_of_serials_that_were_read_late(
+def test_the_root_page_contains_a_project_that_was_added_while_its_serials_were_read(
     shared: Index, paused_server: Server, network: FlakyNetwork
 ) -> None:
     index = index_through(paused_server, shared)
@@ -133,7 +133,7 @@ def test_the_root_page_contains_every_project_of_serials_that_were_read_late(
     with ThreadPoolExecutor(1) as pool:
         read = pool.submit(root_serials, index)
         pause.wait()
-        # Its list of projects is newer than the request that is paused.
+        # This list of projects is read after the paused request was sent.
         assert root_serials(index) == (1, {"other": 1})
         shared.publish(wheel())
         pause.resume()

@@ -123,7 +123,7 @@ def test_broken_rule(cloudrepo_factory, cloudrepo_package):
 
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite, Outcome]]:
-    """A session whose tests fail for different reasons, as a terminal with colours shows it."""
+    """A session on a terminal with colours, whose tests fail for different reasons."""
     folder = tmp_path_factory.mktemp("suite")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     suite = Suite(folder)

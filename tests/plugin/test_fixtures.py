@@ -130,7 +130,7 @@ def test_type(cloudrepo): pass
     )
 
 
-def test_the_line_of_an_invalid_marker_is_that_of_the_class_the_module_or_the_test(
+def test_the_error_about_an_invalid_marker_names_the_line_of_the_marker(
     suite: Suite,
 ) -> None:
     suite.write(

@@ -33,10 +33,10 @@ INSTALLED = list(
     )
 )
 
-# Each of the plugin's tools runs in it: the server, build with setuptools, twine and virtualenv.
+# A test that runs each of the plugin's tools: the server, build with setuptools, twine, virtualenv.
 USES_EACH_TOOL = Path(str(each_tool.__file__)).read_text(encoding="utf-8")
 
-# In the user's folder: it records which processes import it.
+# The user's module, which records the processes that import it.
 RECORDS_PROCESSES = """
 import pathlib, sys
 with (pathlib.Path(__file__).parent / "processes.txt").open("a") as file:
@@ -61,7 +61,7 @@ def bare_python(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def user_suite(suite: Suite) -> Suite:
-    """A suite that uses each tool, in whose folder is also a module of the user's."""
+    """A suite that uses each tool. Its folder also contains a module of the user."""
     (suite.folder / "user").mkdir()
     (suite.folder / "user" / "sitecustomize.py").write_text(RECORDS_PROCESSES, encoding="utf-8")
     suite.write(test_it=USES_EACH_TOOL)
@@ -69,7 +69,7 @@ def user_suite(suite: Suite) -> Suite:
 
 
 def processes(suite: Suite) -> list[str]:
-    """Return the processes that imported the module of the user's."""
+    """Return the command lines of the processes that imported the user's module."""
     return (suite.folder / "user" / "processes.txt").read_text(encoding="utf-8").splitlines()
 
 

@@ -1,4 +1,4 @@
-"""`--cloudrepo-keep`: the summary leads from each failed test to its repositories."""
+"""`--cloudrepo-keep`: the summary links each failed test to its repositories."""
 
 from __future__ import annotations
 

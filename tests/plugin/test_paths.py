@@ -1,4 +1,4 @@
-"""Each function that takes a path takes it in every form in which people write one."""
+"""Each function with a path accepts strings, `Path` and `PathLike` objects, `~` and patterns."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         wheel.writestr("{stem}.dist-info/RECORD", "")
     return "{stem}-py3-none-any.whl"
 """
-# Uploads several files by one process, which is faster than twine, and ignores rejections.
+# Uploads several files in one process, which is faster than twine. It ignores rejections.
 UPLOAD = """
 import os, requests
 auth = ("__token__", os.environ["TWINE_PASSWORD"])
@@ -79,7 +79,7 @@ def write(folder: Path, *archives: Archive) -> list[Path]:
 def upload_command(
     folder: Path, archives: Sequence[Archive], **changes: str
 ) -> tuple[str | Path, ...]:
-    """Return a command that uploads files to PyPI, and succeeds whatever the responses are.
+    """Return a command that uploads files to PyPI, and succeeds even if files are rejected.
 
     Args:
         folder: a folder to which the files are written.

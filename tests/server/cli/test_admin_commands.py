@@ -18,7 +18,7 @@ PASSPHRASE = "correct horse battery staple"
 
 
 class Terminal(io.StringIO):
-    """A standard input that is a terminal, on which somebody types this text."""
+    """A standard input that is a terminal, on which the user types this text."""
 
     def isatty(self) -> bool:
         return True
@@ -108,7 +108,7 @@ def test_a_token_is_created_listed_and_revoked(shell: Shell, index: Index) -> No
 
 
 @pytest.mark.parametrize(("answer", "deleted"), [("y\n", True), ("\n", False), ("no\n", False)])
-def test_a_terminal_is_asked_before_a_repository_is_deleted(
+def test_a_repository_is_deleted_only_after_a_confirmation_on_the_terminal(
     shell: Shell, server: Server, monkeypatch: pytest.MonkeyPatch, answer: str, *, deleted: bool
 ) -> None:
     name = server.repository().name

@@ -125,7 +125,7 @@ def file(filename: str, requires_python: str | None = None) -> File:
         ("demo-1.0.tar.gz", "<3", f"<3, and this is Python {platform.python_version()}"),
     ],
 )
-def test_a_file_for_another_platform_or_python_is_not_tried(
+def test_a_file_for_another_platform_or_python_is_not_installed(
     filename: str, requires_python: str | None, reason: str | None
 ) -> None:
     shown = why_not_installable(file(filename, requires_python))

@@ -35,7 +35,7 @@ from tests.support.wait import wait_until
 TRUST = ("--trust", "github:acme/demo/release.yml@pypi")
 UV = (sys.executable, "-m", "uv", "publish", "--trusted-publishing", "always")
 LINUX = "demo-1.0-cp313-cp313-linux_x86_64.whl"
-# Not installed here, which makes a rehearsal faster.
+# A wheel for another platform is not installed, which makes a rehearsal faster.
 OTHER_PLATFORM = "demo-1.0-cp313-cp313-win_arm64.whl"
 TITLE = "\nRehearsal of a release on PyPI\n"
 
@@ -48,7 +48,9 @@ def installations(report: dict[str, Any]) -> dict[str, str]:
 # Uploads
 
 
-def test_twine_publishes_with_a_token_and_the_release_is_proven(tmp_path: Path) -> None:
+def test_twine_publishes_with_a_token_and_each_file_is_installed_and_compared(
+    tmp_path: Path,
+) -> None:
     archives = wheel(), buildable_sdist()
     completed = rehearse("--", *TWINE, *write(tmp_path, *archives))
     assert completed.returncode == 0, completed.stdout + completed.stderr

@@ -1,4 +1,4 @@
-"""A request that contains its own password or token is recorded without it, wherever it is."""
+"""A request that contains its own password or token is recorded without that secret."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ PLACES = (
 
 
 def plain(text: str) -> str:
-    """Return a text as a reader may decode it, without case and separators."""
+    """Return a decoded text, in lower case and without separators."""
     for _ in range(4):
         text = html.unescape(unquote(text))
     with suppress(ValueError):

@@ -214,7 +214,7 @@ def test_the_files_of_a_page_with_a_base_are_relative_to_it(
     assert index.get(f"/demo/{DEMO.filename}").content == DEMO.data
 
 
-def test_a_base_of_another_origin_is_rejected_as_files_there_are(
+def test_a_base_of_another_origin_is_rejected_like_a_file_of_another_origin(
     index: Index, upstream: Upstream, files: Upstream
 ) -> None:
     upstream.respond(PAGE, f'<base href="{files.origin}/files/">{link("x.zip")}', content_type=HTML)

@@ -95,7 +95,7 @@ def test_the_links_of_all_pages_lead_to_the_file(index: Index, client: Client) -
     assert client.get(f"{url}.metadata").content == wheel().metadata
 
 
-def test_an_upload_url_without_its_slash_redirects_by_the_rules(
+def test_pypis_rules_redirect_an_upload_url_without_its_slash(
     server: Server, tmp_path: Path
 ) -> None:
     index = server.repository(dialect="pypi")

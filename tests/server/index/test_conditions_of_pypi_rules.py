@@ -1,4 +1,4 @@
-"""Each condition of those of PyPI's rules that have several, and which broken rule comes first."""
+"""Each condition of PyPI's rules with several conditions, and the order of broken rules."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ BROKEN: dict[str, list[tuple[Upload, str]]] = {
     "attestation-login": [
         (Upload(form_only={"attestations": ""}), "Attestations are only supported when using"),
     ],
-    # The end of a zip file is as it should be, but the list of its members is not.
+    # The end of the zip file is valid, but the list of its members is not.
     "unreadable": [
         (
             Upload(change_data=lambda data: data.replace(b"PK\x01\x02", b"PK\x01\x03")),
@@ -204,7 +204,7 @@ def test_each_condition_of_a_rule_rejects_an_upload(
         ({"requires_python": "x", "author_email": "a@b..c"}, "requires-python"),
     ],
 )
-def test_the_first_of_several_broken_rules_is_that_of_pypi(
+def test_several_rules_are_checked_in_the_order_of_pypi(
     pypi: Index, fields: dict[str, str | list[str]], rule: str
 ) -> None:
     response = pypi.post(Upload(form_only=fields).form())

@@ -87,7 +87,7 @@ def test_an_invalid_event_number_means_only_new_requests(
         assert "/before/" not in stream.rows_until("/now/")
 
 
-def test_a_page_learns_that_requests_were_left_out(browser: Browser, index: Index) -> None:
+def test_a_page_is_informed_that_requests_were_left_out(browser: Browser, index: Index) -> None:
     with event_stream(browser, live(index)) as stream:
         first = stream.last_id
     for number in range(60):
@@ -176,7 +176,7 @@ def test_the_feed_of_live_pages_is_limited(browser: Browser, index: Index) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_no_stream_keeps_the_server_from_ending(start_server: StartServer) -> None:
+def test_no_stream_prevents_the_server_from_ending(start_server: StartServer) -> None:
     process = start_server("--grace", "600")
     server = Server(process)
     browser = Browser(server)

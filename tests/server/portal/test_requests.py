@@ -371,7 +371,7 @@ def test_uploads_by_the_admin_api_are_among_the_latest_uploads(
     assert f"{FILE} {index.name} {index.server.admin[0]}" in browser.get("/portal/").text
 
 
-def test_requests_of_a_deleted_repository_are_not_those_of_a_new_one(
+def test_a_new_repository_does_not_list_the_requests_of_a_deleted_one(
     browser: Browser, index: Index
 ) -> None:
     index.get("/old/")

@@ -233,7 +233,7 @@ def guess(browser: Browser, form: Form, **headers: str) -> int:
 def test_an_address_that_a_proxy_adds_in_a_header_of_its_own_is_the_last_one(
     start_server: StartServer,
 ) -> None:
-    """HAProxy adds a second header instead of changing the one that the client sent."""
+    """HAProxy adds a second header instead of changing the header of the client."""
     browser = Browser(Server(start_server("--behind-proxy")))
     form = browser.get("/portal/sign-in").form()
     statuses = [

@@ -67,7 +67,7 @@ def test_work_beyond_the_queue_is_rejected_and_other_pools_go_on() -> None:
 
 
 @pytest.mark.parametrize("how", ["cancelled", "disconnected"])
-def test_waiting_work_that_nobody_needs_any_more_is_dropped(how: str) -> None:
+def test_queued_work_of_a_cancelled_or_disconnected_request_is_dropped(how: str) -> None:
     async def run() -> None:
         blocked = Blocked(queue=3)
         first = await blocked.start()
@@ -89,7 +89,7 @@ def test_waiting_work_that_nobody_needs_any_more_is_dropped(how: str) -> None:
     asyncio.run(run())
 
 
-def test_work_that_never_ends_does_not_keep_the_process() -> None:
+def test_work_that_never_ends_does_not_prevent_the_process_from_ending() -> None:
     code = """
 import asyncio, threading
 from cloudrepo_server.pools import Pool

@@ -70,7 +70,7 @@ run_in_event_loop(block())
     ids=["busy", "waiting", "sleeping", "reading"],
 )
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_blocked_event_loop_does_not_keep_a_process_after_a_stop_signal(
+def test_a_process_with_a_blocked_event_loop_ends_after_a_stop_signal(
     work: str, number: signal.Signals
 ) -> None:
     process = start(BLOCKED.replace("WORK", work))

@@ -1,4 +1,4 @@
-"""Damaged certificates of attestations: each is a finding, and never an unexpected error."""
+"""Damaged certificates of attestations cause findings, and never an unexpected error."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ SAFARI = (
         ("x" * 8000, "x" * 200),
     ],
 )
-def test_the_name_and_version_of_a_client(header: str, shown: str) -> None:
+def test_the_name_and_the_version_of_a_client_are_shown(header: str, shown: str) -> None:
     assert str(parse_user_agent(header)) == shown
 
 

@@ -1,4 +1,4 @@
-"""The records of zip files: PyPI accepts a file only if both of its lists of members agree."""
+"""The records of zip files: PyPI rejects a file whose local and central records disagree."""
 
 from __future__ import annotations
 

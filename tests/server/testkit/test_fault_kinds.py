@@ -64,7 +64,7 @@ def test_an_html_error_page_replaces_every_response(
     assert struck(published) == 2
 
 
-def test_a_wrong_content_type_leaves_the_body(published: Index) -> None:
+def test_a_wrong_content_type_does_not_change_the_body(published: Index) -> None:
     page = published.get("/demo/", Accept=JSON)
     install(published, kind="wrong-content-type", content_type="application/json")
     for path, body in (("/demo/", page.content), (FILE, ARCHIVE.data)):
@@ -85,7 +85,7 @@ def test_a_range_is_ignored(published: Index) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_wrong_range_is_another_one_than_the_requested(published: Index, method: str) -> None:
+def test_a_wrong_range_differs_from_the_requested_range(published: Index, method: str) -> None:
     install(published, kind="wrong-range")
     assert published.get(FILE).content == ARCHIVE.data
     assert struck(published) == 0

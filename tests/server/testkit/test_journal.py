@@ -100,7 +100,7 @@ def test_rejections_are_recorded_with_their_reason(protected: Index) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["modern", "nexus", "pypi"])
-def test_a_rejection_is_recorded_with_what_the_dialect_keeps_from_the_client(
+def test_a_rejection_is_recorded_with_the_reason_that_the_dialect_does_not_send(
     server: Server, dialect: str
 ) -> None:
     index = server.repository(dialect=dialect, rules="none", overwrite_protection=True)

@@ -45,7 +45,7 @@ def test_a_minted_token_can_publish(index: Index) -> None:
         ("asyncore", "The name 'asyncore' isn't allowed (conflict with Python Standard Library"),
     ],
 )
-def test_by_the_rules_a_pending_publisher_creates_no_project_of_a_prohibited_name(
+def test_with_pypis_rules_a_pending_publisher_cannot_create_a_project_with_a_prohibited_name(
     server: Server, project: str, message: str
 ) -> None:
     index = server.repository(dialect="pypi", prohibited_names=["taken"])
@@ -291,7 +291,7 @@ def test_a_token_with_wrong_times_or_audience_is_an_invalid_token(
 
 
 @pytest.mark.parametrize("expiry", [10**400, "9" * 400, -(10**400)])
-def test_a_time_of_expiry_that_no_number_can_hold_is_an_invalid_token(
+def test_a_token_with_an_extremely_large_or_small_time_of_expiry_is_invalid(
     index: Index, expiry: object
 ) -> None:
     trust(index)
@@ -386,7 +386,7 @@ def test_claims_that_match_no_publisher_are_rejected_with_the_difference(
     assert reason in description
 
 
-def test_names_are_compared_without_case_where_the_provider_does(index: Index) -> None:
+def test_the_case_of_a_publishers_repository_and_environment_is_ignored(index: Index) -> None:
     trust(index, fields={**JOB, "repository": "Acme/Demo", "environment": "PyPI"})
     minted(index, identity_token(index, claims={"environment": "pypi"}))
 

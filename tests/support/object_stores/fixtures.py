@@ -116,5 +116,5 @@ def sweep(engine: Engine, url: str) -> Sweep:
 def paused_server(
     start_shared_server: StartSharedServer, engine: Engine, network: FlakyNetwork
 ) -> Server:
-    """The server that the tests pause, by its network to the store."""
+    """The server that the tests pause by pausing its requests to the store."""
     return start_shared_server(**engine.variables_through(network.port))
