@@ -46,9 +46,9 @@ class CommandResult:
 
     @property
     def reason(self) -> str:
-        """Why the program failed, in one line: the `rejection`, or else the error that it printed.
+        """The `rejection`, or else the error that the program printed, in one line.
 
-        It is empty if the program succeeded, or if there is neither.
+        It is empty if the program succeeded, or if it has neither.
         """
         if self.ok:
             return ""
