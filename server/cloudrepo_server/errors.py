@@ -56,14 +56,14 @@ class TokenRequestError(CloudRepoServerError):
 
 
 class TooManyTokensError(TokenRequestError):
-    """A repository has its maximum of minted tokens; some of them must expire first."""
+    """A repository has its maximum of minted tokens or of used identity tokens."""
 
     def __init__(self, message: str) -> None:
         super().__init__("too-many-tokens", message)
 
 
 class ConflictError(CloudRepoServerError):
-    """A name is already in use, or a repository has its maximum of trusted publishers."""
+    """A name is already in use, or a limit is reached, such as that of a repository's faults."""
 
 
 class FileExistsInRepositoryError(CloudRepoServerError):

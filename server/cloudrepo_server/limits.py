@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MAX_HEADERS: Final = 64
-"""The headers of a request. Until its head is complete, a connection keeps all of them."""
+"""The headers of a request. A connection keeps them in memory until the last one has arrived."""
 
 MAX_PROJECT_NAME: Final = 240
 """The characters of a project's name; with `--data` it is a part of a file's name."""
@@ -59,7 +59,7 @@ METADATA_HEADER_BYTES: Final = 1 << 20
 METADATA_HEADER_LINES: Final = 16_384
 """The lines of the headers that are read; headers that exceed them are ignored."""
 METADATA_HEADER_BLOCK: Final = 2 << 20
-"""The part of core metadata in which headers are looked for, from the beginning."""
+"""The size of the part at the beginning of core metadata in which headers are searched."""
 METADATA_CACHE_BYTES: Final = 8 << 20
 """The memory of the cache of core metadata that pages have shown."""
 
@@ -70,7 +70,7 @@ MAX_IDENTITY_TOKEN: Final = 16 << 10
 MAX_CLAIMS: Final = 4 << 10
 """The size of an identity token's claims as JSON. A request header must be able to hold them."""
 MAX_MINTED_TOKENS: Final = 1000
-"""The minted tokens of a repository that have not expired, and its used identity tokens."""
+"""The valid minted tokens of a repository; also the records of its used identity tokens."""
 MAX_MINTED_SECONDS: Final = 21_600.0
 """The longest lifetime of a minted token: PEP 807 allows six hours."""
 
@@ -92,7 +92,7 @@ MAX_LINK: Final = 64 << 10
 MAX_UPSTREAM_URL: Final = 2048
 """The characters of the URL of an upstream."""
 UPSTREAM_STATES: Final = 1000
-"""The upstreams whose last response the portal shows, of all repositories."""
+"""The upstreams of all repositories whose state the portal shows."""
 MAX_HOPS: Final = 8
 """The number of repositories that one request may pass, from upstream to upstream."""
 
@@ -108,16 +108,16 @@ JOURNAL_ENTRIES: Final = 10_000
 JOURNAL_BYTES: Final = 32 << 20
 """The size of the completed requests in each of a journal's two queues."""
 JOURNALS_BYTES: Final = 512 << 20
-"""The size of the completed requests in all journals, for each of the two kinds of queues."""
+"""The size of the completed requests of users in all journals; also of anonymous requests."""
 JOURNAL_FORM_BYTES: Final = 64 << 10
 """The size of an upload's form in the journal; further fields are left out."""
 JOURNAL_HEADER_BYTES: Final = 16 << 10
 """The size of a request's headers in the journal; further headers are left out."""
 JOURNAL_TEXT: Final = 1024
-"""The characters of a value of a field or header, and of a reason or a query, in the journal."""
+"""The characters of each value in the journal: of a field, a header, a reason or a query."""
 
 FEED_ENTRIES: Final = 500
-"""The newest requests that pages of the portal can show live after a short interruption."""
+"""The newest requests that a page of the portal receives after its live connection was lost."""
 MAX_LIVE_PAGES: Final = 20
 """The pages of the portal that show requests live at the same time."""
 

@@ -100,11 +100,11 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reason of the yank, which may be empty, or None if the file is not yanked."""
     attestations: str | None = None
     attestation_publisher: dict[str, str | None] | None = None
-    """The trusted publisher that was compared with the attestations, as provenance shows it."""
+    """The trusted publisher that was compared with the attestations, as in provenance objects."""
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digests that pages list by default, by algorithm, the one to prefer first."""
+        """The digests that pages list by default, by algorithm, in the order of preference."""
         return {"sha256": self.sha256}
 
     @property
@@ -119,7 +119,7 @@ class File(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
     blake2_256: str | None = None
     md5: str | None = None
     other_digests: dict[str, str] = msgspec.field(default_factory=dict)
-    """Further digests by algorithm, which the setting `digests` named at the upload."""
+    """The digests that the setting `digests` added at the time of the upload, by algorithm."""
     blob: str
     """The key of the blob with the file's content."""
     metadata_blob: str | None = None
@@ -145,11 +145,11 @@ class RemoteFile(ListedFile, frozen=True, kw_only=True, omit_defaults=True):
     """The origins to which its URLs may redirect, besides the origins of the URLs."""
     metadata_url: str | None = None
     all_digests: dict[str, str] = {}
-    """The digests that the other index lists; perhaps none."""
+    """The digests that the other index lists, by algorithm. It may list none."""
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digests that pages list by default, by algorithm, the one to prefer first."""
+        """The digests that pages list by default, by algorithm, in the order of preference."""
         return self.all_digests
 
 

@@ -112,7 +112,7 @@ def _escaped_character(found: re.Match[str]) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    # Secrets are looked for in each value, and not in the names of the fields.
+    # Only values are searched for secrets, and not the names of the fields.
     return without_request_secrets(_text(text))
 
 

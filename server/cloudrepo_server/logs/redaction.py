@@ -1,8 +1,8 @@
-"""Replaces secrets by `***` in texts that are logged or recorded.
+"""Replaces secrets with `***` in texts that are logged or recorded.
 
 Two kinds of secrets are found. Some are recognized by their form: the credentials in a URL, tokens,
-Authorization headers and signatures. Others are known: the credentials of the current request. They
-are found in every encoding that a path or a message may have.
+Authorization headers and signatures. Others are known: the credentials of the current request. The
+known secrets are found in every encoding that a path or a message may have.
 """
 
 import re
@@ -13,10 +13,10 @@ from functools import lru_cache
 MASK = "***"
 
 MIN_SECRET = 8
-"""The characters of the shortest secret that is replaced. Shorter ones appear in other words."""
+"""The length of the shortest secret that is replaced. Shorter secrets may be parts of words."""
 
 MIN_PART = 16
-"""The characters from which on the beginning of a secret is replaced too, if the rest is cut."""
+"""The shortest beginning of a truncated secret that is replaced, in characters."""
 
 _MAX_PARTS = 8
 _MAX_ENCODINGS = 4
@@ -43,26 +43,26 @@ _SECRETS = {
     # The signatures in presigned URLs of object stores.
     "=": r"(?ia)([?&](?:sig|[\w-]*(?:signature|credential|security-token))=)[^\s&\"'\\]+",
 }
-"""The secrets that are recognized by their form, and a part of each text that may contain one."""
+"""The patterns of secrets. Each key is a lower-case part of every match of its pattern."""
 
-# A character as URLs, HTML, JSON or Python encode it, even several times.
-# Without the flag IGNORECASE, with which a search takes ten times as long.
+# A character as URLs, HTML, JSON or Python encode it, even several times. The pattern has no flag
+# IGNORECASE, because a search with this flag takes ten times as long.
 _ENCODED = re.compile(
     rb"%(?:25)*([0-9A-Fa-f]{2})|&(?:amp;)*(?:#(\d{1,4})|#[Xx]([0-9A-Fa-f]{1,4})"
     rb"|(amp|lt|gt|quot));|\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([\"'\\/]))"
 )
 _ENTITIES = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"'}
-# A project's name may have any of these where the path has another one, or several.
+# Names of projects are normalized: any run of these characters may become another one of them.
 _SEPARATORS = b"-_."
 
 
 def set_request_secrets(secrets: Iterable[str]) -> None:
-    """State the secrets of the request that the current task handles."""
+    """Set the secrets of the request that the current task handles."""
     _request_secrets.set(_needles(tuple(secrets)))
 
 
 def redacted(text: str) -> str:
-    """Return the text with the secrets hidden that are recognized by their form."""
+    """Return the text without the secrets that are recognized by their form."""
     # The patterns are compiled when they are first used, because most servers log nothing.
     lower = text.lower()
     if "@" in lower or "%" in lower:
@@ -75,21 +75,21 @@ def redacted(text: str) -> str:
 
 
 def without_request_secrets(text: str) -> str:
-    """Return the text with the secrets of the current request hidden."""
+    """Return the text without the secrets of the current request."""
     return _without_needles(text, _request_secrets.get())
 
 
 def redacted_record(text: str) -> str:
-    """Return a text of a request with all secrets hidden, as it is recorded in the journal."""
+    """Return a text of a request without all kinds of secrets, for the journal."""
     needles = _request_secrets.get()
-    # Most requests have the same user agent and response as another one, and many the same path.
+    # Many requests have the same user agent, response or path.
     if len(text) <= _MAX_CACHED_TEXT:
         return _redacted_short_record(text, needles)
     return _redacted_record(text, needles)
 
 
 def _redacted_record(text: str, needles: tuple[bytes, ...]) -> str:
-    # In this order: hiding credentials could hide a part of a secret, and leave the rest.
+    # Known secrets are replaced first, because a pattern could match only a part of such a secret.
     return redacted(_without_needles(text, needles))
 
 
@@ -129,7 +129,7 @@ def _without_login(segment: re.Match[str]) -> str:
 def _needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
     needles = []
     for secret in secrets:
-        # The parts of a secret with slashes are several segments of a path.
+        # In a path, a secret with slashes becomes several segments.
         parts = secret.split("/", _MAX_PARTS)[:_MAX_PARTS] if "/" in secret else ()
         for part in (secret, *parts):
             if len(part) >= MIN_SECRET:
@@ -140,7 +140,7 @@ def _needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
 
 
 def _canonical(data: bytes) -> bytes:
-    # The text without encodings, in lower case and without the separators in names.
+    # Returns the text without encodings, in lower case and without the separators of names.
     for _ in range(_MAX_ENCODINGS):
         if b"%" not in data and b"&" not in data and b"\\" not in data:
             break
@@ -177,7 +177,7 @@ def _without(data: bytes, needles: Iterable[bytes]) -> bytes:
 
 
 def _decode_once(data: bytes, spans: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:
-    # Returns the decoded bytes, and where in the original text the encoding of each byte is.
+    # Returns the decoded bytes, and the span of each byte's encoding in the original text.
     decoded, decoded_spans, at = bytearray(), [], 0
     for found in _ENCODED.finditer(data):
         character = _decoded(found)

@@ -16,7 +16,7 @@ def replace_file(path: Path, text: str, *, mode: int) -> None:
     try:
         _replace(path, text, mode)
     except OSError as error:
-        # The error itself names the temporary file.
+        # The original error names the temporary file, which means nothing to users.
         reason = f"cannot be written: {error.strerror or error}"
         raise OSError(error.errno, reason, str(path)) from error
 

@@ -143,7 +143,7 @@ async def serve(settings: ServerSettings) -> None:
             f"Serving the organization {settings.organization} at {server.url}",
             log_format=settings.log_format,
         )
-        # Logs need no help.
+        # The help is for people at a terminal, and not for log files.
         if sys.stdout.isatty() and settings.log_format != "json":
             _print_help(settings, server.url)
         if settings.print_credentials:
@@ -166,7 +166,7 @@ async def serve(settings: ServerSettings) -> None:
 
 
 def _print_help(settings: ServerSettings, url: str) -> None:
-    """Print where the portal and the data are, and how to stop the server, for its user."""
+    """Print where the portal and the data are, and how to stop the server."""
     if settings.data is None:
         data = "in a temporary folder, which the server deletes when it stops"
     elif isinstance(settings.data, Path):

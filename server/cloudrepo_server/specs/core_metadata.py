@@ -103,7 +103,7 @@ def read_form_fields(metadata: bytes) -> dict[str, list[str]]:
 def _read_all(metadata: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
     block = _header_block(metadata)
     raw, invalid = _parse(metadata, block, _KNOWN_HEADER, METADATA_HEADERS)
-    # What follows a block of headers that is cut short is not the body.
+    # If the block of headers was cut, more headers may follow, and not the body.
     body = b"" if block.is_cut else metadata[block.end :]
     body = body.removeprefix(b"\r").removeprefix(b"\n")
     if body.strip():
@@ -120,13 +120,13 @@ def _read_all(metadata: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
 
 
 class _HeaderBlock(NamedTuple):
-    """The part of core metadata in which headers are looked for."""
+    """The part of core metadata in which headers are searched."""
 
     end: int
     is_cut: bool
-    """Whether more headers may follow, which are ignored."""
+    """Whether the headers reach the size limit, so that further ones are ignored."""
     cuts_header: bool
-    """Whether the last header goes on after this part."""
+    """Whether the last header in this part is incomplete."""
 
     def contains(self, header: re.Match[bytes]) -> bool:
         """Return whether the whole header is in this part."""

@@ -1,4 +1,4 @@
-"""The digests of a file that another index's page may list, by the names of `hashlib`.
+"""The digests that pages of indexes list for a file, by algorithm as `hashlib` names it.
 
 https://packaging.python.org/specifications/simple-repository-api/
 """
@@ -25,9 +25,9 @@ _512Bit = Annotated[str, _pattern(128)]
 
 
 class ListedDigests(msgspec.Struct, frozen=True):
-    """The digests of a file, or of its core metadata; the one to prefer first.
+    """The digests of a file or of its core metadata, in the order of preference.
 
-    Digests of other algorithms are left out.
+    Digests of other algorithms are ignored.
     """
 
     sha256: _256Bit | None = None
@@ -63,14 +63,14 @@ class ListedDigests(msgspec.Struct, frozen=True):
 
 
 ALGORITHMS = ListedDigests.__struct_fields__
-"""The names of the algorithms, the one to prefer first."""
+"""The names of the algorithms, in the order of preference."""
 
 
 def check_algorithms(names: Sequence[str]) -> None:
     """Check the names of algorithms.
 
     Raises:
-        InvalidError: one of them is unknown, or named twice.
+        InvalidError: a name is unknown or appears twice.
     """
     for number, name in enumerate(names):
         if name not in ALGORITHMS:

@@ -40,8 +40,8 @@ def provenance_json(attestations: str, publisher: Publisher | None) -> bytes:
 
     Args:
         attestations: the attestations of the file.
-        publisher: the publisher that was compared with them, or None if that was not done. The
-            object then states that the publisher was not verified.
+        publisher: the publisher that was compared with the attestations, or None if none was
+            compared. Without one, the object states that the publisher was not verified.
     """
     bundle = {
         "publisher": _UNVERIFIED if publisher is None else publisher,
@@ -51,7 +51,7 @@ def provenance_json(attestations: str, publisher: Publisher | None) -> bytes:
 
 
 def attestation_types(attestations: str | None) -> tuple[str, ...]:
-    """Return the predicate type of each attestation of a file, or `unknown` if it has none."""
+    """Return the predicate type of each attestation of a file; `unknown` if it cannot be read."""
     if attestations is None:
         return ()
     return tuple(map(_predicate_type, msgspec.json.decode(attestations, type=list[Any])))

@@ -54,7 +54,7 @@ class PageFile(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """The URL as the page has it: relative or absolute, of any origin, in printable ASCII."""
     digests: dict[str, str] = {}
-    """The digests by algorithm, the one to prefer first."""
+    """The digests by algorithm, in the order of preference."""
     size: int = 0
     upload_time: str | None = None
     requires_python: str | None = None
@@ -67,7 +67,7 @@ class ProjectPage(msgspec.Struct, frozen=True):
 
     files: list[PageFile]
     base: str = ""
-    """The URL to which the files' URLs are relative, itself relative to the page's URL."""
+    """The base of the files' relative URLs. It may itself be relative to the page's URL."""
 
 
 class _JsonFile(msgspec.Struct, rename="kebab"):
@@ -140,7 +140,7 @@ def _from_html(page: str) -> ProjectPage:
         if element["name"].lower() == "a":
             files.append(_from_anchor(attributes))
         else:
-            # HTML: the first one counts.
+            # In HTML, only the first base element counts.
             base = base or _base(attributes)
     return _page(files, base)
 
@@ -155,7 +155,7 @@ def _attributes(element: re.Match[str]) -> dict[str, str]:
 def _base(attributes: dict[str, str]) -> str:
     base = attributes.get("href", "").strip()
     if base and _URL.fullmatch(base) is None:
-        raise InvalidError("the URL of its base is not a URL")
+        raise InvalidError("its base URL is not a URL")
     return base
 
 

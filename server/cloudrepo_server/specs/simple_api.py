@@ -163,7 +163,7 @@ def _link(
     provenance = links.provenance(project, file) if PROVENANCE in shown else None
     if provenance is not None:
         attributes += f' data-provenance="{escape(provenance)}"'
-    # PEP 503: a URL has one digest.
+    # PEP 503 allows one digest in a URL.
     for algorithm, digest in islice(digests.items(), 1):
         href += f"#{algorithm}={digest}"
     return f'<a href="{escape(href)}"{attributes}>{escape(file.filename)}</a><br>\n'

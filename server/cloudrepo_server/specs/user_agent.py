@@ -20,7 +20,7 @@ _BROWSERS = {
     "Chrome": "chrome",
     "Version": "safari",
 }
-"""The browsers by the products in their headers. A header names the first one that it has."""
+"""The browsers by the product in their headers. The first product that a header has decides."""
 _MAX_DETAILS = 40
 _MAX_TEXT = 200
 _MAX_DEPTH = 3
@@ -30,7 +30,7 @@ class Client(msgspec.Struct, frozen=True):
     """A program that sends requests."""
 
     name: str
-    """The name of the program in lower case, such as `pip`; empty if the header is."""
+    """The name of the program in lower case, such as `pip`; empty if the header is empty."""
     version: str = ""
     details: tuple[tuple[str, str], ...] = ()
     """What the header says about the program's environment, such as its Python version."""

@@ -39,7 +39,7 @@ class Documents(ABC):
         self._document_store = store
         self._reported: set[str] = set()
         self.damaged_keys: set[str] = set()
-        """The keys of the damaged documents that reads have found, and that are not deleted yet."""
+        """The keys of the damaged documents that reads have found and that are not deleted yet."""
         self.counts: Counter[str] = Counter()
         """Counters for the metrics: requests to a shared store, and some of their results."""
 
@@ -89,7 +89,7 @@ class Documents(ABC):
 
     @contextlib.contextmanager
     def noting_damage(self, key: str) -> Iterator[None]:
-        """Note whether the document under `key`, which is read meanwhile, is damaged."""
+        """Add `key` to the damaged keys if its document is damaged when the context reads it."""
         try:
             yield
         except DamagedDocumentError:

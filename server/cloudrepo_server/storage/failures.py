@@ -33,7 +33,7 @@ def storage_errors() -> Iterator[None]:
     except InvalidPathError as error:
         raise StorageError(
             "the store has an object with an invalid key, for example with two slashes in a row: "
-            "delete the object that the log of the server names"
+            "delete the object that the server's log names"
         ) from error
     except (BaseError, OSError) as error:
         if _is_full(error):

@@ -26,8 +26,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 # How many earlier revisions a document and a tombstone keep. This assumes that other writers make
 # fewer changes between our read and our write.
 _EARLIER_IN_DOCUMENT, _EARLIER_IN_TOMBSTONE = 32, 4
-# Revisions, of which all but the first may be empty. Tombstones that are about to be deleted, and
-# those of writers that had waited for that, have marks of `PURGE_MARK`.
+# Revisions, separated by spaces. All but the first may be empty. The revision of a tombstone that
+# is about to be purged begins with `PURGE_MARK`.
 _TOMBSTONE = re.compile(rb"-?[0-9a-f]{16}( (-?[0-9a-f]{16})?)*")
 
 

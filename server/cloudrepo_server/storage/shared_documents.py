@@ -195,7 +195,7 @@ class SharedDocuments(Documents):
                 each.key[len(prefix) :]
                 async for batch in list_objects(self._listing_store, prefix)
                 for each in batch
-                # An empty object is neither, but a damaged document.
+                # An empty object is not a tombstone, but a damaged document.
                 if each.size > TOMBSTONE_BYTES or not each.size
             ]
             names.sort()
@@ -324,7 +324,7 @@ async def _decode(key: str, response: GetResult, type_: type[Document]) -> Store
     """Return the document or the tombstone in a response of the store.
 
     Raises:
-        DamagedDocumentError: it is neither.
+        DamagedDocumentError: the response has neither a document nor a tombstone.
     """
     check_size(key, response.meta["size"])
     encoded = bytes(await response.bytes_async())

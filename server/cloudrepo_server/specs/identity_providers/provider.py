@@ -57,7 +57,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     stated: Callable[[Claims], dict[str, tuple[str, ...]]]
     """Returns the values that a token states for each field. Raises `ClaimError`."""
     shown: Mapping[str, str] = {}
-    """The fields of a publisher that provenance objects show, by their names in these objects."""
+    """The publisher's fields in a provenance object: their names there, and the names here."""
 
     def check_fields(self, given: Fields) -> dict[str, str]:
         """Return the fields of a publisher or a job, with the defaults.

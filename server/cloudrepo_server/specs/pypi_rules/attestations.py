@@ -20,7 +20,7 @@ _COULD_NOT_VERIFY: Final = (
 _UNVERIFIED: Final = _MESSAGE + _COULD_NOT_VERIFY + "{error}"
 _MAX_ATTESTATIONS: Final = 2
 _MAX_SHOWN: Final = 400
-# The host of the first one is that of PyPI's documentation.
+# The first type is a URL of PyPI's documentation.
 _PREDICATE_TYPE = re.compile(
     r"https://docs\.[a-z.]*pypi\.[a-z]+/attestations/publish/v1|https://slsa\.dev/provenance/v1"
 )
@@ -109,10 +109,10 @@ class _Statement(msgspec.Struct, rename={"type": "_type", "predicate_type": "pre
 
 
 def check_login(publisher: Publisher | None) -> Iterator[Finding]:
-    """Check that whoever uploads a file may send attestations.
+    """Check that the uploader of a file may send attestations.
 
     Args:
-        publisher: the trusted publisher, or None for an upload with another login.
+        publisher: the trusted publisher, or None for an upload with other credentials.
     """
     from cloudrepo_server.specs.pypi_rules.certificates import ATTESTING_KINDS
 
@@ -127,7 +127,7 @@ def check_login(publisher: Publisher | None) -> Iterator[Finding]:
 def check_attestations(
     text: str, *, filename: str, sha256: str, publisher: Publisher | None = None
 ) -> Iterator[Finding]:
-    """Check attestations in PyPI's order; PyPI tells only the first error.
+    """Check attestations in PyPI's order. PyPI reports only the first error.
 
     Args:
         text: the list of attestations, as JSON.
@@ -211,7 +211,7 @@ def _subject_error(subjects: Sequence[_Subject], filename: str, sha256: str) -> 
 
 
 def _parsed(filename: str) -> tuple[object, ...]:
-    # Two spellings of one name are equal.
+    # A file name may be spelled in several ways, so the parsed parts are compared.
     if filename.endswith(".whl"):
         return parse_wheel_filename(filename)
     return parse_sdist_filename(filename)

@@ -39,7 +39,7 @@ class Certificate:
             encoded: the certificate in DER.
 
         Raises:
-            CertificateError: it is no valid certificate.
+            CertificateError: the certificate is not valid.
         """
         from cryptography import x509
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -58,11 +58,11 @@ class Certificate:
             raise CertificateError("invalid X.509 certificate") from error
 
     def publisher_error(self, publisher: Publisher) -> str | None:
-        """Return why the certificate is not one of a trusted publisher, or None if it is."""
+        """Return why the certificate does not belong to a trusted publisher, or None if it does."""
         return next(self._differences(publisher), None)
 
     def signature_error(self, statement: bytes, signature: bytes) -> str | None:
-        """Return why a statement was not signed with the key of the certificate, or None."""
+        """Return why the signature of a statement is not valid, or None if it is valid."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -99,7 +99,7 @@ class Certificate:
             config = f"{host}/{publisher['repository']}//{workflow}"
         yield from self._compare(_ISSUER, issuer)
         yield from self._compare(_SOURCE_REPOSITORY, f"{host}/{publisher['repository']}")
-        # The publisher names no revision, so that of the certificate is expected.
+        # The publisher names no revision, so the revision in the certificate is accepted.
         revisions = [text for oid in (_SOURCE_DIGEST, _SOURCE_REF) if (text := self._text(oid))]
         if not revisions:
             yield (

@@ -151,7 +151,7 @@ UPLOAD_URL = Rule(
     name="upload-url",
     section=_SECTION,
     requires=(
-        "The upload URL ends with a slash. Here the rule is about the URLs of indexes that are "
+        "The upload URL ends with a slash. This server checks only the URLs of indexes that are "
         "impersonated by name."
     ),
     message=(

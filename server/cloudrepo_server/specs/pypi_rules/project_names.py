@@ -19,15 +19,15 @@ PROJECT_CREATOR = Rule(
     section=_SECTION,
     requires=(
         "A token of trusted publishing creates only the project of its publisher. "
-        "PyPI responds with 403 if the other project exists."
+        "If the upload is for another existing project, PyPI responds with 403 instead."
     ),
     message=(
         "Non-user identities cannot create new projects. This was probably caused by successfully "
         "using a pending publisher but specifying the project name incorrectly (either in the "
         "publisher or in your project's metadata). Please ensure that both match."
     ),
-    problem="the publisher is not one of the project {name!r}",
-    advice="give the publisher the name of the project that the release has",
+    problem="the trusted publisher does not belong to the project {name!r}",
+    advice="use the same project name in the publisher and in the release's metadata",
     source=source("forklift/legacy.py#L772"),
 )
 STANDARD_LIBRARY_NAME = Rule(

@@ -32,7 +32,7 @@ _EXTENSIONS: Final = {".whl": "bdist_wheel", ".tar.gz": "sdist", ".zip": "sdist"
 _WITHOUT_LICENSE_FILES: Final = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3")
 _PLAIN: Final = "text/plain"
 _CHUNK: Final = 1 << 20
-# An attestation has less than 20 KB. The beginning of a larger file is no JSON document.
+# An attestation has less than 20 KB. A larger file is cut, and then rejected as invalid JSON.
 _MAX_ATTESTATION: Final = 1 << 20
 
 
