@@ -24,8 +24,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--cloudrepo-keep",
         action="store_true",
-        help="keep the index server running after the tests; the summary shows links to the "
-        "repositories of failed tests, the URL, the admin login and how to stop the server",
+        help="keep the index server running after the tests, and show in the summary its URL, its "
+        "admin login, links to the repositories of failed tests, and how to stop it",
     )
     group.addoption(
         "--cloudrepo-url",

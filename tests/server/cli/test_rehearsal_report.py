@@ -63,6 +63,7 @@ def report_with(text: str) -> Report:
 @pytest.mark.parametrize("form", WRITERS)
 def test_no_format_shows_control_characters(form: str) -> None:
     written = WRITERS[form](report_with(NASTY))
+    assert "1b[31m" in written
     assert all(char.isprintable() for line in written.split("\n") for char in line)
 
 

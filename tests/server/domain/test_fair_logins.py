@@ -127,7 +127,7 @@ def test_users_take_turns_and_so_do_the_clients_of_each() -> None:
     assert order_of_turns(a1, a1, a1, a2, b, b) == [0, 4, 3, 5, 1, 2]
 
 
-def test_a_client_that_has_gone_takes_no_turn() -> None:
+def test_a_disconnected_client_takes_no_turn() -> None:
     a, b = ("a", "1"), ("b", "1")
     for gone in itertools.chain.from_iterable(
         itertools.combinations(range(4), count) for count in range(5)

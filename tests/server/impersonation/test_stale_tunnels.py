@@ -1,4 +1,4 @@
-"""Requests of tunnels whose impersonation or repository is gone: none reaches another repository.
+"""Requests of tunnels whose impersonation or repository was deleted reach no other repository.
 
 The proxy closes such tunnels. A request that has arrived before is handled afterwards.
 """

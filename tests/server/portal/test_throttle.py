@@ -218,8 +218,8 @@ def test_a_client_behind_a_proxy_cannot_choose_its_address(start_server: StartSe
 def guess(browser: Browser, form: Form, **headers: str) -> int:
     """Submit a wrong password with these headers, and return the status.
 
-    Unlike a browser, this reads no further page, and it can repeat a header: names of headers have
-    no case, so two spellings of a name are two values of one header.
+    Unlike a browser, this function reads no further page. It can also repeat a header: names of
+    headers have no case, so two spellings of a name are two values of one header.
     """
     server = browser.server
     fields = {**form.fields, "username": server.admin[0], "password": "wrong"}
