@@ -8,7 +8,7 @@ from cloudrepo_server.errors import UnauthenticatedError
 
 
 def parse_authorization(header: str | None) -> tuple[str | None, str] | None:
-    """Return the user name and the password, or None without the header.
+    """Return the user name and the password in the header, or None if there is no header.
 
     The user name is None for a bearer token.
 
@@ -28,7 +28,7 @@ def parse_authorization(header: str | None) -> tuple[str | None, str] | None:
 
 
 def secrets_of(header: str | None) -> tuple[str, ...]:
-    """Return what must not be recorded of the header: the password or token, and its encoding."""
+    """Return the secrets in the header: the password or token, and the encoded credentials."""
     if header is None:
         return ()
     scheme, _, value = header.partition(" ")

@@ -17,7 +17,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"(?:basic|bearer|digest|negotiate) ", re.IGNORECASE)
-# The login in a URL, and a token of this server anywhere.
+# The credentials in a URL, and a token of this server anywhere.
 _SECRET_VALUE = re.compile(rf"(?<=//)[^/@\s]+(?=@)|{re.escape(TOKEN_PREFIX)}[0-9a-f]{{16}}\.[\w-]+")
 
 

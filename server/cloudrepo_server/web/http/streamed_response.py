@@ -65,7 +65,7 @@ class StreamedResponse(web.StreamResponse):
 async def send_if_streamed(
     request: web.BaseRequest, response: web.StreamResponse
 ) -> web.StreamResponse:
-    """Send a response if it is a `StreamedResponse`, and return it; aiohttp sends all others."""
+    """Return a response; send it first if it is a `StreamedResponse` that is not sent yet."""
     if isinstance(response, StreamedResponse) and not response.prepared:
         await response.send(request)
     return response

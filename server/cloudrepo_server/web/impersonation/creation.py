@@ -24,7 +24,7 @@ class CreatedImpersonation(NamedTuple):
             host: the host at which the clients reach the proxy.
 
         Raises:
-            InvalidError: the proxy does not listen.
+            InvalidError: the proxy is not listening.
         """
         _, port = proxy.address
         url_host = f"[{host}]" if ":" in host else host

@@ -94,7 +94,7 @@ def _parse_target(target: str, *, is_connect: bool) -> tuple[SplitResult, int]:
         parts = urlsplit(f"//{target}" if is_connect else target)
         port = parts.port
     except ValueError:
-        # The reason would quote a part of the target, which may be a password.
+        # The original error quotes a part of the target, which may be a password.
         raise ValueError("the target of the request is not a valid URL") from None
     if is_connect:
         return parts, _HTTPS_PORT if port is None else port

@@ -100,7 +100,7 @@ class ActiveFaults:
         return None
 
     def request(self, request: web.Request) -> web.Request:
-        """Return the request as the repository reads it: perhaps without its range."""
+        """Return the request for the repository, without its range if a fault ignores ranges."""
         if self._first(kinds.IgnoreRange) is None:
             return request
         if "Range" not in request.headers:
@@ -115,7 +115,7 @@ class ActiveFaults:
         self._do_not_count(kinds.StoredThenError)
 
     def read_rejected(self) -> None:
-        """Do not count faults that change a body, because this read has none."""
+        """Do not count the faults that change a successful response, as the read was rejected."""
         self._do_not_count(*_BODY_FAULTS, *_READ_FAULTS)
 
     async def after(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
@@ -126,7 +126,7 @@ class ActiveFaults:
         """
         if not self._faults:
             return response
-        response = self._change_headers(request, response)
+        response = self._replace_response(request, response)
         stored = self._first(kinds.StoredThenError)
         if stored is not None:
             if response.status == web.HTTPOk.status_code:
@@ -170,7 +170,7 @@ class ActiveFaults:
                 reset=reset,
             )
 
-    def _change_headers(
+    def _replace_response(
         self, request: web.Request, response: web.StreamResponse
     ) -> web.StreamResponse:
         other = self._first(kinds.OtherMetadata)

@@ -52,14 +52,14 @@ def html_error_page(fault: kinds.HtmlErrorPage) -> web.Response:
 
 
 def wrong_range(response: web.StreamResponse, *, has_body: bool) -> web.Response:
-    """Return the response to a range request with another range."""
+    """Return a response with a wrong range, in place of the response to a range request."""
     headers = {**response.headers, "Content-Range": "bytes 0-0/*"}
     headers.pop("Content-Length", None)
     return web.Response(status=206, headers=headers, body=b"\0" if has_body else None)
 
 
 async def send_and_close(request: web.Request, response: web.StreamResponse) -> None:
-    """Send a response, and close its connection without having announced that."""
+    """Send a response, and close its connection, although the response kept it alive."""
     await response.prepare(request)
     if isinstance(response, StreamedResponse):
         await response.send(request)

@@ -1,4 +1,4 @@
-"""The faults in what a request reads: stale pages, wrong digests, missing core metadata."""
+"""The faults in what a request reads: stale pages, wrong digests and sizes, changed metadata."""
 
 import hashlib
 from collections.abc import Iterable

@@ -107,7 +107,7 @@ async def record_request(
 
 
 def new_entry(request: web.Request, kind: EntryKind, *, path: str | None = None) -> Entry:
-    """Return the entry of a request that has arrived; `path` differs for an impersonated host."""
+    """Return the entry of a request that has arrived; `path` replaces the path of its URL."""
     return Entry(
         kind=kind,
         method=request.method,
@@ -119,7 +119,7 @@ def new_entry(request: web.Request, kind: EntryKind, *, path: str | None = None)
 
 
 def kind_of(method: str, path: IndexPath) -> EntryKind:
-    """Return the kind of a request as its method and path say, whether or not it is rejected."""
+    """Return the kind of a request from its method and path, even if it will be rejected."""
     if method == "POST":
         return "upload"
     if path.names_page:
@@ -132,8 +132,8 @@ def complete_entries(
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return the signal handler that completes the entry of each request.
 
-    It is called before the response is sent. So the entry is complete before the client receives
-    the response.
+    The handler is called before the response is sent, so the entry is complete before the client
+    receives the response.
     """
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
@@ -165,7 +165,7 @@ def _complete(entry: Entry, request: web.Request, response: web.StreamResponse) 
 
 
 def _redact(entry: Entry) -> None:
-    # Handlers read the project and the file from the path.
+    # The project and the file come from the path, which may contain a secret.
     if entry.project is not None:
         entry.project = redacted_record(entry.project)
     if entry.filename is not None:

@@ -141,8 +141,8 @@ async def _find_project(
     if serials is not None and project is not None:
         serial = serials.projects.get(project.name)
         if serial is None or serial.revision != project.revision:
-            # Another server may have changed the project after it and before the serials were
-            # read. With that serial, a mirror would keep this older page.
+            # Another server may have changed the project between the reads of the project and of
+            # the serials. A mirror would then keep the old page with the new serial.
             repository.require_fresh()
             project = await repository.project(given)
     if project is not None:

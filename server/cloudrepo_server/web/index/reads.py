@@ -130,7 +130,7 @@ class Reader:
             return redirect_to_canonical(read.request, target, redirect_status)
         links = links_for(read.request, view, target.base)
         if target.serials is not None:
-            # The serials may be newer than a list of projects that another request has read.
+            # A cached list of projects may be older than the serials.
             view.require_fresh()
         revision = await view.listing_revision()
         names = await self._project_names(view, revision)
@@ -219,8 +219,8 @@ def _added_meanwhile(
 ) -> tuple[str, ...]:
     """Return the projects that have new serials and that were added after `names` was listed.
 
-    A mirror never reads a project again whose serial is less than another one on the root page.
-    So the page must contain every project with a serial up to its last one.
+    A mirror remembers the last serial of the root page, and later reads only projects with higher
+    serials. So the page must contain every project whose serial is not higher.
     """
     if known is None or serials is None or serials is known:
         return ()

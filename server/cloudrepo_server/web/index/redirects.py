@@ -29,12 +29,12 @@ def redirect_to_canonical(request: web.Request, target: ReadTarget, status: int)
 
 
 def redirect_to_upload_url(request: web.Request) -> web.Response:
-    """Return PyPI's redirect to the upload URL, for one without the slash at its end."""
+    """Return PyPI's redirect from an upload URL without a slash at its end."""
     from cloudrepo_server.specs.pypi_rules.form import UPLOAD_URL
 
     error = UPLOAD_URL.broken().error()
     state_of(request).error = error
-    # An absolute URL, as PyPI's: twine compares it with its own URL, and then names the mistake.
+    # The URL is absolute, as on PyPI: twine compares it with its upload URL to explain the mistake.
     location = f"{origin_of(request)}{request.rel_url.raw_path}/"
     response = web.Response(headers={"Location": location})
     response.set_status(HTTPStatus.PERMANENT_REDIRECT, reason_phrase(str(error)))

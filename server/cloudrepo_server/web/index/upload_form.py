@@ -37,7 +37,7 @@ class Upload(msgspec.Struct):
         """Publish the file.
 
         Args:
-            uploader: the name of whoever uploads it.
+            uploader: the user or token that uploads it.
             publisher: the trusted publisher that uploads it, or None.
 
         Raises:
@@ -96,7 +96,7 @@ async def receive_upload(request: web.Request, repository: Repository) -> Upload
         form.content_type = part.content_type
         project = form.first("name")
         form.file = repository.stage(part.filename, digests=form.declared_digests, project=project)
-        # If the rest of the form is rejected, the journal names the file all the same.
+        # The journal names the file even if the rest of the form is rejected.
         details.filename, details.project = part.filename, canonicalize_name(project) or None
         return form.file
 

@@ -1,4 +1,4 @@
-"""Reports of responses that no middleware sees.
+"""Reports of responses that do not pass through the middleware.
 
 These are aiohttp's own responses to malformed requests and to requests with an unknown `Expect`
 header, and the responses of the proxy itself.

@@ -1,6 +1,6 @@
 "use strict";
 
-// Adds new requests to the request log as they complete. Without this script, a reload does that.
+// Adds new requests to the request log as they complete. Without this script, reload the page.
 
 const MAX_ROWS = 200;
 const RETRY_MILLISECONDS = 5000;
@@ -35,36 +35,36 @@ if (log && log.dataset.live) {
     source = new EventSource(address);
     source.addEventListener("open", () => show("Live", true));
     source.addEventListener("rows", (event) => {
-      remember(event);
+      rememberPosition(event);
       const { html, left_out: leftOut } = JSON.parse(event.data);
       add(html);
       if (leftOut) document.getElementById("log-left-out").hidden = false;
     });
     source.addEventListener("end", (event) => {
-      remember(event);
+      rememberPosition(event);
       const { reason } = JSON.parse(event.data);
       stop();
       if (reason === "signed out") {
         show("You are signed out. Reload the page to sign in.", false);
         button.hidden = true;
       } else {
-        again();
+        retryLater();
       }
     });
     source.addEventListener("error", () => {
       // The browser itself reconnects, unless the response was an error.
-      if (source && source.readyState === EventSource.CLOSED) again();
+      if (source && source.readyState === EventSource.CLOSED) retryLater();
       else show("Connecting…", false);
     });
   }
 
-  function again() {
+  function retryLater() {
     stop();
     show("Not live. Trying again…", false);
     retry = setTimeout(start, RETRY_MILLISECONDS);
   }
 
-  function remember(event) {
+  function rememberPosition(event) {
     if (event.lastEventId) address.searchParams.set("after", event.lastEventId);
   }
 
@@ -80,7 +80,7 @@ if (log && log.dataset.live) {
     log.prepend(template.content);
     while (log.rows.length > MAX_ROWS) log.lastElementChild.remove();
     card.classList.toggle("is-empty", log.rows.length === 0);
-    // If the page showed all requests, it still does.
+    // The count is known only if the page shows all requests.
     const count = log.rows.length;
     if (summary.dataset.count && count < MAX_ROWS) {
       summary.textContent = `${count} request${count === 1 ? "" : "s"}`;
@@ -98,7 +98,7 @@ if (log && log.dataset.live) {
       start();
     }
   });
-  // A browser opens few connections to one server, so pages in the background give theirs up.
+  // A browser opens few connections to one server, so hidden pages close their connection.
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
   addEventListener("pagehide", stop);
 

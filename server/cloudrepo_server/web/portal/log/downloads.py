@@ -1,4 +1,4 @@
-"""Downloads of the request log, as JSON or CSV; they are written while they are sent."""
+"""Downloads of the request log, as JSON or CSV, which are encoded while they are sent."""
 
 import asyncio
 import csv

@@ -1,4 +1,4 @@
-"""The filters of the request log, as the query string of its pages has them."""
+"""The filters of the request log, which the query strings of its pages contain."""
 
 from collections.abc import Callable, Mapping
 from time import time
@@ -43,7 +43,7 @@ Predicate = Callable[[Entry], bool]
 
 
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The conditions that a request must fulfil to be listed; an empty one is always fulfilled."""
+    """The conditions that a request must meet to be listed. Empty conditions have no effect."""
 
     user: str = ""
     project: str = ""
@@ -55,7 +55,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "LogFilter":
-        """Return the filter that a query string states. Unknown choices are ignored."""
+        """Return the filter in a query string. Unknown choices are ignored."""
         given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
         for name, choices in (("kind", KINDS), ("status", STATUSES), ("age", AGES)):
             if given[name] not in choices:
@@ -64,11 +64,11 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the query string that state this filter."""
+        """The parameters of the query string for this filter."""
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name))}
 
     def predicates(self) -> list[Predicate]:
-        """Return functions that are all true for the requests to list, the fastest first."""
+        """Return functions that all return True for the requests to list, the fastest first."""
         found: list[Predicate] = []
         if self.kind:
             kinds = KINDS[self.kind][1]

@@ -27,7 +27,7 @@ _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
 
 
 class LiveView(msgspec.Struct, frozen=True):
-    """What a page shows live."""
+    """The requests that a page shows live, and how it renders them."""
 
     feed: Feed
     predicates: Sequence[Predicate]
@@ -35,7 +35,7 @@ class LiveView(msgspec.Struct, frozen=True):
     render: Callable[[Sequence[Entry]], str]
     """Returns the HTML of rows."""
     is_signed_in: Callable[[], Awaitable[bool]]
-    """Returns whether the session has not ended."""
+    """Returns whether the session is still valid."""
     after: int
     """The number of the newest request in the feed that the page shows."""
 
@@ -63,7 +63,7 @@ class LivePages:
             raise BusyError(
                 f"The server is busy: {MAX_LIVE_PAGES} pages are live already. Close one of them."
             )
-        # The shutdown does not wait for the stream, which notices it itself.
+        # The shutdown need not wait for the stream, which ends by itself when the server stops.
         self._in_flight.remove(request.protocol)
         return await StreamedResponse.open(200, _HEADERS, self._events(request.protocol, view))
 

@@ -12,7 +12,7 @@ from cloudrepo_server.web.portal.log.filters import ANONYMOUS, KINDS
 from cloudrepo_server.web.portal.paths import REQUESTS, repository_path
 
 CHANGES_PART = "changes"
-"""The segment of the path of a change, where other requests have the name of a repository."""
+"""The segment before the number in the path of a change, and the first part of its key."""
 
 _LABELS = {kind: label for label, kinds in KINDS.values() for kind in kinds}
 
@@ -26,7 +26,7 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """A text that no other request has."""
+        """A unique identifier of the request, for HTML."""
         return f"{self._journal}-{self.entry.number}"
 
     @property
@@ -44,7 +44,7 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def user(self) -> str:
-        """The user, or that there is none."""
+        """The name of the user, or `anonymous`."""
         return self.entry.user or ANONYMOUS
 
     @property
@@ -66,18 +66,18 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        """The status code, or that the connection was reset before it."""
+        """The status code, or `reset` if the connection was reset before a response."""
         return str(self.entry.status) if self.entry.status else "reset"
 
     @property
     def explanation(self) -> str:
-        """Why a request was not successful. Some dialects do not tell the client."""
+        """Why a request was not successful. Some dialects do not show this to the client."""
         entry = self.entry
         return "" if self.outcome in ("good", "plain") else entry.error or entry.reason
 
     @property
     def size(self) -> int:
-        """The size of what was transferred: the request of an upload, otherwise the response."""
+        """The size of the request's body or of the response's body, whichever is larger."""
         return max(self.entry.bytes_sent, self.entry.bytes_received)
 
     @property

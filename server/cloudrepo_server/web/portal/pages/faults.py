@@ -35,7 +35,7 @@ async def show_list(request: PortalRequest) -> web.Response:
 
 
 async def add(request: PortalRequest) -> web.Response:
-    """Add a fault, which takes effect from the next request on."""
+    """Add a fault. It takes effect at the next request."""
     repository = await request.repository()
     try:
         specification = parse_fault_fields(_fields(request.form))
@@ -49,7 +49,7 @@ async def add(request: PortalRequest) -> web.Response:
 
 
 async def remove(request: PortalRequest) -> web.Response:
-    """Remove a fault, which has no effect from the next request on."""
+    """Remove a fault. It no longer affects new requests."""
     repository = await request.repository()
     faults = request.organization.testkit.faults(repository.document.id)
     fault = faults.delete(request.path_parameters["fault"])
@@ -81,7 +81,7 @@ def _fields(form: Mapping[str, str]) -> dict[str, str | dict[str, str]]:
     """Return the fields of a form that are filled in, as the parameters of a fault.
 
     Raises:
-        InvalidError: a line of the headers is not a header.
+        InvalidError: a line of the field `headers` is not a header.
     """
     given = {name: form.get(name, "").strip() for name in ("kind", *_PARAMETERS, *_CONDITIONS)}
     fields: dict[str, str | dict[str, str]] = {

@@ -34,8 +34,12 @@ _OF_REPOSITORY = REPOSITORY + "/requests"
 _MAX_ENTRIES_SCANNED = 20_000
 _MAX_NUMBER_DIGITS = 15
 _FIRST_ERROR_STATUS = 400
-_SEEN = {"uploads": "kind=upload", "downloads": "kind=file", "rejections": "status=4xx"}
-"""The filters of the page Activity, which this page replaces, as this page has them."""
+_ACTIVITY_FILTERS = {
+    "uploads": "kind=upload",
+    "downloads": "kind=file",
+    "rejections": "status=4xx",
+}
+"""The query string of this page for each filter of the former page Activity."""
 
 
 async def show_all(request: PortalRequest) -> web.Response:
@@ -83,10 +87,10 @@ async def download_repository(request: PortalRequest, extension: str) -> web.Str
 
 
 async def redirect_activity(request: PortalRequest) -> web.Response:
-    """Redirect from a page Activity, which this page replaces."""
+    """Redirect from the former page Activity, which this page replaces."""
     name = request.path_parameters.get("repository")
     path = REQUESTS if name is None else repository_path(name, "requests")
-    query = _SEEN.get(request.query.get("kind", ""), "")
+    query = _ACTIVITY_FILTERS.get(request.query.get("kind", ""), "")
     return request.redirect(f"{path}?{query}" if query else path)
 
 
@@ -181,8 +185,8 @@ def _find(request: PortalRequest, journal: Journal | None) -> Entry:
     entry = None if journal is None or number is None else journal.find(number)
     if entry is None:
         raise NotFoundError(
-            f"The request {given[:_MAX_NUMBER_DIGITS]} was not found: the log keeps the newest "
-            "requests only, until the server ends."
+            f"The request {given[:_MAX_NUMBER_DIGITS]} was not found: the log keeps only the "
+            "newest requests, and only until the server stops."
         )
     return entry
 
@@ -204,7 +208,7 @@ async def _stream(request: PortalRequest, repository: Repository | None) -> web.
         return await request.organization.sessions.username(request.session_id) is not None
 
     feed = request.organization.testkit.feed
-    # A browser that reconnects states the last event that it received.
+    # A browser that reconnects sends the id of the last event that it received.
     given = request.http.headers.get("Last-Event-ID") or request.query.get("after", "")
     after = _number(given)
     predicates = [*_of_repository(repository), *LogFilter.of(request.query).predicates()]

@@ -67,9 +67,9 @@ async def sign_in(request: PortalRequest) -> web.Response:
 
 
 async def follow_link(request: PortalRequest) -> web.Response:
-    """Sign the browser in by a one-time link, and redirect to the repository of the link."""
+    """Sign the browser in with a one-time link, and redirect to the repository of the link."""
     if request.http.method == "HEAD" or "prefetch" in request.http.headers.get("Sec-Purpose", ""):
-        # Programs that check or prefetch links must not use the link up.
+        # A program that checks or prefetches the link must not invalidate it.
         return _render(request)
     redeemed = request.organization.sign_in_links.redeem(request.query.get("token", ""))
     if redeemed is None:

@@ -47,7 +47,7 @@ async def _tests(request: PortalRequest) -> list[_Test]:
         document = repository.document
         session, result = document.run or "", test_of(document.id)
         started[session] = min(started.get(session, document.created), document.created)
-        # Without a result, nobody knows which repositories belong to the same test.
+        # Without a result, it is unknown which repositories belong to the same test.
         key = (session, repository.name if result is None else result.node_id)
         tests.setdefault(key, (result, []))[1].append(repository)
     rows = [

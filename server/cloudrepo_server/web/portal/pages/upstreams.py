@@ -41,7 +41,7 @@ async def show(request: PortalRequest) -> web.Response:
 
 
 async def save(request: PortalRequest) -> web.Response:
-    """Save the upstreams, from which the next request reads."""
+    """Save the upstreams. They take effect at the next request."""
     repository = await request.repository()
     # The form shows no passwords, so an unchanged line means the upstream with its password.
     known = {hide_password(each): each for each in repository.document.upstream}
