@@ -63,7 +63,7 @@ class TooManyTokensError(TokenRequestError):
 
 
 class ConflictError(CloudRepoServerError):
-    """A name is already in use, or a limit is reached, such as that of a repository's faults."""
+    """A name is already in use, or a limit is reached, such as the number of faults."""
 
 
 class FileExistsInRepositoryError(CloudRepoServerError):

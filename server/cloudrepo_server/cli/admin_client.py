@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 300.0
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Treats a redirect as an error: the credentials are for the given URL only."""
+    """A handler that makes redirects an error, as the credentials are for the given URL only."""
 
     def redirect_request(self, *_: object) -> None:
         """Return no request to follow."""

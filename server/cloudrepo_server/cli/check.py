@@ -86,7 +86,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 class _Renderer:
-    """Renders descriptions in a process, which is killed if it does not finish in time."""
+    """A process that renders descriptions, and that is killed if it does not finish in time."""
 
     def __init__(self) -> None:
         # Imported here, so that other commands start sooner.

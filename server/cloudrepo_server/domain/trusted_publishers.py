@@ -110,12 +110,12 @@ class TrustedPublishers:
     async def activate(
         self, repository: Repository, publishers: Sequence[TrustedPublisher]
     ) -> None:
-        """Activate those of these publishers that are pending, which reserves their projects.
+        """Activate the pending publishers among these publishers, and reserve their projects.
 
         Raises:
-            TokenRequestError: a project already exists, or another publisher has reserved it. The
-                code is `invalid-pending-publisher`, and the publisher was removed. Or PyPI's rules
-                apply and allow no project of this name; the code is `invalid-payload`.
+            TokenRequestError: with the code `invalid-pending-publisher`, a project already exists
+                or another publisher has reserved it, and the publisher was removed. With the code
+                `invalid-payload`, PyPI's rules apply and do not allow the name of a project.
             StorageError: the store did not respond.
         """
         pending = [each for each in publishers if each.pending]

@@ -135,8 +135,8 @@ class UploadRules:
             publisher: the trusted publisher that uploads the file, or None.
 
         Raises:
-            BrokenRuleError: the attestations are not valid, belong to another file, or are not
-                those of the publisher.
+            BrokenRuleError: the attestations are not valid, belong to another file, or were not
+                signed by the publisher.
         """
         if "attestations" in form.fields:
             await ARCHIVES.run(_check_attestations, form, sha256, publisher)

@@ -64,7 +64,7 @@ def project_html(
         project: the project.
         links: the URLs of its files.
         dialect: the registry to imitate.
-        digests: the algorithms of the digests to list; None for those of the dialect.
+        digests: the algorithms of the digests to list; None for the dialect's default.
     """
     anchors = "".join(
         _link(file, project.name, dialect, links, _digests(file, dialect, digests))
@@ -95,7 +95,7 @@ def project_json(
         project: the project.
         links: the URLs of its files.
         dialect: the registry to imitate.
-        digests: the algorithms of the digests to list; None for those of the dialect.
+        digests: the algorithms of the digests to list; None for the dialect's default.
         serial: the serial of the project's last change, if the dialect has serials.
     """
     files = _listed_files(project, dialect)

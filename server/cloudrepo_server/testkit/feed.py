@@ -24,7 +24,7 @@ class Feed:
     def after(self, number: int) -> tuple[list[Entry], int]:
         """Return the requests after a number, oldest first, and how many more were dropped.
 
-        If the number is that of another server process, all requests count as dropped.
+        If the number comes from another server process, all requests count as dropped.
         """
         if number > self.last:
             return [], self.last

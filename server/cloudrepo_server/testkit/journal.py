@@ -25,8 +25,9 @@ from cloudrepo_server.testkit.faults import FiredFault
 EntryKind = RequestKind | Literal["trusted-publishing", "blocked", "admin"]
 """The kind of a request.
 
-The kinds that faults can match, and three more: the exchange of an identity token, a request to
-another host that the proxy blocked, and a change by the admin API or in the portal.
+The kinds that faults can match, and three more. `trusted-publishing` is the exchange of an identity
+token. `blocked` is a request to another host that the proxy blocked. `admin` is a change by the
+admin API or in the portal.
 """
 
 # An entry without its texts. `JOURNAL_TEXT` is added for the reason and the error.

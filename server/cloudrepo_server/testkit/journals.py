@@ -50,7 +50,7 @@ class Journals:
         if self._unchecked_bytes >= _BYTES_PER_CHECK:
             self._unchecked_bytes = 0
             journals = self._by_id.values()
-            # Requests without a valid login must not displace those of users.
+            # Requests without valid credentials must not displace the requests of users.
             _limit_size(journal.users for journal in journals)
             _limit_size(journal.anonymous for journal in journals)
         self.complete(entry)

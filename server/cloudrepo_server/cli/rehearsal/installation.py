@@ -26,7 +26,7 @@ INTERRUPTED = Installation("skipped", "not tried: the rehearsal was interrupted"
 
 
 class Installer:
-    """Installs files with pip."""
+    """An installer that runs pip, in a new virtual environment for each file."""
 
     def __init__(
         self,

@@ -15,11 +15,11 @@ _TERMINAL_SIGNALS = [
 
 
 class Interruption:
-    """Whether this process was asked to stop, by which signal, and whether more than once.
+    """The stop signals that a rehearsal has received.
 
     Attributes:
         requested: set by the first stop signal.
-        immediate: set by the second stop signal: programs are killed at once.
+        immediate: set by the second stop signal, which kills the programs at once.
     """
 
     def __init__(self) -> None:

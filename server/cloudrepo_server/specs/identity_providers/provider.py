@@ -168,7 +168,7 @@ def workflow_claim(
 
     Raises:
         ClaimError: the claim is missing or malformed, or names a workflow of another repository or
-            revision, which is rejected even if its file name is the same.
+            revision. Such a workflow is rejected even if its file name is the same.
     """
     text = text_claim(claims, name)
     match = form.fullmatch(text)

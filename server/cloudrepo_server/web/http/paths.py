@@ -30,7 +30,7 @@ class IndexPath(msgspec.Struct, frozen=True):
 
     @property
     def names_page(self) -> bool:
-        """Whether the path can be that of a page or of a project's JSON, but not of a file."""
+        """Whether the path may lead to a page or a project's JSON, but not to a file."""
         parts = self.parts[1:] if self.parts[:1] == ("simple",) else self.parts
         return len(parts) < _PARTS_OF_FILE or self.parts[-1] == "json"
 

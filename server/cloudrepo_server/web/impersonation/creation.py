@@ -54,8 +54,8 @@ async def create_impersonation(
         job: the token of the CI job whose programs use the impersonation, if they run in one.
 
     Raises:
-        InvalidError: a URL or a host is not valid, a host cannot have a certificate, the extra
-            `tls` is not installed, or the repository has too many impersonations.
+        InvalidError: a URL or a host is not valid, a host cannot have a certificate, or there are
+            too many impersonations. Or the extra `tls` is not installed.
     """
     certificate = None
     prefixes = [*map(parse_url_prefix, urls)]

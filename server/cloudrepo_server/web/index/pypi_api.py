@@ -59,9 +59,9 @@ async def project_json_response(
         all_releases=given is None,
     )
     response = json_response(document)
-    # PyPI's own pages and its JSON have different lifetimes.
-    is_default = view.page_seconds == view.dialect.page_seconds != 0
-    seconds = _JSON_SECONDS if is_default else view.page_seconds
+    # On PyPI, the JSON API has another lifetime than the pages.
+    is_default = view.page_seconds == view.dialect.page_seconds
+    seconds = _JSON_SECONDS if is_default and view.page_seconds else view.page_seconds
     response.headers["Cache-Control"] = cache_control(seconds)
     response.headers["Vary"] = "Authorization"
     if serial is not None:

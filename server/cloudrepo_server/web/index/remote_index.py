@@ -96,7 +96,7 @@ class UpstreamClient:
         Args:
             url: the URL; its credentials are sent to its own origin only.
             headers: the headers of the request.
-            origins: the origins to which redirects may lead, besides that of the URL.
+            origins: the origins to which redirects may lead, besides the origin of the URL.
             connections: the number of such requests to one host at a time; 0 means no limit.
 
         Raises:

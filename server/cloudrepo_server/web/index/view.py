@@ -57,7 +57,7 @@ class RepositoryView:
 
     @property
     def digests(self) -> tuple[str, ...] | None:
-        """The algorithms of the digests that pages list; None for those of the dialect."""
+        """The algorithms of the digests that pages list; None for the dialect's default."""
         return self._repository.document.digests
 
     @property

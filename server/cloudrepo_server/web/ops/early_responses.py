@@ -17,7 +17,7 @@ log = logging.getLogger("cloudrepo_server")
 
 
 class EarlyResponses:
-    """Reports responses to the access log and the metrics, unless a middleware reports them."""
+    """The reports of these responses to the access log and the metrics."""
 
     def __init__(self, observers: Sequence[Observer], *, logs_rejections: bool) -> None:
         """Prepare the reports.
@@ -30,7 +30,7 @@ class EarlyResponses:
         self._logs_rejections = logs_rejections
 
     def report_response(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Report a response of aiohttp that is about to be sent."""
+        """Report a response that is about to be sent, unless a middleware reports it."""
         state = create_missing_state(request)
         if state is None:
             return
