@@ -40,7 +40,7 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> str:
         """The kind of the request, as the filter names it."""
-        return _LABELS.get(self.entry.kind or "page", "Page")
+        return _LABELS[self.entry.kind or "page"]
 
     @property
     def user(self) -> str:
