@@ -11,8 +11,8 @@ from cloudrepo_server.cli.rehearsal import requests
 from cloudrepo_server.cli.rehearsal.index import RehearsedIndex, create_index
 from cloudrepo_server.cli.rehearsal.interruption import Interruption
 from cloudrepo_server.cli.rehearsal.program import run_program
-from cloudrepo_server.cli.rehearsal.proof import prove
 from cloudrepo_server.cli.rehearsal.report import Rejection, Report, UploadedFile
+from cloudrepo_server.cli.rehearsal.verification import verify_files
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.specs.identity_providers.specification import (
@@ -64,10 +64,10 @@ async def rehearse(options: Options, interruption: Interruption) -> Report:
 
             status = await _run_command(options, index, folder, interruption)
             entries = journal()
-            files = await prove(
+            files = await verify_files(
                 index,
                 journal,
-                _subfolder(folder, "proof"),
+                _subfolder(folder, "verification"),
                 interruption,
                 with_dependencies=options.dependencies is not None,
             )

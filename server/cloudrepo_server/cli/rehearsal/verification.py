@@ -1,4 +1,4 @@
-"""Checks a release: installs each uploaded file, and compares the metadata that the index shows."""
+"""Verifies each uploaded file: installs it, and compares the metadata that the index shows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ Journal = Callable[[], Sequence[Entry]]
 """Returns the requests that the rehearsed index received so far."""
 
 
-async def prove(
+async def verify_files(
     index: RehearsedIndex,
     journal: Journal,
     folder: Path,
