@@ -1,4 +1,4 @@
-"""Measure how long the portal's request log takes to show a page, with many requests in it.
+"""Measure how long a page of the portal's request log takes, with many requests in the log.
 
 The table shows the median and the longest time of each page.
 """

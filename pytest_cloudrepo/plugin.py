@@ -300,7 +300,7 @@ def cloudrepo_session(
 ) -> Iterator[SessionFactories]:
     """Creates repositories, projects, packages and environments that live until the session ends.
 
-    Each pytest-xdist worker has its own.
+    Each pytest-xdist worker has its own factories.
     """
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo.factories import (

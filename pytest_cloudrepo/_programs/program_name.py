@@ -18,8 +18,8 @@ _COMMAND = re.compile(r"[a-z][a-z-]*")
 def program_name(arguments: Sequence[str]) -> str:
     """Return the name of a program without its folder, and its command if it has commands.
 
-    A module that Python runs is the program: `python -P -m twine --no-color upload x.whl` is
-    `twine upload`.
+    If Python runs a module, the module is the program. So the name of
+    `python -P -m twine --no-color upload x.whl` is `twine upload`.
     """
     program, *rest = arguments
     name = _file_name(program)

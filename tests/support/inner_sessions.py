@@ -65,7 +65,11 @@ class Suite:
     ) -> InnerSession:
         """Start pytest in a process group of its own, as a terminal does.
 
-        `program` is pytest; by default it is run by this Python, with the options `python`.
+        Args:
+            arguments: the arguments of pytest.
+            python: options of the Python that runs pytest.
+            program: the command that runs pytest; by default pytest with this Python.
+            environ: variables to add to the environment.
         """
         # With tox's variables, pytest would put its cache into tox's folder.
         outer = ("PYTEST_", "TOX_")

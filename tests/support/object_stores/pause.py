@@ -9,7 +9,7 @@ from tests.support.wait import wait_until
 
 
 class Pause:
-    """Pauses a server at its first request for a folder, a write by default.
+    """Pauses a server at its first request for a folder; by default at its first write.
 
     With `Action.FORWARD` the request itself waits. With `Action.DROP_RESPONSE` the store applies
     the write, its response is lost, and the server's next request waits. Later requests for the
