@@ -150,6 +150,6 @@ def publisher(text: str) -> "PublisherSpecification":
     if specification.provider in WITHOUT_JOBS:
         raise argparse.ArgumentTypeError(
             f"programs in a job of {specification.provider} cannot request identity tokens, "
-            "so no command can be rehearsed there"
+            "so no command can be rehearsed in such a job"
         )
     return specification

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("email", help="the e-mail address of the user")
     parser.add_argument("--read-only", action="store_true", help="reject uploads of the user")
-    _add_passphrase(parser, "use the passphrase from the standard input (default: generate one)")
+    _add_passphrase(parser, "read the passphrase from the standard input (default: generate one)")
 
 
 def _create(client: "AdminClient", parsed: argparse.Namespace) -> None:
@@ -65,7 +65,7 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
     access.add_argument(
         "--read-write", dest="read_only", action="store_false", help="accept uploads of the user"
     )
-    _add_passphrase(parser, "change the passphrase to that from the standard input")
+    _add_passphrase(parser, "read the new passphrase from the standard input")
 
 
 def _set(client: "AdminClient", parsed: argparse.Namespace) -> None:
