@@ -1,4 +1,4 @@
-"""Hashes of passphrases.
+"""Hashes of passphrases and of other secrets.
 
 A generated passphrase is hashed with SHA-256, since nobody can guess it. A passphrase that a person
 chose is hashed with scrypt, which makes each guess slow. A hash states its algorithm and cost, so
@@ -73,7 +73,7 @@ class PassphraseHasher:
         """
         match stored.split("$"):
             case ["sha256", expected]:
-                return hmac.compare_digest(_sha256(passphrase), expected)
+                return hmac.compare_digest(hash_secret(passphrase), expected)
             case ["scrypt", n, r, p, salt, expected]:
                 cost = ScryptCost(int(n), int(r), int(p))
             case ["scrypt", salt, expected]:
@@ -96,7 +96,12 @@ async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
 
 def hash_generated(passphrase: str) -> str:
     """Return the SHA-256 hash of a generated passphrase."""
-    return f"sha256${_sha256(passphrase)}"
+    return f"sha256${hash_secret(passphrase)}"
+
+
+def hash_secret(secret: str) -> str:
+    """Return the SHA-256 digest of a generated secret, in hexadecimal."""
+    return hashlib.sha256(_bytes(secret)).hexdigest()
 
 
 async def _scrypt(secret: bytes, salt: bytes, cost: ScryptCost) -> bytes:
@@ -110,10 +115,6 @@ async def _scrypt(secret: bytes, salt: bytes, cost: ScryptCost) -> bytes:
         # The default limit is 32 MiB, which a higher cost exceeds.
         maxmem=2 * cost.memory,
     )
-
-
-def _sha256(passphrase: str) -> str:
-    return hashlib.sha256(_bytes(passphrase)).hexdigest()
 
 
 def _bytes(passphrase: str) -> bytes:

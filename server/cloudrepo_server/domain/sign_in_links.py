@@ -1,12 +1,12 @@
 """One-time links that sign a browser in to the portal without the admin password."""
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from time import monotonic
 
 import msgspec
 
+from cloudrepo_server.domain.passphrases import hash_secret
 from cloudrepo_server.errors import ConflictError, ExclusiveStorageRequiredError
 from cloudrepo_server.limits import MAX_SIGN_IN_LINKS, SIGN_IN_LINK_SECONDS
 
@@ -61,7 +61,7 @@ class SignInLinks:
                 f"wait {SIGN_IN_LINK_SECONDS} seconds until they expire."
             )
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        self._links[_digest(secret)] = _Link(username, repository, now + SIGN_IN_LINK_SECONDS)
+        self._links[hash_secret(secret)] = _Link(username, repository, now + SIGN_IN_LINK_SECONDS)
         return secret
 
     def redeem(self, secret: str) -> tuple[str, str] | None:
@@ -69,11 +69,7 @@ class SignInLinks:
 
         Return None if the link is unknown, was used already or has expired.
         """
-        link = self._links.pop(_digest(secret), None)
+        link = self._links.pop(hash_secret(secret), None)
         if link is None or link.expires <= self._clock():
             return None
         return link.username, link.repository
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

@@ -1,11 +1,11 @@
 """Tokens, each valid for one repository."""
 
-import hashlib
 import hmac
 import re
 import secrets
 from time import time
 
+from cloudrepo_server.domain.passphrases import hash_secret
 from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
 from cloudrepo_server.keys import TOKENS, token_key
 from cloudrepo_server.models import RepositoryDocument, TokenDocument
@@ -54,7 +54,7 @@ class Tokens:
             id=secrets.token_hex(8),
             repository=repository.name,
             repository_id=repository.id,
-            secret=_hash(secret),
+            secret=hash_secret(secret),
             read_only=read_only,
             created=now(),
             projects=projects,
@@ -120,7 +120,7 @@ class Tokens:
         except DamagedDocumentError as error:
             self._documents.report_damage(error)
             return None
-        if document is None or not hmac.compare_digest(_hash(secret), document.secret):
+        if document is None or not hmac.compare_digest(hash_secret(secret), document.secret):
             return None
         return None if is_expired(document) else document
 
@@ -146,7 +146,3 @@ def _split(token: str) -> tuple[str, str]:
 def _is_id(text: str) -> bool:
     # Checked before the text becomes part of a key: stores limit the length of a key.
     return _ID.fullmatch(text) is not None
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
