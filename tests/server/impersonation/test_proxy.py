@@ -351,7 +351,7 @@ def test_a_client_that_sends_no_request_is_disconnected(
 def test_a_client_that_never_closes_its_connection_is_disconnected(
     start_server: StartServer,
 ) -> None:
-    server = Server(start_server("--stall-timeout", "0.5"))
+    server = Server(start_server("--stall-timeout", "2"))
     client = ProxyClient.of(server.repository(), PYPI)
     process = psutil.Process(server.process.pid)
     parts = urlsplit(client.url)
@@ -362,9 +362,10 @@ def test_a_client_that_never_closes_its_connection_is_disconnected(
         return port in ends
 
     with socket.create_connection((parts.hostname or "", parts.port or 0), SECONDS) as connected:
-        connected.sendall(client.request(f"GET {PYPI} HTTP/1.1"))
         port = connected.getsockname()[1]
-        assert is_connected(port)
+        # The kernel connects before the server accepts the connection.
+        wait_until(lambda: is_connected(port), "the server to accept the connection")
+        connected.sendall(client.request(f"GET {PYPI} HTTP/1.1"))
         # The server half-closes the connection after the response.
         while connected.recv(1 << 16):
             pass
