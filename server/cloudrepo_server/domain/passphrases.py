@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import string
 
 import msgspec
 
@@ -39,6 +40,8 @@ COST = ScryptCost(n=1 << 14, r=8, p=1)
 
 _UNSTATED_COST = ScryptCost(n=1 << 14, r=8, p=1)
 _CONCURRENT_HASHES = 2
+_CHARACTERS = string.ascii_letters + string.digits
+_GENERATED_LENGTH = 32
 
 
 class PassphraseHasher:
@@ -92,6 +95,15 @@ async def derive_key(secret: bytes, *, salt: bytes) -> bytes:
     key cannot guess the secret.
     """
     return await _scrypt(secret, salt, COST)
+
+
+def generate_passphrase() -> str:
+    """Return a passphrase of 190 random bits.
+
+    It has only letters and digits, because programs take an argument that begins with a hyphen for
+    an option.
+    """
+    return "".join(secrets.choice(_CHARACTERS) for _ in range(_GENERATED_LENGTH))
 
 
 def hash_generated(passphrase: str) -> str:

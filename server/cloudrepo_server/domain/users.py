@@ -2,12 +2,15 @@
 
 import hashlib
 import re
-import secrets
 
 import msgspec
 from cachetools import LRUCache
 
-from cloudrepo_server.domain.passphrases import PassphraseHasher, hash_generated
+from cloudrepo_server.domain.passphrases import (
+    PassphraseHasher,
+    generate_passphrase,
+    hash_generated,
+)
 from cloudrepo_server.errors import ConflictError, DamagedDocumentError, InvalidError, NotFoundError
 from cloudrepo_server.keys import USERS, user_key
 from cloudrepo_server.models import UserDocument
@@ -55,7 +58,7 @@ class Users:
         _check_email(email)
         generated = None
         if passphrase is None:
-            generated = secrets.token_urlsafe(24)
+            generated = generate_passphrase()
             hashed = hash_generated(generated)
         else:
             hashed = await self._hash(email, passphrase)

@@ -1,9 +1,9 @@
 """The settings of one server process."""
 
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloudrepo_server.domain.passphrases import generate_passphrase
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.logs import LogFormat
 
@@ -39,4 +39,4 @@ class ServerSettings:
     print_credentials: bool = False
     """Whether to print the admin credentials, because no file or variable contains them."""
     admin_username: str = "admin@example.com"
-    admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    admin_password: str = field(default_factory=generate_passphrase, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -31,6 +32,12 @@ def test_a_generated_passphrase_is_returned_once(index: Index) -> None:
     assert status(index, ("given@example.com", body["passphrase"])) == 200
     listed = {user["email"]: user for user in server.api_json("GET", "/users")["users"]}
     assert "passphrase" not in listed["given@example.com"]
+
+
+def test_a_generated_passphrase_can_be_an_argument_of_a_program(server: Server) -> None:
+    passphrases = [server.user()[1] for _ in range(10)]
+    assert [each for each in passphrases if re.fullmatch("[A-Za-z0-9]{32}", each) is None] == []
+    assert len(set(passphrases)) == len(passphrases)
 
 
 def test_a_chosen_passphrase_is_not_returned(index: Index) -> None:
