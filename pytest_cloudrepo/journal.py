@@ -103,7 +103,7 @@ class Request:
             marks = [mark for mark in marks if not mark.startswith(f"fault #{decisive.number}:")]
             text = self._outcome_of_fault(decisive)
         if self.upstreams:
-            marks.append(f"asked upstream {', '.join(self.upstreams)}")
+            marks.append(f"queried upstream {', '.join(self.upstreams)}")
         return f"{text.rstrip('.')} ({'; '.join(marks)})" if marks else text
 
     def _outcome_of_fault(self, fault: FiredFault) -> str:

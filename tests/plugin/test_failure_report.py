@@ -171,7 +171,7 @@ def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcom
         ),
         ("test_injected_fault", "-> Fault #2 (status) replaced the response to GET demo: "),
         ("test_changed_file", "200 OK (fault #1: truncate)\n-> Fault #1 (truncate) changed"),
-        ("test_missing_in_upstream", " (asked upstream test_missing_in_upst"),
+        ("test_missing_in_upstream", " (queried upstream test_missing_in_upst"),
         ("test_missing_in_upstream", "-> lacking is neither in the repository nor in its upstream"),
         ("test_missing", "-> lacking is not in the repository: publish it first"),
         ("test_blocked_host", "403 blocked: files.example may not be reached from this "),
