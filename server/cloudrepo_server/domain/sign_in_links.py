@@ -20,7 +20,7 @@ class _Link(msgspec.Struct, frozen=True):
 
 
 class SignInLinks:
-    """The links that this server process issued and nobody has used yet.
+    """The unused links that this server process issued.
 
     Their digests are kept in memory only. So a link is not valid on another server, nor after a
     restart.
