@@ -277,6 +277,11 @@ class SharedDocuments(Documents):
                 tombstone = tombstone_of(stored.history, revision)
                 if await self._write(key, stored, after or tombstone, retries):
                     return
+                # Before the pause: during it, other servers may make more changes than a document
+                # remembers, and the outcome of the write could not be determined any more.
+                stored = await retries.read(self._read(key, type_, not_before=monotonic()))
+                if retries.was_applied(stored.history):
+                    return
             await retries.back_off()
             not_before = monotonic()
 
