@@ -225,7 +225,7 @@ def _added_meanwhile(
     if known is None or serials is None or serials is known:
         return ()
     changed = {name for name, each in serials.projects.items() if each != known.projects.get(name)}
-    return tuple(changed.difference(names))
+    return tuple(sorted(changed.difference(names)))
 
 
 def links_for(
