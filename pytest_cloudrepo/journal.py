@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+from pytest_cloudrepo.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,16 +75,27 @@ class Request:
     """The faults that changed the response."""
     upstreams: Sequence[str] = ()
     """The upstreams from which the server requested the project, without passwords."""
+    headers: Headers = field(default_factory=Headers)
+    """The headers of the request. Their names are not case-sensitive. Secrets are masked, as in
+    `Authorization: Basic ***`."""
+    arrived: float = 0.0
+    """When the request arrived, in seconds since the epoch."""
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Request:
         """Return the request that an entry of the server's journal describes."""
         # A server of an earlier version does not have all fields.
-        values = {field.name: entry[field.name] for field in fields(cls) if field.name in entry}
+        values = {each.name: entry[each.name] for each in fields(cls) if each.name in entry}
         faults = tuple(
             FiredFault(fault["number"], fault["kind"]) for fault in values.pop("faults", ())
         )
-        return cls(**values, faults=faults)
+        headers = Headers((name, value) for name, value in values.pop("headers", ()))
+        return cls(**values, faults=faults, headers=headers)
+
+    @property
+    def authorized(self) -> bool:
+        """Whether the request carried a login, right or wrong, in the header `Authorization`."""
+        return "Authorization" in self.headers
 
     @property
     def refused(self) -> bool:

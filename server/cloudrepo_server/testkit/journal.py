@@ -30,6 +30,9 @@ token. `blocked` is a request to another host that the proxy blocked. `admin` is
 admin API or in the portal.
 """
 
+_NO_HEADERS = msgspec.Raw(b"[]")
+# Always recorded: tests check whether it was sent.
+_AUTHORIZATION = "authorization"
 # An entry without its texts. `JOURNAL_TEXT` is added for the reason and the error.
 _ENTRY_BYTES = 512
 
@@ -126,6 +129,7 @@ class Entry(RequestDetails, kw_only=True):
             "seconds": round(self.seconds, 6),
             "faults": self.faults,
             "upstreams": self.upstreams,
+            "headers": _NO_HEADERS if self.headers is None else self.headers,
             "form": self.form,
         }
 
@@ -254,7 +258,7 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
 
 @lru_cache(maxsize=256)
 def encode_headers(headers: tuple[tuple[str, str], ...]) -> msgspec.Raw:
-    """Return headers as JSON: long values truncated, headers beyond the limit left out.
+    """Return masked headers as JSON: long values truncated, headers beyond the limit left out.
 
     Most requests of a client have the same headers. They share one JSON text in memory.
     """
@@ -263,7 +267,6 @@ def encode_headers(headers: tuple[tuple[str, str], ...]) -> msgspec.Raw:
     for name, value in headers:
         header = (name, truncate(value, JOURNAL_TEXT))
         size += len(msgspec.json.encode(header)) + 1
-        if size > JOURNAL_HEADER_BYTES:
-            break
-        kept.append(header)
+        if size <= JOURNAL_HEADER_BYTES or name.lower() == _AUTHORIZATION:
+            kept.append(header)
     return msgspec.Raw(msgspec.json.encode(kept))

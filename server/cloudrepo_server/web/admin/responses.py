@@ -213,6 +213,8 @@ class RequestResponse(msgspec.Struct, kw_only=True):
     seconds: float
     faults: list[FiredFaultResponse]
     upstreams: list[str]
+    headers: list[tuple[str, str]]
+    """The names and values of the headers, in order; secrets are replaced by `***`."""
     form: dict[str, list[str]] | None
 
 
