@@ -45,7 +45,8 @@ class Api:
         method: str,
         *path: str,
         json: Mapping[str, Any] | None = None,
-        body: IO[bytes] | None = None,
+        body: IO[bytes] | bytes | None = None,
+        content_type: str | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> Json:
         """Send a request, and return the response's JSON, or None if its body is empty.
@@ -54,7 +55,8 @@ class Api:
             method: the HTTP method.
             path: the segments of the path below `/api`, not percent-encoded.
             json: the request's body as JSON.
-            body: a file to send as the request's body.
+            body: a file or its content, to send as the request's body.
+            content_type: the content type of `body`.
             query: the query parameters.
 
         Raises:
@@ -69,6 +71,7 @@ class Api:
                 url,
                 json=json,
                 data=body,
+                headers=None if content_type is None else {"Content-Type": content_type},
                 params=query,
                 timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
                 allow_redirects=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pytest_cloudrepo import _paths, settings
@@ -91,14 +90,10 @@ class RepositoryApi:
             ServerError: the server rejected a file. The files before it were added.
         """
         __tracebackhide__ = True
-        from pytest_cloudrepo.graph import publications  # few tests need it
+        from pytest_cloudrepo._new_files import put_files  # few tests need these
+        from pytest_cloudrepo.graph import publications
 
-        for publication in publications(graph):
-            filename = publication.distribution.filename
-            content = BytesIO(publication.distribution.content)
-            self._put(filename, content, publication.upload_time)
-            if publication.yanked is not False:
-                self.yank(filename, "" if publication.yanked is True else publication.yanked)
+        put_files(self._call, publications(graph))
 
     def load_scenario(self, path: StrPath, *, name: str | None = None) -> Scenario:
         """Add the packages of a packse scenario to the repository, and return the scenario.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final, TypeAlias, TypedDict
 
@@ -11,6 +11,7 @@ from pytest_cloudrepo import package
 from pytest_cloudrepo._distributions import validation
 from pytest_cloudrepo._distributions.release import Release
 from pytest_cloudrepo._distributions.upload_time import iso_format
+from pytest_cloudrepo._new_files import NewFile
 from pytest_cloudrepo.errors import PackageError
 from pytest_cloudrepo.package import Distribution
 
@@ -56,27 +57,18 @@ _KEYS: Final = frozenset(ReleaseDetails.__annotations__)
 _RELEASE_KEYS: Final = _KEYS & {field.name for field in fields(Release)}
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A distribution to add to a repository, and its properties there."""
-
-    distribution: Distribution
-    yanked: bool | str
-    upload_time: str | None
-
-
-def publications(graph: Graph) -> list[Publication]:
-    """Return the distributions of all releases of a graph.
+def publications(graph: Graph) -> list[NewFile]:
+    """Return the distributions of all releases of a graph, as files to add to a repository.
 
     Raises:
         PackageError: a release is invalid; the message names it.
     """
-    found: dict[str, Publication] = {}
+    found: dict[str, NewFile] = {}
     for project, versions in validation.require_mapping(graph, "a graph").items():
         releases = validation.require_mapping(versions, f"the value for the project {project!r}")
         for version, description in releases.items():
             for publication in _release_publications(project, version, description):
-                filename = publication.distribution.filename
+                filename = publication.filename
                 if filename in found:
                     raise PackageError(
                         f"{project} {version}: another release has the same file name {filename}"
@@ -85,7 +77,7 @@ def publications(graph: Graph) -> list[Publication]:
     return list(found.values())
 
 
-def _release_publications(project: str, version: str, description: object) -> list[Publication]:
+def _release_publications(project: str, version: str, description: object) -> list[NewFile]:
     try:
         details = _details(description)
         release = Release(
@@ -93,7 +85,7 @@ def _release_publications(project: str, version: str, description: object) -> li
         )
         yanked, upload_time = _yanked(details), _upload_time(details)
         return [
-            Publication(distribution, yanked, upload_time)
+            NewFile(distribution.filename, distribution.content, yanked, upload_time)
             for distribution in _distributions(release, details)
         ]
     except PackageError as error:

@@ -83,8 +83,8 @@ class Sweep(Body, kw_only=True):
     runs_older_than: Annotated[float, Meta(ge=0)]
 
 
-class FileChange(Body, kw_only=True):
-    """Changes of a file. `yanked`: true or a reason yanks the file, false undoes the yank."""
+class FileDetails(Body, kw_only=True):
+    """Details of a file. `yanked`: true or a reason yanks the file, false undoes the yank."""
 
     yanked: bool | str | UnsetType = UNSET
     upload_time: Time | UnsetType = UNSET
@@ -104,6 +104,14 @@ class FileChange(Body, kw_only=True):
             InvalidError: it is not a valid time.
         """
         return None if self.upload_time is UNSET else parse_upload_time(self.upload_time)
+
+
+class FileChange(FileDetails, kw_only=True):
+    """Changes of a file; a field that is missing keeps its value."""
+
+
+FilesDetails = dict[str, FileDetails]
+"""The details of several new files, by the names of the files."""
 
 
 class ProjectChange(Body, kw_only=True):

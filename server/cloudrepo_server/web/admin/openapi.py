@@ -35,6 +35,11 @@ class Operation(msgspec.Struct, frozen=True):
     """The status codes of rejections, besides those that follow from the other fields."""
     takes_file: bool = False
     """Whether the body of the request is a file."""
+    form: Any = None
+    """The field `details` of a form with files as a type that msgspec decodes, or None for no form.
+
+    Each file is a part named `content`.
+    """
     query: dict[str, Any] = msgspec.field(default_factory=dict)
     """The JSON schema of each query parameter; all are optional."""
 
@@ -58,7 +63,11 @@ def openapi_document(operations: list[Operation], *, version: str) -> dict[str, 
     """
     types: list[Any] = [ErrorResponse]
     for operation in operations:
-        types += [type_ for type_ in (operation.response, operation.body) if type_ is not None]
+        types += [
+            type_
+            for type_ in (operation.response, operation.body, operation.form)
+            if type_ is not None
+        ]
     references, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     schemas = list(zip(types, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -105,6 +114,8 @@ def _describe(operation: Operation, schemas: Schemas) -> dict[str, Any]:
             "required": True,
             "content": {"application/octet-stream": {"schema": _BINARY}},
         }
+    if operation.form is not None:
+        described["requestBody"] = {"required": True, "content": _form(operation.form, schemas)}
     return described
 
 
@@ -118,7 +129,8 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         HTTPStatus.SERVICE_UNAVAILABLE,
         *operation.rejections,
     }
-    if operation.body is not None or operation.takes_file or operation.query:
+    has_body = operation.body is not None or operation.takes_file or operation.form is not None
+    if has_body or operation.query:
         rejections |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     if operation.body is not None:
         rejections.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -132,9 +144,18 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
+def _form(details: Any, schemas: Schemas) -> dict[str, Any]:  # noqa: ANN401 (as `_json`)
+    content = {"type": "array", "items": _BINARY}
+    properties = {"details": _schema(details, schemas), "content": content}
+    return {"multipart/form-data": {"schema": {"type": "object", "properties": properties}}}
+
+
 def _json(type_: Any, schemas: Schemas) -> dict[str, Any]:  # noqa: ANN401 (a type or a union)
-    schema = next(schema for each, schema in schemas if each is type_)
-    return {JSON: {"schema": schema}}
+    return {JSON: {"schema": _schema(type_, schemas)}}
+
+
+def _schema(type_: Any, schemas: Schemas) -> dict[str, Any]:  # noqa: ANN401 (as `_json`)
+    return next(schema for each, schema in schemas if each is type_)
 
 
 def _placeholders(path: str) -> list[str]:

@@ -92,6 +92,12 @@ class FileResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
         )
 
 
+class AddedFilesResponse(msgspec.Struct, kw_only=True):
+    """The number of files that were added, or that the repository had already."""
+
+    files: int
+
+
 class ProjectResponse(msgspec.Struct, kw_only=True):
     """A project, its status marker, and its files, sorted by name."""
 

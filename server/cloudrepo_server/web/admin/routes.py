@@ -14,6 +14,7 @@ from cloudrepo_server.web.admin.access import require_admin
 from cloudrepo_server.web.admin.connection import ConnectionApi
 from cloudrepo_server.web.admin.damage import DamageApi
 from cloudrepo_server.web.admin.faults import FaultApi
+from cloudrepo_server.web.admin.files import FileApi
 from cloudrepo_server.web.admin.impersonations import ImpersonationApi
 from cloudrepo_server.web.admin.journal import COUNT, JournalApi
 from cloudrepo_server.web.admin.openapi import Operation, openapi_document
@@ -109,6 +110,14 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             repositories.change_project,
             r.ProjectResponse,
             body=b.ProjectChange,
+        ),
+        Operation(
+            "PUT",
+            repository + "/files",
+            FileApi(organization).put_files,
+            r.AddedFilesResponse,
+            form=b.FilesDetails,
+            rejections=_CONFLICT,
         ),
         Operation(
             "PUT",

@@ -1,6 +1,6 @@
 """Reads multipart forms while they arrive, so that no file is held in memory."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -25,6 +25,7 @@ class FileWriter(Protocol):
 
 
 OpenFile = Callable[[MultipartSegment], FileWriter | None]
+EndFile = Callable[[], Awaitable[None]]
 
 
 class Form(msgspec.Struct):
@@ -60,6 +61,7 @@ async def read_form(
     open_file: OpenFile,
     *,
     body: AsyncIterator[bytes] | None = None,
+    end_file: EndFile | None = None,
 ) -> None:
     """Read a request's form.
 
@@ -68,6 +70,7 @@ async def read_form(
         form: receives the fields, one by one.
         open_file: called for each file; returns a writer for its content, or None to skip it.
         body: the chunks to parse instead of the request's own body.
+        end_file: called when a file that was not skipped is complete.
 
     Raises:
         InvalidError: the body is not a valid form.
@@ -83,7 +86,9 @@ async def read_form(
     try:
         parser = PushMultipartParser(boundary, max_segment_count=limits.form_fields)
         chunks = body_chunks(request) if body is None else body
-        await _read_parts(chunks, parser, form, open_file, max_bytes=limits.form_bytes)
+        await _read_parts(
+            chunks, parser, form, open_file, end_file=end_file, max_bytes=limits.form_bytes
+        )
     except MultipartError as error:
         raise InvalidError(f"The form is invalid: {error}.") from error
 
@@ -94,10 +99,10 @@ async def _read_parts(
     form: Form,
     open_file: OpenFile,
     *,
+    end_file: EndFile | None,
     max_bytes: int,
 ) -> None:
-    size = 0
-    value = bytearray()
+    value = _FieldValue(max_bytes)
     file: FileWriter | None = None
     field_name: str | None = None
     async for chunk in body:
@@ -109,17 +114,41 @@ async def _read_parts(
                 field_name = None if is_file else event.name
             elif event is None:
                 if field_name is not None:
-                    form.add(field_name, value.decode(errors="replace"))
-                    value.clear()
+                    form.add(field_name, value.take())
+                elif file is not None and end_file is not None:
+                    await end_file()
             elif file is not None:
                 await file.write(event)
             elif field_name is not None:
-                size += len(event)
-                if size > max_bytes:
-                    raise TooLargeError(
-                        f"The form's fields are too large: the limit is {max_bytes} bytes."
-                    )
-                value += event
+                value.add(event)
         if parser.closed:
             return
     parser.close()
+
+
+class _FieldValue:
+    """The value of the field that arrives, with a limit on the size of all fields together."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._value = bytearray()
+        self._size = 0
+        self._max_bytes = max_bytes
+
+    def add(self, piece: bytes | bytearray) -> None:
+        """Add a piece of the value.
+
+        Raises:
+            TooLargeError: the fields are too large.
+        """
+        self._size += len(piece)
+        if self._size > self._max_bytes:
+            raise TooLargeError(
+                f"The form's fields are too large: the limit is {self._max_bytes} bytes."
+            )
+        self._value += piece
+
+    def take(self) -> str:
+        """Return the value, and begin an empty one."""
+        value = self._value.decode(errors="replace")
+        self._value.clear()
+        return value
