@@ -182,18 +182,53 @@ class Server:
         path = ("tokens", user.id) if isinstance(user, Token) else ("users", user.email)
         self._api.call("DELETE", *path)
 
-    def create_token(self, repository: Repository, *, read_only: bool = False) -> Token:
+    def create_token(
+        self,
+        repository: Repository,
+        *,
+        read_only: bool = False,
+        name: str = "",
+        value: str | None = None,
+        expires_in: float | None = None,
+    ) -> Token:
         """Create a token for one repository, and return it. Use it with `Repository.as_user`.
 
         Args:
             repository: the repository for which the token is valid.
             read_only: whether the server rejects uploads with the token.
+            name: what the token is for, as the portal shows it.
+            value: the token itself, of 8 to 2,048 characters. By default the server generates it.
+            expires_in: the seconds after which the token expires, which may be negative. By default
+                it never expires.
+
+        Raises:
+            ServerError: an argument is invalid, or the repository has a token with this value.
         """
         __tracebackhide__ = True
-        body = {"repository": repository.name, "read_only": read_only}
+        body = {
+            "repository": repository.name,
+            "read_only": read_only,
+            "name": name,
+            "value": None if value is None else issue(value, "__token__"),
+            "expires_in": expires_in,
+        }
         created = self._api.call("POST", "tokens", json=body)
         token = issue(created["token"], "__token__")
-        return Token(created["id"], token, created["read_only"])
+        return Token(
+            created["id"], token, created["read_only"], created["name"], created["expires"]
+        )
+
+    def expire_token(self, token: Token, *, expires_in: float = 0.0) -> None:
+        """Change when a token expires: by default, it is invalid from the next request on.
+
+        Requests that are in progress are not interrupted.
+
+        Args:
+            token: the token.
+            expires_in: the seconds after which it expires.
+        """
+        __tracebackhide__ = True
+        self._api.call("PATCH", "tokens", token.id, json={"expires_in": expires_in})
 
     def discard(self, repository: Repository) -> None:
         """Delete a repository and its user; ignore errors."""

@@ -43,6 +43,12 @@ class Token:
     """The token itself; the object's `repr` does not show it."""
     read_only: bool = False
     """Whether the server rejects uploads with the token."""
+    name: str = ""
+    """What the token is for, as the portal shows it."""
+    expires: float | None = None
+    """The time at which it expires, in seconds since the epoch, or None if it never expires.
+
+    `Server.expire_token` does not change this value."""
 
     @property
     def username(self) -> str:

@@ -10,6 +10,8 @@ class CloudRepoServerError(Exception):
     """The name of PyPI's rule that an upload breaks, if that is the reason of the error."""
     advice: str | None = None
     """How to correct a release that breaks this rule."""
+    explanation: str | None = None
+    """What the journal says instead of the message, because the client must not receive it."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(truncate(message, MAX_MESSAGE))
@@ -45,6 +47,14 @@ class ForbiddenError(CloudRepoServerError):
 
 class UnauthenticatedError(CloudRepoServerError):
     """The credentials are missing, wrong, or not valid for this URL."""
+
+
+class ExpiredTokenError(UnauthenticatedError):
+    """A token has expired. The client gets the same response as for a wrong token."""
+
+    def __init__(self, message: str, *, explanation: str) -> None:
+        super().__init__(message)
+        self.explanation = explanation
 
 
 class TokenRequestError(CloudRepoServerError):

@@ -118,6 +118,12 @@ def token_key(token_id: str) -> str:
     return f"{TOKENS}{token_id}.json"
 
 
+def chosen_token_key(repository_id: str, value: str) -> str:
+    """Return the key of the document of a token whose value was chosen."""
+    digest = hashlib.sha256(f"{repository_id}\0{value}".encode()).hexdigest()
+    return f"{TOKENS}chosen-{digest[:_DIGEST_DIGITS]}.json"
+
+
 def session_key(session_id: str) -> str:
     """Return the key of a portal session's document."""
     return f"{SESSIONS}{session_id}.json"

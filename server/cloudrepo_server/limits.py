@@ -63,6 +63,17 @@ METADATA_HEADER_BLOCK: Final = 2 << 20
 METADATA_CACHE_BYTES: Final = 8 << 20
 """The memory of the cache of core metadata that pages have shown."""
 
+MAX_TOKEN_NAME: Final = 100
+"""The characters of the name of a token."""
+MIN_TOKEN_VALUE: Final = 8
+"""The characters of a token whose value is chosen. Logs do not mask shorter secrets."""
+MAX_TOKEN_VALUE: Final = 2048
+"""The characters of a token whose value is chosen. A request header must be able to hold it."""
+MAX_TOKEN_SECONDS: Final = 315_360_000.0
+"""The longest lifetime of a token: ten years."""
+TOKEN_USE_SECONDS: Final = 3600.0
+"""How much older the recorded time of a token's last use can be than the last use."""
+
 MAX_PUBLISHERS: Final = 100
 """The trusted publishers of a repository, which are stored in the repository's document."""
 MAX_IDENTITY_TOKEN: Final = 16 << 10

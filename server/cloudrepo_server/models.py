@@ -8,6 +8,8 @@ from typing import Self
 
 import msgspec
 
+from cloudrepo_server.keys import token_key
+
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A value that is stored under one key."""
@@ -241,6 +243,17 @@ class TokenDocument(Document, frozen=True, kw_only=True):
     """The trusted publisher as provenance objects show it."""
     expires: float | None = None
     """The time from which it is not valid any more, in seconds since the epoch."""
+    name: str = ""
+    """A name that says what the token is for."""
+    chosen_key: str | None = None
+    """The key of this document if the value of the token was chosen; otherwise None."""
+    last_used: float | None = None
+    """The time of a use, in seconds since the epoch; it may be an hour older than the last use."""
+
+    @property
+    def key(self) -> str:
+        """The key of this document."""
+        return self.chosen_key or token_key(self.id)
 
 
 class UsedIdentityDocument(Document, frozen=True, kw_only=True):

@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from pytest_cloudrepo import CommandResult, PackageFactory, Repository
-from pytest_cloudrepo._programs import command
+from pytest_cloudrepo import PackageFactory, Repository
+from tests.support.real_client import Client
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-TIMEOUT = 120.0
 METADATA = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Dist: missing\n"
-UV = ("uv",) if shutil.which("uv") else (sys.executable, "-m", "uv")
-
-
-@dataclass(frozen=True)
-class Client:
-    """An installer or publisher that does not retry failed requests."""
-
-    name: str
-    repository: Repository
-    folder: Path
-
-    def install(self, requirement: str) -> CommandResult:
-        pip = (sys.executable, "-m", "pip") if self.name == "pip" else (*UV, "pip")
-        target = self.folder / "target"
-        return self._run(self.name, [*pip, "install", "--target", target, requirement])
-
-    def publish(self, package: Path) -> CommandResult:
-        if self.name == "twine":
-            twine = (sys.executable, "-m", "twine", "upload", "--disable-progress-bar")
-            return self._run("twine", [*twine, package], retries=None)
-        return self._run("uv", [*UV, "publish", "--trusted-publishing", "never", package])
-
-    def _run(
-        self, tool: str, arguments: Sequence[str | Path], *, retries: int | None = 0
-    ) -> CommandResult:
-        environ = self.repository.environ_for(tool, retries=retries)
-        return command.run(
-            arguments, environ=environ, cwd=self.folder, timeout=TIMEOUT, check=False
-        )
 
 
 @pytest.fixture(params=["pip", "uv"])

@@ -73,6 +73,40 @@ def test_a_token_is_valid_for_one_repository(
     assert requests.get(bearer.index_url, timeout=10).status_code == 401
 
 
+def test_a_token_can_have_a_name_a_value_and_a_lifetime(
+    cloudrepo: Repository, cloudrepo_server: Server
+) -> None:
+    token = cloudrepo_server.create_token(
+        cloudrepo, name="deploy", value="pypi-AgEIc-test", expires_in=3600
+    )
+    assert (token.name, token.token, token.password) == ("deploy", "pypi-AgEIc-test", token.token)
+    assert "pypi-AgEIc-test" not in repr(token)
+    assert token.expires is not None
+    index = cloudrepo.as_user(token).index_url
+    assert requests.get(index, timeout=10).status_code == 200
+    cloudrepo_server.expire_token(token)
+    assert requests.get(index, timeout=10).status_code == 401
+    cloudrepo_server.expire_token(token, expires_in=60)
+    assert requests.get(index, timeout=10).status_code == 200
+
+
+def test_a_token_can_have_expired_when_it_is_created(
+    cloudrepo: Repository, cloudrepo_server: Server
+) -> None:
+    token = cloudrepo_server.create_token(cloudrepo, expires_in=-1)
+    assert requests.get(cloudrepo.as_user(token).index_url, timeout=10).status_code == 401
+    [rejected] = cloudrepo.requests
+    assert f"The token {token.id} expired at" in str(rejected.error)
+
+
+def test_a_rejected_value_of_a_token_is_not_in_the_error(
+    cloudrepo: Repository, cloudrepo_server: Server
+) -> None:
+    with pytest.raises(ServerError, match="The value of a token") as caught:
+        cloudrepo_server.create_token(cloudrepo, value="a secret with spaces")
+    assert "a secret with spaces" not in str(caught.value)
+
+
 def test_upstream_repositories_can_be_objects_or_names(
     cloudrepo: Repository, cloudrepo_factory: RepositoryFactory, cloudrepo_server: Server
 ) -> None:

@@ -135,6 +135,7 @@ def secrets(cloudrepo, cloudrepo_server):
         "passphrase": cloudrepo.password,
         "chosen": other.passphrase,
         "token": cloudrepo_server.create_token(cloudrepo).token,
+        "value": cloudrepo_server.create_token(cloudrepo, value="chosen/+" + cloudrepo.name).token,
         "proxy": unquote(proxy.password),
         "admin": cloudrepo_server.admin_password,
     }
@@ -229,7 +230,7 @@ def test_secrets_are_masked_in_the_report_and_in_program_output(
     files.append(suite.folder / "results")
     assert all(b"***" in path.read_bytes() for path in files)
     secrets = {path.name: path.read_text() for path in suite.folder.glob("secret-*")}
-    assert len(secrets) == 5 * 10
+    assert len(secrets) == 6 * 10
     for name, secret in secrets.items():
         assert files_with(secret, files) == [], name
     # Not even the beginning or the end of a passphrase that pytest cut in the middle.

@@ -7,10 +7,13 @@ from urllib.parse import unquote
 import msgspec
 
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.tokens import Tokens, is_token
+from cloudrepo_server.domain.token_values import is_token
+from cloudrepo_server.domain.tokens import Tokens, is_expired
 from cloudrepo_server.domain.users import Users
-from cloudrepo_server.errors import ForbiddenError, UnauthenticatedError
+from cloudrepo_server.errors import ExpiredTokenError, ForbiddenError, UnauthenticatedError
+from cloudrepo_server.models import TokenDocument
 from cloudrepo_server.specs.provenance import Publisher
+from cloudrepo_server.specs.timestamps import format_time
 
 
 class AdminUser(msgspec.Struct, frozen=True):
@@ -42,6 +45,8 @@ class TokenBearer(msgspec.Struct, frozen=True):
 
 Principal = AdminUser | RepositoryUser | TokenBearer
 
+_WRONG_TOKEN = "The token is wrong, was revoked or has expired."  # noqa: S105 (a message)
+
 
 class Access:
     """The authentication and authorization rules of an organization."""
@@ -62,11 +67,19 @@ class Access:
         if password is not None:
             self._tokens.prefetch(password)
 
-    async def identify(self, username: str, password: str, *, client: str = "") -> Principal:
+    async def identify(
+        self, username: str, password: str, *, repository_id: str | None = None, client: str = ""
+    ) -> Principal:
         """Return the principal with this user name and password.
 
-        A token is accepted as the password of any user name. `client` is the address of the client
-        that sent the password: clients whose passwords are slow to verify take turns.
+        A token is accepted as the password of any user name.
+
+        Args:
+            username: the user name.
+            password: the passphrase, the admin password or a token.
+            repository_id: the repository of the request, whose tokens may have chosen values.
+            client: the address of the client that sent the password. Clients whose passwords are
+                slow to verify take turns.
 
         Raises:
             UnauthenticatedError: the credentials are wrong.
@@ -76,21 +89,34 @@ class Access:
         user = await self._users.verify(username, password, client=client)
         if user is not None:
             return RepositoryUser(user.email, user.read_only)
-        if is_token(password):
-            return await self.identify_token(password)
+        token = await self._tokens.find(password, repository_id=repository_id)
+        if token is not None or is_token(password):
+            return self._bearer(token)
         raise UnauthenticatedError(
             "The user name or passphrase is wrong." + _percent_encoding_hint(username)
         )
 
-    async def identify_token(self, token: str) -> TokenBearer:
+    async def identify_token(self, token: str, *, repository_id: str | None = None) -> TokenBearer:
         """Return the bearer of this token.
+
+        Args:
+            token: the token.
+            repository_id: the repository of the request, whose tokens may have chosen values.
 
         Raises:
             UnauthenticatedError: the token is wrong, was revoked or has expired.
         """
-        document = await self._tokens.verify(token)
+        return self._bearer(await self._tokens.find(token, repository_id=repository_id))
+
+    def _bearer(self, document: TokenDocument | None) -> TokenBearer:
         if document is None:
-            raise UnauthenticatedError("The token is wrong, was revoked or has expired.")
+            raise UnauthenticatedError(_WRONG_TOKEN)
+        if is_expired(document):
+            expired = format_time(document.expires or 0.0)
+            raise ExpiredTokenError(
+                _WRONG_TOKEN, explanation=f"The token {_label(document)} expired at {expired}."
+            )
+        self._tokens.uses.record(document)
         return TokenBearer(
             document.publisher or f"token {document.id}",
             document.repository_id,
@@ -202,6 +228,10 @@ async def _is_taken(repository: Repository, project: str) -> bool:
     publishers = repository.document.publishers
     reserved = {each.project for each in publishers if not each.pending}
     return project in reserved or await repository.project(project) is not None
+
+
+def _label(token: TokenDocument) -> str:
+    return f"{token.id} ({token.name})" if token.name else token.id
 
 
 def _digest(username: str, password: str) -> bytes:

@@ -27,7 +27,6 @@ from cloudrepo_server.errors import (
     ConflictError,
     DamagedDocumentError,
     InvalidError,
-    NotFoundError,
     RepositoryNotFoundError,
     StorageError,
 )
@@ -226,8 +225,8 @@ class Organization:
         for token in tokens:
             if token.repository_id == deleted.id:
                 # Without its repository a token is useless, and garbage collection deletes it.
-                with contextlib.suppress(NotFoundError, StorageError):
-                    await self.tokens.delete(token.id)
+                with contextlib.suppress(StorageError):
+                    await self.tokens.revoke(token)
         # No request can reach the projects and blobs any more, so no request waits for this.
         self._tasks.start(self._storage.delete_repository_objects(deleted.id))
 
@@ -264,6 +263,7 @@ class Organization:
     async def close(self) -> None:
         """Cancel background work and close the store."""
         await self._tasks.close()
+        await self.tokens.uses.close()
         await self.readmes.close()
         await self._storage.close()
 

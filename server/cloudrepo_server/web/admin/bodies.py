@@ -17,6 +17,9 @@ from cloudrepo_server.web.admin.schema_types import (
     Run,
     Status,
     Time,
+    TokenName,
+    TokenSeconds,
+    TokenValue,
     with_settings,
 )
 
@@ -65,10 +68,26 @@ class UserChange(Body, kw_only=True):
 
 
 class NewToken(Body, kw_only=True):
-    """The repository for which a new token is valid, and its access."""
+    """The repository for which a new token is valid, its access, and its lifetime in seconds.
+
+    A missing `value` is generated. A token without `expires_in` does not expire.
+    """
 
     repository: RepositoryName
     read_only: bool = False
+    name: TokenName = ""
+    value: TokenValue | None = None
+    expires_in: TokenSeconds | None = None
+
+
+class TokenChange(Body, kw_only=True):
+    """Changes of a token; a field that is missing keeps its value.
+
+    `expires_in` is the number of seconds from now, which may be 0. Null lets it never expire.
+    """
+
+    name: TokenName | UnsetType = UNSET
+    expires_in: TokenSeconds | UnsetType | None = UNSET
 
 
 class NewSignInLink(Body, kw_only=True):

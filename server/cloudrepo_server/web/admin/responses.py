@@ -17,6 +17,7 @@ from cloudrepo_server.models import (
     UserDocument,
 )
 from cloudrepo_server.specs.links import file_path
+from cloudrepo_server.specs.timestamps import format_time
 from cloudrepo_server.web.admin.schema_types import Time, with_settings
 
 
@@ -151,7 +152,8 @@ class TokenResponse(msgspec.Struct, kw_only=True):
     """A token; `token`, the secret itself, is present only if it was created by this request.
 
     `publisher` is set if trusted publishing minted the token; `projects` if it may publish only
-    these projects; `expires`, in seconds since the epoch, if it expires.
+    these projects; `expires`, in seconds since the epoch, if it expires. `last_used` may be an hour
+    older than the last use; it is null before the first use.
     """
 
     id: str
@@ -162,6 +164,8 @@ class TokenResponse(msgspec.Struct, kw_only=True):
     projects: tuple[str, ...] | None
     publisher: str | None
     expires: float | None
+    name: str
+    last_used: Time | None
 
     @classmethod
     def of(cls, document: TokenDocument, token: str | None = None) -> "TokenResponse":
@@ -175,6 +179,8 @@ class TokenResponse(msgspec.Struct, kw_only=True):
             projects=document.projects,
             publisher=document.publisher,
             expires=document.expires,
+            name=document.name,
+            last_used=None if document.last_used is None else format_time(document.last_used),
         )
 
 

@@ -227,7 +227,10 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             r.TokenResponse,
             body=b.NewToken,
             status=_CREATED,
-            rejections=_NOT_FOUND,
+            rejections=(*_NOT_FOUND, *_CONFLICT),
+        ),
+        Operation(
+            "PATCH", "/api/tokens/{id}", tokens.change_token, r.TokenResponse, body=b.TokenChange
         ),
         Operation("DELETE", "/api/tokens/{id}", tokens.delete_token, status=_NO_CONTENT),
         Operation(

@@ -10,8 +10,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from cloudrepo_server.domain.repository import STATUSES
+from cloudrepo_server.domain.token_values import CHOSEN_VALUE
 from cloudrepo_server.domain.upstream import STRATEGIES
 from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
+from cloudrepo_server.limits import (
+    MAX_TOKEN_NAME,
+    MAX_TOKEN_SECONDS,
+    MAX_TOKEN_VALUE,
+    MIN_TOKEN_VALUE,
+)
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.dialect import DIALECTS, RULES
 from cloudrepo_server.specs.identity_providers import NAMES
@@ -24,6 +31,20 @@ Passphrase = Annotated[
 Status = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 ProviderName = Annotated[str, Meta(extra_json_schema={"enum": list(NAMES)})]
+TokenName = Annotated[str, Meta(extra_json_schema={"maxLength": MAX_TOKEN_NAME})]
+TokenValue = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "pattern": f"^{CHOSEN_VALUE}$",
+            "minLength": MIN_TOKEN_VALUE,
+            "maxLength": MAX_TOKEN_VALUE,
+        }
+    ),
+]
+TokenSeconds = Annotated[
+    float, Meta(extra_json_schema={"minimum": -MAX_TOKEN_SECONDS, "maximum": MAX_TOKEN_SECONDS})
+]
 Run = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]

@@ -69,9 +69,24 @@ class TokenApi:
         state_of(request).details.repository = body.repository
         repository = await self._organization.repository(body.repository)
         document, token = await self._organization.tokens.create(
-            repository.document, read_only=body.read_only
+            repository.document,
+            read_only=body.read_only,
+            name=body.name,
+            value=body.value,
+            expires_in=body.expires_in,
         )
         return json_response(responses.TokenResponse.of(document, token), status=HTTPStatus.CREATED)
+
+    async def change_token(self, request: web.Request) -> web.Response:
+        """Change when a token expires, or its name, from the next request on."""
+        body = await read_json(request, bodies.TokenChange)
+        document = await self._organization.tokens.update(
+            request.match_info["id"],
+            name=None if body.name is UNSET else body.name,
+            expires_in=None if body.expires_in is UNSET else body.expires_in,
+            never_expires=body.expires_in is None,
+        )
+        return json_response(responses.TokenResponse.of(document))
 
     async def delete_token(self, request: web.Request) -> web.Response:
         """Revoke a token, which is rejected from the next request on."""

@@ -10,6 +10,7 @@ from cloudrepo_server.errors import UnauthenticatedError
 from cloudrepo_server.web.http.authorization import parse_authorization
 from cloudrepo_server.web.http.client_address import client_address
 from cloudrepo_server.web.http.paths import IndexPath
+from cloudrepo_server.web.http.request_state import state_of
 
 
 async def authenticate(request: web.BaseRequest, organization: Organization) -> Principal | None:
@@ -22,9 +23,13 @@ async def authenticate(request: web.BaseRequest, organization: Organization) -> 
     if credentials is None:
         return None
     username, password = credentials
+    repository = state_of(request).repository
+    repository_id = None if repository is None else repository.document.id
     if username is None:
-        return await organization.access.identify_token(password)
-    return await organization.access.identify(username, password, client=client_address(request))
+        return await organization.access.identify_token(password, repository_id=repository_id)
+    return await organization.access.identify(
+        username, password, repository_id=repository_id, client=client_address(request)
+    )
 
 
 def prefetch(request: web.BaseRequest, organization: Organization, path: IndexPath) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
-from cloudrepo_server.domain.tokens import TOKEN_PREFIX
+from cloudrepo_server.domain.token_values import TOKEN_PREFIX
 from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.logs.redaction import MASK, redacted_record

@@ -157,7 +157,8 @@ def _complete(entry: Entry, request: web.Request, response: web.StreamResponse) 
     _redact(entry)
     entry.reason = redacted_record((response.reason or "")[:JOURNAL_TEXT])
     if state.error is not None:
-        entry.error = redacted_record(truncate(str(state.error), _MAX_ERROR))
+        explanation = state.error.explanation or str(state.error)
+        entry.error = redacted_record(truncate(explanation, _MAX_ERROR))
         entry.rule = state.error.rule
         advice = state.error.advice
         entry.advice = advice and redacted_record(truncate(advice, _MAX_ADVICE))
