@@ -44,5 +44,3 @@ class Client:
         return command.run(
             arguments, environ=environ, cwd=self.folder, timeout=TIMEOUT, check=False
         )
-
-
