@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,20 @@ class Options:
     overwrite_protection: bool
     startup_timeout: float
     command_timeout: float
+    cache: bool
+    cache_folder: Path | None
+
+    def template_cache(self) -> Path | None:
+        """Return the folder in which templates of virtual environments last, or None."""
+        if not self.cache:
+            return None
+        if self.cache_folder is not None:
+            return self.cache_folder / "templates"
+        from platformdirs import user_cache_path  # not every run creates virtual environments
+
+        folder = user_cache_path("pytest-cloudrepo", appauthor=False) / "templates"
+        # It starts with `~` if the user has no home folder, as in some containers.
+        return folder if folder.is_absolute() else None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -32,6 +47,17 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="URL",
         help="use the cloudrepo-server at this URL instead of starting one; set "
         "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD to its admin login",
+    )
+    group.addoption(
+        "--cloudrepo-no-cache",
+        action="store_true",
+        help="create virtual environments without the cache that later runs use too",
+    )
+    parser.addini(
+        "cloudrepo_cache_dir",
+        "the folder in which templates of virtual environments are kept for later runs; a relative "
+        "path is relative to pytest's root folder (default: a folder in the user's cache folder)",
+        default="",
     )
     parser.addini(
         "cloudrepo_overwrite_protection",
@@ -80,12 +106,23 @@ def read_options(config: pytest.Config) -> Options:
         overwrite_protection=config.getini("cloudrepo_overwrite_protection"),
         startup_timeout=_seconds(config, "cloudrepo_startup_timeout"),
         command_timeout=_seconds(config, "cloudrepo_command_timeout"),
+        cache=not config.getoption("cloudrepo_no_cache"),
+        cache_folder=_cache_folder(config),
     )
     if options.keep and options.url:
         raise pytest.UsageError(
             "--cloudrepo-keep cannot be combined with --cloudrepo-url, which starts no server"
         )
     return options
+
+
+def _cache_folder(config: pytest.Config) -> Path | None:
+    folder: str = config.getini("cloudrepo_cache_dir")
+    if not folder:
+        return None
+    from pytest_cloudrepo import _paths  # few runs have the key
+
+    return config.rootpath / _paths.one_path(folder)
 
 
 def _seconds(config: pytest.Config, key: str) -> float:

@@ -145,7 +145,13 @@ class VirtualEnvFactory:
     """Creates virtual environments; the value of the fixture `cloudrepo_venv_factory`."""
 
     def __init__(
-        self, folder: Path, environment: Environment, *, app_data: Path, command_timeout: float
+        self,
+        folder: Path,
+        environment: Environment,
+        *,
+        app_data: Path,
+        cache: Path | None,
+        command_timeout: float,
     ) -> None:
         """Prepare the factory.
 
@@ -153,11 +159,13 @@ class VirtualEnvFactory:
             folder: the folder for the virtual environments.
             environment: the environment variables of their programs.
             app_data: the folder for the templates that all virtual environments are copied from.
+            cache: the folder in which templates last beyond the run, or None to keep none.
             command_timeout: the seconds after which a program of an environment is stopped.
         """
         self._folder = folder
         self._environment = environment
         self._app_data = app_data
+        self._cache = cache
         self._command_timeout = command_timeout
         self._numbers = count()
 
@@ -181,5 +189,6 @@ class VirtualEnvFactory:
             pip=pip,
             environment=self._environment,
             app_data=self._app_data,
+            cache=self._cache,
             timeout=self._command_timeout,
         )

@@ -283,11 +283,13 @@ def cloudrepo_venv_factory(
     """Creates virtual environments, of any installed Python, with or without pip."""
     from pytest_cloudrepo.factories import VirtualEnvFactory
 
+    options = request.config.stash[OPTIONS]
     return VirtualEnvFactory(
         _cloudrepo_folder,
         _cloudrepo_environment,
         app_data=_cloudrepo_app_data,
-        command_timeout=request.config.stash[OPTIONS].command_timeout,
+        cache=options.template_cache(),
+        command_timeout=options.command_timeout,
     )
 
 
@@ -327,7 +329,11 @@ def cloudrepo_session(
         project=ProjectFactory(folder, environment, command_timeout=timeout),
         package=PackageFactory(folder / "packages"),
         venv=VirtualEnvFactory(
-            folder, environment, app_data=_cloudrepo_app_data, command_timeout=timeout
+            folder,
+            environment,
+            app_data=_cloudrepo_app_data,
+            cache=options.template_cache(),
+            command_timeout=timeout,
         ),
     )
     if folder.exists() and not request.session.testsfailed:

@@ -58,6 +58,7 @@ class VirtualEnv:
         pip: bool = True,
         environment: Environment,
         app_data: Path,
+        cache: Path | None = None,
         timeout: float,
     ) -> None:
         """Create the environment.
@@ -69,6 +70,7 @@ class VirtualEnv:
             pip: whether to install pip.
             environment: the environment variables of its programs.
             app_data: a folder for templates, which several environments may share.
+            cache: a folder in which templates last beyond the run. By default none is used.
             timeout: the seconds after which each of its programs is stopped.
 
         Raises:
@@ -87,6 +89,7 @@ class VirtualEnv:
             pip=pip,
             environ=environment.scrubbed(),
             app_data=app_data,
+            cache=cache,
             timeout=timeout,
         )
 

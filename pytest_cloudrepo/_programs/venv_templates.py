@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command, own_tools
+from pytest_cloudrepo._programs.template_cache import TemplateCache
 from pytest_cloudrepo._versions import sort_versions
 from pytest_cloudrepo.errors import CloudRepoError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo._paths import StrPath
 
+# Increase this number when templates change: later releases use the same cache.
+_FORMAT: Final = 1
 # The first lines of a script that runs with the Python in its own folder, wherever that folder is.
 # The shell sees an `exec`; Python sees a string.
 _RELOCATABLE: Final = b"""\
@@ -38,6 +41,7 @@ def create(
     pip: bool,
     environ: Mapping[str, str],
     app_data: Path,
+    cache: Path | None,
     timeout: float,
 ) -> None:
     """Create a virtual environment.
@@ -48,7 +52,8 @@ def create(
             Python that runs pytest.
         pip: whether to install pip.
         environ: the environment variables for virtualenv.
-        app_data: a permanent folder for the templates, which several sessions may share.
+        app_data: the run's folder for templates.
+        cache: the folder in which templates last beyond the run, or None to keep none.
         timeout: the seconds after which virtualenv is stopped.
 
     Raises:
@@ -60,7 +65,7 @@ def create(
         interpreter = Path(sys.executable)
     else:
         interpreter = _find(_paths.interpreter(python), app_data)
-    templates = _Templates(interpreter, pip, environ, app_data, timeout)
+    templates = _Templates(interpreter, pip, environ, app_data, cache, timeout)
     if sys.platform == "win32":
         # Scripts are executables that contain the path of their environment, so a copy fails.
         templates.virtualenv(folder)
@@ -76,6 +81,7 @@ class _Templates:
     pip: bool
     environ: Mapping[str, str]
     app_data: Path
+    cache: Path | None
     timeout: float
 
     def template(self) -> Path:
@@ -88,11 +94,19 @@ class _Templates:
             if not template.is_dir():
                 unfinished = template.with_name(f"{template.name}.unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)
-                self.virtualenv(unfinished)
-                _relocate(unfinished / "bin")
-                self._compile(unfinished)
+                self._restore_or_create(unfinished)
                 unfinished.rename(template)
         return template
+
+    def _restore_or_create(self, folder: Path) -> None:
+        cache = None if self.cache is None else TemplateCache(self.cache)
+        if cache is not None and cache.restore(self._key(), folder):
+            return
+        self.virtualenv(folder)
+        _relocate(folder / "bin")
+        self._compile(folder)
+        if cache is not None:
+            cache.store(self._key(), folder)
 
     def virtualenv(self, folder: Path) -> None:
         """Create an environment with virtualenv itself."""
@@ -118,9 +132,11 @@ class _Templates:
     def _key(self) -> str:
         from importlib.metadata import version  # slow, and not always needed
 
-        about = self.interpreter.stat()
-        kind = [self.interpreter, about.st_mtime_ns, about.st_size, self.pip]
-        kind.append(version("virtualenv"))
+        # The same for all virtual environments of one Python, such as those of tox.
+        interpreter = self.interpreter.resolve()
+        about = interpreter.stat()
+        kind = [_FORMAT, interpreter, about.st_mtime_ns, about.st_size, self.pip]
+        kind.append(version("virtualenv"))  # it contains the pip that it installs
         return hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_cloudrepo import _own_files
 from pytest_cloudrepo._programs.secret import Secret, issue
 
 if TYPE_CHECKING:
@@ -150,7 +151,11 @@ class RunFolder:
             pid, machine = owner["pid"], owner["machine"]
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return False
-        if not stat.S_ISDIR(status.st_mode) or not is_own(status) or machine != _machine():
+        if (
+            not stat.S_ISDIR(status.st_mode)
+            or not _own_files.is_own(status)
+            or machine != _machine()
+        ):
             return False
         if type(pid) is not int or pid <= 0:
             return False
@@ -193,12 +198,6 @@ def is_running(process: psutil.Process) -> bool:
         return False
 
 
-def is_own(status: os.stat_result) -> bool:
-    """Return whether a file or folder belongs to this process's user."""
-    # Windows has no user ids. The temporary folder is the user's own there.
-    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-
-
 def _read_own_file(path: Path) -> str:
     """Return the first few kilobytes of a regular file of this user.
 
@@ -206,12 +205,7 @@ def _read_own_file(path: Path) -> str:
         OSError: it is a link, a named pipe or another user's file, or cannot be read.
         ValueError: it is not UTF-8.
     """
-    # Opening a named pipe without O_NONBLOCK would wait for a writer. Windows has neither flag.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 (opens a descriptor)
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or not is_own(status):
-            raise PermissionError(f"{path} is not a regular file of this user")
+    with _own_files.open_own(path) as file:
         return file.read(_MAX_RECORD_BYTES).decode()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cloudrepo._server import run_folder
+from pytest_cloudrepo import _own_files
 from pytest_cloudrepo._server.run_folder import RunFolder, new_run_name, remove_abandoned_folders
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class TestRemoveAbandonedFolders:
         folder = self.folder(tmp_path, {**own_record, "pid": dead_pid})
         foreign = folder.path if user == "folder" else folder.owner_file
         identity = (foreign.stat().st_dev, foreign.stat().st_ino)
-        is_own = run_folder.is_own
+        is_own = _own_files.is_own
         monkeypatch.setattr(
-            run_folder,
+            _own_files,
             "is_own",
             lambda status: (status.st_dev, status.st_ino) != identity and is_own(status),
         )
