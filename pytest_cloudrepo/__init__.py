@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._programs.secret import Secret
     from pytest_cloudrepo.checking import Finding, check
     from pytest_cloudrepo.client import Server
-    from pytest_cloudrepo.credentials import RepositoryUser, Token
+    from pytest_cloudrepo.credentials import RepositoryUser, Token, TokenAsUsername
     from pytest_cloudrepo.errors import (
         CloudRepoError,
         PackageError,
@@ -62,6 +62,7 @@ __all__ = [
     "ServerError",
     "SessionFactories",
     "Token",
+    "TokenAsUsername",
     "TrustedPublisher",
     "UncheckedRulesWarning",
     "VirtualEnv",
@@ -94,6 +95,7 @@ _MODULES = {
     "ServerError": "errors",
     "SessionFactories": "factories",
     "Token": "credentials",
+    "TokenAsUsername": "credentials",
     "TrustedPublisher": "trust",
     "UncheckedRulesWarning": "errors",
     "VirtualEnv": "venv",

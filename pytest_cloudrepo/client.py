@@ -13,7 +13,7 @@ from pytest_cloudrepo import settings as repository_settings
 from pytest_cloudrepo._api import Api
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.secret import Secret, issue
-from pytest_cloudrepo.credentials import RepositoryUser, Token
+from pytest_cloudrepo.credentials import RepositoryUser, Token, TokenAsUsername
 from pytest_cloudrepo.errors import ServerError, UncheckedRulesWarning
 from pytest_cloudrepo.repository import Repository
 
@@ -176,9 +176,11 @@ class Server:
         self._created.append(user)
         return user
 
-    def delete_user(self, user: RepositoryUser | Token) -> None:
+    def delete_user(self, user: RepositoryUser | Token | TokenAsUsername) -> None:
         """Delete a user or a token; its credentials are invalid from the next request on."""
         __tracebackhide__ = True
+        if isinstance(user, TokenAsUsername):
+            user = user.token
         path = ("tokens", user.id) if isinstance(user, Token) else ("users", user.email)
         self._api.call("DELETE", *path)
 
@@ -238,7 +240,7 @@ class Server:
         """Delete all repositories and users that this object created; ignore errors."""
         self._discard(*self._created)
 
-    def _discard(self, *objects: Repository | RepositoryUser | Token) -> None:
+    def _discard(self, *objects: Repository | RepositoryUser | Token | TokenAsUsername) -> None:
         for each in objects:
             with contextlib.suppress(ServerError):
                 if isinstance(each, Repository):

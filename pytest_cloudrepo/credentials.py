@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import Secret, issue_as_username
 from pytest_cloudrepo.errors import CloudRepoError
 
 ADMIN_LOGIN_VARIABLES = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
@@ -30,6 +30,11 @@ class RepositoryUser:
     @property
     def password(self) -> Secret:
         """The password for tools such as pip and twine, which is the passphrase."""
+        return self.passphrase
+
+    @property
+    def secret(self) -> Secret:
+        """The secret that the credentials contain, which is the passphrase."""
         return self.passphrase
 
 
@@ -59,6 +64,45 @@ class Token:
     def password(self) -> Secret:
         """The password for tools such as pip and twine, which is the token."""
         return self.token
+
+    @property
+    def secret(self) -> Secret:
+        """The secret that the credentials contain, which is the token."""
+        return self.token
+
+    def as_username(self, password: str = "") -> TokenAsUsername:
+        """Return the same token as a user name, for `Repository.as_user`.
+
+        Args:
+            password: the password that tools send with it, which the server ignores.
+        """
+        issue_as_username(self.token)
+        return TokenAsUsername(self, Secret(password))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAsUsername:
+    """A token that tools send as the user name, as some registries require."""
+
+    token: Token
+    """The token."""
+    password: Secret = field(default=Secret(), repr=False)
+    """The password that tools send with it, which the server ignores. It may be empty."""
+
+    @property
+    def username(self) -> Secret:
+        """The user name for tools such as pip and twine, which is the token."""
+        return self.token.token
+
+    @property
+    def secret(self) -> Secret:
+        """The secret that the credentials contain, which is the token."""
+        return self.token.token
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the server rejects uploads with the token."""
+        return self.token.read_only
 
 
 def login_from_environment() -> tuple[str, Secret]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo._programs.environment import Environment
     from pytest_cloudrepo._programs.result import CommandResult
-    from pytest_cloudrepo.credentials import RepositoryUser, Token
+    from pytest_cloudrepo.credentials import RepositoryUser, Token, TokenAsUsername
     from pytest_cloudrepo.trust import TrustedPublisher
 
 TWINE = own_tools.arguments("twine", "--no-color", "upload", "--disable-progress-bar")
@@ -47,13 +47,13 @@ class Repository(RepositoryApi):
         command_timeout: float,
     ) -> None:
         super().__init__(api, name, url)
-        self.user: RepositoryUser | Token = user
+        self.user: RepositoryUser | Token | TokenAsUsername = user
         """The user or token whose credentials subprocesses have."""
         self._environment = environment
         self._command_timeout = command_timeout
         self._network_guard = NetworkGuard(self._call, url, environment.folder)
 
-    def as_user(self, user: RepositoryUser | Token) -> Repository:
+    def as_user(self, user: RepositoryUser | Token | TokenAsUsername) -> Repository:
         """Return the same repository with the credentials of another user, or a token."""
         other = copy(self)
         other.user = user
@@ -61,7 +61,7 @@ class Repository(RepositoryApi):
 
     @property
     def username(self) -> str:
-        """The user's e-mail address, or `__token__` with a token."""
+        """The user's e-mail address; or `__token__` with a token, or the token itself."""
         return self.user.username
 
     @property
@@ -296,7 +296,7 @@ class Repository(RepositoryApi):
         return write_private(_paths.one_path(path), config_file("twine", self.connection).text)
 
     def _hidden(self, environ: dict[str, str]) -> dict[str, str]:
-        return hide(environ, self.password, quote(self.password, safe=""))
+        return hide(environ, self.user.secret, quote(self.user.secret, safe=""))
 
     def _run(
         self,
@@ -314,7 +314,7 @@ class Repository(RepositoryApi):
             cwd=cwd,
             timeout=self._command_timeout,
             check=False,
-            secrets=[self.password],
+            secrets=[self.user.secret],
         )
         if result.ok:
             return result

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import MetadataPathFinder, distributions
 from typing import TYPE_CHECKING, Literal, Protocol
-from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
 from cloudrepo_server import clients
 from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command, venv_templates
-from pytest_cloudrepo._programs.secret import Secret
+from pytest_cloudrepo._programs.secret import Secret, secret_in_url
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class VirtualEnv:
             environ={**environ, "UV_NO_CONFIG": "1"},
             timeout=self._timeout,
             check=False,
-            secrets=[_password(url) for url in urls],
+            secrets=[secret_in_url(url) for url in urls],
         )
         if result.ok:
             return result
@@ -241,7 +240,3 @@ def _url(index: Index | str) -> Secret:
     if not hasattr(index, "connection"):
         raise TypeError(f"index must be a repository or a URL, not {index!r}")
     return Secret(index.connection.index_url)
-
-
-def _password(url: str) -> str:
-    return unquote(urlsplit(url).password or "")

@@ -12,7 +12,6 @@ import threading
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import psutil
 
@@ -25,7 +24,7 @@ from pytest_cloudrepo._programs.result import (
     CommandTimeout,
     plain_text,
 )
-from pytest_cloudrepo._programs.secret import ISSUED, Secret
+from pytest_cloudrepo._programs.secret import ISSUED, Secret, secret_in_url
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -167,8 +166,8 @@ def _is_secret(word: str) -> bool:
 
 
 def _secret_of(word: str) -> str:
-    """Return the password if the word is a URL with a password, or else the word."""
-    return unquote(urlsplit(word).password or word)
+    """Return the secret if the word is a URL with a secret, or else the word."""
+    return secret_in_url(word) or word
 
 
 def _read(file: IO[bytes]) -> str:

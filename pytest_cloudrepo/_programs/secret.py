@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 # The shortest passphrase that a server accepts. Masking shorter admin passwords would mask parts of
 # ordinary words.
@@ -40,6 +41,23 @@ def issue(secret: str, *usernames: str) -> Secret:
         for username in usernames:
             ISSUED[b64encode(f"{username}:{secret}".encode()).decode("ascii").rstrip("=")] = None
     return Secret(secret)
+
+
+def issue_as_username(token: str) -> None:
+    """Mask a token also if programs send it as a user name, with any password.
+
+    HTTP encodes the user name and the password together, in groups of three bytes. So all encodings
+    begin with the same text.
+    """
+    groups = len(token.encode()) // 3
+    ISSUED[b64encode(token.encode()[: 3 * groups]).decode("ascii")] = None
+
+
+def secret_in_url(url: str) -> str:
+    """Return the secret in a URL: its password, or its user name if that is a token."""
+    parts = urlsplit(url)
+    username = unquote(parts.username or "")
+    return username if username in ISSUED else unquote(parts.password or "")
 
 
 def hide(environ: dict[str, str], *secrets: str) -> dict[str, str]:

@@ -48,3 +48,25 @@ def test_an_upload_with_an_expired_token_shows_the_rejection(
     assert not rejected.ok
     assert str(status) in rejected.output
     assert repository.files("demo") == []
+
+
+@pytest.mark.parametrize("password", ["", "x"], ids=["without-password", "with-any-password"])
+@pytest.mark.parametrize(("installer", "publisher"), [("pip", "twine"), ("uv", "uv")])
+def test_a_token_is_sent_as_the_user_name(
+    installer: str,
+    publisher: str,
+    password: str,
+    cloudrepo: Repository,
+    cloudrepo_server: Server,
+    cloudrepo_package: PackageFactory,
+    tmp_path: Path,
+) -> None:
+    token = cloudrepo_server.create_token(cloudrepo)
+    repository = cloudrepo.as_user(token.as_username(password))
+    published = Client(publisher, repository, tmp_path).publish(cloudrepo_package("demo", "1.0"))
+    assert published.ok, published.output
+    installed = Client(installer, repository, tmp_path).install("demo")
+    assert installed.ok, installed.output
+    assert {request.user for request in cloudrepo.requests if request.status == 200} == {
+        f"token {token.id}"
+    }

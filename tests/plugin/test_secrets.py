@@ -135,7 +135,8 @@ def secrets(cloudrepo, cloudrepo_server):
         "passphrase": cloudrepo.password,
         "chosen": other.passphrase,
         "token": cloudrepo_server.create_token(cloudrepo).token,
-        "value": cloudrepo_server.create_token(cloudrepo, value="chosen/+" + cloudrepo.name).token,
+        "value": cloudrepo_server.create_token(cloudrepo, value="chosen/+" + cloudrepo.name)
+        .as_username("x").username,
         "proxy": unquote(proxy.password),
         "admin": cloudrepo_server.admin_password,
     }
@@ -148,6 +149,7 @@ def test_prints(cloudrepo, secrets, record_property):
     url = cloudrepo.index_url + "/x"
     basic = base64.b64encode(f"{cloudrepo.username}:{cloudrepo.password}".encode()).decode()
     print(url, f"{cloudrepo.index_url}", *secrets, json.dumps(secrets), basic)
+    print(base64.b64encode(("chosen/+" + cloudrepo.name + ":x").encode()).decode())
     print(url, file=sys.stderr)
     logging.getLogger().warning("used %s", url)
     record_property("url", url)

@@ -11,6 +11,7 @@ from cloudrepo_server.domain.token_values import is_token
 from cloudrepo_server.domain.tokens import Tokens, is_expired
 from cloudrepo_server.domain.users import Users
 from cloudrepo_server.errors import ExpiredTokenError, ForbiddenError, UnauthenticatedError
+from cloudrepo_server.logs.redaction import add_request_secret
 from cloudrepo_server.models import TokenDocument
 from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.timestamps import format_time
@@ -64,18 +65,20 @@ class Access:
         """Start reading, in the background, the documents that verify these credentials."""
         if username is not None:
             self._users.prefetch(username)
-        if password is not None:
-            self._tokens.prefetch(password)
+        for each in (username, password):
+            if each is not None:
+                self._tokens.prefetch(each)
 
     async def identify(
         self, username: str, password: str, *, repository_id: str | None = None, client: str = ""
     ) -> Principal:
         """Return the principal with this user name and password.
 
-        A token is accepted as the password of any user name.
+        A token is accepted as the password of any user name. It is also accepted as the user name,
+        with any password or none, unless a user has this name.
 
         Args:
-            username: the user name.
+            username: the user name, or a token.
             password: the passphrase, the admin password or a token.
             repository_id: the repository of the request, whose tokens may have chosen values.
             client: the address of the client that sent the password. Clients whose passwords are
@@ -92,6 +95,11 @@ class Access:
         token = await self._tokens.find(password, repository_id=repository_id)
         if token is not None or is_token(password):
             return self._bearer(token)
+        if username != self.admin_username and not await self._users.exists(username):
+            token = await self._tokens.find(username, repository_id=repository_id)
+            if token is not None or is_token(username):
+                add_request_secret(username)
+                return self._bearer(token)
         raise UnauthenticatedError(
             "The user name or passphrase is wrong." + _percent_encoding_hint(username)
         )

@@ -188,9 +188,9 @@ class Tokens:
                 valid.append(each)
         return valid
 
-    def prefetch(self, password: str) -> None:
-        """Start reading the document of a token in the background, if the password is a token."""
-        token_id, _ = split_token(password)
+    def prefetch(self, text: str) -> None:
+        """Start reading the document of a token in the background, if the text is a token."""
+        token_id, _ = split_token(text)
         if token_id:
             self._documents.prefetch((token_key(token_id), TokenDocument))
 

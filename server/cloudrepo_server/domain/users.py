@@ -138,6 +138,13 @@ class Users:
             ):
                 raise
 
+    async def exists(self, email: str) -> bool:
+        """Return whether a user has this e-mail address, even if its document is damaged."""
+        try:
+            return await self._documents.read(user_key(email), UserDocument) is not None
+        except DamagedDocumentError:
+            return True
+
     def prefetch(self, email: str) -> None:
         """Start reading a user's document in the background."""
         self._documents.prefetch((user_key(email), UserDocument))

@@ -27,6 +27,8 @@ _MIN_CANONICAL = 4
 
 _request_secrets: ContextVar[tuple[bytes, ...]] = ContextVar("request_secrets", default=())
 
+_secret_added: ContextVar[bool] = ContextVar("secret_added", default=False)
+
 _REDACTED = rf"\1{MASK}"
 # The part of a URL from its scheme to the end of its host; the URL may be percent-encoded. It is
 # matched as a whole. A search for the end of the credentials after each scheme would take time
@@ -59,6 +61,20 @@ _SEPARATORS = b"-_."
 def set_request_secrets(secrets: Iterable[str]) -> None:
     """Set the secrets of the request that the current task handles."""
     _request_secrets.set(_needles(tuple(secrets)))
+    _secret_added.set(False)
+
+
+def add_request_secret(secret: str) -> None:
+    """Add a secret of the request that was found after a part of the request was recorded."""
+    added = _needles((secret,))
+    if not set(added) <= set(_request_secrets.get()):
+        _request_secrets.set((*_request_secrets.get(), *added))
+        _secret_added.set(True)
+
+
+def was_secret_added() -> bool:
+    """Return whether a secret was added since a part of the request was recorded."""
+    return _secret_added.get()
 
 
 def redacted(text: str) -> str:

@@ -28,7 +28,10 @@ def parse_authorization(header: str | None) -> tuple[str | None, str] | None:
 
 
 def secrets_of(header: str | None) -> tuple[str, ...]:
-    """Return the secrets in the header: the password or token, and the encoded credentials."""
+    """Return the secrets in the header: the password or token, and the encoded credentials.
+
+    A user name without a password is a secret too, because it is a token.
+    """
     if header is None:
         return ()
     scheme, _, value = header.partition(" ")
@@ -36,7 +39,8 @@ def secrets_of(header: str | None) -> tuple[str, ...]:
     with contextlib.suppress(UnauthenticatedError):
         credentials = parse_authorization(header)
         if credentials is not None:
-            return credentials[1], encoded
+            username, password = credentials
+            return password or username or "", encoded
     return (encoded,)
 
 

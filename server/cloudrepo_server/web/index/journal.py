@@ -9,13 +9,14 @@ nor do requests whose client disconnected early.
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.domain.organization import is_repository_name
 from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
-from cloudrepo_server.logs.redaction import redacted_record
+from cloudrepo_server.logs.redaction import redacted_record, was_secret_added
 from cloudrepo_server.testkit.journal import Entry, EntryKind
 from cloudrepo_server.testkit.journals import CHANGES
 from cloudrepo_server.testkit.registry import TestkitRegistry
@@ -166,6 +167,13 @@ def _complete(entry: Entry, request: web.Request, response: web.StreamResponse) 
 
 
 def _redact(entry: Entry) -> None:
+    if was_secret_added():
+        entry.path = redacted_record(entry.path)
+        entry.query = redacted_record(entry.query)
+        entry.user_agent = redacted_record(entry.user_agent)
+        if entry.headers is not None:
+            headers = bytes(entry.headers).decode()
+            entry.headers = msgspec.Raw(redacted_record(headers).encode())
     # The project and the file come from the path, which may contain a secret.
     if entry.project is not None:
         entry.project = redacted_record(entry.project)
