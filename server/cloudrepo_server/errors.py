@@ -1,5 +1,7 @@
 """The errors of the server. Users see their texts; the web layer maps each class to a status."""
 
+from collections.abc import Mapping
+
 MAX_MESSAGE = 2000
 
 
@@ -24,6 +26,14 @@ def truncate(text: str, length: int) -> str:
 
 class InvalidError(CloudRepoServerError):
     """A request or a setting is not valid."""
+
+
+class InvalidFieldsError(InvalidError):
+    """Several fields of a form are not valid; `by_field` has the message of each, by its name."""
+
+    def __init__(self, by_field: Mapping[str, str]) -> None:
+        super().__init__(" ".join(by_field.values()))
+        self.by_field = {name: truncate(text, MAX_MESSAGE) for name, text in by_field.items()}
 
 
 class UnsupportedTypeError(CloudRepoServerError):

@@ -79,6 +79,17 @@ def busy_repository(server: Server) -> Index:
     return index
 
 
+REJECTED_FORMS: list[tuple[str, str, dict[str, str]]] = [
+    ("create-repository", "Create repository", {"Name": "Not valid", "Maximum file size": "x"}),
+    ("create-user", "Create user", {"E-mail": "nobody", "Passphrase": "short"}),
+    ("upstreams", "Save upstreams", {"Upstreams, one per line": "nowhere\nftp://x.example"}),
+    ("faults", "Add fault", {"Status": "9", "Times": "never", "Every": "0"}),
+    ("impersonations", "Create impersonation", {"Further URLs, one per line": "ftp://x.example"}),
+    ("delete-repository", "Delete repository", {}),
+]
+"""The pages whose forms are submitted with errors: the button, and the values by label."""
+
+
 def paths(index: Index) -> dict[str, str]:
     """Return the path of every page, by a name for it."""
     repository = f"/portal/repositories/{index.name}"
@@ -198,6 +209,16 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page.get_by_role("button", name="Upload", exact=True).click()
     page.get_by_text("1 file rejected").wait_for()
     view.check("rejected-upload")
+    for name, button, fields in REJECTED_FORMS:
+        page.goto(server.url + paths(busy_repository)[name])
+        for label, text in fields.items():
+            page.get_by_label(label, exact=True).fill(text)
+        # The browser itself checks some fields. The server must check them too.
+        page.evaluate("document.querySelectorAll('form').forEach(each => each.noValidate = true)")
+        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("alert").wait_for()
+        assert page.evaluate("document.activeElement.id") == "form-errors"
+        view.check(f"rejected-{name}")
     assert not view.problems, "\n".join(view.problems)
 
 

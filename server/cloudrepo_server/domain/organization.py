@@ -152,11 +152,7 @@ class Organization:
             InvalidError: the name or a setting is not valid.
             ConflictError: the repository already exists.
         """
-        if not is_repository_name(name):
-            raise InvalidError(
-                f"{name[:64]!r} is not a valid repository name: "
-                "use 1 to 32 of the characters a-z, 0-9, - and _."
-            )
+        check_repository_name(name)
         document = msgspec.structs.replace(
             RepositoryDocument(id=secrets.token_hex(8), name=name, run=run, created=now()),
             **settings,
@@ -165,11 +161,22 @@ class Organization:
 
         def create(existing: RepositoryDocument | None) -> RepositoryDocument:
             if existing is not None:
-                raise ConflictError(f"The repository {name} already exists.")
+                raise _repository_exists(name)
             return document
 
         await self._storage.change(repository_key(name), RepositoryDocument, create)
         return await self.repository(name)
+
+    async def check_new_name(self, name: str) -> None:
+        """Check that a new repository can have this name.
+
+        Raises:
+            InvalidError: the name is not valid.
+            ConflictError: the repository already exists.
+        """
+        check_repository_name(name)
+        if await self.find(name) is not None:
+            raise _repository_exists(name)
 
     async def update_repository(self, name: str, **settings: Setting) -> Repository:
         """Change settings of a repository, from the next request on. Return the changed repository.
@@ -290,3 +297,20 @@ class Organization:
 def is_repository_name(name: str) -> bool:
     """Return whether a repository can have this name."""
     return _REPOSITORY_NAME.fullmatch(name) is not None
+
+
+def check_repository_name(name: str) -> None:
+    """Check the name of a repository.
+
+    Raises:
+        InvalidError: no repository can have this name.
+    """
+    if not is_repository_name(name):
+        raise InvalidError(
+            f"{name[:64]!r} is not a valid repository name: "
+            "use 1 to 32 of the characters a-z, 0-9, - and _."
+        )
+
+
+def _repository_exists(name: str) -> ConflictError:
+    return ConflictError(f"The repository {name} already exists.")

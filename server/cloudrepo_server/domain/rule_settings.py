@@ -28,13 +28,21 @@ def check_rule_settings(document: RepositoryDocument) -> None:
             check_project_name(name)
         except InvalidError as error:
             raise InvalidError(f"prohibited_names: {error}") from None
-    if document.rules not in (None, *RULES):
+    check_rules(document.rules)
+
+
+def check_rules(rules: str | None) -> None:
+    """Check the choice of PyPI's rules.
+
+    Raises:
+        InvalidError: the choice is unknown, or the rules need a library that is missing.
+    """
+    if rules is not None and rules not in RULES:
         names = ", ".join(RULES)
         raise InvalidError(
-            f"Unknown rules {document.rules[:64]!r}; use one of: {names}, or null to let "
-            "the dialect decide."
+            f"Unknown rules {rules[:64]!r}; use one of: {names}, or null to let the dialect decide."
         )
-    if document.rules == PYPI and (missing := missing_libraries()):
+    if rules == PYPI and (missing := missing_libraries()):
         raise InvalidError(
             f"rules='pypi' needs libraries that are not installed where the server runs: "
             f"{', '.join(missing)}. Install the extra: {INSTALL}"

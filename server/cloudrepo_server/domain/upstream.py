@@ -137,16 +137,26 @@ class Upstreams:
             InvalidError: the strategy is unknown, or an upstream does not exist, has an invalid
                 URL, or leads back to the repository.
         """
-        if document.upstream_strategy not in STRATEGIES:
-            raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")
-        for setting in (document.upstream, document.upstream_file_origins):
-            if len(setting) > MAX_UPSTREAMS:
-                raise InvalidError(
-                    f"upstream and upstream_file_origins have at most {MAX_UPSTREAMS} entries each."
-                )
-        for origin in document.upstream_file_origins:
-            _check_origin(origin)
-        await self._check_repositories(document)
+        check_strategy(document.upstream_strategy)
+        check_origins(document.upstream_file_origins)
+        await self.check_upstreams(document, document.upstream)
+
+    async def check_upstreams(self, document: RepositoryDocument, upstream: Sequence[str]) -> None:
+        """Check the upstreams that a repository shall have.
+
+        Raises:
+            InvalidError: there are too many, or some do not exist, have invalid URLs, or lead back
+                to the repository. The error names all of these.
+        """
+        _check_number(upstream)
+        messages = []
+        for each in upstream:
+            try:
+                await self._check_upstream(document, each)
+            except InvalidError as error:
+                messages.append(str(error))
+        if messages:
+            raise InvalidError(" ".join(dict.fromkeys(messages)))
 
     async def project(
         self,
@@ -183,9 +193,9 @@ class Upstreams:
         sources = await self._sources(repository)
         return " ".join([await source.listing_revision() for source in sources])
 
-    async def _check_repositories(self, document: RepositoryDocument) -> None:
+    async def _check_upstream(self, document: RepositoryDocument, first: str) -> None:
         visited = {document.name}
-        remaining = deque((upstream, 1) for upstream in document.upstream)
+        remaining = deque([(first, 1)])
         while remaining:
             upstream, hops = remaining.popleft()
             if is_url(upstream):
@@ -280,6 +290,35 @@ class Upstreams:
         return sources
 
 
+def check_strategy(strategy: str) -> None:
+    """Check the strategy with which a project is assembled from its sources.
+
+    Raises:
+        InvalidError: the strategy is unknown.
+    """
+    if strategy not in STRATEGIES:
+        raise InvalidError(f"upstream_strategy must be one of: {', '.join(STRATEGIES)}.")
+
+
+def check_origins(origins: Sequence[str]) -> None:
+    """Check the further origins of the files of upstreams.
+
+    Raises:
+        InvalidError: there are too many, or some are not origins. The error names all of these.
+    """
+    _check_number(origins)
+    messages = [message for origin in origins if (message := _origin_error(origin))]
+    if messages:
+        raise InvalidError(" ".join(messages))
+
+
+def _check_number(entries: Sequence[str]) -> None:
+    if len(entries) > MAX_UPSTREAMS:
+        raise InvalidError(
+            f"upstream and upstream_file_origins have at most {MAX_UPSTREAMS} entries each."
+        )
+
+
 def _merge(projects: Sequence[Project]) -> Project:
     first = projects[0]
     if len(projects) == 1:
@@ -306,13 +345,14 @@ def _check_url(url: str) -> None:
         )
 
 
-def _check_origin(origin: str) -> None:
+def _origin_error(origin: str) -> str | None:
     parsed = _parse_url(origin)
-    if parsed is None or origin != str(parsed.origin()):
-        raise InvalidError(
-            f"{_shown(origin)!r} in upstream_file_origins is not an origin: use "
-            "http:// or https:// and a host, such as 'https://files.example.com'."
-        )
+    if parsed is not None and origin == str(parsed.origin()):
+        return None
+    return (
+        f"{_shown(origin)!r} in upstream_file_origins is not an origin: use "
+        "http:// or https:// and a host, such as 'https://files.example.com'."
+    )
 
 
 def _parse_url(url: str) -> URL | None:

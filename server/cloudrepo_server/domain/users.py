@@ -55,7 +55,7 @@ class Users:
             InvalidError: the e-mail address or the passphrase is not valid.
             ConflictError: the user already exists.
         """
-        _check_email(email)
+        check_email(email)
         generated = None
         if passphrase is None:
             generated = generate_passphrase()
@@ -72,11 +72,23 @@ class Users:
 
         def create(existing: UserDocument | None) -> UserDocument:
             if existing is not None:
-                raise ConflictError(f"The user {existing.email} already exists.")
+                raise _user_exists(existing)
             return user
 
         await self._documents.change(user_key(email), UserDocument, create)
         return user, generated
+
+    async def check_new_email(self, email: str) -> None:
+        """Check that a new user can have this e-mail address.
+
+        Raises:
+            InvalidError: the e-mail address is not valid.
+            ConflictError: the user already exists.
+        """
+        check_email(email)
+        existing = await self._documents.read(user_key(email), UserDocument)
+        if existing is not None:
+            raise _user_exists(existing)
 
     async def get(self, email: str) -> UserDocument:
         """Return the user with this e-mail address.
@@ -173,17 +185,35 @@ class Users:
         return user
 
     async def _hash(self, email: str, passphrase: str) -> str:
-        if not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
-            raise InvalidError(
-                f"A passphrase must have {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters; "
-                f"this one has {len(passphrase)}."
-            )
+        check_passphrase(passphrase)
         return await self._hasher.hash_chosen(passphrase, user=email.casefold())
 
 
-def _check_email(email: str) -> None:
+def check_passphrase(passphrase: str) -> None:
+    """Check a passphrase that a user chose.
+
+    Raises:
+        InvalidError: the passphrase is too short or too long.
+    """
+    if not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
+        raise InvalidError(
+            f"A passphrase must have {MIN_PASSPHRASE} to {MAX_PASSPHRASE} characters; "
+            f"this one has {len(passphrase)}."
+        )
+
+
+def check_email(email: str) -> None:
+    """Check the e-mail address of a user.
+
+    Raises:
+        InvalidError: the e-mail address is not valid.
+    """
     if len(email) > MAX_EMAIL or not email.isprintable() or re.fullmatch(EMAIL, email) is None:
         raise InvalidError(f"{email[:MAX_EMAIL]!r} is not a valid e-mail address.")
+
+
+def _user_exists(user: UserDocument) -> ConflictError:
+    return ConflictError(f"The user {user.email} already exists.")
 
 
 def _user_not_found(email: str) -> NotFoundError:

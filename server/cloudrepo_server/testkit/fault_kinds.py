@@ -31,6 +31,8 @@ class Fault(
     request_kinds: ClassVar[frozenset[RequestKind]] = _ALL
     combines: ClassVar[bool] = False
     """Whether it can fire together with another fault."""
+    checked: ClassVar[str] = ""
+    """The parameter that the kind itself checks, beyond its type, if there is one."""
 
     times: Positive | None = None
     every: Positive = 1
@@ -42,6 +44,8 @@ class Fault(
 
 class Status(Fault, tag="status", frozen=True, kw_only=True):
     """An error response with this status, instead of the normal response."""
+
+    checked: ClassVar[str] = "headers"
 
     status: StatusCode
     reason: Text | None = None
@@ -129,6 +133,8 @@ class StoredThenError(Fault, tag="stored-then-error", frozen=True, kw_only=True)
 class Redirect(Fault, tag="redirect", frozen=True, kw_only=True):
     """A redirect to another URL, perhaps of another host or scheme, instead of the response."""
 
+    checked: ClassVar[str] = "location"
+
     location: Text
     status: Literal[301, 302, 303, 307, 308] = 302
 
@@ -147,6 +153,7 @@ class WrongContentType(Fault, tag="wrong-content-type", frozen=True, kw_only=Tru
     """A response with another content type."""
 
     request_kinds: ClassVar[frozenset[RequestKind]] = _READS
+    checked: ClassVar[str] = "content_type"
 
     content_type: Text = "text/plain"
 

@@ -6,7 +6,7 @@ them or for every n-th, and at most `times` times.
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
 from typing import Any
@@ -187,26 +187,6 @@ def parse_fault(body: bytes) -> FaultSpecification:
             )
         fault: FaultSpecification = msgspec.json.decode(body, type=FaultSpecification)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidError(f"The fault is not valid: {error}.") from error
-    return fault
-
-
-def parse_fault_fields(fields: Mapping[str, str | dict[str, str]]) -> FaultSpecification:
-    """Return the fault that the fields of a form describe; numbers are given as text.
-
-    Raises:
-        InvalidError: its kind is unknown, or a field is not valid.
-    """
-    kind = str(fields.get("kind", ""))
-    if kind not in KINDS:
-        raise InvalidError(
-            f"Unknown kind of fault {kind[:64]!r}; the kinds are: {', '.join(KINDS)}."
-        )
-    try:
-        fault: FaultSpecification = msgspec.convert(
-            dict(fields), type=FaultSpecification, strict=False
-        )
-    except msgspec.ValidationError as error:
         raise InvalidError(f"The fault is not valid: {error}.") from error
     return fault
 

@@ -189,7 +189,7 @@ class Impersonations:
                 *(parse_url_prefix(url) for url in urls),
                 *(prefix for index in indexes for prefix in index.prefixes()),
             ),
-            frozenset(_parse_host(host) for host in allow),
+            frozenset(check_host(host) for host in allow),
             tuple(indexes),
             job,
         )
@@ -266,7 +266,12 @@ def parse_url_prefix(url: str) -> UrlPrefix:
     return UrlPrefix(parts.scheme, host, port, parts.path.rstrip("/"))
 
 
-def _parse_host(host: str) -> str:
+def check_host(host: str) -> str:
+    """Return a host as requests contain it.
+
+    Raises:
+        InvalidError: it is not a host name or an IP address.
+    """
     try:
         return _encode_host(host)
     except ValueError as error:

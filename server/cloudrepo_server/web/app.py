@@ -113,7 +113,7 @@ def create_application(
     router.add_routes(trust.routes())
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
-    portal = Portal(organization, in_flight)
+    portal = Portal(organization, proxy, in_flight)
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)
     router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=delay_continue)

@@ -9,13 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.storage.local import LocalStorage
-from cloudrepo_server.web.http.in_flight import InFlightRequests
-from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
+from tests.support.portal.routes import portal_routes
 from tests.support.proxy_client import ProxyClient
 from tests.support.raw import basic, exchange, request
 from tests.support.trust import JOB
@@ -57,11 +54,7 @@ def reads(index: Index) -> Iterator[str]:
 
     described = index.server.request("GET", "/api/openapi.json").json()["paths"]
     yield from (fill(path) for path, operations in described.items() if "get" in operations)
-    organization = Organization(
-        "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
-    )
-    portal = PortalRouter(organization, InFlightRequests()).routes
-    yield from (fill(route.path) for route in portal if route.method == "GET")
+    yield from (fill(route.path) for route in portal_routes() if route.method == "GET")
     for base in (index.path, f"/public{index.path}"):
         for below in ("", "/", "/demo/", "/simple/demo/", "/pypi/demo/json", "/pypi/demo/1.0/json"):
             yield base + below

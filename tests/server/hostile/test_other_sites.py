@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.storage.local import LocalStorage
-from cloudrepo_server.web.http.in_flight import InFlightRequests
-from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
+from tests.support.portal.routes import portal_routes
 from tests.support.proxy_client import ProxyClient
 from tests.support.raw import basic, exchange, request
 
@@ -49,10 +46,7 @@ def changing_routes(server: Server) -> Iterator[tuple[str, str]]:
     for path, operations in described.items():
         for method in operations:
             yield method.upper(), re.sub(r"\{\w+\}", "x", path)
-    organization = Organization(
-        "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
-    )
-    for route in PortalRouter(organization, InFlightRequests()).routes:
+    for route in portal_routes():
         yield route.method, re.sub(r"\{\w+\}", "x", route.path)
     for path in ("/repositories/x", "/repositories/x/", "/public/repositories/x", "/", "/other"):
         for method in ANY_METHOD:

@@ -81,15 +81,21 @@ def test_each_kind_is_added_with_its_parameters(
     ("fields", "message"),
     [
         ({"kind": "nonsense"}, "Unknown kind of fault 'nonsense'"),
-        ({"kind": "status"}, "missing required field `status`"),
-        ({"kind": "status", "status": "x"}, "Expected `int`, got `str`"),
-        ({"kind": "status", "status": "99"}, "`$.status`"),
-        ({"kind": "latency", "seconds": "1e9"}, "`$.seconds`"),
-        ({"kind": "corrupt", "seconds": "1"}, "unknown field `seconds`"),
+        ({"kind": "status"}, "A fault of the kind status needs the field status."),
+        (
+            {"kind": "status", "status": "x"},
+            "Invalid status 'x': enter a whole number",
+        ),
+        ({"kind": "status", "status": "99"}, "enter a whole number from 200 to 599."),
+        ({"kind": "latency", "seconds": "1e9"}, "enter a number from 0 to 3600."),
+        (
+            {"kind": "corrupt", "seconds": "1"},
+            "A fault of the kind corrupt has no seconds",
+        ),
         ({"kind": "status", "status": "429", "headers": "no colon"}, "Invalid header 'no colon'"),
         ({"kind": "status", "status": "429", "headers": "a b: c"}, "not a valid header name"),
-        ({"kind": "corrupt", "times": "0"}, "`$.times`"),
-        ({"kind": "corrupt", "path": "x" * 600}, "`$.path`"),
+        ({"kind": "corrupt", "times": "0"}, "enter a whole number of 1 or more."),
+        ({"kind": "corrupt", "path": "x" * 600}, "enter a text of at most 512 characters."),
     ],
     ids=str,
 )

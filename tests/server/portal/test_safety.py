@@ -8,15 +8,12 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from cloudrepo_server.domain.organization import Organization
-from cloudrepo_server.storage.local import LocalStorage
-from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.portal.paths import is_portal_path
-from cloudrepo_server.web.portal.router import PortalRouter
 from tests.support.archives import core_metadata, wheel
 from tests.support.forms import File
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
+from tests.support.portal.routes import portal_routes
 from tests.support.raw import connect
 from tests.support.trust import trust
 
@@ -38,13 +35,7 @@ class Endpoint:
 
 def endpoints() -> list[Endpoint]:
     """Return every route of the portal."""
-    router = PortalRouter(
-        Organization(
-            "example", LocalStorage.in_memory(), admin_username="admin", admin_password="secret"
-        ),
-        InFlightRequests(),
-    )
-    return [Endpoint(route.method, route.path, route.sign_in_required) for route in router.routes]
+    return [Endpoint(route.method, route.path, route.sign_in_required) for route in portal_routes()]
 
 
 ENDPOINTS = endpoints()

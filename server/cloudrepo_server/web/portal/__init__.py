@@ -8,6 +8,7 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.web.http.in_flight import InFlightRequests
+from cloudrepo_server.web.impersonation.proxy import Proxy
 
 if TYPE_CHECKING:
     from cloudrepo_server.web.portal.router import PortalRouter
@@ -18,8 +19,11 @@ HOME = "/portal/"
 class Portal:
     """The handlers of `/portal/` and everything below it, and of `/`, which redirects there."""
 
-    def __init__(self, organization: Organization, in_flight: InFlightRequests) -> None:
+    def __init__(
+        self, organization: Organization, proxy: Proxy, in_flight: InFlightRequests
+    ) -> None:
         self._organization = organization
+        self._proxy = proxy
         self._in_flight = in_flight
         self._router: PortalRouter | None = None
 
@@ -33,5 +37,5 @@ class Portal:
             # Importing the template engine takes a while. In a thread it blocks no other request.
             module = await IMPORTS.run(importlib.import_module, f"{__name__}.router")
             if self._router is None:
-                self._router = module.PortalRouter(self._organization, self._in_flight)
+                self._router = module.PortalRouter(self._organization, self._proxy, self._in_flight)
         return await self._router.handle(request)

@@ -8,10 +8,12 @@ from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.errors import CloudRepoServerError, ForbiddenError
-from cloudrepo_server.web.http.responses import reason_phrase, status_of
+from cloudrepo_server.errors import ForbiddenError
+from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.http.urls import repository_url
+from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.portal.cookies import Cookies, Notice
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.rendering import Templates
@@ -26,6 +28,7 @@ class PortalRequest:
 
     http: web.Request
     organization: Organization
+    proxy: Proxy
     cookies: Cookies
     throttle: SignInThrottle
     templates: Templates
@@ -72,10 +75,28 @@ class PortalRequest:
         self._new_notices.append(Notice(text, secret=secret))
 
     def render(
-        self, template: str, *, status: int = 200, reason: str | None = None, **context: object
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        reason: str | None = None,
+        errors: FormErrors | None = None,
+        **context: object,
     ) -> web.Response:
-        """Return a page with the pending notices; `reason` is what the request log shows."""
+        """Return a page with the pending notices.
+
+        Args:
+            template: the file name of the template.
+            status: the status of the response.
+            reason: what the request log shows.
+            errors: the errors of the submitted form, which set status and reason.
+            context: the variables of the template.
+        """
+        if errors:
+            status, reason = errors.status, errors.reason
         common: dict[str, Any] = {
+            "errors": errors or FormErrors(),
+            "form": self.form,
             "organization": self.organization.name,
             "username": self.username,
             "form_token": self.cookies.form_token(self.session_id),
@@ -92,19 +113,6 @@ class PortalRequest:
         if self.username is not None:
             self.cookies.clear_notices(self.http, response)
         return response
-
-    def render_form_error(
-        self, template: str, error: CloudRepoServerError, **context: object
-    ) -> web.Response:
-        """Return the form's page again, with the error and the values that were submitted."""
-        return self.render(
-            template,
-            status=status_of(error),
-            reason=str(error),
-            error=str(error),
-            form=self.form,
-            **context,
-        )
 
     def redirect(self, path: str) -> web.Response:
         """Redirect to another page, which then shows the notices."""

@@ -10,6 +10,7 @@ from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
+from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.journal import record_changes
 from cloudrepo_server.web.portal.assets import ASSET, read_asset
 from cloudrepo_server.web.portal.cookies import Cookies
@@ -76,8 +77,11 @@ _PORTAL_REQUEST = web.RequestKey("portal_request", PortalRequest)
 class PortalRouter:
     """The portal of one organization."""
 
-    def __init__(self, organization: Organization, in_flight: InFlightRequests) -> None:
+    def __init__(
+        self, organization: Organization, proxy: Proxy, in_flight: InFlightRequests
+    ) -> None:
         self._organization = organization
+        self._proxy = proxy
         self._live_pages = LivePages(in_flight)
         self._record = record_changes(organization.testkit)
         self._cookies: Cookies | None = None
@@ -108,6 +112,7 @@ class PortalRouter:
         request = http[_PORTAL_REQUEST] = PortalRequest(
             http=http,
             organization=self._organization,
+            proxy=self._proxy,
             cookies=self._cookies,
             throttle=self._throttle,
             templates=self._templates,

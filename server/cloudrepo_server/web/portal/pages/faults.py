@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from cloudrepo_server.errors import CloudRepoServerError, ConflictError, InvalidError
+from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.testkit.fault_form import parse_fault_fields
 from cloudrepo_server.testkit.fault_kinds import KINDS, parameters_of_kinds
-from cloudrepo_server.testkit.faults import parse_fault_fields
-from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
@@ -37,11 +37,16 @@ async def show_list(request: PortalRequest) -> web.Response:
 async def add(request: PortalRequest) -> web.Response:
     """Add a fault. It takes effect at the next request."""
     repository = await request.repository()
-    try:
-        specification = parse_fault_fields(_fields(request.form))
-        fault = await request.organization.testkit.install_fault(repository, specification)
-    except (InvalidError, ConflictError) as error:
-        return await _render(request, error)
+    errors = FormErrors()
+    fields = _fields(request.form)
+    with errors.at("headers"):
+        fields |= _headers(request.form.get("headers", ""))
+    with errors.at("kind"):
+        specification = parse_fault_fields(fields)
+        if not errors:
+            fault = await request.organization.testkit.install_fault(repository, specification)
+    if errors:
+        return await _render(request, errors)
     request.add_notice(
         f"Fault #{fault.number} was added. It takes effect from the next request on."
     )
@@ -57,46 +62,45 @@ async def remove(request: PortalRequest) -> web.Response:
     return request.redirect(repository_path(repository.name, "faults"))
 
 
-async def _render(
-    request: PortalRequest, error: CloudRepoServerError | None = None
-) -> web.Response:
+async def _render(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     repository = await request.repository()
     return request.render(
         "faults.html",
-        status=200 if error is None else status_of(error),
-        reason=None if error is None else str(error),
-        error=None if error is None else str(error),
+        errors=errors,
         repository=repository,
         faults=request.organization.testkit.faults(repository.document.id).all(),
-        kinds=KINDS,
+        kinds=dict(zip(KINDS, KINDS, strict=True)),
         parameters=_PARAMETERS,
         long_parameters=_LONG_PARAMETERS,
         conditions=_CONDITIONS,
-        form=request.form,
         current_tab="settings",
     )
 
 
 def _fields(form: Mapping[str, str]) -> dict[str, str | dict[str, str]]:
-    """Return the fields of a form that are filled in, as the parameters of a fault.
-
-    Raises:
-        InvalidError: a line of the field `headers` is not a header.
-    """
+    """Return the fields of a form that are filled in, without the headers."""
     given = {name: form.get(name, "").strip() for name in ("kind", *_PARAMETERS, *_CONDITIONS)}
-    fields: dict[str, str | dict[str, str]] = {
+    return {
         # A browser sends the lines of a text with CRLF.
         name: text.replace("\r\n", "\n")
         for name, text in given.items()
         if text and name != "headers"
     }
+
+
+def _headers(text: str) -> dict[str, dict[str, str]]:
+    """Return the parameter `headers`, if the field of this name is filled in.
+
+    Raises:
+        InvalidError: a line is not a header.
+    """
     headers = {}
-    for line in given["headers"].splitlines():
+    for line in text.strip().splitlines():
         name, colon, value = line.partition(":")
         if not colon:
             raise InvalidError(f"Invalid header {line[:64]!r}: write a name, a colon and a value.")
         headers[name.strip()] = value.strip()
-    return {**fields, "headers": headers} if headers else fields
+    return {"headers": headers} if headers else {}
 
 
 ROUTES = (

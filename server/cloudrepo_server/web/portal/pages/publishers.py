@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from cloudrepo_server.domain.trusted_publishers import describe
-from cloudrepo_server.errors import CloudRepoServerError, ConflictError, InvalidError
-from cloudrepo_server.web.http.responses import status_of
+from cloudrepo_server.specs.filenames import check_project_name
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -19,17 +19,24 @@ async def show_list(request: PortalRequest) -> web.Response:
 
 async def add(request: PortalRequest) -> web.Response:
     """Register a trusted publisher."""
-    repository = await request.repository()
-    try:
-        # Imported here because few portals need it.
-        from cloudrepo_server.specs.identity_providers.specification import parse_publisher
+    # Imported here because few portals need it.
+    from cloudrepo_server.specs.identity_providers.specification import parse_publisher
 
+    repository = await request.repository()
+    project = request.form.get("project", "").strip() or None
+    errors = FormErrors()
+    with errors.at("publisher"):
         provider, fields = parse_publisher(request.form.get("publisher", "").strip())
-        publisher = await request.organization.publishers.add(
-            repository, provider, fields, project=request.form.get("project", "").strip() or None
-        )
-    except (InvalidError, ConflictError) as error:
-        return await _render(request, error)
+    with errors.at("project"):
+        if project is not None:
+            check_project_name(project)
+    if not errors:
+        with errors.at("publisher"):
+            publisher = await request.organization.publishers.add(
+                repository, provider, fields, project=project
+            )
+    if errors:
+        return await _render(request, errors)
     request.add_notice(f"The trusted publisher {describe(publisher)} was added.")
     return request.redirect(repository_path(repository.name, "publishers"))
 
@@ -42,18 +49,14 @@ async def remove(request: PortalRequest) -> web.Response:
     return request.redirect(repository_path(repository.name, "publishers"))
 
 
-async def _render(
-    request: PortalRequest, error: CloudRepoServerError | None = None
-) -> web.Response:
+async def _render(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     repository = await request.repository()
     publishers = [(describe(each), each) for each in repository.document.publishers]
     return request.render(
         "publishers.html",
-        status=200 if error is None else status_of(error),
-        error=None if error is None else str(error),
+        errors=errors,
         repository=repository,
         pagination=paginate(publishers, request.query),
-        form=request.form,
         current_tab="settings",
     )
 

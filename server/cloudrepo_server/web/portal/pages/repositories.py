@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.errors import ConflictError, InvalidError
+from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.web.portal import HOME
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.pages.repository_settings import read_settings, setting_choices
 from cloudrepo_server.web.portal.pages.requests import latest_uploads
 from cloudrepo_server.web.portal.paging import paginate, search_names
@@ -50,19 +51,22 @@ async def show_list(request: PortalRequest) -> web.Response:
 
 async def show_create(request: PortalRequest) -> web.Response:
     """Show the form for a new repository."""
-    return request.render(
-        "create_repository.html", error=None, form=request.form, choices=setting_choices()
-    )
+    return request.render("create_repository.html", choices=setting_choices())
 
 
 async def create(request: PortalRequest) -> web.Response:
     """Create an empty repository."""
     name = request.form.get("name", "").strip()
-    try:
-        settings = read_settings(request.form)
-        repository = await request.organization.create_repository(name, **settings)
-    except (InvalidError, ConflictError) as error:
-        return request.render_form_error("create_repository.html", error, choices=setting_choices())
+    errors = FormErrors()
+    with errors.at("name"):
+        await request.organization.check_new_name(name)
+    settings = read_settings(request.form, errors)
+    if not errors:
+        with errors.at("name"):
+            repository = await request.organization.create_repository(name, **settings)
+    if errors:
+        choices = setting_choices()
+        return request.render("create_repository.html", errors=errors, choices=choices)
     request.add_notice(f"The repository {repository.name} was created.")
     return request.redirect(repository_path(repository.name))
 
@@ -76,22 +80,22 @@ async def delete(request: PortalRequest) -> web.Response:
     """Delete a repository with everything in it, if its name was typed to confirm."""
     name = request.path_parameters["repository"]
     if request.form.get("name", "").strip() != name:
-        return await _render_delete(
-            request, f"The name does not match. Type {name} to delete the repository."
-        )
+        errors = FormErrors()
+        message = f"The name does not match. Type {name} to delete the repository."
+        errors.add("name", InvalidError(message))
+        return await _render_delete(request, errors)
     await request.organization.delete_repository(name)
     request.add_notice(f"The repository {name} was deleted.")
     return request.redirect(HOME)
 
 
-async def _render_delete(request: PortalRequest, error: str | None = None) -> web.Response:
+async def _render_delete(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     repository = await request.repository()
     return request.render(
         "delete_repository.html",
-        status=200 if error is None else 400,
+        errors=errors,
         repository=repository,
         project_count=len(await repository.project_names()),
-        error=error,
         current_tab="settings",
     )
 

@@ -7,11 +7,13 @@ from typing import Any
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.rule_settings import check_rules
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import RepositoryDocument
-from cloudrepo_server.specs.dialect import DIALECTS, NONE, PYPI
+from cloudrepo_server.specs.dialect import DIALECTS, NONE, PYPI, get_dialect
 from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.urls import repository_url
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -50,20 +52,23 @@ def setting_choices() -> SettingChoices:
     )
 
 
-def read_settings(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings in a submitted form.
-
-    Raises:
-        InvalidError: the maximum file size is not a number, or its unit is unknown.
-    """
+def read_settings(form: Mapping[str, str], errors: FormErrors) -> dict[str, Any]:
+    """Return the settings in a submitted form, and add the errors of its fields."""
     rules = form.get("rules", _BY_DIALECT)
-    return {
+    settings: dict[str, Any] = {
         "overwrite_protection": is_checked(form, "overwrite_protection"),
         "public": form.get("public") == "yes",
         "dialect": form.get("dialect", "modern"),
         "rules": None if rules == _BY_DIALECT else rules,
-        "max_file_size": _parse_size(form.get("max_file_size", ""), form.get("unit", "bytes")),
     }
+    with errors.at("dialect"):
+        get_dialect(settings["dialect"])
+    with errors.at("rules"):
+        check_rules(settings["rules"])
+    with errors.at("max_file_size"):
+        size = form.get("max_file_size", "")
+        settings["max_file_size"] = _parse_size(size, form.get("unit", "bytes"))
+    return settings
 
 
 async def show(request: PortalRequest) -> web.Response:
@@ -71,7 +76,6 @@ async def show(request: PortalRequest) -> web.Response:
     repository = await request.repository()
     return request.render(
         "repository_settings.html",
-        error=None,
         form=_form_of(repository.document),
         **_context(request, repository),
     )
@@ -80,14 +84,14 @@ async def show(request: PortalRequest) -> web.Response:
 async def save(request: PortalRequest) -> web.Response:
     """Save the settings, which then apply to the next request."""
     repository = await request.repository()
-    try:
-        await request.organization.update_repository(repository.name, **read_settings(request.form))
-    except InvalidError as error:
-        return request.render_form_error(
-            "repository_settings.html",
-            error,
-            **_context(request, repository),
-        )
+    errors = FormErrors()
+    settings = read_settings(request.form, errors)
+    if not errors:
+        with errors.at(""):
+            await request.organization.update_repository(repository.name, **settings)
+    if errors:
+        context = _context(request, repository)
+        return request.render("repository_settings.html", errors=errors, **context)
     request.add_notice("The settings were saved. They apply from the next request on.")
     return request.redirect(repository_path(repository.name, "settings"))
 

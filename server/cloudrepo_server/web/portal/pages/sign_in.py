@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from cloudrepo_server.domain.access import AdminUser
-from cloudrepo_server.errors import UnauthenticatedError
+from cloudrepo_server.errors import InvalidError, UnauthenticatedError
 from cloudrepo_server.web.http.client_address import client_address
 from cloudrepo_server.web.http.paths import SIGN_IN_LINK
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.portal import HOME
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paths import (
     SIGN_IN,
     SIGN_OUT,
@@ -33,11 +34,19 @@ async def show(request: PortalRequest) -> web.Response:
 
 async def sign_in(request: PortalRequest) -> web.Response:
     """Start a session for the admin user; reject everybody else."""
-    username, address = request.form.get("username", ""), client_address(request.http)
+    username, password = request.form.get("username", ""), request.form.get("password", "")
+    missing = FormErrors()
+    if not username.strip():
+        missing.add("username", InvalidError("Enter your e-mail address."))
+    if not password:
+        missing.add("password", InvalidError("Enter your password."))
+    if missing:
+        return _render(request, errors=missing)
+    address = client_address(request.http)
     browser = request.cookies.browser_id(request.http)
     attempt = request.throttle.start_attempt(address, username, known_browser=browser)
     if attempt.wait:
-        response = _render(
+        response = _reject(
             request,
             _TOO_MANY_REQUESTS,
             f"Too many failed sign-ins. Try again in {format_count(attempt.wait, 'second')}.",
@@ -47,13 +56,11 @@ async def sign_in(request: PortalRequest) -> web.Response:
     if attempt.delay:
         await asyncio.sleep(attempt.delay)
     try:
-        principal = await request.organization.access.identify(
-            username, request.form.get("password", ""), client=address
-        )
+        principal = await request.organization.access.identify(username, password, client=address)
     except UnauthenticatedError:
-        return _render(request, _UNAUTHORIZED, "Wrong e-mail address or password.")
+        return _reject(request, _UNAUTHORIZED, "Wrong e-mail address or password.")
     if not isinstance(principal, AdminUser):
-        return _render(
+        return _reject(
             request,
             _FORBIDDEN,
             f"{principal.name} cannot sign in here. Repository users and tokens are for pip, twine "
@@ -73,7 +80,7 @@ async def follow_link(request: PortalRequest) -> web.Response:
         return _render(request)
     redeemed = request.organization.sign_in_links.redeem(request.query.get("token", ""))
     if redeemed is None:
-        return _render(
+        return _reject(
             request,
             _UNAUTHORIZED,
             "This sign-in link was used already, has expired or belongs to another server. "
@@ -113,13 +120,20 @@ def redirect_to_sign_in(request: PortalRequest) -> web.Response:
     return request.redirect(f"{SIGN_IN}?{urlencode({'next': requested})}")
 
 
-def _render(request: PortalRequest, status: int = 200, error: str | None = None) -> web.Response:
+def _reject(request: PortalRequest, status: int, message: str) -> web.Response:
+    """Show the form again, with a message that concerns the whole form."""
+    errors = FormErrors()
+    errors.add("", InvalidError(message))
+    response = _render(request, errors=errors)
+    response.set_status(status, response.reason)
+    return response
+
+
+def _render(request: PortalRequest, *, errors: FormErrors | None = None) -> web.Response:
     next_path = request.form.get("next") or request.query.get("next", "")
     response = request.render(
         "sign_in.html",
-        status=status,
-        error=error,
-        form=request.form,
+        errors=errors,
         next_path=next_path if is_portal_path(next_path) else "",
     )
     # The form's token is derived from the session id, so the browser needs the cookie already.

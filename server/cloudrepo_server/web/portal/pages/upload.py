@@ -12,6 +12,7 @@ from cloudrepo_server.errors import CloudRepoServerError, InvalidError, TooLarge
 from cloudrepo_server.web.http.multipart_form import Form, read_form
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import reason_phrase, status_of
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -45,12 +46,13 @@ async def upload(request: PortalRequest) -> web.Response:
         while staged:
             outcomes.append(await _publish(request, repository, staged.pop(0)))
     except (InvalidError, TooLargeError) as error:
-        return _render(request, repository, status=status_of(error), error=str(error))
+        return _render_error(request, repository, error)
     finally:
         for file in staged:
             file.discard()
     if not outcomes:
-        return _render(request, repository, status=400, error="No file selected: choose a file.")
+        missing = InvalidError("No file selected: choose a file.")
+        return _render_error(request, repository, missing)
     return await _respond(request, repository, outcomes)
 
 
@@ -102,12 +104,20 @@ async def _respond(
     return request.redirect(repository_path(repository.name))
 
 
+def _render_error(
+    request: PortalRequest, repository: Repository, error: CloudRepoServerError
+) -> web.Response:
+    errors = FormErrors()
+    errors.add("content", error)
+    return _render(request, repository, errors=errors)
+
+
 def _render(
     request: PortalRequest,
     repository: Repository,
     *,
     status: int = 200,
-    error: str | None = None,
+    errors: FormErrors | None = None,
     outcomes: list[_Outcome] | None = None,
 ) -> web.Response:
     return request.render(
@@ -116,7 +126,7 @@ def _render(
         repository=repository,
         protected=repository.document.overwrite_protection
         or repository.upload_dialect.always_protected,
-        error=error,
+        errors=errors,
         outcomes=outcomes or [],
         current_tab="upload",
     )

@@ -6,9 +6,15 @@ import msgspec
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.upstream import STRATEGIES, hide_password, is_url
+from cloudrepo_server.domain.upstream import (
+    STRATEGIES,
+    check_origins,
+    check_strategy,
+    hide_password,
+    is_url,
+)
 from cloudrepo_server.domain.upstream_states import UpstreamState
-from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
@@ -45,15 +51,26 @@ async def save(request: PortalRequest) -> web.Response:
     repository = await request.repository()
     # The form shows no passwords, so an unchanged line means the upstream with its password.
     known = {hide_password(each): each for each in repository.document.upstream}
-    try:
-        await request.organization.update_repository(
-            repository.name,
-            upstream=tuple(known.get(line, line) for line in _lines(request.form, "upstream")),
-            upstream_strategy=request.form.get("strategy", STRATEGIES[0]),
-            upstream_file_origins=tuple(_lines(request.form, "origins")),
-        )
-    except InvalidError as error:
-        return await _render(request, repository, request.form, error)
+    upstream = tuple(known.get(line, line) for line in _lines(request.form, "upstream"))
+    strategy = request.form.get("strategy", STRATEGIES[0])
+    origins = tuple(_lines(request.form, "origins"))
+    errors = FormErrors()
+    with errors.at("upstream"):
+        await request.organization.upstreams.check_upstreams(repository.document, upstream)
+    with errors.at("strategy"):
+        check_strategy(strategy)
+    with errors.at("origins"):
+        check_origins(origins)
+    if not errors:
+        with errors.at(""):
+            await request.organization.update_repository(
+                repository.name,
+                upstream=upstream,
+                upstream_strategy=strategy,
+                upstream_file_origins=origins,
+            )
+    if errors:
+        return await _render(request, repository, request.form, errors)
     request.add_notice("The upstreams were saved. The next request reads from them.")
     return request.redirect(repository_path(repository.name, "upstreams"))
 
@@ -62,13 +79,11 @@ async def _render(
     request: PortalRequest,
     repository: Repository,
     form: Mapping[str, str],
-    error: InvalidError | None = None,
+    errors: FormErrors | None = None,
 ) -> web.Response:
     return request.render(
         "upstreams.html",
-        status=200 if error is None else 400,
-        reason=None if error is None else str(error),
-        error=None if error is None else str(error),
+        errors=errors,
         repository=repository,
         rows=[await _row(request, repository, each) for each in repository.document.upstream],
         strategies=_STRATEGIES,

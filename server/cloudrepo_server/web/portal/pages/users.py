@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from cloudrepo_server.domain.users import MIN_PASSPHRASE
-from cloudrepo_server.errors import ConflictError, InvalidError
+from cloudrepo_server.domain.users import MIN_PASSPHRASE, check_passphrase
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.forms import is_checked
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.paths import CREATE_USER, USER, USERS, user_path
@@ -26,21 +26,26 @@ async def show_list(request: PortalRequest) -> web.Response:
 
 async def show_create(request: PortalRequest) -> web.Response:
     """Show the form for a new user."""
-    return request.render(
-        "create_user.html", error=None, form=request.form, min_passphrase=MIN_PASSPHRASE
-    )
+    return request.render("create_user.html", min_passphrase=MIN_PASSPHRASE)
 
 
 async def create(request: PortalRequest) -> web.Response:
     """Create a user; a generated passphrase is shown on the next page only."""
-    try:
-        user, generated = await request.organization.users.create(
-            request.form.get("email", "").strip(),
-            passphrase=request.form.get("passphrase") or None,
-            read_only=is_checked(request.form, "read_only"),
-        )
-    except (InvalidError, ConflictError) as error:
-        return request.render_form_error("create_user.html", error, min_passphrase=MIN_PASSPHRASE)
+    email = request.form.get("email", "").strip()
+    passphrase = request.form.get("passphrase") or None
+    errors = FormErrors()
+    with errors.at("email"):
+        await request.organization.users.check_new_email(email)
+    with errors.at("passphrase"):
+        if passphrase is not None:
+            check_passphrase(passphrase)
+    if not errors:
+        with errors.at("email"):
+            user, generated = await request.organization.users.create(
+                email, passphrase=passphrase, read_only=is_checked(request.form, "read_only")
+            )
+    if errors:
+        return request.render("create_user.html", errors=errors, min_passphrase=MIN_PASSPHRASE)
     if generated is None:
         request.add_notice(f"The user {user.email} was created.")
     else:
@@ -69,12 +74,15 @@ async def set_access(request: PortalRequest) -> web.Response:
 
 async def change_passphrase(request: PortalRequest) -> web.Response:
     """Change a user's passphrase, from the next request on."""
-    try:
-        user = await request.organization.users.update(
-            request.path_parameters["email"], passphrase=request.form.get("passphrase", "")
-        )
-    except InvalidError as error:
-        return await _render(request, error)
+    errors = FormErrors()
+    with errors.at("passphrase"):
+        passphrase = request.form.get("passphrase", "")
+        check_passphrase(passphrase)
+    if errors:
+        return await _render(request, errors)
+    user = await request.organization.users.update(
+        request.path_parameters["email"], passphrase=passphrase
+    )
     request.add_notice(f"The passphrase of {user.email} was changed.")
     return request.redirect(user_path(user.email))
 
@@ -93,13 +101,12 @@ async def revoke(request: PortalRequest) -> web.Response:
     return request.redirect(USERS)
 
 
-async def _render(request: PortalRequest, error: InvalidError | None = None) -> web.Response:
+async def _render(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     user = await request.organization.users.get(request.path_parameters["email"])
     return request.render(
         "user.html",
-        status=200 if error is None else 400,
+        errors=errors,
         user=user,
-        error=None if error is None else str(error),
         min_passphrase=MIN_PASSPHRASE,
     )
 
