@@ -74,7 +74,9 @@ def busy_repository(server: Server) -> Index:
     index.set(upstream=["http://127.0.0.1:1/an-upstream-that-does-not-respond/simple"])
     index.get("/from-the-upstream/")
     server.user(email=LONG_EMAIL, read_only=True)
-    server.api_json("POST", "/tokens", {"repository": index.name, "read_only": True})
+    body = {"repository": index.name, "read_only": True, "name": LONG_NODE_ID[:100]}
+    server.api_json("POST", "/tokens", {**body, "expires_in": 1e6})
+    server.api_json("POST", "/tokens", {**body, "expires_in": -1e6})
     server.repository("empty-one", public=True)
     return index
 
@@ -86,6 +88,7 @@ REJECTED_FORMS: list[tuple[str, str, dict[str, str]]] = [
     ("faults", "Add fault", {"Status": "9", "Times": "never", "Every": "0"}),
     ("impersonations", "Create impersonation", {"Further URLs, one per line": "ftp://x.example"}),
     ("delete-repository", "Delete repository", {}),
+    ("tokens", "Create token", {"Last day": "2020-02-02"}),
 ]
 """The pages whose forms are submitted with errors: the button, and the values by label."""
 
@@ -94,6 +97,7 @@ def paths(index: Index) -> dict[str, str]:
     """Return the path of every page, by a name for it."""
     repository = f"/portal/repositories/{index.name}"
     user = f"/portal/users/{quote(LONG_EMAIL, safe='')}"
+    token = index.server.api_json("GET", "/tokens")["tokens"][0]["id"]
     return {
         "repositories": "/portal/",
         "nothing-found": "/portal/?q=nothing-at-all",
@@ -115,6 +119,7 @@ def paths(index: Index) -> dict[str, str]:
         "user": user,
         "revoke": f"{user}/revoke",
         "tokens": "/portal/tokens",
+        "revoke-token": f"/portal/tokens/{token}/revoke",
         "upstreams": f"{repository}/upstreams",
         "faults": f"{repository}/faults",
         "impersonations": f"{repository}/impersonations",

@@ -84,10 +84,19 @@ def positive_seconds(text: str) -> float:
 
 def age(text: str) -> float:
     """Return an age in seconds, from a text such as `90m`."""
+    return _duration(text, "an age")
+
+
+def lifetime(text: str) -> float:
+    """Return a lifetime in seconds, from a text such as `90d`."""
+    return _duration(text, "a time")
+
+
+def _duration(text: str, what: str) -> float:
     number, unit = text[:-1], text[-1:]
     if not number.isdecimal() or len(number) > _MAX_AGE_DIGITS or unit not in _UNITS:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not an age: use a number and a unit, such as 45s, 90m, 12h or 2d"
+            f"{text!r} is not {what}: use a number and a unit, such as 45s, 90m, 12h or 2d"
         )
     return float(int(number) * _UNITS[unit])
 

@@ -1,16 +1,20 @@
 """The command `cloudrepo-server token`: the tokens of a running server."""
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from cloudrepo_server.cli import actions
 from cloudrepo_server.cli.actions import Action
+from cloudrepo_server.cli.arguments import lifetime
+from cloudrepo_server.specs.timestamps import format_time
 
 if TYPE_CHECKING:
     from cloudrepo_server.cli.admin_client import AdminClient
 
 EXAMPLES = (
     "token create demo --read-only --state-file server.json",
+    "token create demo --name nightly --expires-in 90d --state-file server.json",
     "token list --url http://index.example:8080",
     "token delete 0123456789abcdef --yes --state-file server.json",
 )
@@ -31,18 +35,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("repository", help="the name of the repository")
     parser.add_argument("--read-only", action="store_true", help="reject uploads with the token")
+    parser.add_argument("--name", default="", help="what the token is for")
+    parser.add_argument(
+        "--expires-in",
+        type=lifetime,
+        metavar="TIME",
+        help="after which time the token expires, such as 12h or 90d; by default it never expires",
+    )
 
 
 def _create(client: "AdminClient", parsed: argparse.Namespace) -> None:
-    body = {"repository": parsed.repository, "read_only": parsed.read_only}
+    body = {
+        "repository": parsed.repository,
+        "read_only": parsed.read_only,
+        "name": parsed.name,
+        "expires_in": parsed.expires_in,
+    }
     created = client.call("POST", "tokens", json=body)
     actions.show(parsed, created, created["token"])
 
 
 def _list(client: "AdminClient", parsed: argparse.Namespace) -> None:
     response = client.call("GET", "tokens")
-    columns = ("id", "repository", "read_only", "created")
-    actions.show(parsed, response, actions.as_table(response["tokens"], columns))
+    columns = ("id", "name", "repository", "read_only", "created", "expires", "last_used")
+    rows = [_row(token) for token in response["tokens"]]
+    actions.show(parsed, response, actions.as_table(rows, columns))
+
+
+def _row(token: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a token with the same format for all of its times."""
+    expires = token["expires"]
+    return {**token, "expires": None if expires is None else format_time(expires)}
 
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:

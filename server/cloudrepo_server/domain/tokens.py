@@ -103,6 +103,17 @@ class Tokens:
         documents = await self._documents.read_all(TOKENS, TokenDocument)
         return sorted(documents, key=lambda document: document.created)
 
+    async def get(self, token_id: str) -> TokenDocument:
+        """Return the token with this id.
+
+        Raises:
+            NotFoundError: there is no token with this id.
+        """
+        document = await self._documents.read(await self._key(token_id), TokenDocument)
+        if document is None:
+            raise _not_found(token_id)
+        return document
+
     async def update(
         self,
         token_id: str,

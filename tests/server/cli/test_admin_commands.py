@@ -7,6 +7,7 @@ import json
 import sys
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -98,11 +99,19 @@ def test_a_user_is_created_changed_and_deleted(
 
 
 def test_a_token_is_created_listed_and_revoked(shell: Shell, index: Index) -> None:
-    token = shell.run(f"token create {index.name} --read-only").removesuffix("\n")
+    options = "--read-only --name nightly --expires-in 90d"
+    token = shell.run(f"token create {index.name} {options}").removesuffix("\n")
     assert index.request("GET", auth=("__token__", token)).status_code == 200
     assert index.request("POST", auth=("__token__", token)).status_code == 403
     (row,) = [line for line in shell.run("token list").splitlines() if index.name in line]
     assert token not in row
+    assert "nightly" in row
+    (listed,) = [
+        each
+        for each in json.loads(shell.run("token list --json"))["tokens"]
+        if each["repository"] == index.name
+    ]
+    assert 0 <= time() - (listed["expires"] - 90 * 86_400) < 600
     shell.run(f"token delete {row.split()[0]} --yes")
     assert index.request("GET", auth=("__token__", token)).status_code == 401
 

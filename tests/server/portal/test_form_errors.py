@@ -88,6 +88,11 @@ CASES = [
         page="/portal/users/{email}",
     ),
     Case(
+        "/portal/tokens",
+        {"name": "x" * 101, "lifetime": "date", "expires_on": "tomorrow"},
+        {"name": "at most 100 characters", "expires_on": "Invalid date"},
+    ),
+    Case(
         "/portal/sign-in",
         {"username": "", "password": ""},
         {"username": "Enter your e-mail address.", "password": "Enter your password."},
@@ -98,7 +103,6 @@ CASES = [
 OTHER_FORMS = {
     "/portal/damaged/delete",
     "/portal/sign-out",
-    "/portal/tokens",
     "/portal/tokens/{token}/revoke",
     "/portal/users/{email}/rights",
     "/portal/users/{email}/revoke",

@@ -101,9 +101,9 @@ class Page(HTMLParser):
             self.forms[-1].fields[self.elements[-1][1]["name"]] += data
         if self._open[-1:] == ["option"] and self._select is not None:
             form = self.forms[-1]
-            selected = "selected" in self.elements[-1][1]
-            if selected or self._select not in form.fields:
-                form.fields[self._select] = data.strip()
+            option = self.elements[-1][1]
+            if "selected" in option or self._select not in form.fields:
+                form.fields[self._select] = option.get("value", data.strip())
 
     def _add_field(self, form: Form, tag: str, attributes: dict[str, str]) -> None:
         name = attributes.get("name", "")

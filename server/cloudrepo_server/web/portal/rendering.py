@@ -75,15 +75,13 @@ def format_time(moment: str | float) -> Markup:
 
 
 def format_age(seconds: float) -> str:
-    """Return an age in the largest unit that fits, such as "3 hours ago"."""
-    # Clocks of two machines may differ by a few seconds.
-    if seconds < -_UNITS[0][0]:
-        return "in the future"
-    amount, unit = max(seconds, 0.0), ""
+    """Return an age in the largest unit that fits, such as "3 hours ago" or "in 3 hours"."""
+    amount, unit = abs(seconds), ""
     for length, name in _UNITS:
         if amount < length:
             break
         amount, unit = amount / length, name
     if not unit:
         return "just now"
-    return f"{format_count(int(amount), unit)} ago"
+    text = format_count(int(amount), unit)
+    return f"in {text}" if seconds < 0 else f"{text} ago"
