@@ -5,21 +5,16 @@ The table shows the median and the longest time of each page.
 
 import argparse
 import asyncio
-import re
-import statistics
-from http import HTTPStatus
-from time import perf_counter
 
 import aiohttp
 import psutil
 
+from benchmarks.portal import print_table, sign_in
 from cloudrepo_server.process.server import RunningServer, running_server
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry, encode_headers
 
 _REPOSITORIES = 20
-_REPETITIONS = 20
-_TOKEN = re.compile(r'name="form-token" value="([^"]+)"')
 _PAGES = {
     "all": "",
     "old requests": "?before=1000",
@@ -67,15 +62,8 @@ async def _measure(entries: int) -> None:
         print(
             f"{entries:,} requests in {_REPOSITORIES} repositories, {added >> 20} MiB of memory\n"
         )
-        await _sign_in(client, server, settings)
-        print("| page | median, ms | longest, ms |")
-        print("|---|---|---|")
-        for name, query in _PAGES.items():
-            times = [
-                await _time(client, f"{server.url}/portal/requests{query}")
-                for _ in range(_REPETITIONS)
-            ]
-            print(f"| {name} | {statistics.median(times):.0f} | {max(times):.0f} |")
+        await sign_in(client, server, settings)
+        await print_table(client, f"{server.url}/portal/requests", _PAGES)
 
 
 async def _fill(server: RunningServer, entries: int) -> None:
@@ -104,32 +92,6 @@ async def _fill(server: RunningServer, entries: int) -> None:
         )
         testkit.record(ids[repository_number], entry)
         testkit.settle(ids[repository_number], entry, anonymous=False)
-
-
-async def _sign_in(
-    client: aiohttp.ClientSession, server: RunningServer, settings: ServerSettings
-) -> None:
-    url = f"{server.url}/portal/sign-in"
-    async with client.get(url) as response:
-        token = _TOKEN.search(await response.text())
-    if token is None:
-        raise RuntimeError("the sign-in page has no form")
-    form = {
-        "form-token": token[1],
-        "username": settings.admin_username,
-        "password": settings.admin_password,
-    }
-    async with client.post(url, data=form) as response:
-        response.raise_for_status()
-
-
-async def _time(client: aiohttp.ClientSession, url: str) -> float:
-    started = perf_counter()
-    async with client.get(url, allow_redirects=False) as response:
-        await response.read()
-        if response.status != HTTPStatus.OK:
-            raise RuntimeError(f"{url} responded with {response.status}")
-    return (perf_counter() - started) * 1000
 
 
 if __name__ == "__main__":

@@ -143,3 +143,14 @@ MAX_SIGN_IN_LINKS: Final = 1000
 """The sign-in links that are valid at a time."""
 SIGN_IN_LINK_SECONDS: Final = 900
 """How long a sign-in link is valid."""
+
+CATALOGUE_READS: Final = 500
+"""The documents that one request reads for the catalogue; a background task reads the others."""
+CATALOGUE_FILES: Final = 500_000
+"""The files in the catalogue. The names of further files cannot be searched or sorted."""
+MAX_SEARCH_TEXT: Final = 200
+"""The characters of a search text that are searched for."""
+MAX_SEARCH_TERMS: Final = 8
+"""The words of a search text that are searched for."""
+MAX_FOUND: Final = 1000
+"""The results of a search that are listed, of each kind."""

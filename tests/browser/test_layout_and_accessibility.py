@@ -120,6 +120,12 @@ def paths(index: Index) -> dict[str, str]:
         "revoke": f"{user}/revoke",
         "tokens": "/portal/tokens",
         "revoke-token": f"/portal/tokens/{token}/revoke",
+        "files": f"{repository}/files?sort=-size",
+        "sorted-projects": f"{repository}?sort=-upload",
+        "search": "/portal/search?q=demo",
+        "search-of-one-kind": "/portal/search?q=project&kind=projects&page=2",
+        "search-without-results": "/portal/search?q=nothing+at+all",
+        "search-without-text": "/portal/search",
         "upstreams": f"{repository}/upstreams",
         "faults": f"{repository}/faults",
         "impersonations": f"{repository}/impersonations",
@@ -199,8 +205,14 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
     for name, path in paths(busy_repository).items():
         page.goto(server.url + path)
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        # The menu would cover the page.
+        page.evaluate(
+            "document.querySelectorAll('details:not(.menu)').forEach(each => each.open = true)"
+        )
         view.check(name)
+    page.locator("details.menu > summary").click()
+    page.get_by_role("button", name="Sign out").wait_for()
+    view.check("menu")
     page.goto(server.url + "/portal/create-user")
     page.get_by_label("E-mail").fill(f"new-{view.width}-{view.scheme}@example.com")
     page.get_by_role("button", name="Create user").click()

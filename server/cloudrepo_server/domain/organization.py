@@ -9,6 +9,7 @@ import msgspec
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
+from cloudrepo_server.domain.catalogue import Catalogue
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
@@ -79,6 +80,7 @@ class Organization:
         self._core_metadata = CoreMetadataCache(storage)
         self._recent: LRUCache[str, RepositoryDocument] = LRUCache(_MAX_RECENT)
         self._tasks = BackgroundTasks()
+        self.catalogue = Catalogue(storage, self._tasks)
 
     @property
     def shared(self) -> bool:
@@ -229,6 +231,7 @@ class Organization:
 
         await self._storage.change(repository_key(name), RepositoryDocument, delete)
         self.testkit.forget(deleted.id)
+        self.catalogue.forget(deleted.id)
         for token in tokens:
             if token.repository_id == deleted.id:
                 # Without its repository a token is useless, and garbage collection deletes it.

@@ -7,7 +7,7 @@ import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +29,16 @@ class Listing(msgspec.Struct, frozen=True):
     """
 
     names: tuple[str, ...]
+    revision: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """The names of the documents below a prefix, each with a text for its current content.
+
+    The text of a document changes whenever the document does. `revision` changes with any of them.
+    """
+
+    by_name: Mapping[str, str]
     revision: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -109,6 +119,14 @@ class Documents(ABC):
     @abstractmethod
     async def listing(self, prefix: str) -> Listing:
         """Return the names of the documents below `prefix`, which ends with a slash.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+
+    @abstractmethod
+    async def versions(self, prefix: str) -> Versions:
+        """Return the documents below `prefix`, which ends with a slash, without reading them.
 
         Raises:
             StorageError: the store did not respond.

@@ -8,6 +8,7 @@ a cache.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable
 
@@ -22,6 +23,7 @@ from cloudrepo_server.storage.documents import (
     D,
     Documents,
     Listing,
+    Versions,
     check_size,
     check_type,
     decode_document,
@@ -43,6 +45,11 @@ class LocalDocuments(Documents):
         )
         self._names: dict[str, set[str]] = {}
         self._listings: dict[str, Listing] = {}
+        # The number of the last change of each document, below the prefixes whose versions were
+        # requested. Documents without a number have not changed since.
+        self._changes: dict[str, dict[str, str]] = {}
+        self._versions: dict[str, Versions] = {}
+        self._change_numbers = itertools.count(1)
 
     def require_fresh(self) -> None:
         """Do nothing: the cache is never stale."""
@@ -94,6 +101,14 @@ class LocalDocuments(Documents):
             self._listings[prefix] = Listing(tuple(sorted(self._names[prefix])))
         return self._listings[prefix]
 
+    async def versions(self, prefix: str) -> Versions:
+        """Return the documents below `prefix`, each with the number of its last change."""
+        if prefix not in self._versions:
+            changes = self._changes.setdefault(prefix, {})
+            names = (await self.listing(prefix)).names
+            self._versions[prefix] = Versions({name: changes.get(name, "") for name in names})
+        return self._versions[prefix]
+
     async def change(
         self,
         key: str,
@@ -121,6 +136,7 @@ class LocalDocuments(Documents):
         self._cache(key, after, len(encoded))
         if before is None:
             self._update_listing(key, exists=True)
+        self._number_change(key)
 
     def _read(self, key: str, type_: type[D], *, cache: bool = True) -> tuple[D | None, int]:
         """Return the document, or None, and the size of its JSON."""
@@ -146,6 +162,7 @@ class LocalDocuments(Documents):
         self.damaged_keys.discard(key)
         self._cached.pop(key, None)
         self._update_listing(key, exists=False)
+        self._number_change(key)
 
     def _cache(self, key: str, document: Document, size: int) -> None:
         # A document that is larger than the whole cache is read again each time.
@@ -159,6 +176,15 @@ class LocalDocuments(Documents):
             (names.add if exists else names.discard)(name)
             self._listings.pop(prefix + "/", None)
 
+    def _number_change(self, key: str) -> None:
+        prefix, _, name = key.rpartition("/")
+        changes = self._changes.get(prefix + "/")
+        if changes is not None:
+            changes[name] = str(next(self._change_numbers))
+            self._versions.pop(prefix + "/", None)
+
     def _drop_listing(self, prefix: str) -> None:
         self._names.pop(prefix, None)
         self._listings.pop(prefix, None)
+        self._changes.pop(prefix, None)
+        self._versions.pop(prefix, None)

@@ -17,11 +17,15 @@ _BATCH = 1000
 
 
 class StoredObject(msgspec.Struct, frozen=True):
-    """A stored object's key and size, and its last change in seconds since the epoch."""
+    """A stored object's key and size, and its last change in seconds since the epoch.
+
+    Most stores also state an entity tag, which differs between two contents of the object.
+    """
 
     key: str
     modified: float
     size: int
+    tag: str = ""
 
 
 async def list_objects(store: Store, prefix: str) -> AsyncIterator[list[StoredObject]]:
@@ -33,7 +37,12 @@ async def list_objects(store: Store, prefix: str) -> AsyncIterator[list[StoredOb
     with storage_errors():
         async for batch in obstore.list(store, prefix, chunk_size=_BATCH):
             yield [
-                StoredObject(meta["path"], meta["last_modified"].timestamp(), meta["size"])
+                StoredObject(
+                    meta["path"],
+                    meta["last_modified"].timestamp(),
+                    meta["size"],
+                    meta["e_tag"] or "",
+                )
                 for meta in batch
             ]
 

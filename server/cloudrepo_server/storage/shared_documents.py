@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from cloudrepo_server.storage.documents import (
     D,
     Documents,
     Listing,
+    Versions,
     check_size,
     check_type,
     damaged,
@@ -41,7 +42,7 @@ from cloudrepo_server.storage.documents import (
     encode_document,
 )
 from cloudrepo_server.storage.failures import storage_errors
-from cloudrepo_server.storage.objects import list_objects
+from cloudrepo_server.storage.objects import StoredObject, list_objects
 from cloudrepo_server.storage.read_cache import ReadCache, require_fresh, staleness_bound
 from cloudrepo_server.storage.retries import (
     WriteRetries,
@@ -191,18 +192,28 @@ class SharedDocuments(Documents):
 
         async def fetch(_: Listing | None) -> Listing:
             self.counts["list"] += 1
-            names = [
-                each.key[len(prefix) :]
-                async for batch in list_objects(self._listing_store, prefix)
-                for each in batch
-                # An empty object is not a tombstone, but a damaged document.
-                if each.size > TOMBSTONE_BYTES or not each.size
-            ]
-            names.sort()
+            names = sorted([each.key[len(prefix) :] async for each in self._list(prefix)])
             digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
             return Listing(tuple(names), digest)
 
         return await self._listings.get_or_fetch(prefix, fetch, not_before=staleness_bound())
+
+    async def versions(self, prefix: str) -> Versions:
+        """List the store, and return the documents below `prefix` with their entity tags."""
+        self.counts["list"] += 1
+        return Versions(
+            {
+                each.key[len(prefix) :]: f"{each.tag} {each.modified} {each.size}"
+                async for each in self._list(prefix)
+            }
+        )
+
+    async def _list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        async for batch in list_objects(self._listing_store, prefix):
+            for each in batch:
+                # An empty object is not a tombstone, but a damaged document.
+                if each.size > TOMBSTONE_BYTES or not each.size:
+                    yield each
 
     async def change(
         self,

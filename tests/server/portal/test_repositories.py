@@ -100,8 +100,8 @@ def test_the_repository_list_shows_settings_and_is_searchable(browser: Browser) 
         "/portal/repositories/needle-one",
         "/portal/repositories/needle-two",
     ]
-    assert "needle-one Public 0 projects" in page.text
-    assert "needle-two Protected 0 projects dialect cloudrepo created just now" in page.text
+    assert "needle-one Public created just now 0 projects 0 files" in page.text
+    assert "needle-two Protected dialect cloudrepo created just now 0 projects" in page.text
     assert "No repository name contains “nowhere”" in browser.get("/portal/?q=nowhere").text
 
 
@@ -118,9 +118,19 @@ def test_a_long_repository_list_is_paginated(own_server: Server) -> None:
         next_links = page.all("a", rel="next")
         path = "/portal/" + next_links[0]["href"] if next_links else ""
     assert seen == [f"r{number:03}" for number in range(120)]
-    assert "Page 3 of 3" in page.text
-    for page_number in ("0", "-1", "99", "x", "9" * 100, "²"):
-        assert "of 3" in browser.get(f"/portal/?page={page_number}").text
+    assert page.all("input", name="page", value="3")
+    for page_number, shown in (
+        ("0", "1"),
+        ("-1", "1"),
+        ("x", "1"),
+        ("²", "1"),
+        ("%202%20", "2"),
+        ("99", "3"),
+        ("9" * 5000, "3"),
+    ):
+        page = browser.get(f"/portal/?page={page_number}")
+        assert "of 3" in page.text
+        assert page.all("input", name="page", value=shown), page_number
     browser.close()
 
 

@@ -276,7 +276,8 @@ def test_strangers_at_the_same_address_do_not_lock_a_known_browser_out(own_serve
     username, password = own_server.admin
     admin, stranger = Browser(own_server), Browser(own_server)
     admin.sign_in(username, password)
-    admin.request("POST", "/portal/sign-out", data=admin.get("/portal/").forms[0].fields)
+    (form,) = [each for each in admin.get("/portal/").forms if each.action == "/portal/sign-out"]
+    admin.request("POST", form.action, data=form.fields)
     for _ in range(FREE_ATTEMPTS):
         stranger.sign_in(username, "wrong", status=401)
     stranger.sign_in(username, password, status=429)

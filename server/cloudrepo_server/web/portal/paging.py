@@ -35,9 +35,8 @@ def paginate(
 ) -> Pagination[T]:
     """Return the page that the parameter `page` of a query names.
 
-    A number beyond the last page returns the last page. A number of more than six digits, and
-    anything that is not a number, returns the first page. Links to other pages keep the parameters
-    in `keep`.
+    A number beyond the last page returns the last page. Anything that is not a number returns the
+    first page. Links to other pages keep the parameters in `keep`.
     """
     page_count = max(1, -(-len(items) // page_size))
     number = min(max(_page_number(query.get("page", "1")), 1), page_count)
@@ -53,6 +52,8 @@ def search_names(names: Sequence[str], search: str) -> list[str]:
 
 
 def _page_number(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= _MAX_PAGE_DIGITS:
-        return int(text)
-    return 1
+    text = text.strip()
+    if not (text.isascii() and text.isdigit()):
+        return 1
+    # Python rejects the conversion of very long numbers.
+    return int(text) if len(text) <= _MAX_PAGE_DIGITS else 10**_MAX_PAGE_DIGITS

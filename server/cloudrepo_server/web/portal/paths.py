@@ -14,6 +14,7 @@ TOKENS = "/portal/tokens"
 REQUESTS = "/portal/requests"
 ACTIVITY = "/portal/activity"
 TESTS = "/portal/tests"
+SEARCH = "/portal/search"
 REPOSITORY = "/portal/repositories/{repository}"
 USER = USERS + "/{email}"
 

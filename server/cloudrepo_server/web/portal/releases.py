@@ -23,11 +23,6 @@ def group_by_release(files: Iterable[File]) -> list[tuple[str | None, list[File]
     return [(version, list(group)) for version, group in groupby(files, lambda each: each.version)]
 
 
-def last_upload_time(project: ProjectDocument) -> str | None:
-    """Return the upload time of the newest file, or None for a project without files."""
-    return max((file.upload_time for file in project.files.values()), default=None)
-
-
 def distribution_type(filename: str) -> str:
     """Return the type of a file as the portal shows it: wheel, sdist or file."""
     if filename.endswith(".whl"):

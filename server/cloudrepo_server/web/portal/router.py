@@ -18,6 +18,7 @@ from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.pages import (
     connection_settings,
+    contents,
     damaged,
     faults,
     files,
@@ -27,6 +28,7 @@ from cloudrepo_server.web.portal.pages import (
     repositories,
     repository_settings,
     requests,
+    search,
     sign_in,
     tests,
     tokens,
@@ -42,6 +44,7 @@ from cloudrepo_server.web.portal.throttle import SignInThrottle
 
 _PAGES = (
     connection_settings,
+    contents,
     damaged,
     faults,
     files,
@@ -51,6 +54,7 @@ _PAGES = (
     repositories,
     repository_settings,
     requests,
+    search,
     sign_in,
     tests,
     tokens,

@@ -1,6 +1,6 @@
 "use strict";
 
-// Every page works without this script. It adds copy buttons, and shows that an upload is running.
+// Every page works without this script. It adds copy buttons, shows that an upload is running, and closes menus.
 
 const COPIED_MILLISECONDS = 2000;
 // Screen readers read out its text whenever it changes.
@@ -37,6 +37,19 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
       button.disabled = true;
       button.textContent = form.dataset.busy;
     });
+  });
+}
+
+// Close the menu as other menus close.
+const menu = document.querySelector("details.menu");
+if (menu) {
+  document.addEventListener("click", (event) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
 }
 

@@ -1,6 +1,4 @@
-"""A repository's projects: the list, and each project with its releases and files."""
-
-from dataclasses import dataclass
+"""The page of a project, with its releases and files."""
 
 from aiohttp import web
 
@@ -8,14 +6,13 @@ from cloudrepo_server.domain.repository import STATUSES, Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.specs.versions import latest_version
-from cloudrepo_server.web.portal.paging import paginate, search_names
+from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.releases import (
     distribution_type,
     files_newest_first,
     group_by_release,
-    last_upload_time,
 )
 
 _PROJECT = REPOSITORY + "/projects/{project}"
@@ -26,36 +23,6 @@ _STATUS_DESCRIPTIONS = {
     "deprecated": "Accepts uploads, and installers can use its files. "
     "Users should switch to another project.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    project: ProjectDocument
-    latest_version: str | None
-    last_upload_time: str | None
-
-
-async def show_list(request: PortalRequest) -> web.Response:
-    """Show a repository's projects."""
-    repository = await request.repository()
-    names = await repository.project_names()
-    search = request.query.get("q", "")
-    pagination = paginate(search_names(names, search), request.query, keep=["q"])
-    projects = [await repository.project(name) for name in pagination.items]
-    return request.render(
-        "repository.html",
-        repository=repository,
-        url=request.repository_url(repository),
-        rows=[
-            _Row(project, latest_version(project), last_upload_time(project))
-            for project in projects
-            if project is not None
-        ],
-        pagination=pagination,
-        search=search,
-        project_count=len(names),
-        current_tab="projects",
-    )
 
 
 async def show(request: PortalRequest) -> web.Response:
@@ -106,7 +73,6 @@ async def _project(request: PortalRequest, repository: Repository) -> ProjectDoc
 
 
 ROUTES = (
-    Route("GET", REPOSITORY, show_list),
     Route("GET", _PROJECT, show),
     Route("POST", _PROJECT + "/status", set_status),
 )

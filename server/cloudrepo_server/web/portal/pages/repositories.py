@@ -1,51 +1,74 @@
 """The organization's repositories: list, create and delete."""
 
-import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
+from cloudrepo_server.domain.catalogue import Totals
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.web.portal import HOME
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.pages.repository_settings import read_settings, setting_choices
 from cloudrepo_server.web.portal.pages.requests import latest_uploads
-from cloudrepo_server.web.portal.paging import paginate, search_names
+from cloudrepo_server.web.portal.paging import search_names
 from cloudrepo_server.web.portal.paths import CREATE_REPOSITORY, REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.sorting import Column, read_sorting
 
 _UPLOADS_SHOWN = 5
+_COLUMNS = (
+    Column("name", "Repository"),
+    Column("projects", "Projects", largest_first=True, is_number=True),
+    Column("files", "Files", largest_first=True, is_number=True),
+    Column("size", "Size", largest_first=True, is_number=True),
+    Column("upload", "Last upload", largest_first=True, is_number=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     repository: Repository
-    project_count: int
+    totals: Totals
+
+
+_SORT_KEYS: Mapping[str, Callable[[_Row], Any]] = {
+    "name": lambda row: row.repository.name,
+    "projects": lambda row: row.totals.projects,
+    "files": lambda row: row.totals.files,
+    "size": lambda row: row.totals.size,
+    "upload": lambda row: row.totals.last_upload,
+}
 
 
 async def show_list(request: PortalRequest) -> web.Response:
     """Show the repositories and the latest uploads."""
-    repositories = {each.name: each for each in await request.organization.repositories()}
+    organization = request.organization
+    repositories = {each.name: each for each in await organization.repositories()}
+    documents = [each.document for each in repositories.values()]
+    organization.catalogue.keep_only(document.id for document in documents)
+    summaries = await organization.catalogue.read(documents)
     search = request.query.get("q", "")
-    pagination = paginate(search_names(list(repositories), search), request.query, keep=["q"])
-    # Concurrently, since each is a request to the store if several servers share it.
-    projects = await asyncio.gather(
-        *(repositories[name].project_names() for name in pagination.items)
-    )
-    rows = [
-        _Row(repositories[name], len(names))
-        for name, names in zip(pagination.items, projects, strict=True)
+    sorting = read_sorting(_COLUMNS, request.query, keep=["q"])
+    matching = [
+        _Row(repositories[name], summaries[repositories[name].document.id].totals)
+        for name in search_names(list(repositories), search)
     ]
+    pagination = sorting.paginate(sorting.sort(matching, _SORT_KEYS), request.query)
     return request.render(
         "repositories.html",
-        rows=rows,
+        rows=pagination.items,
         pagination=pagination,
+        sorting=sorting,
         search=search,
         repository_count=len(repositories),
-        user_count=len(await request.organization.users.all()),
-        shared=request.organization.shared,
-        uploads=latest_uploads(request.organization, repositories.values(), _UPLOADS_SHOWN),
+        totals=sum((summary.totals for summary in summaries.values()), Totals()),
+        unread_count=sum(len(summary.unread) for summary in summaries.values()),
+        user_count=len(await organization.users.all()),
+        shared=organization.shared,
+        uploads=latest_uploads(organization, repositories.values(), _UPLOADS_SHOWN),
     )
 
 

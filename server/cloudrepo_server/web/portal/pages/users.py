@@ -1,24 +1,43 @@
 """Repository users: list, create, change and revoke."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from aiohttp import web
 
 from cloudrepo_server.domain.users import MIN_PASSPHRASE, check_passphrase
+from cloudrepo_server.models import UserDocument
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.forms import is_checked
-from cloudrepo_server.web.portal.paging import paginate, search_names
+from cloudrepo_server.web.portal.paging import search_names
 from cloudrepo_server.web.portal.paths import CREATE_USER, USER, USERS, user_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.sorting import Column, read_sorting
+
+_COLUMNS = (
+    Column("name", "User"),
+    Column("access", "Access"),
+    Column("created", "Created", largest_first=True, is_number=True),
+)
+_SORT_KEYS: Mapping[str, Callable[[UserDocument], Any]] = {
+    "name": lambda user: user.email,
+    "access": lambda user: user.read_only,
+    "created": lambda user: user.created,
+}
 
 
 async def show_list(request: PortalRequest) -> web.Response:
     """Show the users."""
     users = {each.email: each for each in await request.organization.users.all()}
     search = request.query.get("q", "")
-    pagination = paginate(search_names(list(users), search), request.query, keep=["q"])
+    sorting = read_sorting(_COLUMNS, request.query, keep=["q"])
+    found = [users[email] for email in search_names(list(users), search)]
+    pagination = sorting.paginate(sorting.sort(found, _SORT_KEYS), request.query)
     return request.render(
         "users.html",
-        rows=[users[email] for email in pagination.items],
+        rows=pagination.items,
         pagination=pagination,
+        sorting=sorting,
         search=search,
         user_count=len(users),
     )

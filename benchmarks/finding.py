@@ -1,0 +1,121 @@
+"""Measure how long the portal's lists and searches take, with many projects.
+
+The table shows the median and the longest time of each page.
+"""
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import aiohttp
+
+from benchmarks.portal import print_table, sign_in, time_page
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.keys import project_key
+from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.process.server import running_server
+from cloudrepo_server.process.settings import ServerSettings
+from cloudrepo_server.process.storage import open_storage
+from cloudrepo_server.specs.timestamps import format_time
+
+_REPOSITORIES = 10
+_FILES = 5
+_LARGE = "/portal/repositories/repository0"
+_PAGES = {
+    "repositories": "/portal/",
+    "repositories by size": "/portal/?sort=-size",
+    "projects": _LARGE,
+    "projects by last upload": f"{_LARGE}?sort=-upload",
+    "projects, last page": f"{_LARGE}?page=999999",
+    "projects, searched": f"{_LARGE}?q=77&sort=size",
+    "files by size": f"{_LARGE}/files?sort=-size",
+    "files, searched": f"{_LARGE}/files?q=77",
+    "search, some found": "/portal/search?q=project77",
+    "search, two words": "/portal/search?q=77+whl",
+    "search, everything found": "/portal/search?q=project",
+    "search, one kind": "/portal/search?q=project&kind=files&page=20",
+    "search, nothing found": "/portal/search?q=nothing-contains-this",
+}
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.finding", description=__doc__)
+    parser.add_argument(
+        "--projects", type=int, default=10_000, help="number of projects (default: %(default)s)"
+    )
+    projects = parser.parse_args().projects
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_measure(Path(folder), projects))
+
+
+async def _measure(folder: Path, projects: int) -> None:
+    settings = ServerSettings(data=folder)
+    await _fill(settings, projects)
+    async with (
+        running_server(settings) as server,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
+    ):
+        started = perf_counter()
+        await sign_in(client, server, settings)
+        first = await time_page(client, f"{server.url}/portal/search?q=first")
+        await _read_catalogue(server.organization)
+        seconds = perf_counter() - started
+        print(
+            f"{projects:,} projects with {projects * _FILES:,} files, half of them in one "
+            f"repository. After the start, the first search takes {first:.0f} ms, and the "
+            f"catalogue is complete after {seconds:.1f} s.\n"
+        )
+        await print_table(client, server.url, _PAGES)
+
+
+async def _fill(settings: ServerSettings, projects: int) -> None:
+    """Write the documents of a server that does not run."""
+    storage = await open_storage(settings.data, presigned=False)
+    organization = Organization(
+        settings.organization,
+        storage,
+        admin_username=settings.admin_username,
+        admin_password=settings.admin_password,
+    )
+    ids = []
+    for number in range(_REPOSITORIES):
+        repository = await organization.create_repository(f"repository{number}")
+        ids.append(repository.document.id)
+    for number in range(projects):
+        name = f"project{number}"
+        files = [_file(name, number, version) for version in range(_FILES)]
+        project = ProjectDocument(name=name, files={file.filename: file for file in files})
+        repository_id = ids[0] if number % 2 else ids[number % _REPOSITORIES]
+
+        def create(_: ProjectDocument | None, new: ProjectDocument = project) -> ProjectDocument:
+            return new
+
+        await storage.change(project_key(repository_id, name), ProjectDocument, create)
+    await organization.close()
+
+
+def _file(project: str, number: int, version: int) -> File:
+    return File(
+        filename=f"{project}-1.{version}-py3-none-any.whl",
+        version=f"1.{version}",
+        size=number * 7919 % 1_000_003,
+        sha256=f"{number:064x}",
+        upload_time=format_time(1.7e9 + number * 7919 % 1_000_003),
+        uploader="user@example.com",
+        blob="blobs/x",
+    )
+
+
+async def _read_catalogue(organization: Organization) -> None:
+    documents = [each.document for each in await organization.repositories()]
+    is_complete = False
+    while not is_complete:
+        summaries = await organization.catalogue.read(documents)
+        is_complete = not any(summary.unread for summary in summaries.values())
+
+
+if __name__ == "__main__":
+    main()
