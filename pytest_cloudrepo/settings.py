@@ -55,6 +55,15 @@ class RepositorySettings(TypedDict, total=False):
     default sha256, or none in the dialect `cloudrepo`."""
     page_max_age: int | None
     """How many seconds clients may cache a page. By default the dialect decides."""
+    files: Literal["index", "other-host", "redirect"]
+    """Where the files are. The default is `index`.
+
+    With `other-host`, pages link to another host. With `redirect`, the index redirects to a signed
+    URL on another host, which expires.
+    """
+    file_url_seconds: float
+    """How many seconds the signed URL of a file is valid, with `files="redirect"`. The default is
+    60."""
     minted_token_seconds: float
     """How many seconds a token of trusted publishing is valid. The default is 900, as on PyPI."""
     disabled_identity_providers: Sequence[str]
@@ -156,6 +165,18 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         types=(int, NoneType),
         expected="a number of seconds, or None",
         help="how many seconds clients may cache a page",
+    ),
+    "files": Setting(
+        default="index",
+        types=(str,),
+        expected="'index', 'other-host' or 'redirect'",
+        help="where files are: 'other-host' links to another host, 'redirect' redirects there",
+    ),
+    "file_url_seconds": Setting(
+        default=60.0,
+        types=(int, float),
+        expected="a number of seconds",
+        help="how many seconds a signed URL is valid, with files='redirect'",
     ),
     "minted_token_seconds": Setting(
         default=900.0,

@@ -20,6 +20,8 @@ PORTAL_KEY = "portal/key.json"
 """The document with the secret key of the portal's forms and cookies."""
 ISSUER_KEY = "trust/key.json"
 """The document with the encrypted key that signs identity tokens."""
+FILE_URL_KEY = "files/key.json"
+"""The document with the secret key of the URLs of files on another host."""
 
 _DIGEST_DIGITS = 32
 _CACHE_SIZE = 1024

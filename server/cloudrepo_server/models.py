@@ -44,6 +44,8 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     upstream_file_origins: tuple[str, ...] = ()
     digests: tuple[str, ...] | None = None
     page_max_age: int | None = None
+    files: str = "index"
+    file_url_seconds: float = 60.0
     minted_token_seconds: float = 900.0
     disabled_identity_providers: tuple[str, ...] = ()
 

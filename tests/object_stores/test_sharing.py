@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from tests.support.archives import sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
@@ -134,6 +136,21 @@ def test_overwrite_protection_covers_earlier_uploads_after_both_servers_were_kil
     again = index_through(start_shared_server(), index)
     assert again.upload(wheel(module="x = 2\n")).status_code == 409
     assert again.file(wheel()).content == wheel().data
+
+
+def test_the_url_of_a_file_on_another_host_is_valid_on_both_servers(
+    index: Index, index_on_second: Index
+) -> None:
+    index.set(files="other-host")
+    index.publish(wheel())
+    for first, second in ((index, index_on_second), (index_on_second, index)):
+        path = urlsplit(first.files()[wheel().filename]["url"]).path
+        assert second.server.request("GET", path).content == wheel().data
+    index.set(files="redirect")
+    for first, second in ((index, index_on_second), (index_on_second, index)):
+        url = urlsplit(first.get(f"/demo/{wheel().filename}").headers["Location"])
+        signed = f"{url.path}?{url.query}"
+        assert second.server.request("GET", signed).content == wheel().data
 
 
 def test_a_portal_session_is_valid_on_both_servers(

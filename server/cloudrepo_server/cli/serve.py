@@ -77,6 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "URLs, and the last address in X-Forwarded-For is the client's address",
     )
     add(
+        "--files-url",
+        type=arguments.server_url,
+        metavar="URL",
+        help="URL of this server under another host name, for repositories whose files are on "
+        "another host than the index (default: localhost for 127.0.0.1, and the reverse)",
+    )
+    add(
         "--metrics",
         action="store_true",
         help="serve Prometheus metrics at /metrics, to the admin user and to repository users "

@@ -12,6 +12,7 @@ from cloudrepo_server.domain.access import Access
 from cloudrepo_server.domain.catalogue import Catalogue
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
+from cloudrepo_server.domain.file_url_key import FileUrlKey
 from cloudrepo_server.domain.identity_issuer import IdentityIssuer
 from cloudrepo_server.domain.page_settings import check_page_settings
 from cloudrepo_server.domain.readme_process import ReadmeProcess
@@ -70,6 +71,7 @@ class Organization:
         self.sessions = Sessions(storage)
         self.sign_in_links = SignInLinks(shared=storage.shared)
         self.damaged = DamagedDocuments(storage)
+        self.file_url_key = FileUrlKey(storage)
         self.issuer = IdentityIssuer(storage, self.access.admin_digest)
         self.publishers = TrustedPublishers(storage)
         self.mint = TokenMint(storage, self.tokens, self.issuer, self.publishers)

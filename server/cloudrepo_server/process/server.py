@@ -84,6 +84,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         routes=observability.routes,
         logs_rejections=settings.log_format is None,
         behind_proxy=settings.behind_proxy,
+        files_url=settings.files_url,
     )
     early_responses = EarlyResponses(
         observability.observers, logs_rejections=settings.log_format is None

@@ -33,6 +33,8 @@ class ServerSettings:
     """The format in which every request is logged; None logs rejected requests only, as text."""
     behind_proxy: bool = False
     """Whether the headers X-Forwarded-Proto and X-Forwarded-For are trusted."""
+    files_url: str | None = None
+    """The URL at which clients reach this server under another host name, for files."""
     metrics: bool = False
     """Whether Prometheus metrics are served."""
     limits: Limits = field(default_factory=Limits)

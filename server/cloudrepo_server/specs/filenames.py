@@ -22,6 +22,9 @@ FileType = Literal["bdist_wheel", "sdist"]
 
 MAX_FILENAME = 255
 
+METADATA_SUFFIX = ".metadata"
+"""The end of the URL of a file's core metadata (PEP 658)."""
+
 # https://packaging.python.org/specifications/name-normalization/
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 # The characters that CloudRepo's own client allows.

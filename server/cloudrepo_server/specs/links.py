@@ -6,6 +6,7 @@ import msgspec
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import File, ListedFile
+from cloudrepo_server.specs.file_urls import FileUrls
 from cloudrepo_server.specs.filenames import parse_filename
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
 
@@ -19,6 +20,7 @@ class Links(msgspec.Struct, frozen=True):
         web: the path of PyPI's pages if the repository impersonates PyPI, or else None.
         files: the URL of PyPI's host for files if the repository impersonates PyPI, or else None.
         has_integrity_api: whether provenance is in PyPI's integrity API, and not beside the file.
+        elsewhere: the URLs of files on another host if pages link to them, or else None.
     """
 
     base: str
@@ -26,6 +28,7 @@ class Links(msgspec.Struct, frozen=True):
     web: str | None = None
     files: str | None = None
     has_integrity_api: bool = False
+    elsewhere: FileUrls | None = None
 
     def project(self, name: str) -> str:
         """Return the path of a project's page."""
@@ -41,6 +44,8 @@ class Links(msgspec.Struct, frozen=True):
                 # As on PyPI: the path consists of the file's digest.
                 parts = (digest[:2], digest[2:4], digest[4:], quote(file.filename))
                 return f"{self.files}/packages/{'/'.join(parts)}"
+        if self.elsewhere is not None:
+            return self.elsewhere.link(project, file.filename)
         return file_path(self.base, project, file.filename)
 
     def file_url(self, project: str, file: ListedFile) -> str:

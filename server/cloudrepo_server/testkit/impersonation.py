@@ -123,6 +123,24 @@ class Impersonation:
                     return index
         return None
 
+    def file_host_url(self, scheme: str, host: str, port: int) -> str | None:
+        """Return the URL of the host for files, if the repository is served at an origin.
+
+        It has files only if the repository's files are on another host than the index.
+        """
+        index = self.index_at(scheme, host, port)
+        if index is not None:
+            return str(URL(index.files).origin())
+        if not self.covers(scheme, host, port):
+            return None
+        return str(URL.build(scheme=scheme, host=_file_host(host), port=port))
+
+    def is_file_host(self, scheme: str, host: str, port: int) -> bool:
+        """Return whether the files of the repository may be at this origin."""
+        url = str(URL.build(scheme=scheme, host=host, port=port))
+        origins = {(prefix.scheme, prefix.host, prefix.port) for prefix in self.prefixes}
+        return any(self.file_host_url(*origin) == url for origin in origins)
+
     def relative_path(self, scheme: str, host: str, port: int, path: str) -> str | None:
         """Return the path below the repository's URL that a URL means, or None for other URLs.
 
@@ -246,6 +264,12 @@ class Impersonations:
         del self._by_id[impersonation.id]
         for close in self._closers.pop(impersonation.id, ()):
             close()
+
+
+def _file_host(host: str) -> str:
+    """Return the host for the files of an index at a host."""
+    is_address = ":" in host or host.replace(".", "").isdecimal()
+    return "files.test" if is_address else f"files.{host}"
 
 
 def parse_url_prefix(url: str) -> UrlPrefix:

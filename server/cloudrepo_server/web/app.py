@@ -19,7 +19,7 @@ from cloudrepo_server.web.http.in_flight import (
 )
 from cloudrepo_server.web.http.methods import READS, allow_methods
 from cloudrepo_server.web.http.middleware import with_middlewares
-from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
+from cloudrepo_server.web.http.paths import FILES, PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import (
     LIMITS,
     add_request_id,
@@ -30,8 +30,10 @@ from cloudrepo_server.web.impersonation.handler import (
     serve_impersonated_hosts,
 )
 from cloudrepo_server.web.impersonation.proxy import Proxy
+from cloudrepo_server.web.index.file_host import FileHost, resolve_file
 from cloudrepo_server.web.index.handler import Index
 from cloudrepo_server.web.index.journal import complete_entries, write_journal
+from cloudrepo_server.web.index.other_host import OtherHost
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolve_repository
 from cloudrepo_server.web.ops.access_log import log_rejections
@@ -53,6 +55,7 @@ def create_application(
     routes: Iterable[web.RouteDef] = (),
     logs_rejections: bool = True,
     behind_proxy: bool = False,
+    files_url: str | None = None,
 ) -> web.Application:
     """Return the application that serves an organization.
 
@@ -64,10 +67,12 @@ def create_application(
         routes: further routes.
         logs_rejections: log each rejected request; unnecessary with an access log.
         behind_proxy: trust the headers of a proxy in front of this server.
+        files_url: the URL at which clients reach this server under another host name.
     """
     upstream_client = UpstreamClient()
     organization.upstreams.connect = upstream_client.connect
-    index = Index(organization, upstream_client)
+    index = Index(organization, upstream_client, OtherHost(organization, files_url))
+    file_host = FileHost(organization, index)
 
     # Requests to repositories pass through these, outermost first.
     resolve, journal = resolve_repository(organization), write_journal(organization.testkit)
@@ -80,10 +85,18 @@ def create_application(
         resolve,
         journal,
     )
+    handle_file = with_middlewares(
+        file_host.handle,
+        allow_methods(*READS, message="Only Reads are allowed"),
+        resolve_file(organization),
+        journal,
+    )
 
     # Every request passes through these, outermost first.
     trust = TrustHandler(organization)
-    impersonated = ImpersonationHandler(organization, handle_private, handle_public, trust)
+    impersonated = ImpersonationHandler(
+        organization, handle_private, handle_public, handle_file, trust
+    )
     middlewares: list[Middleware | None] = [
         create_request_state(behind_proxy=behind_proxy),
         observe_requests(observers) if observers else None,
@@ -110,6 +123,7 @@ def create_application(
     # A client that sends `Expect: 100-continue` must wait with the body until it is authenticated.
     router.add_route("*", PRIVATE + "{below:.*}", handle_private, expect_handler=delay_continue)
     router.add_route("*", PUBLIC + "{below:.*}", handle_public, expect_handler=delay_continue)
+    router.add_route("*", FILES + "/{below:.*}", handle_file)
     router.add_routes(trust.routes())
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy).routes(), *routes])

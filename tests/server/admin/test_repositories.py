@@ -24,6 +24,8 @@ DEFAULTS = {
     "upstream_file_origins": [],
     "digests": None,
     "page_max_age": None,
+    "files": "index",
+    "file_url_seconds": 60.0,
     "minted_token_seconds": 900.0,
     "disabled_identity_providers": [],
 }

@@ -90,6 +90,25 @@ def test_saving_keeps_settings_that_the_form_does_not_show(browser: Browser, ind
     assert after["upstream_strategy"] == "best-version"
 
 
+def test_the_host_of_files_is_shown_and_changed(browser: Browser, index: Index) -> None:
+    fields = browser.get(path_of(index)).form().fields
+    assert (fields["files"], fields["file_url_seconds"]) == ("index", "60")
+    browser.submit(path_of(index), files="redirect", file_url_seconds="7.5")
+    changed = index.api_json("GET")
+    assert (changed["files"], changed["file_url_seconds"]) == ("redirect", 7.5)
+    browser.submit(path_of(index))
+    assert index.api_json("GET") == changed
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan", "1e9"])
+def test_an_invalid_lifetime_of_signed_urls_is_an_error(
+    browser: Browser, index: Index, seconds: str
+) -> None:
+    page = browser.submit(path_of(index), status=400, file_url_seconds=seconds)
+    assert "seconds" in page.text
+    assert index.api_json("GET")["file_url_seconds"] == 60
+
+
 def test_switching_overwrite_protection_applies_to_the_next_request(
     browser: Browser, index: Index
 ) -> None:

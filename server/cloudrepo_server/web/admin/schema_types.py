@@ -21,6 +21,7 @@ from cloudrepo_server.limits import (
 )
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.dialect import DIALECTS, RULES
+from cloudrepo_server.specs.file_urls import PLACES
 from cloudrepo_server.specs.identity_providers import NAMES
 
 RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
@@ -48,6 +49,7 @@ TokenSeconds = Annotated[
 Run = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]
+_Place = Annotated[str, Meta(extra_json_schema={"enum": list(PLACES)})]
 _Strategy = Annotated[str, Meta(extra_json_schema={"enum": list(STRATEGIES)})]
 _Rules = Annotated[str, Meta(extra_json_schema={"enum": list(RULES)})]
 _Bytes = Annotated[int, Meta(ge=0)]
@@ -58,6 +60,8 @@ def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa
     """Return a struct with the fields of `base` and one for each repository setting."""
     types = {
         "dialect": _DialectName,
+        "file_url_seconds": _Seconds,
+        "files": _Place,
         "max_file_size": _Bytes | None,
         "max_project_size": _Bytes | None,
         "max_release_age": _Seconds | None,

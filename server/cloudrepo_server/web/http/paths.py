@@ -1,4 +1,4 @@
-"""Parses the paths below `/repositories` and `/public/repositories`."""
+"""Parses the paths below `/repositories`, `/public/repositories` and `/files`."""
 
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -9,6 +9,8 @@ from cloudrepo_server.errors import NotFoundError
 
 PRIVATE = "/repositories"
 PUBLIC = "/public/repositories"
+FILES = "/files"
+"""The path of files on another host than the index."""
 SIGN_IN_LINK = "/portal/sign-in/link"
 """The path of a one-time sign-in link. Its secret is in the query, which logs do not contain."""
 _CACHED_PATHS = 1024
@@ -19,10 +21,11 @@ class IndexPath(msgspec.Struct, frozen=True):
     """A parsed path: a repository and the decoded segments after its name.
 
     The repository is empty for `/repositories` itself. `slash` is whether the path ends in a slash.
-    `path` is the whole path, decoded.
+    `path` is the whole path, decoded, without the secret in the link to a file. `mount` is the path
+    of all repositories: `PRIVATE`, `PUBLIC` or `FILES`.
     """
 
-    public: bool
+    mount: str
     repository: str
     parts: tuple[str, ...]
     slash: bool
@@ -37,7 +40,7 @@ class IndexPath(msgspec.Struct, frozen=True):
     @property
     def base(self) -> str:
         """The path of the repository, without a trailing slash."""
-        return f"{PUBLIC if self.public else PRIVATE}/{self.repository}"
+        return f"{self.mount}/{self.repository}"
 
 
 @lru_cache(_CACHED_PATHS)
@@ -47,16 +50,44 @@ def parse_index_path(raw_path: str) -> IndexPath:
     Raises:
         NotFoundError: a segment cannot be a name.
     """
-    public = raw_path.startswith(PUBLIC)
-    below = raw_path[len(PUBLIC if public else PRIVATE) :]
+    mount = PUBLIC if raw_path.startswith(PUBLIC) else PRIVATE
+    segments = _segments(raw_path, mount)
+    slash = raw_path.endswith("/")
+    path = f"{mount}/{'/'.join(segments)}{'/' if slash else ''}"
+    return IndexPath(mount, segments[0], tuple(segments[1:]), slash, path)
+
+
+@lru_cache(_CACHED_PATHS)
+def parse_file_path(raw_path: str) -> tuple[IndexPath, str | None]:
+    """Return the parsed path of a file on another host, and the secret of a permanent link.
+
+    The secret is None if the URL is a signed URL.
+
+    Raises:
+        NotFoundError: the path cannot be that of a file.
+    """
+    secret: str | None
+    match _segments(raw_path, FILES):
+        case [repository, given, project, filename]:
+            secret = given
+        case [repository, project, filename]:
+            secret = None
+        case _:
+            raise NotFoundError("There is nothing at this path.")
+    # Also if a project is named "simple", this is the path of its file.
+    parts = ("simple", project, filename)
+    path = f"{FILES}/{repository}/{project}/{filename}"
+    return IndexPath(FILES, repository, parts, raw_path.endswith("/"), path), secret
+
+
+def _segments(raw_path: str, mount: str) -> list[str]:
+    below = raw_path[len(mount) :]
     if below and not below.startswith("/"):
         raise NotFoundError("There is nothing at this path.")
-    slash = below.endswith("/")
     segments = [_decode(segment) for segment in below.strip("/").split("/")]
     if "" in segments and len(segments) > 1:
         raise NotFoundError("There is nothing at this path: a segment is empty.")
-    path = f"{PUBLIC if public else PRIVATE}/{'/'.join(segments)}{'/' if slash else ''}"
-    return IndexPath(public, segments[0], tuple(segments[1:]), slash, path)
+    return segments
 
 
 def _decode(segment: str) -> str:

@@ -49,6 +49,8 @@ class RequestState(msgspec.Struct):
     """For a request to an index that is impersonated by name: the URLs of that index."""
     impersonating_repository_id: str | None = None
     """The id of the repository that impersonates the host; the path contains only its name."""
+    file_host_url: str | None = None
+    """For a request to an impersonated host: the URL of the host for files of its repository."""
     principal: Principal | None = None
     """The principal of an anonymous read from an impersonated public index; otherwise None."""
     index_path: IndexPath | None = None

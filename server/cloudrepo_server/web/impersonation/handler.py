@@ -11,10 +11,11 @@ from cloudrepo_server.domain.access import TokenBearer
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import ForbiddenError, NotFoundError
 from cloudrepo_server.logs.redaction import set_request_secrets
+from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.web.http.authorization import secrets_of
 from cloudrepo_server.web.http.masking import masked_headers
 from cloudrepo_server.web.http.methods import READS
-from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
+from cloudrepo_server.web.http.paths import FILES, PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.user_agent import user_agent_of
 from cloudrepo_server.web.impersonation.tunnel import Tunnel, tunnel_of
@@ -30,6 +31,7 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
     organization: Organization
     handle_private: Handler
     handle_public: Handler
+    handle_file: Handler
     trust: TrustHandler
 
     async def handle(self, request: web.Request, tunnel: Tunnel) -> web.StreamResponse:
@@ -49,19 +51,24 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         state.impersonating_repository_id = impersonation.repository_id
         state.scheme = tunnel.scheme
         state.impersonated_index = impersonation.index_at(*origin)
+        state.file_host_url = impersonation.file_host_url(*origin)
         base = URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port)
         trust_response = await self.trust.handle_impersonated(request, impersonation, base)
         if trust_response is not None:
             return trust_response
+        is_file_host = impersonation.is_file_host(*origin)
         if request.method in READS and impersonation.allows_anonymous_reads(*origin):
-            if "Authorization" not in request.headers:
+            # The host of PyPI's files ignores logins.
+            is_file = is_file_host and state.impersonated_index is not None
+            if is_file or "Authorization" not in request.headers:
                 state.principal = TokenBearer("", impersonation.repository_id, read_only=True)
             if _JSON_API.fullmatch(path):
                 state.impersonated_path = f"{PRIVATE}/{impersonation.repository}{path}"
                 return await self.handle_private(request)
+        if is_file_host and _is_below(path, FILES, impersonation):
+            return await self.handle_file(request)
         for prefix, handle in ((PRIVATE, self.handle_private), (PUBLIC, self.handle_public)):
-            repository_path = f"{prefix}/{impersonation.repository}"
-            if path == repository_path or path.startswith(repository_path + "/"):
+            if _is_below(path, prefix, impersonation):
                 return await handle(request)
         relative = impersonation.relative_path(*origin, path)
         if relative is None:
@@ -75,7 +82,11 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         impersonation = tunnel.impersonation
         if not self.organization.testkit.impersonations.is_active(impersonation):
             raise ForbiddenError(f"The impersonation of {tunnel.host} was deleted.")
-        if not impersonation.covers(tunnel.scheme, tunnel.host, tunnel.port):
+        origin = tunnel.scheme, tunnel.host, tunnel.port
+        is_file = impersonation.is_file_host(*origin) and _is_below(
+            request.rel_url.raw_path, FILES, impersonation
+        )
+        if not is_file and not impersonation.covers(*origin):
             raise self._blocked(request, tunnel)
 
     def _blocked(self, request: web.Request, tunnel: Tunnel) -> ForbiddenError:
@@ -90,6 +101,11 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
             headers=masked_headers(request),
         )
         return ForbiddenError(entry.reason)
+
+
+def _is_below(path: str, mount: str, impersonation: Impersonation) -> bool:
+    repository_path = f"{mount}/{impersonation.repository}"
+    return path == repository_path or path.startswith(repository_path + "/")
 
 
 def serve_impersonated_hosts(impersonated: ImpersonationHandler) -> Middleware:

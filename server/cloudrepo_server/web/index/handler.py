@@ -1,5 +1,7 @@
 """Handles the requests to repositories: reads by installers, uploads by publishers."""
 
+from http import HTTPStatus
+
 from aiohttp import web
 
 from cloudrepo_server.domain.access import RepositoryUser, TokenBearer
@@ -7,14 +9,16 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import check_loop
 from cloudrepo_server.errors import CloudRepoServerError, RepositoryNotFoundError
+from cloudrepo_server.specs.file_urls import INDEX
 from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.web.http.authentication import authenticate
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
-from cloudrepo_server.web.http.paths import IndexPath
+from cloudrepo_server.web.http.paths import FILES, IndexPath
 from cloudrepo_server.web.http.request_state import RequestState, state_of
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
+from cloudrepo_server.web.index.other_host import OtherHost
 from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
 from cloudrepo_server.web.index.redirects import redirect_to_upload_url
@@ -26,8 +30,11 @@ from cloudrepo_server.web.index.xml_rpc import XML_RPC, xml_rpc_fault
 class Index:
     """The handlers of `/repositories` and `/public/repositories` and everything below them."""
 
-    def __init__(self, organization: Organization, upstream_client: UpstreamClient) -> None:
+    def __init__(
+        self, organization: Organization, upstream_client: UpstreamClient, other_host: OtherHost
+    ) -> None:
         self._organization = organization
+        self._other_host = other_host
         self._reader = Reader(upstream_client, organization.name)
 
     async def handle_private(self, request: web.Request) -> web.StreamResponse:
@@ -51,7 +58,7 @@ class Index:
             raise RepositoryNotFoundError(path.repository)
         if not is_upload:
             self._organization.access.require_permission(principal, repository, write=False)
-            return await self._read(request, state, repository, path)
+            return await self.read(request, repository, path)
         if path.parts:
             return method_not_allowed(*READS)
         return await self._upload(request, repository, principal)
@@ -62,11 +69,17 @@ class Index:
         path, repository = resolved(state)
         if repository is None or not repository.document.public:
             raise RepositoryNotFoundError(path.repository)
-        return await self._read(request, state, repository, path)
+        return await self.read(request, repository, path)
 
-    async def _read(
-        self, request: web.Request, state: RequestState, repository: Repository, path: IndexPath
+    async def read(
+        self, request: web.Request, repository: Repository, path: IndexPath
     ) -> web.StreamResponse:
+        """Return what a path names, to a client that may read the repository.
+
+        Raises:
+            CloudRepoServerError: there is nothing at this path, or it cannot be read.
+        """
+        state = state_of(request)
         details = state.details
         via = read_via(request)
         if via:
@@ -90,10 +103,18 @@ class Index:
         view = faults.view(repository, self._organization.upstreams, via)
         details.upstreams = view.queried_upstreams
         try:
-            response = await self._reader.read(Read(faults.request(request), view, target))
+            file_urls = None
+            if repository.document.files != INDEX and path.mount != FILES:
+                file_urls = await self._other_host.file_urls(request, repository, target)
+            read = Read(faults.request(request), view, target, file_urls)
+            response = await self._reader.read(read)
         except CloudRepoServerError:
             faults.read_rejected()
             raise
+        if file_urls is not None and target.filename and response.status == HTTPStatus.FOUND:
+            # The faults change the response of the other host.
+            faults.read_rejected()
+            return response
         return await send_if_streamed(request, await faults.after(request, response))
 
     async def _upload(

@@ -17,6 +17,7 @@ from cloudrepo_server.domain.organization import is_repository_name
 from cloudrepo_server.errors import truncate
 from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.logs.redaction import redacted_record, was_secret_added
+from cloudrepo_server.specs.filenames import METADATA_SUFFIX
 from cloudrepo_server.testkit.journal import Entry, EntryKind
 from cloudrepo_server.testkit.journals import CHANGES
 from cloudrepo_server.testkit.registry import TestkitRegistry
@@ -26,7 +27,6 @@ from cloudrepo_server.web.http.paths import IndexPath
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.user_agent import user_agent_of
 from cloudrepo_server.web.index.faulty_response import ConnectionResetByFaultError
-from cloudrepo_server.web.index.read_target import METADATA_SUFFIX
 from cloudrepo_server.web.index.resolve import resolved
 
 _MAX_ERROR = JOURNAL_TEXT // 2

@@ -7,10 +7,12 @@ import msgspec
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.models import ProjectDocument, SerialsDocument
-from cloudrepo_server.specs.filenames import check_project_name, possible_projects
+from cloudrepo_server.specs.filenames import (
+    METADATA_SUFFIX,
+    check_project_name,
+    possible_projects,
+)
 from cloudrepo_server.web.http.paths import IndexPath
-
-METADATA_SUFFIX = ".metadata"
 
 _MAX_PARTS = 2
 

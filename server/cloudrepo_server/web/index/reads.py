@@ -10,6 +10,8 @@ from cachetools import LRUCache
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, Project, RemoteFile, SerialsDocument
 from cloudrepo_server.specs.dialect import CORE_METADATA, PROVENANCE
+from cloudrepo_server.specs.file_urls import FileUrls
+from cloudrepo_server.specs.filenames import METADATA_SUFFIX
 from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX, PROVENANCE_TYPE, provenance_json
 from cloudrepo_server.specs.simple_api import (
@@ -27,8 +29,8 @@ from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.urls import origin_of, scheme_of
 from cloudrepo_server.web.index.pages import PageCache, joined_header, negotiate, page_response
 from cloudrepo_server.web.index.pypi_api import project_json_response, provenance_response
-from cloudrepo_server.web.index.read_target import METADATA_SUFFIX, ReadTarget
-from cloudrepo_server.web.index.redirects import redirect_to_canonical
+from cloudrepo_server.web.index.read_target import ReadTarget
+from cloudrepo_server.web.index.redirects import redirect_to_canonical, redirect_to_file
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.view import RepositoryView
 
@@ -38,11 +40,16 @@ _FOREVER = "max-age=365000000, immutable, public"
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A read request: what it names, and the view of the repository that it reads from."""
+    """A read request: what it names, and the view of the repository that it reads from.
+
+    `file_urls` are the URLs of the repository's files, if they are on another host and the response
+    must contain one.
+    """
 
     request: web.Request
     view: RepositoryView
     target: ReadTarget
+    file_urls: FileUrls | None = None
 
 
 class Reader:
@@ -92,7 +99,7 @@ class Reader:
             return await self._project_page(read, project)
         if target.kind == "provenance":
             return provenance_response(request, project, target, max_age=view.page_seconds)
-        links = links_for(request, view, target.base, with_origin=True)
+        links = links_for(read, with_origin=True)
         return await project_json_response(
             view, project, target, links, organization=self._organization
         )
@@ -103,13 +110,8 @@ class Reader:
         # The core metadata of a file take precedence over a published file of the same name.
         if CORE_METADATA in attributes and filename.endswith(METADATA_SUFFIX):
             described = project.files.get(filename.removesuffix(METADATA_SUFFIX))
-            if isinstance(described, RemoteFile) and described.metadata_url is not None:
-                return await self._upstream_client.forward(
-                    read.request, described, described.metadata_url, view.via
-                )
-            if isinstance(described, File) and described.metadata_blob is not None:
-                metadata = await view.metadata(described)
-                return await file_response(read.request, metadata, headers=_file_headers(read))
+            if described is not None and _has_metadata(described):
+                return await self._content(read, described, metadata=True)
         if PROVENANCE in attributes and filename.endswith(PROVENANCE_SUFFIX):
             described = project.files.get(filename.removesuffix(PROVENANCE_SUFFIX))
             if described is not None and described.attestations is not None:
@@ -117,18 +119,29 @@ class Reader:
                 content = provenance_json(described.attestations, publisher)
                 return web.Response(body=content, content_type=PROVENANCE_TYPE)
         file = project.files.get(filename)
-        if isinstance(file, RemoteFile):
-            return await self._upstream_client.forward(read.request, file, file.url, view.via)
         if file is None:
             raise _file_not_found(read)
-        return await file_response(read.request, view.file(file), headers=_file_headers(read))
+        return await self._content(read, file, metadata=False)
+
+    async def _content(
+        self, read: Read, file: File | RemoteFile, *, metadata: bool
+    ) -> web.StreamResponse:
+        """Return the response with a file or its core metadata, or the redirect to another host."""
+        view = read.view
+        if read.file_urls is not None:
+            return redirect_to_file(read.file_urls, read.target, seconds=view.file_url_seconds)
+        if isinstance(file, RemoteFile):
+            url = file.metadata_url if metadata and file.metadata_url is not None else file.url
+            return await self._upstream_client.forward(read.request, file, url, view.via)
+        content = await view.metadata(file) if metadata else view.file(file)
+        return await file_response(read.request, content, headers=_file_headers(read))
 
     async def _root_page(self, read: Read) -> web.Response:
         target, view = read.target, read.view
         redirect_status = view.dialect.redirect_status
         if not target.is_canonical and redirect_status is not None:
             return redirect_to_canonical(read.request, target, redirect_status)
-        links = links_for(read.request, view, target.base)
+        links = links_for(read)
         if target.serials is not None:
             # A cached list of projects may be older than the serials.
             view.require_fresh()
@@ -172,7 +185,7 @@ class Reader:
         dialect, digests = view.dialect, view.digests
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
             raise NotFoundError(f"The project {project.name} has no files.")
-        links = links_for(read.request, view, target.base)
+        links = links_for(read)
         serial = None
         if target.serials is not None:
             serial = await view.serial(target.serials, target.local_project)
@@ -228,27 +241,30 @@ def _added_meanwhile(
     return tuple(sorted(changed.difference(names)))
 
 
-def links_for(
-    request: web.Request, view: RepositoryView, base: str, *, with_origin: bool = False
-) -> Links:
+def links_for(read: Read, *, with_origin: bool = False) -> Links:
     """Return the URLs on a page, as the client of a request reaches them.
 
     Args:
-        request: the request.
-        view: the repository.
-        base: the path of the repository.
+        read: the request.
         with_origin: whether the page needs absolute URLs. Otherwise only URLs of provenance are
             absolute. Pages have these over https only (PEP 740).
     """
-    needs_origin = with_origin or scheme_of(request) == "https"
-    index = state_of(request).impersonated_index
+    needs_origin = with_origin or scheme_of(read.request) == "https"
+    index = state_of(read.request).impersonated_index
+    has_file_host = index is not None and not read.view.redirects_to_files
     return Links(
-        base,
-        origin_of(request) if needs_origin else "",
+        read.target.base,
+        origin_of(read.request) if needs_origin else "",
         web=None if index is None else urlsplit(index.web).path.rstrip("/"),
-        files=None if index is None else index.files.rstrip("/"),
-        has_integrity_api=view.dialect.has_pypi_api,
+        files=index.files.rstrip("/") if index is not None and has_file_host else None,
+        has_integrity_api=read.view.dialect.has_pypi_api,
+        elsewhere=read.file_urls,
     )
+
+
+def _has_metadata(file: File | RemoteFile) -> bool:
+    place = file.metadata_url if isinstance(file, RemoteFile) else file.metadata_blob
+    return place is not None
 
 
 def _file_headers(read: Read) -> dict[str, str]:

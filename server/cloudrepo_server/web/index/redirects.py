@@ -1,9 +1,11 @@
-"""Redirects to the canonical URLs of pages and of uploads."""
+"""Redirects to the canonical URLs of pages and of uploads, and to files on another host."""
 
 from http import HTTPStatus
+from time import time
 
 from aiohttp import web
 
+from cloudrepo_server.specs.file_urls import FileUrls
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.http.urls import origin_of
@@ -26,6 +28,20 @@ def redirect_to_canonical(request: web.Request, target: ReadTarget, status: int)
         segments.append("")
     location = "/".join(segments) + (f"?{query}" if query else "")
     return web.Response(status=status, headers={"Location": location})
+
+
+def redirect_to_file(urls: FileUrls, target: ReadTarget, *, seconds: float) -> web.Response:
+    """Return the redirect to the signed URL of a file on another host.
+
+    Args:
+        urls: the URLs of the files.
+        target: the requested file.
+        seconds: how long the URL is valid.
+    """
+    location = urls.signed_url(target.project, target.filename, expires=int(time() + seconds))
+    # Everybody who has the URL can download the file, so no cache may keep it.
+    headers = {"Location": location, "Cache-Control": "no-store"}
+    return web.Response(status=HTTPStatus.FOUND, headers=headers)
 
 
 def redirect_to_upload_url(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, Project, ProjectDocument, SerialsDocument
 from cloudrepo_server.specs.dialect import Dialect
+from cloudrepo_server.specs.file_urls import REDIRECT
 
 if TYPE_CHECKING:
     from packaging.metadata import RawMetadata
@@ -65,6 +66,16 @@ class RepositoryView:
         """How many seconds clients may cache a page."""
         chosen = self._repository.document.page_max_age
         return self.dialect.page_seconds if chosen is None else chosen
+
+    @property
+    def redirects_to_files(self) -> bool:
+        """Whether requests for files are redirected to another host."""
+        return self._repository.document.files == REDIRECT
+
+    @property
+    def file_url_seconds(self) -> float:
+        """How many seconds the URL of a file on another host is valid."""
+        return self._repository.document.file_url_seconds
 
     async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:
         """Return a project with the files of the upstreams, or None.

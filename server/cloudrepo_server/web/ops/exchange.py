@@ -10,7 +10,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from cloudrepo_server.errors import CloudRepoServerError
-from cloudrepo_server.web.http.paths import PRIVATE, PUBLIC
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.user_agent import user_agent_of
 
@@ -118,8 +117,7 @@ def _route(request: web.Request) -> str:
     state = state_of(request)
     if state.index_path is None:
         return resource.canonical.removesuffix("{below}")
-    base = PUBLIC if state.index_path.public else PRIVATE
     placeholders = ("/{repository}", "/{project}", "/{filename}")
     names = (state.index_path.repository, state.details.project, state.details.filename)
     depth = 1 if request.method == "POST" else sum(1 for name in names if name)
-    return base + "".join(placeholders[:depth])
+    return state.index_path.mount + "".join(placeholders[:depth])

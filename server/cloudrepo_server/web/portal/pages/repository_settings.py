@@ -1,4 +1,4 @@
-"""Repository Settings: overwrite protection, access, dialect, rules and maximum file size."""
+"""Repository Settings: overwrite protection, access, dialect, rules, file size, host of files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
+from cloudrepo_server.domain.page_settings import check_file_url_seconds, check_place
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import check_rules
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import RepositoryDocument
 from cloudrepo_server.specs.dialect import DIALECTS, NONE, PYPI, get_dialect
+from cloudrepo_server.specs.file_urls import INDEX, OTHER_HOST, REDIRECT
 from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.form_errors import FormErrors
@@ -20,10 +22,19 @@ from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _BY_DIALECT = "default"
+_DEFAULT_URL_SECONDS = 60.0
 _RULES = {
     _BY_DIALECT: ("Default", "The dialect decides: the rules apply in the dialect pypi only."),
     PYPI: ("On", "Uploads that PyPI would reject are rejected, with PyPI's message."),
     NONE: ("Off", "The rules do not apply, even in the dialect pypi."),
+}
+_PLACES = {
+    INDEX: ("Index", "Files are on the host of the index, which requires a login."),
+    OTHER_HOST: ("Other host", "Pages link to another host, which requires no login, as on PyPI."),
+    REDIRECT: (
+        "Redirect",
+        "The index redirects to another host, at signed URLs that expire, as many registries do.",
+    ),
 }
 _MAX_SIZE_DIGITS = len(str(1 << 50))
 
@@ -36,6 +47,8 @@ class SettingChoices:
     dialects: Mapping[str, str]
     rules: Mapping[str, tuple[str, str]]
     """The label and the description of each choice of PyPI's rules."""
+    places: Mapping[str, tuple[str, str]]
+    """The label and the description of each choice of the host of files."""
     always_protected: tuple[str, ...]
     """The dialects in which overwrite protection cannot be switched off."""
 
@@ -46,6 +59,7 @@ def setting_choices() -> SettingChoices:
         units=tuple(_UNITS),
         dialects={name: dialect.summary for name, dialect in DIALECTS.items()},
         rules=_RULES,
+        places=_PLACES,
         always_protected=tuple(
             name for name, dialect in DIALECTS.items() if dialect.always_protected
         ),
@@ -68,6 +82,11 @@ def read_settings(form: Mapping[str, str], errors: FormErrors) -> dict[str, Any]
     with errors.at("max_file_size"):
         size = form.get("max_file_size", "")
         settings["max_file_size"] = _parse_size(size, form.get("unit", "bytes"))
+    settings["files"] = form.get("files", INDEX)
+    with errors.at("files"):
+        check_place(settings["files"])
+    with errors.at("file_url_seconds"):
+        settings["file_url_seconds"] = _parse_seconds(form.get("file_url_seconds", ""))
     return settings
 
 
@@ -115,6 +134,8 @@ def _form_of(document: RepositoryDocument) -> dict[str, str]:
         "dialect": document.dialect,
         "rules": document.rules or _BY_DIALECT,
         "public": "yes" if document.public else "no",
+        "files": document.files,
+        "file_url_seconds": f"{document.file_url_seconds:.15g}",
     }
     if document.overwrite_protection:
         form["overwrite_protection"] = "on"
@@ -137,6 +158,20 @@ def _parse_size(number: str, unit: str) -> int | None:
     if unit not in _UNITS:
         raise InvalidError(f"Unknown unit {unit[:32]!r}: use one of {', '.join(_UNITS)}.")
     return int(number) * _UNITS[unit]
+
+
+def _parse_seconds(number: str) -> float:
+    number = number.strip()
+    if not number:
+        return _DEFAULT_URL_SECONDS
+    try:
+        seconds = float(number)
+    except ValueError:
+        raise InvalidError(
+            f"Invalid lifetime of signed URLs {number[:32]!r}: enter a number of seconds."
+        ) from None
+    check_file_url_seconds(seconds)
+    return seconds
 
 
 ROUTES = (
