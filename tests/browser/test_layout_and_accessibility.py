@@ -108,6 +108,7 @@ def paths(index: Index) -> dict[str, str]:
         "status": f"{repository}/projects/project1",
         "upload": f"{repository}/upload",
         "connection": f"{repository}/connection?user={quote(LONG_EMAIL)}",
+        "connection-windows": f"{repository}/connection?system=powershell",
         "repository-requests": f"{repository}/requests",
         "request": f"{repository}/requests/1",
         "settings": f"{repository}/settings",

@@ -34,9 +34,9 @@ def test_every_snippet_is_shown_and_can_be_copied(
     shown = {each["id"] for each in page.all("pre")}
     assert copied == shown
     assert len(shown) == len(snippets)
-    text = page.text
+    text = "".join(page.text.split())
     for snippet in snippets:
-        assert " ".join(snippet["text"].split()) in text
+        assert "".join(snippet["text"].split()) in text
         assert (snippet["file"] or "") in text
     assert index.password not in page.response.text
     assert PASSPHRASE in text
@@ -44,7 +44,7 @@ def test_every_snippet_is_shown_and_can_be_copied(
 
 def test_the_settings_cover_every_supported_tool(settings: ConnectionSettings) -> None:
     assert settings.tools.keys() == {
-        *("pypirc", "twine", "pip", "uv", "poetry", "pdm", "hatch", "flit", "tox"),
+        *("pypirc", "netrc", "twine", "pip", "uv", "poetry", "pdm", "hatch", "flit", "tox"),
         "github-actions",
     }
     assert settings.tools["pip"]["variables"] == {"PIP_INDEX_URL": settings.index_url}
@@ -52,6 +52,83 @@ def test_the_settings_cover_every_supported_tool(settings: ConnectionSettings) -
     for name, tool in settings.tools.items():
         text = str(tool)
         assert settings.url.partition("://")[2] in text, name
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "system", "paths"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64)",
+            "linux",
+            ["~/.pypirc", "~/.netrc", "~/.config/pip/pip.conf", "~/.config/pdm/config.toml"],
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15)",
+            "macos",
+            ["~/.config/pip/pip.conf", "~/Library/Application Support/pdm/config.toml"],
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+            "powershell",
+            [
+                *(r"$HOME\.pypirc", r"$HOME\_netrc", r"$env:APPDATA\pip\pip.ini"),
+                *(r"$env:APPDATA\uv\uv.toml", r"$env:LOCALAPPDATA\pdm\pdm\config.toml"),
+                r"$env:LOCALAPPDATA\hatch\config.toml",
+            ],
+        ),
+    ],
+)
+def test_the_paths_are_those_of_the_browsers_system(
+    browser: Browser, index: Index, user_agent: str, system: str, paths: list[str]
+) -> None:
+    path = f"/portal/repositories/{index.name}/connection"
+    browser.session.headers["User-Agent"] = user_agent
+    page = browser.get(path)
+    assert page.all("option", value=system, selected="")
+    for each in paths:
+        assert each in page.text
+    assert browser.get(f"{path}?system=cmd").all("option", value="cmd", selected="")
+    assert browser.get(f"{path}?system=amiga").all("option", value=system, selected="")
+
+
+@pytest.mark.parametrize(
+    ("system", "variable"),
+    [
+        ("linux", "export TWINE_USERNAME='o'\"'\"'neil@linux.example'"),
+        ("powershell", "$env:TWINE_USERNAME = 'o''neil@powershell.example'"),
+        ("cmd", 'set "TWINE_USERNAME=o\'neil@cmd.example"'),
+    ],
+)
+def test_each_shell_quotes_the_user_name(
+    browser: Browser, index: Index, system: str, variable: str
+) -> None:
+    email = f"o'neil@{system}.example"
+    index.server.user(email=email)
+    path = f"/portal/repositories/{index.name}/connection"
+    page = browser.get(f"{path}?system={system}&user={quote(email)}")
+    assert variable in page.text
+
+
+def test_every_place_of_the_passphrase_says_how_to_quote_it(browser: Browser, index: Index) -> None:
+    expected = {"url", "ini", "toml", "netrc"}
+    for system, quoting in (("linux", "sh"), ("powershell", "powershell"), ("cmd", "cmd")):
+        page = browser.get(f"/portal/repositories/{index.name}/connection?system={system}")
+        places = page.all("span", class_="secret-place")
+        assert {each["data-quoting"] for each in places} == {*expected, quoting}
+        # Besides these places, only the explanation has the placeholder.
+        assert page.text.count(PASSPHRASE) == len(places) + 1
+
+
+def test_the_field_for_the_passphrase_is_absent_without_javascript(
+    browser: Browser, index: Index
+) -> None:
+    page = browser.get(f"/portal/repositories/{index.name}/connection")
+    (field,) = page.all("div", id="secret-field")
+    assert "hidden" in field
+    (secret,) = page.all("input", id="secret")
+    # No form contains the field, and without a name no browser submits it.
+    assert "name" not in secret
+    assert secret["autocomplete"] == "off"
 
 
 def test_the_url_has_the_host_of_the_request(index: Index) -> None:
@@ -68,7 +145,7 @@ def test_the_settings_of_a_chosen_user_are_shown(browser: Browser, index: Index)
     email, _ = index.server.user(email="someone+else@example.com")
     path = f"/portal/repositories/{index.name}/connection"
     page = browser.get(f"{path}?user={quote(email)}")
-    assert page.all("option", selected="")
+    assert page.all("option", selected="", value=email)
     assert f"username = {email}" in page.text
     assert quote(email, safe="") in page.text
     page = browser.get(f"{path}?user=nobody@example.com", status=404)

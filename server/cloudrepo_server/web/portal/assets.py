@@ -12,6 +12,7 @@ _CONTENT_TYPES = {
     "portal.css": "text/css",
     "portal.js": "text/javascript",
     "requests.js": "text/javascript",
+    "connection.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 

@@ -6,26 +6,42 @@ const COPIED_MILLISECONDS = 2000;
 // Screen readers read out its text whenever it changes.
 const announcement = document.getElementById("announcement");
 
-if (navigator.clipboard) {
-  for (const button of document.querySelectorAll("button.copy")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const source = button.dataset.copyFrom;
-      const text = source ? document.getElementById(source).textContent : button.dataset.copy;
-      let result = "Copied";
-      try {
-        await navigator.clipboard.writeText(text);
-      } catch {
-        result = "Not copied";
-      }
-      button.textContent = result;
-      announcement.textContent = result;
-      setTimeout(() => {
-        button.textContent = "Copy";
-        announcement.textContent = "";
-      }, COPIED_MILLISECONDS);
-    });
+// Browsers offer the clipboard only to pages that they got over https or from this machine.
+async function copy(text) {
+  if (navigator.clipboard) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Try it with a selection.
+    }
   }
+  const focused = document.activeElement;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "visually-hidden";
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  focused.focus();
+  return copied;
+}
+
+for (const button of document.querySelectorAll("button.copy")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const source = button.dataset.copyFrom;
+    const shown = source ? document.getElementById(source) : button.parentElement.querySelector("code");
+    const copied = await copy(source ? shown.textContent : button.dataset.copy);
+    if (!copied) getSelection().selectAllChildren(shown);
+    button.textContent = copied ? "Copied" : "Selected";
+    announcement.textContent = copied ? "Copied" : "Not copied, but selected. Press Ctrl+C or Command+C to copy.";
+    setTimeout(() => {
+      button.textContent = "Copy";
+      announcement.textContent = "";
+    }, COPIED_MILLISECONDS);
+  });
 }
 
 for (const form of document.querySelectorAll("form[data-busy]")) {
