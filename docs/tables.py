@@ -109,8 +109,9 @@ def logins(dialect: Dialect) -> dict[str, str]:
     upload = 401 if dialect.unauthenticated_upload is None else 403
     return {
         "dialect": f"`{dialect.name}`",
-        "read without a login": "401",
+        "read without a login": str(dialect.no_login_status),
         "read with a wrong login": str(dialect.wrong_login_status),
+        "read without access": str(dialect.no_access_status),
         "upload without a login": str(upload),
         "upload with a wrong login": str(max(upload, dialect.wrong_login_status)),
         "why, in the reason phrase": _yes_or_no(dialect.login_text_in_reason),

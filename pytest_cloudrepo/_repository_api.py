@@ -51,6 +51,12 @@ class RepositoryApi:
         self._call("PATCH", json=settings.to_json({"overwrite_protection": protected}))
 
     @property
+    def public_url(self) -> str:
+        """The URL for reads without credentials, if the setting `public` allows them."""
+        __tracebackhide__ = True
+        return str(self._call("GET")["public_url"])
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The repository and its settings, as the admin API returns them."""
         __tracebackhide__ = True

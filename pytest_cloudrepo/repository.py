@@ -171,7 +171,7 @@ class Repository(RepositoryApi):
         __tracebackhide__ = True
         self._network_guard.allow(*map(_arguments.check_host, hosts))
 
-    def impersonate(self, *urls: str) -> dict[str, str]:
+    def impersonate(self, *urls: str, requires_login: bool = False) -> dict[str, str]:
         """Return environment variables with which requests for these URLs reach this repository.
 
         They include the variables of the pytest process, as `environ` does. The tools have this
@@ -181,6 +181,7 @@ class Repository(RepositoryApi):
         Args:
             urls: the URLs of indexes or repositories, such as `https://index.example.com/simple/`.
                 `pypi` and `testpypi` mean all URLs of PyPI and of its test instance.
+            requires_login: whether clients need credentials to read, as at a private index.
 
         Raises:
             ServerError: a URL is invalid, the extra `tls` is not installed, or the server has no
@@ -188,7 +189,8 @@ class Repository(RepositoryApi):
         """
         __tracebackhide__ = True
         environ = self._environment.with_credentials(self.connection)
-        return self._hidden(environ | self._network_guard.impersonate(*urls))
+        guard = self._network_guard.impersonate(*urls, requires_login=requires_login)
+        return self._hidden(environ | guard)
 
     def trust(
         self,

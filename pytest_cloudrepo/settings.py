@@ -64,6 +64,23 @@ class RepositorySettings(TypedDict, total=False):
     file_url_seconds: float
     """How many seconds the signed URL of a file is valid, with `files="redirect"`. The default is
     60."""
+    logins: Literal["known", "any"]
+    """Which logins are accepted. The default is `known`.
+
+    `known` accepts those of users and tokens, `any` accepts every user name and password.
+    """
+    anonymous: Literal["nothing", "read", "upload"]
+    """What clients may do without a login. The default is `nothing`.
+
+    `read` allows reads, `upload` allows reads and uploads.
+    """
+    private_projects: Sequence[str]
+    """The projects that clients without a login do not see, by name, or by the beginning of names
+    such as `acme-*`. By default there is none."""
+    no_login_status: Literal[401, 403, 404] | None
+    """The status for requests without the login that they need. By default the dialect decides."""
+    no_access_status: Literal[401, 403, 404] | None
+    """The status for logins that may not see the repository. By default the dialect decides."""
     minted_token_seconds: float
     """How many seconds a token of trusted publishing is valid. The default is 900, as on PyPI."""
     disabled_identity_providers: Sequence[str]
@@ -177,6 +194,36 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         types=(int, float),
         expected="a number of seconds",
         help="how many seconds a signed URL is valid, with files='redirect'",
+    ),
+    "logins": Setting(
+        default="known",
+        types=(str,),
+        expected="'known' or 'any'",
+        help="which logins are accepted: known ones, or any user name and password",
+    ),
+    "anonymous": Setting(
+        default="nothing",
+        types=(str,),
+        expected="'nothing', 'read' or 'upload'",
+        help="what clients may do without a login: nothing, read, or read and upload",
+    ),
+    "private_projects": Setting(
+        default=(),
+        types=(list, tuple),
+        expected="a list of project names, such as ['secret', 'acme-*']",
+        help="the projects that anonymous clients do not see",
+    ),
+    "no_login_status": Setting(
+        default=None,
+        types=(int, NoneType),
+        expected="401, 403, 404 or None",
+        help="the status for requests without the login that they need",
+    ),
+    "no_access_status": Setting(
+        default=None,
+        types=(int, NoneType),
+        expected="401, 403, 404 or None",
+        help="the status for logins that may not see the repository",
     ),
     "minted_token_seconds": Setting(
         default=900.0,

@@ -79,11 +79,14 @@ class NetworkGuard:
         """Return the hosts that programs reach without the proxy."""
         return [*LOOPBACK.split(","), urlsplit(self._repository_url).hostname or ""]
 
-    def impersonate(self, *urls: str, job: CiJob | None = None) -> dict[str, str]:
+    def impersonate(
+        self, *urls: str, requires_login: bool = False, job: CiJob | None = None
+    ) -> dict[str, str]:
         """Return variables that also send requests for these URLs to the repository.
 
         Args:
             urls: URLs, and names of public indexes, of which all URLs are impersonated.
+            requires_login: whether reads need a login at every URL.
             job: the CI job in which the programs run. The URLs of its provider are impersonated
                 too, except on allowed hosts.
 
@@ -97,6 +100,8 @@ class NetworkGuard:
         urls = tuple(url for url in urls if url not in PUBLIC_INDEXES)
         direct, through_proxy = _split_direct_hosts(self._direct_hosts(), urls)
         body: dict[str, Any] = {"urls": [*urls], "allow": [*self._allowed_hosts, *through_proxy]}
+        if requires_login:
+            body["requires_login"] = True
         if job is not None:
             body["job"] = job.request_token
             body["urls"] += [url for url in job.urls if _hostname(url) not in self._allowed_hosts]

@@ -59,6 +59,10 @@ class UnauthenticatedError(CloudRepoServerError):
     """The credentials are missing, wrong, or not valid for this URL."""
 
 
+class AccessDeniedError(UnauthenticatedError):
+    """A login is right, but may not see the repository, and the response has the status 401."""
+
+
 class ExpiredTokenError(UnauthenticatedError):
     """A token has expired. The client gets the same response as for a wrong token."""
 

@@ -63,6 +63,9 @@ METADATA_HEADER_BLOCK: Final = 2 << 20
 METADATA_CACHE_BYTES: Final = 8 << 20
 """The memory of the cache of core metadata that pages have shown."""
 
+MAX_PRIVATE_PROJECTS: Final = 100
+"""The names and beginnings of names of a repository's private projects."""
+
 MAX_TOKEN_NAME: Final = 100
 """The characters of the name of a token."""
 MIN_TOKEN_VALUE: Final = 8

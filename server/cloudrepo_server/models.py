@@ -46,6 +46,11 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     page_max_age: int | None = None
     files: str = "index"
     file_url_seconds: float = 60.0
+    logins: str = "known"
+    anonymous: str = "nothing"
+    private_projects: tuple[str, ...] = ()
+    no_login_status: int | None = None
+    no_access_status: int | None = None
     minted_token_seconds: float = 900.0
     disabled_identity_providers: tuple[str, ...] = ()
 

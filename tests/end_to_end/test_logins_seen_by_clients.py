@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
 
 import pytest
 
-from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory
+from pytest_cloudrepo import (
+    PackageFactory,
+    Repository,
+    RepositoryFactory,
+    RepositoryUser,
+    Secret,
+    VirtualEnv,
+    VirtualEnvFactory,
+)
 from pytest_cloudrepo.client import Server
 from tests.support.real_client import Client
 
@@ -70,3 +81,65 @@ def test_a_token_is_sent_as_the_user_name(
     assert {request.user for request in cloudrepo.requests if request.status == 200} == {
         f"token {token.id}"
     }
+
+
+def test_any_login_is_accepted_by_a_setting(
+    cloudrepo_factory: RepositoryFactory, cloudrepo_package: PackageFactory, tmp_path: Path
+) -> None:
+    repository = cloudrepo_factory(logins="any")
+    anybody = repository.as_user(RepositoryUser("ci", Secret("any-password")))
+    for publisher, version in (("twine", "1.0"), ("uv", "2.0")):
+        published = Client(publisher, anybody, tmp_path).publish(cloudrepo_package("demo", version))
+        assert published.ok, published.output
+    for installer in ("pip", "uv"):
+        folder = tmp_path / installer
+        folder.mkdir()
+        installed = Client(installer, anybody, folder).install("demo")
+        assert installed.ok, installed.output
+    assert {request.user for request in repository.requests if request.status == 200} == {"ci"}
+
+
+@pytest.mark.cloudrepo(anonymous="upload")
+def test_twine_publishes_and_pip_and_uv_install_without_a_login(
+    cloudrepo: Repository, cloudrepo_package: PackageFactory, cloudrepo_venv: VirtualEnv
+) -> None:
+    upload = ("twine", "upload", "--repository-url", cloudrepo.url, "-u", "", "-p", "")
+    cloudrepo.run(*upload, cloudrepo_package("demo", "1.0"), cloudrepo_package("other", "1.0"))
+    cloudrepo_venv.install("demo", index=cloudrepo.url)
+    cloudrepo_venv.install("other", index=cloudrepo.url, installer="uv")
+    assert {request.user for request in cloudrepo.requests} == {None}
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_a_private_project_is_not_installed_without_a_login(
+    installer: Literal["pip", "uv"],
+    cloudrepo_factory: RepositoryFactory,
+    cloudrepo_package: PackageFactory,
+    cloudrepo_venv_factory: VirtualEnvFactory,
+) -> None:
+    repository = cloudrepo_factory(public=True, anonymous="read", private_projects=["acme-*"])
+    repository.publish(cloudrepo_package("demo", "1.0"), cloudrepo_package("acme-tools", "1.0"))
+    venv = cloudrepo_venv_factory(pip=installer == "pip")
+    for url in (repository.url, repository.public_url):
+        index = url if installer == "uv" else f"{url}/"
+        assert venv.install("demo", index=index, installer=installer).ok
+        rejected = venv.install("acme-tools", index=index, installer=installer, check=False)
+        assert not rejected.ok
+        assert repository.requests[-1].status == 401
+    assert venv.install("acme-tools", index=repository, installer=installer).ok
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_an_impersonated_private_index_needs_the_credentials(
+    installer: str, cloudrepo: Repository, cloudrepo_package: PackageFactory, tmp_path: Path
+) -> None:
+    cloudrepo.publish(cloudrepo_package("demo", "1.0"))
+    host = "index.example/simple/"
+    login = f"{quote(cloudrepo.username, safe='')}:{quote(cloudrepo.password, safe='')}"
+    environ = cloudrepo.impersonate(f"https://{host}", requires_login=True)
+    program = {"pip": ("-m", "pip"), "uv": ("-m", "uv", "pip")}[installer]
+    install = (sys.executable, *program, "install", "--target", str(tmp_path / "target"), "demo")
+    for url, succeeds in ((f"https://{host}", False), (f"https://{login}@{host}", True)):
+        result = cloudrepo.run(*install, "--index-url", url, environ=environ, check=False)
+        assert result.ok == succeeds, result.output
+    assert {request.status for request in cloudrepo.requests} == {200, 401}

@@ -9,9 +9,16 @@ import msgspec
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.token_values import is_token
 from cloudrepo_server.domain.tokens import Tokens, is_expired
-from cloudrepo_server.domain.users import Users
-from cloudrepo_server.errors import ExpiredTokenError, ForbiddenError, UnauthenticatedError
-from cloudrepo_server.logs.redaction import add_request_secret
+from cloudrepo_server.domain.users import MAX_EMAIL, Users
+from cloudrepo_server.domain.visibility import no_access_error, no_login_error
+from cloudrepo_server.errors import (
+    CloudRepoServerError,
+    ExpiredTokenError,
+    ForbiddenError,
+    RepositoryNotFoundError,
+    UnauthenticatedError,
+)
+from cloudrepo_server.logs.redaction import MASK, add_request_secret, redacted_record
 from cloudrepo_server.models import TokenDocument
 from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.timestamps import format_time
@@ -46,6 +53,8 @@ class TokenBearer(msgspec.Struct, frozen=True):
 
 Principal = AdminUser | RepositoryUser | TokenBearer
 
+_NO_LOGIN = "Credentials are required: the e-mail address and passphrase of a repository user."
+_UNNAMED = "unnamed"
 _WRONG_TOKEN = "The token is wrong, was revoked or has expired."  # noqa: S105 (a message)
 
 
@@ -134,16 +143,28 @@ class Access:
             publisher=document.attestation_publisher,
         )
 
-    def require_repository_user(self, principal: Principal | None) -> RepositoryUser | TokenBearer:
+    def require_repository_user(
+        self, principal: Principal | None, repository: Repository | None = None
+    ) -> RepositoryUser | TokenBearer:
         """Return the principal if it may use repositories.
+
+        Args:
+            principal: the principal, or None if the request has no login.
+            repository: the repository of the request, if it exists.
 
         Raises:
             UnauthenticatedError: there is no principal, or it is the admin user.
+            ForbiddenError: there is no principal, and the settings require this error.
+            NotFoundError: there is no principal, and the settings require this error.
         """
-        if principal is None:
-            raise UnauthenticatedError(
-                "Credentials are required: the e-mail address and passphrase of a repository user."
+        if principal is None and repository is not None:
+            raise no_login_error(
+                repository.no_login_status,
+                _NO_LOGIN,
+                RepositoryNotFoundError(repository.name),
             )
+        if principal is None:
+            raise UnauthenticatedError(_NO_LOGIN)
         if isinstance(principal, AdminUser):
             raise UnauthenticatedError(
                 "The admin user cannot use repositories: log in as a repository user."
@@ -157,15 +178,20 @@ class Access:
 
         Raises:
             ForbiddenError: the principal does not have this permission.
+            UnauthenticatedError: as above, if the settings require this error.
+            NotFoundError: as above, if the settings require this error.
         """
         if isinstance(principal, TokenBearer) and principal.repository_id != repository.document.id:
-            raise ForbiddenError(f"The token is not valid for the repository {repository.name}.")
+            raise _no_access(
+                repository, f"The token is not valid for the repository {repository.name}."
+            )
         if write and principal.read_only:
             raise ForbiddenError(f"{principal.name} is read only and may not publish.")
         if not write and isinstance(principal, TokenBearer) and principal.upload_only:
-            raise ForbiddenError(
+            raise _no_access(
+                repository,
                 f"The token of {principal.name} is valid for uploads only, because trusted "
-                "publishing minted it."
+                "publishing minted it.",
             )
 
     async def require_project(
@@ -229,6 +255,22 @@ class Access:
 
     def _is_admin(self, username: str, password: str) -> bool:
         return hmac.compare_digest(_digest(username, password), self.admin_digest)
+
+
+def any_login(username: str, password: str) -> RepositoryUser:
+    """Return a user for a login that is not checked.
+
+    The name is shown and stored. So it contains no secret, and no control characters.
+    """
+    shown = "".join(each if each.isprintable() else "?" for each in username[:MAX_EMAIL])
+    if not password or is_token(username):
+        shown = MASK
+    return RepositoryUser(redacted_record(shown) or _UNNAMED, read_only=False)
+
+
+def _no_access(repository: Repository, message: str) -> CloudRepoServerError:
+    missing = RepositoryNotFoundError(repository.name)
+    return no_access_error(repository.no_access_status, message, missing)
 
 
 async def _is_taken(repository: Repository, project: str) -> bool:

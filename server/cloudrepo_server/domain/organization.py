@@ -25,6 +25,7 @@ from cloudrepo_server.domain.tokens import Tokens
 from cloudrepo_server.domain.trusted_publishers import TrustedPublishers
 from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.domain.users import Users
+from cloudrepo_server.domain.visibility import check_access_settings
 from cloudrepo_server.errors import (
     ConflictError,
     DamagedDocumentError,
@@ -287,6 +288,7 @@ class Organization:
         check_rule_settings(document)
         await self.upstreams.check(document)
         check_page_settings(document)
+        check_access_settings(document)
         if not 0 <= document.minted_token_seconds <= MAX_MINTED_SECONDS:
             raise InvalidError(
                 f"minted_token_seconds must be a number from 0 to {MAX_MINTED_SECONDS:g}."

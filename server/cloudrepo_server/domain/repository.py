@@ -58,6 +58,16 @@ class Repository:
         """The name in the repository's URL."""
         return self.document.name
 
+    @property
+    def no_login_status(self) -> int:
+        """The status of the response to a request without the login that it needs."""
+        return self.document.no_login_status or self.upload_dialect.no_login_status
+
+    @property
+    def no_access_status(self) -> int:
+        """The status of the response to a login that may not see the repository."""
+        return self.document.no_access_status or self.upload_dialect.no_access_status
+
     async def project_names(self) -> list[str]:
         """Return the normalized names of all projects, sorted."""
         listing = await self._storage.listing(projects_of(self.document.id))

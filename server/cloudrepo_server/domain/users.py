@@ -11,8 +11,10 @@ from cloudrepo_server.domain.passphrases import (
     generate_passphrase,
     hash_generated,
 )
+from cloudrepo_server.domain.token_values import is_token
 from cloudrepo_server.errors import ConflictError, DamagedDocumentError, InvalidError, NotFoundError
 from cloudrepo_server.keys import USERS, user_key
+from cloudrepo_server.logs.redaction import MASK
 from cloudrepo_server.models import UserDocument
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Documents
@@ -22,6 +24,8 @@ MAX_PASSPHRASE = 1024
 MAX_EMAIL = 254
 # No colon, which ends the user name in HTTP Basic authentication (RFC 7617). Spaces only in quotes.
 EMAIL = r'([^\s:"]+|"[^:"]+")@[^\s:/@]+'
+USER_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+"""The pattern of user names that are no e-mail addresses, as devpi and pypiserver have them."""
 
 _MAX_VERIFIED = 1024
 
@@ -46,7 +50,7 @@ class Users:
         """Create a user; return it, and the passphrase if one was generated.
 
         Args:
-            email: the e-mail address, which is the user name.
+            email: the e-mail address, which is the user name; or another user name.
             passphrase: the passphrase; None means that a passphrase is generated.
             read_only: whether the user may only read.
             run: the pytest session that creates the user, if one does.
@@ -208,8 +212,23 @@ def check_email(email: str) -> None:
     Raises:
         InvalidError: the e-mail address is not valid.
     """
-    if len(email) > MAX_EMAIL or not email.isprintable() or re.fullmatch(EMAIL, email) is None:
-        raise InvalidError(f"{email[:MAX_EMAIL]!r} is not a valid e-mail address.")
+    if len(email) > MAX_EMAIL or not email.isprintable() or is_token(email):
+        raise _invalid_name(email)
+    if re.fullmatch(f"{EMAIL}|{USER_NAME}", email) is None:
+        raise _invalid_name(email)
+
+
+def is_address(username: str) -> bool:
+    """Return whether a user name is an e-mail address."""
+    return "@" in username
+
+
+def _invalid_name(email: str) -> InvalidError:
+    shown = MASK if is_token(email) else repr(email[:MAX_EMAIL])
+    return InvalidError(
+        f"{shown} is not a valid e-mail address, and not a user name of letters, digits and the "
+        "characters '.', '_', '+' and '-'."
+    )
 
 
 def _user_exists(user: UserDocument) -> ConflictError:

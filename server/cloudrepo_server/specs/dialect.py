@@ -59,6 +59,12 @@ class Dialect(msgspec.Struct, frozen=True):
     """The text of the 403 to an upload with missing or wrong credentials; None for a 401."""
     wrong_login_status: int = 401
     """The status of the response to wrong credentials. Requests without credentials get a 401."""
+    no_login_status: int = 401
+    """The status of the response to a request without the login that it needs."""
+    no_access_status: int = 403
+    """The status of the response to a login that may not read the repository."""
+    user_names_are_addresses: bool = False
+    """Whether the user name of every user is an e-mail address."""
     login_text_in_reason: bool = True
     """Whether the reason phrase says why the credentials were rejected."""
     too_large_status: int = 413
@@ -102,6 +108,8 @@ _TABLE = (
     Dialect(
         name="cloudrepo",
         summary="Like CloudRepo: plain HTML pages, no hashes, files of any type.",
+        # Its documentation calls the user name an e-mail address.
+        user_names_are_addresses=True,
         # Lock files made from CloudRepo contain no hashes, sizes or upload times.
         json_version=None,
         shows_hashes=False,
@@ -171,8 +179,10 @@ _TABLE = (
         # https://github.com/pypa/twine/issues/697: status and text.
         # https://github.com/astral-sh/uv/pull/8531: identical content is rejected too.
         exists_status=400,
+        # https://docs.gitlab.com/api/rest/troubleshooting: the status of what one may not see.
         exists_text="Validation failed: File name has already been taken",
         exists_in_reason=False,
+        no_access_status=404,
         json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
     ),

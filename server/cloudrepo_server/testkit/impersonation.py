@@ -93,6 +93,8 @@ class Impersonation:
     prefixes: tuple[UrlPrefix, ...]
     allowed_hosts: frozenset[str]
     indexes: tuple[IndexUrls, ...] = ()
+    requires_login: bool = False
+    """Whether reads need a login at every URL."""
     job: str | None = field(default=None, repr=False)
     """The token of the CI job whose programs use the impersonation, if they run in one."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -153,8 +155,8 @@ class Impersonation:
                     return relative
         return None
 
-    def allows_anonymous_reads(self, scheme: str, host: str, port: int) -> bool:
-        """Return whether reads from this host need no login, as on a public index."""
+    def is_public_index(self, scheme: str, host: str, port: int) -> bool:
+        """Return whether a host has the URL of an index other than CloudRepo's repositories."""
         return any(
             (scheme, host, port) == (prefix.scheme, prefix.host, prefix.port)
             and not prefix.is_cloudrepo
@@ -178,6 +180,7 @@ class Impersonations:
         urls: Sequence[str],
         allow: Sequence[str],
         indexes: Sequence[IndexUrls] = (),
+        requires_login: bool = False,
         job: str | None = None,
     ) -> Impersonation:
         """Create and return an impersonation of a repository.
@@ -188,6 +191,7 @@ class Impersonations:
             urls: the URLs under which the repository is served.
             allow: the real hosts to which connections are allowed.
             indexes: the public indexes whose URLs are all impersonated.
+            requires_login: whether reads need a login at every URL.
             job: the token of the CI job whose programs use the impersonation, if they run in one.
 
         Raises:
@@ -209,6 +213,7 @@ class Impersonations:
             ),
             frozenset(check_host(host) for host in allow),
             tuple(indexes),
+            requires_login,
             job,
         )
         self._by_id[impersonation.id] = impersonation

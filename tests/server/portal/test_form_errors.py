@@ -43,8 +43,12 @@ CASES = [
     ),
     Case(
         f"{REPOSITORY}/settings",
-        {"max_file_size": "-1", "dialect": "klingon"},
-        {"dialect": "Unknown dialect", "max_file_size": "enter a whole number"},
+        {"max_file_size": "-1", "dialect": "klingon", "private_projects": "acme-* *"},
+        {
+            "private_projects": "'*' is neither the name of a project nor the beginning",
+            "dialect": "Unknown dialect",
+            "max_file_size": "enter a whole number",
+        },
     ),
     Case(f"{REPOSITORY}/delete", {"name": "another"}, {"name": "The name does not match."}),
     Case(
@@ -78,7 +82,7 @@ CASES = [
     ),
     Case(
         "/portal/create-user",
-        {"email": "nobody", "passphrase": LONG_PASSPHRASE},
+        {"email": "no body", "passphrase": LONG_PASSPHRASE},
         {"email": "is not a valid e-mail address", "passphrase": "8 to 1024 characters"},
     ),
     Case(

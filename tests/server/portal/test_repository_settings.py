@@ -155,3 +155,29 @@ def test_an_invalid_setting_is_shown_again_and_changes_nothing(
     assert page.form().fields["max_file_size"] == "ten"
     assert page.form().fields["overwrite_protection"] == "on"
     assert index.api_json("GET") == before
+
+
+def test_the_settings_about_logins_can_be_changed(browser: Browser, index: Index) -> None:
+    page = browser.submit(
+        path_of(index),
+        logins="any",
+        anonymous="read",
+        private_projects="acme-*, Secret",
+        no_login_status="404",
+        no_access_status="401",
+    )
+    settings = index.api_json("GET")
+    assert (settings["logins"], settings["anonymous"]) == ("any", "read")
+    assert settings["private_projects"] == ["acme-*", "Secret"]
+    assert (settings["no_login_status"], settings["no_access_status"]) == (404, 401)
+    assert page.form(path_of(index)).fields["private_projects"] == "acme-* Secret"
+    browser.submit(path_of(index))
+    assert index.api_json("GET") == settings
+
+
+@pytest.mark.parametrize("field", ["logins", "anonymous", "no_login_status"])
+def test_an_unknown_choice_about_logins_is_rejected(
+    browser: Browser, index: Index, field: str
+) -> None:
+    page = browser.submit(path_of(index), status=400, **{field: "klingon"})
+    assert "'klingon'" in page.text

@@ -144,12 +144,14 @@ class NewImpersonation(Body, kw_only=True):
     """The URLs to serve a repository under, and the real hosts that stay reachable.
 
     All URLs of the `indexes` are impersonated: uploads, simple API, JSON API, integrity API, files.
-    `job` is the `request_token` of a CI job, if the clients run in one.
+    With `requires_login`, reads need a login at every URL. `job` is the `request_token` of the CI
+    job, if the clients run in one.
     """
 
     urls: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     allow: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     indexes: Annotated[list[IndexUrls], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
+    requires_login: bool = False
     job: Annotated[str, Meta(max_length=MAX_IDENTITY_TOKEN)] | None = None
 
 

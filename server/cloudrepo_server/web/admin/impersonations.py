@@ -33,6 +33,7 @@ class ImpersonationApi:
             urls=body.urls,
             allow=body.allow,
             indexes=body.indexes,
+            requires_login=body.requires_login,
             job=body.job,
         )
         response = responses.ImpersonationResponse(

@@ -13,6 +13,7 @@ from cloudrepo_server.specs.filenames import possible_projects
 from cloudrepo_server.specs.timestamps import parse_upload_time
 from cloudrepo_server.testkit.results import ResultOfTest
 from cloudrepo_server.web.admin import bodies, responses
+from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.request_body import body_chunks, read_json
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import json_response
@@ -135,7 +136,10 @@ class RepositoryApi:
 
 
 def _response(request: web.Request, repository: Repository) -> responses.RepositoryResponse:
-    return responses.RepositoryResponse.of(repository, repository_url(request, repository))
+    public_url = repository_url(request, repository, below=PUBLIC)
+    return responses.RepositoryResponse.of(
+        repository, repository_url(request, repository), public_url
+    )
 
 
 def _project_response(

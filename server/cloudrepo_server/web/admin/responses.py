@@ -26,19 +26,22 @@ class RepositoryResponse(with_settings(msgspec.Struct, optional=False)):  # type
 
     name: str
     url: str
+    public_url: str
+    """The URL for reads without a login, if the repository is public."""
     run: str | None
     created: Time
     unchecked_rules: list[str]
     """PyPI's rules that apply, but need a library that is not installed."""
 
     @classmethod
-    def of(cls, repository: Repository, url: str) -> "RepositoryResponse":
-        """Return the response for a repository with this URL."""
+    def of(cls, repository: Repository, url: str, public_url: str) -> "RepositoryResponse":
+        """Return the response for a repository with these URLs."""
         document = repository.document
         upstream = tuple(hide_password(each) for each in document.upstream)
         return cls(
             name=document.name,
             url=url,
+            public_url=public_url,
             run=document.run,
             created=document.created,
             unchecked_rules=rules_left_out(document),

@@ -12,7 +12,14 @@ from msgspec import UNSET, Meta, UnsetType
 from cloudrepo_server.domain.repository import STATUSES
 from cloudrepo_server.domain.token_values import CHOSEN_VALUE
 from cloudrepo_server.domain.upstream import STRATEGIES
-from cloudrepo_server.domain.users import EMAIL, MAX_EMAIL, MAX_PASSPHRASE, MIN_PASSPHRASE
+from cloudrepo_server.domain.users import (
+    EMAIL,
+    MAX_EMAIL,
+    MAX_PASSPHRASE,
+    MIN_PASSPHRASE,
+    USER_NAME,
+)
+from cloudrepo_server.domain.visibility import ANONYMOUS, HIDING_STATUSES, LOGINS
 from cloudrepo_server.limits import (
     MAX_TOKEN_NAME,
     MAX_TOKEN_SECONDS,
@@ -25,7 +32,10 @@ from cloudrepo_server.specs.file_urls import PLACES
 from cloudrepo_server.specs.identity_providers import NAMES
 
 RepositoryName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9_-]{1,32}$"})]
-Email = Annotated[str, Meta(extra_json_schema={"pattern": f"^{EMAIL}$", "maxLength": MAX_EMAIL})]
+Email = Annotated[
+    str,
+    Meta(extra_json_schema={"pattern": f"^({EMAIL}|{USER_NAME})$", "maxLength": MAX_EMAIL}),
+]
 Passphrase = Annotated[
     str, Meta(extra_json_schema={"minLength": MIN_PASSPHRASE, "maxLength": MAX_PASSPHRASE})
 ]
@@ -52,6 +62,9 @@ _DialectName = Annotated[str, Meta(extra_json_schema={"enum": list(DIALECTS)})]
 _Place = Annotated[str, Meta(extra_json_schema={"enum": list(PLACES)})]
 _Strategy = Annotated[str, Meta(extra_json_schema={"enum": list(STRATEGIES)})]
 _Rules = Annotated[str, Meta(extra_json_schema={"enum": list(RULES)})]
+_Logins = Annotated[str, Meta(extra_json_schema={"enum": list(LOGINS)})]
+_Anonymous = Annotated[str, Meta(extra_json_schema={"enum": list(ANONYMOUS)})]
+_HidingStatus = Annotated[int, Meta(extra_json_schema={"enum": list(HIDING_STATUSES)})]
 _Bytes = Annotated[int, Meta(ge=0)]
 _Seconds = Annotated[float, Meta(ge=0)]
 
@@ -68,6 +81,10 @@ def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa
         "max_summary": _Bytes | None,
         "rules": _Rules | None,
         "upstream_strategy": _Strategy,
+        "logins": _Logins,
+        "anonymous": _Anonymous,
+        "no_login_status": _HidingStatus | None,
+        "no_access_status": _HidingStatus | None,
     }
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for setting in SETTINGS:

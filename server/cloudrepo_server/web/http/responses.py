@@ -7,6 +7,7 @@ from aiohttp import web
 
 from cloudrepo_server.errors import (
     MAX_MESSAGE,
+    AccessDeniedError,
     BrokenRuleError,
     BusyError,
     CloudRepoServerError,
@@ -109,9 +110,9 @@ def exception_response(
         status = dialect.too_large_status
     headers = {}
     rejected_text = dialect.unauthenticated_upload if dialect is not None and is_upload else None
-    if isinstance(error, UnauthenticatedError) and rejected_text is not None:
+    if _is_wrong_login(error) and rejected_text is not None:
         status, message = HTTPStatus.FORBIDDEN, f"{rejected_text} {message}"
-    elif isinstance(error, UnauthenticatedError) and dialect is not None and has_login:
+    elif _is_wrong_login(error) and dialect is not None and has_login:
         status = dialect.wrong_login_status
     if status == HTTPStatus.UNAUTHORIZED:
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
@@ -128,6 +129,11 @@ def exception_response(
     if dialect is not None and not _is_in_reason(error, dialect):
         response.set_status(status)
     return response
+
+
+def _is_wrong_login(error: CloudRepoServerError) -> bool:
+    # Or a missing one.
+    return isinstance(error, UnauthenticatedError) and not isinstance(error, AccessDeniedError)
 
 
 def _is_in_reason(error: CloudRepoServerError, dialect: Dialect) -> bool:

@@ -40,6 +40,7 @@ async def create_impersonation(
     urls: Sequence[str] = (),
     allow: Sequence[str] = (),
     indexes: Sequence[IndexUrls] = (),
+    requires_login: bool = False,
     job: str | None = None,
 ) -> CreatedImpersonation:
     """Serve a repository under other hosts' URLs, to clients that use the proxy.
@@ -51,6 +52,7 @@ async def create_impersonation(
         urls: the URLs under which the repository is served.
         allow: the real hosts to which connections are allowed.
         indexes: the public indexes whose URLs are all impersonated.
+        requires_login: whether reads need a login at every URL.
         job: the token of the CI job whose programs use the impersonation, if they run in one.
 
     Raises:
@@ -72,6 +74,7 @@ async def create_impersonation(
         urls=urls,
         allow=allow,
         indexes=indexes,
+        requires_login=requires_login,
         job=job,
     )
     return CreatedImpersonation(impersonation, certificate)

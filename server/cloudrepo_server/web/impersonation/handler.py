@@ -57,10 +57,11 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         if trust_response is not None:
             return trust_response
         is_file_host = impersonation.is_file_host(*origin)
-        if request.method in READS and impersonation.allows_anonymous_reads(*origin):
+        if request.method in READS and impersonation.is_public_index(*origin):
             # The host of PyPI's files ignores logins.
             is_file = is_file_host and state.impersonated_index is not None
-            if is_file or "Authorization" not in request.headers:
+            is_anonymous = "Authorization" not in request.headers
+            if is_file or (is_anonymous and not impersonation.requires_login):
                 state.principal = TokenBearer("", impersonation.repository_id, read_only=True)
             if _JSON_API.fullmatch(path):
                 state.impersonated_path = f"{PRIVATE}/{impersonation.repository}{path}"

@@ -8,16 +8,22 @@ from cloudrepo_server.domain.access import RepositoryUser, TokenBearer
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import check_loop
+from cloudrepo_server.domain.visibility import PrivateProjects
 from cloudrepo_server.errors import CloudRepoServerError, RepositoryNotFoundError
 from cloudrepo_server.specs.file_urls import INDEX
 from cloudrepo_server.testkit.faults import RequestFacts
-from cloudrepo_server.web.http.authentication import authenticate
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
 from cloudrepo_server.web.http.paths import FILES, IndexPath
 from cloudrepo_server.web.http.request_state import RequestState, state_of
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
+from cloudrepo_server.web.index.login import (
+    check_visible,
+    optional_login,
+    private_projects,
+    require_login,
+)
 from cloudrepo_server.web.index.other_host import OtherHost
 from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
@@ -25,6 +31,9 @@ from cloudrepo_server.web.index.redirects import redirect_to_upload_url
 from cloudrepo_server.web.index.remote_index import UpstreamClient, read_via
 from cloudrepo_server.web.index.resolve import resolved
 from cloudrepo_server.web.index.xml_rpc import XML_RPC, xml_rpc_fault
+
+ANONYMOUS_UPLOADER = "anonymous"
+"""The uploader of a file that was uploaded without a login."""
 
 
 class Index:
@@ -46,8 +55,8 @@ class Index:
             response = _response_without_login(request, state, path)
             if response is not None:
                 return response
-        principal = self._organization.access.require_repository_user(
-            state.principal or await authenticate(request, self._organization)
+        principal = await require_login(
+            request, self._organization, repository, is_upload=is_upload
         )
         state.details.user = principal.name or None
         if not path.repository:
@@ -58,7 +67,8 @@ class Index:
             raise RepositoryNotFoundError(path.repository)
         if not is_upload:
             self._organization.access.require_permission(principal, repository, write=False)
-            return await self.read(request, repository, path)
+            private = private_projects(repository, principal)
+            return await self.read(request, repository, path, private)
         if path.parts:
             return method_not_allowed(*READS)
         return await self._upload(request, repository, principal)
@@ -69,12 +79,25 @@ class Index:
         path, repository = resolved(state)
         if repository is None or not repository.document.public:
             raise RepositoryNotFoundError(path.repository)
-        return await self.read(request, repository, path)
+        principal = await optional_login(request, self._organization, repository)
+        state.details.user = None if principal is None else principal.name or None
+        private = private_projects(repository, principal)
+        return await self.read(request, repository, path, private)
 
     async def read(
-        self, request: web.Request, repository: Repository, path: IndexPath
+        self,
+        request: web.Request,
+        repository: Repository,
+        path: IndexPath,
+        private: PrivateProjects | None = None,
     ) -> web.StreamResponse:
         """Return what a path names, to a client that may read the repository.
+
+        Args:
+            request: the request.
+            repository: the repository.
+            path: the path.
+            private: the projects that the client does not see, or None if it sees all of them.
 
         Raises:
             CloudRepoServerError: there is nothing at this path, or it cannot be read.
@@ -88,6 +111,7 @@ class Index:
         target = await find_read_target(repository, path, pypi_api=impersonated)
         details.kind = target.kind
         details.project, details.filename = target.project or None, target.filename or None
+        check_visible(repository, target.project, private)
         facts = RequestFacts(
             request.method,
             path.path.removeprefix(path.base),
@@ -101,6 +125,7 @@ class Index:
         if fault_response is not None:
             return fault_response
         view = faults.view(repository, self._organization.upstreams, via)
+        view.private = private
         details.upstreams = view.queried_upstreams
         try:
             file_urls = None
@@ -149,7 +174,7 @@ class Index:
                     return fault_response
             try:
                 publisher = principal.publisher if isinstance(principal, TokenBearer) else None
-                await upload.publish(principal.name, publisher)
+                await upload.publish(principal.name or ANONYMOUS_UPLOADER, publisher)
             except CloudRepoServerError:
                 faults.upload_rejected()
                 raise

@@ -146,9 +146,12 @@ class Reader:
             # A cached list of projects may be older than the serials.
             view.require_fresh()
         revision = await view.listing_revision()
+        if view.private is not None:
+            # The settings, and so the private projects, may have changed since the page was cached.
+            revision = f"{revision} anonymous {view.settings_revision}"
         names = await self._project_names(view, revision)
         serials = await self._serials(view, revision, target.serials)
-        added = _added_meanwhile(names, target.serials, serials)
+        added = tuple(view.visible(_added_meanwhile(names, target.serials, serials)))
         if added:
             names = sorted([*names, *added])
         return await self._page(
@@ -164,7 +167,7 @@ class Reader:
         key = view.id, revision
         names = self._listings.get(key)
         if names is None:
-            names = self._listings[key] = await view.project_names()
+            names = self._listings[key] = view.visible(await view.project_names())
         return names
 
     async def _serials(

@@ -1,10 +1,12 @@
 """What a read request sees of a repository."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.stored_file import StoredFile
 from cloudrepo_server.domain.upstream import Upstreams
+from cloudrepo_server.domain.visibility import PrivateProjects
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, Project, ProjectDocument, SerialsDocument
 from cloudrepo_server.specs.dialect import Dialect
@@ -20,7 +22,7 @@ class RepositoryView:
     Readers get everything from a view. A test's faults change what it returns (`FaultyView`).
     """
 
-    __slots__ = ("_repository", "_upstreams", "_via", "queried_upstreams")
+    __slots__ = ("_repository", "_upstreams", "_via", "private", "queried_upstreams")
 
     def __init__(
         self, repository: Repository, upstreams: Upstreams, via: tuple[str, ...] = ()
@@ -28,6 +30,8 @@ class RepositoryView:
         self._repository = repository
         self._upstreams = upstreams
         self._via = via
+        self.private: PrivateProjects | None = None
+        """The projects that the sender of the request does not see, or None."""
         self.queried_upstreams: list[str] = []
         """The upstreams that were queried for the request so far, without passwords."""
 
@@ -103,6 +107,11 @@ class RepositoryView:
     async def project_names(self) -> list[str]:
         """Return the normalized names of all projects, sorted."""
         return await self._upstreams.project_names(self._repository)
+
+    def visible(self, names: Sequence[str]) -> list[str]:
+        """Return those of these projects that the sender of the request sees."""
+        private = self.private
+        return list(names) if private is None else [each for each in names if each not in private]
 
     async def listing_revision(self) -> str:
         """Return a string that changes whenever `project_names` changes."""

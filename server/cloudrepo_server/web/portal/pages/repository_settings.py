@@ -17,6 +17,13 @@ from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.urls import repository_url
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.forms import is_checked
+from cloudrepo_server.web.portal.pages.access_settings import (
+    ANONYMOUS_CHOICES,
+    LOGIN_CHOICES,
+    STATUS_CHOICES,
+    access_form,
+    read_access,
+)
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
@@ -45,6 +52,9 @@ class SettingChoices:
 
     units: tuple[str, ...]
     dialects: Mapping[str, str]
+    logins: Mapping[str, tuple[str, str]]
+    anonymous: Mapping[str, tuple[str, str]]
+    statuses: tuple[str, ...]
     rules: Mapping[str, tuple[str, str]]
     """The label and the description of each choice of PyPI's rules."""
     places: Mapping[str, tuple[str, str]]
@@ -58,6 +68,9 @@ def setting_choices() -> SettingChoices:
     return SettingChoices(
         units=tuple(_UNITS),
         dialects={name: dialect.summary for name, dialect in DIALECTS.items()},
+        logins=LOGIN_CHOICES,
+        anonymous=ANONYMOUS_CHOICES,
+        statuses=STATUS_CHOICES,
         rules=_RULES,
         places=_PLACES,
         always_protected=tuple(
@@ -75,6 +88,7 @@ def read_settings(form: Mapping[str, str], errors: FormErrors) -> dict[str, Any]
         "dialect": form.get("dialect", "modern"),
         "rules": None if rules == _BY_DIALECT else rules,
     }
+    settings |= read_access(form, errors)
     with errors.at("dialect"):
         get_dialect(settings["dialect"])
     with errors.at("rules"):
@@ -136,6 +150,7 @@ def _form_of(document: RepositoryDocument) -> dict[str, str]:
         "public": "yes" if document.public else "no",
         "files": document.files,
         "file_url_seconds": f"{document.file_url_seconds:.15g}",
+        **access_form(document),
     }
     if document.overwrite_protection:
         form["overwrite_protection"] = "on"
