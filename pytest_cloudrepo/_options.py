@@ -17,6 +17,7 @@ class Options:
     overwrite_protection: bool
     startup_timeout: float
     command_timeout: float
+    preload_tools: bool
     cache: bool
     cache_folder: Path | None
 
@@ -67,6 +68,13 @@ def add_options(parser: pytest.Parser) -> None:
         default=False,
     )
     parser.addini(
+        "cloudrepo_preload_tools",
+        "whether twine and build are imported once, by a process that forks itself for each call; "
+        "this is faster, and has an effect on Linux only",
+        type="bool",
+        default=True,
+    )
+    parser.addini(
         "cloudrepo_startup_timeout",
         "seconds to wait for the index server to start",
         type="float",
@@ -106,6 +114,7 @@ def read_options(config: pytest.Config) -> Options:
         overwrite_protection=config.getini("cloudrepo_overwrite_protection"),
         startup_timeout=_seconds(config, "cloudrepo_startup_timeout"),
         command_timeout=_seconds(config, "cloudrepo_command_timeout"),
+        preload_tools=config.getini("cloudrepo_preload_tools"),
         cache=not config.getoption("cloudrepo_no_cache"),
         cache_folder=_cache_folder(config),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cloudrepo import settings
+from pytest_cloudrepo import _preload, settings
 from pytest_cloudrepo._options import Options, add_options, read_options
 from pytest_cloudrepo._programs.secret import ISSUED, Secret
 from pytest_cloudrepo._server.process import RunServer
@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", settings.marker_help())
     options = config.stash[OPTIONS] = read_options(config)
     config.stash[RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
+    _preload.configure(config, enabled=options.preload_tools)
     shared = config.stash[SHARED_REPOSITORIES] = SharedRepositories()
     config.pluginmanager.register(shared, "cloudrepo-shared-repositories")
 

@@ -11,12 +11,13 @@ import sys
 import threading
 from contextlib import suppress
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 import psutil
 
 from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs.masking import mask, mask_urls
+from pytest_cloudrepo._programs.preloaded_tools import PRELOADED
 from pytest_cloudrepo._programs.program_name import program_name
 from pytest_cloudrepo._programs.result import (
     CommandError,
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_cloudrepo._paths import StrPath
+
+
+class _Process(Protocol):
+    """A program, as a process of its own or as a fork of a preloaded tool."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def wait(self) -> int: ...
+
+    def kill(self) -> None: ...
 
 
 def run(
@@ -67,11 +79,13 @@ def run(
     secrets = [*ISSUED, *secrets, *map(_secret_of, filter(_is_secret, words))]
     # Files instead of pipes: a daemon that the program leaves behind would keep a pipe open.
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        process = _start(words, environ=environ, cwd=folder, stdout=stdout, stderr=stderr)
+        process: _Process = PRELOADED.start(
+            words, environ=environ, cwd=folder, stdout=stdout, stderr=stderr
+        ) or _start(words, environ=environ, cwd=folder, stdout=stdout, stderr=stderr)
         exited_in_time = _wait(process, timeout)
         result = CommandResult(
             args=tuple(mask_urls(mask(word, secrets)) for word in words),
-            returncode=process.returncode,
+            returncode=process.wait(),
             stdout=mask(_read(stdout), secrets),
             stderr=mask(_read(stderr), secrets),
         )
@@ -123,7 +137,7 @@ def _start(
         raise CloudRepoError(f"cannot start {program}: {reason}") from None
 
 
-def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
+def _wait(process: _Process, timeout: float) -> bool:
     """Wait until the program exits; return False if it timed out and was stopped."""
     expired = threading.Event()
 
@@ -146,7 +160,7 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
     return not expired.is_set()
 
 
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+def _kill_tree(process: _Process) -> None:
     """Kill a program and all its descendants."""
     descendants: list[psutil.Process] = []
     with suppress(psutil.Error):

@@ -1,0 +1,26 @@
+"""The ini key that turns preloaded tools off, and their end with the pytest session."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pytest
+
+_MODULE: Final = "pytest_cloudrepo._programs.preloaded_tools"
+
+
+def configure(config: pytest.Config, *, enabled: bool) -> None:
+    """Turn preloaded tools on or off for this session, and stop their process when it ends."""
+    if not enabled:
+        from pytest_cloudrepo._programs.preloaded_tools import PRELOADED  # few sessions need it
+
+        config.add_cleanup(PRELOADED.disable())
+    config.add_cleanup(_stop)
+
+
+def _stop() -> None:
+    module = sys.modules.get(_MODULE)
+    if module is not None:  # otherwise this session ran no tool
+        module.PRELOADED.stop()
