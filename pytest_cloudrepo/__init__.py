@@ -28,12 +28,13 @@ if TYPE_CHECKING:
         VirtualEnvFactory,
     )
     from pytest_cloudrepo.fault import Fault
-    from pytest_cloudrepo.graph import Graph, ReleaseDetails
+    from pytest_cloudrepo.graph import DistributionDetails, Graph, ReleaseDetails
     from pytest_cloudrepo.journal import Journal, Request
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.scenario import Scenario
+    from pytest_cloudrepo.snapshot import Snapshot
     from pytest_cloudrepo.trust import TrustedPublisher
     from pytest_cloudrepo.venv import VirtualEnv
 
@@ -42,6 +43,7 @@ __all__ = [
     "CommandError",
     "CommandResult",
     "CommandTimeout",
+    "DistributionDetails",
     "Fault",
     "Finding",
     "Graph",
@@ -61,6 +63,7 @@ __all__ = [
     "Server",
     "ServerError",
     "SessionFactories",
+    "Snapshot",
     "Token",
     "TokenAsUsername",
     "TrustedPublisher",
@@ -75,6 +78,7 @@ _MODULES = {
     "CommandError": "_programs.result",
     "CommandResult": "_programs.result",
     "CommandTimeout": "_programs.result",
+    "DistributionDetails": "graph",
     "Fault": "fault",
     "Finding": "checking",
     "Graph": "graph",
@@ -94,6 +98,7 @@ _MODULES = {
     "Server": "client",
     "ServerError": "errors",
     "SessionFactories": "factories",
+    "Snapshot": "snapshot",
     "Token": "credentials",
     "TokenAsUsername": "credentials",
     "TrustedPublisher": "trust",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo.graph import Graph
     from pytest_cloudrepo.scenario import Scenario
+    from pytest_cloudrepo.snapshot import Snapshot
 
 
 class RepositoryApi:
@@ -118,6 +119,26 @@ class RepositoryApi:
         scenario = read_scenario(_paths.one_path(path), name=name)
         self.publish_all(scenario.packages)
         return scenario
+
+    def load_snapshot(self, path: StrPath) -> Snapshot:
+        """Add the releases of a snapshot to the repository, and return the snapshot.
+
+        The wheels contain the recorded metadata and no modules.
+
+        Args:
+            path: the file that `cloudrepo-server snapshot` wrote.
+
+        Raises:
+            ScenarioError: the file or one of its releases is invalid. No file was added.
+            ServerError: the server rejected a file. The files before it were added.
+        """
+        __tracebackhide__ = True
+        from pytest_cloudrepo._new_files import put_files  # few tests need these
+        from pytest_cloudrepo.snapshot import read_snapshot
+
+        snapshot, files = read_snapshot(_paths.one_path(path))
+        put_files(self._call, files)
+        return snapshot
 
     def files(self, project: str) -> list[str]:
         """Return the sorted names of a project's files; an empty list if there is no project."""

@@ -31,7 +31,7 @@ class PackageError(CloudRepoError, ValueError):
 
 
 class ScenarioError(PackageError):
-    """A scenario file cannot be read, or is invalid."""
+    """The file of a scenario or a snapshot cannot be read, or is invalid."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the type of either exception class

@@ -8,12 +8,27 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias, TypedDict
 
 from pytest_cloudrepo import package
-from pytest_cloudrepo._distributions import validation
+from pytest_cloudrepo._distributions import named, validation
 from pytest_cloudrepo._distributions.release import Release
 from pytest_cloudrepo._distributions.upload_time import iso_format
 from pytest_cloudrepo._new_files import NewFile
 from pytest_cloudrepo.errors import PackageError
 from pytest_cloudrepo.package import Distribution
+
+
+class DistributionDetails(TypedDict, total=False):
+    """The details of a wheel or an sdist in which it differs from its release."""
+
+    requires: Sequence[str]
+    """The dependencies."""
+    requires_python: str | None
+    """The supported Python versions."""
+    extras: Mapping[str, Sequence[str]] | None
+    """The dependencies of each extra."""
+    yanked: bool | str
+    """Whether the file is yanked; a string is the reason."""
+    upload_time: datetime | str | None
+    """The upload time that the index shows for the file."""
 
 
 class ReleaseDetails(TypedDict, total=False):
@@ -44,6 +59,9 @@ class ReleaseDetails(TypedDict, total=False):
     """Compatibility tags; the release has one wheel for each of them."""
     build_tag: str | None
     """The build tag of the wheels."""
+    distributions: Mapping[str, DistributionDetails]
+    """The release's wheels and sdists by file name, instead of `wheel`, `sdist`, `tags` and
+    `build_tag`. Such wheels contain no module, unless `files` or `entry_points` need one."""
     yanked: bool | str
     """Whether the release's files are yanked; a string is the reason."""
     upload_time: datetime | str | None
@@ -54,6 +72,8 @@ Graph: TypeAlias = Mapping[str, Mapping[str, Sequence[str] | ReleaseDetails]]
 """The requirements, or the `ReleaseDetails`, of each version of each project."""
 
 _KEYS: Final = frozenset(ReleaseDetails.__annotations__)
+_DISTRIBUTION_KEYS: Final = frozenset(DistributionDetails.__annotations__)
+_UNNAMED_KEYS: Final = frozenset({"wheel", "sdist", "tags", "build_tag"})
 _RELEASE_KEYS: Final = _KEYS & {field.name for field in fields(Release)}
 
 
@@ -80,9 +100,9 @@ def publications(graph: Graph) -> list[NewFile]:
 def _release_publications(project: str, version: str, description: object) -> list[NewFile]:
     try:
         details = _details(description)
-        release = Release(
-            project, version, **{name: details[name] for name in details.keys() & _RELEASE_KEYS}
-        )
+        release = _release(project, version, details)
+        if "distributions" in details:
+            return list(_named_distributions(release, details))
         yanked, upload_time = _yanked(details), _upload_time(details)
         return [
             NewFile(distribution.filename, distribution.content, yanked, upload_time)
@@ -92,15 +112,47 @@ def _release_publications(project: str, version: str, description: object) -> li
         raise PackageError(f"{project} {version}: {error}") from None
 
 
+def _release(project: str, version: str, details: Mapping[str, Any]) -> Release:
+    return Release(
+        project, version, **{name: details[name] for name in details.keys() & _RELEASE_KEYS}
+    )
+
+
+def _named_distributions(release: Release, details: Mapping[str, Any]) -> Iterator[NewFile]:
+    others = [key for key in details if key in _UNNAMED_KEYS]
+    if others:
+        raise PackageError(
+            f"{', '.join(others)} and distributions exclude each other: the file names in "
+            "distributions determine what a release has"
+        )
+    files = validation.require_mapping(details["distributions"], "distributions")
+    if not files:
+        raise PackageError("distributions must not be empty")
+    metadata = release.core_metadata()
+    for filename, given in files.items():
+        changes = validation.require_mapping(given, f"the value for the file {filename!r}")
+        _check_keys("key of a distribution", changes, _DISTRIBUTION_KEYS)
+        own = {**details, **changes}
+        own_metadata = metadata
+        if changes.keys() & _RELEASE_KEYS:
+            own_metadata = _release(release.name, release.version, own).core_metadata()
+        content = named.write(release, filename, own_metadata)
+        yield NewFile(filename, content, _yanked(own), _upload_time(own))
+
+
+def _check_keys(what: str, given: Mapping[Any, Any], known: frozenset[str]) -> None:
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        raise PackageError(
+            f"unknown {what} {', '.join(map(repr, unknown))}; "
+            f"the keys are {', '.join(sorted(known))}"
+        )
+
+
 def _details(description: object) -> dict[str, Any]:
     if not isinstance(description, Mapping):
         return {"requires": validation.require_list(description, "requires")}
-    unknown = [key for key in description if key not in _KEYS]
-    if unknown:
-        raise PackageError(
-            f"unknown release key {', '.join(map(repr, unknown))}; "
-            f"the keys are {', '.join(sorted(_KEYS))}"
-        )
+    _check_keys("release key", description, _KEYS)
     return dict(description)
 
 

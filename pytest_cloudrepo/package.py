@@ -9,14 +9,12 @@ from itertools import count, product
 from pathlib import Path
 from typing import Final
 
-from pytest_cloudrepo._distributions import build_backend, build_system, validation
+from pytest_cloudrepo._distributions import build_backend, validation
 from pytest_cloudrepo._distributions.release import METADATA_VERSION, Release
+from pytest_cloudrepo._distributions.sdist import sdist_content
 from pytest_cloudrepo.errors import PackageError
 
 UNIVERSAL_TAG: Final = "py3-none-any"
-
-# Files that belong in the root folder of an sdist, and are not installed.
-_SDIST_ROOT_FILES: Final = frozenset({"PKG-INFO", "pyproject.toml", "setup.py", "setup.cfg"})
 
 _MAX_FILENAME_LENGTH: Final = 255
 # https://packaging.python.org/specifications/binary-distribution-format/
@@ -154,16 +152,8 @@ def write_sdist(release: Release) -> Distribution:
     Raises:
         PackageError: the release is invalid.
     """
-    contents = {
-        "PKG-INFO": release.core_metadata(),
-        "pyproject.toml": build_system.TABLE.encode(),
-        build_system.BACKEND: build_system.backend(),
-    }
-    if entry_points := release.entry_points_file():
-        contents[f"{build_system.FOLDER}/{build_backend.ENTRY_POINTS}"] = entry_points
-    for path, content in release.installed_files().items():
-        contents[path if path in _SDIST_ROOT_FILES else f"src/{path}"] = content
-    return _distribution(f"{release.stem}.tar.gz", build_backend.pack_sdist(release.stem, contents))
+    content = sdist_content(release, release.core_metadata())
+    return _distribution(f"{release.stem}.tar.gz", content)
 
 
 def _distribution(filename: str, content: bytes) -> Distribution:

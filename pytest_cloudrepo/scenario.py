@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import msgspec
+from typing import Any, Final
 
 from pytest_cloudrepo._distributions import validation
+from pytest_cloudrepo._graph_files import read, section
 from pytest_cloudrepo.errors import PackageError, ScenarioError
 from pytest_cloudrepo.graph import Graph, ReleaseDetails, publications
 
 # The defaults of packse.
 PYTHON: Final = "3.12"
 REQUIRES_PYTHON: Final = ">=3.12"
-
-_Section = TypeVar("_Section")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,24 +124,12 @@ def read_scenario(path: Path, *, name: str | None = None) -> Scenario:
             has the path of the file and the position in it.
     """
     try:
-        scenario = _scenario(_chosen(_read(path), name))
+        scenario = _scenario(_chosen(read(path), name))
         # Writing the distributions finds invalid releases.
         publications(scenario.packages)
     except PackageError as error:
         raise ScenarioError(f"{path}: {error}") from None
     return scenario
-
-
-def _read(path: Path) -> object:
-    loaders = {".toml": tomllib.loads, ".json": json.loads}
-    if path.suffix not in loaders:
-        raise ScenarioError(f"the file name must end with {' or '.join(loaders)}")
-    try:
-        return loaders[path.suffix](path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"the file cannot be read: {error.strerror}") from None
-    except ValueError as error:  # invalid TOML, JSON or UTF-8
-        raise ScenarioError(str(error)) from None
 
 
 def _chosen(document: object, name: str | None) -> object:
@@ -167,22 +149,22 @@ def _chosen(document: object, name: str | None) -> object:
 
 
 def _scenario(document: object) -> Scenario:
-    file = _section(_File, document, "")
-    root = _section(_Root, file.root, "root")
+    file = section(_File, document, "")
+    root = section(_Root, file.root, "root")
     for text in root.requires:
         validation.requirement(text)
     return Scenario(
         name=file.name,
         root=root.requires,
-        expected=_section(Expected, file.expected, "expected"),
-        environment=_section(ScenarioEnvironment, file.environment, "environment"),
-        resolver_options=_section(ResolverOptions, file.resolver_options, "resolver_options"),
+        expected=section(Expected, file.expected, "expected"),
+        environment=section(ScenarioEnvironment, file.environment, "environment"),
+        resolver_options=section(ResolverOptions, file.resolver_options, "resolver_options"),
         description=file.description,
         requires_python=root.requires_python,
         packages={
             project: {
-                version: _details(_section(_Version, described, f"packages.{project}.{version}"))
-                for version, described in _section(
+                version: _details(section(_Version, described, f"packages.{project}.{version}"))
+                for version, described in section(
                     _Package, package, f"packages.{project}"
                 ).versions.items()
             }
@@ -205,21 +187,3 @@ def _details(version: _Version) -> ReleaseDetails:
     if version.description:
         details["summary"] = " ".join(version.description.split())
     return details
-
-
-def _section(kind: type[_Section], document: object, where: str) -> _Section:
-    """Convert a section of the document to a dataclass, whose fields are the only valid keys."""
-    place = f"{where}: " if where else ""
-    if not isinstance(document, Mapping):
-        raise ScenarioError(f"{place}expected a table or object, not {document!r}")
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type] # all of them are dataclasses
-    unknown = [key for key in document if key not in known]
-    if unknown:
-        raise ScenarioError(
-            f"{place}unknown key {', '.join(map(repr, unknown))}; "
-            f"the keys are {', '.join(sorted(known))}"
-        )
-    try:
-        return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        raise ScenarioError(f"{place}{error}") from None

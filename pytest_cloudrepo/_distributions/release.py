@@ -74,12 +74,11 @@ class Release:
         }
         if self._is_at_least("2.1"):
             fields["Description-Content-Type"] = ["text/plain"]
-        if self.requires_python is not None:
+        if self.requires_python:
             fields["Requires-Python"] = [_specifiers(self.requires_python)]
-        requirements = validation.requirements(self.requires)
         extras = self._checked_extras()
         fields["Requires-Dist"] = [
-            *map(str, requirements),
+            *validation.normalized_requirements(self.requires),
             *chain.from_iterable(extras.values()),
         ]
         fields["Provides-Extra"] = list(extras)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from pytest_cloudrepo.errors import PackageError
 
 # Line separators, other control characters, and surrogates, which UTF-8 cannot encode.
 _NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+
+_CACHED_REQUIREMENTS: Final = 10_000
 
 
 def project_name(name: object) -> str:
@@ -72,6 +75,24 @@ def requirements(texts: object, what: str = "requires") -> list[Requirement]:
         PackageError: `texts` is not a list, or a requirement is invalid.
     """
     return [requirement(text) for text in require_list(texts, what)]
+
+
+def normalized_requirements(texts: object, what: str = "requires") -> list[str]:
+    """Return the requirements in a list in their normalized form.
+
+    Raises:
+        PackageError: `texts` is not a list, or a requirement is invalid.
+    """
+    return [
+        _normalized_requirement(text) if isinstance(text, str) else str(requirement(text))
+        for text in require_list(texts, what)
+    ]
+
+
+# Releases of a project repeat most requirements.
+@lru_cache(_CACHED_REQUIREMENTS)
+def _normalized_requirement(text: str) -> str:
+    return str(requirement(text))
 
 
 def extra_name(name: object) -> str:
