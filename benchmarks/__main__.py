@@ -14,6 +14,7 @@ from benchmarks.collection import collection
 from benchmarks.idle_memory import idle_memory
 from benchmarks.new_repository import new_repository
 from benchmarks.reads import reads
+from benchmarks.snapshots import snapshot
 from benchmarks.table import Row, markdown
 from benchmarks.uploads import large_upload, small_uploads
 from benchmarks.workflow import workflow
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[Path, int], list[Row]]] = {
     "start": cold_start,
     "memory": idle_memory,
     "repository": new_repository,
+    "snapshot": snapshot,
     "small-uploads": small_uploads,
     "large-upload": large_upload,
     "reads": reads,

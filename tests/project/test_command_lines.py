@@ -16,7 +16,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 LANGUAGES = ("console", "sh", "yaml", "ini", "text", "dockerfile")
 COMMAND = re.compile(
     r"(?:^|[\s;&|])cloudrepo-server "
-    r"((?:serve|run|check|rehearse|sweep|repo|user|token)\b[^\n]*)"
+    r"((?:serve|run|check|rehearse|snapshot|sweep|repo|user|token)\b[^\n]*)"
 )
 VARIABLE = re.compile(r"\bCLOUDREPO_[A-Z_]+")
 OPTION = re.compile(r"(?<![\w-])--cloudrepo-[a-z-]+")

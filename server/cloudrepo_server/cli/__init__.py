@@ -18,6 +18,7 @@ from cloudrepo_server.cli import (
     repo,
     run,
     serve,
+    snapshot,
     sweep,
     terminal,
     token,
@@ -75,6 +76,13 @@ COMMANDS = (
         rehearse.add_arguments,
         rehearse.run,
         rehearse.EXAMPLES,
+    ),
+    Command(
+        "snapshot",
+        "record the releases that a resolution may need from another index, without their files",
+        snapshot.add_arguments,
+        snapshot.run,
+        snapshot.EXAMPLES,
     ),
     Command(
         "repo",

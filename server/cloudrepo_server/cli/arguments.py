@@ -101,6 +101,22 @@ def _duration(text: str, what: str) -> float:
     return float(int(number) * _UNITS[unit])
 
 
+def moment(text: str) -> str:
+    """Return a time in the format of the simple API, from a date in UTC or a time with a zone."""
+    # Imported here because few commands need them.
+    from datetime import UTC, date, datetime, time
+
+    from cloudrepo_server.errors import InvalidError
+    from cloudrepo_server.specs.timestamps import parse_upload_time
+
+    with contextlib.suppress(ValueError):
+        text = datetime.combine(date.fromisoformat(text), time(tzinfo=UTC)).isoformat()
+    try:
+        return parse_upload_time(text)
+    except InvalidError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from None
+
+
 def server_url(text: str) -> str:
     """Return the URL of a server; credentials in the URL are rejected."""
     if not text.startswith(("http://", "https://")) or "@" in text:

@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final, Literal, TextIO
@@ -42,11 +42,13 @@ def confirm(question: str) -> bool:
 
 
 @contextmanager
-def progress(activity: str, *, after: float = _SHOW_AFTER_SECONDS) -> Iterator[None]:
+def progress(
+    activity: str | Callable[[], str], *, after: float = _SHOW_AFTER_SECONDS
+) -> Iterator[None]:
     """Show an activity and its duration on the terminal, until the block ends.
 
     Args:
-        activity: the text to show, such as `Checking 3 files`.
+        activity: the text to show, such as `Checking 3 files`, or a function that returns it.
         after: how many seconds to wait before the text is shown.
     """
     if not sys.stderr.isatty():
@@ -60,7 +62,8 @@ def progress(activity: str, *, after: float = _SHOW_AFTER_SECONDS) -> Iterator[N
             return
         while True:
             seconds = monotonic() - started
-            sys.stderr.write(f"{_CLEAR_LINE}{activity} … {seconds:.0f} s")
+            text = activity if isinstance(activity, str) else activity()
+            sys.stderr.write(f"{_CLEAR_LINE}{text} … {seconds:.0f} s")
             sys.stderr.flush()
             if ended.wait(_REFRESH_SECONDS):
                 sys.stderr.write(_CLEAR_LINE)

@@ -1,0 +1,1 @@
+"""Snapshots of other indexes: the releases that resolvers may need, without their files."""
