@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from pytest_cloudrepo.fault import Fault
     from pytest_cloudrepo.graph import DistributionDetails, Graph, ReleaseDetails
+    from pytest_cloudrepo.https import ClientCertificate
     from pytest_cloudrepo.journal import Journal, Request
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.venv import VirtualEnv
 
 __all__ = [
+    "ClientCertificate",
     "CloudRepoError",
     "CommandError",
     "CommandResult",
@@ -74,6 +76,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ClientCertificate": "https",
     "CloudRepoError": "errors",
     "CommandError": "_programs.result",
     "CommandResult": "_programs.result",

@@ -58,6 +58,22 @@ class RepositoryApi:
         return str(self._call("GET")["public_url"])
 
     @property
+    def https_url(self) -> str:
+        """The repository's URL over HTTPS. Clients must trust the certificate `Server.ca`."""
+        __tracebackhide__ = True
+        from pytest_cloudrepo.https import https_url  # few tests need it
+
+        return https_url(self._api, self.url)
+
+    @property
+    def mutual_tls_url(self) -> str:
+        """The URL over HTTPS at which clients need the certificate `Server.client_certificate`."""
+        __tracebackhide__ = True
+        from pytest_cloudrepo.https import https_url  # few tests need it
+
+        return https_url(self._api, self.url, client_certificates=True)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The repository and its settings, as the admin API returns them."""
         __tracebackhide__ = True

@@ -15,12 +15,14 @@ from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.credentials import RepositoryUser, Token, TokenAsUsername
 from pytest_cloudrepo.errors import ServerError, UncheckedRulesWarning
+from pytest_cloudrepo.https import Https
 from pytest_cloudrepo.repository import Repository
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from pytest_cloudrepo.https import ClientCertificate
     from pytest_cloudrepo.settings import RepositorySettings
 
 COMMAND_TIMEOUT = 120.0
@@ -64,10 +66,26 @@ class Server:
         self._folder = folder
         self._command_timeout = command_timeout
         self._run = run
+        self._https = Https(self._api, folder / "https")
         self._created: list[Repository | RepositoryUser] = []
 
     def __repr__(self) -> str:
         return f"<Server {self.url}>"
+
+    @property
+    def ca(self) -> Path:
+        """The file with the CA certificate that clients of `Repository.https_url` must trust.
+
+        It belongs to a throwaway authority of the server, whose key no file contains.
+        """
+        __tracebackhide__ = True
+        return self._https.ca
+
+    @property
+    def client_certificate(self) -> ClientCertificate:
+        """The certificate that clients of `Repository.mutual_tls_url` must have."""
+        __tracebackhide__ = True
+        return self._https.client_certificate
 
     def check(self) -> None:
         """Check that the server responds and accepts the admin login.

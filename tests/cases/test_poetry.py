@@ -36,3 +36,22 @@ def test_environment_variables_configure_the_repository(cloudrepo, cloudrepo_pro
     publish = ("poetry", "publish", "--repository", "foo")
     cloudrepo.run(*publish, environ=environ, cwd=project.folder)
     assert [upload.user for upload in cloudrepo.requests.uploads()] == [cloudrepo.username] * 2
+
+
+def test_a_client_certificate_is_sent_to_the_repository(
+    cloudrepo, cloudrepo_server, cloudrepo_project
+):
+    """Poetry identifies itself with the client certificate that its configuration names.
+
+    Poetry, tests/publishing/test_publisher.py, test_publish_uses_client_cert
+    """
+    project = cloudrepo_project("demo", "1.0")
+    project.build()
+    environ = cloudrepo.environ | {"POETRY_REPOSITORIES_CLOUDREPO_URL": cloudrepo.mutual_tls_url}
+    publish = ("poetry", "publish", "--repository", "cloudrepo")
+    assert not cloudrepo.run(*publish, environ=environ, cwd=project.folder, check=False).ok
+    assert cloudrepo.requests == []
+    certificate = cloudrepo_server.client_certificate.path
+    environ["POETRY_CERTIFICATES_CLOUDREPO_CLIENT_CERT"] = str(certificate)
+    cloudrepo.run(*publish, environ=environ, cwd=project.folder)
+    assert cloudrepo.versions("demo") == ["1.0"]

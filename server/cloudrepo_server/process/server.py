@@ -28,6 +28,7 @@ from cloudrepo_server.web.http.idle_timeout import IdleTimeout
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.security_headers import add_headers_to_every_response
 from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
+from cloudrepo_server.web.impersonation.https_listeners import HttpsListeners
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import TunnelServer
 from cloudrepo_server.web.ops.early_responses import EarlyResponses
@@ -72,6 +73,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         limits=settings.limits,
     )
     proxy = Proxy(organization)
+    https = HttpsListeners(proxy)
     in_flight = InFlightRequests()
     observability = create_observability(
         organization, storage, log_format=settings.log_format, metrics=settings.metrics
@@ -79,6 +81,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
     application = create_application(
         organization,
         proxy,
+        https,
         in_flight,
         observers=observability.observers,
         routes=observability.routes,
@@ -105,6 +108,9 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         if runner.server is not None:
             add_headers_to_every_response(runner.server, early_responses.report_response)
         url = await listeners.listen(settings.host, settings.port)
+        https.attach(
+            settings.host, lambda context: listeners.listen(settings.host, context=context)
+        )
         if not storage.shared and runner.server is not None:
             tunnels = TunnelServer(
                 runner.server, connection_options, stall_seconds=settings.limits.stall_seconds

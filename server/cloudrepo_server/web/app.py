@@ -29,6 +29,7 @@ from cloudrepo_server.web.impersonation.handler import (
     ImpersonationHandler,
     serve_impersonated_hosts,
 )
+from cloudrepo_server.web.impersonation.https_listeners import HttpsListeners
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.file_host import FileHost, resolve_file
 from cloudrepo_server.web.index.handler import Index
@@ -49,6 +50,7 @@ _MONITORING = ("/healthz", "/readyz", "/metrics")
 def create_application(
     organization: Organization,
     proxy: Proxy,
+    https: HttpsListeners,
     in_flight: InFlightRequests,
     *,
     observers: Sequence[Observer] = (),
@@ -62,6 +64,7 @@ def create_application(
     Args:
         organization: its repositories, users and tokens are served.
         proxy: the proxy through which subprocesses reach impersonated hosts.
+        https: the listeners for HTTPS that the admin API opens.
         in_flight: the requests in flight, for the graceful shutdown.
         observers: the access log and the metrics.
         routes: further routes.
@@ -126,7 +129,7 @@ def create_application(
     router.add_route("*", FILES + "/{below:.*}", handle_file)
     router.add_routes(trust.routes())
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
-    router.add_routes([*AdminApi(organization, proxy).routes(), *routes])
+    router.add_routes([*AdminApi(organization, proxy, https).routes(), *routes])
     portal = Portal(organization, proxy, in_flight)
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)

@@ -155,6 +155,12 @@ class NewImpersonation(Body, kw_only=True):
     job: Annotated[str, Meta(max_length=MAX_IDENTITY_TOKEN)] | None = None
 
 
+class HttpsOptions(Body, kw_only=True):
+    """Whether clients need a certificate of the throwaway authority."""
+
+    client_certificates: bool = False
+
+
 class NewPublisher(Body, kw_only=True):
     """A trusted publisher: the provider of its identity, and the fields that identify its job.
 

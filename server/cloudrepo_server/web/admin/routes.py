@@ -15,6 +15,7 @@ from cloudrepo_server.web.admin.connection import ConnectionApi
 from cloudrepo_server.web.admin.damage import DamageApi
 from cloudrepo_server.web.admin.faults import FaultApi
 from cloudrepo_server.web.admin.files import FileApi
+from cloudrepo_server.web.admin.https_listeners import HttpsApi
 from cloudrepo_server.web.admin.impersonations import ImpersonationApi
 from cloudrepo_server.web.admin.journal import COUNT, JournalApi
 from cloudrepo_server.web.admin.openapi import Operation, openapi_document
@@ -24,6 +25,7 @@ from cloudrepo_server.web.admin.sweep import SweepApi
 from cloudrepo_server.web.admin.trust import TrustApi
 from cloudrepo_server.web.admin.users import TokenApi, UserApi
 from cloudrepo_server.web.http.responses import json_response
+from cloudrepo_server.web.impersonation.https_listeners import HttpsListener, HttpsListeners
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.journal import record_changes
 
@@ -38,9 +40,9 @@ _NOT_FOUND = (HTTPStatus.NOT_FOUND,)
 class AdminApi:
     """The admin API of an organization."""
 
-    def __init__(self, organization: Organization, proxy: Proxy) -> None:
+    def __init__(self, organization: Organization, proxy: Proxy, https: HttpsListeners) -> None:
         self._organization = organization
-        self._operations = _operations(organization, proxy)
+        self._operations = _operations(organization, proxy, https)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the admin API's routes. All but the OpenAPI document require the admin user."""
@@ -61,7 +63,7 @@ class AdminApi:
         )
 
 
-def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
+def _operations(organization: Organization, proxy: Proxy, https: HttpsListeners) -> list[Operation]:
     repositories, users, tokens = (
         RepositoryApi(organization),
         UserApi(organization),
@@ -241,6 +243,13 @@ def _operations(organization: Organization, proxy: Proxy) -> list[Operation]:
             body=b.NewSignInLink,
             status=_CREATED,
             rejections=(*_NOT_FOUND, *_CONFLICT),
+        ),
+        Operation(
+            "POST",
+            "/api/https",
+            HttpsApi(https).open_https,
+            HttpsListener,
+            body=b.HttpsOptions,
         ),
         Operation("GET", "/api/damaged", damage.list_damaged, r.DamagedDocumentsResponse),
         Operation("DELETE", "/api/damaged/{key}", damage.delete_damaged, status=_NO_CONTENT),

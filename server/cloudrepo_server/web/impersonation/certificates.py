@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from cloudrepo_server.errors import InvalidError
 
 _MAX_SHOWN = 100
+_CLIENT = "client@example.com"
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -33,6 +34,17 @@ class CertificateAuthority:
     def pem(self) -> str:
         """The CA certificate, which clients must trust."""
         return self._authority.cert_pem.bytes().decode()
+
+    def client_certificate(self) -> tuple[str, str]:
+        """Return a new certificate for a client, with the key of the certificate, both as PEM."""
+        issued = self._authority.issue_cert(_CLIENT, common_name=_CLIENT)
+        chain = "".join(each.bytes().decode() for each in issued.cert_chain_pems)
+        return chain, issued.private_key_pem.bytes().decode()
+
+    def require_client_certificate(self, context: ssl.SSLContext) -> None:
+        """Let a server's TLS context accept only clients with a certificate of this authority."""
+        context.verify_mode = ssl.CERT_REQUIRED
+        self._authority.configure_trust(context)
 
     def context(self, *hosts: str) -> ssl.SSLContext:
         """Return a server's TLS context with a new certificate for these hosts.
