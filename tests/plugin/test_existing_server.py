@@ -18,6 +18,9 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
+from tests.support.prefix_proxy import running_prefix_proxy
+from tests.support.process import ServerProcess
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -212,3 +215,25 @@ class TestRemote:
         trust = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), state["ca"])
         outcome = suite.run(f"--cloudrepo-url={state[url]}", environ={**LOGIN, **trust})
         assert outcome.counts() == {"passed": 1}, outcome
+
+
+def test_programs_reach_a_server_below_the_path_of_a_proxy(suite: Suite, tmp_path: Path) -> None:
+    suite.write(
+        test_it="""
+import pytest
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_works(cloudrepo, cloudrepo_package, cloudrepo_venv, installer):
+    assert "/team/packages/repositories/" in cloudrepo.url
+    cloudrepo.upload(cloudrepo_package("demo", "1.0"))
+    cloudrepo_venv.install("demo", index=cloudrepo, installer=installer)
+    assert cloudrepo_venv.version("demo") == "1.0"
+    assert cloudrepo.versions("demo") == ["1.0"]
+"""
+    )
+    server = ServerProcess(tmp_path / "server", "--behind-proxy", environ=LOGIN)
+    with running_prefix_proxy(server.state()["url"], "/team/packages") as proxy:
+        outcome = suite.run(f"--cloudrepo-url={proxy.url}", environ=LOGIN)
+    assert server.stop() == 0
+    assert outcome.counts() == {"passed": 2}, outcome
+    assert proxy.outside == []

@@ -153,20 +153,25 @@ def stack(
 
 
 def nginx(folder: Path, port: int, ports: Mapping[str, int]) -> subprocess.Popen[bytes]:
+    """Start nginx with the configuration of `deploy/`."""
+    text = (DEPLOY / "nginx.conf").read_text("utf-8")
+    for name, server_port in ports.items():
+        assert f"server {name}:8080 " in text
+        text = text.replace(f"server {name}:8080 ", f"server 127.0.0.1:{server_port} ")
+    assert "listen 8080;" in text
+    return start_nginx(folder, text.replace("listen 8080;", f"listen 127.0.0.1:{port};"))
+
+
+def start_nginx(folder: Path, text: str) -> subprocess.Popen[bytes]:
+    """Start nginx with a configuration, whose temporary files are in a folder."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
     if program is None:
         raise FileNotFoundError("nginx not found: install it, or run .ci/deploy, which does")
-    text = (DEPLOY / "nginx.conf").read_text("utf-8")
     temporary_folders = "".join(
         f"    {kind}_temp_path {folder / kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     text = text.replace("http {\n", f"http {{\n{temporary_folders}", 1)
-    for name, server_port in ports.items():
-        assert f"server {name}:8080 " in text
-        text = text.replace(f"server {name}:8080 ", f"server 127.0.0.1:{server_port} ")
-    assert "listen 8080;" in text
-    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};")
     configuration = folder / "nginx.conf"
     configuration.write_text(text, "utf-8")
     settings = f"daemon off; pid {folder / 'nginx.pid'};"

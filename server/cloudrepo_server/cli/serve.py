@@ -73,8 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--behind-proxy",
         action="store_true",
-        help="trust two headers of a reverse proxy: X-Forwarded-Proto is the scheme of generated "
-        "URLs, and the last address in X-Forwarded-For is the client's address",
+        help="trust three headers of a reverse proxy: X-Forwarded-Proto and X-Forwarded-Prefix are "
+        "the scheme and the beginning of the path of generated URLs, and the last address in "
+        "X-Forwarded-For is the client's address",
     )
     add(
         "--files-url",

@@ -32,7 +32,7 @@ class ServerSettings:
     log_format: LogFormat | None = None
     """The format in which every request is logged; None logs rejected requests only, as text."""
     behind_proxy: bool = False
-    """Whether the headers X-Forwarded-Proto and X-Forwarded-For are trusted."""
+    """Whether X-Forwarded-Proto, X-Forwarded-Prefix and X-Forwarded-For are trusted."""
     files_url: str | None = None
     """The URL at which clients reach this server under another host name, for files."""
     metrics: bool = False

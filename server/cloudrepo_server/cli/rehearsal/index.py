@@ -166,4 +166,4 @@ async def _create_job(
     await server.organization.publishers.add(repository, provider, fields)
     # The document of the repository has the publisher now.
     repository = await server.organization.repository(repository.name)
-    return await create_job(server.organization, repository, provider, fields, origin=server.url)
+    return await create_job(server.organization, repository, provider, fields, url=server.url)

@@ -10,7 +10,7 @@ from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.paths import SIGN_IN_LINK
 from cloudrepo_server.web.http.request_body import read_json
 from cloudrepo_server.web.http.responses import json_response
-from cloudrepo_server.web.http.urls import origin_of
+from cloudrepo_server.web.http.urls import base_url_of
 
 
 class SignInLinkApi:
@@ -27,7 +27,7 @@ class SignInLinkApi:
             self._organization.access.admin_username, repository.name
         )
         link = responses.SignInLinkResponse(
-            url=f"{origin_of(request)}{SIGN_IN_LINK}?token={secret}",
+            url=f"{base_url_of(request)}{SIGN_IN_LINK}?token={secret}",
             expires_in=SIGN_IN_LINK_SECONDS,
         )
         return json_response(link, status=HTTPStatus.CREATED)

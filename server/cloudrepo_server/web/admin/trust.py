@@ -10,7 +10,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.web.admin import bodies, responses
 from cloudrepo_server.web.http.request_body import read_json
 from cloudrepo_server.web.http.responses import json_response
-from cloudrepo_server.web.http.urls import origin_of
+from cloudrepo_server.web.http.urls import base_url_of
 from cloudrepo_server.web.trust.jobs import create_job, identify_job
 
 
@@ -52,7 +52,7 @@ class TrustApi:
             repository,
             body.provider,
             body.claims,
-            origin=origin_of(request),
+            url=base_url_of(request),
         )
         response = responses.JobResponse(**asdict(job))
         return json_response(response, status=HTTPStatus.CREATED)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import string
 from time import monotonic
 
@@ -29,6 +30,9 @@ LIMITS = web.AppKey("limits", Limits)
 _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _MAX_ID_LENGTH = 128
 _SCHEMES = ("http", "https")
+_MAX_PREFIX = 256
+# Segments of unreserved characters (RFC 3986), and no segment of dots only.
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
 _PROCESS = os.urandom(4).hex()
 _numbers = itertools.count(1)
 
@@ -43,6 +47,8 @@ class RequestState(msgspec.Struct):
     """Whether a trusted proxy in front of this server sets the forwarded headers."""
     scheme: str | None = None
     """The scheme that the client used, if this server cannot know it from the connection."""
+    prefix: str = ""
+    """The path at which a trusted proxy serves this server, or an empty string."""
     impersonated_path: str | None = None
     """For a request to an impersonated host: the path of this server that is served instead."""
     impersonated_index: IndexUrls | None = None
@@ -77,7 +83,8 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
     """Return the middleware that gives each request its id and its state.
 
     Args:
-        behind_proxy: trust the headers `X-Forwarded-Proto` and `X-Forwarded-For`.
+        behind_proxy: trust the headers `X-Forwarded-Proto`, `X-Forwarded-Prefix` and
+            `X-Forwarded-For`.
     """
 
     @web.middleware
@@ -86,6 +93,7 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
         if behind_proxy:
             state.behind_proxy = True
             state.scheme = _forwarded_scheme(request)
+            state.prefix = _forwarded_prefix(request)
         request[_STATE] = state
         set_request_secrets(secrets_of(request.headers.get("Authorization")))
         connection = request.protocol
@@ -128,6 +136,15 @@ def log_fields(request: web.BaseRequest) -> dict[str, dict[str, str]]:
 def _forwarded_scheme(request: web.BaseRequest) -> str | None:
     scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
     return scheme if scheme in _SCHEMES else None
+
+
+def _forwarded_prefix(request: web.BaseRequest) -> str:
+    # The last value is that of the closest proxy; a client may have sent the others.
+    given = request.headers.getall("X-Forwarded-Prefix", None)
+    prefix = given[-1].strip().rstrip("/") if given else ""
+    if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix):
+        return ""
+    return prefix
 
 
 def _request_id(request: web.BaseRequest) -> str:

@@ -21,6 +21,20 @@ def origin_of(request: web.BaseRequest) -> str:
         raise InvalidError("The Host header is not a valid host name.") from None
 
 
+def prefix_of(request: web.BaseRequest) -> str:
+    """Return the path at which a trusted proxy serves this server, or an empty string."""
+    return state_of(request).prefix
+
+
+def base_url_of(request: web.BaseRequest) -> str:
+    """Return the URL of this server that the client used, without a slash at its end.
+
+    Raises:
+        InvalidError: the Host header is not valid.
+    """
+    return origin_of(request) + prefix_of(request)
+
+
 def host_of(request: web.BaseRequest) -> str:
     """Return the host that the client used, without the port.
 
@@ -38,9 +52,9 @@ def scheme_of(request: web.BaseRequest) -> str:
 def repository_url(
     request: web.BaseRequest, repository: Repository, *, below: str = PRIVATE
 ) -> str:
-    """Return a repository's URL, with the scheme and host that the client used.
+    """Return a repository's URL, with the scheme, host and prefix that the client used.
 
     Raises:
         InvalidError: the Host header is not valid.
     """
-    return f"{origin_of(request)}{below}/{repository.name}"
+    return f"{base_url_of(request)}{below}/{repository.name}"

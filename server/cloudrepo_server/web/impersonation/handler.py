@@ -50,6 +50,7 @@ class ImpersonationHandler(msgspec.Struct, frozen=True):
         state = state_of(request)
         state.impersonating_repository_id = impersonation.repository_id
         state.scheme = tunnel.scheme
+        state.prefix = ""
         state.impersonated_index = impersonation.index_at(*origin)
         state.file_host_url = impersonation.file_host_url(*origin)
         base = URL.build(scheme=tunnel.scheme, host=tunnel.host, port=tunnel.port)

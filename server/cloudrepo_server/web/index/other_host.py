@@ -9,7 +9,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.specs.file_urls import OTHER_HOST, REDIRECT, FileUrls
 from cloudrepo_server.web.http.paths import FILES
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.http.urls import host_of, origin_of
+from cloudrepo_server.web.http.urls import host_of, origin_of, prefix_of
 from cloudrepo_server.web.index.read_target import ReadTarget
 
 # The kinds of requests whose responses contain such URLs.
@@ -69,4 +69,6 @@ def _other_loopback_url(request: web.Request) -> str | None:
         other = address[0] if address and address[0] in _LOOPBACK_ADDRESSES else None
     else:
         other = None
-    return None if other is None else str(URL(origin_of(request)).with_host(other))
+    if other is None:
+        return None
+    return str(URL(origin_of(request)).with_host(other)).rstrip("/") + prefix_of(request)

@@ -26,7 +26,7 @@ from cloudrepo_server.specs.simple_api import (
 from cloudrepo_server.web.http.file_response import file_response
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
-from cloudrepo_server.web.http.urls import origin_of, scheme_of
+from cloudrepo_server.web.http.urls import origin_of, prefix_of, scheme_of
 from cloudrepo_server.web.index.pages import PageCache, joined_header, negotiate, page_response
 from cloudrepo_server.web.index.pypi_api import project_json_response, provenance_response
 from cloudrepo_server.web.index.read_target import ReadTarget
@@ -256,7 +256,7 @@ def links_for(read: Read, *, with_origin: bool = False) -> Links:
     index = state_of(read.request).impersonated_index
     has_file_host = index is not None and not read.view.redirects_to_files
     return Links(
-        read.target.base,
+        prefix_of(read.request) + read.target.base,
         origin_of(read.request) if needs_origin else "",
         web=None if index is None else urlsplit(index.web).path.rstrip("/"),
         files=index.files.rstrip("/") if index is not None and has_file_host else None,

@@ -8,7 +8,7 @@ from aiohttp import web
 from cloudrepo_server.specs.file_urls import FileUrls
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import reason_phrase
-from cloudrepo_server.web.http.urls import origin_of
+from cloudrepo_server.web.http.urls import base_url_of, prefix_of
 from cloudrepo_server.web.index.read_target import ReadTarget
 
 
@@ -27,6 +27,7 @@ def redirect_to_canonical(request: web.Request, target: ReadTarget, status: int)
             segments[-1] = target.project
         segments.append("")
     location = "/".join(segments) + (f"?{query}" if query else "")
+    location = prefix_of(request) + location
     return web.Response(status=status, headers={"Location": location})
 
 
@@ -51,7 +52,7 @@ def redirect_to_upload_url(request: web.Request) -> web.Response:
     error = UPLOAD_URL.broken().error()
     state_of(request).error = error
     # The URL is absolute, as on PyPI: twine compares it with its upload URL to explain the mistake.
-    location = f"{origin_of(request)}{request.rel_url.raw_path}/"
+    location = f"{base_url_of(request)}{request.rel_url.raw_path}/"
     response = web.Response(headers={"Location": location})
     response.set_status(HTTPStatus.PERMANENT_REDIRECT, reason_phrase(str(error)))
     return response

@@ -8,6 +8,7 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.web.http.in_flight import InFlightRequests
+from cloudrepo_server.web.http.urls import prefix_of
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ class Portal:
         self._in_flight = in_flight
         self._router: PortalRouter | None = None
 
-    async def redirect_home(self, _: web.Request) -> web.Response:
+    async def redirect_home(self, request: web.Request) -> web.Response:
         """Redirect to the portal's first page."""
-        return web.Response(status=302, headers={"Location": HOME})
+        return web.Response(status=302, headers={"Location": prefix_of(request) + HOME})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Return a page or an asset, or process a form."""

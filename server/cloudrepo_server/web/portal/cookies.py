@@ -12,7 +12,7 @@ from aiohttp import web
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 
 from cloudrepo_server.domain.sessions import LIFETIME
-from cloudrepo_server.web.http.urls import scheme_of
+from cloudrepo_server.web.http.urls import prefix_of, scheme_of
 
 _PATH = "/portal"
 _NOTICE_SECONDS = 300
@@ -117,7 +117,7 @@ class Cookies:
             self._name(request, suffix),
             value,
             max_age=max_age,
-            path=_PATH,
+            path=prefix_of(request) + _PATH,
             secure=scheme_of(request) == "https",
             httponly=True,
             samesite="Strict",
@@ -126,7 +126,7 @@ class Cookies:
     def _delete(self, request: web.Request, response: web.Response, suffix: str) -> None:
         response.del_cookie(
             self._name(request, suffix),
-            path=_PATH,
+            path=prefix_of(request) + _PATH,
             secure=scheme_of(request) == "https",
             httponly=True,
             samesite="Strict",

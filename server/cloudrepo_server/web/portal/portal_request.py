@@ -10,7 +10,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import ForbiddenError
 from cloudrepo_server.web.http.responses import reason_phrase
-from cloudrepo_server.web.http.urls import repository_url
+from cloudrepo_server.web.http.urls import prefix_of, repository_url
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.portal.cookies import Cookies, Notice
 from cloudrepo_server.web.portal.form_errors import FormErrors
@@ -105,7 +105,7 @@ class PortalRequest:
             "has_damage": self.username is not None and self.organization.damaged.has_known,
         }
         response = web.Response(
-            text=self.templates.render(template, {**common, **context}),
+            text=self.render_text(template, {**common, **context}),
             status=status,
             reason=None if reason is None else reason_phrase(reason),
             content_type="text/html",
@@ -114,9 +114,14 @@ class PortalRequest:
             self.cookies.clear_notices(self.http, response)
         return response
 
+    def render_text(self, template: str, context: Mapping[str, Any]) -> str:
+        """Return the HTML of a template, for a browser that uses the portal's URL."""
+        return self.templates.render(template, context, prefix=prefix_of(self.http))
+
     def redirect(self, path: str) -> web.Response:
         """Redirect to another page, which then shows the notices."""
-        response = web.Response(status=_SEE_OTHER, headers={"Location": path})
+        location = prefix_of(self.http) + path
+        response = web.Response(status=_SEE_OTHER, headers={"Location": location})
         if self._new_notices and self.username is not None:
             self.cookies.set_notices(self.http, response, self.session_id, self._notices())
         return response

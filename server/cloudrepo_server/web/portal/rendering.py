@@ -1,5 +1,6 @@
 """The templates' environment, and filters that format times, sizes and numbers."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import time
@@ -16,6 +17,9 @@ from cloudrepo_server.web.portal.paths import repository_path, user_path
 
 _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
 """Each unit's length in the previous unit, and its name. A minute is 60 seconds."""
+
+# The beginnings of the portal's own paths. Quotes in values are escaped, so no value matches.
+_OWN_PATHS = re.compile(r'((?:href|src|action|formaction|data-live)=")(?=/portal[/?"])')
 
 
 class Templates:
@@ -42,9 +46,16 @@ class Templates:
             format_duration=format_duration,
         )
 
-    def render(self, template: str, context: Mapping[str, Any]) -> str:
-        """Return a page's HTML."""
-        return self._environment.get_template(template).render(context)
+    def render(self, template: str, context: Mapping[str, Any], *, prefix: str = "") -> str:
+        """Return a page's HTML.
+
+        Args:
+            template: the file name of the template.
+            context: the variables of the template.
+            prefix: the path at which a proxy serves the server. The paths in the page get it.
+        """
+        html = self._environment.get_template(template).render(context)
+        return _OWN_PATHS.sub(rf"\1{prefix}", html) if prefix else html
 
 
 def format_size(size: int) -> str:

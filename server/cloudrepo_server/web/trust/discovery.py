@@ -14,17 +14,17 @@ OIDC_OF_REPOSITORY = OIDC + "repositories/"
 """The beginning of the same paths for one repository, whose name follows."""
 
 
-def discovery_response(origin: str, base: str) -> web.Response:
+def discovery_response(url: str, base: str) -> web.Response:
     """Return the URLs of the endpoints.
 
     Args:
-        origin: the scheme, host and port of the upload URL.
-        base: the path of the endpoints, with a slash at its end.
+        url: the URL of the server, without a slash at its end.
+        base: the path of the endpoints on the server, with a slash at its end.
     """
     return json_response(
         {
-            "audience-endpoint": f"{origin}{base}audience",
-            "token-mint-endpoint": f"{origin}{base}mint-token",
+            "audience-endpoint": f"{url}{base}audience",
+            "token-mint-endpoint": f"{url}{base}mint-token",
         }
     )
 

@@ -15,7 +15,7 @@ from cloudrepo_server.testkit.impersonation import Impersonation
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.http.urls import origin_of
+from cloudrepo_server.web.http.urls import base_url_of, prefix_of
 from cloudrepo_server.web.index.journal import new_entry, record_request
 from cloudrepo_server.web.trust.discovery import (
     DISCOVERY,
@@ -113,12 +113,12 @@ class TrustHandler:
         return respond
 
     async def _discover(self, request: web.Request) -> web.StreamResponse:
-        name = repository_of(upload_path_of(request))
+        name = repository_of(upload_path_of(request).removeprefix(prefix_of(request)))
         repository = await self._organization.find(name)
         exchange = TokenExchange(self._organization, repository, audience=AUDIENCE)
-        origin, base = origin_of(request), f"{OIDC_OF_REPOSITORY}{name}/"
+        url, base = base_url_of(request), f"{OIDC_OF_REPOSITORY}{name}/"
         # The response does not depend on whether the repository exists: names are not public.
-        return await self._record(request, repository, partial(_discover, exchange, origin, base))
+        return await self._record(request, repository, partial(_discover, exchange, url, base))
 
     async def _exchange(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info.get("repository")
@@ -157,7 +157,7 @@ class TrustHandler:
         from cloudrepo_server.specs.identity_providers.table import PROVIDERS
 
         provider = PROVIDERS[_provider_name(request)]
-        base = f"{origin_of(request)}{ISSUERS}{provider.name}"
+        base = f"{base_url_of(request)}{ISSUERS}{provider.name}"
         return self._provider.configuration(provider, base=base)
 
     async def _jwks(self, request: web.Request) -> web.Response:
@@ -211,10 +211,10 @@ async def _discover_impersonated(
 
 
 async def _discover(
-    exchange: TokenExchange, origin: str, base: str, request: web.Request
+    exchange: TokenExchange, url: str, base: str, request: web.Request
 ) -> web.StreamResponse:
     if request.method not in READS:
         return method_not_allowed(*READS)
     if not exchange.is_enabled:
         raise NotFoundError("Trusted publishing is not enabled for this upload URL.")
-    return discovery_response(origin, base)
+    return discovery_response(url, base)

@@ -19,7 +19,7 @@ async def create_job(
     provider: str,
     claims: Mapping[str, Any],
     *,
-    origin: str,
+    url: str,
 ) -> "CiJob":
     """Return the identity of a CI job, with which its programs request identity tokens.
 
@@ -28,7 +28,7 @@ async def create_job(
         repository: the repository to which the job publishes.
         provider: the name of the identity provider.
         claims: what identifies the job, and further claims of its tokens.
-        origin: the scheme and host of this server, as the programs reach it.
+        url: the URL of this server, as the programs reach it.
 
     Raises:
         InvalidError: the provider or a claim is not valid, or the extra `trust` is not installed.
@@ -44,7 +44,7 @@ async def create_job(
         provider=provider,
         issuer=get_provider(provider).issuer,
         claims=claims_of(job),
-        request_url=f"{origin}{JOB_TOKENS}?api-version=2.0",
+        request_url=f"{url}{JOB_TOKENS}?api-version=2.0",
         request_token=await issuer.sign_job(job),
         tokens={
             audience: await issue_token(issuer, job, audience=audience)

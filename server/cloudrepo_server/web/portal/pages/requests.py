@@ -202,7 +202,7 @@ async def _stream(request: PortalRequest, repository: Repository | None) -> web.
     def render(entries: Sequence[Entry]) -> str:
         rows = [Row(entry) for entry in reversed(entries)]
         context = {"rows": rows, "with_repository": with_repository}
-        return request.templates.render("log_rows.html", context)
+        return request.render_text("log_rows.html", context)
 
     async def is_signed_in() -> bool:
         return await request.organization.sessions.username(request.session_id) is not None
