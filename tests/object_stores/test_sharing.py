@@ -174,7 +174,7 @@ def test_a_portal_session_is_valid_on_both_servers(
     thief = Browser(first_server)
     thief.session.cookies.update(browser.session.cookies)
     browser_on_second.request(
-        "POST", "/portal/sign-out", data=browser_on_second.get("/portal/").forms[0].fields
+        "POST", "/portal/sign-out", data=browser_on_second.get("/portal/").sign_out.fields
     )
     assert thief.get("/portal/").path == "/portal/sign-in"
     for each in (browser, browser_on_second, thief):

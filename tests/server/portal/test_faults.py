@@ -129,6 +129,6 @@ def test_the_form_has_every_kind_and_every_parameter(browser: Browser, index: In
 
 
 def test_an_unknown_fault_shows_an_error_page(browser: Browser, index: Index) -> None:
-    token = browser.get("/portal/").forms[0].fields
+    token = browser.get("/portal/").sign_out.fields
     response = browser.request("POST", f"{page_of(index)}/x/remove", data=token)
     assert response.status_code == 404

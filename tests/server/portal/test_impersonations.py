@@ -36,7 +36,7 @@ def test_impersonations_are_listed_and_removed(browser: Browser, index: Index) -
     assert "The impersonation was removed" in page.text
     assert created["id"] not in page.text
     assert blocked["id"] in page.text
-    token = page.forms[0].fields
+    token = page.sign_out.fields
     assert browser.request("POST", f"{path}/x/remove", data=token).status_code == 404
 
 

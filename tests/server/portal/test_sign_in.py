@@ -135,7 +135,7 @@ def test_signing_out_invalidates_copies_of_the_cookie(browser: Browser) -> None:
         browser.request(
             "POST",
             "/portal/sign-out",
-            data=browser.get("/portal/").forms[0].fields,
+            data=browser.get("/portal/").sign_out.fields,
             allow_redirects=True,
         )
     )
@@ -148,7 +148,7 @@ def test_signing_out_invalidates_copies_of_the_cookie(browser: Browser) -> None:
 def test_each_sign_in_starts_a_separate_session(browser: Browser) -> None:
     other = Browser(browser.server)
     other.sign_in(*other.server.admin)
-    other.request("POST", "/portal/sign-out", data=other.get("/portal/").forms[0].fields)
+    other.request("POST", "/portal/sign-out", data=other.get("/portal/").sign_out.fields)
     assert other.get("/portal/").path == "/portal/sign-in"
     assert browser.get("/portal/").path == "/portal/"
     other.close()

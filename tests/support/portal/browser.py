@@ -79,6 +79,11 @@ class Page(HTMLParser):
         assert len(forms) == 1, (action, [form.action for form in self.forms], self.text)
         return forms[0]
 
+    @property
+    def sign_out(self) -> Form:
+        """The form that signs out, which every page of a signed-in browser has."""
+        return next(form for form in self.forms if form.action == "/portal/sign-out")
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         self.elements.append((tag, attributes))
