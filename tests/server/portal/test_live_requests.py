@@ -131,7 +131,7 @@ def test_a_stream_ends_when_its_session_ends(own_browser: Browser) -> None:
     other = Browser(own_browser.server)
     other.session.cookies = cookies
     with event_stream(own_browser) as stream, event_stream(other) as copy:
-        (form,) = other.get("/portal/").forms
+        form = other.get("/portal/").sign_out
         other.request("POST", form.action, data=form.fields)
         index.get("/after-the-sign-out/")
         for each in (stream, copy):
