@@ -84,6 +84,11 @@ def _advice_on(request: Request, settings: Mapping[str, Any]) -> str | None:
 
 
 def _advice_on_blocked_host(request: Request) -> str:
+    if request.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return (
+            "The proxy did not get the login of `impersonate(..., proxy_login=...)`: check the "
+            "proxy's URL that the program uses."
+        )
     host = urlsplit(request.path if "//" in request.path else f"//{request.path}").hostname
     return (
         f"To let programs reach {host}, call allow_hosts({host!r}) of the repository; "

@@ -171,7 +171,12 @@ class Repository(RepositoryApi):
         __tracebackhide__ = True
         self._network_guard.allow(*map(_arguments.check_host, hosts))
 
-    def impersonate(self, *urls: str, requires_login: bool = False) -> dict[str, str]:
+    def impersonate(
+        self,
+        *urls: str,
+        requires_login: bool = False,
+        proxy_login: tuple[str, str] | None = None,
+    ) -> dict[str, str]:
         """Return environment variables with which requests for these URLs reach this repository.
 
         They include the variables of the pytest process, as `environ` does. The tools have this
@@ -182,6 +187,9 @@ class Repository(RepositoryApi):
             urls: the URLs of indexes or repositories, such as `https://index.example.com/simple/`.
                 `pypi` and `testpypi` mean all URLs of PyPI and of its test instance.
             requires_login: whether clients need credentials to read, as at a private index.
+            proxy_login: the user name and password of the proxy in the variables `HTTP_PROXY` and
+                `HTTPS_PROXY`. Such a proxy has a port of its own. Requests without this login get a
+                407, which the journal lists.
 
         Raises:
             ServerError: a URL is invalid, the extra `tls` is not installed, or the server has no
@@ -189,7 +197,9 @@ class Repository(RepositoryApi):
         """
         __tracebackhide__ = True
         environ = self._environment.with_credentials(self.connection)
-        guard = self._network_guard.impersonate(*urls, requires_login=requires_login)
+        guard = self._network_guard.impersonate(
+            *urls, requires_login=requires_login, proxy_login=proxy_login
+        )
         return self._hidden(environ | guard)
 
     def trust(

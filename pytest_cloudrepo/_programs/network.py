@@ -80,13 +80,18 @@ class NetworkGuard:
         return [*LOOPBACK.split(","), urlsplit(self._repository_url).hostname or ""]
 
     def impersonate(
-        self, *urls: str, requires_login: bool = False, job: CiJob | None = None
+        self,
+        *urls: str,
+        requires_login: bool = False,
+        proxy_login: tuple[str, str] | None = None,
+        job: CiJob | None = None,
     ) -> dict[str, str]:
         """Return variables that also send requests for these URLs to the repository.
 
         Args:
             urls: URLs, and names of public indexes, of which all URLs are impersonated.
             requires_login: whether reads need a login at every URL.
+            proxy_login: the user name and password of a proxy of its own.
             job: the CI job in which the programs run. The URLs of its provider are impersonated
                 too, except on allowed hosts.
 
@@ -102,6 +107,9 @@ class NetworkGuard:
         body: dict[str, Any] = {"urls": [*urls], "allow": [*self._allowed_hosts, *through_proxy]}
         if requires_login:
             body["requires_login"] = True
+        if proxy_login is not None:
+            username, password = proxy_login
+            body["proxy_login"] = {"username": username, "password": issue(password, username)}
         if job is not None:
             body["job"] = job.request_token
             body["urls"] += [url for url in job.urls if _hostname(url) not in self._allowed_hosts]

@@ -137,6 +137,10 @@ MAX_LIVE_PAGES: Final = 20
 
 MAX_IMPERSONATIONS: Final = 10_000
 """The impersonations of a repository."""
+MAX_PROXY_LISTENERS: Final = 1000
+"""The proxies with a login of their own, each of which listens on a port of its own."""
+MAX_PROXY_LOGIN: Final = 1024
+"""The characters of the user name and of the password of such a login."""
 MAX_IMPERSONATED_URLS: Final = 100
 """The URLs of an impersonation, and the real hosts that it allows."""
 MAX_NODE_ID: Final = 2048

@@ -143,3 +143,30 @@ def test_an_impersonated_private_index_needs_the_credentials(
         result = cloudrepo.run(*install, "--index-url", url, environ=environ, check=False)
         assert result.ok == succeeds, result.output
     assert {request.status for request in cloudrepo.requests} == {200, 401}
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_installer_needs_the_login_of_the_proxy(
+    installer: str,
+    scheme: str,
+    cloudrepo: Repository,
+    cloudrepo_package: PackageFactory,
+    tmp_path: Path,
+) -> None:
+    cloudrepo.publish(cloudrepo_package("demo", "1.0"))
+    url, password = f"{scheme}://index.example/simple/", "proxy:p@ssword"
+    environ = cloudrepo.impersonate(url, proxy_login=("corp user", password))
+    program = {"pip": ("-m", "pip", "--retries", "0"), "uv": ("-m", "uv", "pip")}[installer]
+    target = ("install", "--target", str(tmp_path / "target"), "--index-url", url, "demo")
+    trusted = ("--trusted-host", "index.example") if installer == "pip" else ()
+    install = (sys.executable, *program, *target, *trusted)
+    right = f"corp%20user:{quote(password, safe='')}@"
+    for login in ("", "corp%20user:wrong@"):
+        wrong = {name: value.replace(right, login) for name, value in environ.items()}
+        rejected = cloudrepo.run(*install, environ=wrong, check=False)
+        assert not rejected.ok
+        assert {request.status for request in cloudrepo.requests} == {407}
+        cloudrepo.requests.clear()
+    cloudrepo.run(*install, environ=environ)
+    assert {request.status for request in cloudrepo.requests} == {200}

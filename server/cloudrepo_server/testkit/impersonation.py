@@ -11,7 +11,7 @@ import msgspec
 from yarl import URL
 
 from cloudrepo_server.errors import InvalidError, NotFoundError
-from cloudrepo_server.limits import MAX_IMPERSONATIONS, MAX_UPSTREAM_URL
+from cloudrepo_server.limits import MAX_IMPERSONATIONS, MAX_PROXY_LOGIN, MAX_UPSTREAM_URL
 
 _PORTS = {"http": 80, "https": 443}
 _CLOUDREPO = "/repositories/"
@@ -81,6 +81,38 @@ def _part(prefix: UrlPrefix, path: str) -> UrlPrefix:
     return msgspec.structs.replace(prefix, path=prefix.path + path, below=path)
 
 
+class ProxyLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The user name and password of a proxy with a port and a login of its own."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"ProxyLogin({self.username!r})"
+
+    def check(self) -> None:
+        """Check the login.
+
+        Raises:
+            InvalidError: no client can send it.
+        """
+        texts = (self.username, self.password)
+        if ":" in self.username or not all(
+            text and text.isprintable() and len(text) <= MAX_PROXY_LOGIN for text in texts
+        ):
+            raise InvalidError(
+                "The user name and password of a proxy must have 1 to "
+                f"{MAX_PROXY_LOGIN} printable characters each, and the user name no colon."
+            )
+
+    def accepts(self, credentials: tuple[str, str] | None) -> bool:
+        """Return whether a client sent this login."""
+        if credentials is None:
+            return False
+        given, expected = ":".join(credentials), f"{self.username}:{self.password}"
+        return hmac.compare_digest(given.encode(), expected.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Impersonation:
     """The URLs under which a repository is served, and the hosts that stay reachable.
@@ -95,6 +127,8 @@ class Impersonation:
     indexes: tuple[IndexUrls, ...] = ()
     requires_login: bool = False
     """Whether reads need a login at every URL."""
+    proxy_login: ProxyLogin | None = None
+    """The login of the proxy, if the impersonation has a proxy of its own."""
     job: str | None = field(default=None, repr=False)
     """The token of the CI job whose programs use the impersonation, if they run in one."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -181,6 +215,7 @@ class Impersonations:
         allow: Sequence[str],
         indexes: Sequence[IndexUrls] = (),
         requires_login: bool = False,
+        proxy_login: ProxyLogin | None = None,
         job: str | None = None,
     ) -> Impersonation:
         """Create and return an impersonation of a repository.
@@ -192,6 +227,7 @@ class Impersonations:
             allow: the real hosts to which connections are allowed.
             indexes: the public indexes whose URLs are all impersonated.
             requires_login: whether reads need a login at every URL.
+            proxy_login: the login of a proxy of its own.
             job: the token of the CI job whose programs use the impersonation, if they run in one.
 
         Raises:
@@ -214,6 +250,7 @@ class Impersonations:
             frozenset(check_host(host) for host in allow),
             tuple(indexes),
             requires_login,
+            proxy_login,
             job,
         )
         self._by_id[impersonation.id] = impersonation
@@ -247,6 +284,10 @@ class Impersonations:
             closers.discard(close)
             if not closers:
                 self._closers.pop(impersonation.id, None)
+
+    def close_with(self, impersonation: Impersonation, close: Callable[[], object]) -> None:
+        """Call `close` when the impersonation is deleted."""
+        self._closers.setdefault(impersonation.id, set()).add(close)
 
     def delete(self, repository_id: str, impersonation_id: str) -> None:
         """Delete an impersonation of a repository, and close its connections.

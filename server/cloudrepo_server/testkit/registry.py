@@ -85,8 +85,19 @@ class TestkitRegistry:
         host: str,
         user_agent: str = "",
         headers: msgspec.Raw | None = None,
+        login_problem: str | None = None,
     ) -> Entry:
-        """Record a request that the proxy blocked, as its host is not allowed; return the entry."""
+        """Record a request that the proxy blocked, and return the entry.
+
+        Args:
+            impersonation: the impersonation that the client uses.
+            method: the method of the request.
+            url: the URL, or the host and port of a tunnel.
+            host: the host, which is not allowed.
+            user_agent: the client.
+            headers: the masked headers.
+            login_problem: why the login for the proxy is rejected, if that is the reason.
+        """
         entry = Entry(
             kind="blocked",
             repository=impersonation.repository,
@@ -94,10 +105,10 @@ class TestkitRegistry:
             path=redacted_record(url),
             user_agent=redacted_record(user_agent),
             headers=headers,
-            status=403,
+            status=403 if login_problem is None else 407,
         )
         hidden = redacted_record(host[:JOURNAL_TEXT])
-        entry.reason = f"{hidden} may not be reached from this environment"
+        entry.reason = login_problem or f"{hidden} may not be reached from this environment"
         self.record(impersonation.repository_id, entry)
         # Only programs with the proxy's secret send such requests.
         self.settle(impersonation.repository_id, entry, anonymous=False)

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from cloudrepo_server.limits import MAX_IDENTITY_TOKEN, MAX_IMPERSONATED_URLS
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.timestamps import parse_upload_time
-from cloudrepo_server.testkit.impersonation import IndexUrls
+from cloudrepo_server.testkit.impersonation import IndexUrls, ProxyLogin
 from cloudrepo_server.web.admin.schema_types import (
     Email,
     Passphrase,
@@ -144,14 +144,16 @@ class NewImpersonation(Body, kw_only=True):
     """The URLs to serve a repository under, and the real hosts that stay reachable.
 
     All URLs of the `indexes` are impersonated: uploads, simple API, JSON API, integrity API, files.
-    With `requires_login`, reads need a login at every URL. `job` is the `request_token` of the CI
-    job, if the clients run in one.
+    With `requires_login`, reads need a login at every URL. With `proxy_login`, the proxy has this
+    login and a port of its own, and the journal lists rejected logins. `job` is the `request_token`
+    of the CI job, if the clients run in one.
     """
 
     urls: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     allow: Annotated[list[str], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     indexes: Annotated[list[IndexUrls], Meta(max_length=MAX_IMPERSONATED_URLS)] = []
     requires_login: bool = False
+    proxy_login: ProxyLogin | None = None
     job: Annotated[str, Meta(max_length=MAX_IDENTITY_TOKEN)] | None = None
 
 

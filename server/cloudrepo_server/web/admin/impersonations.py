@@ -34,6 +34,7 @@ class ImpersonationApi:
             allow=body.allow,
             indexes=body.indexes,
             requires_login=body.requires_login,
+            proxy_login=body.proxy_login,
             job=body.job,
         )
         response = responses.ImpersonationResponse(

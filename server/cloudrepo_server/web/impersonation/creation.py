@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.testkit.impersonation import Impersonation, IndexUrls, parse_url_prefix
+from cloudrepo_server.testkit.impersonation import (
+    Impersonation,
+    IndexUrls,
+    ProxyLogin,
+    parse_url_prefix,
+)
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.proxy import Proxy
 
@@ -26,9 +32,12 @@ class CreatedImpersonation(NamedTuple):
         Raises:
             InvalidError: the proxy is not listening.
         """
-        _, port = proxy.address
+        _, port = proxy.address_for(self.impersonation)
         url_host = f"[{host}]" if ":" in host else host
+        own = self.impersonation.proxy_login
         login = f"{self.impersonation.id}:{self.impersonation.secret}"
+        if own is not None:
+            login = f"{quote(own.username, safe='')}:{quote(own.password, safe='')}"
         return f"http://{login}@{url_host}:{port}"
 
 
@@ -41,6 +50,7 @@ async def create_impersonation(
     allow: Sequence[str] = (),
     indexes: Sequence[IndexUrls] = (),
     requires_login: bool = False,
+    proxy_login: ProxyLogin | None = None,
     job: str | None = None,
 ) -> CreatedImpersonation:
     """Serve a repository under other hosts' URLs, to clients that use the proxy.
@@ -53,12 +63,15 @@ async def create_impersonation(
         allow: the real hosts to which connections are allowed.
         indexes: the public indexes whose URLs are all impersonated.
         requires_login: whether reads need a login at every URL.
+        proxy_login: the login of a proxy of its own; None means the proxy of all impersonations.
         job: the token of the CI job whose programs use the impersonation, if they run in one.
 
     Raises:
         InvalidError: a URL or a host is not valid, a host cannot have a certificate, or there are
             too many impersonations. Or the extra `tls` is not installed.
     """
+    if proxy_login is not None:
+        proxy_login.check()
     certificate = None
     prefixes = [*map(parse_url_prefix, urls)]
     prefixes += [prefix for index in indexes for prefix in index.prefixes()]
@@ -75,6 +88,13 @@ async def create_impersonation(
         allow=allow,
         indexes=indexes,
         requires_login=requires_login,
+        proxy_login=proxy_login,
         job=job,
     )
+    if proxy_login is not None:
+        try:
+            await proxy.listen_for(impersonation)
+        except BaseException:
+            organization.testkit.impersonations.delete(repository.document.id, impersonation.id)
+            raise
     return CreatedImpersonation(impersonation, certificate)

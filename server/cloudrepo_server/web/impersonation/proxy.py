@@ -7,11 +7,13 @@ apart.
 import asyncio
 import contextlib
 import ssl
+from functools import partial
 
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.limits import MAX_PROXY_LISTENERS
 from cloudrepo_server.logs.redaction import set_request_secrets
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.testkit.impersonation import Impersonation
@@ -34,6 +36,8 @@ _END_OF_HEAD = b"\r\n\r\n"
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _CHALLENGE = 'Proxy-Authenticate: Basic realm="cloudrepo"\r\n'
 
+_NO_LOGIN = "The proxy requires a login"
+
 
 class Proxy:
     """A listener that forwards each request to this server or to an allowed real host."""
@@ -45,6 +49,8 @@ class Proxy:
         self._creating_authority = asyncio.Lock()
         self._contexts: LRUCache[str, ssl.SSLContext] = LRUCache(_MAX_CERTIFICATES)
         self._listener: asyncio.Server | None = None
+        self._own_listeners: dict[str, asyncio.Server] = {}
+        """The listeners of impersonations with a proxy of their own, by the id."""
         self._tunnels: TunnelServer | None = None
         self._responses: EarlyResponses | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -58,8 +64,16 @@ class Proxy:
         """
         if self._listener is None:
             raise InvalidError("This server has no proxy.")
-        host, port = self._listener.sockets[0].getsockname()[:2]
-        return str(host), int(port)
+        return _address(self._listener)
+
+    def address_for(self, impersonation: Impersonation) -> tuple[str, int]:
+        """The host and port on which the proxy listens for the clients of an impersonation.
+
+        Raises:
+            InvalidError: the proxy does not listen.
+        """
+        own = self._own_listeners.get(impersonation.id)
+        return self.address if own is None else _address(own)
 
     async def authority(self) -> CertificateAuthority:
         """Return the authority that signs certificates, and create it at the first call.
@@ -98,15 +112,46 @@ class Proxy:
         self._responses = responses
         self._listener = await asyncio.start_server(self._accept, host, 0, limit=MAX_HEAD)
 
+    async def listen_for(self, impersonation: Impersonation) -> None:
+        """Listen on a further port, for the clients of one impersonation, until it is deleted.
+
+        Raises:
+            InvalidError: the proxy does not listen, or there are too many such proxies.
+        """
+        host, _ = self.address
+        if len(self._own_listeners) >= MAX_PROXY_LISTENERS:
+            raise InvalidError(
+                f"This server has {MAX_PROXY_LISTENERS} proxies with a login of their own already: "
+                "delete some impersonations first."
+            )
+        listener = await asyncio.start_server(
+            partial(self._accept, impersonation=impersonation), host, 0, limit=MAX_HEAD
+        )
+        self._own_listeners[impersonation.id] = listener
+
+        def close() -> None:
+            self._own_listeners.pop(impersonation.id, None)
+            listener.close()
+
+        self._testkit.impersonations.close_with(impersonation, close)
+
     async def close(self) -> None:
         """Stop listening and close every connection."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in (self._listener, *self._own_listeners.values()):
+            if listener is not None:
+                listener.close()
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        impersonation: Impersonation | None = None,
+    ) -> None:
+        """Serve a connection; `impersonation` is that of the listener, if it has only one."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a connection is handled in a task of its own")
@@ -115,7 +160,7 @@ class Proxy:
         try:
             # A connection that a client breaks is not an error of the server.
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                await self._serve(client, task)
+                await self._serve(client, task, impersonation)
                 await client.finish()
         except asyncio.CancelledError:
             # The impersonation was deleted, or the proxy closes. The task ends without the error
@@ -125,7 +170,9 @@ class Proxy:
             client.abort()
             self._connections.discard(task)
 
-    async def _serve(self, client: Stream, task: asyncio.Task[None]) -> None:
+    async def _serve(
+        self, client: Stream, task: asyncio.Task[None], only: Impersonation | None
+    ) -> None:
         try:
             async with asyncio.timeout(min(_HEAD_SECONDS, client.stall_seconds)):
                 head = await client.reader.readuntil(_END_OF_HEAD)
@@ -141,9 +188,15 @@ class Proxy:
             return
         set_request_secrets(request.credentials[1:] if request.credentials else ())
         impersonations = self._testkit.impersonations
-        impersonation = impersonations.find(*request.credentials) if request.credentials else None
+        if only is not None and only.proxy_login is not None:
+            impersonation = only if only.proxy_login.accepts(request.credentials) else None
+        else:
+            impersonation = impersonations.find(*request.credentials or ("", ""))
         if impersonation is None:
             reason = "The credentials for the proxy are wrong"
+            if only is not None:
+                reason = _NO_LOGIN if request.credentials is None else reason
+                self._record_rejected_login(request, only, reason)
             await self._reject(client, request, 407, reason, _CHALLENGE)
             return
         # The connection is closed when the impersonation or its repository is deleted.
@@ -152,6 +205,17 @@ class Proxy:
                 await self._connect(request, impersonation, client)
             else:
                 await self._forward(request, impersonation, client)
+
+    def _record_rejected_login(
+        self, request: ProxyRequest, impersonation: Impersonation, reason: str
+    ) -> None:
+        self._testkit.record_blocked_request(
+            impersonation,
+            request.method,
+            request.shown_url,
+            host=request.host,
+            login_problem=reason,
+        )
 
     async def _connect(
         self, request: ProxyRequest, impersonation: Impersonation, client: Stream
@@ -252,3 +316,8 @@ class Proxy:
             f"HTTP/1.1 {status} {reason}\r\n{headers}"
             "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
         )
+
+
+def _address(listener: asyncio.Server) -> tuple[str, int]:
+    host, port = listener.sockets[0].getsockname()[:2]
+    return str(host), int(port)
