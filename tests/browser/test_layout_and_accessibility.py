@@ -78,6 +78,9 @@ def busy_repository(server: Server) -> Index:
     server.api_json("POST", "/tokens", {**body, "expires_in": 1e6})
     server.api_json("POST", "/tokens", {**body, "expires_in": -1e6})
     server.repository("empty-one", public=True)
+    public = server.repository("public-one", public=True)
+    public.publish(wheel(metadata=metadata), sdist(), wheel(version="2.0rc1"))
+    public.publish(*(wheel(f"project{number}") for number in range(12)))
     return index
 
 
@@ -135,6 +138,9 @@ def paths(index: Index) -> dict[str, str]:
         "filtered-requests": "/portal/requests?kind=upload&status=4xx&user=a&q=demo",
         "change": "/portal/requests/changes/1",
         "no-requests": "/portal/repositories/empty-one/requests?kind=file",
+        "public": "/public/repositories/public-one/",
+        "public-project": "/public/repositories/public-one/demo/",
+        "public-empty": "/public/repositories/empty-one/",
         "missing": "/portal/repositories/nowhere",
     }
 

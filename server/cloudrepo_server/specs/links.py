@@ -34,7 +34,7 @@ class Links(msgspec.Struct, frozen=True):
         """Return the path of a project's page."""
         if self.web is not None:
             return f"{self.web}/simple/{name}/"
-        return _folder(self.base, name)
+        return project_path(self.base, name)
 
     def file(self, project: str, file: ListedFile) -> str:
         """Return the path or URL of a file."""
@@ -70,10 +70,11 @@ class Links(msgspec.Struct, frozen=True):
 
 def file_path(base: str, project: str, filename: str) -> str:
     """Return the percent-encoded path of a file below the repository's own URL."""
-    return _folder(base, project) + quote(filename)
+    return project_path(base, project) + quote(filename)
 
 
-def _folder(base: str, project: str) -> str:
+def project_path(base: str, project: str) -> str:
+    """Return the path of a project's page below the repository's own URL."""
     # `base/simple` is the root of the index too, so a project named "simple" needs another path.
     return f"{base}/simple/simple/" if project == "simple" else f"{base}/{project}/"
 

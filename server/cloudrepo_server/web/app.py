@@ -82,11 +82,13 @@ def create_application(
     handle_private = with_middlewares(
         index.handle_private, allow_methods(*READS, "POST"), resolve, journal
     )
+    portal = Portal(organization, proxy, in_flight)
     handle_public = with_middlewares(
         index.handle_public,
         allow_methods(*READS, message="Only Reads are allowed"),
         resolve,
         journal,
+        portal.show_public_pages,
     )
     handle_file = with_middlewares(
         file_host.handle,
@@ -130,7 +132,6 @@ def create_application(
     router.add_routes(trust.routes())
     # These routes check credentials themselves; see `AdminApi.routes` and `MetricsPage`.
     router.add_routes([*AdminApi(organization, proxy, https).routes(), *routes])
-    portal = Portal(organization, proxy, in_flight)
     router.add_get("/", portal.redirect_home)
     router.add_get("/portal", portal.redirect_home)
     router.add_route("*", HOME + "{below:.*}", portal.handle, expect_handler=delay_continue)

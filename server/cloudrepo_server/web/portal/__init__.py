@@ -4,12 +4,16 @@ import importlib
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.web.http.in_flight import InFlightRequests
+from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.urls import prefix_of
 from cloudrepo_server.web.impersonation.proxy import Proxy
+from cloudrepo_server.web.index.browsers import is_page_load
+from cloudrepo_server.web.index.resolve import resolved
 
 if TYPE_CHECKING:
     from cloudrepo_server.web.portal.router import PortalRouter
@@ -18,7 +22,7 @@ HOME = "/portal/"
 
 
 class Portal:
-    """The handlers of `/portal/` and everything below it, and of `/`, which redirects there."""
+    """The handlers of `/`, `/portal/` and everything below it, and the pages for the public."""
 
     def __init__(
         self, organization: Organization, proxy: Proxy, in_flight: InFlightRequests
@@ -34,9 +38,31 @@ class Portal:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Return a page or an asset, or process a form."""
+        return await (await self._load()).handle(request)
+
+    async def show_public_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Show the pages of public repositories to browsers: a middleware.
+
+        Every other client gets the simple API, with exactly the same responses as without this
+        middleware. So does a browser at an impersonated host.
+        """
+        state = state_of(request)
+        path, repository = resolved(state)
+        if (
+            repository is None
+            or not repository.document.public
+            or state.impersonated_path is not None
+            or not path.names_page
+            or not is_page_load(request)
+        ):
+            return await handler(request)
+        pages = (await self._load()).public_pages
+        return await pages.show(request, repository, path) or await handler(request)
+
+    async def _load(self) -> "PortalRouter":
         if self._router is None:
             # Importing the template engine takes a while. In a thread it blocks no other request.
             module = await IMPORTS.run(importlib.import_module, f"{__name__}.router")
             if self._router is None:
                 self._router = module.PortalRouter(self._organization, self._proxy, self._in_flight)
-        return await self._router.handle(request)
+        return self._router

@@ -38,6 +38,7 @@ from cloudrepo_server.web.portal.pages import (
 )
 from cloudrepo_server.web.portal.pages.sign_in import redirect_to_sign_in
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.public_pages import PublicPages
 from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
@@ -92,6 +93,7 @@ class PortalRouter:
         self._throttle = SignInThrottle()
         self._templates = Templates()
         self._readmes = Readmes(organization.readmes)
+        self.public_pages = PublicPages(organization, self._templates, self._readmes)
         self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
         for module in _PAGES:

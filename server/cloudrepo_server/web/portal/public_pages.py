@@ -1,0 +1,141 @@
+"""The pages of public repositories that anonymous visitors see in a browser."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from aiohttp import web
+
+from cloudrepo_server.clients.snippets import PACKAGE
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.specs.links import file_path, project_path
+from cloudrepo_server.specs.versions import latest_version
+from cloudrepo_server.web.http.paths import PUBLIC, IndexPath
+from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.urls import repository_url
+from cloudrepo_server.web.index.read_target import ReadTarget, find_read_target
+from cloudrepo_server.web.portal.paging import paginate, search_names
+from cloudrepo_server.web.portal.readme import Readmes
+from cloudrepo_server.web.portal.releases import (
+    distribution_type,
+    files_newest_first,
+    group_by_release,
+)
+from cloudrepo_server.web.portal.rendering import Templates
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    # The simple API has the same URLs, for other values of Accept.
+    "Vary": "Accept, Accept-Encoding, Authorization",
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    path: str
+    project: ProjectDocument
+    latest_version: str | None
+    last_upload_time: str
+
+
+class PublicPages:
+    """Renders the pages of public repositories."""
+
+    def __init__(self, organization: Organization, templates: Templates, readmes: Readmes) -> None:
+        self._organization = organization
+        self._templates = templates
+        self._readmes = readmes
+
+    async def show(
+        self, request: web.Request, repository: Repository, path: IndexPath
+    ) -> web.Response | None:
+        """Return the page at a path, or None if the simple API has to respond.
+
+        The simple API responds for files, and for projects that the repository itself lacks.
+        """
+        try:
+            target = await find_read_target(repository, path)
+        except NotFoundError:
+            return None
+        details = state_of(request).details
+        if target.kind == "root":
+            details.kind = target.kind
+            return await self._list(request, repository)
+        project = target.local_project
+        if target.kind != "page" or project is None or not project.files:
+            return None
+        details.kind, details.project = target.kind, target.project
+        return await self._project(request, repository, project, target)
+
+    async def _list(self, request: web.Request, repository: Repository) -> web.Response:
+        names = await repository.project_names()
+        base = f"{PUBLIC}/{repository.name}"
+        search = request.query.get("q", "")
+        pagination = paginate(search_names(names, search), request.query, keep=["q"])
+        projects = [await repository.project(name) for name in pagination.items]
+        return self._render(
+            "public_repository.html",
+            request,
+            repository,
+            rows=[
+                _Row(
+                    project_path(base, project.name),
+                    project,
+                    latest_version(project),
+                    max(file.upload_time for file in project.files.values()),
+                )
+                for project in projects
+                if project is not None and project.files
+            ],
+            pagination=pagination,
+            search=search,
+            project_count=len(names),
+            package=PACKAGE,
+        )
+
+    async def _project(
+        self,
+        request: web.Request,
+        repository: Repository,
+        project: ProjectDocument,
+        target: ReadTarget,
+    ) -> web.Response:
+        # PEP 792: a quarantined project offers no files.
+        is_quarantined = project.status == "quarantined"
+        files = [] if is_quarantined else files_newest_first(project)
+        pagination = paginate(files, request.query)
+        return self._render(
+            "public_project.html",
+            request,
+            repository,
+            project=project,
+            latest_version=None if is_quarantined else latest_version(project),
+            releases=group_by_release(pagination.items),
+            pagination=pagination,
+            distribution_type=distribution_type,
+            download_path=lambda file: file_path(target.base, project.name, file.filename),
+            readme=None if is_quarantined else await self._readmes.load(repository, project),
+            package=project.name,
+        )
+
+    def _render(
+        self, template: str, request: web.Request, repository: Repository, **context: object
+    ) -> web.Response:
+        common = {
+            "organization": self._organization.name,
+            "repository": repository,
+            "url": repository_url(request, repository, below=PUBLIC),
+            "path": f"{PUBLIC}/{repository.name}/",
+        }
+        return web.Response(
+            text=self._templates.render(template, {**common, **context}),
+            status=HTTPStatus.OK,
+            content_type="text/html",
+            headers=_HEADERS,
+        )
