@@ -12,12 +12,14 @@ import sys
 
 from multipart import parse_options_header
 
+from cloudrepo_server.specs.readme_html import make_accessible
+
 _MAX_SECONDS = 60
 _MAX_MEMORY = 2 << 30
 
 
 def render(text: str, content_type: str) -> tuple[str | None, bool, bool]:
-    """Return the HTML of a README, whether images were left out of it, and whether PyPI renders it.
+    """Return the HTML of a README, whether it had images, and whether PyPI renders it.
 
     The HTML is None if the README cannot be rendered.
     """
@@ -34,14 +36,15 @@ def render(text: str, content_type: str) -> tuple[str | None, bool, bool]:
     else:
         # PyPI shows other types as plain text.
         return None, False, True
-    # Images would be loaded from other servers. Checkboxes have no label, and the attribute with
-    # the language of a code block has no meaning to screen readers.
+    # Checkboxes have no label, and the attribute with the language of a code block has no meaning
+    # to screen readers.
     cleaned = html and clean(
         html,
-        tags=ALLOWED_TAGS - {"img", "picture", "input"},
+        tags=ALLOWED_TAGS - {"picture", "input"},
         attributes={**ALLOWED_ATTRIBUTES, "pre": {"class"}},
     )
-    return cleaned or None, "<img " in (html or ""), html is not None
+    shown = make_accessible(cleaned) if cleaned else None
+    return shown, "<img " in (html or ""), html is not None
 
 
 def main() -> None:

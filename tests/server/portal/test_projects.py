@@ -219,7 +219,7 @@ def test_images_of_a_readme_are_left_out(browser: Browser, index: Index) -> None
     index.publish(wheel(metadata=metadata_with_readme(README, "text/markdown")))
     page = project_page(browser, index)
     assert not [each for each in page.all("img") if "example.com" in each["src"]]
-    assert "Images are left out" in page.text
+    assert "Images are replaced by their descriptions" in page.text
     assert page.all("table")
 
 

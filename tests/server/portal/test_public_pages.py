@@ -136,6 +136,17 @@ def test_a_quarantined_project_shows_no_files(public: Index) -> None:
     assert "1.0" not in visit(public).text
 
 
+def test_private_projects_are_hidden(public: Index) -> None:
+    public.publish(wheel(), wheel("secret-one"))
+    public.set(private_projects=["secret-*"])
+    page = visit(public)
+    assert "1 project" in page.text
+    assert "secret" not in page.response.text
+    hidden = read(public, "/secret-one/", BROWSERS["Firefox"])
+    assert hidden.status_code == read(public, "/secret-one/", "text/html").status_code != 200
+    assert "secret_one" not in hidden.text
+
+
 def test_a_missing_project_and_a_file_get_the_usual_response(public: Index) -> None:
     public.publish(wheel())
     assert visit_status(public, "/nothing/") == 404

@@ -18,7 +18,7 @@ def test_an_empty_organization_shows_the_first_steps(own_server: Server) -> None
     own_server.repository("first")
     page = browser.get("/portal/")
     assert "No repositories yet" not in page.text
-    assert "No uploads since the server started" in page.text
+    assert "The request log has no recent uploads." in page.text
     browser.close()
 
 

@@ -124,7 +124,7 @@ def test_switching_overwrite_protection_applies_to_the_next_request(
 def test_the_form_explains_overwrite_protection_on_and_off(browser: Browser, index: Index) -> None:
     text = browser.get(path_of(index)).text
     assert "On: uploads that would replace an existing file are rejected" in text
-    assert "Off: an upload replaces an existing file with the same name." in text
+    assert "Off: an upload replaces an existing file with the same name, unless" in text
 
 
 def test_anyone_can_read_a_public_repository(browser: Browser, index: Index) -> None:

@@ -8,8 +8,10 @@ from aiohttp import web
 from cloudrepo_server.clients.snippets import PACKAGE
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.visibility import PrivateProjects
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.specs.dialect import STATUS
 from cloudrepo_server.specs.links import file_path, project_path
 from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.http.paths import PUBLIC, IndexPath
@@ -57,7 +59,8 @@ class PublicPages:
     ) -> web.Response | None:
         """Return the page at a path, or None if the simple API has to respond.
 
-        The simple API responds for files, and for projects that the repository itself lacks.
+        The simple API responds for files, for private projects, and for projects that the
+        repository itself lacks.
         """
         try:
             target = await find_read_target(repository, path)
@@ -70,11 +73,14 @@ class PublicPages:
         project = target.local_project
         if target.kind != "page" or project is None or not project.files:
             return None
+        if project.name in PrivateProjects.of(repository.document):
+            return None
         details.kind, details.project = target.kind, target.project
         return await self._project(request, repository, project, target)
 
     async def _list(self, request: web.Request, repository: Repository) -> web.Response:
-        names = await repository.project_names()
+        private = PrivateProjects.of(repository.document)
+        names = [name for name in await repository.project_names() if name not in private]
         base = f"{PUBLIC}/{repository.name}"
         search = request.query.get("q", "")
         pagination = paginate(search_names(names, search), request.query, keep=["q"])
@@ -87,7 +93,7 @@ class PublicPages:
                 _Row(
                     project_path(base, project.name),
                     project,
-                    latest_version(project),
+                    None if _is_quarantined(repository, project) else latest_version(project),
                     max(file.upload_time for file in project.files.values()),
                 )
                 for project in projects
@@ -106,8 +112,7 @@ class PublicPages:
         project: ProjectDocument,
         target: ReadTarget,
     ) -> web.Response:
-        # PEP 792: a quarantined project offers no files.
-        is_quarantined = project.status == "quarantined"
+        is_quarantined = _is_quarantined(repository, project)
         files = [] if is_quarantined else files_newest_first(project)
         pagination = paginate(files, request.query)
         return self._render(
@@ -139,3 +144,8 @@ class PublicPages:
             content_type="text/html",
             headers=_HEADERS,
         )
+
+
+def _is_quarantined(repository: Repository, project: ProjectDocument) -> bool:
+    """Return whether a project offers no files (PEP 792). Some dialects have no statuses."""
+    return STATUS in repository.dialect.attributes and project.status == "quarantined"

@@ -32,7 +32,10 @@ _BY_DIALECT = "default"
 _DEFAULT_URL_SECONDS = 60.0
 _RULES = {
     _BY_DIALECT: ("Default", "The dialect decides: the rules apply in the dialect pypi only."),
-    PYPI: ("On", "Uploads that PyPI would reject are rejected, with PyPI's message."),
+    PYPI: (
+        "On",
+        "Uploads that PyPI would reject are rejected, also overwrites.",
+    ),
     NONE: ("Off", "The rules do not apply, even in the dialect pypi."),
 }
 _PLACES = {

@@ -97,7 +97,7 @@ async def redirect_activity(request: PortalRequest) -> web.Response:
 def latest_uploads(
     organization: Organization, repositories: Iterable[Repository], count: int
 ) -> list[Row]:
-    """Return the newest files that clients or the admin API added to the repositories."""
+    """Return the newest files that clients, the admin API or the portal added to repositories."""
     names = {repository.name for repository in repositories}
     journals = _journals(organization, repositories)
     newest = heapq.merge(
@@ -109,9 +109,11 @@ def latest_uploads(
 
 
 def _is_upload(entry: Entry) -> bool:
-    is_put = entry.kind == "admin" and entry.method == "PUT"
+    by_admin = entry.kind == "admin" and (
+        entry.method == "PUT" or (entry.method == "POST" and entry.path.endswith("/upload"))
+    )
     return (
-        (entry.kind == "upload" or is_put)
+        (entry.kind == "upload" or by_admin)
         and entry.filename is not None
         and 0 < (entry.status or 0) < _FIRST_ERROR_STATUS
     )
