@@ -197,6 +197,21 @@ def test_every_link_and_form_of_the_portal_stays_below_the_prefix(
     assert any("/assets/" in path for path in seen)
 
 
+def test_every_link_of_a_public_page_stays_below_the_prefix(
+    through_proxy: Server, proxy: PrefixProxy
+) -> None:
+    index = through_proxy.repository(public=True)
+    index.publish(DEMO)
+    headers = {"Accept": "text/html,application/xhtml+xml"}
+    for below in ("/", "/demo/"):
+        response = through_proxy.request("GET", f"/public{index.path}{below}", headers=headers)
+        page = Page(response)
+        assert f"--index-url {proxy.url}/public{index.path} " in page.text
+        links = [each["href"] for tag in ("a", "link") for each in page.all(tag)]
+        for link in links:
+            assert link.startswith((f"{PREFIX}/", "#")), link
+
+
 def test_the_portals_forms_redirects_and_cookies_stay_below_the_prefix(
     through_proxy: Server, browser: Browser, proxy: PrefixProxy
 ) -> None:

@@ -16,8 +16,8 @@ from cloudrepo_server.specs.links import file_path, project_path
 from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.http.paths import PUBLIC, IndexPath
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.http.urls import repository_url
-from cloudrepo_server.web.index.read_target import ReadTarget, find_read_target
+from cloudrepo_server.web.http.urls import prefix_of, repository_url
+from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.releases import (
@@ -76,12 +76,12 @@ class PublicPages:
         if project.name in PrivateProjects.of(repository.document):
             return None
         details.kind, details.project = target.kind, target.project
-        return await self._project(request, repository, project, target)
+        return await self._project(request, repository, project)
 
     async def _list(self, request: web.Request, repository: Repository) -> web.Response:
         private = PrivateProjects.of(repository.document)
         names = [name for name in await repository.project_names() if name not in private]
-        base = f"{PUBLIC}/{repository.name}"
+        base = _base(request, repository)
         search = request.query.get("q", "")
         pagination = paginate(search_names(names, search), request.query, keep=["q"])
         projects = [await repository.project(name) for name in pagination.items]
@@ -110,8 +110,8 @@ class PublicPages:
         request: web.Request,
         repository: Repository,
         project: ProjectDocument,
-        target: ReadTarget,
     ) -> web.Response:
+        base = _base(request, repository)
         is_quarantined = _is_quarantined(repository, project)
         files = [] if is_quarantined else files_newest_first(project)
         pagination = paginate(files, request.query)
@@ -124,7 +124,7 @@ class PublicPages:
             releases=group_by_release(pagination.items),
             pagination=pagination,
             distribution_type=distribution_type,
-            download_path=lambda file: file_path(target.base, project.name, file.filename),
+            download_path=lambda file: file_path(base, project.name, file.filename),
             readme=None if is_quarantined else await self._readmes.load(repository, project),
             package=project.name,
         )
@@ -136,14 +136,19 @@ class PublicPages:
             "organization": self._organization.name,
             "repository": repository,
             "url": repository_url(request, repository, below=PUBLIC),
-            "path": f"{PUBLIC}/{repository.name}/",
+            "path": f"{_base(request, repository)}/",
         }
         return web.Response(
-            text=self._templates.render(template, {**common, **context}),
+            text=self._templates.render(template, {**common, **context}, prefix=prefix_of(request)),
             status=HTTPStatus.OK,
             content_type="text/html",
             headers=_HEADERS,
         )
+
+
+def _base(request: web.Request, repository: Repository) -> str:
+    """Return the path of a repository, as the browser reaches it."""
+    return f"{prefix_of(request)}{PUBLIC}/{repository.name}"
 
 
 def _is_quarantined(repository: Repository, project: ProjectDocument) -> bool:
