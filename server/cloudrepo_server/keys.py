@@ -11,6 +11,7 @@ PROJECTS = "projects/"
 CLAIMS = "claims/"
 SERIALS = "serials/"
 USED_IDENTITIES = "identities/"
+ACTIVITY = "activity/"
 ANNOUNCEMENTS = "deletions/"
 BLOBS = "blobs/"
 
@@ -80,6 +81,17 @@ def used_identity_key(repository_id: str, issuer: str, identifier: str) -> str:
     # A digest, since a token may have any text as its identifier.
     digest = hashlib.sha256(f"{issuer}\0{identifier}".encode(errors="surrogatepass")).hexdigest()
     return f"{used_identities_of(repository_id)}{digest[:_DIGEST_DIGITS]}.json"
+
+
+def activity_of(repository_id: str) -> str:
+    """Return the folder of the counts of a repository's uploads and downloads."""
+    return f"{ACTIVITY}{repository_id}/"
+
+
+def activity_key(repository_id: str, project: str) -> str:
+    """Return the key of the counts of a project, or of the repository for an empty name."""
+    name = f"p-{project}" if project else "repository"
+    return f"{activity_of(repository_id)}{name}.json"
 
 
 def content_claim_key(repository_id: str, sha256: str) -> str:

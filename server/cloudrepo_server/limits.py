@@ -161,3 +161,6 @@ MAX_SEARCH_TERMS: Final = 8
 """The words of a search text that are searched for."""
 MAX_FOUND: Final = 1000
 """The results of a search that are listed, of each kind."""
+
+MAX_COUNTED_PROJECTS: Final = 50_000
+"""The projects whose uploads and downloads a server counts in memory."""

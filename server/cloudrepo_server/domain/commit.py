@@ -8,6 +8,8 @@ import contextlib
 
 import msgspec
 
+from cloudrepo_server.changes import note_change
+from cloudrepo_server.domain.activity import Activity
 from cloudrepo_server.domain.claims import (
     Claim,
     content_claim,
@@ -34,8 +36,9 @@ from cloudrepo_server.storage import Storage
 class Commit:
     """The commit of one upload."""
 
-    def __init__(self, storage: Storage, repository: CurrentRepository) -> None:
+    def __init__(self, storage: Storage, repository: CurrentRepository, activity: Activity) -> None:
         self._storage = storage
+        self._activity = activity
         self._repository = repository
 
     async def commit(
@@ -77,6 +80,12 @@ class Commit:
         await self._roll_back_if_claimed(name, file, replaced, claims)
         for old in () if replaced is None else replaced.blobs:
             self._storage.delete_later(old)
+        self._activity.count_upload(self._repository.id, name.project)
+        note_change(
+            "upload" if replaced is None else "overwrite",
+            repository=self._repository.document.name,
+            subject=file.filename,
+        )
         return file
 
     async def _claims(self, candidate: Candidate) -> list[Claim]:

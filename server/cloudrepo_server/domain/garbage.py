@@ -20,6 +20,7 @@ from cloudrepo_server.domain.tokens import is_expired
 from cloudrepo_server.domain.used_identities import delete_expired_identities
 from cloudrepo_server.errors import StorageError
 from cloudrepo_server.keys import (
+    ACTIVITY,
     BLOBS,
     CLAIMS,
     DOCUMENTS,
@@ -108,7 +109,7 @@ async def collect_garbage(
     # deleted.
     token_keys = [key async for key in list_keys(storage, TOKENS)]
     stored_ids: set[str] = set()
-    for folder in (PROJECTS, BLOBS, CLAIMS, SERIALS, USED_IDENTITIES):
+    for folder in (PROJECTS, BLOBS, CLAIMS, SERIALS, USED_IDENTITIES, ACTIVITY):
         stored_ids.update(await storage.list_folders(folder))
     try:
         names = await _repository_names(storage)

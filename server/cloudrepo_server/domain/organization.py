@@ -9,6 +9,7 @@ import msgspec
 from cachetools import LRUCache
 
 from cloudrepo_server.domain.access import Access
+from cloudrepo_server.domain.activity import Activity
 from cloudrepo_server.domain.catalogue import Catalogue
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
@@ -84,6 +85,7 @@ class Organization:
         self._recent: LRUCache[str, RepositoryDocument] = LRUCache(_MAX_RECENT)
         self._tasks = BackgroundTasks()
         self.catalogue = Catalogue(storage, self._tasks)
+        self.activity = Activity(storage, self._tasks)
 
     @property
     def shared(self) -> bool:
@@ -235,6 +237,7 @@ class Organization:
         await self._storage.change(repository_key(name), RepositoryDocument, delete)
         self.testkit.forget(deleted.id)
         self.catalogue.forget(deleted.id)
+        self.activity.forget(deleted.id)
         for token in tokens:
             if token.repository_id == deleted.id:
                 # Without its repository a token is useless, and garbage collection deletes it.
@@ -276,12 +279,22 @@ class Organization:
     async def close(self) -> None:
         """Cancel background work and close the store."""
         await self._tasks.close()
+        # The end of a server must not depend on the store.
+        with contextlib.suppress(StorageError):
+            await self.activity.close()
         await self.tokens.uses.close()
         await self.readmes.close()
         await self._storage.close()
 
     def _open(self, document: RepositoryDocument) -> Repository:
-        return Repository(self._storage, document, self.limits, self.readmes, self._core_metadata)
+        return Repository(
+            self._storage,
+            document,
+            self.limits,
+            self.readmes,
+            self._core_metadata,
+            self.activity,
+        )
 
     async def _check_settings(self, document: RepositoryDocument) -> None:
         get_dialect(document.dialect)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloudrepo_server.domain.activity import Activity
 from cloudrepo_server.domain.claims import (
     check_claim,
 )
@@ -70,11 +71,13 @@ class Publishing:
         limits: Limits,
         repository: RepositoryDocument,
         readmes: ReadmeProcess,
+        activity: Activity,
         *,
         follows_rules: bool = True,
     ) -> None:
         self._storage = storage
         self._limits = limits
+        self._activity = activity
         self._repository = CurrentRepository(storage, repository)
         self._rules: UploadRules | None = None
         if follows_rules and self._repository.applies_rules:
@@ -201,7 +204,7 @@ class Publishing:
                 attestation_publisher=_attestation_publisher(self._rules, declared, publisher),
             )
             blobs = [staged] if metadata is None else [staged, metadata]
-            commit = Commit(self._storage, self._repository)
+            commit = Commit(self._storage, self._repository, self._activity)
             published = await commit.commit(candidate, file, blobs, undo)
             document = self._repository.document
             if get_dialect(document.dialect).has_serials:

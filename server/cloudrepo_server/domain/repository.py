@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloudrepo_server.domain.activity import Activity
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.publishing import Publishing
@@ -42,6 +43,7 @@ class Repository:
         limits: Limits,
         readmes: ReadmeProcess,
         core_metadata: CoreMetadataCache,
+        activity: Activity,
     ) -> None:
         self.document = document
         self.dialect = get_dialect(document.dialect)
@@ -52,6 +54,7 @@ class Repository:
         self._limits = limits
         self._readmes = readmes
         self._core_metadata = core_metadata
+        self._activity = activity
 
     @property
     def name(self) -> str:
@@ -293,6 +296,7 @@ class Repository:
             self._limits,
             self.document,
             self._readmes,
+            self._activity,
             follows_rules=follows_rules,
         )
 

@@ -20,7 +20,14 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore
 
 from cloudrepo_server.errors import StorageError, StorageInUseError, StorageLostError
-from cloudrepo_server.keys import blobs_of, claims_of, projects_of, serials_of, used_identities_of
+from cloudrepo_server.keys import (
+    activity_of,
+    blobs_of,
+    claims_of,
+    projects_of,
+    serials_of,
+    used_identities_of,
+)
 from cloudrepo_server.storage.base import Storage
 from cloudrepo_server.storage.failures import no_store, storage_errors
 from cloudrepo_server.storage.format import CURRENT_FORMAT, FORMAT_KEY, check_format
@@ -154,7 +161,7 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
 
     async def delete_repository_objects(self, repository_id: str) -> None:
         """Delete everything that a deleted repository contained, a few objects at a time."""
-        for folder in (projects_of, claims_of, serials_of, used_identities_of):
+        for folder in (projects_of, claims_of, serials_of, used_identities_of, activity_of):
             documents = folder(repository_id)
             self._drop_listing(documents)
             await self._delete_folder(self._document_store, documents)

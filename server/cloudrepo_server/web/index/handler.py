@@ -17,6 +17,7 @@ from cloudrepo_server.web.http.paths import FILES, IndexPath
 from cloudrepo_server.web.http.request_state import RequestState, state_of
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
+from cloudrepo_server.web.index.downloads import is_download
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
 from cloudrepo_server.web.index.login import (
     check_visible,
@@ -140,7 +141,13 @@ class Index:
             # The faults change the response of the other host.
             faults.read_rejected()
             return response
-        return await send_if_streamed(request, await faults.after(request, response))
+        response = await faults.after(request, response)
+        if is_download(request, details, response):
+            # Before it is sent, so that whoever has the file finds it counted.
+            self._organization.activity.count_download(
+                repository.document.id, details.project or ""
+            )
+        return await send_if_streamed(request, response)
 
     async def _upload(
         self,

@@ -13,6 +13,7 @@ from cloudrepo_server.pools import PAGES
 from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.portal.paging import search_names
 from cloudrepo_server.web.portal.paths import REPOSITORY
+from cloudrepo_server.web.portal.plot import read_activity
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.sorting import Column, Sorting, read_sorting
 
@@ -114,6 +115,7 @@ async def show_projects(request: PortalRequest) -> web.Response:
         search=search,
         project_count=len(names),
         url=request.repository_url(repository),
+        activity=await read_activity(request.organization.activity, repository.document.id),
     )
 
 

@@ -8,6 +8,7 @@ from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
+from cloudrepo_server.web.portal.plot import read_activity
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.releases import (
     distribution_type,
@@ -60,6 +61,9 @@ async def _render(request: PortalRequest, error: InvalidError | None = None) -> 
         distribution_type=distribution_type,
         readme=await request.readmes.load(repository, project),
         statuses={name: _STATUS_DESCRIPTIONS[name] for name in STATUSES},
+        activity=await read_activity(
+            request.organization.activity, repository.document.id, project.name
+        ),
         current_tab="projects",
     )
 

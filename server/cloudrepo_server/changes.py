@@ -1,0 +1,69 @@
+"""The changes that the current request makes: the domain notes them, the web layer records them.
+
+The domain knows what changes, and no request. The web layer knows who sent the request, and how.
+"""
+
+from contextvars import ContextVar
+from time import time
+from typing import Literal
+
+import msgspec
+
+ChangeKind = Literal[
+    "upload",
+    "overwrite",
+    "yank",
+    "unyank",
+    "delete-file",
+    "change-file",
+    "change-project",
+    "create-repository",
+    "change-settings",
+    "delete-repository",
+    "create-user",
+    "change-user",
+    "delete-user",
+    "create-token",
+    "delete-token",
+    "mint-token",
+    "add-publisher",
+    "remove-publisher",
+    "add-fault",
+    "remove-fault",
+    "add-impersonation",
+    "remove-impersonation",
+    "clear-journal",
+    "delete-damaged",
+    "sign-in",
+    "sign-in-link",
+    "sign-out",
+]
+"""What a change is."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a request has changed."""
+
+    kind: ChangeKind
+    time: float
+    """Seconds since the epoch."""
+    repository: str | None = None
+    subject: str = ""
+    """The name of what was changed: a file, a project, a user or the id of a token."""
+    detail: str = ""
+    """What is different now, in words; never a secret."""
+
+
+CHANGES: ContextVar[list[Change] | None] = ContextVar("changes", default=None)
+"""The changes of the request that the current task handles; None without a request."""
+
+
+def note_change(
+    kind: ChangeKind, *, repository: str | None = None, subject: str = "", detail: str = ""
+) -> None:
+    """Note a change that was applied. Without a request, such as at the start, it is not noted."""
+    changes = CHANGES.get()
+    if changes is not None:
+        changes.append(
+            Change(kind=kind, time=time(), repository=repository, subject=subject, detail=detail)
+        )
