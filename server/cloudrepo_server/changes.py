@@ -24,6 +24,7 @@ ChangeKind = Literal[
     "change-user",
     "delete-user",
     "create-token",
+    "change-token",
     "delete-token",
     "mint-token",
     "add-publisher",

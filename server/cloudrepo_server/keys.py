@@ -12,6 +12,7 @@ CLAIMS = "claims/"
 SERIALS = "serials/"
 USED_IDENTITIES = "identities/"
 ACTIVITY = "activity/"
+AUDIT = "audit/"
 ANNOUNCEMENTS = "deletions/"
 BLOBS = "blobs/"
 
@@ -92,6 +93,11 @@ def activity_key(repository_id: str, project: str) -> str:
     """Return the key of the counts of a project, or of the repository for an empty name."""
     name = f"p-{project}" if project else "repository"
     return f"{activity_of(repository_id)}{name}.json"
+
+
+def audit_key(number: int) -> str:
+    """Return the key of the document with the changes whose first one has this number."""
+    return f"{AUDIT}{number:015}.json"
 
 
 def content_claim_key(repository_id: str, sha256: str) -> str:

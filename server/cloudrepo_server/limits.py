@@ -151,6 +151,13 @@ MAX_SIGN_IN_LINKS: Final = 1000
 SIGN_IN_LINK_SECONDS: Final = 900
 """How long a sign-in link is valid."""
 
+AUDIT_ENTRIES: Final = 10_000
+"""The changes in the audit list."""
+AUDIT_BYTES: Final = 8 << 20
+"""The size of the changes in the audit list."""
+AUDIT_TEXT: Final = 512
+"""The characters of each text of a change in the audit list."""
+
 CATALOGUE_READS: Final = 500
 """The documents that one request reads for the catalogue; a background task reads the others."""
 CATALOGUE_FILES: Final = 500_000
@@ -159,6 +166,8 @@ MAX_SEARCH_TEXT: Final = 200
 """The characters of a search text that are searched for."""
 MAX_SEARCH_TERMS: Final = 8
 """The words of a search text that are searched for."""
+MAX_SUGGESTIONS: Final = 100
+"""The names that a field with suggestions offers at a time."""
 MAX_FOUND: Final = 1000
 """The results of a search that are listed, of each kind."""
 

@@ -4,9 +4,14 @@ import asyncio
 
 import msgspec
 
+from cloudrepo_server.changes import note_change
+from cloudrepo_server.domain.activity import ActivityDocument
+from cloudrepo_server.domain.audit import AuditDocument
 from cloudrepo_server.domain.sessions import SessionDocument
 from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
 from cloudrepo_server.keys import (
+    ACTIVITY,
+    AUDIT,
     CLAIMS,
     PROJECTS,
     REPOSITORIES,
@@ -38,6 +43,8 @@ _KINDS: dict[str, tuple[str, type[Document]]] = {
     CLAIMS: ("claim", ClaimDocument),
     SERIALS: ("serials", SerialsDocument),
     USED_IDENTITIES: ("identity", UsedIdentityDocument),
+    ACTIVITY: ("activity", ActivityDocument),
+    AUDIT: ("audit", AuditDocument),
 }
 _MAX_LISTED = 1000
 _CONCURRENT_READS = 16
@@ -111,6 +118,7 @@ class DamagedDocuments:
         kind = _kind_of(key)
         if kind is None or not await self._storage.delete_damaged(key, kind[1]):
             raise _not_found(key)
+        note_change("delete-damaged", subject=key)
 
     async def _check(self, stored: StoredObject) -> DamagedDocument | None:
         kind = _kind_of(stored.key)

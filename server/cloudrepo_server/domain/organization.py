@@ -3,13 +3,15 @@
 import contextlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from cachetools import LRUCache
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.access import Access
 from cloudrepo_server.domain.activity import Activity
+from cloudrepo_server.domain.audit import AuditTrail
 from cloudrepo_server.domain.catalogue import Catalogue
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
@@ -86,6 +88,7 @@ class Organization:
         self._tasks = BackgroundTasks()
         self.catalogue = Catalogue(storage, self._tasks)
         self.activity = Activity(storage, self._tasks)
+        self.audit = AuditTrail(storage, self._tasks)
 
     @property
     def shared(self) -> bool:
@@ -172,6 +175,7 @@ class Organization:
             return document
 
         await self._storage.change(repository_key(name), RepositoryDocument, create)
+        note_change("create-repository", repository=name, subject=name, detail=_in_words(settings))
         return await self.repository(name)
 
     async def check_new_name(self, name: str) -> None:
@@ -205,6 +209,12 @@ class Organization:
             return msgspec.structs.replace(existing, **settings)
 
         await self._storage.change(repository_key(name), RepositoryDocument, update)
+        changed = {
+            setting: value
+            for setting, value in settings.items()
+            if value != getattr(before.document, setting)
+        }
+        note_change("change-settings", repository=name, subject=name, detail=_in_words(changed))
         return await self.repository(name)
 
     async def delete_repository(self, name: str, *, run: str | None = None) -> None:
@@ -235,6 +245,7 @@ class Organization:
             deleted = existing
 
         await self._storage.change(repository_key(name), RepositoryDocument, delete)
+        note_change("delete-repository", repository=name, subject=name)
         self.testkit.forget(deleted.id)
         self.catalogue.forget(deleted.id)
         self.activity.forget(deleted.id)
@@ -252,6 +263,17 @@ class Organization:
             **await self._storage.ages(REPOSITORIES),
             **await self._storage.ages(USERS),
         }
+
+    async def keep_history(self) -> None:
+        """Keep the audit list and the counts of uploads and downloads in the store from now on.
+
+        Requires a store that outlives this server, and that no other server uses.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+        self.activity.keep()
+        await self.audit.keep()
 
     def start_garbage_collection(self) -> None:
         """Start to delete, in the background, what a killed server left in the store."""
@@ -282,6 +304,7 @@ class Organization:
         # The end of a server must not depend on the store.
         with contextlib.suppress(StorageError):
             await self.activity.close()
+            await self.audit.close()
         await self.tokens.uses.close()
         await self.readmes.close()
         await self._storage.close()
@@ -312,6 +335,13 @@ class Organization:
 
             for provider in document.disabled_identity_providers:
                 get_provider(provider)
+
+
+def _in_words(settings: Mapping[str, Setting]) -> str:
+    return ", ".join(
+        f"{name}: {', '.join(value) if isinstance(value, tuple) else value}"
+        for name, value in settings.items()
+    )
 
 
 def is_repository_name(name: str) -> bool:

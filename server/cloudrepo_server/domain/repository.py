@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.activity import Activity
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
@@ -197,7 +198,12 @@ class Repository:
             NotFoundError: there is no such file.
         """
         _check_reason(reason)
-        return await self._update(filename, yanked=reason)
+        file = await self._update(filename, yanked=reason)
+        if reason is None:
+            note_change("unyank", repository=self.name, subject=filename)
+        else:
+            note_change("yank", repository=self.name, subject=filename, detail=reason)
+        return file
 
     async def set_upload_time(self, filename: str, upload_time: str) -> File:
         """Change the upload time of a file, and return the changed file.
@@ -205,7 +211,14 @@ class Repository:
         Raises:
             NotFoundError: there is no such file.
         """
-        return await self._update(filename, upload_time=upload_time)
+        file = await self._update(filename, upload_time=upload_time)
+        note_change(
+            "change-file",
+            repository=self.name,
+            subject=filename,
+            detail=f"uploaded at {upload_time}",
+        )
+        return file
 
     async def delete(self, filename: str) -> None:
         """Delete a file.
@@ -229,6 +242,7 @@ class Repository:
         await self._change(project.name, delete)
         for key in deleted_file.blobs:
             self._storage.delete_later(key)
+        note_change("delete-file", repository=self.name, subject=filename)
 
     async def set_status(self, name: str, status: str, reason: str | None) -> ProjectDocument:
         """Set the status marker of a project, and its reason (PEP 792). Return the changed project.
@@ -250,6 +264,8 @@ class Repository:
             return msgspec.structs.replace(existing, status=status, status_reason=reason)
 
         await self._change(project.name, update)
+        detail = f"{status}: {reason}" if reason else status
+        note_change("change-project", repository=self.name, subject=project.name, detail=detail)
         return await self.project(project.name) or project
 
     def project_not_found(self, name: str) -> NotFoundError:

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from time import time
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.passphrases import derive_key
 from cloudrepo_server.errors import DamagedDocumentError
 from cloudrepo_server.keys import PORTAL_KEY, SESSIONS, session_key
@@ -66,6 +67,7 @@ class Sessions:
         identifier = secrets.token_urlsafe(24)
         session = SessionDocument(id=_digest(identifier), username=username, begun=time())
         await self._documents.change(session_key(session.id), SessionDocument, lambda _: session)
+        note_change("sign-in", subject=username)
         return identifier
 
     async def username(self, identifier: str) -> str | None:
@@ -89,7 +91,10 @@ class Sessions:
         Raises:
             StorageError: the store did not respond.
         """
+        username = await self.username(identifier)
         await self._delete(_digest(identifier))
+        if username is not None:
+            note_change("sign-out", subject=username)
 
     async def delete_expired(self) -> int:
         """Delete expired and damaged sessions; return the number of expired sessions.

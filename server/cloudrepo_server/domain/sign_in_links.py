@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.passphrases import hash_secret
 from cloudrepo_server.errors import ConflictError, ExclusiveStorageRequiredError
 from cloudrepo_server.limits import MAX_SIGN_IN_LINKS, SIGN_IN_LINK_SECONDS
@@ -62,6 +63,7 @@ class SignInLinks:
             )
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         self._links[hash_secret(secret)] = _Link(username, repository, now + SIGN_IN_LINK_SECONDS)
+        note_change("sign-in-link", repository=repository, subject=username)
         return secret
 
     def redeem(self, secret: str) -> tuple[str, str] | None:

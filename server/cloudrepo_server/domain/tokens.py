@@ -7,6 +7,7 @@ from time import time
 
 import msgspec
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.passphrases import hash_secret
 from cloudrepo_server.domain.token_uses import TokenUses
 from cloudrepo_server.domain.token_values import (
@@ -94,6 +95,12 @@ class Tokens:
             return document
 
         await self._documents.change(document.key, TokenDocument, add)
+        note_change(
+            "create-token" if publisher is None else "mint-token",
+            repository=repository.name,
+            subject=document.id,
+            detail=publisher or name,
+        )
         if value is not None:
             return document, value
         return document, generated_token(document.id, secret, minted=publisher is not None)
@@ -153,6 +160,9 @@ class Tokens:
         await self._documents.change(await self._key(token_id), TokenDocument, change)
         if changed is None:
             raise _not_found(token_id)
+        note_change(
+            "change-token", repository=changed.repository, subject=token_id, detail=changed.name
+        )
         return changed
 
     async def delete(self, token_id: str) -> None:
@@ -161,12 +171,16 @@ class Tokens:
         Raises:
             NotFoundError: there is no token with this id.
         """
+        repository: str | None = None
 
         def delete(existing: TokenDocument | None) -> None:
+            nonlocal repository
             if existing is None:
                 raise _not_found(token_id)
+            repository = existing.repository
 
         await self._delete(await self._key(token_id), delete)
+        note_change("delete-token", repository=repository, subject=token_id)
 
     async def revoke(self, token: TokenDocument) -> None:
         """Revoke a token if it still exists, from the next request on.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.identity_issuer import require_extra
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import (
@@ -87,6 +88,7 @@ class TrustedPublishers:
             return (*existing, publisher)
 
         await self._change(repository, add)
+        note_change("add-publisher", repository=repository.name, subject=describe(publisher))
         return publisher
 
     async def remove(self, repository: Repository, publisher_id: str) -> None:
@@ -95,8 +97,10 @@ class TrustedPublishers:
         Raises:
             NotFoundError: the repository has no such publisher.
         """
+        removed: list[str] = []
 
         def remove(existing: _Publishers) -> _Publishers:
+            removed[:] = [describe(each) for each in existing if each.id == publisher_id]
             kept = tuple(each for each in existing if each.id != publisher_id)
             if len(kept) == len(existing):
                 raise NotFoundError(
@@ -106,6 +110,7 @@ class TrustedPublishers:
             return kept
 
         await self._change(repository, remove)
+        note_change("remove-publisher", repository=repository.name, subject=removed[0])
 
     async def activate(
         self, repository: Repository, publishers: Sequence[TrustedPublisher]

@@ -6,6 +6,7 @@ import re
 import msgspec
 from cachetools import LRUCache
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.passphrases import (
     PassphraseHasher,
     generate_passphrase,
@@ -80,6 +81,7 @@ class Users:
             return user
 
         await self._documents.change(user_key(email), UserDocument, create)
+        note_change("create-user", subject=email, detail="read-only" if read_only else "read/write")
         return user, generated
 
     async def check_new_email(self, email: str) -> None:
@@ -131,6 +133,10 @@ class Users:
             )
 
         await self._documents.change(user_key(email), UserDocument, update)
+        details = [] if passphrase is None else ["new passphrase"]
+        if read_only is not None:
+            details.append("read-only" if read_only else "read/write")
+        note_change("change-user", subject=email, detail=", ".join(details))
         return await self.get(email)
 
     async def delete(self, email: str, *, run: str | None = None) -> None:
@@ -153,6 +159,7 @@ class Users:
                 user_key(email), UserDocument
             ):
                 raise
+        note_change("delete-user", subject=email)
 
     async def exists(self, email: str) -> bool:
         """Return whether a user has this e-mail address, even if its document is damaged."""

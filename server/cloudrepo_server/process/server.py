@@ -125,7 +125,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         if isinstance(settings.data, Path):
             # The previous server of this folder may have been killed.
             organization.start_garbage_collection()
-            organization.activity.keep()
+            await organization.keep_history()
         yield RunningServer(organization, state, listeners, in_flight, proxy)
     finally:
         idle_check.cancel()

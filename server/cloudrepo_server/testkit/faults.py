@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from packaging.utils import canonicalize_name
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.errors import ConflictError, InvalidError, NotFoundError
 from cloudrepo_server.limits import MAX_FAULTS
 from cloudrepo_server.models import ProjectDocument, SerialsDocument
@@ -130,6 +131,7 @@ class Faults:
         self._last_number += 1
         fault.number = self._last_number
         self._installed[fault.id] = fault
+        note_change("add-fault", subject=f"#{fault.number} {fault.kind}")
 
     def all(self) -> list[InstalledFault]:
         """Return every fault, oldest first."""
@@ -142,12 +144,16 @@ class Faults:
             NotFoundError: there is no fault with this id.
         """
         try:
-            return self._installed.pop(fault_id)
+            deleted = self._installed.pop(fault_id)
         except KeyError:
             raise NotFoundError(f"The fault {fault_id} was not found.") from None
+        note_change("remove-fault", subject=f"#{deleted.number} {deleted.kind}")
+        return deleted
 
     def clear(self) -> None:
         """Delete every fault."""
+        for fault in self.all():
+            note_change("remove-fault", subject=f"#{fault.number} {fault.kind}")
         self._installed.clear()
 
     def fire(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from yarl import URL
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.limits import MAX_IMPERSONATIONS, MAX_PROXY_LOGIN, MAX_UPSTREAM_URL
 
@@ -254,6 +255,12 @@ class Impersonations:
             job,
         )
         self._by_id[impersonation.id] = impersonation
+        note_change(
+            "add-impersonation",
+            repository=repository,
+            subject=impersonation.id,
+            detail=", ".join([*urls, *(index.web for index in indexes)]),
+        )
         return impersonation
 
     def find(self, impersonation_id: str, secret: str) -> Impersonation | None:
@@ -299,6 +306,9 @@ class Impersonations:
         if impersonation is None or impersonation.repository_id != repository_id:
             raise NotFoundError(f"The impersonation {impersonation_id} was not found.")
         self._delete(impersonation)
+        note_change(
+            "remove-impersonation", repository=impersonation.repository, subject=impersonation.id
+        )
 
     def delete_all(self, repository_id: str) -> None:
         """Delete every impersonation of a repository."""

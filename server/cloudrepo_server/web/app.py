@@ -7,6 +7,7 @@ from aiohttp.typedefs import Middleware
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.web.admin.routes import AdminApi
+from cloudrepo_server.web.http.audit import record_before_response, record_without_response
 from cloudrepo_server.web.http.cross_site import reject_cross_site_changes
 from cloudrepo_server.web.http.error_mapping import map_errors
 from cloudrepo_server.web.http.expect import delay_continue
@@ -104,6 +105,7 @@ def create_application(
     )
     middlewares: list[Middleware | None] = [
         create_request_state(behind_proxy=behind_proxy),
+        record_without_response(organization.audit),
         observe_requests(observers) if observers else None,
         track_in_flight(in_flight),
         close_if_body_unread,
@@ -118,7 +120,13 @@ def create_application(
         middlewares=[middleware for middleware in middlewares if middleware is not None]
     )
     application[LIMITS] = organization.limits
-    application.on_response_prepare.extend([add_request_id, complete_entries(organization.testkit)])
+    application.on_response_prepare.extend(
+        [
+            add_request_id,
+            complete_entries(organization.testkit),
+            record_before_response(organization.audit),
+        ]
+    )
     application.on_cleanup.append(lambda _: upstream_client.close())
 
     router = application.router

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.testkit.journal import Journal
@@ -32,6 +33,7 @@ class JournalApi:
     async def clear_requests(self, request: web.Request) -> web.Response:
         """Delete every request from the journal."""
         (await self._journal(request)).clear()
+        note_change("clear-journal", repository=request.match_info["name"])
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _journal(self, request: web.Request) -> Journal:

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from cloudrepo_server.changes import CHANGES, Change
 from cloudrepo_server.domain.access import Principal
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import CloudRepoServerError
@@ -67,6 +68,8 @@ class RequestState(msgspec.Struct):
     """Whether the request would publish a file."""
     details: RequestDetails = msgspec.field(default_factory=RequestDetails)
     """The user, project and file that the handlers found, for the journal and the access log."""
+    changes: list[Change] = msgspec.field(default_factory=list)
+    """What the request has changed, and is not in the audit list yet."""
     error: CloudRepoServerError | None = None
     """The error that the response reports."""
     response_started: bool = False
@@ -98,6 +101,7 @@ def create_request_state(*, behind_proxy: bool) -> Middleware:
         set_request_secrets(secrets_of(request.headers.get("Authorization")))
         connection = request.protocol
         IS_CONNECTED.set(lambda: connection.connected)
+        CHANGES.set(state.changes)
         return await handler(request)
 
     return request_state

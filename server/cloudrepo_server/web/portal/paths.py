@@ -15,6 +15,8 @@ REQUESTS = "/portal/requests"
 ACTIVITY = "/portal/activity"
 TESTS = "/portal/tests"
 SEARCH = "/portal/search"
+SUGGESTIONS = "/portal/suggestions"
+AUDIT = "/portal/audit"
 REPOSITORY = "/portal/repositories/{repository}"
 USER = USERS + "/{email}"
 

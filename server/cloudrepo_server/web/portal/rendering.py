@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.filters import do_filesizeformat
 from markupsafe import Markup
 
+from cloudrepo_server.limits import MAX_SUGGESTIONS
 from cloudrepo_server.web.portal.assets import asset_path
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.log.rows import format_duration
@@ -38,6 +39,7 @@ class Templates:
             repository_path=repository_path,
             user_path=user_path,
             token_field=TOKEN_FIELD,
+            max_suggestions=MAX_SUGGESTIONS,
         )
         self._environment.filters.update(
             format_size=format_size,

@@ -17,6 +17,7 @@ from cloudrepo_server.web.portal.cookies import Cookies
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.pages import (
+    audit,
     connection_settings,
     contents,
     damaged,
@@ -30,6 +31,7 @@ from cloudrepo_server.web.portal.pages import (
     requests,
     search,
     sign_in,
+    suggestions,
     tests,
     tokens,
     upload,
@@ -44,6 +46,7 @@ from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
 _PAGES = (
+    audit,
     connection_settings,
     contents,
     damaged,
@@ -57,6 +60,7 @@ _PAGES = (
     requests,
     search,
     sign_in,
+    suggestions,
     tests,
     tokens,
     upload,

@@ -56,6 +56,29 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
   });
 }
 
+// A field whose list of suggestions is too long for the page asks for those that match its text.
+const SUGGESTION_MILLISECONDS = 150;
+for (const list of document.querySelectorAll("datalist[data-suggestions]")) {
+  const field = document.querySelector(`input[list="${list.id}"]`);
+  let timer = 0;
+  let newest = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const request = ++newest;
+      const query = new URLSearchParams({ q: field.value });
+      try {
+        const response = await fetch(`${list.dataset.suggestions}?${query}`);
+        if (!response.ok || request !== newest) return;
+        const { suggestions } = await response.json();
+        list.replaceChildren(...suggestions.map((name) => new Option("", name)));
+      } catch {
+        // The names that the page came with remain.
+      }
+    }, SUGGESTION_MILLISECONDS);
+  });
+}
+
 // Close the menu as other menus close.
 const menu = document.querySelector("details.menu");
 if (menu) {

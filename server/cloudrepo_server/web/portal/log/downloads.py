@@ -1,14 +1,13 @@
 """Downloads of the request log, as JSON or CSV, which are encoded while they are sent."""
 
 import asyncio
-import csv
-import io
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.web.portal.csv_cells import csv_lines, safe_cell
 from cloudrepo_server.web.portal.log.rows import Row
 
 _ENTRIES_AT_ONCE = 200
@@ -17,9 +16,6 @@ _COLUMNS = (
     *("project", "filename", "client", "user_agent", "seconds", "bytes_received", "bytes_sent"),
     *("faults", "upstreams"),
 )
-# A spreadsheet executes a cell as a formula if it begins with one of these.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
 Write = Callable[[Sequence[Entry]], AsyncGenerator[bytes, None]]
 
 
@@ -37,9 +33,9 @@ async def write_json(entries: Sequence[Entry]) -> AsyncGenerator[bytes, None]:
 
 async def write_csv(entries: Sequence[Entry]) -> AsyncGenerator[bytes, None]:
     """Yield the requests as CSV with a header line."""
-    yield _lines([_COLUMNS])
+    yield csv_lines([_COLUMNS])
     for part in _parts(entries):
-        yield _lines(_cells(entry) for entry in part)
+        yield csv_lines(_cells(entry) for entry in part)
         await asyncio.sleep(0)
 
 
@@ -71,15 +67,4 @@ def _cells(entry: Entry) -> list[str]:
         "faults": ", ".join(f"#{fault.number} {fault.kind}" for fault in entry.faults),
         "upstreams": ", ".join(entry.upstreams),
     }
-    return [_safe("" if values[name] is None else str(values[name])) for name in _COLUMNS]
-
-
-def _safe(cell: str) -> str:
-    """Return a cell that no spreadsheet executes as a formula."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
-
-
-def _lines(rows: Any) -> bytes:  # noqa: ANN401 (as in the module csv)
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode(errors="replace")
+    return [safe_cell("" if values[name] is None else str(values[name])) for name in _COLUMNS]

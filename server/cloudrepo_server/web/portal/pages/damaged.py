@@ -56,6 +56,11 @@ _KINDS = {
         "No file is deleted. But an identity token that was exchanged already can be exchanged "
         "again until it expires.",
     ),
+    "activity": _Kind(
+        "Counts of uploads and downloads",
+        "No file is deleted. The numbers of uploads and downloads begin again.",
+    ),
+    "audit": _Kind("Changes", "Some entries of the list of changes are lost."),
 }
 
 

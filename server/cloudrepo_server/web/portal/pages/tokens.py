@@ -76,11 +76,21 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
     newest_first = sorted(
         await request.organization.tokens.all(), key=lambda token: token.created, reverse=True
     )
+    search = request.query.get("q", "").strip()
+    folded = search.casefold()
+    found = [
+        each
+        for each in newest_first
+        if any(folded in text.casefold() for text in (each.id, each.name, each.repository))
+    ]
     repositories = await request.organization.repositories()
     return request.render(
         "tokens.html",
         errors=errors,
-        pagination=paginate(newest_first, request.query),
+        pagination=paginate(found, request.query, keep=["q"]),
+        search=search,
+        token_count=len(newest_first),
+        names=sorted({name for each in newest_first for name in (each.name, each.id) if name}),
         repositories={each.name: each.name for each in repositories},
         selected=request.form.get("repository") or request.query.get("repository", ""),
         lifetimes=_LIFETIMES,

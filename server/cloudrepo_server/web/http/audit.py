@@ -1,0 +1,60 @@
+"""Adds the changes of each request to the audit list."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from cloudrepo_server.domain.audit import AuditTrail, Way
+from cloudrepo_server.web.http.request_state import RequestState, state_of
+
+_WAYS: tuple[tuple[str, Way], ...] = (("/api/", "api"), ("/portal", "portal"))
+
+
+def record_before_response(
+    audit: AuditTrail,
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return the signal handler that adds the changes of a request before its response is sent.
+
+    So whoever has received the response finds the changes in the list.
+    """
+
+    async def record(request: web.Request, _: web.StreamResponse) -> None:
+        state = state_of(request)
+        if state.changes:
+            _record(audit, request, state)
+
+    return record
+
+
+def record_without_response(audit: AuditTrail) -> Middleware:
+    """Return the middleware that adds the changes of a request whose response is never sent."""
+
+    @web.middleware
+    async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+        state = state_of(request)
+        try:
+            return await handler(request)
+        except BaseException:
+            # Also if the task is cancelled, because the client has disconnected.
+            if state.changes:
+                _record(audit, request, state)
+            raise
+
+    return record
+
+
+def _record(audit: AuditTrail, request: web.Request, state: RequestState) -> None:
+    changes = state.changes.copy()
+    state.changes.clear()
+    details = state.details
+    audit.record(
+        changes, user=details.user, repository=details.repository, way=_way(request, state)
+    )
+
+
+def _way(request: web.Request, state: RequestState) -> Way:
+    if state.index_path is not None:
+        return "index"
+    path = request.rel_url.raw_path
+    return next((way for start, way in _WAYS if path.startswith(start)), "trust")
