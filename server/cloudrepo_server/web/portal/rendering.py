@@ -20,7 +20,9 @@ _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year")
 """Each unit's length in the previous unit, and its name. A minute is 60 seconds."""
 
 # The beginnings of the portal's own paths. Quotes in values are escaped, so no value matches.
-_OWN_PATHS = re.compile(r'((?:href|src|action|formaction|data-live)=")(?=/portal[/?"])')
+_OWN_PATHS = re.compile(
+    r'((?:href|src|action|formaction|data-live|data-suggestions)=")(?=/portal[/?"])'
+)
 
 
 class Templates:
