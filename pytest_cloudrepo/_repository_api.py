@@ -278,7 +278,8 @@ class RepositoryApi:
             kind: `status`, `latency`, `drip`, `reset`, `truncate`, `corrupt`, `wrong-hash`,
                 `wrong-metadata-hash`, `missing-metadata`, `stale-page`, `stored-then-error`,
                 `redirect`, `html-error-page`, `wrong-content-type`, `ignore-range`, `wrong-range`,
-                `wrong-size`, `other-metadata` or `close-keep-alive`.
+                `wrong-size`, `other-metadata`, `close-keep-alive`, `slow-headers` or
+                `missing-etag`.
             times: the largest number of requests to affect. By default there is no limit.
             every: affect only every n-th matching request.
             method: GET, HEAD or POST. By default any method.

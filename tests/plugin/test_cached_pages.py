@@ -1,7 +1,7 @@
 """Project pages of the dialect `pypi` may be cached for ten minutes, and real tools do this.
 
 The environments of the fixtures disable the caches of pip, uv and PDM, so a published file can be
-installed at once. A test that enables pip's cache gets pip's behaviour towards PyPI.
+installed at once. A test that enables the caches gets the behaviour of these tools towards PyPI.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory, VirtualEnv
 
+Installer = Literal["pip", "uv"]
+
 PIP = "from pip._internal.cli.main import main; raise SystemExit(main())"
 LATER = "import time; real = time.time; time.time = lambda: real() + {seconds}; " + PIP
 
@@ -29,9 +31,10 @@ def pypi(cloudrepo_factory: RepositoryFactory) -> Repository:
 
 
 def cached(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return an environment in which pip has a cache."""
-    kept = {name: value for name, value in environ.items() if name != "PIP_NO_CACHE_DIR"}
-    return kept | {"PIP_CACHE_DIR": str(folder / "cache")}
+    """Return an environment in which pip and uv have a cache."""
+    disabled = ("PIP_NO_CACHE_DIR", "UV_NO_CACHE")
+    kept = {name: value for name, value in environ.items() if name not in disabled}
+    return kept | {"PIP_CACHE_DIR": str(folder / "pip"), "UV_CACHE_DIR": str(folder / "uv")}
 
 
 def latest(
@@ -42,6 +45,23 @@ def latest(
     dry_run = ("install", "--dry-run", "--ignore-installed", "--no-deps", *arguments, "demo")
     output = repository.run(*program, *dry_run, environ=environ).stdout
     return output.rpartition("Would install demo-")[2].strip()
+
+
+def resolved(
+    installer: Installer,
+    repository: Repository,
+    environ: Mapping[str, str],
+    folder: Path,
+    *arguments: str,
+) -> str:
+    """Return the version of demo that an installer would install now."""
+    if installer == "pip":
+        return latest(repository, environ, *arguments)
+    requirements = folder / "requirements.in"
+    requirements.write_text("demo\n", "utf-8")
+    options = ("--quiet", "--no-header", "--no-annotate", *arguments)
+    compiled = repository.run("uv", "pip", "compile", *options, requirements, environ=environ)
+    return compiled.stdout.strip().removeprefix("demo==")
 
 
 def page_requests(repository: Repository) -> list[int | None]:
@@ -84,11 +104,66 @@ def test_pip_with_a_cache_reads_pages_of_other_dialects_each_time(
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_installers_keep_a_page_as_long_as_the_setting_says_and_refresh_it_on_demand(
+    cloudrepo_factory: RepositoryFactory,
+    cloudrepo_package: PackageFactory,
+    installer: Installer,
+    tmp_path: Path,
+) -> None:
+    repository = cloudrepo_factory(page_max_age=600)
+    environ = cached(repository.impersonate("pypi"), tmp_path)
+    repository.publish(cloudrepo_package("demo", "1.0"))
+    assert resolved(installer, repository, environ, tmp_path) == "1.0"
+    repository.publish(cloudrepo_package("demo", "2.0"))
+    assert resolved(installer, repository, environ, tmp_path) == "1.0"
+    refresh = ("--refresh-package", "demo")
+    assert resolved(installer, repository, environ, tmp_path, *refresh) == "2.0"
+    assert page_requests(repository) == [200, 200]
+
+
+@pytest.mark.parametrize(("kind", "status"), [(None, 304), ("missing-etag", 200)])
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_installers_can_revalidate_only_a_page_with_an_entity_tag(
+    cloudrepo: Repository,
+    cloudrepo_package: PackageFactory,
+    installer: Installer,
+    kind: str | None,
+    status: int,
+    tmp_path: Path,
+) -> None:
+    environ = cached(cloudrepo.impersonate("pypi"), tmp_path)
+    cloudrepo.publish(cloudrepo_package("demo", "1.0"))
+    if kind is not None:
+        cloudrepo.fault(kind)
+    for _ in range(2):
+        assert resolved(installer, cloudrepo, environ, tmp_path) == "1.0"
+    assert page_requests(cloudrepo) == [200, status]
+    last = [request for request in cloudrepo.requests if request.kind == "page"][-1]
+    assert ("If-None-Match" in last.headers) == (status == 304)
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_a_stale_page_hides_an_upload_even_from_an_installer_that_refreshes_it(
+    cloudrepo: Repository,
+    cloudrepo_package: PackageFactory,
+    installer: Installer,
+    tmp_path: Path,
+) -> None:
+    environ = cached(cloudrepo.impersonate("pypi"), tmp_path)
+    cloudrepo.publish(cloudrepo_package("demo", "1.0"))
+    with cloudrepo.fault("stale-page"):
+        cloudrepo.publish(cloudrepo_package("demo", "2.0"))
+        refresh = ("--refresh-package", "demo")
+        assert resolved(installer, cloudrepo, environ, tmp_path, *refresh) == "1.0"
+    assert resolved(installer, cloudrepo, environ, tmp_path) == "2.0"
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_a_published_file_can_be_installed_at_once_by_the_programs_of_fixtures(
     pypi: Repository,
     cloudrepo_package: PackageFactory,
     cloudrepo_venv: VirtualEnv,
-    installer: Literal["pip", "uv"],
+    installer: Installer,
 ) -> None:
     environ = pypi.impersonate("pypi")
     index = public_index("pypi").simple

@@ -36,6 +36,10 @@ class Connection:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
+    def read(self, size: int) -> bytes:
+        """Return this number of bytes, or fewer if the server closed."""
+        return self._reader.read(size)
+
     def read_line(self) -> bytes:
         """Return the next line with its line ending, or nothing if the server closed."""
         return self._reader.readline()

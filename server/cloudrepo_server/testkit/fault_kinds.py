@@ -78,6 +78,18 @@ class Drip(Fault, tag="drip", frozen=True, kw_only=True):
     bytes_per_second: Positive
 
 
+class SlowHeaders(Fault, tag="slow-headers", frozen=True, kw_only=True):
+    """A response whose status line and headers take this time, one byte after the other."""
+
+    seconds: Seconds
+
+
+class MissingETag(Fault, tag="missing-etag", frozen=True, kw_only=True):
+    """A response without an entity tag, so that clients cannot revalidate their copies."""
+
+    request_kinds: ClassVar[frozenset[RequestKind]] = _READS
+
+
 class Reset(Fault, tag="reset", frozen=True, kw_only=True):
     """A connection reset before, during or after the body of the upload or of the response."""
 
@@ -201,6 +213,8 @@ FaultSpecification = (
     Status
     | Latency
     | Drip
+    | SlowHeaders
+    | MissingETag
     | Reset
     | Truncate
     | Corrupt

@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.archives import wheel
-from tests.support.index import JSON, Index
-from tests.support.raw import basic
+from tests.support.index import JSON, Index, Server
+from tests.support.raw import basic, connect, request
+from tests.support.server_fixtures import StartServer
 
 ARCHIVE = wheel("demo", "1.0")
 FILE = f"/demo/{ARCHIVE.filename}"
+LARGE = wheel("large", padding=1 << 20)
+LARGE_FILE = f"/large/{LARGE.filename}"
 OTHER = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nRequires-Dist: other\n"
 
 
@@ -109,6 +112,77 @@ def test_a_wrong_size_is_on_the_page_only(published: Index) -> None:
     install(published, kind="wrong-size")
     assert published.files()[ARCHIVE.filename]["size"] == len(ARCHIVE.data) + 1
     assert published.get(FILE).headers["Content-Length"] == str(len(ARCHIVE.data))
+
+
+def test_a_response_without_an_entity_tag_is_sent_in_full_each_time(published: Index) -> None:
+    for path in ("/demo/", FILE, f"{FILE}.metadata"):
+        tag = published.get(path).headers["ETag"]
+        assert published.get(path, If_None_Match=tag).status_code == 304
+        install(published, kind="missing-etag")
+        whole = published.get(path)
+        again = published.get(path, If_None_Match=tag)
+        with_range = published.get(path, Range="bytes=0-3", If_Range=tag)
+        for response in (whole, again, with_range):
+            assert (response.status_code, response.content) == (200, whole.content)
+            assert "ETag" not in response.headers
+        assert "ETag" not in published.request("HEAD", path).headers
+        assert struck(published) == 4
+        published.api_json("DELETE", "/faults")
+        assert published.get(path).headers["ETag"] == tag
+
+
+def test_a_fault_without_an_entity_tag_to_remove_is_not_counted(server: Server) -> None:
+    index = server.repository(files="redirect")
+    index.publish(ARCHIVE)
+    install(index, kind="missing-etag")
+    assert index.get(FILE).status_code == 302
+    assert index.get("/missing/").status_code == 404
+    assert struck(index) == 0
+
+
+@pytest.mark.parametrize("other_fault", [None, {"kind": "drip", "bytes_per_second": 100_000_000}])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/demo/"), ("HEAD", FILE), ("GET", LARGE_FILE), ("GET", "/no/")]
+)
+def test_a_response_with_a_slow_head_is_complete(
+    published: Index, method: str, path: str, other_fault: dict[str, object] | None
+) -> None:
+    published.publish(LARGE)
+    expected = published.request(method, path)
+    if other_fault is not None:
+        install(published, **other_fault)
+    install(published, kind="slow-headers", seconds=0.05)
+    response = published.request(method, path)
+    assert (response.status_code, response.content) == (expected.status_code, expected.content)
+    kept = {"Content-Length", "Content-Type", "ETag"} & {*expected.headers}
+    assert {name: response.headers[name] for name in kept} == {
+        name: expected.headers[name] for name in kept
+    }
+    *_, fault = published.api_json("GET", "/faults")["faults"]
+    assert fault["struck"] == (0 if path == "/no/" else 1)
+
+
+def test_an_upload_with_a_slow_response_is_stored(index: Index) -> None:
+    install(index, kind="slow-headers", seconds=0.05)
+    assert index.upload(ARCHIVE).status_code == 200
+    assert struck(index) == 1
+    assert index.upload(ARCHIVE, sha256_digest="0" * 64).status_code == 400
+    assert struck(index) == 1
+
+
+def test_a_slow_head_arrives_byte_by_byte_and_does_not_prevent_the_server_from_ending(
+    start_server: StartServer,
+) -> None:
+    process = start_server("--grace", "0.1")
+    server = Server(process)
+    index = server.repository()
+    install(index, kind="slow-headers", seconds=3600)
+    with connect(index.url) as connection:
+        connection.send(request(f"GET {index.path}/ HTTP/1.1", index.authorization))
+        assert connection.read(1) == b"H"
+        assert not connection.has_data()
+        assert process.stop() == 0
+        assert connection.closed_by_server()
 
 
 class Client:

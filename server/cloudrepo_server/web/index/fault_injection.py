@@ -28,6 +28,7 @@ from cloudrepo_server.web.index.faulty_response import (
     wrong_range,
 )
 from cloudrepo_server.web.index.faulty_view import FaultyView
+from cloudrepo_server.web.index.slow_head import prepare
 from cloudrepo_server.web.index.view import RepositoryView
 
 F = TypeVar("F", bound=kinds.Fault)
@@ -42,7 +43,10 @@ _READ_FAULTS = (
     kinds.WrongSize,
     kinds.OtherMetadata,
     kinds.CloseKeepAlive,
+    kinds.SlowHeaders,
+    kinds.MissingETag,
 )
+_UPLOAD_FAULTS = (kinds.StoredThenError, kinds.Reset, kinds.CloseKeepAlive, kinds.SlowHeaders)
 _METADATA_HEADERS = {"Content-Type": "application/octet-stream", "Cache-Control": "no-cache"}
 
 
@@ -100,19 +104,25 @@ class ActiveFaults:
         return None
 
     def request(self, request: web.Request) -> web.Request:
-        """Return the request for the repository, without its range if a fault ignores ranges."""
-        if self._first(kinds.IgnoreRange) is None:
+        """Return the request for the repository, without the headers that a fault ignores."""
+        if self._first(kinds.MissingETag) is not None:
+            # Without an entity tag, no condition of a client is true.
+            ignored = ["If-None-Match", *(("Range",) if "If-Range" in request.headers else ())]
+        elif self._first(kinds.IgnoreRange) is None:
             return request
-        if "Range" not in request.headers:
+        elif "Range" not in request.headers:
             self._do_not_count(kinds.IgnoreRange)
             return request
+        else:
+            ignored = ["Range"]
         headers = request.headers.copy()
-        del headers["Range"]
+        for name in ignored:
+            headers.pop(name, None)
         return request.clone(headers=headers)
 
     def upload_rejected(self) -> None:
         """Do not count faults that need a stored upload, because this upload was rejected."""
-        self._do_not_count(kinds.StoredThenError)
+        self._do_not_count(*_UPLOAD_FAULTS)
 
     def read_rejected(self) -> None:
         """Do not count the faults that change a successful response, as the read was rejected."""
@@ -136,6 +146,11 @@ class ActiveFaults:
         if reset is not None and request.method == "POST":
             reset_connection(request)
         response = await self._change_body(request, response, reset)
+        slow = self._first(kinds.SlowHeaders)
+        if slow is not None and not response.prepared:
+            await prepare(request, response, slow)
+            if isinstance(response, StreamedResponse):
+                await response.send(request)
         if self._first(kinds.CloseKeepAlive) is not None:
             await send_and_close(request, response)
         return response
@@ -168,6 +183,7 @@ class ActiveFaults:
                 truncate=truncate,
                 drip=drip,
                 reset=reset,
+                slow=self._first(kinds.SlowHeaders),
             )
 
     def _replace_response(
@@ -179,6 +195,9 @@ class ActiveFaults:
         content_type = self._first(kinds.WrongContentType)
         if content_type is not None:
             response.headers["Content-Type"] = content_type.content_type
+        missing = self._first(kinds.MissingETag)
+        if missing is not None and response.headers.pop("ETag", None) is None:
+            self._do_not_count(kinds.MissingETag)
         if self._first(kinds.WrongRange) is not None:
             if response.status == web.HTTPPartialContent.status_code:
                 return wrong_range(response, has_body=request.method != "HEAD")

@@ -13,6 +13,7 @@ from cloudrepo_server.testkit import fault_kinds as kinds
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
+from cloudrepo_server.web.index.slow_head import prepare
 
 _CHUNK = 1 << 16
 _SIGN_IN_PAGE = """\
@@ -95,6 +96,7 @@ async def send_faulty_body(
     truncate: kinds.Truncate | None,
     drip: kinds.Drip | None,
     reset: kinds.Reset | None,
+    slow: kinds.SlowHeaders | None,
 ) -> web.StreamResponse:
     """Send a response with its body changed by the faults that are not None.
 
@@ -114,7 +116,7 @@ async def send_faulty_body(
     if size is not None:
         sent.content_length = size
     details = state_of(request).details
-    await sent.prepare(request)
+    await prepare(request, sent, slow)
     position = 0
     truncated = False
     async for part in _parts(body, drip):
