@@ -121,6 +121,7 @@ def test_the_page_says_that_the_session_has_ended(page: Page, own_server: Server
     open_log(page, index)
     other = page.context.new_page()
     other.goto(own_server.url + "/portal/")
+    other.locator("details.menu > summary").click()
     other.get_by_role("button", name="Sign out").click()
     other.get_by_text("Only the admin user can sign in").wait_for()
     page.get_by_text("You are signed out. Reload the page to sign in.").wait_for()

@@ -42,6 +42,10 @@ class Portal:
         page.get_by_role("heading", name="Repositories", exact=True).wait_for()
         return page
 
+    def sign_out(self) -> None:
+        self.page.locator("details.menu > summary").click()
+        self.click_button("Sign out")
+
     def click_link(self, name: str) -> Page:
         self.page.get_by_role("link", name=name, exact=True).click()
         return self.page
@@ -190,7 +194,7 @@ def delete_repository_and_sign_out(portal: Portal) -> None:
     portal.page.get_by_label("Type releases to confirm").fill("releases")
     portal.click_button("Delete repository")
     portal.wait_for_text("The repository releases was deleted.")
-    portal.click_button("Sign out")
+    portal.sign_out()
     portal.page.wait_for_url(re.compile("/portal/sign-in$"))
 
 
@@ -269,7 +273,7 @@ def test_everything_works_without_javascript(
     page.get_by_text(f"Yank {WHEEL.filename}").first.click()
     portal.click_button(f"Yank {WHEEL.filename}")
     portal.wait_for_text("Yanked")
-    portal.click_button("Sign out")
+    portal.sign_out()
     page.wait_for_url(re.compile("/portal/sign-in$"))
     context.close()
 
