@@ -6,6 +6,7 @@ UPLOADS: Final = "Uploads"
 INSTALLS: Final = "Installs"
 UPLOAD_CREDENTIALS: Final = "Credentials for uploads"
 INSTALL_CREDENTIALS: Final = "Credentials for installs"
+OTHER_HOSTS: Final = "Logins and other hosts"
 TRUSTED_PUBLISHING: Final = "Trusted publishing"
 REGISTRIES: Final = "Rejections in other dialects"
 MIGRATE: Final = "CloudRepo's own client"
@@ -27,6 +28,11 @@ INTRODUCTIONS: Final = {
         'name cannot contain. "Login succeeds" means that every character arrives unchanged.'
     ),
     INSTALL_CREDENTIALS: "A user with the same special characters installs `base` 1.0.",
+    OTHER_HOSTS: (
+        "The client installs `base` 1.0. The files are on another host than the index: pages link "
+        "to it, or the index redirects to signed URLs on it. Or the index redirects a page to "
+        "another host. The client must send the login to the index only."
+    ),
     TRUSTED_PUBLISHING: (
         "A job on GitHub Actions uploads `demo` 1.0 to the client's default URL. The client has "
         "no credentials. It exchanges the identity of the job for a token. `pypi-publish` is the "
