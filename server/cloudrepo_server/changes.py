@@ -15,6 +15,8 @@ ChangeKind = Literal[
     "yank",
     "unyank",
     "delete-file",
+    "delete-release",
+    "delete-project",
     "change-file",
     "change-project",
     "create-repository",

@@ -173,3 +173,22 @@ MAX_FOUND: Final = 1000
 
 MAX_COUNTED_PROJECTS: Final = 50_000
 """The projects whose uploads and downloads a server counts in memory."""
+
+CONTENTS_MEMBERS: Final = 20_000
+"""The files of an archive that the portal lists."""
+CONTENTS_BYTES: Final = 256 << 20
+"""The unpacked bytes of an archive that the portal reads for one page."""
+CONTENTS_SECONDS: Final = 10.0
+"""The time in which the portal reads an archive for one page."""
+CONTENTS_PATH: Final = 1024
+"""The bytes of a path in an archive. A file with a longer one is listed, but cannot be shown."""
+CONTENTS_CACHE_BYTES: Final = 16 << 20
+"""The memory of the cache of archives' lists of files."""
+MAX_SHOWN_TEXT: Final = 256 << 10
+"""The bytes of a file in an archive that the portal shows or compares."""
+MAX_ENTRY_POINTS: Final = 64 << 10
+"""The size of a wheel's entry points that the portal shows."""
+MAX_DIFFERENCE_LINES: Final = 1000
+"""The lines of the difference of two files that the portal shows."""
+DIFFERENCE_SECONDS: Final = 8.0
+"""The time in which the portal compares the files of one page."""

@@ -98,6 +98,9 @@ FILES = Pool("reading files", threads=4, queue=4096)
 ARCHIVES = Pool("reading archives", threads=2, queue=1024)
 """Archives and their metadata."""
 
+CONTENTS = Pool("reading the contents of archives", threads=2, queue=64)
+"""Archives for the portal's pages. Uploads do not wait for them."""
+
 PAGES = Pool("reading and writing large pages", threads=2, queue=256)
 """The pages of upstreams, and the own pages of projects with many files."""
 

@@ -40,6 +40,15 @@ import demo
 ![badge](https://example.com/badge.svg) [![badge](https://example.com/b.svg)](https://example.com)
 """
 
+LONG_METADATA = (
+    f"Project-URL: Source, https://example.com/{'a-long-path-' * 20}\n"
+    f"Project-URL: Not a link, javascript:{'alert' * 30}\n"
+    "Classifier: Topic :: Software Development :: Libraries :: Application Frameworks\n"
+    "License-Expression: MIT\nKeywords: package,index,testing\nProvides-Extra: everything\n"
+    f"Requires-Dist: a-{'very-' * 20}long-name>=1\n"
+    'Requires-Dist: project1; python_version < "3.12" and extra == "everything"\n'
+    "Description-Content-Type: text/markdown\n"
+)
 PIP = 'pip/24.2 {"distro":{"name":"Debian GNU/Linux","version":"12"},"python":"3.12.1"}'
 LONG_NODE_ID = f"tests/integration/test_release.py::TestRelease::test_{'long_' * 30}[{'x' * 60}]"
 LONG_EMAIL = "reader+with.a_long-address-that-does-not-end-soon@subdomain.of.example.com"
@@ -56,12 +65,13 @@ def busy_repository(server: Server) -> Index:
         "demo",
         "1.0",
         requires_python=">=3.9,!=3.10.*,<4",
-        more=f"Summary: A demonstration\nDescription-Content-Type: text/markdown\n\n{README}",
+        more=f"Summary: A demonstration\n{LONG_METADATA}\n{README}",
     )
     index.publish(wheel(metadata=metadata), sdist(), wheel(version="2.0rc1"))
     index.publish(wheel("a-project-with-a-very-long-name-that-does-not-end-so-soon-at-all"))
     index.publish(*(wheel(f"project{number}") for number in range(12)))
     index.api_json("PATCH", f"/files/{sdist().filename}", {"yanked": "It forgot its tests."})
+    index.api_json("PATCH", f"/files/{wheel(version='2.0rc1').filename}", {"yanked": "Too early."})
     index.api_json("PATCH", "/projects/project1", {"status": "deprecated", "reason": "Use demo."})
     index.upload(wheel(module="x = 2\n"))
     index.get(f"/demo/{wheel().filename}")
@@ -118,6 +128,18 @@ def paths(index: Index) -> dict[str, str]:
         "public-settings": "/portal/repositories/empty-one/settings",
         "delete-repository": f"{repository}/delete",
         "delete-file": f"{repository}/files/{wheel().filename}/delete",
+        "release": f"{repository}/projects/demo/releases/1.0",
+        "yanked-release": f"{repository}/projects/demo/releases/2.0rc1",
+        "yank-release": f"{repository}/projects/demo/releases/1.0/yank",
+        "unyank-release": f"{repository}/projects/demo/releases/2.0rc1/unyank",
+        "delete-release": f"{repository}/projects/demo/releases/1.0/delete",
+        "delete-project": f"{repository}/projects/demo/delete",
+        "contents": f"{repository}/files/{wheel().filename}/contents",
+        "content-of-file": f"{repository}/files/{sdist().filename}/contents/file"
+        "?path=demo-1.0/setup.py",
+        "core-metadata": f"{repository}/files/{wheel().filename}/metadata",
+        "compare-releases": f"{repository}/projects/demo/compare?old=1.0&new=2.0rc1",
+        "compare-sdist-and-wheel": f"{repository}/projects/demo/releases/1.0/compare",
         "users": "/portal/users",
         "create-user": "/portal/create-user",
         "user": user,

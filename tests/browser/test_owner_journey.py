@@ -169,11 +169,12 @@ def upload_in_the_browser(portal: Portal, path: Path) -> None:
 
 
 def yank_and_delete(portal: Portal) -> None:
-    portal.page.get_by_text(f"Yank {WHEEL.filename}").first.click()
+    portal.click_link(f"Yank {WHEEL.filename}")
     portal.page.get_by_label("Reason", exact=True).fill("It is broken.")
-    portal.click_button(f"Yank {WHEEL.filename}")
+    portal.click_button("Yank file")
     portal.wait_for_text("Yanked")
-    portal.click_button(f"Unyank {WHEEL.filename}")
+    portal.click_link(f"Unyank {WHEEL.filename}")
+    portal.click_button("Undo yank")
     portal.wait_for_text("is no longer yanked")
     portal.click_link(f"Delete {WHEEL.filename}")
     portal.click_button("Delete file")
@@ -270,8 +271,8 @@ def test_everything_works_without_javascript(
     assert page.locator("button.copy:visible").count() == 0
     portal.click_link("Projects")
     portal.click_link(PACKAGE)
-    page.get_by_text(f"Yank {WHEEL.filename}").first.click()
-    portal.click_button(f"Yank {WHEEL.filename}")
+    portal.click_link(f"Yank {WHEEL.filename}")
+    portal.click_button("Yank file")
     portal.wait_for_text("Yanked")
     portal.sign_out()
     page.wait_for_url(re.compile("/portal/sign-in$"))

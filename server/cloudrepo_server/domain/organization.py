@@ -23,6 +23,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import check_rule_settings
 from cloudrepo_server.domain.sessions import Sessions
 from cloudrepo_server.domain.sign_in_links import SignInLinks
+from cloudrepo_server.domain.text_differences import TextDifferences
 from cloudrepo_server.domain.token_minting import TokenMint
 from cloudrepo_server.domain.tokens import Tokens
 from cloudrepo_server.domain.trusted_publishers import TrustedPublishers
@@ -81,6 +82,7 @@ class Organization:
         self.mint = TokenMint(storage, self.tokens, self.issuer, self.publishers)
         self.upstreams = Upstreams(self.find)
         self.readmes = ReadmeProcess()
+        self.text_differences = TextDifferences()
         self.testkit = TestkitRegistry(shared=storage.shared)
         self._storage = storage
         self._core_metadata = CoreMetadataCache(storage)
@@ -307,6 +309,7 @@ class Organization:
             await self.audit.close()
         await self.tokens.uses.close()
         await self.readmes.close()
+        await self.text_differences.close()
         await self._storage.close()
 
     def _open(self, document: RepositoryDocument) -> Repository:

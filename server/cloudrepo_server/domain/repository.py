@@ -15,6 +15,13 @@ from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.serials import Serials
 from cloudrepo_server.domain.staged_file import StagedFile
 from cloudrepo_server.domain.stored_file import StoredFile
+from cloudrepo_server.domain.withdrawal import (
+    Selection,
+    all_files,
+    delete_files,
+    files_of_version,
+    yank_files,
+)
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
 from cloudrepo_server.limits import MAX_STATED_REASON, Limits
@@ -199,11 +206,29 @@ class Repository:
         """
         _check_reason(reason)
         file = await self._update(filename, yanked=reason)
-        if reason is None:
-            note_change("unyank", repository=self.name, subject=filename)
-        else:
-            note_change("yank", repository=self.name, subject=filename, detail=reason)
+        self._note_yank(filename, reason)
         return file
+
+    async def yank_release(self, project: str, version: str, reason: str | None) -> None:
+        """Yank all files of a release, or undo their yanks; see `yank`.
+
+        Raises:
+            InvalidError: the reason is too long.
+            NotFoundError: there is no such release.
+        """
+        missing = self.release_not_found(project, version)
+        await self._yank(project, files_of_version(version), reason, missing)
+        self._note_yank(f"{project} {version}", reason)
+
+    async def yank_project(self, name: str, reason: str | None) -> None:
+        """Yank all files of a project, or undo their yanks; see `yank`.
+
+        Raises:
+            InvalidError: the reason is too long.
+            NotFoundError: there is no such project, or it has no files.
+        """
+        await self._yank(name, all_files, reason, self.project_not_found(name))
+        self._note_yank(name, reason)
 
     async def set_upload_time(self, filename: str, upload_time: str) -> File:
         """Change the upload time of a file, and return the changed file.
@@ -226,23 +251,29 @@ class Repository:
         Raises:
             NotFoundError: there is no such file.
         """
-        project, deleted_file = await self.find(filename)
-
-        def delete(existing: ProjectDocument | None) -> ProjectDocument | None:
-            nonlocal deleted_file
-            if existing is None or filename not in existing.files:
-                raise self._file_not_found(filename)
-            deleted_file = existing.files[filename]
-            files = {name: file for name, file in existing.files.items() if name != filename}
-            deleted = existing.deleted
-            if self.upload_dialect.deleted_text is not None:
-                deleted = (*deleted, filename)
-            return msgspec.structs.replace(existing, deleted=deleted).with_files(files)
-
-        await self._change(project.name, delete)
-        for key in deleted_file.blobs:
-            self._storage.delete_later(key)
+        project, _ = await self.find(filename)
+        missing = self._file_not_found(filename)
+        await self._delete(project.name, lambda file: file.filename == filename, missing)
         note_change("delete-file", repository=self.name, subject=filename)
+
+    async def delete_release(self, project: str, version: str) -> None:
+        """Delete all files of a release.
+
+        Raises:
+            NotFoundError: there is no such release.
+        """
+        missing = self.release_not_found(project, version)
+        await self._delete(project, files_of_version(version), missing)
+        note_change("delete-release", repository=self.name, subject=f"{project} {version}")
+
+    async def delete_project(self, name: str) -> None:
+        """Delete all files of a project, and forget its status.
+
+        Raises:
+            NotFoundError: there is no such project.
+        """
+        await self._delete(name, all_files, self.project_not_found(name))
+        note_change("delete-project", repository=self.name, subject=name)
 
     async def set_status(self, name: str, status: str, reason: str | None) -> ProjectDocument:
         """Set the status marker of a project, and its reason (PEP 792). Return the changed project.
@@ -272,6 +303,13 @@ class Repository:
         """Return the error for a missing project."""
         return NotFoundError(f"The project {name} was not found in the repository {self.name}.")
 
+    def release_not_found(self, project: str, version: str) -> NotFoundError:
+        """Return the error for a missing release."""
+        return NotFoundError(
+            f"The release {version} of the project {project} was not found in the repository "
+            f"{self.name}."
+        )
+
     async def _find_in(self, names: Sequence[str], filename: str) -> ProjectDocument | None:
         # Returns the first of these projects that has the file.
         for start in range(0, len(names), _PREFETCHED_PROJECTS):
@@ -295,6 +333,43 @@ class Repository:
 
         await self._change(project.name, update)
         return changed
+
+    async def _yank(
+        self, name: str, selection: Selection, reason: str | None, missing: NotFoundError
+    ) -> None:
+        _check_reason(reason)
+
+        def update(existing: ProjectDocument | None) -> ProjectDocument:
+            changed = None if existing is None else yank_files(existing, selection, reason)
+            if changed is None:
+                raise missing
+            return changed
+
+        await self._change(name, update)
+
+    def _note_yank(self, subject: str, reason: str | None) -> None:
+        if reason is None:
+            note_change("unyank", repository=self.name, subject=subject)
+        else:
+            note_change("yank", repository=self.name, subject=subject, detail=reason)
+
+    async def _delete(self, name: str, selection: Selection, missing: NotFoundError) -> None:
+        deleted: Mapping[str, File] = {}
+
+        def delete(existing: ProjectDocument | None) -> ProjectDocument | None:
+            nonlocal deleted
+            if existing is None:
+                raise missing
+            if selection is all_files:
+                existing = msgspec.structs.replace(existing, status="active", status_reason=None)
+            keeps_names = self.upload_dialect.deleted_text is not None
+            left, deleted = delete_files(existing, selection, keeps_names=keeps_names)
+            if not deleted and selection is not all_files:
+                raise missing
+            return left
+
+        await self._change(name, delete)
+        self._storage.delete_later(*(key for file in deleted.values() for key in file.blobs))
 
     async def _change(
         self, name: str, change: Callable[[ProjectDocument | None], ProjectDocument | None]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -42,6 +43,13 @@ class StoredFile(msgspec.Struct, frozen=True):
             StorageError: the store did not respond.
         """
         return await self._blobs.get(self._key)
+
+    def open(self) -> IO[bytes]:
+        """Open the content for reading, which may block.
+
+        Its reads raise `StorageError` if it was deleted, or if the store did not respond.
+        """
+        return self._blobs.open(self._key, self.size)
 
     def stream(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Return the bytes from `start` up to, but not including, `end`.

@@ -81,7 +81,7 @@ def read_archive(
         InvalidError: it cannot be read, or belongs to another project or version.
     """
     limit = (limits or Limits()).metadata_bytes
-    with _invalid_if_unreadable(name.filename):
+    with invalid_if_unreadable(name.filename):
         if name.filetype == "bdist_wheel" and not checks_identity:
             return _read_wheel_unchecked(name, archive, limit)
         if name.filetype == "bdist_wheel":
@@ -111,7 +111,7 @@ def read_tiny_archive(
         return None
     limit = min(limits.metadata_bytes, TINY_BYTES)
     try:
-        with _invalid_if_unreadable(name.filename):
+        with invalid_if_unreadable(name.filename):
             return _read_wheel(name, io.BytesIO(archive), limit, tiny=True)
     except _NotTinyError:
         return None
@@ -128,7 +128,7 @@ def find_metadata(filename: str, archive: IO[bytes], limits: Limits) -> bytes | 
         InvalidError: the archive cannot be read.
     """
     limit = limits.metadata_bytes
-    with _invalid_if_unreadable(filename):
+    with invalid_if_unreadable(filename):
         if filename.endswith((".whl", ".zip")):
             is_wheel = filename.endswith(".whl")
             wanted = dist_info(filename) + "/METADATA"
@@ -242,14 +242,15 @@ def _read_tar_sdist(name: DistributionName, archive: IO[bytes], limit: int) -> A
 
 
 def tar_members(
-    filename: str, archive: IO[bytes], limit: int
+    filename: str, archive: IO[bytes], limit: int, *, content_limit: int | None = None
 ) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
     """Yield each member of a compressed tar file, with the tar file, in bounded memory.
 
     Args:
         filename: the name of the file.
         archive: its content.
-        limit: the bytes that can be read from each member.
+        limit: the bytes that can be read from each member, or from its header.
+        content_limit: the bytes that can be read from each member, if there is another limit.
 
     Raises:
         InvalidError: the file has too many members.
@@ -264,6 +265,8 @@ def tar_members(
         for number, member in enumerate(sdist):
             if number >= MAX_MEMBERS:
                 raise InvalidError(f"{filename} has more than {MAX_MEMBERS} members.")
+            if content_limit is not None:
+                unzipped.left = content_limit
             yield member, sdist
             # tarfile keeps every header in memory until the archive is closed.
             sdist.members.clear()  # type: ignore[attr-defined] # missing in typeshed
@@ -348,7 +351,8 @@ def read_member(filename: str, archive: BoundedZip, info: zipfile.ZipInfo, limit
 
 
 @contextlib.contextmanager
-def _invalid_if_unreadable(filename: str) -> Iterator[None]:
+def invalid_if_unreadable(filename: str) -> Iterator[None]:
+    """Raise `InvalidError` instead of an error that the libraries raise for corrupt archives."""
     try:
         yield
     except UNREADABLE_ERRORS as error:

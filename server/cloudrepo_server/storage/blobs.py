@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CACHE_BYTES = 16 << 20
 _READ_AHEAD = 1 << 20
+_SECONDS_PER_DELETE = 0.005
 
 
 class Blobs(ABC):
@@ -92,15 +93,17 @@ class Blobs(ABC):
     def delete(self, key: str) -> None:
         """Delete a blob that no document has referred to yet."""
 
-    def delete_later(self, key: str) -> None:
-        """Delete a blob after a grace period, so that current downloads can finish.
+    def delete_later(self, *keys: str) -> None:
+        """Delete blobs after a grace period, so that current downloads can finish.
 
-        No document may refer to it any more.
+        No document may refer to them any more. Many blobs are deleted one after another, so that
+        other requests to the store do not have to wait.
         """
-        if key not in self._pending_deletes:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(self._delete_after_seconds, self.delete, key)
-            self._pending_deletes[key] = timer
+        loop = asyncio.get_running_loop()
+        for number, key in enumerate(keys):
+            if key not in self._pending_deletes:
+                delay = self._delete_after_seconds + number * _SECONDS_PER_DELETE
+                self._pending_deletes[key] = loop.call_later(delay, self.delete, key)
 
     @abstractmethod
     async def delete_many(self, keys: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.archives import core_metadata, sdist, wheel
+from tests.support.archives import Archive, core_metadata, sdist, wheel
 from tests.support.forms import File
 from tests.support.index import Index
 from tests.support.portal.browser import Browser, Page
@@ -78,8 +78,8 @@ def test_a_project_shows_the_details_of_each_file(browser: Browser, index: Index
     assert f"{len(archive.data):,} bytes" in page.text
     assert f"{sdist().filename} sdist" in page.text
     assert re.search(r"uploaded \d+ years ago by", page.text)
-    (old,) = page.all("time", title="3 February 2020, 04:05:06 UTC")
-    assert old["datetime"] == "2020-02-03T04:05:06+00:00"
+    old = page.all("time", title="3 February 2020, 04:05:06 UTC")
+    assert {each["datetime"] for each in old} == {"2020-02-03T04:05:06+00:00"}
 
 
 def test_releases_are_listed_newest_first_and_the_latest_is_final_and_not_yanked(
@@ -88,33 +88,55 @@ def test_releases_are_listed_newest_first_and_the_latest_is_final_and_not_yanked
     for version in ("1.9", "1.10", "2.0rc1", "0.1"):
         index.publish(wheel(version=version))
     page = project_page(browser, index)
-    releases = [each["aria-label"] for each in page.all("section") if "aria-label" in each]
-    assert releases == ["Release 2.0rc1", "Release 1.10", "Release 1.9", "Release 0.1"]
+    assert releases_on(page) == ["2.0rc1", "1.10", "1.9", "0.1"]
+    # Only the files of the newest release are visible at first.
+    files = page.all("details", class_="release-files")
+    assert ["open" in each for each in files] == [True, False, False, False]
     assert "demo 1.10" in page.text
     index.api_json("PATCH", f"/files/{wheel(version='1.10').filename}", {"yanked": True})
     assert "demo 1.9" in project_page(browser, index).text
 
 
-def test_long_file_lists_are_paginated(browser: Browser, index: Index) -> None:
-    for number in range(55):
-        archive = wheel(version=f"1.{number}")
-        index.server.request(
-            "PUT",
-            f"/api/repositories/{index.name}/files/{archive.filename}",
-            data=archive.data,
-            auth=index.server.admin,
-        )
+def test_long_lists_of_releases_are_paginated(browser: Browser, index: Index) -> None:
+    for number in range(30):
+        put(index, wheel(version=f"1.{number}"))
     page = project_page(browser, index)
-    assert len(page.all("a", class_="name")) == 50
-    assert "Release 1.54" in [each.get("aria-label") for each in page.all("section")]
+    assert releases_on(page) == [f"1.{number}" for number in range(29, 4, -1)]
+    assert "30 releases" in page.text
     page = project_page(browser, index, query="?page=2")
-    assert len(page.all("a", class_="name")) == 5
+    assert releases_on(page) == [f"1.{number}" for number in range(4, -1, -1)]
+
+
+def test_a_release_with_many_files_lists_some_and_links_to_all(
+    browser: Browser, index: Index
+) -> None:
+    for number in range(30):
+        put(index, wheel(filename=f"demo-1.0-{number}-py3-none-any.whl"))
+    page = project_page(browser, index)
+    assert page.text.count("uploaded just now by admin") == 5
+    assert "All 30 files of 1.0" in page.text
+    release = browser.get(f"/portal/repositories/{index.name}/projects/demo/releases/1.0")
+    assert release.text.count("uploaded just now by admin") == 25
+    assert "Page of 2" in release.text
+
+
+def put(index: Index, archive: Archive) -> None:
+    """Add a file through the admin API."""
+    path = f"/api/repositories/{index.name}/files/{archive.filename}"
+    index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
+
+
+def releases_on(page: Page) -> list[str]:
+    """Return the versions in a project's list of releases."""
+    labels = [each["aria-label"] for each in page.all("li") if "aria-label" in each]
+    return [label.removeprefix("Release ") for label in labels]
 
 
 def test_the_admin_user_downloads_files_through_the_portal(browser: Browser, index: Index) -> None:
     archive = wheel(padding=3 << 20)
     index.publish(archive)
-    href = project_page(browser, index).all("a", class_="name")[0]["href"]
+    (link,) = [each for each in project_page(browser, index).all("a") if "download" in each]
+    href = link["href"]
     assert href == f"/portal/repositories/{index.name}/files/{archive.filename}"
     response = browser.request("GET", href)
     assert response.content == archive.data
@@ -130,36 +152,6 @@ def test_the_admin_user_downloads_files_through_the_portal(browser: Browser, ind
         index.request("GET", f"/demo/{archive.filename}", auth=index.server.admin).status_code
         == 401
     )
-
-
-def test_a_file_is_yanked_with_a_reason_and_unyanked(browser: Browser, index: Index) -> None:
-    index.publish(wheel())
-    page_path = f"/portal/repositories/{index.name}/projects/demo"
-    file_path = f"/portal/repositories/{index.name}/files/{wheel().filename}"
-    page = browser.submit(page_path, f"{file_path}/yank", reason=" It is broken. ")
-    assert page.path == page_path
-    assert "Yanked It is broken." in page.text
-    assert index.files()[wheel().filename]["yanked"] == "It is broken."
-    page = browser.submit(page_path, f"{file_path}/unyank")
-    assert "is no longer yanked" in page.text
-    assert index.files()[wheel().filename]["yanked"] is False
-    browser.submit(page_path, f"{file_path}/yank")
-    assert index.files()[wheel().filename]["yanked"] is True
-    assert "Yanked" in project_page(browser, index).text
-
-
-def test_a_file_is_deleted_after_confirmation(browser: Browser, index: Index) -> None:
-    index.publish(wheel(), sdist())
-    path = f"/portal/repositories/{index.name}/files/{wheel().filename}/delete"
-    assert "Delete this file? demo-1.0-py3-none-any.whl" in browser.get(path).text
-    page = browser.submit(path)
-    assert page.path == f"/portal/repositories/{index.name}/projects/demo"
-    assert f"{wheel().filename} was deleted." in page.text
-    assert index.files().keys() == {sdist().filename}
-    browser.get(path, status=404)
-    page = browser.submit(f"/portal/repositories/{index.name}/files/{sdist().filename}/delete")
-    assert page.path == f"/portal/repositories/{index.name}"
-    assert "No projects yet" in page.text
 
 
 @pytest.mark.parametrize("status", ["archived", "quarantined", "deprecated"])

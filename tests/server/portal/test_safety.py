@@ -57,6 +57,7 @@ def names(server: Server) -> dict[str, str]:
     return {
         "repository": index.name,
         "project": "demo",
+        "version": "1.0",
         "filename": wheel().filename,
         "email": quote(index.username, safe=""),
         "token": token,
@@ -184,7 +185,7 @@ def test_every_page_has_security_headers(
     }
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
-    is_file = "/files/" in endpoint.path and "/delete" not in endpoint.path
+    is_file = endpoint.path.endswith("/files/{filename}")
     assert headers["Cache-Control"] == ("no-cache" if is_file else "no-store")
 
 

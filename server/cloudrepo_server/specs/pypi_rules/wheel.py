@@ -1,6 +1,5 @@
 """The files in a wheel that PyPI reads: WHEEL, RECORD, METADATA, entry points and licenses."""
 
-import configparser
 import csv
 import re
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import Final
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.specs.archives import dist_info, read_member
 from cloudrepo_server.specs.bounded_zip import BoundedZip
+from cloudrepo_server.specs.entry_points import read_entry_points
 from cloudrepo_server.specs.pypi_rules import archive_rules as rules
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
@@ -67,26 +67,13 @@ def _is_csv(record: bytes) -> bool:
     return True
 
 
-class _Parser(configparser.ConfigParser):
-    """A parser that keeps the case of names, and accepts only `=` between a name and its value."""
-
-    def __init__(self) -> None:
-        super().__init__(delimiters=("=",))
-
-    def optionxform(self, optionstr: str) -> str:
-        return optionstr
-
-
 def _entry_points_error(data: bytes) -> str | None:
-    parser = _Parser()
     try:
-        parser.read_string(data.decode())
-        for section in _SCRIPTS:
-            for name in parser[section] if parser.has_section(section) else ():
-                if _ENTRY_POINT_NAME.fullmatch(name) is None:
-                    return f"{name!r} in {section} is not a valid name"
-    except UnicodeDecodeError:
-        return "it is not UTF-8"
-    except configparser.Error as error:
-        return str(error).partition("\n")[0]
+        groups = read_entry_points(data)
+    except ValueError as error:
+        return str(error)
+    for group in _SCRIPTS:
+        for name in groups.get(group, ()):
+            if _ENTRY_POINT_NAME.fullmatch(name) is None:
+                return f"{name!r} in {group} is not a valid name"
     return None

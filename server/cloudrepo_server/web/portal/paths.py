@@ -1,6 +1,6 @@
 """The URL paths of the portal's pages."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from cloudrepo_server.web.portal import HOME
 
@@ -18,12 +18,36 @@ SEARCH = "/portal/search"
 SUGGESTIONS = "/portal/suggestions"
 AUDIT = "/portal/audit"
 REPOSITORY = "/portal/repositories/{repository}"
+PROJECT = REPOSITORY + "/projects/{project}"
+RELEASE = PROJECT + "/releases/{version}"
+FILE = REPOSITORY + "/files/{filename}"
 USER = USERS + "/{email}"
 
 
 def repository_path(name: str, *parts: str) -> str:
     """Return the path of a repository's page, or of a page below it."""
     return _join("/portal/repositories", name, *parts)
+
+
+def project_path(repository: str, project: str, *parts: str) -> str:
+    """Return the path of a project's page, or of a page below it."""
+    return repository_path(repository, "projects", project, *parts)
+
+
+def release_path(repository: str, project: str, version: str, *parts: str) -> str:
+    """Return the path of a release's page, or of a page below it."""
+    return project_path(repository, project, "releases", version, *parts)
+
+
+def file_path(repository: str, filename: str, *parts: str) -> str:
+    """Return the path of a file's content, or of a page below it."""
+    return repository_path(repository, "files", filename, *parts)
+
+
+def query(**parameters: str | None) -> str:
+    """Return a query string with these parameters, without those that are None."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return "?" + urlencode(given) if given else ""
 
 
 def user_path(email: str, *parts: str) -> str:

@@ -9,13 +9,16 @@ from aiohttp import web
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import ForbiddenError
+from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.http.urls import prefix_of, repository_url
 from cloudrepo_server.web.impersonation.proxy import Proxy
+from cloudrepo_server.web.portal.archives import Archives
 from cloudrepo_server.web.portal.cookies import Cookies, Notice
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.readme import Readmes
+from cloudrepo_server.web.portal.releases import ReleaseOrders
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
@@ -33,6 +36,8 @@ class PortalRequest:
     throttle: SignInThrottle
     templates: Templates
     readmes: Readmes
+    archives: Archives
+    release_orders: ReleaseOrders
     live_pages: LivePages
     session_id: str
     username: str | None = None
@@ -53,6 +58,26 @@ class PortalRequest:
             NotFoundError: the repository does not exist.
         """
         return await self.organization.repository(self.path_parameters["repository"])
+
+    async def project(self, repository: Repository) -> ProjectDocument:
+        """Return the project that the path names.
+
+        Raises:
+            NotFoundError: the project does not exist.
+        """
+        name = self.path_parameters["project"]
+        project = await repository.project(name)
+        if project is None:
+            raise repository.project_not_found(name)
+        return project
+
+    async def file(self, repository: Repository) -> tuple[ProjectDocument, File]:
+        """Return the file that the path names, and its project.
+
+        Raises:
+            NotFoundError: the file does not exist.
+        """
+        return await repository.find(self.path_parameters["filename"])
 
     def repository_url(self, repository: Repository) -> str:
         """Return the URL under which clients reach a repository."""

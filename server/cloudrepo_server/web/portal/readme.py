@@ -1,6 +1,7 @@
-"""The README of a project's latest release, rendered to HTML without active content."""
+"""The README of a release, rendered to HTML without active content."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 from markupsafe import Markup
@@ -10,6 +11,9 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import BusyError
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.specs.versions import latest_version
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
 
 _MAX_CHARACTERS = 256 << 10
 _MAX_SUMMARY = 2048
@@ -48,17 +52,17 @@ class Readmes:
             return None
         # Prefer a wheel: its metadata is what installers read.
         file = min(with_metadata, key=lambda each: not each.filename.endswith(".whl"))
-        return await self._load(repository, file)
-
-    async def _load(self, repository: Repository, file: File) -> Readme | None:
-        key = file.metadata_sha256 or ""
-        if key in self._cache:
-            return self._cache[key]
         try:
-            metadata = await repository.core_metadata(file)
+            return await self.render(file, await repository.core_metadata(file))
         except FileNotFoundError:
             # An upload replaced the file after its project was read.
             return None
+
+    async def render(self, file: File, metadata: "RawMetadata") -> Readme:
+        """Return the README in the core metadata of a file."""
+        key = file.metadata_sha256 or file.blob
+        if key in self._cache:
+            return self._cache[key]
         text = metadata.get("description", "")
         rendered, is_final = NOT_RENDERED, True
         if text.strip() and len(text) <= _MAX_CHARACTERS:

@@ -14,7 +14,16 @@ from cloudrepo_server.limits import MAX_SUGGESTIONS
 from cloudrepo_server.web.portal.assets import asset_path
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.log.rows import format_duration
-from cloudrepo_server.web.portal.paths import repository_path, user_path
+from cloudrepo_server.web.portal.paths import (
+    file_path,
+    project_path,
+    query,
+    release_path,
+    repository_path,
+    user_path,
+)
+from cloudrepo_server.web.portal.releases import distribution_type, wheel_tags
+from cloudrepo_server.web.portal.shown_text import visible
 
 _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
 """Each unit's length in the previous unit, and its name. A minute is 60 seconds."""
@@ -38,8 +47,14 @@ class Templates:
         )
         self._environment.globals.update(
             asset_path=asset_path,
+            distribution_type=distribution_type,
+            file_path=file_path,
+            project_path=project_path,
+            query=query,
+            release_path=release_path,
             repository_path=repository_path,
             user_path=user_path,
+            wheel_tags=wheel_tags,
             token_field=TOKEN_FIELD,
             max_suggestions=MAX_SUGGESTIONS,
         )
@@ -48,6 +63,7 @@ class Templates:
             format_time=format_time,
             format_count=format_count,
             format_duration=format_duration,
+            visible=visible,
         )
 
     def render(self, template: str, context: Mapping[str, Any], *, prefix: str = "") -> str:

@@ -12,20 +12,24 @@ from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.journal import record_changes
+from cloudrepo_server.web.portal.archives import Archives
 from cloudrepo_server.web.portal.assets import ASSET, read_asset
 from cloudrepo_server.web.portal.cookies import Cookies
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.pages import (
+    archive_contents,
     audit,
     connection_settings,
     contents,
     damaged,
+    differences,
     faults,
     files,
     impersonations,
     projects,
     publishers,
+    releases,
     repositories,
     repository_settings,
     requests,
@@ -37,24 +41,29 @@ from cloudrepo_server.web.portal.pages import (
     upload,
     upstreams,
     users,
+    withdrawal,
 )
 from cloudrepo_server.web.portal.pages.sign_in import redirect_to_sign_in
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.public_pages import PublicPages
 from cloudrepo_server.web.portal.readme import Readmes
+from cloudrepo_server.web.portal.releases import ReleaseOrders
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
 _PAGES = (
+    archive_contents,
     audit,
     connection_settings,
     contents,
     damaged,
+    differences,
     faults,
     files,
     impersonations,
     projects,
     publishers,
+    releases,
     repositories,
     repository_settings,
     requests,
@@ -66,6 +75,7 @@ _PAGES = (
     upload,
     upstreams,
     users,
+    withdrawal,
 )
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -98,6 +108,8 @@ class PortalRouter:
         self._templates = Templates()
         self._readmes = Readmes(organization.readmes)
         self.public_pages = PublicPages(organization, self._templates, self._readmes)
+        self._archives = Archives()
+        self._release_orders = ReleaseOrders()
         self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
         for module in _PAGES:
@@ -127,6 +139,8 @@ class PortalRouter:
             throttle=self._throttle,
             templates=self._templates,
             readmes=self._readmes,
+            archives=self._archives,
+            release_orders=self._release_orders,
             live_pages=self._live_pages,
             session_id=session_id or secrets.token_urlsafe(24),
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode
 
-from cloudrepo_server.web.portal.paging import Pagination, paginate
+from cloudrepo_server.web.portal.paging import PAGE_SIZE, Pagination, paginate
 
 T = TypeVar("T")
 
@@ -68,10 +68,13 @@ class Sorting:
             return by_first[::-1] if self.order == "descending" else by_first
         return sorted(by_first, key=keys[self.column.name], reverse=self.order == "descending")
 
-    def paginate(self, items: Sequence[T], query: Mapping[str, str]) -> Pagination[T]:
+    def paginate(
+        self, items: Sequence[T], query: Mapping[str, str], *, page_size: int = PAGE_SIZE
+    ) -> Pagination[T]:
         """Return the page of a sorted list that a query names; its links keep the sorting."""
         kept = self.query
-        return paginate(items, {**kept, "page": query.get("page", "")}, keep=list(kept))
+        page = {**kept, "page": query.get("page", "")}
+        return paginate(items, page, keep=list(kept), page_size=page_size)
 
 
 def read_sorting(

@@ -24,6 +24,8 @@ _KINDS: Mapping[ChangeKind, str] = {
     "yank": "Yank",
     "unyank": "Undo of a yank",
     "delete-file": "Deletion of a file",
+    "delete-release": "Deletion of a release",
+    "delete-project": "Deletion of a project",
     "change-file": "Change of a file",
     "change-project": "Status of a project",
     "create-repository": "New repository",

@@ -47,7 +47,7 @@ async def show(request: PortalRequest) -> web.Response:
     except NotFoundError as missing:
         error = str(missing)
         connection = await connection_settings(request.http, request.organization, repository)
-    system = _system(request)
+    system = browser_system(request)
     return request.render(
         "connection_settings.html",
         status=200 if error is None else 404,
@@ -67,7 +67,7 @@ async def show(request: PortalRequest) -> web.Response:
     )
 
 
-def _system(request: PortalRequest) -> str:
+def browser_system(request: PortalRequest) -> str:
     """Return the system that the query names or, by default, that of the browser."""
     named = request.query.get("system", "")
     if named in SYSTEMS:

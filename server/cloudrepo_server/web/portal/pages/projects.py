@@ -4,19 +4,15 @@ from aiohttp import web
 
 from cloudrepo_server.domain.repository import STATUSES, Repository
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.models import ProjectDocument
-from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.portal.paging import paginate
-from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
+from cloudrepo_server.web.portal.paths import PROJECT, project_path
 from cloudrepo_server.web.portal.plot import read_activity
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.releases import (
-    distribution_type,
-    files_newest_first,
-    group_by_release,
-)
+from cloudrepo_server.web.portal.readme import Readme
+from cloudrepo_server.web.portal.releases import Release, releases_of
 
-_PROJECT = REPOSITORY + "/projects/{project}"
+_RELEASES_ON_PAGE = 25
+_FILES_IN_LIST = 5
 _STATUS_DESCRIPTIONS = {
     "active": "Accepts uploads, and installers can use its files.",
     "archived": "Rejects uploads, but installers can use its files.",
@@ -42,24 +38,28 @@ async def set_status(request: PortalRequest) -> web.Response:
     except InvalidError as error:
         return await _render(request, error)
     request.add_notice(f"The project {name} is now {status}.")
-    return request.redirect(repository_path(repository.name, "projects", name))
+    return request.redirect(project_path(repository.name, name))
 
 
 async def _render(request: PortalRequest, error: InvalidError | None = None) -> web.Response:
     repository = await request.repository()
-    project = await _project(request, repository)
-    pagination = paginate(files_newest_first(project), request.query)
+    project = await request.project(repository)
+    order = request.release_orders.of(project)
+    pagination = paginate(order.versions, request.query, page_size=_RELEASES_ON_PAGE)
+    versions = {*pagination.items, order.latest} if order.latest else pagination.items
+    releases = {release.version: release for release in releases_of(project, versions)}
     return request.render(
         "project.html",
         status=200 if error is None else 400,
         error=None if error is None else str(error),
         repository=repository,
         project=project,
-        latest_version=latest_version(project),
-        releases=group_by_release(pagination.items),
+        latest_version=order.latest,
+        releases=[releases[version] for version in pagination.items],
+        max_files=_FILES_IN_LIST,
         pagination=pagination,
-        distribution_type=distribution_type,
-        readme=await request.readmes.load(repository, project),
+        release_count=len(order.versions),
+        readme=await _readme(request, repository, releases.get(order.latest)),
         statuses={name: _STATUS_DESCRIPTIONS[name] for name in STATUSES},
         activity=await read_activity(
             request.organization.activity, repository.document.id, project.name
@@ -68,15 +68,21 @@ async def _render(request: PortalRequest, error: InvalidError | None = None) -> 
     )
 
 
-async def _project(request: PortalRequest, repository: Repository) -> ProjectDocument:
-    name = request.path_parameters["project"]
-    project = await repository.project(name)
-    if project is None:
-        raise repository.project_not_found(name)
-    return project
+async def _readme(
+    request: PortalRequest, repository: Repository, release: Release | None
+) -> Readme | None:
+    file = None if release is None else release.described_by
+    if file is None:
+        return None
+    try:
+        metadata = await request.archives.core_metadata(repository, file)
+    except FileNotFoundError:
+        # An upload replaced the file after its project was read.
+        return None
+    return await request.readmes.render(file, metadata)
 
 
 ROUTES = (
-    Route("GET", _PROJECT, show),
-    Route("POST", _PROJECT + "/status", set_status),
+    Route("GET", PROJECT, show),
+    Route("POST", PROJECT + "/status", set_status),
 )

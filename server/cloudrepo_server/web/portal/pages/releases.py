@@ -1,0 +1,118 @@
+"""The page of a release: how to install it, its metadata, README and files."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cloudrepo_server.clients.release_snippets import release_snippets
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.models import File
+from cloudrepo_server.pools import CONTENTS
+from cloudrepo_server.specs.provenance import attestation_types
+from cloudrepo_server.specs.release_details import (
+    MAX_LISTED,
+    ReleaseDetails,
+    release_details,
+)
+from cloudrepo_server.web.http.connection_settings import connection_settings
+from cloudrepo_server.web.portal.pages.connection_settings import browser_system
+from cloudrepo_server.web.portal.paging import paginate
+from cloudrepo_server.web.portal.paths import RELEASE
+from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.readme import Readme
+from cloudrepo_server.web.portal.releases import Release, releases_of, tag_names
+
+_FILES_ON_PAGE = 25
+_MAX_HASHES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _EntryPoints:
+    """The entry points of a wheel, by group, or the reason why they cannot be read."""
+
+    groups: Mapping[str, Mapping[str, str]]
+    error: str = ""
+    omitted: int = 0
+    """The number of entry points that the page leaves out."""
+
+
+async def show(request: PortalRequest) -> web.Response:
+    """Show a release."""
+    repository = await request.repository()
+    project = await request.project(repository)
+    order = request.release_orders.of(project)
+    version = order.find(request.path_parameters["version"])
+    if version is None:
+        raise repository.release_not_found(project.name, request.path_parameters["version"])
+    (release,) = releases_of(project, [version])
+    described_by = release.described_by
+    try:
+        details, readme = await _description(request, repository, described_by)
+    except FileNotFoundError:
+        # An upload replaced the file after its project was read.
+        details, readme = ReleaseDetails(), None
+    connection = await connection_settings(request.http, request.organization, repository)
+    hashes = [file.sha256 for file in release.files[:_MAX_HASHES]]
+    return request.render(
+        "release.html",
+        repository=repository,
+        project=project,
+        release=release,
+        version=version,
+        latest_version=order.latest,
+        older_version=order.before(version),
+        described_by=described_by,
+        details=details,
+        readme=readme,
+        snippets=release_snippets(
+            connection, project.name, version, hashes, browser_system(request)
+        ),
+        omitted_hashes=max(0, len(release.files) - _MAX_HASHES),
+        projects=await _own_projects(repository, details),
+        entry_points=await _entry_points(request, repository, release),
+        tags=tag_names(release.wheels),
+        attestation_types=attestation_types,
+        pagination=paginate(release.files, request.query, page_size=_FILES_ON_PAGE),
+        current_tab="projects",
+    )
+
+
+async def _description(
+    request: PortalRequest, repository: Repository, file: File | None
+) -> tuple[ReleaseDetails, Readme | None]:
+    if file is None:
+        return ReleaseDetails(), None
+    metadata = await request.archives.core_metadata(repository, file)
+    # Parsing many dependencies takes milliseconds.
+    details = await CONTENTS.run(release_details, metadata)
+    return details, await request.readmes.render(file, metadata)
+
+
+async def _own_projects(repository: Repository, details: ReleaseDetails) -> set[str]:
+    # Returns the projects of this repository among the dependencies.
+    wanted = {each.name for group in details.dependencies.values() for each in group}
+    return wanted.intersection(await repository.project_names()) if wanted else set()
+
+
+async def _entry_points(
+    request: PortalRequest, repository: Repository, release: Release
+) -> _EntryPoints:
+    if not release.wheels:
+        return _EntryPoints({})
+    try:
+        groups = await request.archives.entry_points(repository, release.wheels[0])
+    except InvalidError as error:
+        return _EntryPoints({}, str(error))
+    shown: dict[str, dict[str, str]] = {}
+    left = MAX_LISTED
+    for group, entries in groups.items():
+        if left:
+            shown[group] = dict(itertools.islice(entries.items(), left))
+            left -= len(shown[group])
+    return _EntryPoints(shown, omitted=sum(map(len, groups.values())) - (MAX_LISTED - left))
+
+
+ROUTES = (Route("GET", RELEASE, show),)

@@ -1,0 +1,244 @@
+"""The page of a release."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+
+import pytest
+
+from tests.support.archives import Archive, core_metadata, sdist, wheel, zipped
+from tests.support.index import Index
+from tests.support.portal.browser import Browser, Page
+
+METADATA = """\
+Summary: Tools for a demonstration
+Requires-Dist: requests>=2.30
+Requires-Dist: Other.Project[fast] (>=1) ; python_version < "3.12"
+Requires-Dist: rich ; extra == "color"
+Requires-Dist: pywin32 ; sys_platform == "win32" and extra == "color"
+Requires-Dist: direct @ https://example.com/direct.zip ; extra == 'undeclared'
+Requires-Dist: this is (not valid
+Provides-Extra: color
+Provides-Extra: empty
+License-Expression: MIT
+License-File: LICENSE
+Project-URL: Source, https://example.com/source
+Project-URL: Bad, javascript:alert(1)
+Project-URL: Fake, https://example.com@evil.example/
+Home-page: https://example.com/home
+Author-email: Ada <ada@example.com>
+Keywords: one,two
+Classifier: Topic :: Utilities
+Classifier: Topic :: Internet
+Description-Content-Type: text/markdown
+
+# Demo
+
+Some *words*.
+"""
+ENTRY_POINTS = "[console_scripts]\ndemo = demo:main\n[demo.plugins]\nPlug = demo.plug:Plug\n"
+
+
+def rich_wheel(version: str = "1.0", entry_points: bytes = ENTRY_POINTS.encode()) -> Archive:
+    """Return a wheel with all kinds of metadata."""
+    info = f"demo-{version}.dist-info"
+    metadata = core_metadata(
+        "demo", version, metadata_version="2.4", requires_python=">=3.9", more=METADATA
+    )
+    files = {
+        "demo.py": b"x = 1\n",
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": entry_points,
+        f"{info}/licenses/LICENSE": b"MIT License\n",
+        f"{info}/RECORD": b"",
+    }
+    return Archive(f"demo-{version}-py3-none-any.whl", zipped(files), metadata)
+
+
+def release_page(browser: Browser, index: Index, version: str = "1.0", query: str = "") -> Page:
+    return browser.get(f"/portal/repositories/{index.name}/projects/demo/releases/{version}{query}")
+
+
+@pytest.fixture
+def page(browser: Browser, index: Index) -> Page:
+    """The page of a release with all kinds of metadata."""
+    index.publish(rich_wheel(), sdist(), wheel("other-project"))
+    return release_page(browser, index)
+
+
+def test_a_release_shows_its_metadata(page: Page) -> None:
+    assert "demo 1.0 Latest" in page.text
+    for text in (
+        "Tools for a demonstration",
+        "License MIT",
+        "License files LICENSE",
+        "Requires Python >=3.9",
+        "Author Ada <ada@example.com>",
+        "Extras color empty",
+        "Wheel tags py3-none-any",
+        "Keywords one, two",
+        "Topic Utilities Internet",
+        "Metadata version 2.4",
+    ):
+        assert text in page.text
+    assert "<em>words</em>" in page.response.text
+
+
+def test_dependencies_are_grouped_by_extra(page: Page) -> None:
+    assert 'requests >=2.30 Other.Project [fast]>=1 if python_version < "3.12"' in page.text
+    assert "this is (not valid" in page.text
+    assert 'Extra color rich pywin32 if sys_platform == "win32"' in page.text
+    assert "Extra empty No dependencies" in page.text
+    assert "Extra undeclared direct @ https://example.com/direct.zip" in page.text
+
+
+def test_a_dependency_in_the_same_repository_is_a_link(page: Page) -> None:
+    links = [each["href"] for each in page.all("a")]
+    assert [each for each in links if each.endswith("/projects/other-project")]
+    assert not [each for each in links if each.endswith("/projects/requests")]
+
+
+def test_only_safe_urls_are_links(page: Page) -> None:
+    links = {each["href"]: each for each in page.all("a") if "://" in each["href"]}
+    assert links.keys() == {"https://example.com/source", "https://example.com/home"}
+    assert all(each["rel"] == "noopener noreferrer nofollow" for each in links.values())
+    assert "Bad: javascript:alert(1)" in page.text
+    assert "Fake: https://example.com@evil.example/" in page.text
+
+
+def test_entry_points_are_read_from_the_wheel(page: Page) -> None:
+    assert "console_scripts demo demo:main" in page.text
+    assert "demo.plugins Plug demo.plug:Plug" in page.text
+
+
+@pytest.mark.parametrize(
+    ("entry_points", "text"),
+    [
+        (b"no section = x\n", "The entry points cannot be read: File contains no section headers."),
+        (b"[console_scripts]\nx = \xff\n", "The entry points cannot be read: it is not UTF-8"),
+        (b"[a]\nx = 1\n[a]\n", "The entry points cannot be read: "),
+        (b"[a]\n" + b"x" * (64 << 10), "The entry points cannot be read: they are larger than"),
+        (
+            b"[a]\n" + b"".join(b"x%d = y\n" % number for number in range(350)),
+            "50 more: see entry_points.txt in the wheel.",
+        ),
+    ],
+    ids=["no section", "not UTF-8", "duplicate", "large", "many"],
+)
+def test_unusual_entry_points_are_described(
+    browser: Browser, index: Index, entry_points: bytes, text: str
+) -> None:
+    index.publish(rich_wheel(entry_points=entry_points))
+    assert text in release_page(browser, index).text
+
+
+def test_install_commands_name_the_release(page: Page, index: Index) -> None:
+    for command in (
+        f"YOUR-PASSPHRASE@{index.url.partition('://')[2]} demo==1.0",
+        "uv pip install demo==1.0",
+        "poetry add --source cloudrepo demo==1.0",
+        "pdm add demo==1.0",
+        f"--hash=sha256:{rich_wheel().sha256}",
+        f"--hash=sha256:{sdist().sha256}",
+    ):
+        assert command in page.text
+
+
+def test_every_file_has_its_digests(page: Page) -> None:
+    for archive in (rich_wheel(), sdist()):
+        assert f"SHA-256 {archive.sha256}" in page.text
+    assert "SHA-256 of the core metadata" in page.text
+
+
+def test_the_provenance_is_shown_as_the_server_has_it(browser: Browser, index: Index) -> None:
+    statement = b64encode(json.dumps({"predicateType": "https://example.com/v1"}).encode())
+    attestations = [{"version": 1, "envelope": {"statement": statement.decode()}}]
+    response = index.upload(wheel(), attestations=json.dumps(attestations))
+    assert response.status_code == 200
+    page = release_page(browser, index)
+    assert "Attested" in page.text
+    assert "Publisher not verified Attestations https://example.com/v1" in page.text
+
+
+def test_an_old_sdist_shows_the_metadata_that_installers_do_not_get(
+    browser: Browser, index: Index
+) -> None:
+    metadata = core_metadata("demo", "1.0", metadata_version="1.1", more="Summary: An old one\n")
+    index.publish(sdist(metadata=metadata))
+    page = release_page(browser, index)
+    assert "An old one" in page.text
+    raw = browser.get(f"/portal/repositories/{index.name}/files/{sdist().filename}/metadata")
+    assert "Installers do not get these metadata" in raw.text
+    assert "Summary: An old one" in raw.text
+
+
+def test_the_core_metadata_of_each_file_are_shown_as_they_are(
+    browser: Browser, index: Index
+) -> None:
+    index.publish(rich_wheel())
+    path = f"/portal/repositories/{index.name}/files/{rich_wheel().filename}/metadata"
+    page = browser.get(path)
+    assert "Requires-Dist: this is (not valid" in page.text
+    assert "Project-URL: Bad, javascript:alert(1)" in page.text
+
+
+def test_a_release_is_found_by_any_spelling_of_its_version(browser: Browser, index: Index) -> None:
+    index.publish(wheel(version="1.0"))
+    assert "demo 1.0" in release_page(browser, index, "1.0.0").text
+    page = browser.get(f"/portal/repositories/{index.name}/projects/demo/releases/2.0", status=404)
+    assert "The release 2.0 of the project demo was not found" in page.text
+
+
+def test_an_old_or_yanked_release_says_so(browser: Browser, index: Index) -> None:
+    index.publish(wheel(version="1.0"), wheel(version="2.0"))
+    assert "An installer chooses another version: 2.0" in release_page(browser, index).text
+    index.api_json("PATCH", f"/files/{wheel().filename}", {"yanked": "Broken."})
+    assert "This release is yanked: Broken." in release_page(browser, index).text
+
+
+def test_a_release_links_to_the_comparison_with_the_one_before(
+    browser: Browser, index: Index
+) -> None:
+    index.publish(wheel(version="1.0"), wheel(version="1.1"), wheel(version="2.0"))
+    assert "Compare with 1.1" in release_page(browser, index, "2.0").text
+    assert "Compare with" not in release_page(browser, index, "1.0").text
+
+
+def test_many_dependencies_and_classifiers_are_cut(browser: Browser, index: Index) -> None:
+    lines = "".join(f"Requires-Dist: a{number}\n" for number in range(310))
+    lines += "".join(f"Classifier: A :: {number}\n" for number in range(305))
+    index.publish(wheel(metadata=core_metadata("demo", "1.0", more=lines)))
+    page = release_page(browser, index)
+    assert "a299" in page.text
+    assert "a300" not in page.text
+    assert "10 lines more: see the core metadata." in page.text
+    assert "5 classifiers more: see the core metadata." in page.text
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "a" + "(" * 5000,
+        "a; " + "(" * 5000 + "os_name == 'x'",
+        "a[" + "b," * 5000,
+        "\u202ea",
+        "a" * 9999,
+    ],
+)
+def test_a_hostile_dependency_is_shown_as_text(
+    browser: Browser, index: Index, requirement: str
+) -> None:
+    more = f"Requires-Dist: {requirement}\n"
+    index.publish(wheel(metadata=core_metadata("demo", "1.0", more=more)))
+    page = release_page(browser, index)
+    assert "Dependencies" in page.text
+    assert "\u202e" not in page.response.text
+
+
+def test_a_release_of_files_of_any_type_is_shown(browser: Browser, index: Index) -> None:
+    index.set(dialect="cloudrepo")
+    index.publish(sdist(), Archive("demo-1.0-py3-none-any.whl", b"not a zip file"))
+    page = release_page(browser, index)
+    assert "The entry points cannot be read" in page.text
