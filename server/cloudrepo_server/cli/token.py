@@ -16,6 +16,7 @@ EXAMPLES = (
     "token create demo --read-only --state-file server.json",
     "token create demo --name nightly --expires-in 90d --state-file server.json",
     "token list --url http://index.example:8080",
+    "token set 0123456789abcdef --expires-in 7d --state-file server.json",
     "token delete 0123456789abcdef --yes --state-file server.json",
 )
 
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             Action("create", "create a token for one repository, and print it", _add, _create),
             Action("list", "list the tokens, without the secrets", actions.no_arguments, _list),
+            Action("set", "change when a token expires, or its name", _add_set, _set),
             Action("delete", "revoke a token", _add_delete, _delete),
         ),
     )
@@ -36,12 +38,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("repository", help="the name of the repository")
     parser.add_argument("--read-only", action="store_true", help="reject uploads with the token")
     parser.add_argument("--name", default="", help="what the token is for")
-    parser.add_argument(
-        "--expires-in",
-        type=lifetime,
-        metavar="TIME",
-        help="after which time the token expires, such as 12h or 90d; by default it never expires",
-    )
+    _add_lifetime(parser, "after which time the token expires, such as 12h; by default never")
 
 
 def _create(client: "AdminClient", parsed: argparse.Namespace) -> None:
@@ -66,6 +63,25 @@ def _row(token: Mapping[str, Any]) -> dict[str, Any]:
     """Return a token with the same format for all of its times."""
     expires = token["expires"]
     return {**token, "expires": None if expires is None else format_time(expires)}
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", help="the id of the token, as `token list` shows it")
+    parser.add_argument("--name", help="what the token is for")
+    group = parser.add_mutually_exclusive_group()
+    _add_lifetime(group, "after which time from now the token expires, such as 12h or 90d")
+    group.add_argument("--never-expires", action="store_true", help="let the token never expire")
+
+
+def _set(client: "AdminClient", parsed: argparse.Namespace) -> None:
+    body: dict[str, Any] = {} if parsed.name is None else {"name": parsed.name}
+    if parsed.never_expires or parsed.expires_in is not None:
+        body["expires_in"] = parsed.expires_in
+    actions.show(parsed, client.call("PATCH", "tokens", parsed.id, json=body), "")
+
+
+def _add_lifetime(container: argparse._ActionsContainer, text: str) -> None:
+    container.add_argument("--expires-in", type=lifetime, metavar="TIME", help=text)
 
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:

@@ -112,6 +112,13 @@ def test_a_token_is_created_listed_and_revoked(shell: Shell, index: Index) -> No
         if each["repository"] == index.name
     ]
     assert 0 <= time() - (listed["expires"] - 90 * 86_400) < 600
+    assert shell.run(f"token set {listed['id']} --never-expires --name weekly") == ""
+    changed = json.loads(shell.run(f"token set {listed['id']} --json"))
+    assert (changed["name"], changed["expires"]) == ("weekly", None)
+    shell.run(f"token set {listed['id']} --expires-in 0s")
+    assert index.request("GET", auth=("__token__", token)).status_code == 401
+    shell.run(f"token set {listed['id']} --expires-in 1h")
+    assert index.request("GET", auth=("__token__", token)).status_code == 200
     shell.run(f"token delete {row.split()[0]} --yes")
     assert index.request("GET", auth=("__token__", token)).status_code == 401
 
