@@ -12,8 +12,10 @@ from time import perf_counter
 import aiohttp
 
 from benchmarks.portal import print_table, sign_in, time_page
+from cloudrepo_server.changes import Change
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.keys import project_key
+from cloudrepo_server.limits import AUDIT_ENTRIES
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
@@ -37,6 +39,10 @@ _PAGES = {
     "search, everything found": "/portal/search?q=project",
     "search, one kind": "/portal/search?q=project&kind=files&page=20",
     "search, nothing found": "/portal/search?q=nothing-contains-this",
+    "changes": "/portal/audit",
+    "changes, filtered": "/portal/audit?kind=upload&user=user7&repository=repository3",
+    "changes, as CSV": "/portal/audit.csv",
+    "suggestions": "/portal/suggestions/repositories?q=7",
 }
 
 
@@ -58,15 +64,16 @@ async def _measure(folder: Path, projects: int) -> None:
         running_server(settings) as server,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
     ):
-        started = perf_counter()
         await sign_in(client, server, settings)
+        _record_changes(server.organization)
+        started = perf_counter()
         first = await time_page(client, f"{server.url}/portal/search?q=first")
         await _read_catalogue(server.organization)
         seconds = perf_counter() - started
         print(
             f"{projects:,} projects with {projects * _FILES:,} files, half of them in one "
-            f"repository. After the start, the first search takes {first:.0f} ms, and the "
-            f"catalogue is complete after {seconds:.1f} s.\n"
+            f"repository, and {AUDIT_ENTRIES:,} changes. After the start, the first search takes "
+            f"{first:.0f} ms, and the catalogue is complete after {seconds:.1f} s.\n"
         )
         await print_table(client, server.url, _PAGES)
 
@@ -95,6 +102,18 @@ async def _fill(settings: ServerSettings, projects: int) -> None:
 
         await storage.change(project_key(repository_id, name), ProjectDocument, create)
     await organization.close()
+
+
+def _record_changes(organization: Organization) -> None:
+    for number in range(AUDIT_ENTRIES):
+        change = Change(
+            kind="upload" if number % 2 else "yank",
+            time=1.7e9 + number,
+            repository=f"repository{number % _REPOSITORIES}",
+            subject=f"project{number}-1.0-py3-none-any.whl",
+        )
+        user = f"user{number % 100}@example.com"
+        organization.audit.record([change], user=user, repository=None, way="index")
 
 
 def _file(project: str, number: int, version: int) -> File:

@@ -52,6 +52,26 @@ def test_the_number_of_suggestions_is_limited(own_server: Server) -> None:
     browser.close()
 
 
+def test_one_of_many_users_is_chosen_by_a_part_of_the_address(own_server: Server) -> None:
+    own_server.repository("demo")
+    for number in range(25):
+        own_server.user(email=f"reader{number:02}@example.com", passphrase=None)
+    browser = Browser(own_server)
+    browser.sign_in(*own_server.admin)
+    path = "/portal/repositories/demo/connection"
+    page = browser.get(path)
+    (field,) = page.all("input", name="user")
+    assert page.all("datalist", id=field["list"])
+    assert page.all("option", value="reader24@example.com")
+    assert (
+        "username = reader24@example.com" in browser.get(f"{path}?user=reader24@example.com").text
+    )
+    assert "was not found" in browser.get(f"{path}?user=reader", status=404).text
+    (search,) = browser.get("/portal/users").all("input", name="q", list="users")
+    assert "reader07" in browser.get(f"/portal/users?{search['name']}=ER07").text
+    browser.close()
+
+
 def test_a_short_list_of_suggestions_needs_no_requests(browser: Browser, index: Index) -> None:
     page = browser.get("/portal/audit")
     assert not [each for each in page.all("datalist") if "data-suggestions" in each]

@@ -40,6 +40,7 @@ async def show_list(request: PortalRequest) -> web.Response:
         sorting=sorting,
         search=search,
         user_count=len(users),
+        names=list(users),
     )
 
 
