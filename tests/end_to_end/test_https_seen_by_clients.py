@@ -12,6 +12,7 @@ import trustme
 
 from pytest_cloudrepo import CommandResult, PackageFactory, Repository
 from pytest_cloudrepo.client import Server
+from tests.support.platforms import needs_posix
 
 
 def with_credentials(repository: Repository, url: str) -> str:
@@ -117,7 +118,7 @@ def test_a_certificate_of_another_authority_is_rejected(
         )
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+@needs_posix("POSIX permissions")
 def test_only_the_owner_can_read_the_key(cloudrepo_server: Server) -> None:
     certificate = cloudrepo_server.client_certificate
     for path in (certificate.path, certificate.key):

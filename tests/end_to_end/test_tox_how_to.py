@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from pytest_cloudrepo import Repository
 from pytest_cloudrepo.factories import ProjectFactory
 from tests.support.markdown import blocks
+from tests.support.platforms import needs_posix
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "tox-matrix.md"
 
@@ -21,7 +20,7 @@ def block(language: str) -> str:
     return only_block.text
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the recipe is written for a POSIX shell")
+@needs_posix("POSIX shell")
 def test_every_environment_installs_what_was_uploaded(
     cloudrepo: Repository, cloudrepo_project: ProjectFactory
 ) -> None:

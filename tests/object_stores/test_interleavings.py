@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
@@ -23,6 +22,7 @@ from tests.support.object_stores.fixtures import index_through
 from tests.support.object_stores.flaky_network import Action, FlakyNetwork
 from tests.support.object_stores.pause import Pause
 from tests.support.object_stores.sweep import Sweep
+from tests.support.platforms import needs_posix
 from tests.support.wait import wait_until
 
 FILE, OTHER_CONTENT = wheel(), wheel(module="x = 2\n")
@@ -170,7 +170,7 @@ def test_a_sweep_never_deletes_the_content_of_an_accepted_upload(
         assert stored in (FILE.data, OTHER_CONTENT.data)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot suspend a process")
+@needs_posix("SIGSTOP")
 def test_an_upload_fails_if_a_sweep_deleted_its_content_while_the_server_was_suspended(
     index: Index, paused_server: Server, network: FlakyNetwork, sweep: Sweep
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from tests.support.index import Server
 from tests.support.inner_sessions import InnerSession, Suite
 from tests.support.object_stores.engines import ADMIN
 from tests.support.object_stores.sweep import Sweep
+from tests.support.platforms import needs_posix
 
 # The same names in every session, so that sessions would collide without unique suffixes.
 WORKS = """
@@ -73,7 +73,7 @@ def seconds_since(moment: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+@needs_posix("process groups")
 def test_sessions_do_not_collide_and_leftovers_of_killed_sessions_are_swept_by_age(
     first_server: Server, second_server: Server, suite: Suite, sweep: Sweep
 ) -> None:

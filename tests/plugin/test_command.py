@@ -26,6 +26,7 @@ from pytest_cloudrepo._programs.result import (
 )
 from pytest_cloudrepo._programs.secret import Secret, issue
 from pytest_cloudrepo.errors import CloudRepoError
+from tests.support.platforms import needs_posix
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_a_failure_is_returned_if_check_is_false() -> None:
     assert not result.ok
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
+@needs_posix("POSIX signals")
 def test_an_error_names_the_signal_that_killed_the_program() -> None:
     with pytest.raises(CommandError, match="killed by signal 9"):
         python("-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
@@ -218,7 +219,7 @@ def test_a_timeout_stops_the_child_processes_too(tmp_path: Path, *, own_session:
     wait_until(lambda: not is_running(child), "the child process to stop")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+@needs_posix("process groups")
 def test_a_timeout_stops_orphaned_processes_too(tmp_path: Path) -> None:
     script = f"""
 import subprocess, sys, time
@@ -239,9 +240,7 @@ def test_processes_that_the_program_leaves_running_are_not_awaited(tmp_path: Pat
     child.kill()
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="on Windows, Ctrl-C reaches the program directly"
-)
+@needs_posix("process groups")
 def test_an_interrupt_stops_the_program(tmp_path: Path) -> None:
     runner = f"""
 import os, signal, sys

@@ -14,13 +14,15 @@ import psutil
 import pytest
 import requests
 
+from tests.support.platforms import needs_posix
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.inner_sessions import Suite
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+posix = needs_posix("process groups")
 
 LOGIN = {
     "CLOUDREPO_ADMIN_USERNAME": "admin@example.com",
@@ -156,6 +158,8 @@ def test_all_workers_of_a_session_use_the_name_of_the_session(
     suite.write(
         test_it="""
 import json, os, pathlib
+
+from tests.support.platforms import needs_posix
 
 def session_names(server):
     return [each["run"] for each in server._api.call("GET", "repositories")["repositories"]]

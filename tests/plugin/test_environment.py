@@ -19,6 +19,7 @@ from cloudrepo_server.clients import NO_REPOSITORY
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo.errors import CloudRepoError
+from tests.support.platforms import needs_posix
 from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
 
 if TYPE_CHECKING:
@@ -159,9 +160,7 @@ def test_uv_ignores_the_users_configuration(environment: Environment, tmp_path: 
     assert run(*uv("pip", "list"), environ=environment.scrubbed(), cwd=tmp_path).ok
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="on Windows, uv reads one system-wide file only"
-)
+@needs_posix("XDG_CONFIG_DIRS")
 def test_uv_ignores_the_system_wide_configuration(
     environment: Environment, home: Path, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import pytest_cloudrepo
 from pytest_cloudrepo._server.process import wait_for_exit
 from tests.support.inner_sessions import EXITS_AT_STARTUP, USES
+from tests.support.platforms import needs_posix
 
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
@@ -267,7 +267,7 @@ def test_a_session_emits_no_warnings(suite: Suite, workers: str) -> None:
     assert "Exception ignored" not in outcome.output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
+@needs_posix("zombies")
 def test_a_zombie_counts_as_exited() -> None:
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(zombie.pid)
@@ -321,7 +321,7 @@ def test_a_session_that_needs_no_server_starts_none(suite: Suite) -> None:
     assert not (suite.folder / ".pytest_cache/d").exists()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+@needs_posix("SIGKILL")
 def test_the_next_session_removes_the_folders_of_a_killed_session_and_server(suite: Suite) -> None:
     suite.write(
         test_it="""

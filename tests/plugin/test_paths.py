@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pytest
 
 from pytest_cloudrepo import CommandError, check
+from tests.support.platforms import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +135,7 @@ class TestOnePath:
         assert cloudrepo.run(sys.executable, *PRINT_FOLDER, cwd=cwd).stdout == f"{expected}\n"
         assert shared_venv.run(*PRINT_FOLDER, cwd=cwd).stdout == f"{expected}\n"
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege")
+    @needs_posix("symbolic links without a privilege")
     def test_an_environment_is_created_with_an_interpreter(
         self, cloudrepo_venv_factory: VirtualEnvFactory, folder: Path, form: str
     ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_cloudrepo import _own_files
 from pytest_cloudrepo._server.run_folder import RunFolder, new_run_name, remove_abandoned_folders
+from tests.support.platforms import needs_posix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,7 @@ class TestRemoveAbandonedFolders:
         monkeypatch.setattr("psutil.Process.cmdline", lambda _: next(command_lines))
         assert folder.server_process() is not None
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="the temporary folder is the user's own")
+    @needs_posix("user ids")
     @pytest.mark.parametrize("user", ["folder", "record"])
     def test_a_folder_or_record_of_another_user_is_kept(
         self,
@@ -120,7 +121,7 @@ class TestRemoveAbandonedFolders:
         remove_abandoned_folders(tmp_path)
         assert folder.path.exists()
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+    @needs_posix("named pipes in folders")
     @pytest.mark.parametrize("file", ["owner.json", "xprocess.PID"])
     def test_a_named_pipe_does_not_block(
         self, tmp_path: Path, own_record: dict[str, object], dead_pid: int, file: str
@@ -133,7 +134,7 @@ class TestRemoveAbandonedFolders:
         cleanup.join(10)
         assert not cleanup.is_alive()
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="Windows requires a privilege for links")
+    @needs_posix("symbolic links without a privilege")
     def test_links_are_not_followed(
         self, tmp_path: Path, own_record: dict[str, object], dead_pid: int
     ) -> None:

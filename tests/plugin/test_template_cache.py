@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -14,15 +13,14 @@ import pytest
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.template_cache import TemplateCache
 from pytest_cloudrepo.venv import VirtualEnv
+from tests.support.platforms import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.support.inner_sessions import Suite
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="environments on Windows have no templates"
-)
+pytestmark = needs_posix("templates of environments")
 
 
 @pytest.fixture

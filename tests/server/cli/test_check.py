@@ -17,6 +17,7 @@ import pytest
 from cloudrepo_server import cli
 from cloudrepo_server.domain import readme_process
 from tests.support.attestations import attestation, statement
+from tests.support.platforms import needs_posix
 from tests.support.pypi_rules import CASES, Case, Upload
 
 IN_FILES = [case for case in CASES if case.in_check]
@@ -236,7 +237,7 @@ def test_a_report_needs_no_particular_encoding_of_the_output(
         assert "Summary has 600 characters" in completed.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@needs_posix("device files")
 def test_a_named_pipe_or_a_device_cannot_be_read(tmp_path: Path) -> None:
     pipe, device = tmp_path / "demo-1.0.tar.gz", tmp_path / "demo-1.0.zip"
     os.mkfifo(pipe)

@@ -16,7 +16,9 @@ import pytest
 from cloudrepo_server.cli import main
 from cloudrepo_server.clients import public_index
 from tests.support.archives import core_metadata, wheel
+from tests.support.hidden_modules import hide_modules
 from tests.support.index import Index
+from tests.support.platforms import needs_posix
 from tests.support.rehearsal import (
     ENVIRON,
     PYTHON,
@@ -294,9 +296,7 @@ def test_an_invalid_option_is_reported(
 
 
 def test_missing_libraries_are_reported_with_the_extra(tmp_path: Path) -> None:
-    hidden = "import sys\nsys.modules.update(dict.fromkeys(('trustme', 'rfc3986')))\n"
-    (tmp_path / "sitecustomize.py").write_text(hidden)
-    completed = rehearse("--", "true", environ={"PYTHONPATH": str(tmp_path)})
+    completed = rehearse("--", "true", environ=hide_modules(tmp_path, "trustme", "rfc3986"))
     assert completed.returncode == 2
     assert "rehearse needs rfc3986, trustme" in completed.stderr
     assert "pytest-cloudrepo[rehearse]" in completed.stderr
@@ -305,7 +305,7 @@ def test_missing_libraries_are_reported_with_the_extra(tmp_path: Path) -> None:
 # Interruptions
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@needs_posix("POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_command_leaves_nothing_behind(
     tmp_path: Path, number: signal.Signals
@@ -345,7 +345,7 @@ while True: time.sleep(600)
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@needs_posix("POSIX signals")
 def test_an_interrupted_installation_leaves_nothing_behind(tmp_path: Path) -> None:
     pid_file, temporary = tmp_path / "pid", tmp_path / "temporary"
     temporary.mkdir()
@@ -366,7 +366,7 @@ def test_an_interrupted_installation_leaves_nothing_behind(tmp_path: Path) -> No
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+@needs_posix("process groups")
 def test_a_program_that_the_command_leaves_running_is_ended() -> None:
     code = """
 import subprocess, sys

@@ -15,6 +15,7 @@ import requests
 from cloudrepo_server import clients
 from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
+from tests.support.platforms import needs_posix
 from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
 from tests.support.wait import wait_until
 
@@ -95,7 +96,7 @@ def test_a_command_that_cannot_start_is_reported_in_one_line() -> None:
     assert result.stderr.startswith("cloudrepo-server: cannot start no-such-program: ")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permission")
+@needs_posix("permission to execute")
 def test_a_command_that_is_not_executable_is_reported_with_the_status_of_a_shell(
     tmp_path: Path,
 ) -> None:
@@ -116,7 +117,7 @@ def test_an_invalid_repository_name_is_reported_in_one_line() -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@needs_posix("POSIX signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
 def test_the_command_decides_what_a_signal_does(name: str, tmp_path: Path) -> None:
     number = signal.Signals[name]
@@ -145,7 +146,7 @@ def test_the_command_decides_what_a_signal_does(name: str, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@needs_posix("POSIX signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_signal_during_the_start_leaves_nothing(name: str, tmp_path: Path) -> None:
     with subprocess.Popen(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cloudrepo_server.cli import COMMANDS, create_parser, terminal
+from tests.support.platforms import needs_posix
 from tests.support.wait import wait_until
 
 PROGRAM = (sys.executable, "-m", "cloudrepo_server")
@@ -97,7 +98,7 @@ def test_the_code_for_each_shell_names_the_program(
     assert "cloudrepo-server" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no bash")
+@needs_posix("bash")
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -135,7 +136,7 @@ def test_bash_completes_commands_options_and_choices(
     assert completed.stdout.splitlines() == expected, completed.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@needs_posix("pseudo-terminals")
 def test_serve_says_on_a_terminal_where_the_portal_and_the_data_are_and_how_to_stop(
     tmp_path: Path,
 ) -> None:

@@ -8,23 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.hidden_modules import hide_modules
 from tests.support.index import Index, Server
 from tests.support.process import ServerProcess
 from tests.support.pypi_rules import CASES, Upload
 
 CONCURRENT = 12
 PLATFORM_TAG = next(case for case in CASES if case.rule == "platform-tag")
-# Python imports this module at its start. It hides the libraries of the extra.
-HIDE_LIBRARIES = """
-import sys
-
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name in ("trove_classifiers", "email_validator"):
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Hidden())
-"""
 
 
 def statuses(index: Index, uploads: list[Upload]) -> list[int]:
@@ -228,10 +218,8 @@ def test_an_invalid_setting_is_rejected(server: Server, settings: dict[str, obje
 
 @pytest.fixture
 def server_without_libraries(tmp_path: Path) -> Server:
-    (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden" / "sitecustomize.py").write_text(HIDE_LIBRARIES)
-    path = str(tmp_path / "hidden")
-    return Server(ServerProcess(tmp_path / "server", environ={"PYTHONPATH": path}))
+    environ = hide_modules(tmp_path / "hidden", "trove_classifiers", "email_validator")
+    return Server(ServerProcess(tmp_path / "server", environ=environ))
 
 
 def test_without_a_library_the_setting_is_rejected_and_the_dialect_leaves_rules_out(

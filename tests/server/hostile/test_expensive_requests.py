@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from typing import Any
 
@@ -14,6 +13,7 @@ from cloudrepo_server.limits import MAX_HEADERS
 from tests.support.archives import core_metadata, wheel
 from tests.support.forms import fields
 from tests.support.index import HTML, JSON, Index, Server
+from tests.support.platforms import needs_posix
 from tests.support.portal.browser import Browser
 from tests.support.raw import connect, exchange, request
 from tests.support.server_fixtures import StartServer
@@ -70,7 +70,7 @@ def test_a_large_value_is_not_repeated_by_the_admin_api(server: Server, path: st
 
 
 @pytest.mark.parametrize("more", [MANY_HEADERS, b"\n" + b"<div>" * 50_000, b"\n" + b">" * 250_000])
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@needs_posix("SIGTERM")
 def test_a_page_of_hostile_metadata_delays_neither_other_requests_nor_the_shutdown(
     start_server: StartServer, more: bytes
 ) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.archives import wheel
 from tests.support.forms import encode
+from tests.support.hidden_modules import hide_modules
 from tests.support.index import Server
 from tests.support.raw import connect, exchange, request
 from tests.support.server_fixtures import StartServer
@@ -159,14 +160,7 @@ def test_metrics_are_404_without_the_option(server: Server) -> None:
 def test_without_prometheus_client_the_error_says_what_to_install(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as util\n"
-        "find = util.find_spec\n"
-        "util.find_spec = lambda name, *more: (\n"
-        "    None if name == 'prometheus_client' else find(name, *more)\n"
-        ")\n"
-    )
-    process = start_server("--metrics", environ={"PYTHONPATH": str(tmp_path)})
+    process = start_server("--metrics", environ=hide_modules(tmp_path, "prometheus_client"))
     assert process.wait() == 1
     (line,) = process.log.splitlines()
     assert "install pytest-cloudrepo[metrics]" in line

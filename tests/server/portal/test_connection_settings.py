@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from urllib.parse import quote
 
@@ -10,6 +9,7 @@ import pytest
 
 from cloudrepo_server.clients.snippets import PASSPHRASE
 from tests.support.index import Index, Server
+from tests.support.platforms import needs_posix
 from tests.support.portal.browser import Browser
 from tests.support.portal.connection import (
     CONSUMING_PROJECT,
@@ -173,7 +173,7 @@ def test_connection_settings_of_an_unknown_repository_are_404(server: Server) ->
     assert server.api("GET", "/repositories/nowhere/connection").status_code == 404
 
 
-needs_bash = pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
+needs_bash = needs_posix("POSIX shell")
 
 
 @needs_bash

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,6 +10,7 @@ import pytest
 
 from cloudrepo_server.limits import FEED_ENTRIES, MAX_LIVE_PAGES
 from tests.support.index import Index, Server
+from tests.support.platforms import needs_posix
 from tests.support.portal.browser import Browser
 from tests.support.portal.event_stream import event_stream
 from tests.support.raw import connect
@@ -175,7 +175,7 @@ def test_the_feed_of_live_pages_is_limited(browser: Browser, index: Index) -> No
         assert event[1]["left_out"] + rows == int(stream.last_id) - first
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@needs_posix("SIGTERM")
 def test_no_stream_prevents_the_server_from_ending(start_server: StartServer) -> None:
     process = start_server("--grace", "600")
     server = Server(process)

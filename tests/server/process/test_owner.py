@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.platforms import needs_posix
 from tests.support.raw import exchange, request
 from tests.support.server_fixtures import StartServer
 
 HEALTHZ = request("GET /healthz HTTP/1.1")
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
+posix = needs_posix("POSIX signals and permissions")
 
 FOREVER = "import sys; sys.stdin.read()"
 

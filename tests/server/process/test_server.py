@@ -16,14 +16,16 @@ import requests
 
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
+from tests.support.hidden_modules import hide_modules
 from tests.support.index import Server
+from tests.support.platforms import needs_posix
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
 from tests.support.terminal import run_in_terminal
 from tests.support.wait import wait_until
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
+posix = needs_posix("POSIX signals and permissions")
 
 
 def is_healthy(url: str) -> bool:
@@ -126,6 +128,16 @@ def test_does_not_warn_about_a_loopback_address(start_server: StartServer, host:
     assert url.startswith("http://[::1]:" if host == "::1" else f"http://{host}:")
     assert is_healthy(url)
     assert "WARNING" not in process.log
+
+
+def test_a_server_without_uvloop_serves_and_ends(start_server: StartServer, tmp_path: Path) -> None:
+    process = start_server(environ=hide_modules(tmp_path / "hidden", "uvloop"))
+    server = Server(process)
+    index = server.repository()
+    index.publish(wheel())
+    assert index.get("/demo/").status_code == 200
+    server.close()
+    assert process.stop() == 0
 
 
 def has_ipv6() -> bool:

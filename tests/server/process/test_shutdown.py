@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import sys
 from pathlib import Path
-
-import pytest
 
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
+from tests.support.platforms import needs_posix
 from tests.support.raw import Connection, connect, exchange, request
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+pytestmark = needs_posix("SIGTERM")
 
 # Half of this file is more than the server keeps in memory, so that half an upload is stored.
 LARGE = wheel(padding=12 << 20)

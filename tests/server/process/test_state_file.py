@@ -8,10 +8,10 @@ import stat
 import sys
 from pathlib import Path
 
-import pytest
 import requests
 
 from tests.support.index import Server
+from tests.support.platforms import needs_posix
 from tests.support.raw import exchange, request
 from tests.support.server_fixtures import StartServer
 from tests.support.terminal import run_in_terminal
@@ -19,7 +19,7 @@ from tests.support.wait import wait_until
 
 HEALTHZ = request("GET /healthz HTTP/1.1")
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals or modes")
+posix = needs_posix("POSIX signals and permissions")
 
 
 def test_the_state_file_has_the_url_and_the_admin_credentials(start_server: StartServer) -> None:
@@ -82,7 +82,7 @@ def test_each_server_generates_a_different_admin_password(start_server: StartSer
     assert first["password"] != second["password"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@needs_posix("pseudo-terminals")
 def test_generated_credentials_that_a_terminal_shows_are_valid() -> None:
     serve = [sys.executable, "-m", "cloudrepo_server", "serve"]
     environ = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.platforms import needs_posix
+
 LONGEST = 0.5
 
 
@@ -58,7 +60,7 @@ run_in_event_loop(block())
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@needs_posix("SIGTERM")
 @pytest.mark.parametrize(
     "work",
     [
@@ -103,7 +105,7 @@ run_in_event_loop(block())
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@needs_posix("SIGTERM")
 def test_a_blocked_server_ends_after_sigterm(tmp_path: Path) -> None:
     code = BLOCKED_SERVER.replace("STATE_FILE", str(tmp_path / "state.json"))
     process = start(code)
@@ -113,7 +115,7 @@ def test_a_blocked_server_ends_after_sigterm(tmp_path: Path) -> None:
     assert "Timeout" in error
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+@needs_posix("SIGTERM")
 def test_an_event_loop_that_is_not_blocked_receives_the_signal() -> None:
     process = start(BLOCKED.replace("WORK", "pass").replace(f"({LONGEST})", "(3600)"))
     process.send_signal(signal.SIGTERM)

@@ -14,14 +14,13 @@ import pytest
 
 from tests.support.archives import wheel
 from tests.support.index import Server
+from tests.support.platforms import needs_posix
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 CONTAINERFILE = Path(__file__).parents[3] / "deploy" / "Containerfile"
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="permissions are inherited from the user's folder there"
-)
+pytestmark = needs_posix("POSIX permissions")
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], autouse=True)

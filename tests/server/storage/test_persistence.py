@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,13 +12,14 @@ import pytest
 from tests.support.archives import sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
+from tests.support.platforms import needs_posix
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
 
 Start = Callable[[], AbstractContextManager[Server]]
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+posix = needs_posix("SIGKILL")
 
 
 @pytest.fixture
