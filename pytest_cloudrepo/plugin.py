@@ -7,7 +7,6 @@ fixture.
 
 from __future__ import annotations
 
-import shutil
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import pytest
 from pytest_cloudrepo import _preload, settings
 from pytest_cloudrepo._options import Options, add_options, read_options
 from pytest_cloudrepo._programs.secret import ISSUED, Secret
+from pytest_cloudrepo._removal import remove_folder
 from pytest_cloudrepo._server.process import RunServer
 from pytest_cloudrepo._shared import SharedRepositories
 from pytest_cloudrepo.errors import CloudRepoError
@@ -338,7 +338,7 @@ def cloudrepo_session(
         ),
     )
     if folder.exists() and not request.session.testsfailed:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 @pytest.fixture(scope="session")
@@ -356,7 +356,7 @@ def _cloudrepo_folder(
     folder = next(_cloudrepo_folders)
     yield folder
     if folder.exists() and not request.node.stash.get(FAILED, False):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 @pytest.fixture

@@ -252,17 +252,37 @@ def _popen_options() -> dict[str, Any]:
 
 
 def _terminate(process: psutil.Process) -> None:
+    """Stop the server, gracefully if possible."""
     import psutil  # only sessions that use the server need it
 
     with contextlib.suppress(psutil.NoSuchProcess):
-        if sys.platform == "win32":
-            # On Windows terminate() kills the process at once, without a graceful shutdown.
-            process.send_signal(signal.CTRL_BREAK_EVENT)
-        else:
-            process.terminate()
-        if not wait_for_exit(process, STOP_TIMEOUT):
-            process.kill()
-            wait_for_exit(process, STOP_TIMEOUT)
+        if not (_request_stop(process) and wait_for_exit(process, STOP_TIMEOUT)):
+            _kill(process)
         # A child of this process stays a zombie until its parent waits for it.
         with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(0)
+
+
+def _kill(process: psutil.Process) -> None:
+    """Kill the server and the processes that it started."""
+    import psutil  # only sessions that use the server need it
+
+    # On Windows the Python of a virtual environment runs the server in a child process.
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+            wait_for_exit(each, STOP_TIMEOUT)
+
+
+def _request_stop(process: psutil.Process) -> bool:
+    """Request a graceful shutdown, and return whether that is possible."""
+    if sys.platform == "win32":
+        # There terminate() would kill the process at once.
+        try:
+            process.send_signal(signal.CTRL_BREAK_EVENT)
+        except OSError:
+            # Only processes of a console receive events. Services and some CI jobs have none.
+            return False
+    else:
+        process.terminate()
+    return True

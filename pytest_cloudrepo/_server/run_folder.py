@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import platform
-import shutil
 import stat
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cloudrepo import _own_files
 from pytest_cloudrepo._programs.secret import Secret, issue
+from pytest_cloudrepo._removal import remove_folder
 
 if TYPE_CHECKING:
     import psutil
@@ -173,8 +173,8 @@ class RunFolder:
 
         Files that another program holds open may remain.
         """
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_folder(self.scratch)
+        remove_folder(self.path)
 
 
 def remove_abandoned_folders(parent: Path) -> None:

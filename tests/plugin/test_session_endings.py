@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.inner_sessions import USES
+from tests.support.platforms import WINDOWS, needs_posix
+
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
 
-posix = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows has neither process groups nor these signals"
-)
+posix = needs_posix("process groups and POSIX signals")
 
 # Two tests, so that each of two workers runs one of them.
 HANGS = """
@@ -123,6 +123,9 @@ def test_an_interrupt_while_the_server_starts_leaves_no_server_and_no_folders(
         test_it="def test_it(cloudrepo): pass",
         sitecustomize="""
 import pathlib, sys, threading
+
+from tests.support.inner_sessions import USES
+from tests.support.platforms import WINDOWS, needs_posix
 if "cloudrepo_server" in sys.orig_argv:
     (pathlib.Path(__file__).parent / "starting").touch()
     threading.Event().wait()
@@ -134,3 +137,12 @@ if "cloudrepo_server" in sys.orig_argv:
     outcome = session.wait()
     suite.expect_nothing_left()
     assert outcome.status == pytest.ExitCode.INTERRUPTED, outcome
+
+
+@pytest.mark.skipif(not WINDOWS, reason="only on Windows a console sends the event that stops")
+def test_a_session_without_a_console_stops_its_server(suite: Suite) -> None:
+    suite.write(test_it=USES)
+    outcome = suite.start(console=False).wait()
+    assert outcome.status == 0, outcome
+    assert "Error" not in outcome.output
+    suite.expect_nothing_left()

@@ -62,6 +62,7 @@ class Suite:
         python: tuple[str, ...] = (),
         program: Sequence[str | Path] | None = None,
         environ: Mapping[str, str] | None = None,
+        console: bool = True,
     ) -> InnerSession:
         """Start pytest in a process group of its own, as a terminal does.
 
@@ -70,6 +71,7 @@ class Suite:
             python: options of the Python that runs pytest.
             program: the command that runs pytest; by default pytest with this Python.
             environ: variables to add to the environment.
+            console: whether pytest has the console of this process, on Windows.
         """
         # With tox's variables, pytest would put its cache into tox's folder.
         outer = ("PYTEST_", "TOX_")
@@ -89,6 +91,7 @@ class Suite:
                 **(environ or {}),
             },
             output=self.folder / f"output-{len(self._sessions)}.txt",
+            console=console,
         )
         self._sessions.append(session)
         return session
@@ -166,7 +169,13 @@ class InnerSession:
     """A pytest session that may still be running."""
 
     def __init__(
-        self, command: list[str], *, folder: Path, environ: dict[str, str], output: Path
+        self,
+        command: list[str],
+        *,
+        folder: Path,
+        environ: dict[str, str],
+        output: Path,
+        console: bool,
     ) -> None:
         self._output = output
         # A process inherits that SIGINT is ignored, for example from nohup. Then the inner session
@@ -182,6 +191,7 @@ class InnerSession:
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     start_new_session=sys.platform != "win32",
+                    creationflags=0 if console else getattr(subprocess, "DETACHED_PROCESS", 0),
                 )
         finally:
             signal.signal(signal.SIGINT, previous)

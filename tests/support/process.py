@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.wait import wait_until
+
+# On Windows, the event that stops a server goes to a whole process group.
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 class ServerProcess:
@@ -42,6 +46,7 @@ class ServerProcess:
                     *arguments,
                 ],
                 stdin=subprocess.DEVNULL,
+                creationflags=_OWN_GROUP,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # With a temporary folder of its own, tests can see what the server leaves there.
@@ -79,9 +84,19 @@ class ServerProcess:
         return self.process.wait()
 
     def stop(self) -> int:
-        """Shut the server down as a service manager does, and return its exit status."""
+        """Shut the server down as a service manager does, and return its exit status.
+
+        On Windows without a console a server can only be killed. The status is 0 then.
+        """
         if self.process.poll() is None:
-            self.process.terminate()
+            if sys.platform == "win32":
+                try:
+                    self.process.send_signal(signal.CTRL_BREAK_EVENT)
+                except OSError:
+                    self.kill()
+                    return 0
+            else:
+                self.process.terminate()
         return self.wait()
 
     def kill(self) -> None:
