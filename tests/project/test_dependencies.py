@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,13 @@ def test_a_lower_bound_that_admits_a_faulty_release_is_found_in_every_table(
     }
     (found,) = admitted_with_faults(project)
     assert "CVE-2025-43859" in found
+
+
+def test_the_documentation_says_what_each_dependency_and_extra_is_for() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (PROJECT / "docs/reference/dependencies.md").read_text("utf-8")
+    packages, extras = page.split("## Extras")
+    row = re.compile(r"^\| `([\w-]+)` \|", re.MULTILINE)
+    names = sorted(Requirement(text).name for text in project["dependencies"])
+    assert sorted(row.findall(packages)) == names
+    assert set(row.findall(extras)) == set(project["optional-dependencies"])

@@ -12,9 +12,11 @@ class Rendered(msgspec.Struct, frozen=True, array_like=True):
     has_images: bool
     is_valid: bool
     """Whether PyPI accepts the README."""
+    lacks_renderer: bool
+    """Whether the extra `markdown` would render it."""
 
 
-NOT_RENDERED = Rendered(None, has_images=False, is_valid=False)
+NOT_RENDERED = Rendered(None, has_images=False, is_valid=False, lacks_renderer=False)
 
 
 class ReadmeProcess(LineProcess):

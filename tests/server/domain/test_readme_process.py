@@ -8,6 +8,7 @@ import time
 import pytest
 
 from cloudrepo_server.domain.readme_process import ReadmeProcess
+from tests.support.platforms import NEEDS_MARKDOWN
 
 HOSTILE = {
     "nested elements": ("<div>" * 52_000, "text/markdown"),
@@ -19,6 +20,7 @@ HOSTILE = {
 """Each README fits into a few hundred bytes of an archive."""
 
 
+@NEEDS_MARKDOWN
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_readme_ends_in_time_and_the_next_one_is_rendered(name: str) -> None:
     async def run() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.support.archives import Archive, core_metadata, sdist, wheel
 from tests.support.forms import File
-from tests.support.index import Index
+from tests.support.hidden_modules import hide_modules
+from tests.support.index import Index, Server
+from tests.support.platforms import NEEDS_MARKDOWN
 from tests.support.portal.browser import Browser, Page
+from tests.support.pypi_rules import Upload
+from tests.support.server_fixtures import StartServer
 
 README = """\
 # Demo
@@ -183,8 +188,13 @@ def test_an_unknown_project_status_is_rejected_with_a_message(
 @pytest.mark.parametrize(
     ("kind", "readme", "shown"),
     [
-        ("text/markdown", README, "<em>words</em>"),
-        ("text/markdown; charset=UTF-8; variant=CommonMark", README, "<em>words</em>"),
+        pytest.param("text/markdown", README, "<em>words</em>", marks=NEEDS_MARKDOWN),
+        pytest.param(
+            "text/markdown; charset=UTF-8; variant=CommonMark",
+            README,
+            "<em>words</em>",
+            marks=NEEDS_MARKDOWN,
+        ),
         ("text/x-rst", "Demo\n====\n\nSome *words*.\n", "<em>words</em>"),
         # A README that cannot be rendered is shown as text.
         ("text/x-rst", "Demo\n==\n\n.. nonsense::\n\nSome *words*", "Some *words*"),
@@ -207,6 +217,21 @@ def test_the_readme_of_the_latest_release_is_shown(
     assert "of before" not in page.text
 
 
+def test_a_readme_in_markdown_is_shown_as_text_without_its_renderer(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = Server(start_server(environ=hide_modules(tmp_path / "hidden", "comrak")))
+    index, browser = server.repository(rules="pypi"), Browser(server)
+    browser.sign_in(*server.admin)
+    fields = {"description": README, "description_content_type": "text/markdown"}
+    # The missing renderer is no reason to reject an upload.
+    assert index.post(Upload(fields).form()).status_code == 200
+    page = project_page(browser, index)
+    assert "Some *words*" in page.text
+    assert "install pytest-cloudrepo[markdown] where the server runs" in page.text
+
+
+@NEEDS_MARKDOWN
 def test_images_of_a_readme_are_left_out(browser: Browser, index: Index) -> None:
     index.publish(wheel(metadata=metadata_with_readme(README, "text/markdown")))
     page = project_page(browser, index)
@@ -260,6 +285,7 @@ def test_a_readme_that_is_not_utf8_or_very_long_is_shown_as_text(
     assert len(page.response.text) < 1 << 19
 
 
+@NEEDS_MARKDOWN
 def test_a_replaced_file_shows_its_new_readme(browser: Browser, index: Index) -> None:
     index.publish(wheel(metadata=metadata_with_readme("the *first*", "text/markdown")))
     assert "the first" in project_page(browser, index).text

@@ -29,6 +29,7 @@ class Readme:
     text: str
     html: Markup | None
     has_images: bool
+    lacks_renderer: bool
 
 
 class Readmes:
@@ -77,6 +78,7 @@ class Readmes:
             text=text[:_MAX_CHARACTERS],
             html=None if rendered.html is None else Markup(rendered.html),  # noqa: S704 (cleaned)
             has_images=rendered.has_images,
+            lacks_renderer=rendered.lacks_renderer,
         )
         if is_final and _cached_size(readme) <= _MAX_CACHED_CHARACTERS:
             self._cache[key] = readme
