@@ -4,6 +4,7 @@ Each request is one line of JSON on the standard input, with the arguments of a 
 response is one line of JSON on the standard output.
 """
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -37,11 +38,12 @@ def serve_lines(function: Callable[..., object], failed: object) -> None:
 
 
 def _limit_memory() -> None:
-    try:
-        # Windows has neither the module nor the limit.
+    # Windows has neither the module nor the limit.
+    if sys.platform != "win32":
         import resource
-    except ImportError:
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _MAX_MEMORY if hard == resource.RLIM_INFINITY else min(_MAX_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = _MAX_MEMORY if hard == resource.RLIM_INFINITY else min(_MAX_MEMORY, hard)
+        # macOS rejects such a limit: https://github.com/python/cpython/issues/78783
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
