@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 def is_own(status: os.stat_result) -> bool:
     """Return whether a file or folder belongs to this process's user."""
     # Windows has no user ids. The temporary folder is the user's own there.
-    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+    return sys.platform == "win32" or status.st_uid == os.geteuid()
 
 
 def is_private_folder(path: Path) -> bool:
@@ -22,7 +23,8 @@ def is_private_folder(path: Path) -> bool:
         status = path.lstat()
     except OSError:
         return False
-    others_may_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    # Windows does not use these bits: a folder inherits the permissions of the user's folder.
+    others_may_write = sys.platform != "win32" and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return stat.S_ISDIR(status.st_mode) and is_own(status) and not others_may_write
 
 
@@ -32,8 +34,10 @@ def open_own(path: Path) -> BinaryIO:
     Raises:
         OSError: it is a link, a named pipe or another user's file, or cannot be read.
     """
-    # Opening a named pipe without O_NONBLOCK would wait for a writer. Windows has neither flag.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_RDONLY
+    if sys.platform != "win32":
+        # Opening a named pipe without O_NONBLOCK would wait for a writer.
+        flags |= os.O_NONBLOCK | os.O_NOFOLLOW
     file = open(os.open(path, flags), "rb")  # noqa: PTH123, SIM115 - opens a descriptor, for the caller
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode) or not is_own(status):

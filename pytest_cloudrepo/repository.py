@@ -120,7 +120,7 @@ class Repository(RepositoryApi):
         """
         __tracebackhide__ = True
         _arguments.check_command(arguments)
-        environ = self.environ if environ is None else environ
+        environ = self.environ if environ is None else command.by_name(environ)
         path = os.pathsep.join(filter(None, [get_path("scripts"), environ.get("PATH")]))
         return self._run(arguments, environ={**environ, "PATH": path}, cwd=cwd, check=check)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from pytest_cloudrepo._programs.result import (
     CommandError,
     CommandResult,
     CommandTimeout,
+    command_line,
     plain_text,
 )
 from pytest_cloudrepo._programs.secret import ISSUED, Secret, secret_in_url
@@ -92,7 +92,7 @@ def run(
     if not exited_in_time:
         raise CommandTimeout(
             f"{program_name(result.args)} timed out after {timeout:g} seconds and was stopped\n"
-            f"{shlex.join(result.args)}\n"
+            f"{command_line(result.args)}\n"
             f"{plain_text(result.output).strip() or '(no output)'}"
         )
     if check and not result.ok:
@@ -109,6 +109,7 @@ def _start(
     stderr: IO[bytes],
 ) -> subprocess.Popen[bytes]:
     program, *rest = words
+    environ = by_name(environ)
     if os.path.dirname(program):  # noqa: PTH120 - Path("./x") drops the folder
         executable: str | None = program
     else:
@@ -120,7 +121,7 @@ def _start(
     try:
         return subprocess.Popen(  # noqa: S603 - the test chooses the program
             [executable, *rest],
-            env=dict(environ),
+            env=environ,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -135,6 +136,17 @@ def _start(
             raise CloudRepoError(f"cannot start {program} in {cwd}: no such folder") from None
         reason = getattr(error, "strerror", None) or error
         raise CloudRepoError(f"cannot start {program}: {reason}") from None
+
+
+def by_name(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy of an environment in which each variable has one name.
+
+    On Windows, `Path` and `PATH` are the same variable; the later one in `environ` counts.
+    """
+    if sys.platform == "win32":
+        return {name.upper(): value for name, value in environ.items()}
+    else:  # noqa: RET505 - mypy checks only one of the branches
+        return dict(environ)
 
 
 def _wait(process: _Process, timeout: float) -> bool:

@@ -55,7 +55,7 @@ def _variables() -> Mapping[str, str]:
         return {}
     from importlib.metadata import DistributionFinder, MetadataPathFinder  # slow, rarely needed
 
-    clean = _python("-I", "-c", _SHOW_PATH).splitlines()
+    clean = _python("-I", "-X", "utf8", "-c", _SHOW_PATH).splitlines()
     if _contains(clean, locations):  # for example by a .pth file
         return {}
     needed = {_location(name) for name in _OWN_PACKAGES}

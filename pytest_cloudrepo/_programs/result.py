@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo._programs.program_name import program_name
 from pytest_cloudrepo.errors import CloudRepoError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_REASON = 300
 
@@ -81,7 +86,7 @@ class CommandError(CloudRepoError):
         result = self.result
         parts = [
             f"{program_name(result.args)}: {result.reason or ending(result)}",
-            f"{shlex.join(result.args)} {ending(result)}",
+            f"{command_line(result.args)} {ending(result)}",
             plain_text(result.output).strip() or "(no output)",
         ]
         if self.rejected_requests:
@@ -96,6 +101,14 @@ class CommandTimeout(CloudRepoError):  # noqa: N818 - named after subprocess.Tim
 for _error in (CommandError, CommandTimeout):
     # pytest's summary shows the module's name too, in a line that it cuts at the terminal's edge.
     _error.__module__ = "pytest_cloudrepo"
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return a command as the user's shell reads it."""
+    if sys.platform == "win32":
+        return subprocess.list2cmdline(arguments)
+    else:  # noqa: RET505 - mypy checks only one of the branches
+        return shlex.join(arguments)
 
 
 def ending(result: CommandResult) -> str:

@@ -1,7 +1,8 @@
 """Starts other programs, and reports their exit statuses as a shell does."""
 
 import asyncio
-import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -47,15 +48,20 @@ async def start(
     Raises:
         CannotStartError: the program does not exist or cannot be executed.
     """
+    program, *rest = arguments
+    if sys.platform == "win32":
+        # Windows itself would search the PATH of this process, and for .exe files only.
+        program = shutil.which(program, path=environ.get("PATH")) or program
     try:
         return await asyncio.create_subprocess_exec(
-            *arguments,
+            program,
+            *rest,
             env=environ,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             cwd=cwd,
-            start_new_session=new_session and os.name == "posix",
+            start_new_session=new_session and sys.platform != "win32",
         )
     except OSError as error:
         status = _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_RUN

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,17 +165,13 @@ class _Signals:
 
     def handle(self) -> None:
         """Handle signals from now on, so that none of them leaves temporary files behind."""
-        for name, handler in (
-            ("SIGTERM", self._pass_on),
-            ("SIGHUP", self._pass_on),
-            ("SIGINT", self._ignore),
-            ("SIGQUIT", self._ignore),
-        ):
-            number = getattr(signal, name, None)
+        handlers = {signal.SIGTERM: self._pass_on, signal.SIGINT: self._ignore}
+        if sys.platform != "win32":
+            handlers |= {signal.SIGHUP: self._pass_on, signal.SIGQUIT: self._ignore}
+        for number, handler in handlers.items():
             # `nohup` makes processes ignore SIGHUP.
-            if number is None or signal.getsignal(number) is signal.SIG_IGN:
-                continue
-            handle_signal(number, partial(handler, number))
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                handle_signal(number, partial(handler, number))
 
     def pass_on_to(self, process: asyncio.subprocess.Process) -> None:
         """Pass signals on to the command, including one that arrived before it was started."""

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -204,14 +205,13 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
 
 def _raise_open_files_limit() -> None:
     """Raise the limit of open files. Its usual value, 1024, allows too few connections."""
-    try:
-        # Windows has neither the module nor the limit.
+    # Windows has neither the module nor the limit.
+    if sys.platform != "win32":
         import resource
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(_MAX_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < limit:
-        # macOS reports no hard limit, but rejects a value above a limit of its own.
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(_MAX_OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < limit:
+            # macOS reports no hard limit, but rejects a value above a limit of its own.
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -1,8 +1,14 @@
 """Files that other processes read while the server replaces them."""
 
+import contextlib
 import os
 import secrets
+import sys
+import time
 from pathlib import Path
+
+_SECONDS_TO_READ = 2.0
+_POLL_SECONDS = 0.01
 
 
 def replace_file(path: Path, text: str, *, mode: int) -> None:
@@ -25,11 +31,23 @@ def _replace(path: Path, text: str, mode: int) -> None:
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         # Other users may have to read the file, so the umask must not apply.
         temporary.chmod(mode)
-        temporary.replace(path)
+        _rename(temporary, path)
     except OSError:
         temporary.unlink()
         raise
+
+
+def _rename(source: Path, target: Path) -> None:
+    if sys.platform == "win32":
+        # Windows cannot replace a file while another process reads it.
+        deadline = time.monotonic() + _SECONDS_TO_READ
+        while time.monotonic() < deadline:
+            with contextlib.suppress(PermissionError):
+                source.replace(target)
+                return
+            time.sleep(_POLL_SECONDS)
+    source.replace(target)

@@ -9,14 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 
-# Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK. SIGHUP arrives
-# when the terminal closes; `nohup` makes this process ignore it.
-STOP_SIGNALS = [
-    getattr(signal, name)
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK", "SIGHUP")
-    if hasattr(signal, name)
-    and not (name == "SIGHUP" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
-]
+STOP_SIGNALS = [signal.SIGTERM, signal.SIGINT]
+if sys.platform == "win32":
+    # Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK.
+    STOP_SIGNALS.append(signal.SIGBREAK)
+elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    # It arrives when the terminal closes; `nohup` makes this process ignore it.
+    STOP_SIGNALS.append(signal.SIGHUP)
 
 
 def exit_at_the_latest(seconds: float) -> None:
@@ -39,25 +38,25 @@ def exit_after_stop_signals(seconds: float) -> Iterator[None]:
     if sys.platform == "win32":
         # There, the event loop's descriptor is a socket, to which `os.write` cannot write.
         yield
-        return
-    reader, writer = socket.socketpair()
-    writer.settimeout(0)
-    descriptor_of_loop = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    else:
+        reader, writer = socket.socketpair()
+        writer.settimeout(0)
+        descriptor_of_loop = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
 
-    def forward() -> None:
-        stopping = False
-        with reader:
-            while numbers := reader.recv(64):
-                if not stopping and set(numbers) & set(STOP_SIGNALS):
-                    stopping = True
-                    exit_at_the_latest(seconds)
-                # The event loop may be closed already, or so busy that its buffer is full.
-                with contextlib.suppress(OSError):
-                    os.write(descriptor_of_loop, numbers)
+        def forward() -> None:
+            stopping = False
+            with reader:
+                while numbers := reader.recv(64):
+                    if not stopping and set(numbers) & set(STOP_SIGNALS):
+                        stopping = True
+                        exit_at_the_latest(seconds)
+                    # The event loop may be closed already, or so busy that its buffer is full.
+                    with contextlib.suppress(OSError):
+                        os.write(descriptor_of_loop, numbers)
 
-    threading.Thread(target=forward, name="signals", daemon=True).start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(descriptor_of_loop)
-        writer.close()
+        threading.Thread(target=forward, name="signals", daemon=True).start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(descriptor_of_loop)
+            writer.close()

@@ -10,6 +10,7 @@ from cloudrepo_server.specs.readme_html import make_accessible
 
 _VARIANTS = ("GFM", "CommonMark")
 
+
 def render(text: str, content_type: str) -> tuple[str | None, bool, bool, bool]:
     """Return the HTML of a README, and three facts about it.
 

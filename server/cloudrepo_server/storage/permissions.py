@@ -20,14 +20,17 @@ def create_private_folders(folder: Path, store: Path) -> None:
     """
     folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     store.mkdir(mode=OWNER_ONLY, exist_ok=True)
-    if sys.platform == "win32":
-        # Windows does not use these bits: the folder inherits the permissions of the user's folder.
-        return
+    # Windows does not use these bits: the folder inherits the permissions of the user's folder.
+    if sys.platform != "win32":
+        _check_permissions(folder, store, os.geteuid())
+
+
+def _check_permissions(folder: Path, store: Path, user: int) -> None:
     status = store.stat()
-    if status.st_uid != os.geteuid():
+    if status.st_uid != user:
         raise StorageError(
             f"{store} belongs to another user (with the id {status.st_uid}), who can change "
-            f"packages: run the server as that user, or run `chown -R {os.geteuid()} {store}`"
+            f"packages: run the server as that user, or run `chown -R {user} {store}`"
         )
     mode = stat.S_IMODE(status.st_mode)
     if mode & _OTHERS:

@@ -2,16 +2,17 @@
 
 import asyncio
 import signal
+import sys
 from functools import partial
 from signal import Signals
 
 from cloudrepo_server.process.signals import handle_signal
 from cloudrepo_server.process.watchdog import STOP_SIGNALS
 
-# A terminal sends SIGHUP when it is closed, and SIGQUIT when the user types Ctrl-\.
-_TERMINAL_SIGNALS = [
-    getattr(signal, name) for name in ("SIGHUP", "SIGQUIT") if hasattr(signal, name)
-]
+_TERMINAL_SIGNALS: list[Signals] = []
+if sys.platform != "win32":
+    # A terminal sends SIGHUP when it is closed, and SIGQUIT when the user types Ctrl-\.
+    _TERMINAL_SIGNALS += [signal.SIGHUP, signal.SIGQUIT]
 
 
 class Interruption:

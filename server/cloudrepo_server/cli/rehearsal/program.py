@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -70,14 +71,14 @@ async def _first(
 
 def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        if os.name == "posix":
-            os.killpg(process.pid, number)
-        else:
+        if sys.platform == "win32":
             process.terminate()
+        else:
+            os.killpg(process.pid, number)
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
-    if os.name == "posix":
+    if sys.platform != "win32":
         # On macOS a group of zombies cannot be signalled.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
