@@ -10,6 +10,7 @@ from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.activity import Activity
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
+from cloudrepo_server.domain.project_status import check_reason, check_status_marker
 from cloudrepo_server.domain.publishing import Publishing
 from cloudrepo_server.domain.readme_process import ReadmeProcess
 from cloudrepo_server.domain.serials import Serials
@@ -24,7 +25,7 @@ from cloudrepo_server.domain.withdrawal import (
 )
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
-from cloudrepo_server.limits import MAX_STATED_REASON, Limits
+from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument, SerialsDocument
 from cloudrepo_server.specs.dialect import applies_pypi_rules, get_dialect, upload_dialect
 from cloudrepo_server.specs.filenames import check_project_name
@@ -35,8 +36,6 @@ from cloudrepo_server.storage import Storage
 if TYPE_CHECKING:
     from packaging.metadata import RawMetadata
 
-STATUSES = ("active", "archived", "quarantined", "deprecated")
-"""https://packaging.python.org/specifications/project-status-markers/"""
 
 _PREFETCHED_PROJECTS = 50
 
@@ -204,7 +203,7 @@ class Repository:
             InvalidError: the reason is too long.
             NotFoundError: there is no such file.
         """
-        _check_reason(reason)
+        check_reason(reason)
         file = await self._update(filename, yanked=reason)
         self._note_yank(filename, reason)
         return file
@@ -282,9 +281,8 @@ class Repository:
             InvalidError: the status is unknown, or the reason is too long.
             NotFoundError: there is no such project.
         """
-        if status not in STATUSES:
-            raise InvalidError(f"Unknown status {status!r}; use one of: {', '.join(STATUSES)}.")
-        _check_reason(reason)
+        check_status_marker(status)
+        check_reason(reason)
         project = await self.project(name)
         if project is None:
             raise self.project_not_found(name)
@@ -337,7 +335,7 @@ class Repository:
     async def _yank(
         self, name: str, selection: Selection, reason: str | None, missing: NotFoundError
     ) -> None:
-        _check_reason(reason)
+        check_reason(reason)
 
         def update(existing: ProjectDocument | None) -> ProjectDocument:
             changed = None if existing is None else yank_files(existing, selection, reason)
@@ -393,8 +391,3 @@ class Repository:
 
     def _project_key(self, normalized: str) -> str:
         return project_key(self.document.id, normalized)
-
-
-def _check_reason(reason: str | None) -> None:
-    if reason is not None and len(reason) > MAX_STATED_REASON:
-        raise InvalidError(f"The reason is too long: the limit is {MAX_STATED_REASON} characters.")

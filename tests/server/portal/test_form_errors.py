@@ -8,12 +8,15 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.archives import wheel
 from tests.support.index import Index
 from tests.support.portal.browser import Browser, Page
 from tests.support.portal.routes import portal_routes
 
 LONG_PASSPHRASE = "an invalid passphrase " + "x" * 1024
 REPOSITORY = "/portal/repositories/{repository}"
+PROJECT = f"{REPOSITORY}/projects/{{project}}"
+LONG_REASON = "x" * 1025
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,21 @@ CASES = [
             "rules": "Unknown rules",
             "max_file_size": "enter a whole number",
         },
+    ),
+    Case(
+        f"{PROJECT}/status",
+        {"status": "unknown", "reason": LONG_REASON},
+        {"status": "Unknown status", "reason": "the limit is 1024 characters"},
+        page=PROJECT,
+    ),
+    Case(f"{PROJECT}/delete", {"name": "another"}, {"name": "The name does not match"}),
+    *(
+        Case(f"{path}/yank", {"reason": LONG_REASON}, {"reason": "the limit is 1024 characters"})
+        for path in (
+            PROJECT,
+            f"{PROJECT}/releases/{{version}}",
+            f"{REPOSITORY}/files/{{filename}}",
+        )
     ),
     Case(
         f"{REPOSITORY}/settings",
@@ -111,11 +129,12 @@ OTHER_FORMS = {
     "/portal/users/{email}/rights",
     "/portal/users/{email}/revoke",
     f"{REPOSITORY}/faults/{{fault}}/remove",
-    f"{REPOSITORY}/files/{{filename}}/yank",
     f"{REPOSITORY}/files/{{filename}}/unyank",
     f"{REPOSITORY}/files/{{filename}}/delete",
+    f"{PROJECT}/unyank",
+    f"{PROJECT}/releases/{{version}}/unyank",
+    f"{PROJECT}/releases/{{version}}/delete",
     f"{REPOSITORY}/impersonations/{{impersonation}}/remove",
-    f"{REPOSITORY}/projects/{{project}}/status",
     f"{REPOSITORY}/publishers/{{publisher}}/remove",
     f"{REPOSITORY}/upload",
 }
@@ -146,7 +165,15 @@ def test_all_errors_of_a_form_are_shown_at_their_fields(
     browser = anonymous
     if case.route != "/portal/sign-in":
         browser.sign_in(*browser.server.admin)
-    fill = {"repository": index.name, "email": quote(index.username, safe="")}
+    if "{project}" in case.route or "{filename}" in case.route:
+        index.publish(wheel())
+    fill = {
+        "repository": index.name,
+        "email": quote(index.username, safe=""),
+        "project": "demo",
+        "version": "1.0",
+        "filename": wheel().filename,
+    }
     route, shown = case.route.format(**fill), (case.page or case.route).format(**fill)
     page = browser.submit(shown, route, case.values, status=case.status)
 
@@ -174,5 +201,5 @@ def test_all_errors_of_a_form_are_shown_at_their_fields(
         if name == case.secret:
             assert kept[name] == ""
             assert not value or value not in page.response.text
-        elif name in kept and name not in ("dialect", "rules", "strategy"):
+        elif name in kept and name not in ("dialect", "rules", "strategy", "status"):
             assert kept[name] == value

@@ -316,3 +316,16 @@ def test_unknown_projects_and_files_show_an_error_page(browser: Browser, index: 
     ):
         page = browser.get(f"/portal/repositories/{index.name}/{below}", status=404)
         assert f"in the repository {index.name}" in page.text
+
+
+@pytest.mark.parametrize(("dialect", "warns"), [("modern", False), ("cloudrepo", True)])
+def test_pages_warn_if_installers_do_not_see_statuses_and_yanks(
+    browser: Browser, dialect: str, *, warns: bool
+) -> None:
+    index = browser.server.repository(dialect=dialect)
+    index.publish(wheel())
+    path = f"/portal/repositories/{index.name}/projects/demo"
+    assert (f"The dialect {dialect} has no statuses" in browser.get(path).text) is warns
+    yank = f"{path}/releases/1.0/yank"
+    assert (f"The dialect {dialect} has no yanks" in browser.get(yank).text) is warns
+    assert ("only for a pinned version" in browser.submit(yank).text) is not warns

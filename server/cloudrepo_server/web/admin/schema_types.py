@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from cloudrepo_server.domain.repository import STATUSES
+from cloudrepo_server.domain.project_status import STATUSES
 from cloudrepo_server.domain.token_values import CHOSEN_VALUE
 from cloudrepo_server.domain.upstream import STRATEGIES
 from cloudrepo_server.domain.users import (

@@ -2,8 +2,14 @@
 
 from aiohttp import web
 
-from cloudrepo_server.domain.repository import STATUSES, Repository
-from cloudrepo_server.errors import InvalidError
+from cloudrepo_server.domain.project_status import (
+    STATUSES,
+    check_reason,
+    check_status_marker,
+)
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.specs.dialect import STATUS
+from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import PROJECT, project_path
 from cloudrepo_server.web.portal.plot import read_activity
@@ -33,15 +39,19 @@ async def set_status(request: PortalRequest) -> web.Response:
     name = request.path_parameters["project"]
     status = request.form.get("status", "")
     reason = request.form.get("reason", "").strip() or None
-    try:
-        await repository.set_status(name, status, reason)
-    except InvalidError as error:
-        return await _render(request, error)
+    errors = FormErrors()
+    with errors.at("status"):
+        check_status_marker(status)
+    with errors.at("reason"):
+        check_reason(reason)
+    if errors:
+        return await _render(request, errors)
+    await repository.set_status(name, status, reason)
     request.add_notice(f"The project {name} is now {status}.")
     return request.redirect(project_path(repository.name, name))
 
 
-async def _render(request: PortalRequest, error: InvalidError | None = None) -> web.Response:
+async def _render(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     repository = await request.repository()
     project = await request.project(repository)
     order = request.release_orders.of(project)
@@ -50,8 +60,11 @@ async def _render(request: PortalRequest, error: InvalidError | None = None) -> 
     releases = {release.version: release for release in releases_of(project, versions)}
     return request.render(
         "project.html",
-        status=200 if error is None else 400,
-        error=None if error is None else str(error),
+        errors=errors,
+        form=request.form
+        if errors
+        else {"status": project.status, "reason": project.status_reason or ""},
+        has_statuses=STATUS in repository.dialect.attributes,
         repository=repository,
         project=project,
         latest_version=order.latest,

@@ -8,6 +8,7 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import ProjectDocument
+from cloudrepo_server.specs.dialect import YANKED
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paths import (
     FILE,
@@ -62,9 +63,8 @@ async def yank(request: PortalRequest) -> web.Response:
         await target.yank(request.form.get("reason", "").strip())
     if errors:
         return _render(request, "yank.html", target, errors=errors)
-    request.add_notice(
-        f"{target.title} was yanked: installers use it only for a pinned version (== or ===)."
-    )
+    effect = ": installers use it only for a pinned version (== or ===)"
+    request.add_notice(f"{target.title} was yanked{effect if _has_yanks(target) else ''}.")
     return request.redirect(target.back)
 
 
@@ -168,8 +168,14 @@ def _render(
         target=target,
         shown=target.files.files[:_SHOWN_FILES],
         undo=undo,
+        has_yanks=_has_yanks(target),
         current_tab="projects",
     )
+
+
+def _has_yanks(target: _Target) -> bool:
+    """Return whether installers see yanks in the dialect of the repository."""
+    return YANKED in target.repository.dialect.attributes
 
 
 ROUTES = tuple(
