@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.journal import FiredFault, Request
 
 MAX_ADVICE = 4
-_HARMLESS_FAULTS = ("latency", "drip")
+_HARMLESS_FAULTS = ("latency", "drip", "slow-headers")
+_FILE_HOST = "/files/"
 _UPSTREAM_FAILURES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.LOOP_DETECTED)
 _ADVICE_BY_STATUS: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: (
@@ -24,6 +25,16 @@ _ADVICE_BY_STATUS: Final[Mapping[int, str]] = {
     HTTPStatus.FORBIDDEN: "Use the credentials of a user or a token that has this permission.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         "The file is too large: raise the setting max_file_size, or publish a smaller file."
+    ),
+}
+_ADVICE_BY_STATUS_OF_FILE_HOST: Final[Mapping[int, str]] = {
+    HTTPStatus.BAD_REQUEST: (
+        "The program sent the login of the index to another host: let it remove the header "
+        "Authorization when a redirect leads to another host."
+    ),
+    HTTPStatus.FORBIDDEN: (
+        "The URL of the file has expired or is not valid: let the program request the file from "
+        "the index again, or raise the setting file_url_seconds."
     ),
 }
 
@@ -80,7 +91,9 @@ def _advice_on(request: Request, settings: Mapping[str, Any]) -> str | None:
             f"The request to the upstream {', '.join(request.upstreams)} failed: check its URL and "
             "credentials in the setting upstream, and that the upstream is running."
         )
-    return _ADVICE_BY_STATUS.get(request.status)
+    is_for_file = request.path.startswith(_FILE_HOST)
+    by_status = _ADVICE_BY_STATUS_OF_FILE_HOST if is_for_file else _ADVICE_BY_STATUS
+    return by_status.get(request.status)
 
 
 def _advice_on_blocked_host(request: Request) -> str:

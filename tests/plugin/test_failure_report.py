@@ -115,6 +115,13 @@ def test_wrong_login(cloudrepo):
     requests.get(cloudrepo.url + "/", timeout=10)
     assert 0
 
+def test_expired_url(cloudrepo_factory, cloudrepo_package):
+    repository = cloudrepo_factory(files="redirect", file_url_seconds=0)
+    wheel = cloudrepo_package("demo", "1.0")
+    repository.publish(wheel)
+    get(repository, f"/demo/{wheel.name}")
+    assert 0
+
 def test_broken_rule(cloudrepo_factory, cloudrepo_package):
     pypi = cloudrepo_factory(rules="pypi")
     pypi.upload(cloudrepo_package("requests-demo", "1.0", requires=["x @ https://files.example/x"]))
@@ -177,6 +184,7 @@ def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcom
         ("test_blocked_host", "403 blocked: files.example may not be reached from this "),
         ("test_blocked_host", "-> To let programs reach files.example, call allow_hosts('files."),
         ("test_wrong_login", "-> The login is missing or wrong: run the program with `run`"),
+        ("test_expired_url", "-> The URL of the file has expired or is not valid: let the"),
         ("test_broken_rule", "breaks PyPI's rule "),
     ],
 )

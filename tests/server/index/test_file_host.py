@@ -132,7 +132,7 @@ def test_a_signed_url_expires(server: Server) -> None:
     index.publish(DEMO)
     expired = get(signed(index))
     assert expired.status_code == 403
-    assert "seconds ago: request the file from the index again" in expired.reason
+    assert "has expired: request the file from the index again" in expired.reason
 
 
 def test_a_signed_url_cannot_be_changed(redirecting: Index) -> None:
@@ -158,12 +158,13 @@ def test_a_signed_url_rejects_logins_and_a_permanent_link_ignores_them(
 ) -> None:
     rejected = get(signed(redirecting), auth=redirecting.auth)
     assert rejected.status_code == 400
-    assert "without the header Authorization" in rejected.reason
+    assert "must be requested without a login" in rejected.reason
     assert get(link(linked), auth=("nobody", "wrong passphrase")).content == DEMO.data
     for index in (redirecting, linked):
         last = index.journal()[-1]
         assert (last["user"], last["path"]) == (None, f"/files/{index.name}{FILE}")
         assert ["Authorization", "Basic ***"] in last["headers"]
+        assert "***" not in last["reason"]
 
 
 def test_the_other_host_does_not_reveal_which_repositories_exist(linked: Index) -> None:

@@ -85,15 +85,13 @@ class FileHost:
 
 def _check_signed_request(request: web.Request) -> None:
     # The signature is right, so the time is a number that this server chose.
-    age = time() - int(request.query["expires"])
-    if age >= 0:
+    if time() >= int(request.query["expires"]):
         raise ForbiddenError(
-            f"The URL of the file expired {age:.0f} seconds ago: request the file from the index "
-            "again."
+            "The URL of the file has expired: request the file from the index again."
         )
     if "Authorization" in request.headers:
         # Object stores reject such requests, too.
         raise InvalidError(
-            "A signed URL must be requested without the header Authorization: send the login of "
-            "the index to the index only."
+            "A signed URL must be requested without a login: send the login of the index to the "
+            "index only."
         )
