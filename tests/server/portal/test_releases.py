@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
 from tests.support.archives import Archive, core_metadata, sdist, wheel, zipped
-from tests.support.index import Index
+from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
+from tests.support.portal.connection import PACKAGE, WHEEL, assert_installed, put_file
+from tests.support.portal.workstation import Workstation
 
 METADATA = """\
 Summary: Tools for a demonstration
@@ -144,6 +149,23 @@ def test_install_commands_name_the_release(page: Page, index: Index) -> None:
         f"--hash=sha256:{sdist().sha256}",
     ):
         assert command in page.text
+
+
+def test_pip_installs_a_release_from_the_requirements_file_with_hashes(
+    own_server: Server, tmp_path: Path, app_data: Path
+) -> None:
+    index = own_server.repository()
+    put_file(index, WHEEL)
+    browser = Browser(own_server)
+    browser.sign_in(*own_server.admin)
+    path = f"/portal/repositories/{index.name}/projects/{PACKAGE}/releases/1.0"
+    found = re.findall(r"<pre [^>]*><code>(.*?)</code>", browser.get(path).response.text, re.DOTALL)
+    browser.close()
+    workstation = Workstation(tmp_path, index.password, PACKAGE, app_data)
+    workstation.make_venv()
+    workstation.write("requirements.txt", html.unescape(found[-1]))
+    workstation.run("pip install --require-hashes -r requirements.txt")
+    assert_installed(index, workstation)
 
 
 def test_every_file_has_its_digests(page: Page) -> None:

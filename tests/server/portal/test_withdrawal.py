@@ -55,6 +55,14 @@ def test_files_are_yanked_with_a_reason_and_unyanked(
     assert yanked(published) == dict.fromkeys(names, True)
 
 
+def test_a_release_with_some_yanked_files_is_marked(browser: Browser, published: Index) -> None:
+    page = browser.submit(path_of(published, "file") + "/yank")
+    assert "1.0 Partly yanked" in page.text
+    assert "1.0 Partly yanked" in browser.get(path_of(published, "release")).text
+    page = browser.submit(path_of(published, "release") + "/yank")
+    assert "Partly yanked" not in page.text
+
+
 @pytest.mark.parametrize("kind", TARGETS)
 def test_a_confirmation_lists_the_files_and_changes_nothing(
     browser: Browser, published: Index, kind: str

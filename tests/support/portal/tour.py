@@ -120,6 +120,18 @@ PICTURES = (
         "README of 1.1.0",
         width=PHONE,
     ),
+    Picture(
+        "release",
+        f"{_RELEASES}/projects/weather-station/releases/1.1.0",
+        "pyserial",
+        max_height=1000,
+    ),
+    Picture(
+        "differences",
+        f"{_RELEASES}/projects/weather-station/compare?old=1.0.0&new=1.1.0",
+        "Changed",
+        max_height=1000,
+    ),
     Picture("upload", f"{_RELEASES}/upload", "1 file rejected", prepare=_reject_an_upload),
     Picture("connection-settings", f"{_RELEASES}/connection?user={PUBLISHER}", "YOUR-PASSPHRASE"),
     Picture("repository-settings", f"{_RELEASES}/settings", "Overwrite Protection", max_height=630),
@@ -211,17 +223,61 @@ def _publish(index: Index, archive: Archive, *, days: int = 0) -> None:
         )
 
 
+MODULES = {
+    "1.0.0": """\
+\"\"\"Reads a weather station.\"\"\"
+
+KELVIN = 273.15
+
+
+def temperature(measured):
+    \"\"\"Return the temperature.\"\"\"
+    return measured + KELVIN
+""",
+    "1.1.0": """\
+\"\"\"Reads a weather station.\"\"\"
+
+
+def temperature(measured):
+    \"\"\"Return the temperature in degrees Celsius.\"\"\"
+    return measured
+
+
+def wind(turns, seconds):
+    \"\"\"Return the speed of the wind in metres per second.\"\"\"
+    return 2.4 * turns / seconds
+""",
+}
+"""The module of releases of the project weather-station."""
+
+METADATA = """\
+Summary: Read a weather station
+License-Expression: MIT
+Author-email: Ada Lovelace <ada.lovelace@acme.example>
+Keywords: weather,temperature,wind,rain
+Project-URL: Documentation, https://weather-station.acme.example
+Project-URL: Source, https://git.acme.example/weather-station
+Classifier: Development Status :: 5 - Production/Stable
+Classifier: Programming Language :: Python :: 3
+Classifier: Topic :: Scientific/Engineering :: Atmospheric Science
+Requires-Dist: pyserial>=3.5
+Requires-Dist: wind-models>=2024.6
+Requires-Dist: weather-plot>=0.4 ; extra == "plot"
+Provides-Extra: plot
+Description-Content-Type: text/markdown
+
+"""
+
+
 def _metadata(name: str, version: str) -> bytes:
-    more = ""
-    if name == "weather-station":
-        more = (
-            f"Summary: Read a weather station\nDescription-Content-Type: text/markdown\n\n{README}"
-        )
+    more = METADATA + README if name == "weather-station" else ""
     return core_metadata(name, version, requires_python=">=3.11", more=more)
 
 
 def _wheel(name: str, version: str, *, padding: int = 48_000) -> Archive:
-    return wheel(name, version, metadata=_metadata(name, version), padding=padding)
+    module = MODULES.get(version, "x = 1\n") if name == "weather-station" else "x = 1\n"
+    metadata = _metadata(name, version)
+    return wheel(name, version, metadata=metadata, module=module, padding=padding)
 
 
 def _sdist(name: str, version: str) -> Archive:

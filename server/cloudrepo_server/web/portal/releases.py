@@ -51,6 +51,11 @@ class Release:
         return all(file.yanked is not None for file in self.files)
 
     @property
+    def is_partly_yanked(self) -> bool:
+        """Whether some files are yanked, but not all."""
+        return not self.is_yanked and any(file.yanked is not None for file in self.files)
+
+    @property
     def reason(self) -> str:
         """The reason of the yank, if all files have the same."""
         reasons = {file.yanked for file in self.files}
