@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import pytest
 
+from cloudrepo_server.changes import ChangeKind
 from tests.support.archives import wheel
+from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 from tests.support.server_fixtures import StartServer
+from tests.support.trust import minted, trust
 
 
 def changes(browser: Browser, **query: str) -> list[dict[str, Any]]:
@@ -229,3 +232,86 @@ def test_a_data_folder_keeps_the_changes(start_server: StartServer, tmp_path: Pa
     browser.sign_in(*fourth.admin)
     assert [each["kind"] for each in changes(browser)] == ["sign-in"]
     browser.close()
+
+
+LISTED = {
+    "post /api/repositories": "create-repository",
+    "patch /api/repositories/{name}": "change-settings",
+    "delete /api/repositories/{name}": "delete-repository",
+    "patch /api/repositories/{name}/projects/{project}": "change-project",
+    "put /api/repositories/{name}/files": "upload",
+    "put /api/repositories/{name}/files/{filename}": "upload",
+    "patch /api/repositories/{name}/files/{filename}": "yank",
+    "delete /api/repositories/{name}/files/{filename}": "delete-file",
+    "delete /api/repositories/{name}/requests": "clear-journal",
+    "post /api/repositories/{name}/faults": "add-fault",
+    "delete /api/repositories/{name}/faults": "remove-fault",
+    "delete /api/repositories/{name}/faults/{id}": "remove-fault",
+    "post /api/repositories/{name}/impersonations": "add-impersonation",
+    "delete /api/repositories/{name}/impersonations/{id}": "remove-impersonation",
+    "post /api/repositories/{name}/publishers": "add-publisher",
+    "delete /api/repositories/{name}/publishers/{id}": "remove-publisher",
+    "post /api/users": "create-user",
+    "patch /api/users/{email}": "change-user",
+    "delete /api/users/{email}": "delete-user",
+    "post /api/tokens": "create-token",
+    "patch /api/tokens/{id}": "change-token",
+    "delete /api/tokens/{id}": "delete-token",
+    "post /api/sign-in-links": "sign-in-link",
+    "delete /api/damaged/{key}": "delete-damaged",
+    "post /api/sweep": "delete-repository",
+}
+"""The kind of change that each operation of the admin API makes."""
+NOT_LISTED = {
+    # They change nothing that outlives a test or that anyone else sees.
+    "put /api/repositories/{name}/test",
+    "post /api/repositories/{name}/jobs",
+    "post /api/repositories/{name}/identity-tokens",
+    "post /api/https",
+}
+
+
+def test_every_operation_of_the_admin_api_has_a_kind_of_change(browser: Browser) -> None:
+    document = browser.server.request("GET", "/api/openapi.json").json()
+    operations = {
+        f"{method} {path}"
+        for path, methods in document["paths"].items()
+        for method in methods
+        if method in ("post", "put", "patch", "delete")
+    }
+    assert operations == LISTED.keys() | NOT_LISTED
+    known = set(get_args(ChangeKind))
+    assert set(LISTED.values()) <= known
+    options = {each["value"] for each in browser.get("/portal/audit").all("option")}
+    assert known <= options
+
+
+def test_trusted_publishers_and_minted_tokens_are_listed(browser: Browser, index: Index) -> None:
+    publisher = trust(index)
+    token = minted(index)
+    index.api("DELETE", f"/publishers/{publisher['id']}")
+    found = changes(browser, repository=index.name)[1:]
+    assert [(each["kind"], each["user"], each["way"]) for each in found] == [
+        ("add-publisher", index.server.admin[0], "api"),
+        ("mint-token", "github:acme/demo/release.yml", "trust"),
+        ("remove-publisher", index.server.admin[0], "api"),
+    ]
+    assert found[1]["detail"] == found[0]["subject"] == found[2]["subject"]
+    assert token.rpartition(".")[2] not in str(found)
+
+
+def test_damaged_data_that_are_deleted_are_listed(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_with_damage(start_server, tmp_path / "data")
+    (key,) = [
+        each["key"]
+        for each in server.api_json("GET", "/damaged")["damaged"]
+        if each["key"].endswith("p-broken.json")
+    ]
+    assert server.api("DELETE", f"/damaged/{quote(key, safe='')}").status_code == 204
+    browser = Browser(server)
+    browser.sign_in(*server.admin)
+    assert [each["subject"] for each in changes(browser, kind="delete-damaged")] == [key]
+    browser.close()
+    server.close()
