@@ -1,4 +1,4 @@
-"""The repositories of `cloudrepo_session`: who created them, and which of them a test uses."""
+"""The repositories that a server created or opened: who did it, and which of them a test uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SharedRepositories:
-    """The repositories of `cloudrepo_session`, as a pytest plugin that observes the fixtures.
+    """The repositories of the session, as a pytest plugin that observes the fixtures.
 
     A test uses the repositories that it creates itself, and those of its fixtures, even if these
     were set up for an earlier test.
@@ -31,22 +31,30 @@ class SharedRepositories:
         """Return the name of the fixture that is being set up, or else of the current test."""
         return self._in_setup[-1].argname if self._in_setup else self._test_name
 
-    def add(self, repository: Repository) -> None:
-        """Record a new repository of the current fixture or test."""
+    def add(self, repository: Repository, last_request: int) -> None:
+        """Record a repository that the current fixture or test has created or opened.
+
+        Args:
+            repository: the repository.
+            last_request: the number of the last request that it had received before.
+        """
         if self._in_setup:
             self._of_fixtures.setdefault(self._in_setup[-1], []).append(repository)
-        self.of_test[repository] = 0
+        if all(each.name != repository.name for each in self.of_test):
+            self.of_test[repository] = last_request
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Record how many requests the repositories of the test's fixtures have received."""
         self._test_name = item.name
         names = set(getattr(item, "fixturenames", ()))
-        self.of_test = {
-            repository: repository.last_request or 0
+        # Several fixtures may have opened the same repository.
+        used = {
+            repository.name: repository
             for fixture, repositories in self._of_fixtures.items()
             if fixture.argname in names
             for repository in repositories
         }
+        self.of_test = {repository: repository.last_request or 0 for repository in used.values()}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(

@@ -19,6 +19,7 @@ from pytest_cloudrepo.https import Https
 from pytest_cloudrepo.repository import Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Unpack
 
@@ -67,6 +68,9 @@ class Server:
         self._command_timeout = command_timeout
         self._run = run
         self._https = Https(self._api, folder / "https")
+        self.observers: list[Callable[[Repository, int], None]] = []
+        """What is called with each repository that is created or opened, and the number of the
+        last request that it had received before."""
         self._created: list[Repository | RepositoryUser] = []
 
     def __repr__(self) -> str:
@@ -146,21 +150,60 @@ class Server:
                 stacklevel=2,
             )
         user = user or self.create_user(f"{created['name']}@example.com")
-        repository = Repository(
-            self._api,
-            created["name"],
-            created["url"],
-            user,
-            environment=environment or Environment(self._folder / created["name"]),
-            command_timeout=self._command_timeout,
-        )
+        repository = self._repository(created, user, environment)
         self._created.append(repository)
+        for observe in self.observers:
+            observe(repository, 0)
         return repository
 
-    def delete_repository(self, repository: Repository) -> None:
-        """Delete a repository and all its files."""
+    def _repository(
+        self, found: dict[str, Any], user: RepositoryUser, environment: Environment | None
+    ) -> Repository:
+        return Repository(
+            self._api,
+            found["name"],
+            found["url"],
+            user,
+            environment=environment or Environment(self._folder / found["name"]),
+            command_timeout=self._command_timeout,
+        )
+
+    def repository(
+        self,
+        name: str,
+        *,
+        user: RepositoryUser | None = None,
+        environment: Environment | None = None,
+    ) -> Repository:
+        """Return an existing repository, with the credentials of a user.
+
+        The end of the session deletes the user if it is new, and never the repository.
+
+        Args:
+            name: the name of the repository.
+            user: the user whose credentials the repository's subprocesses have. By default a new
+                read/write user.
+            environment: the environment of the repository's subprocesses. By default a new one.
+
+        Raises:
+            ServerError: there is no such repository.
+        """
         __tracebackhide__ = True
-        self._api.call("DELETE", "repositories", repository.name)
+        found = self._api.call("GET", "repositories", name)
+        repository = self._repository(found, user or self.create_user(), environment)
+        for observe in self.observers:
+            observe(repository, repository.last_request or 0)
+        return repository
+
+    def delete_repository(self, repository: Repository | str) -> None:
+        """Delete a repository, given the object or its name, and all its files."""
+        __tracebackhide__ = True
+        name = repository if isinstance(repository, str) else repository.name
+        self._api.call("DELETE", "repositories", name)
+
+    def keep(self, repository: Repository) -> None:
+        """Let `discard_all` keep a repository that this object created."""
+        self._created.remove(repository)
 
     def create_user(
         self,

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from pytest_cloudrepo._options import Options
     from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo._programs.environment import Environment
+    from pytest_cloudrepo._seeding import SharedRepositoryFactory
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
@@ -36,6 +38,8 @@ class SessionFactories:
     """Writes wheels and sdists, as `cloudrepo_package` does."""
     venv: VirtualEnvFactory
     """Creates virtual environments, as `cloudrepo_venv_factory` does."""
+    shared_repository: SharedRepositoryFactory
+    """Creates repositories that are filled once, for all pytest-xdist workers of the session."""
 
 
 class RepositoryFactory:
@@ -192,3 +196,53 @@ class VirtualEnvFactory:
             cache=self._cache,
             timeout=self._command_timeout,
         )
+
+
+def session_factories(
+    server: Server,
+    options: Options,
+    folder: Path,
+    *,
+    app_data: Path,
+    creator: Callable[[], str],
+) -> SessionFactories:
+    """Return the factories of a pytest session, or of one of its pytest-xdist workers.
+
+    Args:
+        server: the server on which repositories are created.
+        options: the options of the session.
+        folder: the folder for the files of this worker.
+        app_data: the folder for the templates of environments, which all workers share.
+        creator: returns the name of the fixture or the test that creates a repository.
+    """
+    from pytest_cloudrepo._programs.environment import Environment
+    from pytest_cloudrepo._seeding import SharedRepositoryFactory
+    from pytest_cloudrepo.package import PackageFactory
+
+    environment = Environment(folder / "environment")
+    timeout = options.command_timeout
+    protection = options.overwrite_protection
+    return SessionFactories(
+        repository=RepositoryFactory(
+            server,
+            environment,
+            creator=creator,
+            add=lambda _: None,  # the server reports each repository that it creates
+            overwrite_protection=protection,
+        ),
+        project=ProjectFactory(folder, environment, command_timeout=timeout),
+        package=PackageFactory(folder / "packages"),
+        venv=VirtualEnvFactory(
+            folder,
+            environment,
+            app_data=app_data,
+            cache=options.template_cache(),
+            command_timeout=timeout,
+        ),
+        shared_repository=SharedRepositoryFactory(
+            server,
+            environment,
+            app_data.with_name("cloudrepo-shared"),
+            overwrite_protection=protection,
+        ),
+    )

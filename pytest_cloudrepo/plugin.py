@@ -161,7 +161,7 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[FAILED] = True
         shared = item.config.stash[SHARED_REPOSITORIES].of_test
-        repositories = [*item.stash.get(REPOSITORIES, []), *shared]
+        repositories = list(dict.fromkeys([*item.stash.get(REPOSITORIES, []), *shared]))
         if repositories:
             from pytest_cloudrepo._report import name_failed_program, report_sections
 
@@ -210,6 +210,7 @@ def cloudrepo_server(
         server = connect(request.config.stash[RUN_SERVER], options, next(_cloudrepo_folders))
     except CloudRepoError as error:
         raise pytest.fail.Exception(f"cloudrepo: {error}", pytrace=False) from None
+    server.observers.append(request.config.stash[SHARED_REPOSITORIES].add)
     yield server
     if options.url:
         server.discard_all()
@@ -305,38 +306,20 @@ def cloudrepo_session(
 
     Each pytest-xdist worker has its own factories.
     """
-    from pytest_cloudrepo._programs.environment import Environment
-    from pytest_cloudrepo.factories import (
-        ProjectFactory,
-        RepositoryFactory,
-        SessionFactories,
-        VirtualEnvFactory,
-    )
-    from pytest_cloudrepo.package import PackageFactory
+    from pytest_cloudrepo.factories import session_factories
 
     options = request.config.stash[OPTIONS]
-    shared = request.config.stash[SHARED_REPOSITORIES]
     folder = next(_cloudrepo_folders)
-    environment = Environment(folder / "environment")
-    timeout = options.command_timeout
-    yield SessionFactories(
-        repository=RepositoryFactory(
-            cloudrepo_server,
-            environment,
-            creator=shared.creator,
-            add=shared.add,
-            overwrite_protection=options.overwrite_protection,
-        ),
-        project=ProjectFactory(folder, environment, command_timeout=timeout),
-        package=PackageFactory(folder / "packages"),
-        venv=VirtualEnvFactory(
-            folder,
-            environment,
-            app_data=_cloudrepo_app_data,
-            cache=options.template_cache(),
-            command_timeout=timeout,
-        ),
+    factories = session_factories(
+        cloudrepo_server,
+        options,
+        folder,
+        app_data=_cloudrepo_app_data,
+        creator=request.config.stash[SHARED_REPOSITORIES].creator,
     )
+    yield factories
+    if options.url:
+        factories.shared_repository.close()
     if folder.exists() and not request.session.testsfailed:
         remove_folder(folder)
 

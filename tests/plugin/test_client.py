@@ -107,6 +107,21 @@ def test_a_rejected_value_of_a_token_is_not_in_the_error(
     assert "a secret with spaces" not in str(caught.value)
 
 
+def test_an_existing_repository_is_found_by_its_name(
+    cloudrepo: Repository, cloudrepo_server: Server, cloudrepo_package: PackageFactory
+) -> None:
+    cloudrepo.publish(cloudrepo_package("demo", "1.0"))
+    found = cloudrepo_server.repository(cloudrepo.name)
+    assert (found.name, found.url) == (cloudrepo.name, cloudrepo.url)
+    assert found.username != cloudrepo.username
+    found.upload(cloudrepo_package("demo", "2.0"))
+    assert cloudrepo.versions("demo") == ["1.0", "2.0"]
+    same_user = cloudrepo_server.repository(cloudrepo.name, user=found.user)  # type: ignore[arg-type] # a user
+    assert same_user.username == found.username
+    with pytest.raises(ServerError, match="The repository could not be found: nowhere"):
+        cloudrepo_server.repository("nowhere")
+
+
 def test_upstream_repositories_can_be_objects_or_names(
     cloudrepo: Repository, cloudrepo_factory: RepositoryFactory, cloudrepo_server: Server
 ) -> None:

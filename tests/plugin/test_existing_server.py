@@ -93,6 +93,30 @@ class TestUrl:
         return [each.get("name") or each["email"] for each in response.json()[kind]]
 
     @pytest.mark.parametrize("workers", ["-n0", "-n2"])
+    def test_a_shared_repository_is_deleted_after_the_last_worker_used_it(
+        self, suite: Suite, url: str, workers: str
+    ) -> None:
+        suite.write(
+            test_it="""
+import pytest
+
+@pytest.fixture(scope="session")
+def index(cloudrepo_session):
+    return cloudrepo_session.shared_repository(
+        "library", lambda repository: repository.publish_all({"demo": {"1.0": []}})
+    )
+
+@pytest.mark.parametrize("number", range(6))
+def test_reads_it(index, cloudrepo_server, number):
+    assert index.versions("demo") == ["1.0"]
+    cloudrepo_server.repository(index.name)
+"""
+        )
+        outcome = suite.run(f"--cloudrepo-url={url}", workers, environ=LOGIN)
+        assert outcome.counts() == {"passed": 6}, outcome
+        assert self.names(url, "repositories") == self.names(url, "users") == []
+
+    @pytest.mark.parametrize("workers", ["-n0", "-n2"])
     def test_an_existing_server_is_used_and_left_empty(
         self, suite: Suite, url: str, workers: str
     ) -> None:

@@ -220,8 +220,11 @@ def other(cloudrepo_factory):
 
 def test_dies(cloudrepo, cloudrepo_server, request):
     requests.get(cloudrepo.index_url + "/demo/", timeout=10)
-    elsewhere = cloudrepo_server.create_repository("elsewhere")
-    requests.get(elsewhere.index_url + "/secret/", timeout=10)
+    # A repository of another test.
+    admin = (cloudrepo_server.admin_username, cloudrepo_server.admin_password)
+    api = cloudrepo_server.url + "/api/repositories"
+    requests.post(api, json={"name": "elsewhere"}, auth=admin, timeout=10).raise_for_status()
+    requests.get(cloudrepo.index_url.rpartition("/")[0] + "/elsewhere/secret/", timeout=10)
     here = pathlib.Path(__file__).parent
     (pid_file,) = here.glob(".pytest_cache/d/.xprocess/*/xprocess.PID")
     server = psutil.Process(int(pid_file.read_text()))

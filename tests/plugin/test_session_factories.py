@@ -195,10 +195,22 @@ def test_without_it(cloudrepo):
 def test_creates_its_own(cloudrepo_session):
     get(cloudrepo_session.repository(), "of-own")
     assert 0
+
+@pytest.fixture(scope="session")
+def of_server(cloudrepo_server):
+    return cloudrepo_server.create_repository("wide-0123456789")
+
+def test_of_server(of_server):
+    get(of_server, "before")
+
+def test_fails_later(of_server, cloudrepo_server):
+    get(of_server, "of-later")
+    get(cloudrepo_server.repository("wide-0123456789"), "of-found")
+    assert 0
 """
     )
     outcome = suite.run("--basetemp=base")
-    assert outcome.counts() == {"passed": 1, "failed": 4}, outcome
+    assert outcome.counts() == {"passed": 2, "failed": 5}, outcome
     reports = re.split(r"^_+ (test_\w+) _+$", outcome.output, flags=re.MULTILINE)
     shown = {
         name: (
@@ -212,6 +224,7 @@ def test_creates_its_own(cloudrepo_session):
         "test_second": ({"library", "test_second"}, {"of-second"}),
         "test_without_it": ({"test_without_it"}, set()),
         "test_creates_its_own": ({"test_creates_its_own"}, {"of-own"}),
+        "test_fails_later": ({"wide"}, {"of-later", "of-found"}),
     }
     # The shared folders are kept too, because a test failed.
     assert list(suite.folder.glob("base/cloudrepo0/*/packages/0/demo-1.0-py3-none-any.whl"))
