@@ -210,7 +210,7 @@ def test_a_missing_working_folder_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("own_session", [False, True])
 def test_a_timeout_stops_the_child_processes_too(tmp_path: Path, *, own_session: bool) -> None:
-    parent = PARENT.replace("])", f"], start_new_session={own_session})")
+    parent = PARENT.replace("])", f"], start_new_session={own_session})", 1)
     assert parent != PARENT
     script = f"{parent}\nprint('so far', flush=True)\ntime.sleep({SLEEP})"
     with pytest.raises(CommandTimeout, match=r"(?s)timed out after 2 seconds.*so far"):

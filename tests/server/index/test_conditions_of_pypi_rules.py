@@ -17,6 +17,12 @@ def with_file(name: str, content: bytes) -> Upload:
     return Upload(change_files=lambda files: files.update({path: content}))
 
 
+def damage_last_entry(data: bytes) -> bytes:
+    """Return a zip file whose list of members has an invalid entry; zipfile checks the first."""
+    before, _, after = data.rpartition(b"PK\x01\x02")
+    return before + b"PK\x01\x03" + after
+
+
 def entry_points(text: bytes) -> Upload:
     return with_file("entry_points.txt", text)
 
@@ -162,11 +168,11 @@ BROKEN: dict[str, list[tuple[Upload, str]]] = {
     # The end of the zip file is valid, but the list of its members is not.
     "unreadable": [
         (
-            Upload(change_data=lambda data: data.replace(b"PK\x01\x02", b"PK\x01\x03")),
+            Upload(change_data=damage_last_entry),
             "Invalid distribution file.",
         ),
         (
-            Upload(kind="zip", change_data=lambda data: data.replace(b"PK\x01\x02", b"PK")),
+            Upload(kind="zip", change_data=damage_last_entry),
             "Invalid distribution file.",
         ),
     ],

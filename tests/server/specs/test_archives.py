@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -239,8 +240,12 @@ def test_a_tar_whose_members_never_end_is_rejected(behind: int) -> None:
     data = gzipped(
         tar_header(tarfile.REGTYPE, behind), bytes(behind), empty, negative_size(empty, 512)
     )
-    with pytest.raises(InvalidError, match="begins before the end of the previous one"):
-        read_archive(SDIST, io.BytesIO(data))
+    if sys.version_info >= (3, 15):
+        # There, tarfile ends at such a header.
+        assert read_archive(SDIST, io.BytesIO(data)).metadata is None
+    else:
+        with pytest.raises(InvalidError, match="begins before the end of the previous one"):
+            read_archive(SDIST, io.BytesIO(data))
 
 
 @pytest.mark.parametrize("folders", [1, 1000])
@@ -269,7 +274,8 @@ def test_the_members_of_a_zip_are_counted_whatever_it_declares(
     make: Callable[[bytes], bytes],
 ) -> None:
     entries = directory_entry() * (archives.MAX_MEMBERS + 1)
-    with pytest.raises(InvalidError, match="too many members"):
+    # The zipfile of Python 3.15 rejects the second archive itself.
+    with pytest.raises(InvalidError, match=r"too many members|Corrupt zip64"):
         read_archive(WHEEL, io.BytesIO(make(entries)))
 
 

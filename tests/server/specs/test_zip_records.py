@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 import zlib
 from dataclasses import dataclass, replace
 
@@ -192,8 +193,16 @@ def test_records_that_agree_are_accepted(content: Zip) -> None:
         (Zip(added_count=1, added_on_disk=-1), "Malformed zip file"),
         (Zip(added_count=1), "Mismatched central directory records"),
         (Zip(has_end_64=True, end_64_on_disk=1), "Malformed zip file"),
-        (Zip(has_end_64=True, end_64_size=45), "ZIP64 extensible data not allowed"),
     ],
 )
 def test_records_that_disagree_are_rejected(content: Zip, message: str) -> None:
     assert error(content) == message
+
+
+def test_extensible_data_are_rejected() -> None:
+    try:
+        found = error(Zip(has_end_64=True, end_64_size=45))
+    except zipfile.BadZipFile as rejected:
+        # The zipfile of Python 3.15 rejects the file itself.
+        found = str(rejected)
+    assert found.startswith(("ZIP64 extensible data not allowed", "Corrupt zip64"))
