@@ -45,6 +45,33 @@ def test_overwrite_protection_covers_files_uploaded_to_the_other_server(
     assert index.file(wheel()).content == wheel(module="x = 3\n").data
 
 
+def test_lists_and_searches_of_one_server_show_changes_through_the_other(
+    index: Index, index_on_second: Index
+) -> None:
+    server = index_on_second.server
+    browser = Browser(server)
+    browser.sign_in(*server.admin)
+    page = f"/portal/repositories/{index.name}"
+    index.publish(wheel("okapi"))
+    assert "1 project 1 file" in browser.get("/portal/search?q=okapi").text
+    index.publish(wheel("okapi", "2.0"), wheel("zebra", padding=9000))
+    assert "2 projects 3 files" in browser.get(f"{page}?sort=-size").text
+    # The same file name with other content of the same size.
+    index.publish(wheel("okapi", module="x = 2\n"), wheel("okapi", module="x = 3\n"))
+    assert "2 projects 3 files" in browser.get(page).text
+    for version in ("1.0", "2.0"):
+        index.api_json("DELETE", f"/files/{wheel('okapi', version).filename}")
+    assert "Nothing found" in browser.get("/portal/search?q=okapi").text
+    text = browser.get(page).text
+    assert "1 project 1 file" in text
+    assert "Uploads and downloads are not counted" in text
+    # Each server lists the changes that were made through it.
+    found = browser.request("GET", f"/portal/audit.json?repository={index.name}").json()
+    assert "upload" not in {each["kind"] for each in found["changes"]}
+    assert "only changes made through this server" in browser.get("/portal/audit").text
+    browser.close()
+
+
 def test_settings_apply_to_both_servers(index: Index, index_on_second: Index) -> None:
     index.publish(wheel())
     public = f"/public/repositories/{index.name}/demo/"
