@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 import pytest
 
@@ -12,7 +13,14 @@ from cloudrepo_server.clients import public_index
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory, Request, VirtualEnv
+    from pytest_cloudrepo import (
+        PackageFactory,
+        Repository,
+        RepositoryFactory,
+        Request,
+        Server,
+        VirtualEnv,
+    )
 
 Installer = Literal["pip", "uv"]
 Place = Literal["other-host", "redirect"]
@@ -108,3 +116,18 @@ def test_the_files_of_an_impersonated_public_index_are_on_its_host_for_files(
     *_, last = cloudrepo.requests
     assert (last.kind, last.status) == ("file", 200)
     assert "https://" + last.headers["Host"] == public_index("pypi").files
+
+
+@pytest.mark.parametrize("files", ["other-host", "redirect"])
+def test_the_other_host_has_a_certificate_of_the_same_authority(
+    cloudrepo_factory: RepositoryFactory, cloudrepo_server: Server, files: Place, tmp_path: Path
+) -> None:
+    cloudrepo = cloudrepo_factory(files=files)
+    cloudrepo.publish_all({"demo": {"1.0": []}})
+    login = f"://{quote(cloudrepo.username)}:{cloudrepo.password}@"
+    index_url = cloudrepo.https_url.replace("://", login)
+    environ = cloudrepo.environ_for("uv") | {"SSL_CERT_FILE": str(cloudrepo_server.ca)}
+    options = ("--index-url", index_url, "--target", tmp_path / "to", "demo")
+    cloudrepo.run("uv", "pip", "install", *options, environ=environ)
+    *_, last = cloudrepo.requests
+    assert (last.kind, last.status, last.authorized) == ("file", 200, False)
