@@ -250,6 +250,32 @@ def test_a_server_without_another_host_name_says_what_to_do(linked: Index) -> No
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/files",
+        "/files/",
+        "/files/demo",
+        "/files/demo/demo/",
+        "/files/a/b/c/d/e",
+        "/files//demo/demo-1.0.tar.gz",
+        "/files/%2e%2e/demo/demo-1.0.tar.gz",
+        "/files/demo/demo/%ff.whl",
+        "/files/demo/demo/a%00b",
+        "/files/demo/demo/a%2Fb",
+        "/filesystem/demo/demo/a",
+    ],
+)
+def test_other_paths_of_the_other_host_are_404(server: Server, path: str) -> None:
+    assert server.request("GET", path).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["DEMO", "x" * 200, "demo%20", "%F0%9F%93%A6"])
+@pytest.mark.parametrize("query", ["", "?expires=", "?signature=a&signature=b&expires=1&expires=2"])
+def test_urls_that_no_index_links_to_are_403(server: Server, name: str, query: str) -> None:
+    assert server.request("GET", f"/files/{name}/demo/demo-1.0.tar.gz{query}").status_code == 403
+
+
+@pytest.mark.parametrize(
     "change",
     [{"files": "elsewhere"}, {"file_url_seconds": -1}, {"file_url_seconds": 604801}, {"files": 1}],
 )
