@@ -182,3 +182,9 @@ def test_visits_are_in_the_journal(public: Index, browser: Browser) -> None:
     entries = [(each["kind"], each["project"], each["status"]) for each in public.journal()[1:]]
     assert entries == [("root", None, 200), ("page", "demo", 200)]
     assert "/demo/" in browser.get(f"/portal/repositories/{public.name}/requests").text
+
+
+def test_the_settings_link_to_the_page(public: Index, browser: Browser) -> None:
+    page = browser.get(f"/portal/repositories/{public.name}/settings")
+    (link,) = [each["href"] for each in page.all("a") if "/public/" in each["href"]]
+    assert link == f"{public.server.url}/public{public.path}/"
