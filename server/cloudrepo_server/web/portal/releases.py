@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from cachetools import LRUCache
 
 from cloudrepo_server.models import File, ProjectDocument
+from cloudrepo_server.pools import PAGES
 from cloudrepo_server.specs.filenames import same_version
 from cloudrepo_server.specs.versions import latest_version, sort_versions
 
 _CACHED_VERSIONS = 200_000
+_MAX_INLINE = 500
 _WHEEL_PARTS = 5
 
 
@@ -38,14 +41,14 @@ class ReleaseOrder:
         return self.versions[at] if at < len(self.versions) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Release:
     """A release with its files, sorted by name; or the files without a version."""
 
     version: str | None
     files: Sequence[File]
 
-    @property
+    @cached_property
     def is_yanked(self) -> bool:
         """Whether all files are yanked."""
         return all(file.yanked is not None for file in self.files)
@@ -71,12 +74,12 @@ class Release:
         """The upload time of the first file."""
         return min(file.upload_time for file in self.files)
 
-    @property
+    @cached_property
     def wheels(self) -> Sequence[File]:
         """The wheels."""
         return [file for file in self.files if distribution_type(file.filename) == "wheel"]
 
-    @property
+    @cached_property
     def sdists(self) -> Sequence[File]:
         """The sdists."""
         return [file for file in self.files if distribution_type(file.filename) == "sdist"]
@@ -97,17 +100,29 @@ class ReleaseOrders:
             _CACHED_VERSIONS, getsizeof=lambda order: len(order.versions) + 1
         )
 
-    def of(self, project: ProjectDocument) -> ReleaseOrder:
-        """Return the order of a project's releases."""
+    async def of(self, project: ProjectDocument) -> ReleaseOrder:
+        """Return the order of a project's releases.
+
+        Raises:
+            BusyError: too much other work waits for the pool.
+        """
         key = (project.name, project.revision)
         order = self._cache.get(key)
         if order is None:
-            found = {file.version or None for file in project.files.values()}
-            versions: list[str | None] = [*reversed(sort_versions(filter(None, found)))]
-            if None in found:
-                versions.append(None)
-            order = self._cache[key] = ReleaseOrder(versions, latest_version(project))
+            # Sorting thousands of versions takes tens of milliseconds.
+            is_long = len(project.files) > _MAX_INLINE
+            order = await PAGES.run(_order, project) if is_long else _order(project)
+            self._cache[key] = order
         return order
+
+
+def _order(project: ProjectDocument) -> ReleaseOrder:
+    found = {file.version or None for file in project.files.values()}
+    ascending = sort_versions(filter(None, found))
+    versions: list[str | None] = [*reversed(ascending)]
+    if None in found:
+        versions.append(None)
+    return ReleaseOrder(versions, latest_version(project, ascending=ascending))
 
 
 def releases_of(project: ProjectDocument, versions: Collection[str | None]) -> list[Release]:

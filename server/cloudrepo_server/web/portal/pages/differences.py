@@ -38,7 +38,7 @@ async def show_releases(request: PortalRequest) -> web.Response:
     """Show the differences of two releases, and the form to choose them."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = request.release_orders.of(project)
+    order = await request.release_orders.of(project)
     query = request.query
     new, old = _versions(order, query)
     files: dict[str, str] = {}
@@ -79,7 +79,7 @@ async def show_formats(request: PortalRequest) -> web.Response:
     """Show the differences of the sdist and a wheel of a release."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = request.release_orders.of(project)
+    order = await request.release_orders.of(project)
     version = order.find(request.path_parameters["version"])
     if version is None:
         raise repository.release_not_found(project.name, request.path_parameters["version"])

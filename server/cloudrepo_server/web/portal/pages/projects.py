@@ -54,7 +54,7 @@ async def set_status(request: PortalRequest) -> web.Response:
 async def _render(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     repository = await request.repository()
     project = await request.project(repository)
-    order = request.release_orders.of(project)
+    order = await request.release_orders.of(project)
     pagination = paginate(order.versions, request.query, page_size=_RELEASES_ON_PAGE)
     versions = {*pagination.items, order.latest} if order.latest else pagination.items
     releases = {release.version: release for release in releases_of(project, versions)}

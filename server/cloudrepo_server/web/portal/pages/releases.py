@@ -43,7 +43,7 @@ async def show(request: PortalRequest) -> web.Response:
     """Show a release."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = request.release_orders.of(project)
+    order = await request.release_orders.of(project)
     version = order.find(request.path_parameters["version"])
     if version is None:
         raise repository.release_not_found(project.name, request.path_parameters["version"])
