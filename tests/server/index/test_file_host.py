@@ -309,3 +309,22 @@ def test_urls_have_the_configured_host_stay_valid_after_a_restart_and_are_not_lo
     for url in urls:
         assert url[-43:] not in second.log
         assert (SECRET.search(url) or [url])[0] not in second.log
+
+
+def test_a_damaged_key_only_ends_the_urls_that_were_made_with_it(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    first = start_server("--data", tmp_path / "data")
+    index = Server(first).repository("demo", files="other-host")
+    index.publish(DEMO)
+    old = urlsplit(link(index)).path
+    assert first.stop() == 0
+    (key,) = (tmp_path / "data").glob("**/files/key.json")
+    key.write_bytes(b"{")
+    second = start_server("--data", tmp_path / "data")
+    index = Index(Server(second), index.name, *index.auth)
+    assert index.server.request("GET", old).status_code == 403
+    new = urlsplit(link(index)).path
+    assert index.server.request("GET", new).content == DEMO.data
+    assert second.stop() == 0
+    assert "Traceback" not in second.log
