@@ -44,7 +44,7 @@ class Call(NamedTuple):
     module: str
     arguments: list[str]
     command: list[str]
-    """The command line of a program of its own: Python, its options, the module, the arguments."""
+    """The command line of a separate process, with Python, its options and the arguments."""
     environ: dict[str, str]
     folder: str
 
