@@ -122,7 +122,6 @@ def publish_targets(python: str, scripts: Path) -> dict[str, dict[str, str]]:
         ("pypi-token", "pypi", "TOKEN"),
         ("pypi-password-env", "pypi", "PASSWORD"),
         ("gitlab", "gitlab", "GITLAB_PAT"),
-        ("codeberg", "modern", "CODEBERG_TOKEN"),
         ("cloudsmith", "modern", "CLOUDSMITH_TOKEN"),
     ],
 )
