@@ -210,6 +210,58 @@ _TABLE = (
         json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
     ),
+    Dialect(
+        name="gitea",
+        summary="Like Gitea and Forgejo: HTML pages; a file name cannot be used twice.",
+        # https://github.com/go-gitea/gitea/issues/27470: the text; it is not in the reason phrase.
+        # https://github.com/go-gitea/gitea/pull/27480: the status since version 1.21, and that a
+        # file must be deleted before its name can be used again.
+        # routers/api/packages/pypi/pypi.go and templates/api/packages/pypi/simple.tmpl of Gitea:
+        # the digest that a form needs, and what pages contain.
+        exists_text="package file already exists",
+        exists_in_reason=False,
+        always_protected=True,
+        json_version=None,
+        attributes=frozenset({REQUIRES_PYTHON}),
+        required_digests=frozenset({"sha256_digest"}),
+    ),
+    Dialect(
+        name="pulp",
+        summary="Like Pulp: a file name cannot be used twice; a second upload has status 400.",
+        # pulp_python/app/pypi/views.py of pulp_python: all of these.
+        exists_status=400,
+        exists_text="Package {filename} already exists in index",
+        always_protected=True,
+        attributes=frozenset({REQUIRES_PYTHON, CORE_METADATA, PROVENANCE}),
+    ),
+    Dialect(
+        name="azure",
+        summary="Like Azure Artifacts: a file name cannot be used twice.",
+        # https://github.com/Azure/azure-sdk-for-python/issues/9286: the reason phrase, and that
+        # files cannot be replaced. Its pages are undocumented.
+        exists_text=(
+            "Conflict - The feed '{repository}' already contains file '{filename}' in package "
+            "'{project} {version}'."
+        ),
+        always_protected=True,
+    ),
+    Dialect(
+        name="codeartifact",
+        summary="Like AWS CodeArtifact: a file name cannot be used twice; no text says why.",
+        # https://github.com/DeytaHQ/khora/pull/498: the status, the reason phrase, which is
+        # `Conflict`, and that files cannot be replaced. Its body and its pages are undocumented.
+        exists_in_reason=False,
+        always_protected=True,
+    ),
+    Dialect(
+        name="google",
+        summary="Like Google Artifact Registry: a rejected overwrite has status 400.",
+        # https://github.com/pypa/twine/issues/816 and 1007: status and text, which is not in the
+        # reason phrase. Its pages are undocumented.
+        exists_status=400,
+        exists_text="Requested entity already exists.",
+        exists_in_reason=False,
+    ),
 )
 
 DIALECTS = {dialect.name: dialect for dialect in _TABLE}

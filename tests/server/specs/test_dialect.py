@@ -12,7 +12,10 @@ from tests.support.archives import Archive, wheel
 from tests.support.forms import Field, File
 from tests.support.index import JSON, Index, Server
 
-HTML_ONLY = {"cloudrepo", "pypiserver", "gitlab", "nexus", "artifactory"}
+HTML_ONLY = {"cloudrepo", "pypiserver", "gitlab", "nexus", "artifactory", "gitea"}
+# Their pages are undocumented, so they are as in `modern`.
+UNDOCUMENTED_PAGES = {"azure", "codeartifact", "google"}
+ALWAYS_PROTECTED = {"pypi": 400, "gitea": 409, "pulp": 400, "azure": 409, "codeartifact": 409}
 ALL = sorted(DIALECTS)
 
 
@@ -30,7 +33,8 @@ def minimal_form(archive: Archive) -> list[Field]:
 
 def test_the_table_has_these_dialects() -> None:
     assert set(ALL) == {
-        *("modern", "cloudrepo", "pypi", "devpi", "pypiserver", "gitlab", "nexus", "artifactory")
+        *("modern", "cloudrepo", "pypi", "devpi", "pypiserver", "gitlab", "nexus", "artifactory"),
+        *("gitea", "pulp", "azure", "codeartifact", "google"),
     }
 
 
@@ -43,6 +47,11 @@ def test_the_summary_of_a_dialect_begins_with_the_name_of_its_registry() -> None
         "gitlab": "GitLab",
         "nexus": "Sonatype Nexus",
         "artifactory": "Artifactory",
+        "gitea": "Gitea and Forgejo",
+        "pulp": "Pulp",
+        "azure": "Azure Artifacts",
+        "codeartifact": "AWS CodeArtifact",
+        "google": "Google Artifact Registry",
     }
     assert {"modern", *registries} == set(DIALECTS)
     for name, registry in registries.items():
@@ -79,6 +88,15 @@ def test_every_dialect_differs_from_modern() -> None:
                 "(user '{user}' needs DELETE permission)."
             ),
         ),
+        ("gitea", 409, "package file already exists"),
+        ("pulp", 400, "Package {file} already exists in index"),
+        (
+            "azure",
+            409,
+            "Conflict - The feed '{name}' already contains file '{file}' in package 'demo 1.0'.",
+        ),
+        ("codeartifact", 409, "File already exists: {file} (overwrite protection is on)"),
+        ("google", 400, "Requested entity already exists."),
     ],
 )
 def test_a_rejected_overwrite_gets_the_status_and_text_of_the_dialect(
@@ -105,11 +123,11 @@ def test_pypi_states_the_digest_of_the_rejected_file(server: Server) -> None:
     assert changed.blake2_256 in index.upload(changed).reason
 
 
-def test_only_pypi_protects_files_without_the_setting(repository: tuple[Index, str]) -> None:
+def test_some_dialects_protect_files_without_the_setting(repository: tuple[Index, str]) -> None:
     index, dialect = repository
     index.publish(wheel())
     status = index.upload(wheel(module="x = 2\n")).status_code
-    assert status == (400 if dialect == "pypi" else 200)
+    assert status == ALWAYS_PROTECTED.get(dialect, 200)
 
 
 def test_only_pypi_and_devpi_accept_identical_content_under_protection(
@@ -204,8 +222,10 @@ def test_pages_contain_the_attributes_of_the_dialect(repository: tuple[Index, st
     index.api_json("PATCH", "/projects/demo", {"status": "deprecated", "reason": "old"})
     names = ("data-requires-python", "data-yanked", "data-core-metadata", "pypi:project-status")
     shown = {name for name in names if name in index.html()}
-    if dialect in {"modern", "pypi"}:
+    if dialect in {"modern", "pypi", *UNDOCUMENTED_PAGES}:
         assert shown == set(names)
+    elif dialect == "pulp":
+        assert shown == {"data-requires-python", "data-core-metadata"}
     elif dialect in {"cloudrepo", "pypiserver"}:
         assert shown == set()
     else:
@@ -220,7 +240,8 @@ def test_metadata_files_are_served_if_pages_announce_them(repository: tuple[Inde
     index.publish(archive)
     index.set(dialect=dialect)
     status = index.get(f"/demo/{archive.filename}.metadata").status_code
-    assert status == (200 if dialect in {"modern", "pypi"} else 404)
+    served = {"modern", "pypi", "pulp", *UNDOCUMENTED_PAGES}
+    assert status == (200 if dialect in served else 404)
     assert ("core-metadata" in index.html()) == (status == 200)
 
 
@@ -230,7 +251,7 @@ def test_a_quarantined_project_lists_no_files_if_pages_show_statuses(
     index, dialect = repository
     index.publish(wheel())
     index.api_json("PATCH", "/projects/demo", {"status": "quarantined"})
-    assert ("<a " in index.html()) == (dialect not in {"modern", "pypi"})
+    assert ("<a " in index.html()) == (dialect not in {"modern", "pypi", *UNDOCUMENTED_PAGES})
     assert index.upload(wheel(version="2.0")).status_code == 403
 
 
@@ -256,14 +277,15 @@ def test_files_of_any_type_still_need_a_valid_name(server: Server) -> None:
     assert "<a " not in index.html("/")
 
 
-def test_only_cloudrepo_rejects_a_form_with_a_blake2_digest_alone(
+def test_some_dialects_reject_a_form_with_one_other_digest_alone(
     repository: tuple[Index, str],
 ) -> None:
     index, dialect = repository
-    archive = wheel()
-    response = index.upload(archive, sha256_digest=None, blake2_256_digest=archive.blake2_256)
-    assert response.status_code == (400 if dialect == "cloudrepo" else 200)
-    assert index.upload(archive, sha256_digest=None, md5_digest=archive.md5).status_code == 200
+    first, second = wheel(), wheel(version="2.0")
+    response = index.upload(first, sha256_digest=None, blake2_256_digest=first.blake2_256)
+    assert response.status_code == (400 if dialect in {"cloudrepo", "gitea"} else 200)
+    response = index.upload(second, sha256_digest=None, md5_digest=second.md5)
+    assert response.status_code == (400 if dialect == "gitea" else 200)
 
 
 def test_devpi_and_pypiserver_accept_a_form_without_a_digest(
