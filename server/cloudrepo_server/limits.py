@@ -158,7 +158,7 @@ AUDIT_BYTES: Final = 8 << 20
 AUDIT_TEXT: Final = 512
 """The characters of each text of a change in the audit list."""
 
-CATALOGUE_READS: Final = 500
+CATALOGUE_READS: Final = 100
 """The documents that one request reads for the catalogue; a background task reads the others."""
 CATALOGUE_FILES: Final = 500_000
 """The files in the catalogue. The names of further files cannot be searched or sorted."""

@@ -22,7 +22,7 @@ from cloudrepo_server.models import ProjectDocument, RepositoryDocument
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.storage.background import BackgroundTasks
 
-_READS_AT_ONCE = 50
+_READS_AT_ONCE = 10
 # Reading a project with this many files takes as long as reading another small project.
 _FILES_PER_READ = 20
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.archives import Archive, wheel
 from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
-from tests.support.portal.browser import Browser, Page
+from tests.support.portal.browser import Browser, Page, complete_page
 from tests.support.server_fixtures import StartServer
 
 YEARS = {"alpha": 2021, "beta": 2023, "gamma": 2022}
@@ -98,14 +98,16 @@ def test_lists_show_totals_and_each_change_of_them(visitor: Browser, server: Ser
     size = 2 * len(wheel("one").data)
     assert f"2 projects 2 files {size / 1024:.1f} KiB" in visitor.get(path).text
     own_row = f"/portal/?q={index.name}"
-    assert f"2 projects 2 files {size / 1024:.1f} KiB" in visitor.get(own_row).text
+    assert f"2 projects 2 files {size / 1024:.1f} KiB" in complete_page(visitor, own_row).text
     put(index, wheel("two", "2.0"))
     assert "2 projects 3 files" in visitor.get(path).text
     index.api("DELETE", f"/files/{wheel('one').filename}")
     page = visitor.get(path)
     assert "1 project 2 files" in page.text
     assert names(page) == ["two"]
-    assert f"{index.name} created just now 1 project 2 files" in visitor.get(own_row).text
+    assert (
+        f"{index.name} created just now 1 project 2 files" in complete_page(visitor, own_row).text
+    )
     server.api("DELETE", f"/repositories/{index.name}")
     again = server.repository(index.name)
     assert "No projects yet" in visitor.get(path).text

@@ -13,7 +13,7 @@ from cloudrepo_server.limits import MAX_FOUND, MAX_SEARCH_TERMS, MAX_SEARCH_TEXT
 from cloudrepo_server.web.portal.search import SearchText, search_all
 from tests.support.archives import sdist, wheel
 from tests.support.index import Index, Server
-from tests.support.portal.browser import Browser, Page
+from tests.support.portal.browser import Browser, Page, complete_page
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def visitor(found_server: Server) -> Iterator[Browser]:
 
 
 def search(browser: Browser, text: str, more: str = "") -> Page:
-    return browser.get(f"/portal/search?q={quote(text)}{more}")
+    return complete_page(browser, f"/portal/search?q={quote(text)}{more}")
 
 
 def links(page: Page) -> list[str]:

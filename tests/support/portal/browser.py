@@ -12,6 +12,7 @@ import requests
 from tests.support.archives import Archive
 from tests.support.index import Server
 from tests.support.raw import SECONDS
+from tests.support.wait import wait_until
 
 _VOID_ELEMENTS = {
     "area",
@@ -200,3 +201,18 @@ def secret_of(page: Page) -> str:
     """Return the secret that a page shows once, from its copy button."""
     (button,) = [each for each in page.all("button") if each.get("aria-label") == "Copy the secret"]
     return button["data-copy"]
+
+
+def complete_page(browser: Browser, path: str) -> Page:
+    """Return a list or a search, once the server has read all projects.
+
+    A server that other tests use too may have many projects that it has not read yet.
+    """
+    pages: list[Page] = []
+
+    def is_complete() -> bool:
+        pages.append(browser.get(path))
+        return "not read yet" not in pages[-1].text
+
+    wait_until(is_complete, "the server to have read all projects")
+    return pages[-1]
