@@ -90,7 +90,7 @@ def test_the_difference_of_two_real_releases_is_found_from_the_page_of_the_proje
     assert page.get_by_label("From", exact=True).input_value() == OLD
     assert page.get_by_label("To", exact=True).input_value() == NEW
     # A long difference is folded.
-    page.locator("article", has_text=".dist-info/METADATA").locator("summary").click()
+    page.get_by_text("lines of the difference of .dist-info/METADATA").click()
     page.get_by_text(f"-Version: {OLD}").wait_for()
     page.get_by_text(f"+Version: {NEW}").wait_for()
     assert_fits(page)
