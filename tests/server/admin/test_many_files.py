@@ -142,3 +142,10 @@ def test_a_file_that_is_cut_off_is_not_added(index: Index) -> None:
     added = {FIRST.data, FIRST.metadata}
     assert index.server.wait_until_only_blobs(before | new_blobs(index, before, added))
     assert projects(index) == ["demo"]
+
+
+def test_a_part_without_a_file_name_is_rejected(index: Index) -> None:
+    for field in (("content", "{}"), ("other", "")):
+        response = put_form(index, content(FIRST), field)
+        assert_error(response, 400, f"unknown field {field[0]!r}")
+        assert "has a file name" in response.json()["error"]

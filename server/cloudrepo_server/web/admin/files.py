@@ -34,6 +34,12 @@ class FileApi:
             arriving.discard()
         if arriving.error is not None:
             raise arriving.error
+        for name in arriving.form.fields:
+            if name != _DETAILS:
+                raise InvalidError(
+                    f"The form has an unknown field {name[:64]!r}: send each file in a part named "
+                    f"{_CONTENT} that has a file name."
+                )
         return json_response(responses.AddedFilesResponse(files=arriving.count))
 
 
