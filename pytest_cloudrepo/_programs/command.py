@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import shutil
 import signal
@@ -198,4 +199,15 @@ def _secret_of(word: str) -> str:
 
 def _read(file: IO[bytes]) -> str:
     file.seek(0)
-    return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
+    return _decode(file.read()).replace("\r\n", "\n")
+
+
+def _decode(output: bytes) -> str:
+    encoding = "utf-8"
+    if sys.platform == "win32":
+        # Some programs write in the encoding of the system there. Secrets must be found in it too.
+        try:
+            output.decode()
+        except UnicodeDecodeError:
+            encoding = locale.getencoding()
+    return output.decode(encoding, "replace")
