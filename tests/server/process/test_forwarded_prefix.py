@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import pytest
 
@@ -155,10 +155,10 @@ def browser(through_proxy: Server) -> Iterator[Browser]:
 
 
 def urls_of(page: Page) -> set[str]:
-    """Return the paths of everything that a page refers to."""
+    """Return the paths of everything that a page refers to, with their queries."""
     names = ("href", "src", "action", "formaction", "data-live")
     return {
-        urlsplit(urljoin(page.response.url, attributes[name])).path
+        urlunsplit(("", "", *urlsplit(urljoin(page.response.url, attributes[name]))[2:4], ""))
         for _, attributes in page.elements
         for name in names
         if name in attributes and urlsplit(attributes[name]).netloc == ""
@@ -178,11 +178,12 @@ def test_every_link_and_form_of_the_portal_stays_below_the_prefix(
     waiting, seen = [f"{PREFIX}/portal/", f"{PREFIX}/portal{other.path}/upstreams"], set()
     pages = 0
     while waiting:
-        path = waiting.pop()
+        url = waiting.pop()
+        path = urlsplit(url).path
         if path in seen or path.endswith(("/live", "/sign-out")) or "sign-in" in path:
             continue
         seen.add(path)
-        response = browser.request("GET", path, allow_redirects=True)
+        response = browser.request("GET", url, allow_redirects=True)
         if response.status_code == 405:
             # The address of a form that is only submitted.
             continue
