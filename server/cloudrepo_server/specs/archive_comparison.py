@@ -11,7 +11,10 @@ from cloudrepo_server.specs.archive_contents import Contents, Member
 Status = Literal["added", "removed", "changed", "not compared"]
 
 _DIST_INFO = re.compile(r"[^/]+\.dist-info/")
-_LICENSES = re.compile(r"[^/]+\.dist-info/licenses/")
+# Before PEP 639, the files of a license had no folder of their own. setuptools has these patterns.
+_LICENSES = re.compile(
+    r"[^/]+\.dist-info/(?:licenses/|(?=(?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$))"
+)
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA$")
 _DATA = re.compile(r"[^/]+\.data/(purelib|platlib)/")
 _OTHER_DATA = re.compile(r"[^/]+\.data/")

@@ -129,7 +129,15 @@ def test_identical_releases_say_so(browser: Browser, index: Index) -> None:
 def test_the_sdist_and_the_wheel_of_a_release_are_compared(browser: Browser, index: Index) -> None:
     module = b"x = 1\n"
     index.publish(
-        sdist_of("1.0", {"src/demo/__init__.py": module, "LICENSE": b"MIT", "tox.ini": b"[tox]\n"}),
+        sdist_of(
+            "1.0",
+            {
+                "src/demo/__init__.py": module,
+                "LICENSE": b"MIT",
+                "AUTHORS.txt": b"Ada",
+                "tox.ini": b"[tox]\n",
+            },
+        ),
         Archive(
             "demo-1.0-py3-none-any.whl",
             zipped(
@@ -137,6 +145,7 @@ def test_the_sdist_and_the_wheel_of_a_release_are_compared(browser: Browser, ind
                     "demo/__init__.py": module,
                     "demo-1.0.data/purelib/extra.py": b"y\n",
                     "demo-1.0.dist-info/licenses/LICENSE": b"MIT",
+                    "demo-1.0.dist-info/AUTHORS.txt": b"Ada",
                     "demo-1.0.dist-info/METADATA": core_metadata("demo", "1.0"),
                     "demo-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\n",
                 }
@@ -147,7 +156,7 @@ def test_the_sdist_and_the_wheel_of_a_release_are_compared(browser: Browser, ind
     release = f"/portal/repositories/{index.name}/projects/demo/releases/1.0"
     assert "Compare sdist and wheel" in browser.get(release).text
     page = browser.get(f"{release}/compare")
-    assert "Only in the wheel: 2 Only in the sdist: 1 Changed: 1 Identical: 2" in page.text
+    assert "Only in the wheel: 2 Only in the sdist: 1 Changed: 1 Identical: 3" in page.text
     assert "tox.ini Only in the sdist" in page.text
     assert "extra.py Only in the wheel" in page.text
     assert "-Metadata-Version: 2.2 +Metadata-Version: 2.1" in page.text
