@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -48,7 +49,7 @@ def failures(requests: Iterable[Request]) -> list[Request]:
     """
     failed: dict[tuple[str, str, str | None], Request] = {}
     for request in requests:
-        key = (request.method, request.path, request.filename)
+        key = _key(request)
         failed.pop(key, None)
         if request.refused or any(fault.kind not in _HARMLESS_FAULTS for fault in request.faults):
             failed[key] = request
@@ -62,7 +63,9 @@ def advice(requests: Iterable[Request], settings: Mapping[str, Any]) -> list[str
         requests: the requests to a repository.
         settings: the settings of the repository, as the admin API returns them.
     """
-    texts = (_advice_on(request, settings) for request in failures(requests))
+    requests = list(requests)
+    tries = Counter(map(_key, requests))
+    texts = (_advice_on(each, settings, tries[_key(each)]) for each in failures(requests))
     # A dictionary keeps the order. Repeated advice moves to the end.
     distinct: dict[str, None] = {}
     for text in filter(None, texts):
@@ -71,15 +74,19 @@ def advice(requests: Iterable[Request], settings: Mapping[str, Any]) -> list[str
     return list(distinct)[-MAX_ADVICE:]
 
 
+def _key(request: Request) -> tuple[str, str, str | None]:
+    return request.method, request.path, request.filename
+
+
 def _is_optional(request: Request) -> bool:
     missing = request.status == HTTPStatus.NOT_FOUND and not request.faults
     return missing and request.kind in {"metadata", "provenance"}
 
 
-def _advice_on(request: Request, settings: Mapping[str, Any]) -> str | None:
+def _advice_on(request: Request, settings: Mapping[str, Any], tries: int) -> str | None:
     fault = next((each for each in request.faults if each.kind not in _HARMLESS_FAULTS), None)
     if fault is not None:
-        return _advice_on_fault(request, fault)
+        return _advice_on_fault(request, fault, tries)
     if request.kind == "blocked":
         return _advice_on_blocked_host(request)
     if request.rule is not None:
@@ -109,13 +116,15 @@ def _advice_on_blocked_host(request: Request) -> str:
     )
 
 
-def _advice_on_fault(request: Request, fault: FiredFault) -> str:
+def _advice_on_fault(request: Request, fault: FiredFault, tries: int) -> str:
     name = f"Fault #{fault.number} ({fault.kind})"
     effect = "replaced" if fault.kind in DECISIVE_FAULTS else "changed"
+    target = f"{request.method} {request.filename or request.project}"
+    retry = f"The program sent it {tries} times." if tries > 1 else "Let the program retry, or"
+    correction = ("L" if tries > 1 else "l") + "imit the fault with `times`, or remove it."
     return (
-        f"{name} {effect} the response to {request.method} {request.filename or request.project}: "
-        "the repository itself rejected nothing. Let the program retry, or limit or remove the "
-        "fault that the test installed."
+        f"{name} {effect} the response to {target}: the repository itself rejected nothing. "
+        f"{retry} {correction}"
     )
 
 
@@ -147,5 +156,5 @@ def _advice_on_missing_project(project: str, upstreams: Sequence[str]) -> str:
     several = "its upstreams" if len(upstreams) > 1 else "its upstream"
     return (
         f"{project} is neither in the repository nor in {several} {', '.join(upstreams)}: "
-        "publish it in one of them, or add an upstream that has it."
+        "publish the required version in one of them, or add an upstream that has it."
     )

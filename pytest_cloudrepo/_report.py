@@ -36,29 +36,42 @@ def report_sections(
     *,
     since: Mapping[Repository, int] = MappingProxyType({}),
 ) -> Iterator[tuple[str, str]]:
-    """Yield a title and a text for each repository.
+    """Yield a title and a text for each repository, those without requests first.
 
     Args:
         repositories: the repositories of the test.
         folder: the folder with the server's log, if this pytest session started the server.
         since: the number of the last request that is left out, for repositories of several tests.
     """
+    unused: dict[str, str] = {}
+    users: dict[str, str] = {}
+    described: list[tuple[str, str]] = []
     for repository in repositories:
         title = _TITLE + repository.name
         try:
             number = since.get(repository, 0)
             requests = repository.requests_since(number) if number else repository.requests
-            text = _describe(repository, requests)
+            text = _describe(repository, requests) if requests else ""
         except ServerError as error:
             if error.status == HTTPStatus.CONFLICT:  # a server with shared storage keeps no journal
                 continue
             log = "" if folder is None else _relevant_log(repository.name, folder.log())
-            yield title, f"{error}\n{log}".rstrip()
+            described.append((title, f"{error}\n{log}".rstrip()))
         except Exception as error:  # noqa: BLE001 - the test may have replaced sockets or more,
             # and an exception in this hook would end the whole pytest session.
-            yield title, f"The requests cannot be shown: {error!r}"
+            described.append((title, f"The requests cannot be shown: {error!r}"))
         else:
-            yield title + (" during this test" if number else ""), text
+            title += " during this test" if number else ""
+            if not requests:
+                unused[repository.name] = title
+                continue
+            users |= {name: repository.name for each in requests for name in each.upstreams}
+            described.append((title, text))
+    for name, title in unused.items():
+        user = users.get(name)
+        as_upstream = f", except that {user} queried it as its upstream" if user else ""
+        yield title, f"No requests{as_upstream}."
+    yield from described
 
 
 def name_failed_program(report: pytest.TestReport) -> None:
@@ -109,8 +122,6 @@ def failed_reports(terminal: pytest.TerminalReporter) -> list[pytest.TestReport]
 
 
 def _describe(repository: Repository, requests: Sequence[Request]) -> str:
-    if not requests:
-        return "No requests."
     table = request_table(
         requests,
         path_prefix=urlsplit(repository.url).path,

@@ -90,7 +90,7 @@ class CommandError(CloudRepoError):
             plain_text(result.output).strip() or "(no output)",
         ]
         if self.rejected_requests:
-            parts.append(f"The server rejected:\n{self.rejected_requests}")
+            parts.append(f"The server's error responses:\n{self.rejected_requests}")
         return "\n".join(parts)
 
 

@@ -177,6 +177,8 @@ def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcom
             "503 by fault #2: Service Unavailable (fault #1: latency) \N{MULTIPLICATION SIGN}5\n",
         ),
         ("test_injected_fault", "-> Fault #2 (status) replaced the response to GET demo: "),
+        ("test_injected_fault", "The program sent it 5 times. Limit the fault with `times`, or"),
+        ("test_changed_file", "Let the program retry, or limit the fault with `times`, or remove"),
         ("test_changed_file", "200 OK (fault #1: truncate)\n-> Fault #1 (truncate) changed"),
         ("test_missing_in_upstream", " (queried upstream test_missing_in_upst"),
         ("test_missing_in_upstream", "-> lacking is neither in the repository nor in its upstream"),
@@ -193,6 +195,18 @@ def test_the_report_names_the_cause_and_what_to_try(
 ) -> None:
     _, outcome = failures
     assert expected in section_of(outcome, test)
+
+
+def test_an_upstream_without_requests_says_that_a_repository_queried_it(
+    failures: tuple[Suite, Outcome],
+) -> None:
+    _, outcome = failures
+    assert re.search(
+        r"- cloudrepo: requests to (test_missing_in_\w+-\w+) -+\n"
+        r"No requests, except that (test_missing_in_\w+-\w+) queried it as its upstream\.\n"
+        r"-+ cloudrepo: requests to \2 -",
+        plain(outcome),
+    )
 
 
 def test_the_terminal_shows_each_status_in_colour_and_files_do_not(

@@ -143,7 +143,7 @@ def test_a_failure_shows_the_servers_responses_and_no_password(
     with pytest.raises(CommandError) as caught:
         cloudrepo_venv.install("absent", index=cloudrepo, installer=installer)
     assert "absent" in str(caught.value)
-    assert "The server rejected:" in str(caught.value)
+    assert "The server's error responses:" in str(caught.value)
     assert "404" in str(caught.value)
     assert cloudrepo.password not in f"{caught.value} {caught.value!r}"
 
