@@ -140,6 +140,8 @@ def test_each_environment_has_its_own_home_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("home")
+# On Windows, tools ask the system for the folder of the user's settings.
+@needs_posix("variable that names the folder of the user's settings")
 def test_pip_ignores_the_users_configuration(
     environment: Environment, cloudrepo_venv: VirtualEnv
 ) -> None:
@@ -151,6 +153,8 @@ def test_pip_ignores_the_users_configuration(
 
 
 @pytest.mark.usefixtures("home")
+# On Windows, tools ask the system for the folder of the user's settings.
+@needs_posix("variable that names the folder of the user's settings")
 def test_uv_ignores_the_users_configuration(environment: Environment, tmp_path: Path) -> None:
     for variable in ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
         others = {"XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"} - {variable}
