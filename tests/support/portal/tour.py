@@ -135,6 +135,8 @@ PICTURES = (
     Picture("upload", f"{_RELEASES}/upload", "1 file rejected", prepare=_reject_an_upload),
     Picture("connection-settings", f"{_RELEASES}/connection?user={PUBLISHER}", "YOUR-PASSPHRASE"),
     Picture("repository-settings", f"{_RELEASES}/settings", "Overwrite Protection", max_height=630),
+    Picture("search", "/portal/search?q=weather", "open-source", max_height=640),
+    Picture("changes", "/portal/audit", "The newest changes are listed"),
     Picture("users", "/portal/users", "Read Only"),
     Picture(
         "create-user",
