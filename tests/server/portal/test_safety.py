@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -34,8 +35,13 @@ class Endpoint:
 
 
 def endpoints() -> list[Endpoint]:
-    """Return every route of the portal."""
-    return [Endpoint(route.method, route.path, route.sign_in_required) for route in portal_routes()]
+    """Return every route of the portal, without the patterns of its placeholders."""
+    return [
+        Endpoint(
+            route.method, re.sub(r"{(\w+):[^}]+}", r"{\1}", route.path), route.sign_in_required
+        )
+        for route in portal_routes()
+    ]
 
 
 ENDPOINTS = endpoints()
@@ -60,6 +66,7 @@ def names(server: Server) -> dict[str, str]:
         "version": "1.0",
         "filename": wheel().filename,
         "email": quote(index.username, safe=""),
+        "kind": "users",
         "token": token,
         "publisher": trust(index)["id"],
         "number": "1",
