@@ -115,7 +115,7 @@ class Request:
         else:
             marks = [mark for mark in marks if not mark.startswith(f"fault #{decisive.number}:")]
             text = self._outcome_of_fault(decisive)
-        if self.upstreams:
+        if self.upstreams and not all(name in reason for name in self.upstreams):
             marks.append(f"queried upstream {', '.join(self.upstreams)}")
         return f"{text.rstrip('.')} ({'; '.join(marks)})" if marks else text
 

@@ -180,7 +180,7 @@ def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcom
         ("test_injected_fault", "The program sent it 5 times. Limit the fault with `times`, or"),
         ("test_changed_file", "Let the program retry, or limit the fault with `times`, or remove"),
         ("test_changed_file", "200 OK (fault #1: truncate)\n-> Fault #1 (truncate) changed"),
-        ("test_missing_in_upstream", " (queried upstream test_missing_in_upst"),
+        ("test_missing_in_upstream", ", nor in its upstream test_missing_in_upst"),
         ("test_missing_in_upstream", "-> lacking is neither in the repository nor in its upstream"),
         ("test_missing", "-> lacking is not in the repository: publish it first"),
         ("test_blocked_host", "403 blocked: files.example may not be reached from this "),

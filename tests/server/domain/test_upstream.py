@@ -37,6 +37,47 @@ def test_first_match_offers_the_files_of_one_repository(server: Server, base: In
     assert repository.get(f"/demo/{NEW.filename}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [
+        ("/lacking/", "The project lacking"),
+        ("/simple/lacking/", "The project lacking"),
+        ("/demo/demo-9.tar.gz", "The file demo-9.tar.gz of the project demo"),
+        ("/pypi/lacking/json", "The project lacking"),
+        ("/pypi/demo/9/json", "The version 9 of the project demo"),
+    ],
+)
+def test_a_404_names_the_upstreams_that_were_queried(
+    server: Server, base: Index, path: str, missing: str
+) -> None:
+    second = server.repository()
+    second.publish(OLD)
+    for upstream, expected in (
+        ([], ""),
+        ([second.name], f", nor in its upstream {second.name}"),
+        ([base.name, second.name], f", nor in its upstreams {base.name}, {second.name}"),
+    ):
+        repository = server.repository(upstream=upstream, dialect="pypi")
+        if not upstream:
+            repository.publish(OLD)
+        response = repository.get(path)
+        reason = f"{missing} was not found in the repository {repository.name}{expected}."
+        assert (response.status_code, response.reason) == (404, reason)
+        assert response.json()["error"] == reason
+        assert repository.journal()[-1]["error"] == reason
+
+
+def test_a_404_hides_the_upstreams_from_clients_without_a_login(
+    server: Server, base: Index
+) -> None:
+    repository = server.repository(upstream=[base.name], public=True)
+    response = server.request("GET", f"/public/repositories/{repository.name}/lacking/")
+    reason = f"The project lacking was not found in the repository {repository.name}"
+    assert (response.status_code, response.reason) == (404, f"{reason}.")
+    assert base.name not in response.text
+    assert repository.journal()[-1]["error"] == f"{reason}, nor in its upstream {base.name}."
+
+
 def test_best_version_offers_the_files_of_all_repositories(server: Server, base: Index) -> None:
     base.publish(NEW, sdist("demo", "1.0"))
     repository = server.repository(upstream=[base.name], upstream_strategy="best-version")

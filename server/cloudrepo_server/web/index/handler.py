@@ -126,7 +126,7 @@ class Index:
         if fault_response is not None:
             return fault_response
         view = faults.view(repository, self._organization.upstreams, via)
-        view.private = private
+        view.private, view.has_login = private, details.user is not None
         details.upstreams = view.queried_upstreams
         try:
             file_urls = None

@@ -38,13 +38,11 @@ async def project_json_response(
     """
     releases = releases_of(project)
     if not releases or project.status == "quarantined":
-        raise view.project_not_found(target.project)
+        raise view.not_found(f"The project {target.project}")
     given = target.version
     version = find_version(releases, latest_version(project) or "" if given is None else given)
     if version is None:
-        raise NotFoundError(
-            f"The project {project.name} has no version {given} in the repository {view.name}."
-        )
+        raise view.not_found(f"The version {given} of the project {project.name}")
     serial = None
     if target.serials is not None:
         serial = await view.serial(target.serials, target.local_project)

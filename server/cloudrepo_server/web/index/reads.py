@@ -75,7 +75,7 @@ class Reader:
         name = target.project
         project = await view.project(name, target.local_project)
         if project is None:
-            raise view.project_not_found(name)
+            raise view.not_found(f"The project {name}")
         redirect_status = view.dialect.redirect_status
         if not target.is_canonical and redirect_status is not None:
             return redirect_to_canonical(read.request, target, redirect_status)
@@ -120,7 +120,7 @@ class Reader:
                 return web.Response(body=content, content_type=PROVENANCE_TYPE)
         file = project.files.get(filename)
         if file is None:
-            raise _file_not_found(read)
+            raise view.not_found(f"The file {filename} of the project {read.target.project}")
         return await self._content(read, file, metadata=False)
 
     async def _content(
@@ -272,9 +272,3 @@ def _has_metadata(file: File | RemoteFile) -> bool:
 
 def _file_headers(read: Read) -> dict[str, str]:
     return {"Cache-Control": _FOREVER} if read.target.is_immutable else {}
-
-
-def _file_not_found(read: Read) -> NotFoundError:
-    return NotFoundError(
-        f"There is no file {read.target.filename} in the project {read.target.project}."
-    )

@@ -22,7 +22,14 @@ class RepositoryView:
     Readers get everything from a view. A test's faults change what it returns (`FaultyView`).
     """
 
-    __slots__ = ("_repository", "_upstreams", "_via", "private", "queried_upstreams")
+    __slots__ = (
+        "_repository",
+        "_upstreams",
+        "_via",
+        "has_login",
+        "private",
+        "queried_upstreams",
+    )
 
     def __init__(
         self, repository: Repository, upstreams: Upstreams, via: tuple[str, ...] = ()
@@ -32,6 +39,8 @@ class RepositoryView:
         self._via = via
         self.private: PrivateProjects | None = None
         """The projects that the sender of the request does not see, or None."""
+        self.has_login = True
+        """Whether the request has a valid login. Other clients must not learn the upstreams."""
         self.queried_upstreams: list[str] = []
         """The upstreams that were queried for the request so far, without passwords."""
 
@@ -100,9 +109,17 @@ class RepositoryView:
         """Return a project with changes that were made during this request."""
         return await self.project(name, await self._repository.project(name))
 
-    def project_not_found(self, name: str) -> NotFoundError:
-        """Return the error for a project that does not exist."""
-        return self._repository.project_not_found(name)
+    def not_found(self, what: str) -> NotFoundError:
+        """Return the error for what is neither in the repository nor in its queried upstreams.
+
+        Args:
+            what: the beginning of the message, such as "The project demo".
+        """
+        message = f"{what} was not found in the repository {self.name}"
+        complete = f"{message}{_nor_in(self.queried_upstreams)}."
+        error = NotFoundError(complete if self.has_login else f"{message}.")
+        error.explanation = complete
+        return error
 
     async def project_names(self) -> list[str]:
         """Return the normalized names of all projects, sorted."""
@@ -152,3 +169,9 @@ class RepositoryView:
     async def metadata(self, file: File) -> StoredFile:
         """Return the core metadata of a file."""
         return await self._repository.metadata(file)
+
+
+def _nor_in(upstreams: Sequence[str]) -> str:
+    if not upstreams:
+        return ""
+    return f", nor in its upstream{'s' if len(upstreams) > 1 else ''} {', '.join(upstreams)}"
