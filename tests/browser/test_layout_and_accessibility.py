@@ -271,6 +271,50 @@ def test_every_page_fits_the_screen_and_is_accessible(
     assert not view.problems, "\n".join(view.problems)
 
 
+LINE_POSITIONS = """
+element => {
+  const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+  const positions = [];
+  let start = 0;
+  for (const line of text.data.split("\\n")) {
+    if (line) {
+      const range = document.createRange();
+      range.setStart(text, start);
+      range.setEnd(text, start + 1);
+      const { top, height } = range.getBoundingClientRect();
+      positions.push(top + height / 2);
+    } else positions.push(null);
+    start += line.length + 1;
+  }
+  return positions;
+}
+"""
+"""A function that returns the vertical centre of each line of an element, or null."""
+
+
+def test_line_numbers_are_beside_their_lines_in_a_narrow_column(
+    view: View, server: Server, busy_repository: Index
+) -> None:
+    page = view.page
+    page.goto(server.url)
+    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("Password").fill(server.admin[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    for name in ("core-metadata", "content-of-file"):
+        page.goto(server.url + paths(busy_repository)[name])
+        numbers = page.locator(".line-numbers")
+        for number, line in zip(
+            numbers.evaluate(LINE_POSITIONS),
+            page.locator(".source .code").evaluate(LINE_POSITIONS),
+            strict=True,
+        ):
+            assert line is None or number == pytest.approx(line, abs=1)
+        column = numbers.bounding_box()
+        assert column is not None
+        assert column["width"] < 60
+
+
 def test_the_pages_of_damaged_data_fit_the_screen_and_are_accessible(
     view: View, start_server: StartServer, tmp_path: Path
 ) -> None:
