@@ -1,6 +1,6 @@
 """Measure how long the portal's lists and searches take, with many projects.
 
-The table shows the median and the longest time of each page.
+The table shows the CPU time of each page, and the median and the longest time.
 """
 
 import argparse
@@ -71,7 +71,7 @@ async def _measure(folder: Path, projects: int) -> None:
         await _read_catalogue(server.organization)
         seconds = perf_counter() - started
         print(
-            f"{projects:,} projects with {projects * _FILES:,} files, half of them in one "
+            f"{projects:,} projects with {projects * _FILES:,} files, 60 % of them in one "
             f"repository, and {AUDIT_ENTRIES:,} changes. After the start, the first search takes "
             f"{first:.0f} ms, and the catalogue is complete after {seconds:.1f} s.\n"
         )
@@ -79,7 +79,7 @@ async def _measure(folder: Path, projects: int) -> None:
 
 
 async def _fill(settings: ServerSettings, projects: int) -> None:
-    """Write the documents of a server that does not run."""
+    """Write the documents of the server before it starts."""
     storage = await open_storage(settings.data, presigned=False)
     organization = Organization(
         settings.organization,

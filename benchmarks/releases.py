@@ -1,6 +1,6 @@
 """Measure how long the portal's pages of projects and releases take, with many files.
 
-The table shows the median and the longest time of each page.
+The table shows the CPU time of each page, and the median and the longest time.
 """
 
 import argparse
@@ -58,12 +58,12 @@ async def _measure(folder: Path, files: int) -> None:
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
     ):
         await sign_in(client, server, settings)
-        print(f"A project with {files:,} releases, and one with {files:,} files of a release.\n")
+        print(f"A project with {files:,} releases, and one with {files:,} files in one release.\n")
         await print_table(client, server.url, _PAGES)
 
 
 async def _fill(settings: ServerSettings, files: int) -> None:
-    """Write the documents of a server that does not run. All files have the same content."""
+    """Write the documents of the server before it starts. All files have the same content."""
     storage = await open_storage(settings.data, presigned=False)
     organization = Organization(
         settings.organization,

@@ -1,6 +1,6 @@
 """Measure how long a page of the portal's request log takes, with many requests in the log.
 
-The table shows the median and the longest time of each page.
+The table shows the CPU time of each page, and the median and the longest time.
 """
 
 import argparse

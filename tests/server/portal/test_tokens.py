@@ -142,4 +142,4 @@ def test_the_list_shows_expired_tokens_and_the_last_use(browser: Browser, index:
         lambda: "last used just now" in browser.get("/portal/tokens").text,
         "the list shows the last use",
     )
-    assert "may be up to an hour older" in browser.get("/portal/tokens").text
+    assert "may be up to an hour later" in browser.get("/portal/tokens").text

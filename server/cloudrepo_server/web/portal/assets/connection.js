@@ -6,24 +6,24 @@ const field = document.getElementById("secret");
 
 const APOSTROPHES = /['\u2018\u2019\u201a\u201b]/g;
 
-// Each returns the quoted value. If a format cannot hold the value, it throws an error with the reason.
+// Each function returns the quoted value. If a format cannot hold the value, the function throws an error with the reason.
 const QUOTING = {
   url: (value) =>
     encodeURIComponent(value).replace(/[!'()*]/g, (each) => "%" + each.charCodeAt(0).toString(16).toUpperCase()),
 
-  // The place is a whole word of the command.
+  // The placeholder is a whole word of the command.
   sh: (value) => (/^[\w@%+=:,./-]+$/.test(value) ? value : "'" + value.replaceAll("'", `'"'"'`) + "'"),
 
-  // The place is inside of apostrophes. PowerShell takes typographic quotation marks for apostrophes.
+  // The placeholder is inside of apostrophes. PowerShell treats typographic single quotation marks as apostrophes.
   powershell: (value) => value.replace(APOSTROPHES, (each) => each + each),
 
-  // The place is inside of quotation marks, in a command `set "NAME=VALUE"`.
+  // The placeholder is inside of quotation marks, in a command `set "NAME=VALUE"`.
   cmd: (value) => {
     if (/["%]/.test(value)) throw new Error("The Command Prompt cannot reliably set a value with a quotation mark or a percent sign. Use PowerShell.");
     return value;
   },
 
-  // The place is inside of quotation marks. A JSON string is also a TOML string, except for the character DEL.
+  // The placeholder is inside of quotation marks. A JSON string is also a TOML string, except for the character DEL.
   toml: (value) => JSON.stringify(value).slice(1, -1).replaceAll("\x7f", "\\u007f"),
 
   ini: (value) => {
@@ -68,7 +68,7 @@ if (field) {
     button.setAttribute("aria-pressed", String(!masked));
   });
   field.addEventListener("input", fill);
-  // Browsers keep the values of fields for the page's return from the history.
+  // Browsers restore the values of fields when the user returns to the page in the history.
   addEventListener("pagehide", () => {
     field.value = "";
     fill();

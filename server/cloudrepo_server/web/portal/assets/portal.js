@@ -6,14 +6,14 @@ const COPIED_MILLISECONDS = 2000;
 // Screen readers read out its text whenever it changes.
 const announcement = document.getElementById("announcement");
 
-// Browsers offer the clipboard only to pages that they got over https or from this machine.
+// Browsers offer the clipboard only to pages that were loaded over https or from this machine.
 async function copy(text) {
   if (navigator.clipboard) {
     try {
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      // Try it with a selection.
+      // Copy a selection instead.
     }
   }
   const focused = document.activeElement;
@@ -56,7 +56,7 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
   });
 }
 
-// A field whose list of suggestions is too long for the page asks for those that match its text.
+// If there are too many suggestions for the page, the field requests those that match the typed text.
 const SUGGESTION_MILLISECONDS = 150;
 for (const list of document.querySelectorAll("datalist[data-suggestions]")) {
   const field = document.querySelector(`input[list="${list.id}"]`);
@@ -73,13 +73,13 @@ for (const list of document.querySelectorAll("datalist[data-suggestions]")) {
         const { suggestions } = await response.json();
         list.replaceChildren(...suggestions.map((name) => new Option("", name)));
       } catch {
-        // The names that the page came with remain.
+        // Keep the names that are in the page.
       }
     }, SUGGESTION_MILLISECONDS);
   });
 }
 
-// Close the menu as other menus close.
+// Close the menu at a click elsewhere, and at the Escape key.
 const menu = document.querySelector("details.menu");
 if (menu) {
   document.addEventListener("click", (event) => {
