@@ -75,21 +75,25 @@ def _write_links(
         terminal.line("failed tests; each link signs you in once, within 15 minutes:")
         for node_id, names in list(failed.items())[:MAX_TESTS]:
             terminal.line(f"  {node_id}")
-            for name in names:
-                terminal.line(f"    {_link(api, name)}")
+            terminal.line(f"    {_link(api, names)}")
     finally:
         api.close()
     if len(failed) > MAX_TESTS:
         terminal.line(f"  ... and {len(failed) - MAX_TESTS} more: {state.url}/portal/tests")
 
 
-def _link(api: Api, repository: str) -> str:
-    try:
-        url: str = api.call("POST", "sign-in-links", json={"repository": repository})["url"]
-    except ServerError as error:  # the test deleted the repository, or stopped the server
-        return f"{repository}: {error}"
-    issue(url.rpartition("=")[2])
-    return url
+def _link(api: Api, repositories: Sequence[str]) -> str:
+    """Return a link to the page of the test, which any of its repositories identifies."""
+    problems = []
+    for repository in repositories:
+        try:
+            url: str = api.call("POST", "sign-in-links", json={"repository": repository})["url"]
+        except ServerError as error:  # the test deleted the repository, or stopped the server
+            problems.append(f"{repository}: {error}")
+        else:
+            issue(url.rpartition("=")[2])
+            return url
+    return "; ".join(problems)
 
 
 def _outcome(phases: Sequence[pytest.TestReport]) -> str:

@@ -160,6 +160,7 @@ def paths(index: Index) -> dict[str, str]:
         "impersonations": f"{repository}/impersonations",
         "requests": "/portal/requests",
         "tests": "/portal/tests",
+        "test": f"/portal/tests/{index.name}",
         "filtered-requests": "/portal/requests?kind=upload&status=4xx&user=a&q=demo",
         "change": "/portal/requests/changes/1",
         "no-requests": "/portal/repositories/empty-one/requests?kind=file",

@@ -1,4 +1,4 @@
-"""`--cloudrepo-keep`: the summary links each failed test to its repositories."""
+"""`--cloudrepo-keep`: the summary links each failed test to its page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_without_a_repository():
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_the_summary_links_each_failed_test_to_its_repositories(suite: Suite, workers: str) -> None:
+def test_the_summary_links_each_failed_test_to_its_page(suite: Suite, workers: str) -> None:
     suite.write(test_it=TESTS)
     outcome = suite.run(workers, "--cloudrepo-keep", "--junitxml=junit.xml")
     assert outcome.counts() == {"failed": 3, "passed": 2, "errors": 1}, outcome
@@ -56,15 +56,15 @@ def test_the_summary_links_each_failed_test_to_its_repositories(suite: Suite, wo
         "test_it.py::test_teardown_fails",
     ]
     assert "could not be found" in " ".join(links["test_it.py::test_deletes"])
-    assert len(links["test_it.py::test_fails"]) == 2
     junit = (suite.folder / "junit.xml").read_text("utf-8")
     with requests.Session() as browser:
-        for link in links["test_it.py::test_fails"]:
-            assert link.startswith(f"{url}/portal/sign-in/link?token=")
-            assert link.partition("=")[2] not in junit
-            page = browser.get(link, timeout=60)
-            assert page.url.startswith(f"{url}/portal/repositories/test_fails-")
+        (link,) = links["test_it.py::test_fails"]
+        assert link.startswith(f"{url}/portal/sign-in/link?token=")
+        assert link.partition("=")[2] not in junit
+        page = browser.get(link, timeout=60)
+        assert page.url.startswith(f"{url}/portal/tests/test_fails-")
+        assert "2 repositories" in page.text
         tests = browser.get(f"{url}/portal/tests", timeout=60).text
     for test, result in (("fails", "failed"), ("passes", "passed"), ("skips", "skipped")):
-        assert re.search(rf"test_it.py::test_{test}</code>\s*<span[^>]*>{result}<", tests)
-    assert re.search(r"test_it.py::test_teardown_fails</code>\s*<span[^>]*>failed<", tests)
+        assert re.search(rf"test_it.py::test_{test}</code></a>\s*<span[^>]*>{result}<", tests)
+    assert re.search(r"test_it.py::test_teardown_fails</code></a>\s*<span[^>]*>failed<", tests)

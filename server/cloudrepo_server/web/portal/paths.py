@@ -14,6 +14,7 @@ TOKENS = "/portal/tokens"
 REQUESTS = "/portal/requests"
 ACTIVITY = "/portal/activity"
 TESTS = "/portal/tests"
+TEST = TESTS + "/{repository}"
 SEARCH = "/portal/search"
 SUGGESTIONS = "/portal/suggestions"
 AUDIT = "/portal/audit"
@@ -42,6 +43,11 @@ def release_path(repository: str, project: str, version: str, *parts: str) -> st
 def file_path(repository: str, filename: str, *parts: str) -> str:
     """Return the path of a file's content, or of a page below it."""
     return repository_path(repository, "files", filename, *parts)
+
+
+def test_path(repository: str) -> str:
+    """Return the path of the page of the test to which a repository belongs."""
+    return _join(TESTS, repository)
 
 
 def query(**parameters: str | None) -> str:

@@ -20,6 +20,7 @@ from cloudrepo_server.web.portal.paths import (
     query,
     release_path,
     repository_path,
+    test_path,
     user_path,
 )
 from cloudrepo_server.web.portal.releases import distribution_type, wheel_tags
@@ -53,6 +54,7 @@ class Templates:
             query=query,
             release_path=release_path,
             repository_path=repository_path,
+            test_path=test_path,
             user_path=user_path,
             wheel_tags=wheel_tags,
             token_field=TOKEN_FIELD,

@@ -29,6 +29,7 @@ from cloudrepo_server.web.portal.log.rows import CHANGES_PART, Row
 from cloudrepo_server.web.portal.log.search import search_all, search_page
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY, REQUESTS, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.repositories_of_tests import surroundings
 
 _OF_REPOSITORY = REPOSITORY + "/requests"
 _MAX_ENTRIES_SCANNED = 20_000
@@ -127,6 +128,7 @@ async def _render(request: PortalRequest, repository: Repository | None) -> web.
     found = await PAGES.run(search_page, queues, predicates, before=before)
     base = REQUESTS if repository is None else repository_path(repository.name, "requests")
     query = urlencode(log_filter.query)
+    context = {} if repository is None else await surroundings(request.organization, repository)
     return request.render(
         "requests.html" if repository is None else "repository_requests.html",
         rows=[Row(entry) for entry in found.entries],
@@ -142,6 +144,7 @@ async def _render(request: PortalRequest, repository: Repository | None) -> web.
         live=f"{base}/live?{urlencode({**log_filter.query, 'after': str(last)})}",
         shared=request.organization.shared,
         repository=repository,
+        **context,
         current_tab="requests",
     )
 

@@ -18,6 +18,7 @@ from cloudrepo_server.web.portal.paths import (
     SIGN_OUT,
     is_portal_path,
     repository_path,
+    test_path,
 )
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.rendering import format_count
@@ -86,8 +87,18 @@ async def follow_link(request: PortalRequest) -> web.Response:
             "This sign-in link was used already, has expired or belongs to another server. "
             "Sign in with the admin login instead.",
         )
-    username, repository = redeemed
-    return await _start_session(request, username, repository_path(repository))
+    username, name = redeemed
+    return await _start_session(request, username, await _path_of_link(request, name))
+
+
+async def _path_of_link(request: PortalRequest, name: str) -> str:
+    """Return the page to which a link for a repository leads: if its test failed, to the test."""
+    repository = await request.organization.find(name)
+    document = None if repository is None else repository.document
+    result = None if document is None else request.organization.testkit.test_of(document.id)
+    if document is not None and document.run and result is not None and result.outcome == "failed":
+        return test_path(name)
+    return repository_path(name)
 
 
 async def _start_session(request: PortalRequest, username: str, path: str) -> web.Response:

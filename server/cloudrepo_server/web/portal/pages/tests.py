@@ -6,69 +6,78 @@ from itertools import groupby
 
 from aiohttp import web
 
-from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.testkit.results import ResultOfTest
+from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.web.portal.log.rows import Row
 from cloudrepo_server.web.portal.paging import paginate
-from cloudrepo_server.web.portal.paths import TESTS
+from cloudrepo_server.web.portal.paths import TEST, TESTS
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.repositories_of_tests import (
+    RepositoryOfTest,
+    SessionTest,
+    describe,
+    find_test,
+    tests_of_sessions,
+)
 
 _ORDER = {"failed": 0, "passed": 1, "skipped": 2}
+_TESTS_ON_PAGE = 25
+_FAILURES_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Test:
-    """A test of a pytest session, and its repositories."""
+class _Listed:
+    test: SessionTest
+    repositories: Sequence[RepositoryOfTest]
 
-    session: str
-    started: str
-    """When the session created its first repository."""
-    result: ResultOfTest | None
-    """The result, or None while the test runs."""
-    repositories: Sequence[str]
+    @property
+    def failures(self) -> int:
+        return sum(len(each.failures) for each in self.repositories)
 
 
 async def show(request: PortalRequest) -> web.Response:
     """Show the tests, grouped by session: the newest session first, its failed tests first."""
-    tests = await _tests(request)
-    pagination = paginate(tests, request.query)
+    everything = await request.organization.repositories()
+    tests = tests_of_sessions(request.organization, everything)
+    tests.sort(key=_within_session)
+    # A stable sort keeps the order within each session.
+    tests.sort(key=lambda test: (test.started, test.session), reverse=True)
+    pagination = paginate(tests, request.query, page_size=_TESTS_ON_PAGE)
+    shown = [each for test in pagination.items for each in test.repositories]
+    described = {each.name: each for each in describe(request.organization, shown, everything)}
+    listed = [_Listed(test, [described[name] for name in test.names]) for test in pagination.items]
     sessions = [
         (session, list(of_session))
-        for session, of_session in groupby(pagination.items, key=lambda test: test.session)
+        for session, of_session in groupby(listed, key=lambda each: each.test.session)
     ]
     return request.render("tests.html", sessions=sessions, pagination=pagination)
 
 
-async def _tests(request: PortalRequest) -> list[_Test]:
-    test_of = request.organization.testkit.test_of
-    repositories = [each for each in await request.organization.repositories() if each.document.run]
-    started: dict[str, str] = {}
-    tests: dict[tuple[str, str], tuple[ResultOfTest | None, list[Repository]]] = {}
-    for repository in repositories:
-        document = repository.document
-        session, result = document.run or "", test_of(document.id)
-        started[session] = min(started.get(session, document.created), document.created)
-        # Without a result, it is unknown which repositories belong to the same test.
-        key = (session, repository.name if result is None else result.node_id)
-        tests.setdefault(key, (result, []))[1].append(repository)
-    rows = [
-        _Test(
-            session,
-            started[session],
-            result,
-            sorted(each.name for each in of_test),
-        )
-        for (session, _), (result, of_test) in tests.items()
-    ]
-    rows.sort(key=_within_session)
-    # A stable sort keeps the order within each session.
-    rows.sort(key=lambda test: (test.started, test.session), reverse=True)
-    return rows
+async def show_test(request: PortalRequest) -> web.Response:
+    """Show a test: the failed requests to all its repositories, then the repositories."""
+    repository = await request.repository()
+    everything = await request.organization.repositories()
+    test = find_test(request.organization, repository, everything)
+    if test is None:
+        raise NotFoundError(f"The repository {repository.name} belongs to no pytest session.")
+    repositories = describe(request.organization, test.repositories, everything)
+    failures = [entry for each in repositories for entry in each.failures]
+    failures.sort(key=lambda entry: entry.settled, reverse=True)
+    return request.render(
+        "test.html",
+        test=test,
+        repositories=repositories,
+        rows=[Row(entry) for entry in failures[:_FAILURES_SHOWN]],
+        failure_count=len(failures),
+    )
 
 
-def _within_session(test: _Test) -> tuple[int, str]:
+def _within_session(test: SessionTest) -> tuple[int, str]:
     if test.result is None:
-        return (len(_ORDER), test.repositories[0])
+        return (len(_ORDER), test.first)
     return (_ORDER[test.result.outcome], test.result.node_id)
 
 
-ROUTES = (Route("GET", TESTS, show),)
+ROUTES = (
+    Route("GET", TESTS, show),
+    Route("GET", TEST, show_test),
+)

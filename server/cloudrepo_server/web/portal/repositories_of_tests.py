@@ -1,0 +1,159 @@
+"""The repositories of a test: what failed in each, its upstreams and its faults."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.domain.upstream import hide_password
+from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.testkit.results import ResultOfTest
+from cloudrepo_server.web.portal.log.failures import failed_requests
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The upstreams of a repository, without passwords, and the repositories that query it."""
+
+    upstreams: Sequence[str]
+    upstream_of: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryOfTest:
+    """A repository of a test, as a page describes it."""
+
+    name: str
+    connections: Connections
+    requests: int
+    """The number of requests in the journal."""
+    failures: Sequence[Entry]
+    """The requests that may explain why the test failed, newest first."""
+    faults: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTest:
+    """A test of a pytest session, and its repositories.
+
+    Attributes:
+        session: the session.
+        started: when the session created its first repository.
+        result: the result, or None while the test runs.
+        repositories: the test's repositories, sorted by name.
+    """
+
+    session: str
+    started: str
+    result: ResultOfTest | None
+    repositories: Sequence[Repository]
+
+    @property
+    def first(self) -> str:
+        """The name of the first repository, which identifies the test in URLs."""
+        return self.repositories[0].name
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the repositories."""
+        return [each.name for each in self.repositories]
+
+
+def tests_of_sessions(
+    organization: Organization, repositories: Sequence[Repository]
+) -> list[SessionTest]:
+    """Return the tests that use some repositories, in the order of their first repositories."""
+    started: dict[str, str] = {}
+    tests: dict[tuple[str, str], tuple[ResultOfTest | None, list[Repository]]] = {}
+    for repository in repositories:
+        document = repository.document
+        if not document.run:
+            continue
+        session, result = document.run, organization.testkit.test_of(document.id)
+        started[session] = min(started.get(session, document.created), document.created)
+        # Without a result, it is unknown which repositories belong to the same test.
+        key = (session, repository.name if result is None else result.node_id)
+        tests.setdefault(key, (result, []))[1].append(repository)
+    return [
+        SessionTest(
+            session,
+            started[session],
+            result,
+            sorted(of_test, key=lambda repository: repository.name),
+        )
+        for (session, _), (result, of_test) in tests.items()
+    ]
+
+
+def connections_of(
+    repositories: Sequence[Repository], everything: Sequence[Repository]
+) -> Mapping[str, Connections]:
+    """Return the connections of some repositories, by name.
+
+    Args:
+        repositories: the repositories.
+        everything: all repositories of the organization.
+    """
+    queried_by: dict[str, list[str]] = {each.name: [] for each in repositories}
+    for each in everything:
+        for upstream in each.document.upstream:
+            if upstream in queried_by:
+                queried_by[upstream].append(each.name)
+    return {
+        each.name: Connections(
+            [hide_password(upstream) for upstream in each.document.upstream], queried_by[each.name]
+        )
+        for each in repositories
+    }
+
+
+def describe(
+    organization: Organization, repositories: Sequence[Repository], everything: Sequence[Repository]
+) -> list[RepositoryOfTest]:
+    """Return the descriptions of the repositories of tests; see `connections_of`."""
+    testkit = organization.testkit
+    connections = connections_of(repositories, everything)
+    described = []
+    for each in repositories:
+        journal = testkit.recorded(each.document.id)
+        described.append(
+            RepositoryOfTest(
+                each.name,
+                connections[each.name],
+                0 if journal is None else len(journal.users) + len(journal.anonymous),
+                failed_requests(journal),
+                0 if organization.shared else len(testkit.faults(each.document.id).all()),
+            )
+        )
+    return described
+
+
+def find_test(
+    organization: Organization, repository: Repository, everything: Sequence[Repository]
+) -> SessionTest | None:
+    """Return the test to which a repository belongs, or None if it belongs to no session."""
+    session = repository.document.run
+    same_session = [each for each in everything if session and each.document.run == session]
+    tests = tests_of_sessions(organization, same_session)
+    return next((test for test in tests if repository.name in test.names), None)
+
+
+async def surroundings(organization: Organization, repository: Repository) -> dict[str, Any]:
+    """Return what a repository's page shows of its test, upstreams and faults."""
+    test, failures, faults = None, 0, 0
+    everything: Sequence[Repository] = []
+    # A shared store has no results of tests, and reading all its repositories takes long.
+    if not organization.shared:
+        everything = await organization.repositories()
+        test = find_test(organization, repository, everything)
+        faults = len(organization.testkit.faults(repository.document.id).all())
+    if test is not None:
+        described = describe(organization, test.repositories, everything)
+        failures = sum(len(each.failures) for each in described)
+    return {
+        "test": test,
+        "failure_count": failures,
+        "fault_count": faults,
+        "connections": connections_of([repository], everything)[repository.name],
+    }
