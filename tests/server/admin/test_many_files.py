@@ -44,7 +44,6 @@ def test_many_files_are_added_with_their_details(index: Index) -> None:
     details = {
         SECOND.filename: {"yanked": "broken", "upload_time": "2020-01-31T12:00:00Z"},
         OTHER.filename: {"yanked": True},
-        "missing-1.0.zip": {"yanked": True},
     }
 
     response = put(index, FIRST, SECOND, large, OTHER, details=details)
@@ -56,6 +55,17 @@ def test_many_files_are_added_with_their_details(index: Index) -> None:
     assert [file["yanked"] for file in demo.values()] == [False, "broken"]
     assert demo[SECOND.filename]["upload-time"] == "2020-01-31T12:00:00.000000Z"
     assert index.files("other")[OTHER.filename]["yanked"] is True
+
+
+def test_details_of_a_file_that_the_form_lacks_are_rejected(index: Index) -> None:
+    response = put(index, FIRST, details={"missing-1.0.zip": {"yanked": True}})
+    assert_error(response, 400, "'missing-1.0.zip'", "The form's files were added: 1.")
+    assert list(index.files()) == [FIRST.filename]
+
+
+@pytest.mark.parametrize("details", [{"a-1.0.zip": {"unknown": True}}, [], "x"])
+def test_invalid_details_are_rejected_without_files_too(index: Index, details: object) -> None:
+    assert_error(put(index, details=details), 400, "The field details of the form is invalid")
 
 
 def test_files_that_the_repository_has_already_are_counted_and_yanked(server: Server) -> None:

@@ -34,6 +34,7 @@ class FileApi:
             arriving.discard()
         if arriving.error is not None:
             raise arriving.error
+        arriving.check_details()
         for name in arriving.form.fields:
             if name != _DETAILS:
                 raise InvalidError(
@@ -57,6 +58,7 @@ class _ArrivingFiles:
         self._repository = repository
         self._details: bodies.FilesDetails | None = None
         self._file: StagedFile | None = None
+        self._added: set[str] = set()
 
     def open_file(self, part: MultipartSegment) -> "_Writer | None":
         """Return the writer of a file, or None if an error occurred earlier.
@@ -88,6 +90,22 @@ class _ArrivingFiles:
             self.error = error
         else:
             self.count += 1
+            self._added.add(file.filename)
+
+    def check_details(self) -> None:
+        """Check that the form has each file that its details describe.
+
+        Raises:
+            InvalidError: a file is missing, or the details are not valid.
+        """
+        # They were not read if the form has no file.
+        details = _read_details(self.form) if self._details is None else self._details
+        missing = sorted(details.keys() - self._added)
+        if missing:
+            raise InvalidError(
+                f"The field {_DETAILS} describes {missing[0][:128]!r}, but the form has no such "
+                f"file. The form's files were added: {self.count}."
+            )
 
     async def _publish(self, staged: StagedFile, details: bodies.FileDetails) -> None:
         upload_time = details.time
