@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -86,6 +87,22 @@ class InstalledFault(msgspec.Struct, eq=False):
             for field in msgspec.structs.fields(specification)
             if (value := getattr(specification, field.name)) not in (field.default, {})
         }
+
+    @property
+    def description(self) -> str:
+        """What the fault does to a response, without the final full stop."""
+        return cleandoc(type(self.specification).__doc__ or "").partition("\n")[0].rstrip(".")
+
+    @property
+    def frequency(self) -> str:
+        """Which of the matching requests the fault affects, in words."""
+        fault = self.specification
+        which = (
+            "every matching request"
+            if fault.every == 1
+            else f"one in {fault.every} matching requests"
+        )
+        return which if fault.times is None else f"{which}, at most {fault.times} of them"
 
     @property
     def is_used_up(self) -> bool:

@@ -177,10 +177,42 @@ def test_a_fault_and_an_upstream_are_named(browser: Browser, busy: Index) -> Non
     assert "fault #1 status" in browser.get(f"{log(busy)}?q=broken").text
     front = busy.server.repository(upstream=[busy.name])
     front.get("/demo/")
-    assert "1 upstream" in browser.get(log(front)).text
+    page = browser.get(log(front))
+    assert f"upstream {busy.name}" in page.text
+    assert page.all("a", href=f"/portal/repositories/{busy.name}")
     (row,) = [row for row in shown(browser.get(log(front))) if "@" in row]
     page = browser.get(f"{log(front)}/{row.rpartition('-')[2]}")
     assert f"Queried upstreams {busy.name}" in page.text
+
+
+def test_the_page_of_a_request_says_what_its_faults_did(browser: Browser, index: Index) -> None:
+    index.publish(wheel())
+    every = index.api_json("POST", "/faults", {"kind": "missing-etag", "method": "GET"})
+    index.get("/demo/")
+    index.get("/demo/")
+    index.api_json("POST", "/faults", {"kind": "status", "status": 503, "times": 4, "every": 2})
+    page = browser.get(f"{log(index)}/3")
+    assert (
+        "fault #1 missing-etag A response without an entity tag, so that clients cannot revalidate "
+        "their copies method=GET . It affects every matching request, and has affected 2 requests "
+        "so far."
+    ) in page.text
+    faults = f"/portal/repositories/{index.name}/faults"
+    assert page.all("a", href=f"{faults}#fault-1")
+    assert browser.get(log(index)).all("a", href=f"{faults}#fault-1")
+    assert browser.get(faults).all("li", id="fault-1")
+    assert page.all("a", href=f"/portal/repositories/{index.name}/projects/demo")
+    assert page.all("a", href=f"/portal/users/{quote(index.username, safe='')}")
+    index.api("DELETE", f"/faults/{every['id']}")
+    assert "The fault was removed since." in browser.get(f"{log(index)}/3").text
+    for _ in range(2):
+        index.get("/other/")
+    text = browser.get(f"{log(index)}/5").text
+    assert (
+        "An error response with this status, instead of the normal response status=503 . It "
+        "affects one in 2 matching requests, at most 4 of them, and has affected 1 request so far."
+    ) in text
+    assert "/projects/other" not in browser.get(f"{log(index)}/5").response.text
 
 
 def test_a_row_opens_to_the_whole_request(browser: Browser, busy: Index) -> None:

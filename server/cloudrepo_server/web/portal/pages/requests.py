@@ -27,6 +27,7 @@ from cloudrepo_server.web.portal.log.filters import (
 from cloudrepo_server.web.portal.log.live import LiveView
 from cloudrepo_server.web.portal.log.rows import CHANGES_PART, Row
 from cloudrepo_server.web.portal.log.search import search_all, search_page
+from cloudrepo_server.web.portal.log.subjects import describe_subjects
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY, REQUESTS, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.repositories_of_tests import surroundings
@@ -58,13 +59,13 @@ async def show_request(request: PortalRequest) -> web.Response:
     repository = await request.repository()
     journal = request.organization.testkit.recorded(repository.document.id)
     entry = _find(request, journal)
-    return _render_entry(request, entry, repository)
+    return await _render_entry(request, entry, repository)
 
 
 async def show_change(request: PortalRequest) -> web.Response:
     """Show all details of one change by the admin API or in the portal."""
     entry = _find(request, request.organization.testkit.recorded(CHANGES))
-    return _render_entry(request, entry, None)
+    return await _render_entry(request, entry, None)
 
 
 async def stream_all(request: PortalRequest) -> web.StreamResponse:
@@ -149,12 +150,14 @@ async def _render(request: PortalRequest, repository: Repository | None) -> web.
     )
 
 
-def _render_entry(
+async def _render_entry(
     request: PortalRequest, entry: Entry, repository: Repository | None
 ) -> web.Response:
+    described = await describe_subjects(request.organization, entry, repository)
     return request.render(
         "request.html" if repository is None else "repository_request.html",
         row=Row(entry),
+        **described,
         repository=repository,
         current_tab="requests",
     )
