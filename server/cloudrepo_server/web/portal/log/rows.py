@@ -16,7 +16,7 @@ CHANGES_PART = "changes"
 
 _LABELS = {kind: label for label, kinds in KINDS.values() for kind in kinds}
 
-Outcome = Literal["good", "plain", "missing", "rejection", "failure"]
+Outcome = Literal["good", "plain", "rejection", "failure"]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -54,12 +54,10 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def outcome(self) -> Outcome:
-        """How the request ended. A project or file that does not exist is no rejection."""
+        """How the request ended."""
         status = self.entry.status or 0
         if status == 0 or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return "failure"
-        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-            return "missing"
         if status >= HTTPStatus.BAD_REQUEST:
             return "rejection"
         return "plain" if status >= HTTPStatus.MULTIPLE_CHOICES else "good"
