@@ -45,6 +45,8 @@ class Plot(msgspec.Struct, frozen=True):
     end: datetime
     interval: str
     """The length of an interval, such as "5 minutes"."""
+    last: float
+    """The time of the last interval with uploads or downloads."""
     largest: int
     """The largest number of uploads or downloads in one interval."""
     width: int
@@ -105,6 +107,7 @@ def create_plot(counts: Counts) -> Plot | None:
         start=datetime.fromtimestamp(first_slot * width, UTC),
         end=datetime.fromtimestamp((first_slot + slots) * width, UTC),
         interval=_duration(width),
+        last=starts[-1][0],
         largest=largest,
         width=slots * SLOT,
     )
