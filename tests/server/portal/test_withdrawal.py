@@ -63,6 +63,21 @@ def test_a_release_with_some_yanked_files_is_marked(browser: Browser, published:
     assert "Partly yanked" not in page.text
 
 
+def test_a_project_offers_only_the_yanks_that_have_an_effect(
+    browser: Browser, published: Index
+) -> None:
+    page = browser.get(path_of(published, "project"))
+    assert "Yank all releases" in page.text
+    assert "Unyank all releases" not in page.text
+    browser.submit(path_of(published, "file") + "/yank")
+    page = browser.get(path_of(published, "project"))
+    assert "Yank all releases Unyank all releases" in page.text
+    browser.submit(path_of(published, "project") + "/yank")
+    page = browser.get(path_of(published, "project"))
+    assert "Yank all releases" not in page.text
+    assert "Unyank all releases" in page.text
+
+
 @pytest.mark.parametrize("kind", TARGETS)
 def test_a_confirmation_lists_the_files_and_changes_nothing(
     browser: Browser, published: Index, kind: str

@@ -31,7 +31,8 @@ class _Target:
 
     Attributes:
         kind: file, release or project.
-        title: its name on the page.
+        title: its name at the start of a sentence.
+        name: its name inside of a sentence.
         path: the path of its forms, without the action.
         back: the page that follows, unless the project has no files any more.
         files: its files.
@@ -41,6 +42,7 @@ class _Target:
 
     kind: str
     title: str
+    name: str
     path: str
     back: str
     repository: Repository
@@ -112,6 +114,7 @@ async def _target(request: PortalRequest) -> _Target:
         return _Target(
             kind="project",
             title=f"The project {project.name}",
+            name=f"the project {project.name}",
             path=page,
             back=page,
             repository=repository,
@@ -127,6 +130,7 @@ async def _target(request: PortalRequest) -> _Target:
     return _Target(
         kind="release",
         title=f"{project.name} {version}",
+        name=f"{project.name} {version}",
         path=release_path(repository.name, project.name, version),
         back=page,
         repository=repository,
@@ -142,6 +146,7 @@ async def _file(request: PortalRequest, repository: Repository) -> _Target:
     return _Target(
         kind="file",
         title=file.filename,
+        name=file.filename,
         path=file_path(repository.name, file.filename),
         back=project_path(repository.name, project.name),
         repository=repository,
