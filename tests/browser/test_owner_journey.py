@@ -137,6 +137,8 @@ def copy_settings(portal: Portal, workstation: Workstation) -> tuple[str, str]:
     portal.click_link("Repositories")
     portal.click_link("releases")
     portal.click_link("Connection Settings")
+    portal.click_link(".pypirc")
+    portal.click_link("twine")
     workstation.write("~/.pypirc", portal.copy("Copy .pypirc: For twine, flit and setuptools"))
     upload = portal.copy("Copy twine: Upload, with the .pypirc above")
     install = portal.copy("Copy pip: Install")
@@ -184,9 +186,9 @@ def yank_and_delete(portal: Portal) -> None:
 def revoke_user(portal: Portal) -> None:
     portal.click_link("Users")
     portal.click_link("dev@example.com")
-    portal.click_link("Revoke access")
-    portal.click_button("Revoke access")
-    portal.wait_for_text("The access of dev@example.com was revoked.")
+    portal.click_link("Delete user")
+    portal.click_button("Delete user")
+    portal.wait_for_text("The user dev@example.com was deleted.")
 
 
 def delete_repository_and_sign_out(portal: Portal) -> None:

@@ -116,13 +116,13 @@ def test_a_passphrase_that_is_too_short_is_rejected(
     assert read_status(index, *index.auth) == 200
 
 
-def test_a_revoked_user_is_rejected_at_once(browser: Browser, index: Index) -> None:
+def test_a_deleted_user_is_rejected_at_once(browser: Browser, index: Index) -> None:
     assert read_status(index, *index.auth) == 200
     path = path_of(index.username, "/revoke")
     assert f"The user {index.username} is deleted" in browser.get(path).text
     page = browser.submit(path)
     assert page.path == "/portal/users"
-    assert f"The access of {index.username} was revoked." in page.text
+    assert f"The user {index.username} was deleted." in page.text
     assert read_status(index, *index.auth) == 401
     browser.get(path, status=404)
 
@@ -140,7 +140,7 @@ def test_e_mail_addresses_with_special_characters_have_pages(browser: Browser, e
     links = [each["href"] for each in browser.get("/portal/users?q=" + quote(email)).all("a")]
     assert path_of(email) in links
     page = browser.submit(path_of(email, "/revoke"))
-    assert f"The access of {email} was revoked." in page.text
+    assert f"The user {email} was deleted." in page.text
 
 
 def test_a_long_user_list_is_searchable(browser: Browser) -> None:

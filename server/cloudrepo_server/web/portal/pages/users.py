@@ -117,7 +117,7 @@ async def revoke(request: PortalRequest) -> web.Response:
     """Delete a user, so that the next request with the passphrase is rejected with status 401."""
     user = await request.organization.users.get(request.path_parameters["email"])
     await request.organization.users.delete(user.email)
-    request.add_notice(f"The access of {user.email} was revoked.")
+    request.add_notice(f"The user {user.email} was deleted.")
     return request.redirect(USERS)
 
 
