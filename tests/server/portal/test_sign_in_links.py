@@ -46,6 +46,17 @@ def test_a_link_is_valid_once(index: Index) -> None:
     assert "was used already, has expired or belongs to another server" in again.text
 
 
+def test_a_used_link_says_that_the_browser_is_signed_in_already(
+    anonymous: Browser, index: Index
+) -> None:
+    link = new_link(index)
+    anonymous.get(link)
+    page = anonymous.get(link)
+    assert page.path == "/portal/"
+    assert "This sign-in link was used already" in page.text
+    assert f"You are signed in as {index.server.admin[0]}." in page.text
+
+
 def test_exactly_one_of_several_browsers_can_use_a_link(index: Index) -> None:
     link = new_link(index)
     with ThreadPoolExecutor(8) as pool:

@@ -80,6 +80,12 @@ async def follow_link(request: PortalRequest) -> web.Response:
         # A program that checks or prefetches the link must not invalidate it.
         return _render(request)
     redeemed = request.organization.sign_in_links.redeem(request.query.get("token", ""))
+    if redeemed is None and request.username is not None:
+        request.add_notice(
+            "This sign-in link was used already, has expired or belongs to another server. "
+            f"You are signed in as {request.username}."
+        )
+        return request.redirect(HOME)
     if redeemed is None:
         return _reject(
             request,
