@@ -79,6 +79,22 @@ for (const list of document.querySelectorAll("datalist[data-suggestions]")) {
   });
 }
 
+// Show only the fields that apply to the chosen kind, and those that are filled in.
+const kind = document.getElementById("kind");
+const fieldsOfKinds = document.querySelectorAll("[data-kinds]");
+function showFieldsOfKind() {
+  for (const field of fieldsOfKinds) {
+    const applies = field.dataset.kinds.split(" ").includes(kind.value);
+    field.hidden = !applies && field.querySelector("input, textarea").value === "";
+  }
+  const hidden = [...fieldsOfKinds].filter((field) => field.hidden);
+  fieldsOfKinds[0].closest("fieldset").hidden = hidden.length === fieldsOfKinds.length;
+}
+if (kind && fieldsOfKinds.length) {
+  kind.addEventListener("change", showFieldsOfKind);
+  showFieldsOfKind();
+}
+
 // Close the menu at a click elsewhere, and at the Escape key.
 const menu = document.querySelector("details.menu");
 if (menu) {

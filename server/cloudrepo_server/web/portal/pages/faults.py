@@ -12,15 +12,30 @@ from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
 _FAULTS = REPOSITORY + "/faults"
+_VALUES = {
+    "status": "200 to 599, of a redirect 301, 302, 303, 307 or 308; by default 503 of "
+    "stored-then-error, 302 of redirect and 200 of html-error-page",
+    "reason": "the reason phrase in the status line",
+    "headers": "one on each line, such as Retry-After: 5",
+    "seconds": "0 to 3600",
+    "bytes_per_second": "1 or more",
+    "when": "before, during or after the body; by default before",
+    "keep": "the number of bytes to send; by default 0",
+    "location": "a URL",
+    "content_type": "by default text/plain",
+    "content": "the core metadata to send",
+}
+"""The values of each parameter."""
 _PARAMETERS = {
-    name: (name.replace("_", " ").capitalize(), ", ".join(kinds))
+    name: (name.replace("_", " ").capitalize(), f"{_VALUES[name]} (for {', '.join(kinds)})", kinds)
     for name, kinds in parameters_of_kinds().items()
 }
+"""The label, the explanation and the kinds of faults of each parameter."""
 _LONG_PARAMETERS = ("headers", "content")
 """The parameters that have several lines."""
 _CONDITIONS: Mapping[str, tuple[str, str]] = {
-    "times": ("Times", "at most this often"),
-    "every": ("Every", "every n-th matching request"),
+    "times": ("Times", "at most this often; by default without a limit"),
+    "every": ("Every", "every n-th matching request; by default every one"),
     "method": ("Method", "GET, HEAD or POST"),
     "path": ("Path", "a pattern, such as *.whl"),
     "project": ("Project", "a name"),
