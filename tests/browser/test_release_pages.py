@@ -130,7 +130,7 @@ def test_a_file_of_a_real_wheel_is_found_and_read(page: Page, published: Index) 
 
 def test_the_command_that_installs_a_release_is_copied(page: Page, published: Index) -> None:
     open_project(page, published)
-    page.get_by_role("link", name="Install and details").click()
+    page.get_by_role("link", name="Install, dependencies and details").click()
     page.get_by_text("requirements.txt, with hashes").click()
     page.get_by_role("button", name="Copy requirements.txt").click()
     page.locator("button.copy", has_text="Copied").wait_for()

@@ -92,11 +92,26 @@ def test_a_release_shows_its_metadata(page: Page) -> None:
 
 
 def test_dependencies_are_grouped_by_extra(page: Page) -> None:
-    assert 'requests >=2.30 Other.Project [fast]>=1 if python_version < "3.12"' in page.text
-    assert "this is (not valid" in page.text
-    assert 'Extra color rich pywin32 if sys_platform == "win32"' in page.text
-    assert "Extra empty No dependencies" in page.text
-    assert "Extra undeclared direct @ https://example.com/direct.zip" in page.text
+    text = page.text.replace(" not in this repository", "").replace(" in this repository", "")
+    assert 'requests >=2.30 Other.Project [fast]>=1 if python_version < "3.12"' in text
+    assert "this is (not valid" in text
+    assert 'Extra color rich pywin32 if sys_platform == "win32"' in text
+    assert "Extra empty No dependencies" in text
+    assert "Extra undeclared direct @ https://example.com/direct.zip" in text
+
+
+def test_dependencies_say_whether_the_repository_has_them(browser: Browser, server: Server) -> None:
+    front = server.repository()
+    requires = "Requires-Dist: present>=1\nRequires-Dist: absent\n"
+    front.publish(wheel(metadata=core_metadata("demo", "1.0", more=requires)), wheel("present"))
+    project = f"/portal/repositories/{front.name}/projects/demo"
+    for path in (project, f"{project}/releases/1.0"):
+        page = browser.get(path)
+        assert "present >=1 in this repository absent not in this repository" in page.text
+        assert page.all("a", href=f"/portal/repositories/{front.name}/projects/present")
+        assert "Only this repository is searched" not in page.text
+    front.set(upstream=[server.repository().name])
+    assert "Only this repository is searched, not its upstreams" in browser.get(project).text
 
 
 def test_a_dependency_in_the_same_repository_is_a_link(page: Page) -> None:

@@ -181,3 +181,12 @@ def test_an_unknown_choice_about_logins_is_rejected(
 ) -> None:
     page = browser.submit(path_of(index), status=400, **{field: "klingon"})
     assert "'klingon'" in page.text
+
+
+def test_the_sections_are_linked_above_the_form(browser: Browser, index: Index) -> None:
+    index.api_json("POST", "/faults", {"kind": "status", "status": 503})
+    page = browser.get(f"/portal/repositories/{index.name}/settings")
+    sections = "Upstreams (0) Faults (1) Impersonations (0) Tokens Trusted publishers (0) Delete "
+    assert page.text.index(sections) < page.text.index("Overwrite Protection")
+    for below in ("upstreams", "faults", "impersonations", "publishers"):
+        assert page.all("a", href=f"/portal/repositories/{index.name}/{below}")

@@ -9,12 +9,14 @@ from cloudrepo_server.domain.project_status import (
 )
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.specs.dialect import STATUS
+from cloudrepo_server.specs.release_details import ReleaseDetails
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import PROJECT, project_path
 from cloudrepo_server.web.portal.plot import read_activity
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.readme import Readme
+from cloudrepo_server.web.portal.release_description import own_dependencies, read_description
 from cloudrepo_server.web.portal.releases import Release, releases_of
 
 _RELEASES_ON_PAGE = 25
@@ -58,6 +60,7 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
     pagination = paginate(order.versions, request.query, page_size=_RELEASES_ON_PAGE)
     versions = {*pagination.items, order.latest} if order.latest else pagination.items
     releases = {release.version: release for release in releases_of(project, versions)}
+    details, readme = await _description(request, repository, releases.get(order.latest))
     return request.render(
         "project.html",
         errors=errors,
@@ -72,7 +75,9 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
         max_files=_FILES_IN_LIST,
         pagination=pagination,
         release_count=len(order.versions),
-        readme=await _readme(request, repository, releases.get(order.latest)),
+        readme=readme,
+        details=details,
+        projects=await own_dependencies(repository, details),
         statuses={name: _STATUS_DESCRIPTIONS[name] for name in STATUSES},
         activity=await read_activity(
             request.organization.activity, repository.document.id, project.name
@@ -81,18 +86,15 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
     )
 
 
-async def _readme(
+async def _description(
     request: PortalRequest, repository: Repository, release: Release | None
-) -> Readme | None:
+) -> tuple[ReleaseDetails, Readme | None]:
     file = None if release is None else release.described_by
-    if file is None:
-        return None
     try:
-        metadata = await request.archives.core_metadata(repository, file)
+        return await read_description(request, repository, file)
     except FileNotFoundError:
         # An upload replaced the file after its project was read.
-        return None
-    return await request.readmes.render(file, metadata)
+        return ReleaseDetails(), None
 
 
 ROUTES = (

@@ -9,20 +9,14 @@ from aiohttp import web
 from cloudrepo_server.clients.release_snippets import release_snippets
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.models import File
-from cloudrepo_server.pools import CONTENTS
 from cloudrepo_server.specs.provenance import attestation_types
-from cloudrepo_server.specs.release_details import (
-    MAX_LISTED,
-    ReleaseDetails,
-    release_details,
-)
+from cloudrepo_server.specs.release_details import MAX_LISTED, ReleaseDetails
 from cloudrepo_server.web.http.connection_settings import connection_settings
 from cloudrepo_server.web.portal.pages.connection_settings import browser_system
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import RELEASE
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.readme import Readme
+from cloudrepo_server.web.portal.release_description import own_dependencies, read_description
 from cloudrepo_server.web.portal.releases import Release, releases_of, tag_names
 
 _FILES_ON_PAGE = 25
@@ -50,7 +44,7 @@ async def show(request: PortalRequest) -> web.Response:
     (release,) = releases_of(project, [version])
     described_by = release.described_by
     try:
-        details, readme = await _description(request, repository, described_by)
+        details, readme = await read_description(request, repository, described_by)
     except FileNotFoundError:
         # An upload replaced the file after its project was read.
         details, readme = ReleaseDetails(), None
@@ -71,30 +65,13 @@ async def show(request: PortalRequest) -> web.Response:
             connection, project.name, version, hashes, browser_system(request)
         ),
         omitted_hashes=max(0, len(release.files) - _MAX_HASHES),
-        projects=await _own_projects(repository, details),
+        projects=await own_dependencies(repository, details),
         entry_points=await _entry_points(request, repository, release),
         tags=tag_names(release.wheels),
         attestation_types=attestation_types,
         pagination=paginate(release.files, request.query, page_size=_FILES_ON_PAGE),
         current_tab="projects",
     )
-
-
-async def _description(
-    request: PortalRequest, repository: Repository, file: File | None
-) -> tuple[ReleaseDetails, Readme | None]:
-    if file is None:
-        return ReleaseDetails(), None
-    metadata = await request.archives.core_metadata(repository, file)
-    # Parsing many dependencies takes milliseconds.
-    details = await CONTENTS.run(release_details, metadata)
-    return details, await request.readmes.render(file, metadata)
-
-
-async def _own_projects(repository: Repository, details: ReleaseDetails) -> set[str]:
-    # Returns the projects of this repository among the dependencies.
-    wanted = {each.name for group in details.dependencies.values() for each in group}
-    return wanted.intersection(await repository.project_names()) if wanted else set()
 
 
 async def _entry_points(
