@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import signal
 import sys
 import threading
@@ -284,6 +283,8 @@ def test_a_tool_is_a_program_of_its_own_if_another_variable_differs(
 def test_a_tool_is_a_program_of_its_own_if_an_inherited_limit_or_mask_differs(
     environ: dict[str, str], forks: list[int]
 ) -> None:
+    import resource  # noqa: PLC0415 (not on Windows)
+
     command.run(module_command("twine", "--version"), environ=environ, timeout=60)
     forks.clear()
     show = module_command("twine", "probe", "show")

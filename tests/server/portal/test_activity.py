@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,8 +191,7 @@ def test_counts_survive_a_restart_and_a_kill_loses_at_most_the_newest(
         lambda: all(path.read_bytes() != before for path, before in written.items()),
         "the counts to be written",
     )
-    second.process.process.send_signal(signal.SIGKILL)
-    second.process.process.wait()
+    second.process.kill()
     third = Server(start_server("--data", tmp_path / "data"))
     browser = Browser(third)
     browser.sign_in(*third.admin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,14 +11,11 @@ import pytest
 from tests.support.archives import sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
-from tests.support.platforms import needs_posix
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
 
 Start = Callable[[], AbstractContextManager[Server]]
-
-posix = needs_posix("SIGKILL")
 
 
 @pytest.fixture
@@ -126,7 +122,6 @@ def test_a_second_server_exits_with_a_one_line_error(
         assert server.api("GET", "/users").status_code == 200
 
 
-@posix
 def test_accepted_uploads_survive_a_kill(start: Start) -> None:
     small, large = wheel(), wheel(version="2.0", padding=2 << 20)
     with start() as server:
@@ -141,7 +136,6 @@ def test_accepted_uploads_survive_a_kill(start: Start) -> None:
         restarted.publish(wheel(version="3.0"))
 
 
-@posix
 def test_an_upload_in_progress_during_a_kill_leaves_no_project(start: Start) -> None:
     with start() as server:
         index = server.repository(overwrite_protection=True)
@@ -150,8 +144,7 @@ def test_an_upload_in_progress_during_a_kill_leaves_no_project(start: Start) -> 
         with connect(server.url) as connection:
             connection.send(request(f"POST {index.path} HTTP/1.1", headers, form.body)[:-100])
             index.get("/")
-            server.process.process.send_signal(signal.SIGKILL)
-            server.process.process.wait()
+            server.process.kill()
     with start() as server:
         restarted = on_restarted(server, index)
         assert restarted.json("/")["projects"] == []
