@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
+from pytest_cloudrepo import CloudRepoError
 from pytest_cloudrepo._programs.masking import mask
+from tests.support.platforms import WINDOWS, needs_posix
 
 if TYPE_CHECKING:
     from pytest_cloudrepo import PackageFactory, Repository, RepositoryFactory
+
+shell_scripts = needs_posix("shell scripts")
 
 JOB: dict[str, Any] = {"repository": "acme/demo", "workflow": "release.yml"}
 # Each provider whose jobs run programs, and what identifies a job.
@@ -25,6 +29,11 @@ JOBS: dict[str, dict[str, Any]] = {
     "google": {"email": "release@acme.example"},
     "buildkite": {"organization": "acme", "pipeline": "demo"},
     "circleci": {"organization_id": "a", "project_id": "b", "pipeline_definition_id": "c"},
+}
+# The shell script that a job of a provider gets, and arguments that request a token.
+PROGRAMS = {
+    "buildkite": ["buildkite-agent", "oidc", "request-token", "--audience", "pypi"],
+    "circleci": ["circleci", "run", "oidc", "get", "--claims", '{"aud": "pypi"}'],
 }
 MACHINE = {
     "CI": "machine", "GITHUB_ACTIONS": "machine", "GITHUB_TOKEN": "machine",
@@ -108,7 +117,13 @@ def test_identity_tokens_have_the_chosen_claims_and_times(cloudrepo: Repository)
     assert later["nbf"] == later["iat"] + 60
 
 
-@pytest.mark.parametrize("provider", JOBS)
+@pytest.mark.parametrize(
+    "provider",
+    [
+        pytest.param(provider, marks=shell_scripts) if provider in PROGRAMS else provider
+        for provider in JOBS
+    ],
+)
 def test_a_job_has_no_credentials_and_no_variables_of_the_machines_own_ci(
     cloudrepo: Repository, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,13 +263,8 @@ print(len(urllib.request.urlopen(request).read().split(b".")))
     assert python(cloudrepo, code, environ) == "3\n"
 
 
-@pytest.mark.parametrize(
-    ("provider", "arguments"),
-    [
-        ("buildkite", ["buildkite-agent", "oidc", "request-token", "--audience", "pypi"]),
-        ("circleci", ["circleci", "run", "oidc", "get", "--claims", '{"aud": "pypi"}']),
-    ],
-)
+@shell_scripts
+@pytest.mark.parametrize(("provider", "arguments"), PROGRAMS.items())
 def test_the_program_of_the_provider_prints_an_identity_token(
     cloudrepo: Repository, provider: str, arguments: list[str]
 ) -> None:
@@ -267,6 +277,16 @@ def test_the_program_of_the_provider_prints_an_identity_token(
     rejected = cloudrepo.run(*arguments, environ=broken, check=False)
     assert rejected.returncode == 1
     assert "could not be requested: HTTP Error 401" in rejected.stderr
+
+
+@pytest.mark.skipif(not WINDOWS, reason="only Windows cannot run a shell script")
+@pytest.mark.parametrize("provider", PROGRAMS)
+def test_a_job_whose_program_is_a_shell_script_is_an_error(
+    cloudrepo: Repository, provider: str
+) -> None:
+    message = f"cannot run {PROGRAMS[provider][0]} on Windows: it is a shell script"
+    with pytest.raises(CloudRepoError, match=message):
+        cloudrepo.ci_environ(provider, **JOBS[provider])
 
 
 def test_settings_of_trusted_publishing(cloudrepo_factory: RepositoryFactory) -> None:
