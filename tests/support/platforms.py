@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from importlib.util import find_spec
 from typing import Final
@@ -13,6 +14,16 @@ WINDOWS: Final = sys.platform == "win32"
 
 NEEDS_MARKDOWN: Final = pytest.mark.skipif(
     find_spec("comrak") is None, reason="the renderer of Markdown has no wheel for this Python"
+)
+
+
+def _has_no_console() -> bool:
+    """Return whether this is Windows, and the process has no console, as in a service."""
+    return sys.platform == "win32" and not ctypes.windll.kernel32.GetConsoleCP()
+
+
+NEEDS_GRACEFUL_STOP: Final = pytest.mark.skipif(
+    _has_no_console(), reason="without a console, a server on Windows can only be killed"
 )
 
 

@@ -14,6 +14,7 @@ from cloudrepo_server.domain.activity import MAX_INTERVALS, Counts
 from cloudrepo_server.web.portal import plot
 from tests.support.archives import Archive, sdist, wheel
 from tests.support.index import Index, Server
+from tests.support.platforms import NEEDS_GRACEFUL_STOP
 from tests.support.portal.browser import Browser
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
@@ -168,6 +169,7 @@ def test_the_plot_has_a_text_and_a_table(browser: Browser, index: Index) -> None
     assert not [name for name, attributes in page.elements if "style" in attributes]
 
 
+@NEEDS_GRACEFUL_STOP
 def test_counts_survive_a_restart_and_a_kill_loses_at_most_the_newest(
     start_server: StartServer, tmp_path: Path
 ) -> None:

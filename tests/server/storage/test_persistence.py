@@ -11,6 +11,7 @@ import pytest
 from tests.support.archives import sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
+from tests.support.platforms import NEEDS_GRACEFUL_STOP
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
@@ -94,6 +95,7 @@ def test_a_deleted_name_stays_deleted(start: Start) -> None:
         assert "previously used" in response.reason
 
 
+@NEEDS_GRACEFUL_STOP
 def test_deleted_content_is_removed_from_the_disk_when_the_server_stops(
     start: Start,
     data: Path,
