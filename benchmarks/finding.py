@@ -113,7 +113,7 @@ def _record_changes(organization: Organization) -> None:
             subject=f"project{number}-1.0-py3-none-any.whl",
         )
         user = f"user{number % 100}@example.com"
-        organization.audit.record([change], user=user, repository=None, way="index")
+        organization.audit.record([change], user=user, repository=None, interface="index")
 
 
 def _file(project: str, number: int, version: int) -> File:

@@ -149,7 +149,7 @@ def paths(index: Index) -> dict[str, str]:
         "files": f"{repository}/files?sort=-size",
         "sorted-projects": f"{repository}?sort=-upload",
         "changes": "/portal/audit",
-        "filtered-changes": "/portal/audit?kind=upload&way=index",
+        "filtered-changes": "/portal/audit?kind=upload&interface=index",
         "no-changes": "/portal/audit?repository=none-has-this-name",
         "search": "/portal/search?q=demo",
         "search-of-one-kind": "/portal/search?q=project&kind=projects&page=2",

@@ -1,8 +1,8 @@
-"""The audit list: what was changed, by whom, by which way and when.
+"""The audit list: what was changed, by whom, when, and through which interface.
 
-The journal keeps the newest requests only, and downloads displace the others. So the newest changes
-are kept apart from it, in a list with limits of its own. A server with a data folder writes them to
-documents in the folder, and reads them at its start.
+The journal keeps only the newest requests, so many downloads displace older changes. Changes are
+therefore kept in a separate list with its own limits. A server with a data folder writes the list
+to documents in the folder, and reads it at its start.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ ENTRIES_PER_DOCUMENT = 200
 
 _ENTRY_BYTES = 256
 
-Way = Literal["index", "trust", "api", "portal"]
+Interface = Literal["index", "trust", "api", "portal"]
 """The part of the server that received the request."""
 
 
@@ -36,7 +36,7 @@ class AuditEntry(Change, frozen=True, kw_only=True):
 
     number: int
     user: str | None
-    way: Way
+    interface: Interface
 
     @property
     def size(self) -> int:
@@ -51,7 +51,7 @@ class AuditDocument(Document, frozen=True, kw_only=True):
     entries: tuple[AuditEntry, ...]
 
 
-class AuditTrail:
+class AuditList:
     """The newest changes that were made through this server."""
 
     def __init__(self, storage: Storage, tasks: BackgroundTasks) -> None:
@@ -89,7 +89,12 @@ class AuditTrail:
         self.is_kept = True
 
     def record(
-        self, changes: Iterable[Change], *, user: str | None, repository: str | None, way: Way
+        self,
+        changes: Iterable[Change],
+        *,
+        user: str | None,
+        repository: str | None,
+        interface: Interface,
     ) -> None:
         """Add the changes of a request. Secrets in them are hidden, and long texts truncated.
 
@@ -97,7 +102,7 @@ class AuditTrail:
             changes: the changes.
             user: the user of the request, or None.
             repository: the repository of the request, for changes that name none.
-            way: the part of the server that received the request.
+            interface: the part of the server that received the request.
         """
         for change in changes:
             self._append(
@@ -109,7 +114,7 @@ class AuditTrail:
                     subject=_recorded(change.subject),
                     detail=_recorded(change.detail),
                     user=None if user is None else _recorded(user),
-                    way=way,
+                    interface=interface,
                 )
             )
         if self.is_kept and not self._is_writing:

@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from cloudrepo_server.changes import note_change
 from cloudrepo_server.domain.access import Access
 from cloudrepo_server.domain.activity import Activity
-from cloudrepo_server.domain.audit import AuditTrail
+from cloudrepo_server.domain.audit import AuditList
 from cloudrepo_server.domain.catalogue import Catalogue
 from cloudrepo_server.domain.core_metadata_cache import CoreMetadataCache
 from cloudrepo_server.domain.damaged_documents import DamagedDocuments
@@ -90,7 +90,7 @@ class Organization:
         self._tasks = BackgroundTasks()
         self.catalogue = Catalogue(storage, self._tasks)
         self.activity = Activity(storage, self._tasks)
-        self.audit = AuditTrail(storage, self._tasks)
+        self.audit = AuditList(storage, self._tasks)
 
     @property
     def shared(self) -> bool:
@@ -303,7 +303,7 @@ class Organization:
     async def close(self) -> None:
         """Cancel background work and close the store."""
         await self._tasks.close()
-        # The end of a server must not depend on the store.
+        # A server must be able to stop even if the store does not respond.
         with contextlib.suppress(StorageError):
             await self.activity.close()
             await self.audit.close()

@@ -9,23 +9,23 @@ import pytest
 
 from cloudrepo_server.changes import Change, note_change
 from cloudrepo_server.domain import audit
-from cloudrepo_server.domain.audit import ENTRIES_PER_DOCUMENT, AuditTrail
+from cloudrepo_server.domain.audit import ENTRIES_PER_DOCUMENT, AuditList
 from cloudrepo_server.limits import AUDIT_TEXT
 from cloudrepo_server.storage.background import BackgroundTasks
 from cloudrepo_server.storage.local import LocalStorage
 
 
-def record(trail: AuditTrail, subject: str) -> None:
+def record(trail: AuditList, subject: str) -> None:
     change = Change(kind="upload", time=1.7e9, subject=subject)
-    trail.record([change], user="user", repository="demo", way="index")
+    trail.record([change], user="user", repository="demo", interface="index")
 
 
-def subjects(trail: AuditTrail) -> list[str]:
+def subjects(trail: AuditList) -> list[str]:
     return [entry.subject for entry in reversed(trail.entries)]
 
 
-def in_memory() -> AuditTrail:
-    return AuditTrail(LocalStorage.in_memory(), BackgroundTasks())
+def in_memory() -> AuditList:
+    return AuditList(LocalStorage.in_memory(), BackgroundTasks())
 
 
 def test_the_newest_changes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_documents_are_continued_and_old_ones_deleted(
 
     async def scenario(count: int) -> None:
         storage = LocalStorage.in_folder(tmp_path / "data")
-        trail = AuditTrail(storage, BackgroundTasks())
+        trail = AuditList(storage, BackgroundTasks())
         await trail.keep()
         assert subjects(trail) == expected[-limit:]
         for _ in range(count):

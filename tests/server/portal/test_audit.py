@@ -45,7 +45,7 @@ def test_uploads_by_every_way_are_listed_with_their_users(browser: Browser, inde
     index.publish(wheel(module="x = 2\n"))
     admin = index.server.admin[0]
     found = changes(browser, repository=index.name)
-    assert [(each["kind"], each["subject"], each["user"], each["way"]) for each in found] == [
+    assert [(each["kind"], each["subject"], each["user"], each["interface"]) for each in found] == [
         ("create-repository", index.name, admin, "api"),
         ("upload", first.filename, index.username, "index"),
         ("upload", second.filename, admin, "api"),
@@ -148,7 +148,7 @@ def test_sign_ins_and_sign_outs_are_listed(browser: Browser, index: Index) -> No
     (form,) = [each for each in visitor.get("/portal/").forms if each.action.endswith("/sign-out")]
     visitor.request("POST", form.action, data=form.fields)
     visitor.close()
-    found = [(each["kind"], each["user"], each["way"]) for each in changes(browser)][-3:]
+    found = [(each["kind"], each["user"], each["interface"]) for each in changes(browser)][-3:]
     assert found == [
         ("sign-in-link", admin, "api"),
         ("sign-in", admin, "portal"),
@@ -166,7 +166,7 @@ def test_filters_are_combined_and_kept_from_page_to_page(browser: Browser, index
             auth=index.server.admin,
         )
     index.publish(wheel("by-user"))
-    query = f"kind=upload&way=api&user={index.server.admin[0]}&repository={index.name}"
+    query = f"kind=upload&interface=api&user={index.server.admin[0]}&repository={index.name}"
     page = browser.get(f"/portal/audit?{query}")
     assert "52 changes" in page.text
     (following,) = page.all("a", rel="next")
@@ -176,7 +176,7 @@ def test_filters_are_combined_and_kept_from_page_to_page(browser: Browser, index
     assert "52 changes" in browser.get(f"/portal/audit?{query}&page=abc&kind2=x").text
     text = browser.get("/portal/audit?repository=no-such-repository-anywhere").text
     assert "No change matches the filter" in text
-    assert browser.get("/portal/audit?kind=nonsense&way=nonsense").status == 200
+    assert browser.get("/portal/audit?kind=nonsense&interface=nonsense").status == 200
 
 
 def test_the_downloads_have_the_same_changes_and_no_formula(browser: Browser, index: Index) -> None:
@@ -291,7 +291,7 @@ def test_trusted_publishers_and_minted_tokens_are_listed(browser: Browser, index
     token = minted(index)
     index.api("DELETE", f"/publishers/{publisher['id']}")
     found = changes(browser, repository=index.name)[1:]
-    assert [(each["kind"], each["user"], each["way"]) for each in found] == [
+    assert [(each["kind"], each["user"], each["interface"]) for each in found] == [
         ("add-publisher", index.server.admin[0], "api"),
         ("mint-token", "github:acme/demo/release.yml", "trust"),
         ("remove-publisher", index.server.admin[0], "api"),

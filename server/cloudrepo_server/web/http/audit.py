@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from cloudrepo_server.domain.audit import AuditTrail, Way
+from cloudrepo_server.domain.audit import AuditList, Interface
 from cloudrepo_server.web.http.request_state import RequestState, state_of
 
-_WAYS: tuple[tuple[str, Way], ...] = (("/api/", "api"), ("/portal", "portal"))
+_INTERFACES: tuple[tuple[str, Interface], ...] = (("/api/", "api"), ("/portal", "portal"))
 
 
 def record_before_response(
-    audit: AuditTrail,
+    audit: AuditList,
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return the signal handler that adds the changes of a request before its response is sent.
 
-    So whoever has received the response finds the changes in the list.
+    So a client that has received the response finds the changes in the list.
     """
 
     async def record(request: web.Request, _: web.StreamResponse) -> None:
@@ -27,7 +27,7 @@ def record_before_response(
     return record
 
 
-def record_without_response(audit: AuditTrail) -> Middleware:
+def record_without_response(audit: AuditList) -> Middleware:
     """Return the middleware that adds the changes of a request whose response is never sent."""
 
     @web.middleware
@@ -44,17 +44,20 @@ def record_without_response(audit: AuditTrail) -> Middleware:
     return record
 
 
-def _record(audit: AuditTrail, request: web.Request, state: RequestState) -> None:
+def _record(audit: AuditList, request: web.Request, state: RequestState) -> None:
     changes = state.changes.copy()
     state.changes.clear()
     details = state.details
     audit.record(
-        changes, user=details.user, repository=details.repository, way=_way(request, state)
+        changes,
+        user=details.user,
+        repository=details.repository,
+        interface=_interface(request, state),
     )
 
 
-def _way(request: web.Request, state: RequestState) -> Way:
+def _interface(request: web.Request, state: RequestState) -> Interface:
     if state.index_path is not None:
         return "index"
     path = request.rel_url.raw_path
-    return next((way for start, way in _WAYS if path.startswith(start)), "trust")
+    return next((interface for start, interface in _INTERFACES if path.startswith(start)), "trust")

@@ -1,4 +1,4 @@
-"""The audit list: what was changed by whom, by which way and when."""
+"""The audit list: what was changed, by whom, when, and through which interface."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from cloudrepo_server.changes import ChangeKind
-from cloudrepo_server.domain.audit import AuditEntry, Way
+from cloudrepo_server.domain.audit import AuditEntry, Interface
 from cloudrepo_server.pools import PAGES
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
 from cloudrepo_server.web.portal.csv_cells import csv_lines, safe_cell
@@ -50,13 +50,13 @@ _KINDS: Mapping[ChangeKind, str] = {
     "sign-in-link": "New sign-in link",
     "sign-out": "Sign-out",
 }
-_WAYS: Mapping[Way, str] = {
+_INTERFACES: Mapping[Interface, str] = {
     "index": "PyPI API",
     "trust": "Trusted publishing",
     "api": "Admin API",
     "portal": "Portal",
 }
-_COLUMNS = ("time", "kind", "repository", "subject", "detail", "user", "way")
+_COLUMNS = ("time", "kind", "repository", "subject", "detail", "user", "interface")
 _ENTRIES_AT_ONCE = 200
 
 
@@ -64,7 +64,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     """The conditions that a change must meet to be listed. Empty conditions have no effect."""
 
     kind: str = ""
-    way: str = ""
+    interface: str = ""
     user: str = ""
     repository: str = ""
 
@@ -72,7 +72,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, query: Mapping[str, str]) -> "AuditFilter":
         """Return the filter in a query string. Unknown choices are ignored."""
         given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
-        for name, choices in (("kind", _KINDS), ("way", _WAYS)):
+        for name, choices in (("kind", _KINDS), ("interface", _INTERFACES)):
             if given[name] not in choices:
                 given[name] = ""
         return cls(**given)
@@ -89,7 +89,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
             entry
             for entry in entries
             if (not self.kind or entry.kind == self.kind)
-            and (not self.way or entry.way == self.way)
+            and (not self.interface or entry.interface == self.interface)
             and user in (entry.user or "").casefold()
             and repository in (entry.repository or "").casefold()
         ]
@@ -110,7 +110,7 @@ async def show(request: PortalRequest) -> web.Response:
         existing={each.name for each in await organization.repositories()},
         chosen=chosen,
         kinds=_KINDS,
-        ways=_WAYS,
+        interfaces=_INTERFACES,
         user_names=sorted({entry.user for entry in entries if entry.user})[:100],
         repository_names=sorted({entry.repository for entry in entries if entry.repository})[:100],
         download_query="?" + urlencode(kept) if kept else "",
