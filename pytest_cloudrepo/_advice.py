@@ -30,8 +30,8 @@ _ADVICE_BY_STATUS: Final[Mapping[int, str]] = {
 }
 _ADVICE_BY_STATUS_OF_FILE_HOST: Final[Mapping[int, str]] = {
     HTTPStatus.BAD_REQUEST: (
-        "The program sent the login of the index to another host: let it remove the header "
-        "Authorization when a redirect leads to another host."
+        "The program sent the login of the index to the host of files: let the program remove the "
+        "header Authorization when it follows a redirect to another host."
     ),
     HTTPStatus.FORBIDDEN: (
         "The URL of the file has expired or is not valid: let the program request the file from "
@@ -120,8 +120,12 @@ def _advice_on_fault(request: Request, fault: FiredFault, tries: int) -> str:
     name = f"Fault #{fault.number} ({fault.kind})"
     effect = "replaced" if fault.kind in DECISIVE_FAULTS else "changed"
     target = f"{request.method} {request.filename or request.project}"
-    retry = f"The program sent it {tries} times." if tries > 1 else "Let the program retry, or"
-    correction = ("L" if tries > 1 else "l") + "imit the fault with `times`, or remove it."
+    retry = (
+        f"The program sent this request {tries} times."
+        if tries > 1
+        else "Let the program retry, or"
+    )
+    correction = ("L" if tries > 1 else "l") + "imit the fault with `times`, or remove the fault."
     return (
         f"{name} {effect} the response to {target}: the repository itself rejected nothing. "
         f"{retry} {correction}"

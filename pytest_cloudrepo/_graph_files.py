@@ -1,4 +1,4 @@
-"""Reads files with dependency graphs: TOML, compressed or not, or JSON."""
+"""Reads files with dependency graphs: TOML or JSON, which gzip may have compressed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(path: Path) -> object:
     suffix = path.with_suffix("").suffix if path.suffix == _GZIP else path.suffix
     if suffix not in _LOADERS:
         raise ScenarioError(
-            f"the file name must end with {' or '.join(_LOADERS)}, or with one of them and {_GZIP}"
+            f"the file name must end with {' or '.join(_LOADERS)}, optionally followed by {_GZIP}"
         )
     try:
         content = path.read_bytes()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A request is short enough for timeouts, and the server accepts 4096 parts in a form.
+# With these limits, no request runs into a timeout. The server accepts 4096 parts in a form.
 _MAX_FILES: Final = 1000
 _MAX_BYTES: Final = 16 << 20
 
@@ -43,7 +43,7 @@ def put_files(call: Callable[..., Any], files: Iterable[NewFile]) -> None:
     """Add files one by one, in the given order.
 
     Args:
-        call: sends a request for the repository to the admin API.
+        call: sends a request about the repository to the admin API.
         files: the files. Few of them are in memory at a time.
 
     Raises:

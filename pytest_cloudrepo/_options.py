@@ -22,7 +22,7 @@ class Options:
     cache_folder: Path | None
 
     def template_cache(self) -> Path | None:
-        """Return the folder in which templates of virtual environments last, or None."""
+        """Return the folder with the cached templates of virtual environments, or None."""
         if not self.cache:
             return None
         if self.cache_folder is not None:
@@ -30,7 +30,7 @@ class Options:
         from platformdirs import user_cache_path  # not every run creates virtual environments
 
         folder = user_cache_path("pytest-cloudrepo", appauthor=False) / "templates"
-        # It starts with `~` if the user has no home folder, as in some containers.
+        # The path starts with `~` if the user has no home folder, as in some containers.
         return folder if folder.is_absolute() else None
 
 
@@ -52,12 +52,14 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--cloudrepo-no-cache",
         action="store_true",
-        help="create virtual environments without the cache that later runs use too",
+        help="create virtual environments without the cache of templates that pytest sessions "
+        "share",
     )
     parser.addini(
         "cloudrepo_cache_dir",
-        "the folder in which templates of virtual environments are kept for later runs; a relative "
-        "path is relative to pytest's root folder (default: a folder in the user's cache folder)",
+        "the folder in which templates of virtual environments are kept for later pytest sessions; "
+        "a relative path is relative to pytest's root folder (default: a folder in the user's "
+        "cache folder)",
         default="",
     )
     parser.addini(
@@ -69,8 +71,8 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "cloudrepo_preload_tools",
-        "whether twine and build are imported once, by a process that forks itself for each call; "
-        "this is faster, and has an effect on Linux only",
+        "whether twine and build are imported only once, by a process that forks itself for each "
+        "call, which is faster; this has an effect on Linux only",
         type="bool",
         default=True,
     )

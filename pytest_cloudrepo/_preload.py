@@ -1,4 +1,4 @@
-"""The ini key that turns preloaded tools off, and their end with the pytest session."""
+"""Turns preloaded tools on or off, and stops them at the end of the pytest session."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def configure(config: pytest.Config, *, enabled: bool) -> None:
 
 def _stop() -> None:
     module = sys.modules.get(_MODULE)
-    if module is not None:  # otherwise this session ran no tool
+    if module is not None:  # otherwise no tool was preloaded
         module.PRELOADED.stop()

@@ -1,4 +1,4 @@
-"""Remove folders, also on Windows, where open and read-only files cannot be deleted."""
+"""Removes folders, also on Windows, where open and read-only files cannot be deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLL_INTERVAL: Final = 0.02
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder and its content; what another program keeps open may remain."""
+    """Remove a folder and its content; files that another program keeps open may remain."""
     shutil.rmtree(folder, ignore_errors=True)
     if sys.platform == "win32":
         # Windows closes the files of a process a moment after the process has ended.
@@ -29,7 +29,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def _make_writable(folder: Path) -> None:
-    """Make the files writable: Windows deletes no read-only file, such as those of git."""
+    """Make the files writable: Windows does not delete read-only files, such as those of git."""
     for path in folder.rglob("*"):
         with suppress(OSError):
             if not path.is_symlink():

@@ -44,7 +44,7 @@ def report_sections(
         since: the number of the last request that is left out, for repositories of several tests.
     """
     unused: dict[str, str] = {}
-    users: dict[str, str] = {}
+    queried_by: dict[str, str] = {}
     described: list[tuple[str, str]] = []
     for repository in repositories:
         title = _TITLE + repository.name
@@ -65,11 +65,11 @@ def report_sections(
             if not requests:
                 unused[repository.name] = title
                 continue
-            users |= {name: repository.name for each in requests for name in each.upstreams}
+            queried_by |= {name: repository.name for each in requests for name in each.upstreams}
             described.append((title, text))
     for name, title in unused.items():
-        user = users.get(name)
-        as_upstream = f", except that {user} queried it as its upstream" if user else ""
+        downstream = queried_by.get(name)
+        as_upstream = f", except that {downstream} queried it as its upstream" if downstream else ""
         yield title, f"No requests{as_upstream}."
     yield from described
 

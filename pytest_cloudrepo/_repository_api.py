@@ -101,9 +101,9 @@ class RepositoryApi:
                 self._put(path.name, file, time)
 
     def publish_folder(self, path: StrPath, *, upload_time: datetime | str | None = None) -> None:
-        """Add all wheels and sdists in a folder and its subfolders, hundreds of them in a second.
+        """Add all wheels and sdists in a folder and its subfolders, at hundreds per second.
 
-        The files are checked and added one by one as by `publish`, but few requests send them.
+        The files are checked and added one by one as by `publish`, but sent with few requests.
         Other files, and those whose name begins with a dot, are ignored.
 
         Args:

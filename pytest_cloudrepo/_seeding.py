@@ -1,4 +1,4 @@
-"""Repositories that one pytest-xdist worker fills for all workers of the session."""
+"""Creates repositories that one pytest-xdist worker fills for all workers of the session."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ class SharedRepositoryFactory:
 
         The first worker that calls this function creates the repository and calls `seed`. Other
         workers wait. If `seed` raises an exception, or if the worker crashes, the repository is
-        deleted, and the next worker begins again with an empty one.
+        deleted, and the next worker begins again with an empty repository.
 
         Args:
-            name: a name for the repository, the same in all workers. The repository's own name
-                begins with it.
+            name: a name for the repository, the same in all workers. The name of the repository on
+                the server begins with it.
             seed: fills the repository, such as by `repository.publish_folder(FOLDER)`.
             timeout: the seconds to wait for the worker that fills the repository.
             settings: the repository's settings.
 
         Raises:
-            CloudRepoError: the other worker took too long.
+            CloudRepoError: another worker did not fill the repository in time.
             TypeError: a setting is unknown, or has the wrong type.
             ServerError: the server rejected a setting's value.
         """
@@ -80,7 +80,7 @@ class SharedRepositoryFactory:
         if name not in self._opened:
             with self._state(name, timeout) as state:
                 self._opened[name] = self._open(state, name, seed, settings)
-                state.add_user()
+                state.add_worker()
         return self._opened[name]
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class SharedRepositoryFactory:
         """
         for name, repository in self._opened.items():
             with contextlib.suppress(CloudRepoError), self._state(name, SEED_TIMEOUT) as state:
-                if state.remove_user() == 0:
+                if state.remove_worker() == 0:
                     state.clear()
                     self._server.delete_repository(repository)
 
@@ -140,8 +140,9 @@ class SharedRepositoryFactory:
             lock.acquire(timeout=timeout)
         except Timeout:
             raise CloudRepoError(
-                f"waited {timeout:g} s for another pytest-xdist worker to fill the repository "
-                f"{name!r}: pass a longer timeout, or fill it with publish_folder, which is faster"
+                f"timed out after {timeout:g} s: another pytest-xdist worker still fills the "
+                f"repository {name!r}. Pass a longer timeout, or fill the repository with "
+                "publish_folder, which is faster"
             ) from None
         try:
             yield _State(self._folder / f"{stem}.json")
@@ -150,11 +151,11 @@ class SharedRepositoryFactory:
 
 
 class _State:
-    """What all workers know about a repository; the holder of its lock may change it."""
+    """The state of a repository, which all workers share. Only the holder of its lock uses it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._values: dict[str, Any] = {"repository": "", "filled": False, "users": 0}
+        self._values: dict[str, Any] = {"repository": "", "filled": False, "workers": 0}
         if path.exists():
             self._values |= json.loads(path.read_text(encoding="utf-8"))
 
@@ -170,7 +171,7 @@ class _State:
 
     def begin(self, repository: str) -> None:
         """Record that this worker creates and fills a repository."""
-        self._write(repository=repository, filled=False, users=0)
+        self._write(repository=repository, filled=False, workers=0)
 
     def finish(self) -> None:
         """Record that the repository is complete."""
@@ -178,16 +179,16 @@ class _State:
 
     def clear(self) -> None:
         """Record that there is no repository."""
-        self._write(repository="", filled=False, users=0)
+        self._write(repository="", filled=False, workers=0)
 
-    def add_user(self) -> None:
+    def add_worker(self) -> None:
         """Record that one more worker uses the repository."""
-        self._write(users=self._values["users"] + 1)
+        self._write(workers=self._values["workers"] + 1)
 
-    def remove_user(self) -> int:
-        """Record that one worker does not use the repository any more; return how many do."""
-        self._write(users=self._values["users"] - 1)
-        return int(self._values["users"])
+    def remove_worker(self) -> int:
+        """Record that one worker stopped using the repository; return how many still use it."""
+        self._write(workers=self._values["workers"] - 1)
+        return int(self._values["workers"])
 
     def _write(self, **values: object) -> None:
         self._values |= values

@@ -1,4 +1,4 @@
-"""The repositories that a server created or opened: who did it, and which of them a test uses."""
+"""The repositories that fixtures and tests created or opened, and those that a test uses."""
 
 from __future__ import annotations
 

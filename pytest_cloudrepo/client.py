@@ -69,8 +69,8 @@ class Server:
         self._run = run
         self._https = Https(self._api, folder / "https")
         self.observers: list[Callable[[Repository, int], None]] = []
-        """What is called with each repository that is created or opened, and the number of the
-        last request that it had received before."""
+        """Functions that are called with each repository that is created or opened, and with the
+        number of the last request that the repository had received before."""
         self._created: list[Repository | RepositoryUser] = []
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Server:
     def ca(self) -> Path:
         """The file with the CA certificate that clients of `Repository.https_url` must trust.
 
-        It belongs to a throwaway authority of the server, whose key no file contains.
+        It belongs to a throwaway certificate authority of the server, whose key is in no file.
         """
         __tracebackhide__ = True
         return self._https.ca
@@ -177,7 +177,7 @@ class Server:
     ) -> Repository:
         """Return an existing repository, with the credentials of a user.
 
-        The end of the session deletes the user if it is new, and never the repository.
+        At the end of the session, a new user is deleted. The repository is not.
 
         Args:
             name: the name of the repository.
@@ -196,7 +196,7 @@ class Server:
         return repository
 
     def delete_repository(self, repository: Repository | str) -> None:
-        """Delete a repository, given the object or its name, and all its files."""
+        """Delete a repository and all its files. It is given as an object or by its name."""
         __tracebackhide__ = True
         name = repository if isinstance(repository, str) else repository.name
         self._api.call("DELETE", "repositories", name)

@@ -163,7 +163,7 @@ class VirtualEnvFactory:
             folder: the folder for the virtual environments.
             environment: the environment variables of their programs.
             app_data: the folder for the templates that all virtual environments are copied from.
-            cache: the folder in which templates last beyond the run, or None to keep none.
+            cache: the folder that keeps templates for later sessions, or None to keep none.
             command_timeout: the seconds after which a program of an environment is stopped.
         """
         self._folder = folder

@@ -17,7 +17,7 @@ from pytest_cloudrepo.package import Distribution
 
 
 class DistributionDetails(TypedDict, total=False):
-    """The details of a wheel or an sdist in which it differs from its release."""
+    """The details of a wheel or an sdist that differ from those of its release."""
 
     requires: Sequence[str]
     """The dependencies."""
@@ -122,8 +122,8 @@ def _named_distributions(release: Release, details: Mapping[str, Any]) -> Iterat
     others = [key for key in details if key in _UNNAMED_KEYS]
     if others:
         raise PackageError(
-            f"{', '.join(others)} and distributions exclude each other: the file names in "
-            "distributions determine what a release has"
+            f"{', '.join(others)} cannot be combined with distributions: the file names in "
+            "distributions determine the files of the release"
         )
     files = validation.require_mapping(details["distributions"], "distributions")
     if not files:
@@ -136,7 +136,7 @@ def _named_distributions(release: Release, details: Mapping[str, Any]) -> Iterat
         own_metadata = metadata
         if changes.keys() & _RELEASE_KEYS:
             own_metadata = _release(release.name, release.version, own).core_metadata()
-        content = named.write(release, filename, own_metadata)
+        content = named.distribution_content(release, filename, own_metadata)
         yield NewFile(filename, content, _yanked(own), _upload_time(own))
 
 

@@ -72,7 +72,7 @@ def open_https(api: Api, *, client_certificates: bool = False) -> Json:
 
 
 def https_url(api: Api, url: str, *, client_certificates: bool = False) -> str:
-    """Return the HTTPS URL of a repository, given its own URL."""
+    """Return the HTTPS URL of a repository, given its URL over HTTP."""
     __tracebackhide__ = True
     base = str(open_https(api, client_certificates=client_certificates)["url"])
     return base.rstrip("/") + urlsplit(url).path

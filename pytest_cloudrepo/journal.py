@@ -94,7 +94,7 @@ class Request:
 
     @property
     def authorized(self) -> bool:
-        """Whether the request carried a login, right or wrong, in the header `Authorization`."""
+        """Whether the request carried a login in the header `Authorization`, valid or not."""
         return "Authorization" in self.headers
 
     @property

@@ -75,8 +75,10 @@ class RepositorySettings(TypedDict, total=False):
     `read` allows reads, `upload` allows reads and uploads.
     """
     private_projects: Sequence[str]
-    """The projects that clients without a login do not see, by name, or by the beginning of names
-    such as `acme-*`. By default there is none."""
+    """The projects that clients without a login cannot see. By default there are none.
+
+    Each entry is a name, or the beginning of names such as `acme-*`.
+    """
     no_login_status: Literal[401, 403, 404] | None
     """The status for requests without the login that they need. By default the dialect decides."""
     no_access_status: Literal[401, 403, 404] | None
@@ -211,7 +213,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default=(),
         types=(list, tuple),
         expected="a list of project names, such as ['secret', 'acme-*']",
-        help="the projects that anonymous clients do not see",
+        help="the projects that clients without a login cannot see",
     ),
     "no_login_status": Setting(
         default=None,

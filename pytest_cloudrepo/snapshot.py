@@ -17,12 +17,12 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The releases that a resolution of some requirements may need, as an index had them."""
+    """The releases that a resolution of some requirements may need, recorded from an index."""
 
     index: str
     """The name or URL of the index."""
     requirements: tuple[str, ...]
-    """The requirements with which the search in the index began."""
+    """The requirements from which the search in the index started."""
     exclude_newer: str
     """The time before which the files were uploaded, in ISO 8601."""
     pythons: tuple[str, ...]
@@ -62,7 +62,7 @@ def read_snapshot(path: Path) -> tuple[Snapshot, list[NewFile]]:
     """Return the snapshot in a file, and its distributions.
 
     Raises:
-        ScenarioError: the file cannot be read or is invalid. The message has its path.
+        ScenarioError: the file cannot be read or is invalid. The message contains its path.
     """
     try:
         file = _graph_files.section(_File, _graph_files.read(path), "")

@@ -69,7 +69,7 @@ class VirtualEnv:
             pip: whether to install pip.
             environment: the environment variables of its programs.
             app_data: a folder for templates, which several environments may share.
-            cache: a folder in which templates last beyond the run. By default none is used.
+            cache: a folder that keeps templates for later sessions. By default none is used.
             timeout: the seconds after which each of its programs is stopped.
 
         Raises:

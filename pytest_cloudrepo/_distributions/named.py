@@ -1,4 +1,7 @@
-"""Distributions with given file names, whose wheels contain no module unless one is needed."""
+"""Distributions with given file names.
+
+Their wheels contain no modules, unless the release has files or entry points.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,13 @@ _WHEEL: Final = ".whl"
 _SDIST: Final = ".tar.gz"
 
 
-def write(release: Release, filename: object, metadata: bytes) -> bytes:
+def distribution_content(release: Release, filename: object, metadata: bytes) -> bytes:
     """Return the content of a wheel or an sdist.
 
     Args:
         release: the release.
         filename: the name of the file, which belongs to the release.
-        metadata: its core metadata.
+        metadata: the core metadata of the file.
 
     Raises:
         PackageError: the file name is invalid, or belongs to another release.
@@ -66,4 +69,6 @@ def _check_release(release: Release, filename: str) -> None:
         raise PackageError(f"invalid file name {filename!r}: {error}") from None
     expected = canonicalize_name(release.name), Version(release.version)
     if (project, version) != expected:
-        raise PackageError(f"the file name {filename!r} belongs to {project} {version}")
+        raise PackageError(
+            f"the file name {filename!r} belongs to {project} {version}, not to this release"
+        )

@@ -15,8 +15,8 @@ def sdist_content(release: Release, metadata: bytes) -> bytes:
     """Return the content of an sdist.
 
     Args:
-        release: the release. Of its files, those that belong in the root folder replace the
-            generated ones there. The others are installed by a wheel that is built from the sdist.
+        release: the release. Its files that belong in the root folder replace the generated
+            files there. A wheel that is built from the sdist installs its other files.
         metadata: the core metadata.
     """
     contents = {

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class _Process(Protocol):
-    """A program, as a process of its own or as a fork of a preloaded tool."""
+    """A program, as a separate process or as a fork of a preloaded tool."""
 
     @property
     def pid(self) -> int: ...
@@ -205,7 +205,7 @@ def _read(file: IO[bytes]) -> str:
 def _decode(output: bytes) -> str:
     encoding = "utf-8"
     if sys.platform == "win32":
-        # Some programs write in the encoding of the system there. Secrets must be found in it too.
+        # Some programs on Windows write in its own encoding. Secrets must be found in it, too.
         try:
             output.decode()
         except UnicodeDecodeError:

@@ -1,9 +1,10 @@
 """A process that imports twine and build once, and forks itself for each call of them.
 
-`preloaded_tools.py` runs this file as a script. Each call arrives as one message with three
-descriptors: the program's standard output, its standard error, and a socket for the answers. The
-message is the descriptor's content: see `Call`. The answers are the process id and, when the
-program has exited, its exit status; or `unavailable`.
+`preloaded_tools.py` runs this file as a script. Each call arrives as one message with four file
+descriptors: a file with the call as JSON (see `Call`), the program's standard output and standard
+error, and a socket for the responses. The responses are the process id and, when the program has
+exited, its exit status. The only response is `unavailable` if the call must run as a separate
+process.
 
 A fork that runs a tool leaves `main` and ends like any Python program.
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MESSAGE_BYTES: Final = 64
-# The frames of this file below those of the tool.
+# The number of this file's stack frames below those of the tool.
 _FRAMES: Final = 3
 _PRELOADED: Final = {
     "build": ("build.__main__", "build.env"),
@@ -99,12 +100,12 @@ class _Server:
             os.close(stream)
         answer.send(str(child).encode())
         descriptor = os.pidfd_open(child)
-        ended = _Ended(self._selector, child, answer)
-        self._selector.register(descriptor, selectors.EVENT_READ, ended.report)
+        handler = _ExitHandler(self._selector, child, answer)
+        self._selector.register(descriptor, selectors.EVENT_READ, handler.report)
         return None
 
     def _is_available(self, module: str) -> bool:
-        """Import a tool at its first call; return False if a fork would differ from a program."""
+        """Import a tool at its first call; return False if it must run as a separate process."""
         if module not in self._imported:
             try:
                 for name in _PRELOADED[module]:
@@ -125,13 +126,13 @@ class _Server:
                 os.close(key.fileobj)
             else:
                 key.fileobj.close()  # type: ignore[attr-defined]
-            if isinstance(owner := getattr(key.data, "__self__", None), _Ended):
+            if isinstance(owner := getattr(key.data, "__self__", None), _ExitHandler):
                 owner.answer.close()
         self._selector.close()
 
 
-class _Ended(NamedTuple):
-    """What to do when a fork has exited."""
+class _ExitHandler(NamedTuple):
+    """Reports the exit status of a fork, and reaps the fork afterwards."""
 
     selector: selectors.BaseSelector
     process: int
@@ -154,7 +155,7 @@ class _Ended(NamedTuple):
 
 
 def _become(call: Call, stdout: int, stderr: int) -> None:
-    """Give this fork what a program of its own has."""
+    """Give this fork the session, streams, environment and folder of a separate process."""
     os.setsid()
     for stream, target in ((stdout, 1), (stderr, 2)):
         os.dup2(stream, target)

@@ -91,7 +91,7 @@ class NetworkGuard:
         Args:
             urls: URLs, and names of public indexes, of which all URLs are impersonated.
             requires_login: whether reads need a login at every URL.
-            proxy_login: the user name and password of a proxy of its own.
+            proxy_login: the user name and password of a separate proxy.
             job: the CI job in which the programs run. The URLs of its provider are impersonated
                 too, except on allowed hosts.
 

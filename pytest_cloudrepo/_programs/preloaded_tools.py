@@ -1,9 +1,9 @@
-"""Calls of twine and build that do not import them again: forks of a process that did it once.
+"""Runs twine and build in forks of a process that has imported them once.
 
 Importing twine takes ten times as long as an upload. On Linux, one process for each pytest process
-imports the tools at their first call, and forks itself for each further call. A fork has the
-arguments, environment, folder, streams, session and exit status of a program of its own. A call
-whose environment could change how Python starts or what it imports runs as a program instead.
+imports the tools at their first call, and forks itself for each call. A fork has the arguments,
+environment, folder, streams, session and exit status of a separate process. A call whose
+environment could change how Python starts or what it imports runs as a separate process.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-SUPPORTED: Final = sys.platform == "linux" and platform.python_implementation() == "CPython"
 # macOS has fork, but its system libraries do not work in a fork.
+SUPPORTED: Final = sys.platform == "linux" and platform.python_implementation() == "CPython"
 
 _SCRIPT: Final = Path(__file__).with_name("fork_server.py")
 _START_TIMEOUT: Final = 60.0
@@ -95,7 +95,7 @@ class _Server(NamedTuple):
 
 
 class PreloadedTools:
-    """The tools that forks of one process run."""
+    """Runs twine and build in forks of one process."""
 
     def __init__(self) -> None:
         self.enabled = SUPPORTED
@@ -111,10 +111,10 @@ class PreloadedTools:
         stdout: IO[bytes],
         stderr: IO[bytes],
     ) -> Fork | None:
-        """Start a tool; return None if it has to run as a program of its own."""
+        """Start a tool in a fork; return None if it has to run as a separate process."""
         if not self.enabled or tuple(words[:4]) not in _COMMANDS:
             return None
-        # An error here is that of a program too, which then shows it.
+        # A separate process then has the same error, and shows it.
         with suppress(OSError, ValueError):
             folder = Path.cwd() / (cwd or "")
             circumstances = _circumstances(environ)
@@ -134,7 +134,7 @@ class PreloadedTools:
             return self._server
 
     def disable(self) -> Callable[[], None]:
-        """Run each tool as a program of its own, until the returned function is called."""
+        """Run each tool as a separate process, until the returned function is called."""
         before, self.enabled = self.enabled, False
 
         def restore() -> None:
@@ -207,7 +207,7 @@ def _fork(server: _Server, call: str, stdout: IO[bytes], stderr: IO[bytes]) -> F
 
 
 def _circumstances(environ: Mapping[str, str]) -> object:
-    """Return what must be the same for a fork as for a program of its own."""
+    """Return what a fork has from the start of its server, and a separate process gets now."""
     variables = {name: value for name, value in environ.items() if not _varies(name)}
     status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
     inherited = [line for line in status.splitlines() if line.partition(":")[0] in _INHERITED]

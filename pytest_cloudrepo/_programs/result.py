@@ -104,7 +104,7 @@ for _error in (CommandError, CommandTimeout):
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """Return a command as the user's shell reads it."""
+    """Return a command, quoted for the user's shell."""
     if sys.platform == "win32":
         return subprocess.list2cmdline(arguments)
     else:  # noqa: RET505 - mypy checks only one of the branches

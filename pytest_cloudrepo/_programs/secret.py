@@ -46,8 +46,8 @@ def issue(secret: str, *usernames: str) -> Secret:
 def issue_as_username(token: str) -> None:
     """Mask a token also if programs send it as a user name, with any password.
 
-    HTTP encodes the user name and the password together, in groups of three bytes. So all encodings
-    begin with the same text.
+    HTTP Basic authentication encodes the user name and the password together, in groups of three
+    bytes. So the encodings with all passwords begin with the same text.
     """
     groups = len(token.encode()) // 3
     ISSUED[b64encode(token.encode()[: 3 * groups]).decode("ascii")] = None

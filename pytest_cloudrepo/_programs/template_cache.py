@@ -1,4 +1,4 @@
-"""The cache of templates of virtual environments, which later runs use too."""
+"""The cache of templates of virtual environments, which pytest sessions share."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pytest_cloudrepo._own_files import is_private_folder, open_own
 _MAX_TEMPLATES: Final = 10
 _MAX_TEMPLATE_BYTES: Final = 100_000_000
 _MAX_AGE: Final = 30 * 24 * 3600.0
-"""The seconds after which a template that no run used is deleted."""
+"""The seconds after which an unused template is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateCache:
     """A folder of templates, each of them an archive; it can be deleted at any time.
 
-    An archive is a ZIP file: it appears at once, and its checksums tell whether it is damaged. Runs
-    get real copies of the files, so a test cannot change the cache. An error of the cache never
-    fails a run, which then creates the template itself.
+    An archive is a ZIP file: it appears at once, and its checksums show whether it is damaged.
+    Pytest sessions get real copies of the files, so a test cannot change the cache. After an error
+    of the cache, the session creates the template itself.
     """
 
     folder: Path
@@ -96,8 +96,8 @@ def _write(template: Path, archive: str) -> None:
                 raise OSError(f"the template {template} is too large for the cache")
             entry = zipfile.ZipInfo(path.relative_to(template).as_posix())
             entry.external_attr = status.st_mode << 16
-            # The entry's own time is in steps of 2 seconds. Python compares it with that of the
-            # compiled module.
+            # The time of a ZIP entry is in steps of 2 seconds. That is not exact enough: a compiled
+            # module contains the time of its source file, and Python compares them.
             entry.comment = str(status.st_mtime_ns).encode()
             is_link = stat.S_ISLNK(status.st_mode)
             data = os.fsencode(path.readlink()) if is_link else path.read_bytes()

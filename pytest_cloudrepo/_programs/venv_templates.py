@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo._paths import StrPath
 
-# Increase this number when templates change: later releases use the same cache.
+# Increase this number when templates change: all releases of this plugin share the cache.
 _FORMAT: Final = 1
 # The first lines of a script that runs with the Python in its own folder, wherever that folder is.
 # The shell sees an `exec`; Python sees a string.
@@ -52,8 +52,8 @@ def create(
             Python that runs pytest.
         pip: whether to install pip.
         environ: the environment variables for virtualenv.
-        app_data: the run's folder for templates.
-        cache: the folder in which templates last beyond the run, or None to keep none.
+        app_data: the session's folder for templates.
+        cache: the folder that keeps templates for later sessions, or None to keep none.
         timeout: the seconds after which virtualenv is stopped.
 
     Raises:
@@ -136,7 +136,7 @@ class _Templates:
         interpreter = self.interpreter.resolve()
         about = interpreter.stat()
         kind = [_FORMAT, interpreter, about.st_mtime_ns, about.st_size, self.pip]
-        kind.append(version("virtualenv"))  # it contains the pip that it installs
+        kind.append(version("virtualenv"))  # which contains the pip that it installs
         return hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
 
 

@@ -277,11 +277,11 @@ def _kill(process: psutil.Process) -> None:
 def _request_stop(process: psutil.Process) -> bool:
     """Request a graceful shutdown, and return whether that is possible."""
     if sys.platform == "win32":
-        # There terminate() would kill the process at once.
+        # On Windows, terminate() would kill the process at once.
         try:
             process.send_signal(signal.CTRL_BREAK_EVENT)
         except OSError:
-            # Only processes of a console receive events. Services and some CI jobs have none.
+            # Only processes of a console receive events. Services and some CI jobs have no console.
             return False
     else:
         process.terminate()

@@ -177,7 +177,10 @@ def test_the_summary_says_what_the_server_rejected(failures: tuple[Suite, Outcom
             "503 by fault #2: Service Unavailable (fault #1: latency) \N{MULTIPLICATION SIGN}5\n",
         ),
         ("test_injected_fault", "-> Fault #2 (status) replaced the response to GET demo: "),
-        ("test_injected_fault", "The program sent it 5 times. Limit the fault with `times`, or"),
+        (
+            "test_injected_fault",
+            "The program sent this request 5 times. Limit the fault with `times`, or",
+        ),
         ("test_changed_file", "Let the program retry, or limit the fault with `times`, or remove"),
         ("test_changed_file", "200 OK (fault #1: truncate)\n-> Fault #1 (truncate) changed"),
         ("test_missing_in_upstream", ", nor in its upstream test_missing_in_upst"),

@@ -210,7 +210,7 @@ def test_an_unreadable_snapshot_is_rejected(
     ("details", "message"),
     [
         ({"distributions": {}}, "must not be empty"),
-        ({"distributions": {"a-1.0.tar.gz": {}}, "sdist": True}, "exclude each other"),
+        ({"distributions": {"a-1.0.tar.gz": {}}, "sdist": True}, "cannot be combined"),
         ({"distributions": ["a-1.0.tar.gz"]}, "distributions must be a mapping"),
         ({"distributions": {"a-1.0.tar.gz": ["b"]}}, "'a-1.0.tar.gz' must be a mapping"),
         ({"distributions": {"a-1.0.tar.gz": {"yanked": 1}}}, "yanked must be True, False"),
