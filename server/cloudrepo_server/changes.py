@@ -1,6 +1,6 @@
 """The changes that the current request makes: the domain notes them, the web layer records them.
 
-The domain knows what changes, and no request. The web layer knows who sent the request, and how.
+The domain layer knows what changes, but not the request. The web layer adds who sent it, and how.
 """
 
 from contextvars import ContextVar
@@ -41,11 +41,11 @@ ChangeKind = Literal[
     "sign-in-link",
     "sign-out",
 ]
-"""What a change is."""
+"""The kinds of changes."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a request has changed."""
+    """A change that a request has made."""
 
     kind: ChangeKind
     time: float
@@ -64,7 +64,7 @@ CHANGES: ContextVar[list[Change] | None] = ContextVar("changes", default=None)
 def note_change(
     kind: ChangeKind, *, repository: str | None = None, subject: str = "", detail: str = ""
 ) -> None:
-    """Note a change that was applied. Without a request, such as at the start, it is not noted."""
+    """Note a change that was applied. Outside of a request, such as at the start, do nothing."""
     changes = CHANGES.get()
     if changes is not None:
         changes.append(

@@ -29,7 +29,7 @@ class InvalidError(CloudRepoServerError):
 
 
 class InvalidFieldsError(InvalidError):
-    """Several fields of a form are not valid; `by_field` has the message of each, by its name."""
+    """Fields of a form are not valid; `by_field` has the messages by the names of the fields."""
 
     def __init__(self, by_field: Mapping[str, str]) -> None:
         super().__init__(" ".join(by_field.values()))
@@ -60,7 +60,7 @@ class UnauthenticatedError(CloudRepoServerError):
 
 
 class AccessDeniedError(UnauthenticatedError):
-    """A login is right, but may not see the repository, and the response has the status 401."""
+    """A valid login may not see the repository, and the settings require the status 401."""
 
 
 class ExpiredTokenError(UnauthenticatedError):

@@ -64,7 +64,7 @@ METADATA_CACHE_BYTES: Final = 8 << 20
 """The memory of the cache of core metadata that pages have shown."""
 
 MAX_PRIVATE_PROJECTS: Final = 100
-"""The names and beginnings of names of a repository's private projects."""
+"""The names and prefixes of a repository's private projects."""
 
 MAX_TOKEN_NAME: Final = 100
 """The characters of the name of a token."""
@@ -75,7 +75,7 @@ MAX_TOKEN_VALUE: Final = 2048
 MAX_TOKEN_SECONDS: Final = 315_360_000.0
 """The longest lifetime of a token: ten years."""
 TOKEN_USE_SECONDS: Final = 3600.0
-"""How much older the recorded time of a token's last use can be than the last use."""
+"""The seconds by which the recorded last use of a token can be older than its last use."""
 
 MAX_PUBLISHERS: Final = 100
 """The trusted publishers of a repository, which are stored in the repository's document."""
@@ -138,9 +138,9 @@ MAX_LIVE_PAGES: Final = 20
 MAX_IMPERSONATIONS: Final = 10_000
 """The impersonations of a repository."""
 MAX_PROXY_LISTENERS: Final = 1000
-"""The proxies with a login of their own, each of which listens on a port of its own."""
+"""The proxies with their own login. Each of them listens on its own port."""
 MAX_PROXY_LOGIN: Final = 1024
-"""The characters of the user name and of the password of such a login."""
+"""The characters of the user name and of the password of such a proxy."""
 MAX_IMPERSONATED_URLS: Final = 100
 """The URLs of an impersonation, and the real hosts that it allows."""
 MAX_NODE_ID: Final = 2048
@@ -181,7 +181,7 @@ CONTENTS_BYTES: Final = 256 << 20
 CONTENTS_SECONDS: Final = 10.0
 """The time in which the portal reads an archive for one page."""
 CONTENTS_PATH: Final = 1024
-"""The bytes of a path in an archive. A file with a longer one is listed, but cannot be shown."""
+"""The bytes of a path in an archive. A file with a longer path is listed, but cannot be shown."""
 CONTENTS_CACHE_BYTES: Final = 16 << 20
 """The memory of the cache of archives' lists of files."""
 MAX_SHOWN_TEXT: Final = 256 << 10

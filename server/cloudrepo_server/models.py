@@ -251,7 +251,7 @@ class TokenDocument(Document, frozen=True, kw_only=True):
     expires: float | None = None
     """The time from which it is not valid any more, in seconds since the epoch."""
     name: str = ""
-    """A name that says what the token is for."""
+    """What the token is for."""
     chosen_key: str | None = None
     """The key of this document if the value of the token was chosen; otherwise None."""
     last_used: float | None = None

@@ -83,7 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.server_url,
         metavar="URL",
         help="URL of this server under another host name, for repositories whose files are on "
-        "another host than the index (default: localhost for 127.0.0.1, and the reverse)",
+        "another host than the index (default: localhost if clients use 127.0.0.1, and the "
+        "reverse)",
     )
     add(
         "--metrics",

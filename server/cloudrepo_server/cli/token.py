@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             Action("create", "create a token for one repository, and print it", _add, _create),
             Action("list", "list the tokens, without the secrets", actions.no_arguments, _list),
-            Action("set", "change when a token expires, or its name", _add_set, _set),
+            Action("set", "change the name of a token, or when it expires", _add_set, _set),
             Action("delete", "revoke a token", _add_delete, _delete),
         ),
     )
@@ -38,7 +38,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("repository", help="the name of the repository")
     parser.add_argument("--read-only", action="store_true", help="reject uploads with the token")
     parser.add_argument("--name", default="", help="what the token is for")
-    _add_lifetime(parser, "after which time the token expires, such as 12h; by default never")
+    _add_lifetime(parser, "the time after which the token expires, such as 12h (default: never)")
 
 
 def _create(client: "AdminClient", parsed: argparse.Namespace) -> None:
@@ -60,7 +60,7 @@ def _list(client: "AdminClient", parsed: argparse.Namespace) -> None:
 
 
 def _row(token: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a token with the same format for all of its times."""
+    """Return a token whose times all have the same format."""
     expires = token["expires"]
     return {**token, "expires": None if expires is None else format_time(expires)}
 
@@ -69,7 +69,7 @@ def _add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", help="the id of the token, as `token list` shows it")
     parser.add_argument("--name", help="what the token is for")
     group = parser.add_mutually_exclusive_group()
-    _add_lifetime(group, "after which time from now the token expires, such as 12h or 90d")
+    _add_lifetime(group, "the time from now after which the token expires, such as 12h or 90d")
     group.add_argument("--never-expires", action="store_true", help="let the token never expire")
 
 

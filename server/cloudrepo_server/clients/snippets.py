@@ -20,7 +20,7 @@ PACKAGE: Final = "PACKAGE"
 class Snippet:
     """Commands for a shell or, if `file` is set, the text of that file.
 
-    `file` is a path of the system, or relative to the project's folder.
+    `file` is a path on the system, or relative to the project's folder.
     """
 
     title: str
@@ -102,7 +102,7 @@ def _poetry(connection: Connection, system: System) -> tuple[Snippet, ...]:
         credentials = shlex.join([connection.username, connection.password])
         login = f"poetry config http-basic.{SECTION} {credentials}\n"
     else:
-        # Windows passes no quotation marks in arguments of programs reliably.
+        # On Windows, quotation marks in arguments do not reach programs reliably.
         login = system.assignments(_login(variables("poetry", connection)))
     return (
         Snippet("Configure one project", pyproject_table("poetry", connection), "pyproject.toml"),

@@ -32,7 +32,7 @@ class System:
 
 
 def _quote_powershell(text: str) -> str:
-    # PowerShell takes typographic quotation marks for apostrophes.
+    # PowerShell treats typographic quotation marks as apostrophes.
     quoted = "".join(each * 2 if each in "'\u2018\u2019\u201a\u201b" else each for each in text)
     return f"'{quoted}'"
 

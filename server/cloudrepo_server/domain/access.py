@@ -260,7 +260,7 @@ class Access:
 def any_login(username: str, password: str) -> RepositoryUser:
     """Return a user for a login that is not checked.
 
-    The name is shown and stored. So it contains no secret, and no control characters.
+    The user's name is shown and stored. So it contains neither secrets nor control characters.
     """
     shown = "".join(each if each.isprintable() else "?" for each in username[:MAX_EMAIL])
     if not password or is_token(username):

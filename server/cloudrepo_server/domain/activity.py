@@ -22,12 +22,12 @@ from cloudrepo_server.storage.background import BackgroundTasks
 
 WIDTHS = (
     *(1, 5, 15, 60, 300, 900, 3600, 21_600, 86_400, 604_800, 2_419_200, 31_449_600),
-    # From here on: decades.
+    # Ten years.
     314_496_000,
 )
-"""The seconds of an interval; each is a multiple of the previous one."""
+"""The lengths of intervals in seconds; each length is a multiple of the previous one."""
 MAX_INTERVALS = 60
-"""The intervals of one timeline. If more are needed, the intervals become longer."""
+"""The largest number of intervals in a timeline. If more are needed, they become longer."""
 KEEP_SECONDS = 10.0
 """The seconds between two additions to the documents of a data folder."""
 
@@ -41,8 +41,8 @@ Interval = tuple[int, int]
 class Counts(msgspec.Struct):
     """The numbers of uploads and downloads, in total and in intervals of equal length.
 
-    The intervals are as short as possible, from one second on, so that both the few seconds of a
-    test's repository and the years of another one have a useful timeline of the same size.
+    The intervals are as short as possible, but at least one second. So the timeline of a repository
+    has a useful size, whether it was used for a few seconds or for years.
     """
 
     uploads: int = 0
@@ -53,7 +53,7 @@ class Counts(msgspec.Struct):
     """The intervals with uploads or downloads, by start time divided by `width`."""
 
     def __post_init__(self) -> None:
-        """Reject a length that the documents of no version have."""
+        """Reject a length that is not one of `WIDTHS`."""
         if self.width not in WIDTHS:
             raise ValueError(f"no timeline has intervals of {self.width} seconds")
 
@@ -90,7 +90,7 @@ class Counts(msgspec.Struct):
     def _widen(self) -> None:
         later = WIDTHS.index(self.width) + 1
         if later == len(WIDTHS):
-            # Only a clock that was wrong by centuries leads here.
+            # Reached only if the clock was wrong by centuries.
             del self.intervals[min(self.intervals)]
             return
         factor, self.width = WIDTHS[later] // self.width, WIDTHS[later]
@@ -120,7 +120,7 @@ class Activity:
         self._is_writing = False
         # By repository id and project, which is empty for the repository itself.
         self._counts: dict[tuple[str, str], Counts] = {}
-        # The same for the newest ones, which are not added yet; each also by its second.
+        # The newest uploads and downloads, which are not in `_counts` yet, by second too.
         self._recent: dict[tuple[str, str, int], Interval] = {}
 
     def keep(self) -> None:
@@ -156,7 +156,7 @@ class Activity:
             await self._write()
 
     def _count(self, repository_id: str, project: str, uploads: int, downloads: int) -> None:
-        # Called for every download, so it only adds to what happened in the same second.
+        # Called for every download, so it must be fast: it only adds to the current second.
         if not self.is_counted:
             return
         key = repository_id, project, int(time())
@@ -209,7 +209,7 @@ class Activity:
             known = Counts() if existing is None else existing.counts
             return ActivityDocument(counts=known.merged(counts))
 
-        # A damaged document is replaced: its counts are lost, and new ones are not.
+        # A damaged document is replaced: its counts are lost, but new ones are kept.
         await self._storage.delete_damaged(key, ActivityDocument)
         await self._storage.change(key, ActivityDocument, add)
 

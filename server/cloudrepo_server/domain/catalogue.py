@@ -82,7 +82,7 @@ class RepositorySummary:
 
     @property
     def totals(self) -> Totals:
-        """The sums over the projects; every project counts, even one that was not read yet."""
+        """The sums over the projects. Only their number includes the projects that are unread."""
         if self._totals is None:
             projects = self.projects.values()
             self._totals = Totals(
@@ -106,11 +106,11 @@ class RepositorySummary:
         self.unread = {name: None for name, each in self._versions.items() if known(name) != each}
 
     def put(self, name: str, project: ProjectDocument | None, *, max_files: int) -> None:
-        """Add or replace the summary of a document; None if it is damaged or was deleted.
+        """Add or replace the summary of a document.
 
         Args:
             name: the name of the document.
-            project: the document.
+            project: the document, or None if it is damaged or was deleted.
             max_files: the number of files of this repository whose names may be kept.
         """
         self._read[name], self._totals = self._versions.get(name, ""), None
@@ -163,7 +163,7 @@ class Catalogue:
         self._repositories.pop(repository_id, None)
 
     def keep_only(self, repository_ids: Iterable[str]) -> None:
-        """Delete the summaries of all repositories but these: other servers may delete some."""
+        """Delete the summaries of all other repositories, which other servers may have deleted."""
         for gone in self._repositories.keys() - set(repository_ids):
             del self._repositories[gone]
 
@@ -214,9 +214,9 @@ class Catalogue:
 
 
 def fold(text: str) -> str:
-    """Return a text of the same length for searches, without case and with equal separators.
+    """Return a text for searches: in lower case, with `-` for each of the separators.
 
-    The separators of project names and file names, `-`, `_` and `.`, become `-`.
+    The separators of project names and file names are `-`, `_` and `.`. The length stays the same.
     """
     lower = text.lower()
     if len(lower) != len(text):

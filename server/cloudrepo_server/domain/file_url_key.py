@@ -30,7 +30,7 @@ class FileUrlKey:
         """
         if self._key is None:
             new = FileUrlKeyDocument(secret=secrets.token_hex(_KEY_BYTES))
-            # A damaged key would prevent every download. A new key only ends existing URLs.
+            # A damaged key would prevent every download. A new key only invalidates existing URLs.
             await self._documents.delete_damaged(FILE_URL_KEY, FileUrlKeyDocument)
             stored = new
 

@@ -34,11 +34,11 @@ class LineProcess:
         self._waiting = 0
 
     async def request(self, request: object, *, seconds: float | None = None) -> bytes | None:
-        """Return the response to a request, as JSON; None if there is none in time.
+        """Return the response to a request, as JSON; None if the process fails or takes too long.
 
         Args:
             request: what the program reads, as JSON.
-            seconds: the time for this request, if it has less than the others.
+            seconds: the time limit of this request. By default that of the process.
 
         Raises:
             BusyError: too many other requests wait.
@@ -54,7 +54,7 @@ class LineProcess:
                 await self._lock.acquire()
         except TimeoutError:
             raise BusyError(
-                f"The server is busy: other requests wait for {self._work}. Try again."
+                f"The server is busy: the request waited too long for {self._work}. Try again."
             ) from None
         finally:
             self._waiting -= 1

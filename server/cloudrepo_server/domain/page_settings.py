@@ -31,11 +31,11 @@ def check_place(files: str) -> None:
     """Check the setting `files`.
 
     Raises:
-        InvalidError: there is no such place.
+        InvalidError: the value is unknown.
     """
     if files not in PLACES:
         raise InvalidError(
-            f"Unknown value {files[:64]!r} of files; use one of: {', '.join(PLACES)}."
+            f"Unknown value {files[:64]!r} of the setting files; use one of: {', '.join(PLACES)}."
         )
 
 

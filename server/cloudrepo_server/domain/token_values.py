@@ -19,13 +19,13 @@ No value contains a colon or an @ sign, so a value is neither an e-mail address 
 header of HTTP Basic authentication.
 """
 
-# PyPI's publishing action warns about a token that begins otherwise.
+# PyPI's publishing action warns about a token without this prefix.
 _MINTED = "pypi-"
 _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
 def generated_token(token_id: str, secret: str, *, minted: bool) -> str:
-    """Return a token as its bearer sends it; `minted` means for a trusted publisher."""
+    """Return a token as its bearer sends it; `minted` tokens are for trusted publishers."""
     return f"{_MINTED if minted else ''}{TOKEN_PREFIX}{token_id}.{secret}"
 
 
@@ -58,7 +58,7 @@ def is_chosen_value(text: str) -> bool:
 
 
 def check_value(value: str) -> str:
-    """Return the chosen value of a token. No message contains the value.
+    """Check the chosen value of a token, and return it. Error messages do not contain it.
 
     Raises:
         InvalidError: a token cannot have this value.
@@ -92,7 +92,7 @@ def time_of_expiry(expires_in: float) -> float:
     """Return the time at which a token expires, in seconds since the epoch.
 
     Args:
-        expires_in: the same time, in seconds from now. A time in the past is allowed: tests need
+        expires_in: the seconds from now until then. A negative number is allowed: tests need
             tokens that have expired.
 
     Raises:

@@ -56,14 +56,14 @@ class Tokens:
 
         Args:
             repository: the repository for which the token is valid.
-            name: a name that says what it is for.
+            name: what the token is for.
             value: the token itself; None means that it is generated.
             read_only: whether the token may not publish.
             projects: the only projects that it may publish; by default any project.
             publisher: the trusted publisher for which it is minted, or None.
             attestation_publisher: the same publisher, as provenance objects show it.
             expires: the time from which it is not valid any more, in seconds since the epoch.
-            expires_in: the same time, in seconds from now; None means as `expires` says.
+            expires_in: the same time, in seconds from now, instead of `expires`.
 
         Raises:
             InvalidError: the name, the value or the lifetime is not valid.
@@ -132,9 +132,9 @@ class Tokens:
         """Change a token, from the next request on. Return the changed token.
 
         Args:
-            token_id: the token.
+            token_id: the id of the token.
             name: its new name; None keeps the name.
-            expires_in: in how many seconds it expires; None keeps the time.
+            expires_in: in how many seconds the token expires; None keeps the time.
             never_expires: let the token never expire.
 
         Raises:

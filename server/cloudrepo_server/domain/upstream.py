@@ -142,7 +142,7 @@ class Upstreams:
         await self.check_upstreams(document, document.upstream)
 
     async def check_upstreams(self, document: RepositoryDocument, upstream: Sequence[str]) -> None:
-        """Check the upstreams that a repository shall have.
+        """Check the proposed upstreams of a repository.
 
         Raises:
             InvalidError: there are too many, or some do not exist, have invalid URLs, or lead back

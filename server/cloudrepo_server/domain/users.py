@@ -26,7 +26,7 @@ MAX_EMAIL = 254
 # No colon, which ends the user name in HTTP Basic authentication (RFC 7617). Spaces only in quotes.
 EMAIL = r'([^\s:"]+|"[^:"]+")@[^\s:/@]+'
 USER_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
-"""The pattern of user names that are no e-mail addresses, as devpi and pypiserver have them."""
+"""The pattern of user names that are not e-mail addresses, as in devpi and pypiserver."""
 
 _MAX_VERIFIED = 1024
 
@@ -51,7 +51,7 @@ class Users:
         """Create a user; return it, and the passphrase if one was generated.
 
         Args:
-            email: the e-mail address, which is the user name; or another user name.
+            email: the user name, which is an e-mail address or another name.
             passphrase: the passphrase; None means that a passphrase is generated.
             read_only: whether the user may only read.
             run: the pytest session that creates the user, if one does.
@@ -214,10 +214,10 @@ def check_passphrase(passphrase: str) -> None:
 
 
 def check_email(email: str) -> None:
-    """Check the e-mail address of a user.
+    """Check the user name of a user, which is an e-mail address or another name.
 
     Raises:
-        InvalidError: the e-mail address is not valid.
+        InvalidError: the user name is not valid.
     """
     if len(email) > MAX_EMAIL or not email.isprintable() or is_token(email):
         raise _invalid_name(email)
@@ -233,8 +233,8 @@ def is_address(username: str) -> bool:
 def _invalid_name(email: str) -> InvalidError:
     shown = MASK if is_token(email) else repr(email[:MAX_EMAIL])
     return InvalidError(
-        f"{shown} is not a valid e-mail address, and not a user name of letters, digits and the "
-        "characters '.', '_', '+' and '-'."
+        f"{shown} is not a valid e-mail address, nor a valid user name: a user name consists of "
+        "letters, digits and the characters '.', '_', '+' and '-'."
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may see a repository and its projects, and what those who may not see it get instead."""
+"""Who may see a repository and its projects, and the errors for everybody else."""
 
 import re
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ _SEPARATORS = re.compile(r"[-_.]+")
 
 
 class PrivateProjects(msgspec.Struct, frozen=True):
-    """The projects of a repository that nobody sees without a login."""
+    """The projects of a repository that clients without a login cannot see."""
 
     names: frozenset[str]
-    beginnings: tuple[str, ...]
-    """The beginnings of normalized names."""
+    prefixes: tuple[str, ...]
+    """The prefixes of normalized names."""
 
     @classmethod
     def of(cls, document: RepositoryDocument) -> "PrivateProjects":
@@ -46,7 +46,7 @@ class PrivateProjects(msgspec.Struct, frozen=True):
 
     def __contains__(self, name: str) -> bool:
         """Return whether a project, given by its normalized name, is private."""
-        return name in self.names or name.startswith(self.beginnings)
+        return name in self.names or name.startswith(self.prefixes)
 
 
 def check_access_settings(document: RepositoryDocument) -> None:
@@ -71,15 +71,15 @@ def check_private_projects(patterns: Sequence[str]) -> None:
     """Check the setting `private_projects`.
 
     Raises:
-        InvalidError: there are too many, or one is neither a name nor the beginning of names.
+        InvalidError: there are too many entries, or an entry is neither a name nor a prefix.
     """
     if len(patterns) > MAX_PRIVATE_PROJECTS:
         raise InvalidError(f"private_projects can have at most {MAX_PRIVATE_PROJECTS} entries.")
     for pattern in patterns:
         if len(pattern) > MAX_PROJECT_NAME or _PATTERN.fullmatch(pattern) is None:
             raise InvalidError(
-                f"private_projects: {pattern[:64]!r} is neither the name of a project nor the "
-                "beginning of names, such as acme-*."
+                f"private_projects: {pattern[:64]!r} is neither the name of a project nor a prefix "
+                "of names such as acme-*."
             )
 
 

@@ -23,9 +23,9 @@ def all_files(_: File) -> bool:
 def yank_files(
     project: ProjectDocument, selection: Selection, reason: str | None
 ) -> ProjectDocument | None:
-    """Return a project with yanked files, or None if no file is selected.
+    """Return a project whose selected files are yanked, or None if no file is selected.
 
-    Without a reason, yanks are undone. The reason may be empty.
+    If the reason is None, yanks are undone. The reason may be empty.
     """
     changed = {
         file.filename: msgspec.structs.replace(file, yanked=reason)
@@ -40,7 +40,7 @@ def yank_files(
 def delete_files(
     project: ProjectDocument, selection: Selection, *, keeps_names: bool
 ) -> tuple[ProjectDocument | None, Mapping[str, File]]:
-    """Return a project without files, and the deleted files.
+    """Return a project without the selected files, and these files.
 
     The project is None if nothing of it must be stored.
 

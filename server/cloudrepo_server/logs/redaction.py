@@ -73,7 +73,7 @@ def add_request_secret(secret: str) -> None:
 
 
 def was_secret_added() -> bool:
-    """Return whether a secret was added since a part of the request was recorded."""
+    """Return whether `add_request_secret` has added a secret of the current request."""
     return _secret_added.get()
 
 

@@ -14,7 +14,7 @@ if sys.platform == "win32":
     # Windows cannot send SIGTERM to another process; CTRL_BREAK arrives as SIGBREAK.
     STOP_SIGNALS.append(signal.SIGBREAK)
 elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-    # It arrives when the terminal closes; `nohup` makes this process ignore it.
+    # SIGHUP arrives when the terminal closes; `nohup` makes this process ignore it.
     STOP_SIGNALS.append(signal.SIGHUP)
 
 

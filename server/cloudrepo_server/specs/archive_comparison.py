@@ -11,7 +11,7 @@ from cloudrepo_server.specs.archive_contents import Contents, Member
 Status = Literal["added", "removed", "changed", "not compared"]
 
 _DIST_INFO = re.compile(r"[^/]+\.dist-info/")
-# Before PEP 639, the files of a license had no folder of their own. setuptools has these patterns.
+# Before PEP 639, license files had no separate folder. setuptools finds them by these patterns.
 _LICENSES = re.compile(
     r"[^/]+\.dist-info/(?:licenses/|(?=(?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*$))"
 )
@@ -96,7 +96,7 @@ def _by_common_path(filename: str, members: Iterable[Member], *, mixed: bool) ->
         else:
             common = path.removeprefix(folder)
             common = common.removeprefix("src/") if mixed else common
-        # Two files must not become one, because the change of one of them would be invisible.
+        # Two files must not share a path, because a change of one of them would be invisible.
         if common in found and found[common].path != member.path:
             common = path
         found[common] = member

@@ -50,7 +50,7 @@ class Member(msgspec.Struct, frozen=True):
     Attributes:
         path: its path. It may have any characters, and may lead out of the archive's folder.
         size: the size that the archive declares.
-        kind: what it is.
+        kind: whether it is a file, a link or something else.
         target: where a link leads.
         digest: the digest of its content, or None if the content was not read.
         can_be_read: whether it is a file whose path is short enough to be named in a URL.
@@ -140,8 +140,8 @@ def read_members(filename: str, archive: IO[bytes], paths: Collection[str]) -> d
     """Return the content of these files in an archive, by path.
 
     Of a large file, the first `MAX_SHOWN_TEXT` bytes and one more are returned. A file that is
-    missing or cannot be read is left out. Of several files with one path, an installer keeps the
-    last one, so this is returned.
+    missing or cannot be read is left out. If several files have one path, the last
+    one is returned, because installers keep that one.
 
     Raises:
         InvalidError: the archive cannot be read, or is of another type.
@@ -255,7 +255,7 @@ def _digest(content: IO[bytes], budget: _Budget) -> bytes:
 def _readable(
     filename: str, archive: IO[bytes], paths: Collection[str]
 ) -> Iterator[tuple[str, Callable[[int], bytes]]]:
-    # Yields the path of each file that is wanted, and a function that reads its beginning.
+    # Yields the path of each requested file, and a function that reads its beginning.
     budget = _Budget()
     if _is_zip(filename):
         with open_zip(filename, archive) as opened:

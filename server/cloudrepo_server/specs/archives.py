@@ -249,8 +249,8 @@ def tar_members(
     Args:
         filename: the name of the file.
         archive: its content.
-        limit: the bytes that can be read from each member, or from its header.
-        content_limit: the bytes that can be read from each member, if there is another limit.
+        limit: the bytes that can be read from the header and from the content of each member.
+        content_limit: the bytes that can be read from the content, if that limit differs.
 
     Raises:
         InvalidError: the file has too many members.

@@ -58,7 +58,7 @@ class Dialect(msgspec.Struct, frozen=True):
     unauthenticated_upload: str | None = None
     """The text of the 403 to an upload with missing or wrong credentials; None for a 401."""
     wrong_login_status: int = 401
-    """The status of the response to wrong credentials. Requests without credentials get a 401."""
+    """The status of the response to wrong credentials."""
     no_login_status: int = 401
     """The status of the response to a request without the login that it needs."""
     no_access_status: int = 403
@@ -179,7 +179,7 @@ _TABLE = (
         # https://github.com/pypa/twine/issues/697: status and text.
         # https://github.com/astral-sh/uv/pull/8531: identical content is rejected too.
         exists_status=400,
-        # https://docs.gitlab.com/api/rest/troubleshooting: the status of what one may not see.
+        # https://docs.gitlab.com/api/rest/troubleshooting: what a user may not see.
         exists_text="Validation failed: File name has already been taken",
         exists_in_reason=False,
         no_access_status=404,

@@ -1,7 +1,7 @@
 """The URLs of files on another host than the index: permanent links, and signed URLs that expire.
 
 Each URL is valid for one file of one repository, without a login. Only a server with the secret key
-can create it.
+can create such URLs.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class FileUrls:
     """The server's secret key for these URLs."""
 
     def link(self, project: str, filename: str) -> str:
-        """Return the permanent link to a file. `.metadata` after it is the core metadata."""
+        """Return the permanent link to a file. Append `.metadata` for the core metadata."""
         described = filename.removesuffix(METADATA_SUFFIX)
         secret = LINK_PREFIX + _digest(self.key, _LINK, self.repository_id, project, described)
         return f"{self.base}/{secret}/{project}/{quote(filename)}"

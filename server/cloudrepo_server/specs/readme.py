@@ -15,7 +15,7 @@ def render(text: str, content_type: str) -> tuple[str | None, bool, bool, bool]:
     """Return the HTML of a README, and three facts about it.
 
     The HTML is None if the README cannot be rendered. The facts: whether it had images,
-    whether PyPI renders the README, and whether the renderer of Markdown is missing for it.
+    whether PyPI renders the README, and whether rendering it needs a missing library.
     """
     # Imported with the first README, because docutils and Pygments are slow to import.
     from readme_renderer import markdown, rst

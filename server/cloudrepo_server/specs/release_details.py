@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from cloudrepo_server.errors import truncate
 
 MAX_LISTED = 300
-"""The dependencies, classifiers, links and other values of a release that a page lists, of each."""
+"""The most values that a page lists of each kind, such as dependencies or classifiers."""
 _MAX_TEXT = 1000
 _LINK_SCHEMES = ("http", "https")
 _EXTRA = re.compile(
@@ -32,7 +32,7 @@ class Limited(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Dependency(msgspec.Struct, frozen=True):
-    """A dependency; if it is not valid, `text` is all of it.
+    """A dependency. If it is not valid, `text` contains all of it, and the other fields are empty.
 
     Attributes:
         name: the normalized name of the project, or an empty string.

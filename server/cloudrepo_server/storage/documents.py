@@ -33,9 +33,9 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """The names of the documents below a prefix, each with a text for its current content.
+    """The documents below a prefix, by name, each with a text that identifies its version.
 
-    The text of a document changes whenever the document does. `revision` changes with any of them.
+    The text changes whenever the document changes. `revision` changes with any of the documents.
     """
 
     by_name: Mapping[str, str]

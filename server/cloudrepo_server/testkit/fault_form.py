@@ -19,7 +19,7 @@ def parse_fault_fields(fields: Fields) -> FaultSpecification:
     """Return the fault that the fields of a form describe; numbers are given as text.
 
     Raises:
-        InvalidFieldsError: the kind is unknown, or fields are not valid. It has all errors.
+        InvalidFieldsError: the kind is unknown, or fields are not valid. It has all messages.
     """
     kind = str(fields.get("kind", ""))
     if kind not in _STRUCTS:
@@ -46,7 +46,7 @@ def _errors(kind: str, struct: type[Fault], fields: Fields) -> dict[str, str]:
         if name == "kind":
             continue
         if name not in known:
-            errors[name] = f"A fault of the kind {kind} has no {_label(name)}: empty this field."
+            errors[name] = f"A fault of the kind {kind} has no {_label(name)}: clear this field."
             continue
         try:
             msgspec.convert(value, type=known[name].type, strict=False)

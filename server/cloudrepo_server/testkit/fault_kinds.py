@@ -79,7 +79,7 @@ class Drip(Fault, tag="drip", frozen=True, kw_only=True):
 
 
 class SlowHeaders(Fault, tag="slow-headers", frozen=True, kw_only=True):
-    """A response whose status line and headers take this time, one byte after the other."""
+    """A response whose status line and headers arrive byte by byte, within this time."""
 
     seconds: Seconds
 

@@ -83,7 +83,7 @@ def _part(prefix: UrlPrefix, path: str) -> UrlPrefix:
 
 
 class ProxyLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The user name and password of a proxy with a port and a login of its own."""
+    """The user name and password of a proxy with its own port and login."""
 
     username: str
     password: str
@@ -129,7 +129,7 @@ class Impersonation:
     requires_login: bool = False
     """Whether reads need a login at every URL."""
     proxy_login: ProxyLogin | None = None
-    """The login of the proxy, if the impersonation has a proxy of its own."""
+    """The login of the separate proxy, if the impersonation has one."""
     job: str | None = field(default=None, repr=False)
     """The token of the CI job whose programs use the impersonation, if they run in one."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -161,9 +161,10 @@ class Impersonation:
         return None
 
     def file_host_url(self, scheme: str, host: str, port: int) -> str | None:
-        """Return the URL of the host for files, if the repository is served at an origin.
+        """Return the URL of the host of files for an origin at which the repository is served.
 
-        It has files only if the repository's files are on another host than the index.
+        Return None for other origins. The host has files only if the repository's files are on
+        another host than the index.
         """
         index = self.index_at(scheme, host, port)
         if index is not None:
@@ -228,7 +229,7 @@ class Impersonations:
             allow: the real hosts to which connections are allowed.
             indexes: the public indexes whose URLs are all impersonated.
             requires_login: whether reads need a login at every URL.
-            proxy_login: the login of a proxy of its own.
+            proxy_login: the login of a separate proxy.
             job: the token of the CI job whose programs use the impersonation, if they run in one.
 
         Raises:
@@ -323,7 +324,7 @@ class Impersonations:
 
 
 def _file_host(host: str) -> str:
-    """Return the host for the files of an index at a host."""
+    """Return the name of the host of files, for an index at a host."""
     is_address = ":" in host or host.replace(".", "").isdecimal()
     return "files.test" if is_address else f"files.{host}"
 

@@ -260,6 +260,8 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
 def encode_headers(headers: tuple[tuple[str, str], ...]) -> msgspec.Raw:
     """Return masked headers as JSON: long values truncated, headers beyond the limit left out.
 
+    The header `Authorization` is never left out.
+
     Most requests of a client have the same headers. They share one JSON text in memory.
     """
     kept: list[tuple[str, str]] = []

@@ -93,10 +93,10 @@ class TestkitRegistry:
             impersonation: the impersonation that the client uses.
             method: the method of the request.
             url: the URL, or the host and port of a tunnel.
-            host: the host, which is not allowed.
+            host: the host of the URL.
             user_agent: the client.
             headers: the masked headers.
-            login_problem: why the login for the proxy is rejected, if that is the reason.
+            login_problem: why the proxy rejected the login; None if the host is not allowed.
         """
         entry = Entry(
             kind="blocked",

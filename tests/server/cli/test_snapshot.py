@@ -271,7 +271,7 @@ def test_what_cannot_be_recorded_is_left_out_and_named(
     assert versions(document) == {"app": ["1.0"]}
     first, second, third = document["snapshot"]["left_out"]
     assert "app 1.0: the requirement direct @ https" in first
-    assert first.endswith("has a URL, not an index")
+    assert first.endswith("names a URL instead of a version")
     assert second == "app-2.0-py3-none-any.whl: it has the invalid requirement 'bad>'"
     assert third == "missing: the index does not have this project"
     assert capsys.readouterr().err.count("left out: ") == 3

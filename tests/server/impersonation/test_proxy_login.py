@@ -130,7 +130,7 @@ def test_the_number_of_such_proxies_is_limited(monkeypatch: pytest.MonkeyPatch) 
 
             impersonations = server.organization.testkit.impersonations
             first, _ = await create(), await create()
-            with pytest.raises(InvalidError, match="2 proxies with a login of their own"):
+            with pytest.raises(InvalidError, match="2 proxies with their own login"):
                 await create()
             assert len(impersonations.of(repository.document.id)) == 2
             impersonations.delete(repository.document.id, first.impersonation.id)

@@ -63,7 +63,7 @@ CASES = [
         f"{REPOSITORY}/settings",
         {"max_file_size": "-1", "dialect": "klingon", "private_projects": "acme-* *"},
         {
-            "private_projects": "'*' is neither the name of a project nor the beginning",
+            "private_projects": "'*' is neither the name of a project nor a prefix",
             "dialect": "Unknown dialect",
             "max_file_size": "enter a whole number",
         },

@@ -117,7 +117,7 @@ def test_a_token_has_a_name_and_expires(
         ("date", "tomorrow", "Invalid date 'tomorrow'"),
         ("date", "9999-12-31", "is too late: a token expires within 3,650 days, or never."),
         ("date", "2020-02-02", "The date 2020-02-02 is in the past."),
-        ("7", "2999-01-01", "Empty this field, or choose 'On the date below' above."),
+        ("7", "2999-01-01", "Clear this field, or choose 'On the date below' above."),
         ("fortnight", "", "Unknown lifetime 'fortnight'"),
     ],
 )

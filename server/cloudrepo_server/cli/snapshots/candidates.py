@@ -22,7 +22,7 @@ class Candidate(msgspec.Struct, frozen=True):
     version: str
     files: tuple[RemoteDistribution, ...]
     environments: frozenset[Environment]
-    """The environments of which each accepts one of the files."""
+    """The environments that accept at least one of the files."""
 
     @property
     def is_yanked(self) -> bool:
@@ -38,8 +38,8 @@ def candidates(
 ) -> list[Candidate]:
     """Return the releases that can be installed in one of the environments, the newest first.
 
-    They have the wheels that one of the environments accepts. They have the sdist too if one of the
-    environments accepts no wheel.
+    Each candidate has the wheels that at least one environment accepts. It has the sdist too if an
+    environment accepts none of these wheels.
 
     Args:
         project: the normalized name of the project.
@@ -85,8 +85,8 @@ def newest(
         specifier: the specifier.
         count: the number of releases for each environment.
         environments: the environments.
-        prereleases: whether pre-releases satisfy the specifier. None means: if it names one, or if
-            no other release satisfies it.
+        prereleases: whether pre-releases satisfy the specifier. None means that they do if the
+            specifier names one, or if no other release satisfies it.
     """
     for environment in environments:
         accepted = [release for release in releases if environment in release.environments]
@@ -100,7 +100,7 @@ def _newest(
     *,
     prereleases: bool | None,
 ) -> list[Candidate]:
-    # The yanked releases do not count, except that there are at most as many of them.
+    # Yanked releases are chosen in addition, and at most `count` of them.
     by_version = {Version(release.version): release for release in releases}
     available = [version for version, each in by_version.items() if not each.is_yanked]
     chosen = list(specifier.filter(available, prereleases=prereleases))[:count]

@@ -117,7 +117,7 @@ class IndexClient:
         """Return the core metadata that the index offers for a wheel, or None if it is missing.
 
         Raises:
-            UpstreamError: the index did not respond, or sent other metadata than its page lists.
+            UpstreamError: the index did not respond, or sent metadata with a wrong digest.
         """
         url = file.url.with_path(f"{file.url.raw_path}.metadata", encoded=True, keep_query=True)
 

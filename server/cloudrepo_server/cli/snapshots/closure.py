@@ -29,12 +29,12 @@ _CACHED: Final = 1 << 16
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot contains."""
+    """The options of a search."""
 
     requirements: tuple[Requirement, ...]
     """The requirements with which the search begins."""
     environments: tuple[Environment, ...]
-    """The environments of which one must accept a file, and in which markers are evaluated."""
+    """The environments in which markers are evaluated. At least one must accept a file."""
     versions: int
     """The number of releases to record for each requirement and each environment."""
     exclude_newer: str
@@ -94,7 +94,7 @@ class Search:
 
     @property
     def progress(self) -> str:
-        """How many projects and releases were found so far."""
+        """The numbers of projects and releases that were found so far, in words."""
         releases = sum(len(project.recorded) for project in self._projects.values())
         return f"{len(self._projects)} projects, {releases} releases"
 
@@ -218,14 +218,16 @@ class Search:
                     line for each in distributions for line in each.metadata.requires
                 )
                 for line in lines:
-                    yield from self._followed(f"{name} {version}", line, project.extras)
+                    yield from self._demands(f"{name} {version}", line, project.extras)
 
-    def _followed(self, release: str, line: str, extras: set[str]) -> Iterator[_Demand]:
+    def _demands(self, release: str, line: str, extras: set[str]) -> Iterator[_Demand]:
         requirement = _requirement(line)
         if not self._applies(requirement, frozenset(extras)):
             return
         if requirement.url is not None:
-            self._left_out[f"{release}: the requirement {line} has a URL, not an index"] = None
+            self._left_out[
+                f"{release}: the requirement {line} names a URL instead of a version"
+            ] = None
             return
         yield _demand(requirement)
 

@@ -65,13 +65,13 @@ def write(text: str, path: Path) -> None:
     """
     content = text.encode()
     if path.suffix == _GZIP:
-        # Without a time, the same snapshot has the same content.
+        # Without a time in its header, the file of an equal snapshot has the same content.
         content = gzip.compress(content, mtime=0)
     path.write_bytes(content)
 
 
 def _release(distributions: Sequence[Distribution]) -> dict[str, Any]:
-    """Return the details of a release. Each file has those that differ from the first file's."""
+    """Return the details of a release. Each file lists what differs from the first file."""
     details = [_details(distribution) for distribution in distributions]
     common = dict(details[0])
     if any(own["upload_time"] is None for own in details):

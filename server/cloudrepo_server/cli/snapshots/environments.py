@@ -120,8 +120,8 @@ def _matches(pattern: str, tag: str) -> bool:
 def environments(pythons: Iterable[str], platforms: Iterable[str]) -> Iterator[Environment]:
     """Yield the environment of each version on each platform.
 
-    A version without a patch number stands for its first patch and for later ones, since resolvers
-    choose differently. Releases may require a later patch than the first.
+    A version without a patch number stands for its first and for a very late patch release, because
+    a release may require a later patch release than the first.
     """
     chosen = [PLATFORMS[name] for name in platforms]
     for python in pythons:

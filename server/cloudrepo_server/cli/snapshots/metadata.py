@@ -17,7 +17,7 @@ from cloudrepo_server.specs.archives import read_archive
 from cloudrepo_server.specs.core_metadata import read_core_metadata
 from cloudrepo_server.specs.filenames import DistributionName, parse_filename, quote
 
-# The directory of most wheels, and often their metadata, are in this part at their end.
+# This many bytes at the end contain the directory of most wheels, and often their metadata.
 _TAIL: Final = 16 << 10
 _READ_AHEAD: Final = 16 << 10
 _MAX_PARTS: Final = 16
@@ -38,8 +38,8 @@ class Metadata(msgspec.Struct, frozen=True):
 async def read_wheel(client: IndexClient, project: str, file: RemoteDistribution) -> Metadata:
     """Return the metadata of a wheel.
 
-    They are those that the index offers separately (PEP 658). Otherwise they are read from the
-    wheel with range requests.
+    If the index offers the metadata as a separate file (PEP 658), that file is read. Otherwise they
+    are read from the wheel with range requests.
 
     Raises:
         InvalidError: the wheel or its metadata are invalid.
@@ -62,16 +62,16 @@ async def read_sdist(client: IndexClient, project: str, file: RemoteDistribution
     """
     content = await client.whole(project, file, limit=_MAX_SDIST)
     name = parse_filename(file.page.filename, project=project)
-    archive = await ARCHIVES.run(_read_archive, name, content)
-    if archive is None:
+    metadata = await ARCHIVES.run(_read_metadata, name, content)
+    if metadata is None:
         raise InvalidError("a build determines its dependencies")
-    dynamic = {field.lower() for field in read_core_metadata(archive).get("dynamic", ())}
+    dynamic = {field.lower() for field in read_core_metadata(metadata).get("dynamic", ())}
     if dynamic & _DEPENDENCIES:
         raise InvalidError("a build determines its dependencies")
-    return _parse(archive)
+    return _parse(metadata)
 
 
-def _read_archive(name: DistributionName, content: bytes) -> bytes | None:
+def _read_metadata(name: DistributionName, content: bytes) -> bytes | None:
     return read_archive(name, io.BytesIO(content)).metadata
 
 

@@ -4,7 +4,7 @@ import io
 
 
 class MissingPartError(Exception):
-    """A part of a file is needed that is not known yet."""
+    """A part of a file that must be read is not known yet."""
 
     def __init__(self, start: int, end: int) -> None:
         super().__init__(f"bytes {start} to {end}")

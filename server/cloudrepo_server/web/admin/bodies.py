@@ -70,7 +70,7 @@ class UserChange(Body, kw_only=True):
 class NewToken(Body, kw_only=True):
     """The repository for which a new token is valid, its access, and its lifetime in seconds.
 
-    A missing `value` is generated. A token without `expires_in` does not expire.
+    Without `value`, the server generates the token. Without `expires_in`, it does not expire.
     """
 
     repository: RepositoryName
@@ -83,7 +83,8 @@ class NewToken(Body, kw_only=True):
 class TokenChange(Body, kw_only=True):
     """Changes of a token; a field that is missing keeps its value.
 
-    `expires_in` is the number of seconds from now, which may be 0. Null lets it never expire.
+    `expires_in` is the number of seconds from now. Zero or less means that the token has expired,
+    and null that it never expires.
     """
 
     name: TokenName | UnsetType = UNSET
@@ -103,7 +104,7 @@ class Sweep(Body, kw_only=True):
 
 
 class FileDetails(Body, kw_only=True):
-    """Details of a file. `yanked`: true or a reason yanks the file, false undoes the yank."""
+    """Details of a file. For `yanked`, true or a reason yanks the file; false undoes the yank."""
 
     yanked: bool | str | UnsetType = UNSET
     upload_time: Time | UnsetType = UNSET
@@ -158,7 +159,7 @@ class NewImpersonation(Body, kw_only=True):
 
 
 class HttpsOptions(Body, kw_only=True):
-    """Whether clients need a certificate of the throwaway authority."""
+    """Whether clients need a certificate of the server's throwaway certificate authority."""
 
     client_certificates: bool = False
 

@@ -16,7 +16,7 @@ class HttpsApi:
         self._listeners = listeners
 
     async def open_https(self, request: web.Request) -> web.Response:
-        """Serve everything over HTTPS too, with a certificate of a throwaway authority."""
+        """Serve everything over HTTPS too, with the certificate of a throwaway authority."""
         body = await read_json(request, bodies.HttpsOptions)
         listener = await self._listeners.open(
             host_of(request), client_certificates=body.client_certificates

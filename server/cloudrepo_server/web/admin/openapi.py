@@ -36,9 +36,9 @@ class Operation(msgspec.Struct, frozen=True):
     takes_file: bool = False
     """Whether the body of the request is a file."""
     form: Any = None
-    """The field `details` of a form with files as a type that msgspec decodes, or None for no form.
+    """For a form with files: the type of its field `details`, which msgspec decodes; or else None.
 
-    Each file is a part named `content`.
+    Each file is a part of the form, named `content`.
     """
     query: dict[str, Any] = msgspec.field(default_factory=dict)
     """The JSON schema of each query parameter; all are optional."""

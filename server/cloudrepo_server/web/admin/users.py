@@ -78,7 +78,7 @@ class TokenApi:
         return json_response(responses.TokenResponse.of(document, token), status=HTTPStatus.CREATED)
 
     async def change_token(self, request: web.Request) -> web.Response:
-        """Change when a token expires, or its name, from the next request on."""
+        """Change the name of a token, or when it expires, from the next request on."""
         body = await read_json(request, bodies.TokenChange)
         document = await self._organization.tokens.update(
             request.match_info["id"],

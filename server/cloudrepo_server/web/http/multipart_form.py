@@ -127,7 +127,7 @@ async def _read_parts(
 
 
 class _FieldValue:
-    """The value of the field that arrives, with a limit on the size of all fields together."""
+    """The value of the field that is being read, with a limit on the size of all fields."""
 
     def __init__(self, max_bytes: int) -> None:
         self._value = bytearray()

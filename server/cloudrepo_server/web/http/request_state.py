@@ -32,7 +32,7 @@ _ID_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._:=+/@")
 _MAX_ID_LENGTH = 128
 _SCHEMES = ("http", "https")
 _MAX_PREFIX = 256
-# Segments of unreserved characters (RFC 3986), and no segment of dots only.
+# Segments of unreserved characters (RFC 3986), but no segment `.` or `..`.
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*", re.ASCII)
 _PROCESS = os.urandom(4).hex()
 _numbers = itertools.count(1)
@@ -69,7 +69,7 @@ class RequestState(msgspec.Struct):
     details: RequestDetails = msgspec.field(default_factory=RequestDetails)
     """The user, project and file that the handlers found, for the journal and the access log."""
     changes: list[Change] = msgspec.field(default_factory=list)
-    """What the request has changed, and is not in the audit list yet."""
+    """The changes by the request that are not in the audit list yet."""
     error: CloudRepoServerError | None = None
     """The error that the response reports."""
     response_started: bool = False

@@ -132,7 +132,7 @@ def exception_response(
 
 
 def _is_wrong_login(error: CloudRepoServerError) -> bool:
-    # Or a missing one.
+    # A missing login counts as a wrong one.
     return isinstance(error, UnauthenticatedError) and not isinstance(error, AccessDeniedError)
 
 

@@ -63,7 +63,7 @@ async def create_impersonation(
         allow: the real hosts to which connections are allowed.
         indexes: the public indexes whose URLs are all impersonated.
         requires_login: whether reads need a login at every URL.
-        proxy_login: the login of a proxy of its own; None means the proxy of all impersonations.
+        proxy_login: the login of a separate proxy; None means the shared proxy.
         job: the token of the CI job whose programs use the impersonation, if they run in one.
 
     Raises:

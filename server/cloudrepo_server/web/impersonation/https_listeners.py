@@ -1,4 +1,4 @@
-"""Listeners for HTTPS that are opened on demand, with certificates of the throwaway authority."""
+"""Listeners for HTTPS that are opened on demand, with certificates of the throwaway CA."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ class HttpsListener(msgspec.Struct, frozen=True):
     """A listener for HTTPS, and what its clients need.
 
     Attributes:
-        url: the URL of the server there.
+        url: the URL of the server over HTTPS.
         ca: the CA certificate that clients must trust.
         certificate: the certificate that clients must have, or None if they need none.
         key: the key of that certificate, or None.
@@ -43,11 +43,11 @@ class HttpsListeners:
         self._open: dict[bool, HttpsListener] = {}
 
     def attach(self, host: str, listen: Listen) -> None:
-        """Open listeners in this way, once the server listens on `host` for HTTP."""
+        """Set how listeners are opened; the server already listens on `host` for HTTP."""
         self._host, self._listen = host, listen
 
     async def open(self, host: str, *, client_certificates: bool) -> HttpsListener:
-        """Return the listener, and open it at the first call.
+        """Return the listener, which the first call opens.
 
         Args:
             host: the name by which clients reach the server.

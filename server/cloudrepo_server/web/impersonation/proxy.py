@@ -50,7 +50,7 @@ class Proxy:
         self._contexts: LRUCache[str, ssl.SSLContext] = LRUCache(_MAX_CERTIFICATES)
         self._listener: asyncio.Server | None = None
         self._own_listeners: dict[str, asyncio.Server] = {}
-        """The listeners of impersonations with a proxy of their own, by the id."""
+        """The listeners of impersonations with their own proxy, by the id of the impersonation."""
         self._tunnels: TunnelServer | None = None
         self._responses: EarlyResponses | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -67,7 +67,7 @@ class Proxy:
         return _address(self._listener)
 
     def address_for(self, impersonation: Impersonation) -> tuple[str, int]:
-        """The host and port on which the proxy listens for the clients of an impersonation.
+        """Return the host and port on which the proxy listens for clients of an impersonation.
 
         Raises:
             InvalidError: the proxy does not listen.
@@ -121,7 +121,7 @@ class Proxy:
         host, _ = self.address
         if len(self._own_listeners) >= MAX_PROXY_LISTENERS:
             raise InvalidError(
-                f"This server has {MAX_PROXY_LISTENERS} proxies with a login of their own already: "
+                f"This server already has {MAX_PROXY_LISTENERS} proxies with their own login: "
                 "delete some impersonations first."
             )
         listener = await asyncio.start_server(
@@ -151,7 +151,7 @@ class Proxy:
         *,
         impersonation: Impersonation | None = None,
     ) -> None:
-        """Serve a connection; `impersonation` is that of the listener, if it has only one."""
+        """Serve a connection. If the listener has only one impersonation, it is `impersonation`."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a connection is handled in a task of its own")

@@ -5,6 +5,7 @@ from aiohttp import web
 from cloudrepo_server.specs.provenance import PROVENANCE_SUFFIX
 from cloudrepo_server.testkit.journal import RequestDetails
 
+# A redirect sends the client to the file in the bucket.
 _FULL = (web.HTTPOk.status_code, web.HTTPTemporaryRedirect.status_code)
 _RANGE = web.HTTPPartialContent.status_code
 

@@ -106,7 +106,7 @@ class ActiveFaults:
     def request(self, request: web.Request) -> web.Request:
         """Return the request for the repository, without the headers that a fault ignores."""
         if self._first(kinds.MissingETag) is not None:
-            # Without an entity tag, no condition of a client is true.
+            # A file without an entity tag matches no condition.
             ignored = ["If-None-Match", *(("Range",) if "If-Range" in request.headers else ())]
         elif self._first(kinds.IgnoreRange) is None:
             return request

@@ -1,6 +1,6 @@
 """The files of repositories whose files are on another host than the index.
 
-The other host is this server too, under another host name. It accepts no login: a request needs a
+The other host is this server too, under another host name. A request needs no login, but a
 permanent link or a signed URL. Signed URLs expire.
 """
 
@@ -73,7 +73,7 @@ class FileHost:
     async def _check_url(
         self, request: web.Request, path: IndexPath, repository_id: str
     ) -> tuple[str, bool]:
-        """Return where the files are according to the URL, and whether it is one of this server."""
+        """Return the place of files to which the URL belongs, and whether the URL is valid."""
         key = await self._organization.file_url_key.read()
         _, project, filename = path.parts
         _, secret = parse_file_path(request.rel_url.raw_path)

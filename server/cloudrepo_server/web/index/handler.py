@@ -98,7 +98,7 @@ class Index:
             request: the request.
             repository: the repository.
             path: the path.
-            private: the projects that the client does not see, or None if it sees all of them.
+            private: the projects that the client cannot see, or None if it can see all.
 
         Raises:
             CloudRepoServerError: there is nothing at this path, or it cannot be read.
@@ -138,12 +138,12 @@ class Index:
             faults.read_rejected()
             raise
         if file_urls is not None and target.filename and response.status == HTTPStatus.FOUND:
-            # The faults change the response of the other host.
+            # The faults change the response of the other host instead.
             faults.read_rejected()
             return response
         response = await faults.after(request, response)
         if is_download(request, details, response):
-            # Before it is sent, so that whoever has the file finds it counted.
+            # Counted before it is sent, so that a client that has the file finds it counted.
             self._organization.activity.count_download(
                 repository.document.id, details.project or ""
             )

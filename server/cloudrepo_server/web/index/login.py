@@ -23,7 +23,7 @@ async def require_login(
     *,
     is_upload: bool,
 ) -> RepositoryUser | TokenBearer:
-    """Return who sent a request for a private URL.
+    """Return the principal of a request for a private URL.
 
     Raises:
         CloudRepoServerError: the login is wrong, or it is missing and the repository needs one.
@@ -46,7 +46,7 @@ async def require_login(
 
 
 def _has_login(request: web.Request) -> bool:
-    # twine cannot upload without a login, but with an empty user name and password.
+    # twine always sends a login, in which user name and password may be empty.
     header = request.headers.get("Authorization")
     if header is None:
         return False
@@ -59,7 +59,7 @@ def _has_login(request: web.Request) -> bool:
 async def optional_login(
     request: web.Request, organization: Organization, repository: Repository
 ) -> RepositoryUser | TokenBearer | None:
-    """Return who sent a read request for a public URL, or None.
+    """Return the principal of a read request for a public URL, or None.
 
     The login is checked only if the repository has private projects.
 
@@ -76,15 +76,15 @@ async def optional_login(
 def _check_user_name(repository: Repository, user: RepositoryUser) -> None:
     if repository.dialect.user_names_are_addresses and not is_address(user.name):
         raise UnauthenticatedError(
-            f"The user name {user.name} is not an e-mail address. In the dialect "
-            f"{repository.dialect.name}, every user name is one."
+            f"The user name {user.name} is not an e-mail address, as the dialect "
+            f"{repository.dialect.name} requires."
         )
 
 
 def private_projects(
     repository: Repository, principal: RepositoryUser | TokenBearer | None
 ) -> PrivateProjects | None:
-    """Return the projects that the sender of a request does not see; None if they see all."""
+    """Return the projects that a principal cannot see, or None if it can see all."""
     if principal is not None and principal.name:
         return None
     return PrivateProjects.of(repository.document) if repository.document.private_projects else None

@@ -22,10 +22,10 @@ class OtherHost:
     """The host of files, for repositories whose files are not on the host of the index."""
 
     def __init__(self, organization: Organization, url: str | None) -> None:
-        """Use a host for files.
+        """Prepare the host of files.
 
         Args:
-            organization: has the key of the URLs.
+            organization: the organization, which has the key of the URLs.
             url: the URL at which clients reach this server under another host name. By default,
                 the other name of the loopback address is used.
         """

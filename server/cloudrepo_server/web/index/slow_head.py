@@ -28,7 +28,7 @@ class _Recorder(asyncio.Transport):
 async def prepare(
     request: web.BaseRequest, response: web.StreamResponse, slow: SlowHeaders | None
 ) -> None:
-    """Prepare a response; if a fault says so, send its head slowly.
+    """Prepare a response; with a fault, send its head slowly.
 
     Raises:
         ConnectionResetError: the client disconnected.
@@ -48,7 +48,7 @@ async def _send_slowly(
     try:
         await response.prepare(request)
         if isinstance(response, web.Response):
-            # Such a response writes its head together with its body.
+            # A `Response` writes its head together with its body.
             await response.write_eof()
     finally:
         if connection.transport is recorder:

@@ -38,7 +38,7 @@ class RepositoryView:
         self._upstreams = upstreams
         self._via = via
         self.private: PrivateProjects | None = None
-        """The projects that the sender of the request does not see, or None."""
+        """The projects that the sender of the request cannot see, or None."""
         self.has_login = True
         """Whether the request has a valid login. Other clients must not learn the upstreams."""
         self.queried_upstreams: list[str] = []
@@ -87,7 +87,7 @@ class RepositoryView:
 
     @property
     def file_url_seconds(self) -> float:
-        """How many seconds the URL of a file on another host is valid."""
+        """How many seconds the signed URL of a file on another host is valid."""
         return self._repository.document.file_url_seconds
 
     async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:
@@ -126,7 +126,7 @@ class RepositoryView:
         return await self._upstreams.project_names(self._repository)
 
     def visible(self, names: Sequence[str]) -> list[str]:
-        """Return those of these projects that the sender of the request sees."""
+        """Return the projects among these that the sender of the request can see."""
         private = self.private
         return list(names) if private is None else [each for each in names if each not in private]
 

@@ -41,10 +41,10 @@ class Portal:
         return await (await self._load()).handle(request)
 
     async def show_public_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Show the pages of public repositories to browsers: a middleware.
+        """Show the pages of public repositories to browsers. This is a middleware.
 
         Every other client gets the simple API, with exactly the same responses as without this
-        middleware. So does a browser at an impersonated host.
+        middleware. So do browsers at impersonated hosts.
         """
         state = state_of(request)
         path, repository = resolved(state)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Archives:
-    """The archives of a server's files. A key of a blob is never used for other content."""
+    """The archives of a server's files, cached by the keys of blobs, which are never reused."""
 
     def __init__(self, *, max_bytes: int = CONTENTS_CACHE_BYTES) -> None:
         self._cache: LRUCache[tuple[str, bool], Contents] = LRUCache(
@@ -72,8 +72,8 @@ class Archives:
     async def metadata(self, repository: Repository, file: File) -> bytes | None:
         """Return the core metadata of a file, or None if there are none that can be read.
 
-        Installers get no core metadata of an old sdist, because a build may change them. This
-        returns their beginning nevertheless.
+        The index offers no core metadata of an old sdist, because a build may change them. This
+        method returns their beginning nevertheless.
 
         Raises:
             BusyError: too many other archives wait to be read.

@@ -15,6 +15,7 @@ from cloudrepo_server.web.portal.archives import Archives
 from cloudrepo_server.web.portal.shown_text import decode_text, visible
 
 _MAX_CHARACTERS = 512 << 10
+_NOT_READ = "Not compared: the limits of this page were reached, or the file is damaged."
 _CLASSES = {"+": "added", "-": "removed", "@": "position"}
 
 
@@ -80,13 +81,13 @@ def _note(change: Change) -> str | None:
     # Returns why the texts cannot be compared, or None.
     old, new = change.old, change.new
     if change.status == "not compared":
-        return "Not compared: the limits of this page were reached before, or the file is damaged."
+        return _NOT_READ
     if old is None or new is None:
         return ""
     if (old.kind, old.target) != (new.kind, new.target):
         return f"{_description(old)} became {_description(new)}."
     if not (old.can_be_read and new.can_be_read):
-        return "Not compared: the path is too long."
+        return "Not compared: the path is too long, or not UTF-8."
     if max(old.size, new.size) > MAX_SHOWN_TEXT:
         return (
             "The content differs. The lines are not compared: the file is larger than "
@@ -111,7 +112,7 @@ async def _difference(
     end: float,
 ) -> ShownChange:
     if old is None or new is None:
-        return ShownChange(change, note="Not compared: the file is damaged.")
+        return ShownChange(change, note=_NOT_READ)
     before, after = decode_text(old), decode_text(new)
     if before is None or after is None:
         return ShownChange(change, note="The content differs. It is not UTF-8 text.")

@@ -61,7 +61,7 @@ class FormErrors:
 
     @contextlib.contextmanager
     def at(self, field: str) -> Iterator[None]:
-        """Add an error that the context raises to a field, and continue after the context."""
+        """Add an error that is raised in the block to a field, and continue after the block."""
         try:
             yield
         except (InvalidError, ConflictError, NotFoundError) as error:

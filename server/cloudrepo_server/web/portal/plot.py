@@ -58,7 +58,7 @@ class Plot(msgspec.Struct, frozen=True):
         return HEIGHT
 
     def label(self, moment: datetime) -> str:
-        """Return a time on the axis, as exactly as the length of the plot needs it."""
+        """Return a time on the axis, with a precision that suits the length of the plot."""
         length = self.end - self.start
         # Not all systems have a format for a day without a leading zero.
         if length >= timedelta(days=90):
@@ -69,11 +69,11 @@ class Plot(msgspec.Struct, frozen=True):
 
 
 def create_plot(counts: Counts) -> Plot | None:
-    """Return the plot of some counts, or None if there are none.
+    """Return the plot of uploads and downloads, or None if there are none.
 
-    It begins with the first upload or download. It ends now, unless nothing has happened for
-    longer than the time from the first to the last. Then it ends with the last one, because it
-    could not show more than one bar otherwise.
+    The plot begins with the first upload or download, and usually ends now. It ends with the last
+    one if the time since then is longer than the time from the first to the last: otherwise most
+    of the plot would be empty.
     """
     starts = list(counts.starts())
     if not starts:

@@ -71,7 +71,7 @@ class Release:
 
     @property
     def upload_time(self) -> str:
-        """The upload time of the first file."""
+        """The upload time of the file that was uploaded first."""
         return min(file.upload_time for file in self.files)
 
     @cached_property

@@ -29,7 +29,7 @@ from cloudrepo_server.web.portal.shown_text import visible
 _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
 """Each unit's length in the previous unit, and its name. A minute is 60 seconds."""
 
-# The beginnings of the portal's own paths. Quotes in values are escaped, so no value matches.
+# Before the portal's own paths. Quotes in values are escaped, so no value matches.
 _OWN_PATHS = re.compile(
     r'((?:href|src|action|formaction|data-live|data-suggestions)=")(?=/portal[/?"])'
 )
@@ -74,7 +74,7 @@ class Templates:
         Args:
             template: the file name of the template.
             context: the variables of the template.
-            prefix: the path at which a proxy serves the server. The paths in the page get it.
+            prefix: the path at which a proxy serves the server. It is added to all paths.
         """
         html = self._environment.get_template(template).render(context)
         return _OWN_PATHS.sub(rf"\1{prefix}", html) if prefix else html

@@ -77,7 +77,7 @@ class SearchText(msgspec.Struct, frozen=True):
         return SearchText(tuple(fold_project(term) for term in self.terms))
 
     def rank(self, folded: str) -> int:
-        """Return 0 for a name that is searched for, 1 for one that begins with it, otherwise 2."""
+        """Return 0 if a name equals the searched text, 1 if it begins with that text, else 2."""
         whole = "-".join(self.terms)
         if folded == whole:
             return 0

@@ -14,14 +14,15 @@ Order = Literal["ascending", "descending"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a list: a name for the query string, and its title; not every one sorts."""
+    """A column of a list: its name in the query string, and its title."""
 
     name: str
     title: str
     largest_first: bool = False
-    """Whether the first click on its title lists the largest or newest values first."""
+    """Whether the first click on the title lists the largest or newest values first."""
     is_number: bool = False
     sorts: bool = True
+    """Whether the list can be sorted by this column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Sorting:
         return self.order if column == self.column else None
 
     def link(self, column: Column) -> str:
-        """Return the query string that sorts by a column; again in the opposite order."""
+        """Return the query string that sorts by a column; if the list is, in the opposite order."""
         order = _first_order(column)
         if column == self.column:
             order = "ascending" if self.order == "descending" else "descending"
@@ -80,7 +81,7 @@ class Sorting:
 def read_sorting(
     columns: Sequence[Column], query: Mapping[str, str], *, keep: Sequence[str] = ()
 ) -> Sorting:
-    """Return the sorting that a query asks for; an unknown one becomes the default.
+    """Return the sorting that a query requests; an unknown column becomes the default.
 
     Args:
         columns: the columns; by default, the list is sorted by the first one.

@@ -31,7 +31,7 @@ ANONYMOUS_CHOICES: Final[Mapping[str, tuple[str, str]]] = {
 
 _BY_DIALECT: Final = "default"
 STATUS_CHOICES: Final = (_BY_DIALECT, *map(str, HIDING_STATUSES))
-"""The choices of a status for those who may not see something."""
+"""The choices of the status for clients that may not see something."""
 
 _STATUS_FIELDS = ("no_login_status", "no_access_status")
 

@@ -78,7 +78,7 @@ class _Files:
 def _find_files(
     projects: Iterable[ProjectSummary], search: str, sorting: Sorting
 ) -> tuple[_Files, list[int]]:
-    # Files that are nearly in order are sorted fast.
+    # Sorting is fast if the files are nearly in order.
     files = _Files(sorted(projects, key=lambda each: each.name))
     return files, files.find(search, sorting)
 
@@ -99,7 +99,7 @@ async def show_projects(request: PortalRequest) -> web.Response:
     }
     found = sorting.sort(search_names(names, search), keys)
     pagination = sorting.paginate(found, request.query)
-    # Concurrently, if each is a request to a shared store.
+    # With a shared store, each project is a request, so they are read concurrently.
     repository.prefetch(*pagination.items)
     rows = [
         _Project(name, known.get(name, _UNREAD), await repository.project(name))

@@ -34,7 +34,7 @@ _RULES = {
     _BY_DIALECT: ("Default", "The dialect decides: the rules apply in the dialect pypi only."),
     PYPI: (
         "On",
-        "Uploads that PyPI would reject are rejected, also overwrites.",
+        "Uploads that PyPI would reject are rejected, including overwrites.",
     ),
     NONE: ("Off", "The rules do not apply, even in the dialect pypi."),
 }
@@ -43,7 +43,7 @@ _PLACES = {
     OTHER_HOST: ("Other host", "Pages link to another host, which requires no login, as on PyPI."),
     REDIRECT: (
         "Redirect",
-        "The index redirects to another host, at signed URLs that expire, as many registries do.",
+        "The index redirects to signed URLs on another host, which expire, as in many registries.",
     ),
 }
 _MAX_SIZE_DIGITS = len(str(1 << 50))

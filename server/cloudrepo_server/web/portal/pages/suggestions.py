@@ -1,4 +1,4 @@
-"""Type-ahead: the names of users, tokens, repositories and projects that contain a text."""
+"""Type-ahead: the names of users, tokens and repositories that contain a text."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

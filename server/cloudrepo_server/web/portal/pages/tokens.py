@@ -100,7 +100,7 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
 
 
 def _expires_in(form: Mapping[str, str], errors: FormErrors) -> float | None:
-    """Return in how many seconds the new token expires, or None if it never does."""
+    """Return the seconds after which the new token expires, or None if it never expires."""
     lifetime, day = form.get("lifetime", _NEVER), form.get("expires_on", "").strip()
     if lifetime in _DAYS:
         seconds: float | None = int(lifetime) * _DAY_SECONDS
@@ -115,7 +115,7 @@ def _expires_in(form: Mapping[str, str], errors: FormErrors) -> float | None:
         if lifetime == _ON_DATE:
             return _seconds_until_end_of(day)
         if day:
-            raise InvalidError(f"Empty this field, or choose {_LIFETIMES[_ON_DATE]!r} above.")
+            raise InvalidError(f"Clear this field, or choose {_LIFETIMES[_ON_DATE]!r} above.")
     return seconds
 
 

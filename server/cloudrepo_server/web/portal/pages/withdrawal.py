@@ -34,7 +34,7 @@ class _Target:
         title: its name at the start of a sentence.
         name: its name inside of a sentence.
         path: the path of its forms, without the action.
-        back: the page that follows, unless the project has no files any more.
+        back: the page that follows a yank or its undoing.
         files: its files.
         yank: yanks it with a reason, or undoes its yank if the reason is None.
         delete: deletes it.
@@ -89,7 +89,7 @@ async def show_delete(request: PortalRequest) -> web.Response:
 
 
 async def delete(request: PortalRequest) -> web.Response:
-    """Delete files. For a project, its name has to be typed."""
+    """Delete files. To delete a project, the user has to type its name."""
     target = await _target(request)
     if target.kind == "project" and request.form.get("name", "").strip() != target.project.name:
         errors = FormErrors()
