@@ -148,12 +148,31 @@ def test_sign_ins_and_sign_outs_are_listed(browser: Browser, index: Index) -> No
     (form,) = [each for each in visitor.get("/portal/").forms if each.action.endswith("/sign-out")]
     visitor.request("POST", form.action, data=form.fields)
     visitor.close()
-    found = [(each["kind"], each["user"], each["interface"]) for each in changes(browser)][-3:]
-    assert found == [
+    found = [
+        (each["kind"], each["user"], each["interface"])
+        for each in changes(browser, sessions="shown")
+    ]
+    assert found[-3:] == [
         ("sign-in-link", admin, "api"),
         ("sign-in", admin, "portal"),
         ("sign-out", admin, "portal"),
     ]
+
+
+def test_sign_ins_are_listed_only_if_the_filter_asks_for_them(
+    browser: Browser, index: Index
+) -> None:
+    index.server.api_json("POST", "/sign-in-links", {"repository": index.name})
+
+    def own_kinds(**query: str) -> list[str]:
+        found = changes(browser, repository=index.name, **query)
+        return [each["kind"] for each in found if each["repository"] == index.name]
+
+    assert own_kinds() == ["create-repository"]
+    assert own_kinds(sessions="shown") == ["create-repository", "sign-in-link"]
+    assert own_kinds(kind="sign-in-link") == ["sign-in-link"]
+    (box,) = browser.get("/portal/audit?sessions=shown").all("input", name="sessions")
+    assert "checked" in box
 
 
 def test_filters_are_combined_and_kept_from_page_to_page(browser: Browser, index: Index) -> None:
@@ -215,7 +234,7 @@ def test_a_data_folder_keeps_the_changes(start_server: StartServer, tmp_path: Pa
     third = Server(start_server("--data", tmp_path / "data"))
     browser = Browser(third)
     browser.sign_in(*third.admin)
-    found = changes(browser)
+    found = changes(browser, sessions="shown")
     assert [each["kind"] for each in found] == [
         "create-repository",
         "create-user",
@@ -230,7 +249,7 @@ def test_a_data_folder_keeps_the_changes(start_server: StartServer, tmp_path: Pa
     fourth = Server(start_server("--data", tmp_path / "data"))
     browser = Browser(fourth)
     browser.sign_in(*fourth.admin)
-    assert [each["kind"] for each in changes(browser)] == ["sign-in"]
+    assert [each["kind"] for each in changes(browser, sessions="shown")] == ["sign-in"]
     browser.close()
 
 

@@ -39,6 +39,12 @@ AGES: Mapping[str, tuple[str, float]] = {
 }
 """The label and the seconds of each maximum age in the query string."""
 
+SHOWN = "shown"
+"""The value of a filter that also lists what is hidden by default."""
+
+_SESSION_PATHS = ("/api/sign-in-links", "/portal/sign-in", "/portal/sign-out")
+_FIRST_ERROR_STATUS = 400
+
 Predicate = Callable[[Entry], bool]
 
 
@@ -52,12 +58,19 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     status: str = ""
     age: str = ""
     q: str = ""
+    harness: str = ""
+    """Whether sign-ins, sign-in links and the results of tests are listed too."""
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "LogFilter":
         """Return the filter in a query string. Unknown choices are ignored."""
         given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
-        for name, choices in (("kind", KINDS), ("status", STATUSES), ("age", AGES)):
+        for name, choices in (
+            ("kind", KINDS),
+            ("status", STATUSES),
+            ("age", AGES),
+            ("harness", (SHOWN,)),
+        ):
             if given[name] not in choices:
                 given[name] = ""
         return cls(**given)
@@ -70,6 +83,8 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     def predicates(self) -> list[Predicate]:
         """Return functions that all return True for the requests to list, the fastest first."""
         found: list[Predicate] = []
+        if not self.harness:
+            found.append(lambda entry: entry.kind != "admin" or not _is_of_harness(entry))
         if self.kind:
             kinds = KINDS[self.kind][1]
             found.append(lambda entry: entry.kind in kinds)
@@ -91,6 +106,20 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
         if self.q:
             found.append(_searches(self.q))
         return found
+
+
+def _is_of_harness(entry: Entry) -> bool:
+    """Return whether a change is a sign-in, a sign-out, a sign-in link or the result of a test.
+
+    These precede and follow each look at a failed test. Rejected ones are not hidden.
+    """
+    is_result = (
+        entry.method == "PUT"
+        and entry.path.startswith("/api/repositories/")
+        and entry.path.endswith("/test")
+    )
+    is_rejected = (entry.status or 0) >= _FIRST_ERROR_STATUS
+    return (is_result or entry.path in _SESSION_PATHS) and not is_rejected
 
 
 def _contains(part: str) -> Callable[[str], bool]:

@@ -14,6 +14,7 @@ from cloudrepo_server.domain.audit import AuditEntry, Interface
 from cloudrepo_server.pools import PAGES
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
 from cloudrepo_server.web.portal.csv_cells import csv_lines, safe_cell
+from cloudrepo_server.web.portal.log.filters import SHOWN
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import AUDIT
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -56,6 +57,7 @@ _INTERFACES: Mapping[Interface, str] = {
     "api": "Admin API",
     "portal": "Portal",
 }
+_SESSION_KINDS: frozenset[str] = frozenset({"sign-in", "sign-in-link", "sign-out"})
 _COLUMNS = ("time", "kind", "repository", "subject", "detail", "user", "interface")
 _ENTRIES_AT_ONCE = 200
 
@@ -67,12 +69,14 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     interface: str = ""
     user: str = ""
     repository: str = ""
+    sessions: str = ""
+    """Whether sign-ins, sign-outs and sign-in links are listed too."""
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "AuditFilter":
         """Return the filter in a query string. Unknown choices are ignored."""
         given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
-        for name, choices in (("kind", _KINDS), ("interface", _INTERFACES)):
+        for name, choices in (("kind", _KINDS), ("interface", _INTERFACES), ("sessions", (SHOWN,))):
             if given[name] not in choices:
                 given[name] = ""
         return cls(**given)
@@ -84,11 +88,13 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     def apply(self, entries: Sequence[AuditEntry]) -> list[AuditEntry]:
         """Return the changes that meet all conditions."""
+        hidden = () if self.sessions else _SESSION_KINDS - {self.kind}
         user, repository = self.user.casefold(), self.repository.casefold()
         return [
             entry
             for entry in entries
-            if (not self.kind or entry.kind == self.kind)
+            if (entry.kind not in hidden)
+            and (not self.kind or entry.kind == self.kind)
             and (not self.interface or entry.interface == self.interface)
             and user in (entry.user or "").casefold()
             and repository in (entry.repository or "").casefold()
