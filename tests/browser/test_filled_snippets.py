@@ -85,18 +85,21 @@ def test_a_copy_button_works_without_https_and_with_the_keyboard(page: Page, ind
 
 def test_a_copy_button_selects_the_text_if_the_browser_copies_nothing(page: Page) -> None:
     page.evaluate("document.execCommand = () => false")
+    page.get_by_role("link", name="pip", exact=True).click()
     page.get_by_role("button", name="Copy pip: Install", exact=True).click()
     page.get_by_role("status").get_by_text("Press Ctrl+C").wait_for()
     assert page.evaluate("getSelection().toString()").startswith("pip install --index-url ")
 
 
 def fill(page: Page, secret: str, system: str = "") -> None:
-    """Fill the field, after choosing a system."""
+    """Fill the field, after choosing a system, and open the settings of every tool."""
     if system:
         page.get_by_label("System").select_option(system)
         page.get_by_role("button", name="Show settings").click()
         page.wait_for_url(f"**system={system}*")
     page.get_by_label("Your passphrase or token").fill(secret)
+    for name in page.get_by_role("navigation", name="Tools").get_by_role("link").all():
+        name.click()
 
 
 def snippet(page: Page, tool: str, title: str) -> str:

@@ -139,6 +139,7 @@ def copy_settings(portal: Portal, workstation: Workstation) -> tuple[str, str]:
     portal.click_link("Connection Settings")
     portal.click_link(".pypirc")
     portal.click_link("twine")
+    portal.click_link("pip")
     workstation.write("~/.pypirc", portal.copy("Copy .pypirc: For twine, flit and setuptools"))
     upload = portal.copy("Copy twine: Upload, with the .pypirc above")
     install = portal.copy("Copy pip: Install")

@@ -26,8 +26,9 @@ def test_impersonations_are_listed_and_removed(browser: Browser, index: Index) -
     settings = browser.get(f"/portal/repositories/{index.name}/settings")
     assert "Impersonations (2)" in settings.text
     page = browser.get(path)
-    for expected in (*urls, "a.example, b.example", "every other host is blocked"):
+    for expected in (*urls, "blocks every other host except a.example, b.example"):
         assert expected in page.text
+    assert "serves no URL and only blocks hosts blocks every host" in page.text
     assert "other.example" not in page.text
     for impersonation in (created, blocked):
         secret = impersonation["proxy"].partition("@")[0].rpartition(":")[2]
