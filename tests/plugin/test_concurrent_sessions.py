@@ -159,8 +159,6 @@ def test_all_workers_of_a_session_use_the_name_of_the_session(
         test_it="""
 import json, os, pathlib
 
-from tests.support.platforms import needs_posix
-
 def session_names(server):
     return [each["run"] for each in server._api.call("GET", "repositories")["repositories"]]
 

@@ -123,9 +123,6 @@ def test_an_interrupt_while_the_server_starts_leaves_no_server_and_no_folders(
         test_it="def test_it(cloudrepo): pass",
         sitecustomize="""
 import pathlib, sys, threading
-
-from tests.support.inner_sessions import USES
-from tests.support.platforms import WINDOWS, needs_posix
 if "cloudrepo_server" in sys.orig_argv:
     (pathlib.Path(__file__).parent / "starting").touch()
     threading.Event().wait()
