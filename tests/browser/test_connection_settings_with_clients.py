@@ -19,7 +19,6 @@ from tests.support.portal.connection import (
     ConnectionSettings,
     assert_installed,
     assert_published,
-    put_file,
     save,
 )
 from tests.support.portal.workstation import Workstation
@@ -103,7 +102,7 @@ def test_pdm_publishes_with_its_configuration_file(
 def test_poetry_installs(
     index: Index, settings: ConnectionSettings, workstation: Workstation, installed: Installed
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     workstation.write("pyproject.toml", CONSUMING_PROJECT + "[tool.poetry]\npackage-mode = false\n")
     save(workstation, settings.snippet("poetry", "Configure one project"))
@@ -119,7 +118,7 @@ def test_pdm_installs(
     installed: Installed,
     how: str,
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     workstation.write("pyproject.toml", CONSUMING_PROJECT + "[tool.pdm]\ndistribution = false\n")
     if how == "file":
@@ -138,7 +137,7 @@ def test_tox_and_hatch_install_into_their_environments(
     installed: Installed,
     client: str,
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.write("tox.ini", TOX_INI)
     workstation.write("pyproject.toml", CONSUMING_PROJECT + HATCH_ENVIRONMENT)
     title = "Install into environments"

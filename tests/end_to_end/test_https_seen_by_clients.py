@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import trustme
 from pytest_cloudrepo import CommandResult, PackageFactory, Repository
 from pytest_cloudrepo.client import Server
 from tests.support.platforms import needs_posix
+from tests.support.real_client import INSTALLERS
 
 
 def with_credentials(repository: Repository, url: str) -> str:
@@ -24,7 +24,6 @@ def install(
     installer: str, repository: Repository, url: str, target: Path, certificate: Path | None = None
 ) -> CommandResult:
     """Install demo from a URL of the repository, with the environment of `Repository.run`."""
-    program = {"pip": ("-m", "pip"), "uv": ("-m", "uv", "pip")}[installer]
     index, client_certificate = {
         "pip": ("PIP_INDEX_URL", "PIP_CLIENT_CERT"),
         "uv": ("UV_DEFAULT_INDEX", "SSL_CLIENT_CERT"),
@@ -32,8 +31,8 @@ def install(
     environ = {**repository.environ, index: with_credentials(repository, url)}
     if certificate is not None:
         environ[client_certificate] = str(certificate)
-    command = (*program, "install", "--target", str(target), "demo")
-    return repository.run(sys.executable, *command, environ=environ, check=False)
+    command = (*INSTALLERS[installer], "install", "--target", target, "demo")
+    return repository.run(*command, environ=environ, check=False)
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])

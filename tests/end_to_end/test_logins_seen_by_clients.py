@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -19,7 +18,7 @@ from pytest_cloudrepo import (
     VirtualEnvFactory,
 )
 from pytest_cloudrepo.client import Server
-from tests.support.real_client import Client
+from tests.support.real_client import INSTALLERS, Client
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
@@ -137,8 +136,7 @@ def test_an_impersonated_private_index_needs_the_credentials(
     host = "index.example/simple/"
     login = f"{quote(cloudrepo.username, safe='')}:{quote(cloudrepo.password, safe='')}"
     environ = cloudrepo.impersonate(f"https://{host}", requires_login=True)
-    program = {"pip": ("-m", "pip"), "uv": ("-m", "uv", "pip")}[installer]
-    install = (sys.executable, *program, "install", "--target", str(tmp_path / "target"), "demo")
+    install = (*INSTALLERS[installer], "install", "--target", tmp_path / "target", "demo")
     for url, succeeds in ((f"https://{host}", False), (f"https://{login}@{host}", True)):
         result = cloudrepo.run(*install, "--index-url", url, environ=environ, check=False)
         assert result.ok == succeeds, result.output
@@ -157,10 +155,10 @@ def test_an_installer_needs_the_login_of_the_proxy(
     cloudrepo.publish(cloudrepo_package("demo", "1.0"))
     url, password = f"{scheme}://index.example/simple/", "proxy:p@ssword"
     environ = cloudrepo.impersonate(url, proxy_login=("corp user", password))
-    program = {"pip": ("-m", "pip", "--retries", "0"), "uv": ("-m", "uv", "pip")}[installer]
-    target = ("install", "--target", str(tmp_path / "target"), "--index-url", url, "demo")
-    trusted = ("--trusted-host", "index.example") if installer == "pip" else ()
-    install = (sys.executable, *program, *target, *trusted)
+    install = (*INSTALLERS[installer], "install", "--target", tmp_path / "target", "demo")
+    install += ("--index-url", url)
+    if installer == "pip":
+        install += ("--retries", "0", "--trusted-host", "index.example")
     right = f"corp%20user:{quote(password, safe='')}@"
     for login in ("", "corp%20user:wrong@"):
         wrong = {name: value.replace(right, login) for name, value in environ.items()}

@@ -148,7 +148,7 @@ def test_damaged_documents_of_all_kinds_affect_nothing_else(
     before = engine.keys(url)
     victim = index.server.repository()
     victim.publish(wheel("victim"))
-    token = index.server.api_json("POST", "/tokens", {"repository": victim.name})["token"]
+    token = victim.token()["token"]
     browser = Browser(index.server)
     browser.sign_in(*index.server.admin)
     keys = {key for key in engine.keys(url) - before if key.startswith(KINDS)}

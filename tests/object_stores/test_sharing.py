@@ -133,7 +133,7 @@ def test_users_and_tokens_are_valid_on_both_servers(index: Index, index_on_secon
         index.username,
         email,
     }
-    token = first_server.api_json("POST", "/tokens", {"repository": index.name})
+    token = index.token()
     assert statuses(("__token__", token["token"])) == {200}
     second_server.api_json("DELETE", f"/tokens/{token['id']}")
     assert statuses(("__token__", token["token"])) == {401}

@@ -27,7 +27,7 @@ def test_sweep_keeps_everything_in_use(index: Index, index_on_second: Index, swe
     archives = wheel(), wheel("large", padding=12 * MEBIBYTE), wheel(version="2.0")
     index.publish(*archives)
     index.api_json("PATCH", f"/files/{wheel().filename}", {"yanked": "it broke"})
-    token = index.server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
     before = sweep.keys
     sweep()
     assert sweep.keys == before

@@ -22,10 +22,10 @@ PLUGINS = Path(__file__).parent
 TIMEOUT = 600.0
 REGISTRIES = {
     "artifactory": "artifactory",
-    "azure": "modern",
-    "aws": "modern",
+    "azure": "azure",
+    "aws": "codeartifact",
     "cloudsmith": "modern",
-    "gcp": "modern",
+    "gcp": "google",
     "gemfury": "modern",
     "gitlab": "gitlab",
 }

@@ -1,14 +1,17 @@
-"""Real installers and files on another host than the index: what they request, and with a login."""
+"""What real installers request from an index and from another host with its files.
+
+Only the requests to the index carry the login.
+"""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import pytest
 
 from cloudrepo_server.clients import public_index
+from tests.support.real_client import INSTALLERS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +30,7 @@ Place = Literal["other-host", "redirect"]
 
 
 def from_index(repository: Repository) -> list[Request]:
-    """Return the requests to the index, without those that only asked for a login."""
+    """Return the requests to the index, without those that were rejected for lack of a login."""
     return [
         each
         for each in repository.requests
@@ -92,8 +95,7 @@ def test_the_files_of_an_impersonated_index_are_on_another_impersonated_host(
     cloudrepo.publish_all({"demo": {"1.0": []}})
     environ = cloudrepo.impersonate("https://index.example/simple")
     options = ("demo", "--index-url", "https://index.example/simple", "--target", tmp_path / "to")
-    tool = ("uv", "pip") if installer == "uv" else (sys.executable, "-m", "pip")
-    cloudrepo.run(*tool, "install", *options, environ=environ)
+    cloudrepo.run(*INSTALLERS[installer], "install", *options, environ=environ)
     assert (tmp_path / "to" / "demo-1.0.dist-info").is_dir()
     hosts = {request.headers["Host"] for request in from_file_host(cloudrepo)}
     assert hosts == {"files.index.example"}

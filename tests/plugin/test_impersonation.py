@@ -10,6 +10,7 @@ import pytest
 from cloudrepo_server.clients import public_index
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo.errors import ServerError
+from tests.support.real_client import INSTALLERS
 from tests.support.real_host import running_host
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ def install(
     environ: Mapping[str, str],
 ) -> None:
     """Install demo into a folder."""
-    program = {"pip": ("-m", "pip"), "uv": ("-m", "uv", "pip")}[installer]
-    target = ("install", "--target", str(folder / installer), *arguments, "demo")
-    repository.run(sys.executable, *program, *target, environ=environ)
+    target: tuple[str | Path, ...] = ("--target", folder / installer, *arguments, "demo")
+    repository.run(*INSTALLERS[installer], "install", *target, environ=environ)
     assert (folder / installer / "demo.py").is_file()
 
 

@@ -38,7 +38,7 @@ def test_the_values_of_a_repeated_header_are_joined() -> None:
     assert headers != {"Accept": "a"}
 
 
-def test_the_headers_cannot_be_changed_but_copied(cloudrepo: Repository) -> None:
+def test_the_headers_can_be_copied_but_not_changed(cloudrepo: Repository) -> None:
     requests.get(cloudrepo.index_url + "/", timeout=10)
     (request,) = cloudrepo.requests
     with pytest.raises(TypeError):

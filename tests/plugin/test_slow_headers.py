@@ -1,11 +1,12 @@
-"""The fault `slow-headers`: what the timeouts of real installers count."""
+"""The fault `slow-headers`, and how real installers apply their timeouts to it."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.real_client import INSTALLERS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +23,7 @@ def test_the_timeout_of_pip_begins_again_with_each_byte_and_that_of_uv_does_not(
 ) -> None:
     cloudrepo.publish_all({"demo": {"1.0": []}})
     fault = cloudrepo.fault("slow-headers", seconds=1.5, path="/demo/")
-    tool = ("uv", "pip") if installer == "uv" else (sys.executable, "-m", "pip")
-    command = (*tool, "install", "--target", tmp_path / "target", "demo")
+    command = (*INSTALLERS[installer], "install", "--target", tmp_path / "target", "demo")
     timeout = {"PIP_TIMEOUT": "1", "UV_HTTP_TIMEOUT": "1"}
     environ = cloudrepo.environ_for(installer, retries=0) | timeout
     assert cloudrepo.run(*command, environ=environ, check=False).ok is waits

@@ -1,4 +1,4 @@
-"""Templates of virtual environments that last beyond a run."""
+"""The cache of templates of virtual environments, which later pytest sessions use."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def create(tmp_path: Path, cache: Path) -> Callable[[str], VirtualEnv]:
-    """Create an environment as the first one of a run with this name."""
+    """A function that creates the first virtual environment of a session with this name."""
 
-    def create(run: str) -> VirtualEnv:
+    def create(session: str) -> VirtualEnv:
         return VirtualEnv(
-            tmp_path / run / "venv",
+            tmp_path / session / "venv",
             pip=False,
             environment=Environment(tmp_path / "environment"),
-            app_data=tmp_path / run / "app-data",
+            app_data=tmp_path / session / "app-data",
             cache=cache,
             timeout=120,
         )
@@ -51,7 +51,7 @@ def archive_in(cache: Path) -> Path:
 
 
 def tree(folder: Path) -> dict[str, tuple[int, object, int]]:
-    """Return each file and link below a folder, with its mode, its content and its time."""
+    """Return each file and link below a folder, with its mode, content and modification time."""
 
     def describe() -> Iterator[tuple[str, tuple[int, object, int]]]:
         for path in folder.rglob("*"):
@@ -65,12 +65,13 @@ def tree(folder: Path) -> dict[str, tuple[int, object, int]]:
     return dict(describe())
 
 
-def test_a_later_run_creates_the_same_environment_from_the_cache(
+def test_a_later_session_creates_the_same_environment_from_the_cache(
     create: Callable[[str], VirtualEnv], cache: Path
 ) -> None:
     first = create("first")
     with zipfile.ZipFile(archive_in(cache), "a") as archive:
         archive.writestr(zipfile.ZipInfo("added-by-the-test"), "")
+        # The modification time, in nanoseconds.
         archive.infolist()[-1].comment = b"0"
     second = create("second")
     assert (second.folder / "added-by-the-test").exists()
@@ -91,14 +92,14 @@ def test_it(cloudrepo_venv):
     assert str(cloudrepo_venv.folder) in output
     compiled = list(cloudrepo_venv.folder.glob("lib/*/site-packages/pip/__pycache__/*.pyc"))
     assert compiled
-    # A test that changes a file changes neither the cache nor the next run.
+    # A test that changes a file changes neither the cache nor the next session.
     (init,) = cloudrepo_venv.folder.glob("lib/*/site-packages/pip/__init__.py")
     with init.open("r+") as file:
         file.write("raise SystemExit('changed by a test')")
 """
     )
     option = f"cloudrepo_cache_dir={tmp_path / 'cache'}"
-    for _run in range(2):
+    for _ in range(2):
         outcome = suite.run("test_it.py", "-o", option)
         assert outcome.counts() == {"passed": 1}, outcome
     archive = archive_in(tmp_path / "cache" / "templates")
@@ -163,7 +164,7 @@ def test_the_cache_is_private(create: Callable[[str], VirtualEnv], cache: Path) 
     assert archive_in(cache).stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("kind", ["writable for others", "a link", "a file", "not to be created"])
+@pytest.mark.parametrize("kind", ["writable for others", "a link", "a file", "a broken link"])
 def test_a_folder_that_is_not_private_is_not_used(
     create: Callable[[str], VirtualEnv], cache: Path, tmp_path: Path, kind: str
 ) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo import CommandResult, Repository
 from pytest_cloudrepo._programs import command
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 120.0
 UV = ("uv",) if shutil.which("uv") else (sys.executable, "-m", "uv")
+INSTALLERS: Final = {"pip": (sys.executable, "-m", "pip"), "uv": (*UV, "pip")}
+"""The commands of the installers, without the subcommand."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Client:
     folder: Path
 
     def install(self, requirement: str) -> CommandResult:
-        pip = (sys.executable, "-m", "pip") if self.name == "pip" else (*UV, "pip")
+        command_line = INSTALLERS[self.name]
         target = self.folder / "target"
-        return self._run(self.name, [*pip, "install", "--target", target, requirement])
+        return self._run(self.name, [*command_line, "install", "--target", target, requirement])
 
     def publish(self, package: Path) -> CommandResult:
         if self.name == "twine":

@@ -25,11 +25,9 @@ LINUX = ("--python=3.12", "--platform=linux-x86_64")
 
 
 def add(index: Index, *archives: Archive, time: str = TIME, yanked: str | None = None) -> None:
-    for archive in archives:
-        path = f"/api/repositories/{index.name}/files/{archive.filename}?upload_time={time}"
-        response = index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
-        assert response.status_code == 200, response.text
-        if yanked is not None:
+    index.add(*archives, upload_time=time)
+    if yanked is not None:
+        for archive in archives:
             index.api_json("PATCH", f"/files/{archive.filename}", {"yanked": yanked})
 
 
@@ -57,7 +55,9 @@ def snapshot(source: Index | str, *arguments: str, folder: Path, ending: str = "
     return tomllib.loads((gzip.decompress(content) if ending.endswith(".gz") else content).decode())
 
 
-def error(source: Index | str, *arguments: str, folder: Path, capsys: Any) -> str:  # noqa: ANN401 (pytest's type is generic)
+def error(
+    source: Index | str, *arguments: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> str:
     """Make a snapshot that fails, and return the error."""
     url = source if isinstance(source, str) else f"{source.index_url}/simple/"
     path = folder / "graph.toml"
@@ -255,6 +255,7 @@ def test_metadata_are_read_from_a_wheel_if_the_index_does_not_offer_them(
 
     assert versions(document) == {"base": ["1.0"], "lib": ["1.0"]}
     parts = [entry for entry in index.journal() if entry["path"].endswith(archive.filename)]
+    assert parts
     assert all(dict(entry["headers"])["Range"].startswith("bytes=") for entry in parts)
     if fault == "missing-metadata" and padding:
         assert sum(entry["bytes_sent"] for entry in parts) < padding

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudrepo_server.changes import Change, note_change
+from cloudrepo_server.changes import CHANGES, Change, note_change
 from cloudrepo_server.domain import audit
 from cloudrepo_server.domain.audit import ENTRIES_PER_DOCUMENT, AuditList
 from cloudrepo_server.limits import AUDIT_TEXT
@@ -52,8 +52,13 @@ def test_long_texts_are_truncated() -> None:
     assert len(subjects(trail)[0]) == AUDIT_TEXT
 
 
-def test_a_change_outside_of_a_request_is_not_noted() -> None:
+def test_only_a_change_within_a_request_is_noted() -> None:
+    changes: list[Change] = []
+    request = CHANGES.set(changes)
+    note_change("upload", subject="within a request")
+    CHANGES.reset(request)
     note_change("upload", subject="without a request")
+    assert [change.subject for change in changes] == ["within a request"]
 
 
 def test_documents_are_continued_and_old_ones_deleted(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -24,15 +23,9 @@ VALUES = [
 ]
 
 
-def create(index: Index, value: str, **settings: object) -> dict[str, Any]:
-    body = {"repository": index.name, "value": value, **settings}
-    token: dict[str, Any] = index.server.api_json("POST", "/tokens", body)
-    return token
-
-
 @pytest.mark.parametrize("value", VALUES)
 def test_a_token_can_have_a_chosen_value(index: Index, value: str) -> None:
-    assert create(index, value)["token"] == value
+    assert index.token(value=value)["token"] == value
     headers = {"Authorization": f"Bearer {value}"}
     assert index.request("GET", "/", auth=("__token__", value)).status_code == 200
     assert index.request("GET", "/", auth=None, headers=headers).status_code == 200
@@ -65,10 +58,10 @@ def test_an_invalid_value_is_rejected_without_being_repeated(index: Index, value
 
 def test_a_value_is_valid_for_the_repository_of_its_token_only(index: Index) -> None:
     other, value = index.server.repository(), "the-same-value"
-    token = create(index, value)
+    token = index.token(value=value)
     login = ("__token__", value)
     assert other.request("GET", "/", auth=login).status_code == 401
-    create(other, value, read_only=True)
+    other.token(value=value, read_only=True)
     assert other.request("GET", "/", auth=login).status_code == 200
     assert other.send(encode(fields(wheel())), auth=login).status_code == 403
     assert index.send(encode(fields(wheel())), auth=login).status_code == 200
@@ -78,13 +71,13 @@ def test_a_value_is_valid_for_the_repository_of_its_token_only(index: Index) -> 
 
 
 def test_a_value_is_valid_at_repositories_only(index: Index) -> None:
-    login = ("__token__", create(index, "a-chosen-value")["token"])
+    login = ("__token__", index.token(value="a-chosen-value")["token"])
     assert index.server.request("GET", "/api/tokens", auth=login).status_code == 401
     assert index.server.request("GET", "/repositories/", auth=login).status_code == 401
 
 
 def test_a_value_can_be_chosen_once_in_a_repository(index: Index) -> None:
-    token = create(index, "a-chosen-value")
+    token = index.token(value="a-chosen-value")
     again = {"repository": index.name, "value": "a-chosen-value"}
     response = index.server.api("POST", "/tokens", again)
     assert response.status_code == 409
@@ -95,7 +88,7 @@ def test_a_value_can_be_chosen_once_in_a_repository(index: Index) -> None:
 
 
 def test_deleting_a_repository_revokes_its_chosen_tokens(index: Index) -> None:
-    token = create(index, "a-chosen-value")
+    token = index.token(value="a-chosen-value")
     index.api_json("DELETE")
     new = index.server.repository(index.name)
     assert new.request("GET", "/", auth=("x", token["token"])).status_code == 401
@@ -107,14 +100,14 @@ def test_the_passphrase_of_a_user_has_precedence_over_a_token_of_the_same_value(
     index: Index,
 ) -> None:
     user = index.server.user(passphrase="a-chosen-value")
-    create(index, "a-chosen-value", read_only=True)
+    index.token(value="a-chosen-value", read_only=True)
     assert index.send(encode(fields(wheel())), auth=user).status_code == 200
     assert index.send(encode(fields(wheel())), auth=("x", user[1])).status_code == 403
 
 
 def test_neither_the_document_nor_the_journal_contains_the_value(index: Index) -> None:
     value = "a-chosen-value"
-    token = create(index, value)
+    token = index.token(value=value)
     index.request("GET", f"/{value}/", auth=("__token__", value))
     assert value not in str(index.journal())
     assert token["id"] in index.journal()[-1]["user"]

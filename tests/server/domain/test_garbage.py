@@ -128,7 +128,7 @@ def test_files_behind_a_symbolic_link_are_kept(data_folder: DataFolder, tmp_path
 
 def test_the_token_of_a_deleted_repository_is_deleted(data_folder: DataFolder) -> None:
     with data_folder.restart() as index:
-        index.server.api_json("POST", "/tokens", {"repository": index.name})
+        index.token()
         (token,) = (data_folder.store / "tokens").iterdir()
     document = json.loads(token.read_bytes())
     orphan = token.with_name("orphan.json")

@@ -11,12 +11,6 @@ from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
 
 
-def create(index: Index, *, read_only: bool = False) -> dict[str, Any]:
-    body = {"repository": index.name, "read_only": read_only}
-    token: dict[str, Any] = index.server.api_json("POST", "/tokens", body)
-    return token
-
-
 def bearer(token: str) -> dict[str, Any]:
     return {"auth": None, "headers": {"Authorization": f"Bearer {token}"}}
 
@@ -26,7 +20,7 @@ def basic(token: str, username: str = "cloudrepo") -> dict[str, Any]:
 
 
 def test_a_token_is_returned_once(index: Index) -> None:
-    created = create(index)
+    created = index.token()
     assert (created["repository"], created["read_only"]) == (index.name, False)
     listed = {token["id"]: token for token in index.server.api_json("GET", "/tokens")["tokens"]}
     assert "token" not in listed[created["id"]]
@@ -35,7 +29,7 @@ def test_a_token_is_returned_once(index: Index) -> None:
 
 @pytest.mark.parametrize("username", ["cloudrepo", "", "__token__", "anybody@example.com", "Ä"])
 def test_a_token_is_accepted_as_the_password_of_any_user_name(index: Index, username: str) -> None:
-    token = create(index)["token"]
+    token = index.token()["token"]
     assert index.request("GET", "/", **basic(token, username)).status_code == 200
     archive = wheel()
     response = index.send(encode(fields(archive)), **basic(token, username))
@@ -45,19 +39,19 @@ def test_a_token_is_accepted_as_the_password_of_any_user_name(index: Index, user
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_a_token_is_accepted_as_a_bearer_token(index: Index, scheme: str) -> None:
-    headers = {"Authorization": f"{scheme} {create(index)['token']}"}
+    headers = {"Authorization": f"{scheme} {index.token()['token']}"}
     assert index.request("GET", "/", auth=None, headers=headers).status_code == 200
     assert index.send(encode(fields(wheel())), auth=None, headers=headers).status_code == 200
 
 
 def test_a_token_keeps_its_permission_if_the_user_name_is_that_of_a_user(index: Index) -> None:
-    token = create(index, read_only=True)["token"]
+    token = index.token(read_only=True)["token"]
     response = index.send(encode(fields(wheel())), **basic(token, index.username))
     assert response.status_code == 403
 
 
 def test_a_read_only_token_cannot_publish(index: Index) -> None:
-    token = create(index, read_only=True)["token"]
+    token = index.token(read_only=True)["token"]
     for login in (basic(token), bearer(token)):
         assert index.request("GET", "/", **login).status_code == 200
         response = index.send(encode(fields(wheel())), **login)
@@ -67,7 +61,7 @@ def test_a_read_only_token_cannot_publish(index: Index) -> None:
 
 
 def test_a_token_is_valid_for_one_repository_only(index: Index) -> None:
-    token, other = create(index)["token"], index.server.repository()
+    token, other = index.token()["token"], index.server.repository()
     for login in (basic(token), bearer(token)):
         assert other.request("GET", "/", **login).status_code == 403
         assert other.request("GET", "/demo/x.whl", **login).status_code == 403
@@ -79,12 +73,12 @@ def test_a_token_is_valid_for_one_repository_only(index: Index) -> None:
 
 
 def test_a_token_is_not_valid_for_the_admin_api(index: Index) -> None:
-    login = bearer(create(index)["token"])
+    login = bearer(index.token()["token"])
     assert index.server.request("GET", "/api/tokens", **login).status_code == 403
 
 
 def test_a_revoked_token_is_rejected_at_the_next_request(index: Index) -> None:
-    created, kept = create(index), create(index)
+    created, kept = index.token(), index.token()
     assert index.server.api("DELETE", f"/tokens/{created['id']}").status_code == 204
     for login in (basic(created["token"]), bearer(created["token"])):
         response = index.request("GET", "/", **login)
@@ -95,7 +89,7 @@ def test_a_revoked_token_is_rejected_at_the_next_request(index: Index) -> None:
 
 
 def test_deleting_a_repository_revokes_its_tokens(index: Index) -> None:
-    created = create(index)
+    created = index.token()
     index.api_json("DELETE")
     new = index.server.repository(index.name)
     assert new.request("GET", "/", **bearer(created["token"])).status_code == 401
@@ -104,8 +98,8 @@ def test_deleting_a_repository_revokes_its_tokens(index: Index) -> None:
 
 
 def test_a_corrupted_token_is_rejected(index: Index) -> None:
-    created = create(index)
-    token, other = created["token"], create(index)["token"]
+    created = index.token()
+    token, other = created["token"], index.token()["token"]
     secret = token.rpartition(".")[2]
     for corrupted in (
         token[:-1],
@@ -137,7 +131,7 @@ def test_revoking_an_unknown_token_is_not_found(server: Server, token_id: str) -
 
 
 def test_the_journal_contains_the_id_of_a_token_but_not_its_secret(index: Index) -> None:
-    created = create(index)
+    created = index.token()
     index.request("GET", "/", **bearer(created["token"]))
     entry = index.journal()[-1]
     assert created["id"] in entry["user"]

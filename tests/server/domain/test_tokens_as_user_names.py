@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.support.archives import wheel
@@ -15,18 +13,12 @@ from tests.support.server_fixtures import StartServer
 VALUE = "chosen-token-value"
 
 
-def create(index: Index, **settings: object) -> dict[str, Any]:
-    body = {"repository": index.name, **settings}
-    token: dict[str, Any] = index.server.api_json("POST", "/tokens", body)
-    return token
-
-
 @pytest.mark.parametrize("password", ["", "x", "NOPASS", "__token__"])
 @pytest.mark.parametrize("value", [None, VALUE])
 def test_a_token_is_accepted_as_a_user_name_with_any_password(
     index: Index, value: str | None, password: str
 ) -> None:
-    login = (create(index, value=value)["token"], password)
+    login = (index.token(value=value)["token"], password)
     assert index.request("GET", "/", auth=login).status_code == 200
     assert index.send(encode(fields(wheel())), auth=login).status_code == 200
     other = index.server.repository()
@@ -37,7 +29,7 @@ def test_a_token_is_accepted_as_a_user_name_with_any_password(
 def test_a_token_as_a_user_name_keeps_its_permission_and_lifetime(
     index: Index, value: str | None
 ) -> None:
-    token = create(index, value=value, read_only=True)
+    token = index.token(value=value, read_only=True)
     login = (token["token"], "")
     assert index.send(encode(fields(wheel())), auth=login).status_code == 403
     index.server.api_json("PATCH", f"/tokens/{token['id']}", {"expires_in": 0})
@@ -48,19 +40,19 @@ def test_a_token_as_a_user_name_keeps_its_permission_and_lifetime(
 
 
 def test_a_wrong_token_as_a_user_name_is_rejected(index: Index) -> None:
-    token = create(index)["token"]
+    token = index.token()["token"]
     for wrong in (token[:-1], token + "x", token.upper(), f"{token}@example.com", ""):
         assert index.request("GET", "/", auth=(wrong, "")).status_code == 401, wrong
 
 
 def test_a_wrong_token_as_the_password_is_not_replaced_by_the_user_name(index: Index) -> None:
-    right, wrong = create(index)["token"], create(index)
+    right, wrong = index.token()["token"], index.token()
     index.server.api_json("DELETE", f"/tokens/{wrong['id']}")
     assert index.request("GET", "/", auth=(right, wrong["token"])).status_code == 401
 
 
 def test_the_password_has_precedence_over_the_user_name(index: Index) -> None:
-    writer, reader = create(index)["token"], create(index, read_only=True)["token"]
+    writer, reader = index.token()["token"], index.token(read_only=True)["token"]
     assert index.send(encode(fields(wheel())), auth=(writer, reader)).status_code == 403
     assert index.send(encode(fields(wheel())), auth=(reader, writer)).status_code == 200
 
@@ -70,7 +62,7 @@ def test_the_name_of_the_admin_user_is_never_a_token(start_server: StartServer) 
     environ = {"CLOUDREPO_ADMIN_USERNAME": VALUE, "CLOUDREPO_ADMIN_PASSWORD": "admin-password"}
     server = Server(start_server(environ=environ))
     index = server.repository()
-    create(index, value=VALUE)
+    index.token(value=VALUE)
     assert index.request("GET", "/", auth=(VALUE, "wrong")).status_code == 401
     assert index.request("GET", "/", auth=("x", VALUE)).status_code == 200
     server.close()
@@ -82,7 +74,7 @@ def test_the_name_of_the_admin_user_is_never_a_token(start_server: StartServer) 
 def test_the_journal_and_the_log_do_not_contain_the_user_name(
     index: Index, value: str | None, password: str, expires_in: float | None
 ) -> None:
-    token = create(index, value=value, expires_in=expires_in)["token"]
+    token = index.token(value=value, expires_in=expires_in)["token"]
     secret = token.rpartition(".")[2]
     before = len(index.server.process.log)
     encoded = basic(token, password).removeprefix("Basic ")
@@ -95,5 +87,5 @@ def test_the_journal_and_the_log_do_not_contain_the_user_name(
 
 
 def test_a_token_as_a_user_name_is_not_valid_for_the_admin_api(index: Index) -> None:
-    token = create(index)["token"]
+    token = index.token()["token"]
     assert index.server.request("GET", "/api/tokens", auth=(token, "")).status_code == 403

@@ -58,9 +58,7 @@ def test_a_switched_setting_applies_to_the_next_upload(index: Index) -> None:
 def test_publish_adds_files_that_break_a_rule(server: Server) -> None:
     index = server.repository(dialect="pypi")
     archive = PLATFORM_TAG.broken.archive()
-    url = f"/api/repositories/{index.name}/files/{archive.filename}"
-    added = server.request("PUT", url, data=archive.data, auth=server.admin)
-    assert added.status_code == 200, added.text
+    index.add(archive)
     assert set(index.files()) == {archive.filename}
 
 

@@ -147,7 +147,7 @@ def test_a_request_is_recorded_without_its_own_password(logging_server: Server) 
 
 
 def test_a_request_is_recorded_without_its_own_token(index: Index) -> None:
-    answer = index.server.api_json("POST", "/tokens", {"repository": index.name})
+    answer = index.token()
     token = answer["token"]
     for headers in ({"Authorization": f"Bearer {token}"}, {}):
         for below in (f"/{token}/", f"/{quote(token.replace('.', '%2E'))}/x.whl"):

@@ -50,10 +50,7 @@ def used_server(start_server: StartServer, tmp_path: Path) -> tuple[Server, list
     changed = server.user()
     server.api_json("PATCH", f"/users/{quote(changed[0])}", {"passphrase": CHOSEN + "-2"})
     reader = server.user(read_only=True)
-    created = [
-        server.api_json("POST", "/tokens", {"repository": index.name, "read_only": read_only})
-        for read_only in (True, False)
-    ]
+    created = [index.token(read_only=read_only) for read_only in (True, False)]
     tokens = [token["token"] for token in created]
     logins = [index.auth, chosen, (changed[0], CHOSEN + "-2"), reader, *(("t", t) for t in tokens)]
     responses = []

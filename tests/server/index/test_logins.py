@@ -112,7 +112,7 @@ def test_an_invalid_user_name_is_rejected(server: Server, name: str) -> None:
 
 
 def test_a_token_cannot_be_a_user_name_and_is_not_repeated(index: Index) -> None:
-    token = index.server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
     response = index.server.api("POST", "/users", {"email": token})
     assert response.status_code == 400
     assert token not in response.text
@@ -120,7 +120,7 @@ def test_a_token_cannot_be_a_user_name_and_is_not_repeated(index: Index) -> None
 
 def test_the_name_of_a_user_is_never_taken_for_a_token(index: Index) -> None:
     value = "deploy-bot"
-    index.server.api_json("POST", "/tokens", {"repository": index.name, "value": value})
+    index.token(value=value)
     assert index.request("GET", "/", auth=(value, "x")).status_code == 200
     index.server.user(email=value)
     assert index.request("GET", "/", auth=(value, "x")).status_code == 401

@@ -1,4 +1,4 @@
-"""Repositories and projects that one may not see: 401, 403 or 404."""
+"""The status for a repository or project that a client may not see: 401, 403 or 404."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_status_without_a_login_is_a_setting(server: Server, status: int) ->
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_the_status_without_access_is_a_setting(server: Server, dialect: str, status: int) -> None:
     index, other = server.repository(no_access_status=status, dialect=dialect), server.repository()
-    token = server.api_json("POST", "/tokens", {"repository": other.name})["token"]
+    token = other.token()["token"]
     login = ("__token__", token)
     assert index.request("GET", "/", auth=login).status_code == status
     assert index.send(encode(fields(wheel())), auth=login).status_code == status
@@ -121,7 +121,7 @@ def test_the_dialect_decides_the_status_without_access(
     server: Server, dialect: str, status: int
 ) -> None:
     index, other = server.repository(dialect=dialect), server.repository()
-    token = server.api_json("POST", "/tokens", {"repository": other.name})["token"]
+    token = other.token()["token"]
     assert index.request("GET", "/", auth=("__token__", token)).status_code == status
     assert index.request("GET", "/", auth=None).status_code == 401
 

@@ -123,7 +123,7 @@ def test_requests_in_flight_are_counted(server_with_metrics: Server) -> None:
 def test_metrics_require_a_user_of_the_organization(server_with_metrics: Server) -> None:
     index = server_with_metrics.repository()
     reader = server_with_metrics.user(read_only=True)
-    token = server_with_metrics.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
 
     def get(auth: tuple[str, str] | None) -> requests.Response:
         return server_with_metrics.request("GET", "/metrics", auth=auth)

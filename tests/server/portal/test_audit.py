@@ -35,12 +35,7 @@ def kinds(browser: Browser, index: Index, **query: str) -> list[tuple[str, str]]
 def test_uploads_by_every_way_are_listed_with_their_users(browser: Browser, index: Index) -> None:
     first, second, third = wheel(), wheel(version="2.0"), wheel(version="3.0")
     index.publish(first)
-    index.server.request(
-        "PUT",
-        f"/api/repositories/{index.name}/files/{second.filename}",
-        data=second.data,
-        auth=index.server.admin,
-    )
+    index.add(second)
     browser.upload(index.name, third)
     index.publish(wheel(module="x = 2\n"))
     admin = index.server.admin[0]
@@ -97,7 +92,7 @@ def test_changes_of_users_and_tokens_are_listed_without_secrets(
     browser: Browser, index: Index
 ) -> None:
     email, passphrase = index.server.user(email="audited@example.com")
-    made = index.server.api_json("POST", "/tokens", {"repository": index.name, "name": "for CI"})
+    made = index.token(name="for CI")
     path = f"/users/{quote(email, safe='')}"
     index.server.api_json("PATCH", path, {"read_only": True, "passphrase": "another secret"})
     index.server.api("DELETE", path)
@@ -176,14 +171,7 @@ def test_sign_ins_are_listed_only_if_the_filter_asks_for_them(
 
 
 def test_filters_are_combined_and_kept_from_page_to_page(browser: Browser, index: Index) -> None:
-    for number in range(52):
-        archive = wheel(f"p{number:02}")
-        index.server.request(
-            "PUT",
-            f"/api/repositories/{index.name}/files/{archive.filename}",
-            data=archive.data,
-            auth=index.server.admin,
-        )
+    index.add(*(wheel(f"p{number:02}") for number in range(52)))
     index.publish(wheel("by-user"))
     query = f"kind=upload&interface=api&user={index.server.admin[0]}&repository={index.name}"
     page = browser.get(f"/portal/audit?{query}")
@@ -211,10 +199,14 @@ def test_the_downloads_have_the_same_changes_and_no_formula(browser: Browser, in
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_downloads_of_files_displace_no_change(browser: Browser, index: Index) -> None:
+def test_downloads_and_deleted_requests_displace_no_change(browser: Browser, index: Index) -> None:
     index.publish(wheel())
+    before = kinds(browser, index)
+    assert before[-1] == ("upload", wheel().filename)
+    assert index.file(wheel()).content == wheel().data
+    assert kinds(browser, index) == before
     index.api("DELETE", "/requests")
-    assert ("upload", wheel().filename) in kinds(browser, index)
+    assert kinds(browser, index) == [*before, ("clear-journal", index.name)]
 
 
 @pytest.mark.parametrize("path", ["/portal/audit", "/portal/audit.json", "/portal/audit.csv"])

@@ -18,7 +18,6 @@ from tests.support.portal.connection import (
     ConnectionSettings,
     assert_installed,
     assert_published,
-    put_file,
     save,
 )
 from tests.support.portal.workstation import Workstation
@@ -197,7 +196,7 @@ def test_twine_uploads_with_variables(
 def test_pip_installs_with_the_command(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     workstation.run(settings.snippet("pip", "Install").text)
     assert_installed(index, workstation)
@@ -208,7 +207,7 @@ def test_pip_installs_with_the_command(
 def test_pip_installs_with_its_configuration_file(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     save(workstation, settings.snippet("pip", "Configure every install"))
     workstation.run("pip install PACKAGE")
@@ -219,7 +218,7 @@ def test_pip_installs_with_its_configuration_file(
 def test_pip_installs_from_a_requirements_file(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     save(workstation, settings.snippet("pip", "With a requirements file"))
     workstation.run("pip install -r requirements.txt")
@@ -236,7 +235,7 @@ def test_uv_publishes(index: Index, settings: ConnectionSettings, workstation: W
 def test_uv_installs_with_variables(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     workstation.run(settings.snippet("uv", "Install").text)
     assert_installed(index, workstation)
@@ -246,7 +245,7 @@ def test_uv_installs_with_variables(
 def test_uv_installs_with_its_configuration_file(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.make_venv()
     save(workstation, settings.snippet("uv", "Configure every install"))
     workstation.run("uv pip install PACKAGE")
@@ -257,7 +256,7 @@ def test_uv_installs_with_its_configuration_file(
 def test_uv_adds_a_dependency_to_a_project(
     index: Index, settings: ConnectionSettings, workstation: Workstation
 ) -> None:
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     workstation.write("pyproject.toml", CONSUMING_PROJECT)
     save(workstation, settings.snippet("uv", "Configure one project"))
     workstation.run(settings.snippet("uv", "Install, with the file above").text)

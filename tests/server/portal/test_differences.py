@@ -258,10 +258,7 @@ def test_invisible_characters_in_a_difference_are_shown_as_escapes(
 
 
 def test_the_number_of_versions_to_choose_from_is_limited(browser: Browser, index: Index) -> None:
-    for number in range(205):
-        archive = sdist(version=f"1.{number}")
-        path = f"/api/repositories/{index.name}/files/{archive.filename}"
-        index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
+    index.add(*(sdist(version=f"1.{number}") for number in range(205)))
     page = compare(browser, index, old="1.0")
     assert len(page.all("option")) == 200
     assert [each["value"] for each in page.all("input", list="versions")] == ["1.0", "1.204"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.archives import Archive, wheel
+from tests.support.archives import wheel
 from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page, complete_page
@@ -15,13 +14,6 @@ from tests.support.server_fixtures import StartServer
 
 YEARS = {"alpha": 2021, "beta": 2023, "gamma": 2022}
 PADDING = {"alpha": 3000, "beta": 1000, "gamma": 2000}
-
-
-def put(index: Index, archive: Archive, upload_time: str = "") -> None:
-    query = f"?upload_time={upload_time}" if upload_time else ""
-    path = f"/api/repositories/{index.name}/files/{archive.filename}{query}"
-    response = index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
-    assert response.status_code < 300, response.text
 
 
 def names(page: Page) -> list[str]:
@@ -37,18 +29,9 @@ def filled(server: Server) -> Index:
     """A repository with three projects, each the first in another order."""
     index = server.repository()
     for name, year in YEARS.items():
-        put(index, wheel(name, padding=PADDING[name]), f"{year}-01-01T00:00:00Z")
-    put(index, wheel("alpha", "2.0"), "2020-01-01T00:00:00Z")
+        index.add(wheel(name, padding=PADDING[name]), upload_time=f"{year}-01-01T00:00:00Z")
+    index.add(wheel("alpha", "2.0"), upload_time="2020-01-01T00:00:00Z")
     return index
-
-
-@pytest.fixture(scope="module")
-def visitor(server: Server) -> Iterator[Browser]:
-    """A browser in which the admin user is signed in, for tests that only read."""
-    browser = Browser(server)
-    browser.sign_in(*server.admin)
-    yield browser
-    browser.close()
 
 
 @pytest.mark.parametrize(
@@ -93,13 +76,12 @@ def test_files_of_all_projects_are_sorted_by_the_chosen_column(
 def test_lists_show_totals_and_each_change_of_them(visitor: Browser, server: Server) -> None:
     index = server.repository()
     path = f"/portal/repositories/{index.name}"
-    put(index, wheel("one"))
-    put(index, wheel("two", "1.0"))
+    index.add(wheel("one"), wheel("two", "1.0"))
     size = 2 * len(wheel("one").data)
     assert f"2 projects 2 files {size / 1024:.1f} KiB" in visitor.get(path).text
     own_row = f"/portal/?q={index.name}"
     assert f"2 projects 2 files {size / 1024:.1f} KiB" in complete_page(visitor, own_row).text
-    put(index, wheel("two", "2.0"))
+    index.add(wheel("two", "2.0"))
     assert "2 projects 3 files" in visitor.get(path).text
     index.api("DELETE", f"/files/{wheel('one').filename}")
     page = visitor.get(path)
@@ -111,17 +93,14 @@ def test_lists_show_totals_and_each_change_of_them(visitor: Browser, server: Ser
     server.api("DELETE", f"/repositories/{index.name}")
     again = server.repository(index.name)
     assert "No projects yet" in visitor.get(path).text
-    put(again, wheel("one"))
+    again.add(wheel("one"))
     assert "1 project 1 file" in visitor.get(path).text
 
 
 def test_repositories_are_sorted_by_their_projects(own_server: Server) -> None:
     for name, year in YEARS.items():
-        put(
-            own_server.repository(name),
-            wheel(padding=PADDING[name]),
-            f"{year}-01-01T00:00:00Z",
-        )
+        index = own_server.repository(name)
+        index.add(wheel(padding=PADDING[name]), upload_time=f"{year}-01-01T00:00:00Z")
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
     expected = {
@@ -141,9 +120,7 @@ def test_the_order_and_the_search_are_kept_from_page_to_page(
     visitor: Browser, server: Server
 ) -> None:
     index = server.repository()
-    for number in range(53):
-        put(index, wheel(f"a{number:02}"))
-    put(index, wheel("other"))
+    index.add(*(wheel(f"a{number:02}") for number in range(53)), wheel("other"))
     base = f"/portal/repositories/{index.name}"
     page = visitor.get(base + "?q=a&sort=-name&page=1")
     (following,) = page.all("a", rel="next")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.archives import Archive, core_metadata, sdist, wheel
+from tests.support.archives import core_metadata, sdist, wheel
 from tests.support.forms import File
 from tests.support.hidden_modules import hide_modules
 from tests.support.index import Index, Server
@@ -51,13 +51,7 @@ def test_a_repository_lists_its_projects(browser: Browser, index: Index) -> None
 
 def test_long_project_lists_are_paginated_and_searchable(browser: Browser, index: Index) -> None:
     for number in range(60):
-        archive = wheel(f"project{number}")
-        index.server.request(
-            "PUT",
-            f"/api/repositories/{index.name}/files/{archive.filename}",
-            data=archive.data,
-            auth=index.server.admin,
-        )
+        index.add(wheel(f"project{number}"))
     page = browser.get(f"/portal/repositories/{index.name}")
     assert len(page.all("a", class_="name")) == 50
     assert page.all("input", name="page", value="1")
@@ -104,7 +98,7 @@ def test_releases_are_listed_newest_first_and_the_latest_is_final_and_not_yanked
 
 def test_long_lists_of_releases_are_paginated(browser: Browser, index: Index) -> None:
     for number in range(30):
-        put(index, wheel(version=f"1.{number}"))
+        index.add(wheel(version=f"1.{number}"))
     page = project_page(browser, index)
     assert releases_on(page) == [f"1.{number}" for number in range(29, 4, -1)]
     assert "30 releases" in page.text
@@ -116,19 +110,13 @@ def test_a_release_with_many_files_lists_some_and_links_to_all(
     browser: Browser, index: Index
 ) -> None:
     for number in range(30):
-        put(index, wheel(filename=f"demo-1.0-{number}-py3-none-any.whl"))
+        index.add(wheel(filename=f"demo-1.0-{number}-py3-none-any.whl"))
     page = project_page(browser, index)
     assert page.text.count("uploaded just now by admin") == 5
     assert "All 30 files of 1.0" in page.text
     release = browser.get(f"/portal/repositories/{index.name}/projects/demo/releases/1.0")
     assert release.text.count("uploaded just now by admin") == 25
     assert "Page of 2" in release.text
-
-
-def put(index: Index, archive: Archive) -> None:
-    """Add a file through the admin API."""
-    path = f"/api/repositories/{index.name}/files/{archive.filename}"
-    index.server.request("PUT", path, data=archive.data, auth=index.server.admin)
 
 
 def releases_on(page: Page) -> list[str]:

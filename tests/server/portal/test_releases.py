@@ -13,7 +13,7 @@ import pytest
 from tests.support.archives import Archive, core_metadata, sdist, wheel, zipped
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
-from tests.support.portal.connection import PACKAGE, WHEEL, assert_installed, put_file
+from tests.support.portal.connection import PACKAGE, WHEEL, assert_installed
 from tests.support.portal.workstation import Workstation
 
 METADATA = """\
@@ -170,7 +170,7 @@ def test_pip_installs_a_release_from_the_requirements_file_with_hashes(
     own_server: Server, tmp_path: Path, app_data: Path
 ) -> None:
     index = own_server.repository()
-    put_file(index, WHEEL)
+    index.add(WHEEL)
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
     path = f"/portal/repositories/{index.name}/projects/{PACKAGE}/releases/1.0"

@@ -239,7 +239,7 @@ def test_a_row_opens_to_the_whole_request(browser: Browser, busy: Index) -> None
 
 
 def test_secrets_in_headers_and_queries_are_masked(browser: Browser, index: Index) -> None:
-    token = index.server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
     headers = {
         "X-Api-Key": SECRET,
         "Cookie": f"session={SECRET}",

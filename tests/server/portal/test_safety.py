@@ -58,7 +58,7 @@ def names(server: Server) -> dict[str, str]:
     """A value for every placeholder in a path."""
     index = server.repository()
     index.publish(wheel())
-    token = server.api_json("POST", "/tokens", {"repository": index.name})["id"]
+    token = index.token()["id"]
     fault = index.api_json("POST", "/faults", {"kind": "latency", "seconds": 0})
     return {
         "repository": index.name,

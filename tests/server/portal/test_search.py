@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -16,21 +15,12 @@ from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page, complete_page
 
 
-@pytest.fixture(scope="module")
-def found_server(server: Server) -> Server:
-    """A server with names that only the tests of this module search for."""
+@pytest.fixture(scope="module", autouse=True)
+def zebras(server: Server) -> None:
+    """Create repositories and projects whose names only the tests of this module search for."""
     first, second = server.repository("zebra-one"), server.repository("two")
     first.publish(wheel("Zebra.Crossing", "1.0"), sdist("Zebra.Crossing", "1.0"))
     second.publish(wheel("zebra", "2.5"), wheel("striped-zebra", "7.0"))
-    return server
-
-
-@pytest.fixture(scope="module")
-def visitor(found_server: Server) -> Iterator[Browser]:
-    browser = Browser(found_server)
-    browser.sign_in(*found_server.admin)
-    yield browser
-    browser.close()
 
 
 def search(browser: Browser, text: str, more: str = "") -> Page:
@@ -84,14 +74,7 @@ def test_every_word_must_occur(visitor: Browser) -> None:
 
 
 def test_results_of_one_kind_are_paginated(visitor: Browser, index: Index) -> None:
-    for number in range(52):
-        archive = wheel(f"lion{number:02}")
-        index.server.request(
-            "PUT",
-            f"/api/repositories/{index.name}/files/{archive.filename}",
-            data=archive.data,
-            auth=index.server.admin,
-        )
+    index.add(*(wheel(f"lion{number:02}") for number in range(52)))
     page = search(visitor, "lion")
     assert len(links(page)) == 10
     (all_projects,) = [

@@ -88,7 +88,7 @@ def test_a_repository_user_cannot_sign_in_and_sees_the_reason(anonymous: Browser
 
 def test_a_token_cannot_sign_in(anonymous: Browser) -> None:
     index = anonymous.server.repository()
-    token = anonymous.server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
     anonymous.sign_in("anybody", token, status=403)
     assert anonymous.get("/portal/").path == "/portal/sign-in"
 

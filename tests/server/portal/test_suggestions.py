@@ -21,7 +21,7 @@ def suggestions(browser: Browser, kind: str, text: str = "") -> dict[str, Any]:
 def test_names_that_contain_the_text_are_suggested(browser: Browser, server: Server) -> None:
     server.user(email="ocelot@example.com")
     index = server.repository("ocelot-files")
-    token = server.api_json("POST", "/tokens", {"repository": index.name, "name": "Ocelot CI"})
+    token = index.token(name="Ocelot CI")
     assert suggestions(browser, "users", "OCEL")["suggestions"] == ["ocelot@example.com"]
     assert suggestions(browser, "repositories", "ocel")["suggestions"] == ["ocelot-files"]
     assert suggestions(browser, "tokens", "ocel") == {"suggestions": ["Ocelot CI"], "more": False}
@@ -32,7 +32,7 @@ def test_names_that_contain_the_text_are_suggested(browser: Browser, server: Ser
 def test_the_number_of_suggestions_is_limited(own_server: Server) -> None:
     index = own_server.repository("demo")
     for number in range(MAX_SUGGESTIONS):
-        own_server.api_json("POST", "/tokens", {"repository": "demo", "name": f"job {number:03}"})
+        index.token(name=f"job {number:03}")
     browser = Browser(own_server)
     browser.sign_in(*own_server.admin)
     found = suggestions(browser, "tokens")

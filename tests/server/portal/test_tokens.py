@@ -132,14 +132,13 @@ def test_an_invalid_expiry_creates_no_token(
 
 
 def test_the_list_shows_expired_tokens_and_the_last_use(browser: Browser, index: Index) -> None:
-    body = {"repository": index.name, "name": "short", "expires_in": -100}
-    index.server.api_json("POST", "/tokens", body)
-    used = index.server.api_json("POST", "/tokens", {"repository": index.name, "name": "used"})
+    index.token(name="short", expires_in=-100)
+    used = index.token(name="used")
     page = browser.get("/portal/tokens")
     assert "Expired created just now expired 1 minute ago never used" in page.text
     assert index.request("GET", "/", auth=("anybody", used["token"])).status_code == 200
     wait_until(
         lambda: "last used just now" in browser.get("/portal/tokens").text,
-        "the list shows the last use",
+        "the list to show the last use",
     )
     assert "may be up to an hour later" in browser.get("/portal/tokens").text

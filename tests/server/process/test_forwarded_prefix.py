@@ -173,7 +173,7 @@ def test_every_link_and_form_of_the_portal_stays_below_the_prefix(
     index.get("/demo/")
     index.api_json("POST", "/faults", {"kind": "latency", "seconds": 0})
     index.api_json("POST", "/impersonations", {"urls": ["https://index.example/"]})
-    through_proxy.api_json("POST", "/tokens", {"repository": index.name})
+    index.token()
     other = through_proxy.repository(upstream=[index.name])
     waiting, seen = [f"{PREFIX}/portal/", f"{PREFIX}/portal{other.path}/upstreams"], set()
     pages = 0
@@ -209,6 +209,7 @@ def test_every_link_of_a_public_page_stays_below_the_prefix(
         page = Page(response)
         assert f"--index-url {proxy.url}/public{index.path} " in page.text
         links = [each["href"] for tag in ("a", "link") for each in page.all(tag)]
+        assert links
         for link in links:
             assert link.startswith((f"{PREFIX}/", "#")), link
 

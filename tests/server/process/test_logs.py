@@ -142,7 +142,7 @@ def test_the_log_names_the_user_if_the_credentials_are_right(
 @pytest.mark.parametrize("log_format", READERS)
 def test_no_secret_is_logged(logging_server: Server, log_format: str) -> None:
     index = logging_server.repository()
-    token = logging_server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
     secrets = [index.password, logging_server.admin[1], token.rpartition(".")[2]]
     # Clients put secrets into URLs and other headers by mistake.
     last = None

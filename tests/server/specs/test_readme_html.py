@@ -59,7 +59,7 @@ def test_headers_of_tables_have_a_scope_and_wide_tables_can_be_scrolled() -> Non
         '<table><thead><tr><td></td><th scope="col">b</th></tr></thead>'
         '<tbody><tr><th scope="row">c</th><td>1</td></tr></tbody></table></div>'
     )
-    # A header must head cells.
+    # A header without cells to describe becomes an ordinary cell.
     assert "<th" not in make_accessible("<table><tr><th>a</th><th>b</th></tr></table>")
 
 

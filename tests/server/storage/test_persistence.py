@@ -48,7 +48,7 @@ def test_everything_is_stored_after_a_stop(start: Start) -> None:
     with start() as server:
         index = server.repository(overwrite_protection=True, public=True, max_file_size=10 << 20)
         chosen = server.user(passphrase="chosen-by-a-person", read_only=True)
-        token = server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+        token = index.token()["token"]
         index.publish(small, large, source, wheel(version="2.0"))
         index.api_json("PATCH", f"/files/{small.filename}", {"yanked": "it broke"})
         index.api_json("PATCH", "/projects/big", {"status": "deprecated", "reason": "too big"})

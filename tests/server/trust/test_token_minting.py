@@ -153,7 +153,7 @@ def test_a_burnt_token_is_revoked(index: Index) -> None:
 
 
 def test_burning_revokes_minted_tokens_only(index: Index) -> None:
-    token = index.server.api_json("POST", "/tokens", {"repository": index.name})["token"]
+    token = index.token()["token"]
     path = f"/_/oidc/repositories/{index.name}/burn-token"
     for text in (token, "nonsense", "", "cloudrepo.0000000000000000.x"):
         assert index.server.request("POST", path, json={"token": text}).status_code == 202

@@ -160,7 +160,7 @@ class Changes:
         )
         deleted = self._new_index(f"deleted-repository-{number}")
         deleted.publish(FIRST)
-        token = self._server.api_json("POST", "/tokens", {"repository": deleted.name})["id"]
+        token = deleted.token()["id"]
         id_ = self._id(deleted)
         yield Change(
             name="the deletion of a repository",
@@ -188,7 +188,7 @@ class Changes:
         )
         with_token = self._new_index(f"with-token-{number}")
         without_token = self._new_index(f"without-token-{number}")
-        token = self._server.api_json("POST", "/tokens", {"repository": with_token.name})["id"]
+        token = with_token.token()["id"]
         yield Change(
             name="the deletion of a token",
             path_parts=(f"{token}.json",),

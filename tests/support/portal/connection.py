@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tests.support.archives import Archive, wheel
+from tests.support.archives import wheel
 from tests.support.index import Index
 from tests.support.portal.workstation import Workstation
 
@@ -63,17 +63,6 @@ def save(workstation: Workstation, snippet: Snippet) -> None:
     """Save a snippet as the file that it belongs to."""
     assert snippet.file is not None
     workstation.write(snippet.file, snippet.text)
-
-
-def put_file(index: Index, archive: Archive) -> None:
-    """Add a file by the admin API, which leaves no entry in the journal."""
-    response = index.server.request(
-        "PUT",
-        f"/api/repositories/{index.name}/files/{archive.filename}",
-        data=archive.data,
-        auth=index.server.admin,
-    )
-    assert response.ok, response.text
 
 
 def assert_published(index: Index) -> None:

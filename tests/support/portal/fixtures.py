@@ -35,6 +35,15 @@ def browser(anonymous: Browser) -> Browser:
     return anonymous
 
 
+@pytest.fixture(scope="module")
+def visitor(server: Server) -> Iterator[Browser]:
+    """A browser in which the admin user is signed in, for tests that only read."""
+    browser = Browser(server)
+    browser.sign_in(*server.admin)
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
 def settings(index: Index) -> ConnectionSettings:
     """The repository's Connection Settings."""
