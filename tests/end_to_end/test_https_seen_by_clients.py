@@ -12,7 +12,7 @@ import trustme
 from pytest_cloudrepo import CommandResult, PackageFactory, Repository
 from pytest_cloudrepo.client import Server
 from tests.support.platforms import needs_posix
-from tests.support.real_client import INSTALLERS
+from tests.support.real_client import INSTALLERS, NO_RETRIES
 
 
 def with_credentials(repository: Repository, url: str) -> str:
@@ -28,7 +28,7 @@ def install(
         "pip": ("PIP_INDEX_URL", "PIP_CLIENT_CERT"),
         "uv": ("UV_DEFAULT_INDEX", "SSL_CLIENT_CERT"),
     }[installer]
-    environ = {**repository.environ, index: with_credentials(repository, url)}
+    environ = {**repository.environ, **NO_RETRIES, index: with_credentials(repository, url)}
     if certificate is not None:
         environ[client_certificate] = str(certificate)
     command = (*INSTALLERS[installer], "install", "--target", target, "demo")

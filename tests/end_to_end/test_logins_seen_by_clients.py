@@ -18,7 +18,7 @@ from pytest_cloudrepo import (
     VirtualEnvFactory,
 )
 from pytest_cloudrepo.client import Server
-from tests.support.real_client import INSTALLERS, Client
+from tests.support.real_client import INSTALLERS, NO_RETRIES, Client
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
@@ -117,11 +117,13 @@ def test_a_private_project_is_not_installed_without_a_login(
     cloudrepo_venv_factory: VirtualEnvFactory,
 ) -> None:
     repository = cloudrepo_factory(public=True, anonymous="read", private_projects=["acme-*"])
-    repository.publish(cloudrepo_package("demo", "1.0"), cloudrepo_package("acme-tools", "1.0"))
+    repository.publish(
+        *(cloudrepo_package(name, "1.0") for name in ("demo", "other", "acme-tools"))
+    )
     venv = cloudrepo_venv_factory(pip=installer == "pip")
-    for url in (repository.url, repository.public_url):
+    for name, url in (("demo", repository.url), ("other", repository.public_url)):
         index = url if installer == "uv" else f"{url}/"
-        assert venv.install("demo", index=index, installer=installer).ok
+        assert venv.install(name, index=index, installer=installer).ok
         rejected = venv.install("acme-tools", index=index, installer=installer, check=False)
         assert not rejected.ok
         assert repository.requests[-1].status == 401
@@ -154,11 +156,11 @@ def test_an_installer_needs_the_login_of_the_proxy(
 ) -> None:
     cloudrepo.publish(cloudrepo_package("demo", "1.0"))
     url, password = f"{scheme}://index.example/simple/", "proxy:p@ssword"
-    environ = cloudrepo.impersonate(url, proxy_login=("corp user", password))
+    environ = {**cloudrepo.impersonate(url, proxy_login=("corp user", password)), **NO_RETRIES}
     install = (*INSTALLERS[installer], "install", "--target", tmp_path / "target", "demo")
     install += ("--index-url", url)
     if installer == "pip":
-        install += ("--retries", "0", "--trusted-host", "index.example")
+        install += ("--trusted-host", "index.example")
     right = f"corp%20user:{quote(password, safe='')}@"
     for login in ("", "corp%20user:wrong@"):
         wrong = {name: value.replace(right, login) for name, value in environ.items()}

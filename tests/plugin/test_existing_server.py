@@ -93,30 +93,6 @@ class TestUrl:
         return [each.get("name") or each["email"] for each in response.json()[kind]]
 
     @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-    def test_a_shared_repository_is_deleted_after_the_last_worker_used_it(
-        self, suite: Suite, url: str, workers: str
-    ) -> None:
-        suite.write(
-            test_it="""
-import pytest
-
-@pytest.fixture(scope="session")
-def index(cloudrepo_session):
-    return cloudrepo_session.shared_repository(
-        "library", lambda repository: repository.publish_all({"demo": {"1.0": []}})
-    )
-
-@pytest.mark.parametrize("number", range(6))
-def test_reads_it(index, cloudrepo_server, number):
-    assert index.versions("demo") == ["1.0"]
-    cloudrepo_server.repository(index.name)
-"""
-        )
-        outcome = suite.run(f"--cloudrepo-url={url}", workers, environ=LOGIN)
-        assert outcome.counts() == {"passed": 6}, outcome
-        assert self.names(url, "repositories") == self.names(url, "users") == []
-
-    @pytest.mark.parametrize("workers", ["-n0", "-n2"])
     def test_an_existing_server_is_used_and_left_empty(
         self, suite: Suite, url: str, workers: str
     ) -> None:
@@ -129,14 +105,24 @@ def shared(cloudrepo_server, tmp_path_factory):
     cloudrepo_server.create_user(read_only=True)
     return cloudrepo_server.create_repository()
 
+@pytest.fixture(scope="session")
+def of_all_workers(cloudrepo_session):
+    return cloudrepo_session.shared_repository(
+        "library", lambda repository: repository.publish_all({"demo": {"1.0": []}})
+    )
+
 @pytest.fixture(scope="module")
 def of_module(cloudrepo_session):
     return cloudrepo_session.repository()
 
 @pytest.mark.parametrize("number", range(4))
-def test_uses_it(cloudrepo, cloudrepo_factory, shared, of_module, number):
+def test_uses_it(
+    cloudrepo, cloudrepo_factory, cloudrepo_server, shared, of_all_workers, of_module, number
+):
     for repository in (cloudrepo_factory(), shared, of_module):
         assert repository.files("demo") == []
+    assert of_all_workers.versions("demo") == ["1.0"]
+    cloudrepo_server.repository(of_all_workers.name)
 
 def test_fails(cloudrepo):
     cloudrepo.files("demo")
@@ -246,12 +232,12 @@ def test_programs_reach_a_server_below_the_path_of_a_proxy(suite: Suite, tmp_pat
         test_it="""
 import pytest
 
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_works(cloudrepo, cloudrepo_package, cloudrepo_venv, installer):
+@pytest.mark.parametrize("installer", [("pip",), ("uv", "pip")])
+def test_works(cloudrepo, cloudrepo_package, tmp_path, installer):
     assert "/team/packages/repositories/" in cloudrepo.url
     cloudrepo.upload(cloudrepo_package("demo", "1.0"))
-    cloudrepo_venv.install("demo", index=cloudrepo, installer=installer)
-    assert cloudrepo_venv.version("demo") == "1.0"
+    cloudrepo.run(*installer, "install", "--target", tmp_path, "demo")
+    assert (tmp_path / "demo-1.0.dist-info").is_dir()
     assert cloudrepo.versions("demo") == ["1.0"]
 """
     )

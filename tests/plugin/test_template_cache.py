@@ -106,7 +106,10 @@ def test_it(cloudrepo_venv):
     with zipfile.ZipFile(archive) as content:
         assert content.testzip() is None
     archive.unlink()
-    outcome = suite.run("test_it.py", "-o", option, "--cloudrepo-no-cache")
+    suite.write(
+        test_without_pip="def test_it(cloudrepo_venv_factory): cloudrepo_venv_factory(pip=False)"
+    )
+    outcome = suite.run("test_without_pip.py", "-o", option, "--cloudrepo-no-cache")
     assert outcome.counts() == {"passed": 1}, outcome
     assert not list(archive.parent.iterdir())
 

@@ -18,6 +18,8 @@ TIMEOUT = 120.0
 UV = ("uv",) if shutil.which("uv") else (sys.executable, "-m", "uv")
 INSTALLERS: Final = {"pip": (sys.executable, "-m", "pip"), "uv": (*UV, "pip")}
 """The commands of the installers, without the subcommand."""
+NO_RETRIES: Final = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
+"""The variables without which installers repeat a failed connection for seconds."""
 
 
 @dataclass(frozen=True)
