@@ -9,7 +9,6 @@ import re
 import shutil
 import tomllib
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ import pytest
 
 from pytest_cloudrepo._programs.command import run
 from tests.support.index import Index, Server
-from tests.support.portal.chromium import launch_chromium, sign_in
+from tests.support.portal.chromium import launch_chromium
 from tests.support.portal.connection import PACKAGE, WHEEL, assert_published
 from tests.support.portal.workstation import Workstation
 
@@ -54,10 +53,13 @@ def page(
     )
     context.set_default_timeout(20_000)
     page = context.new_page()
-    insecure = copy(server)
-    insecure.url = server.url.replace("127.0.0.1", INSECURE_HOST)
-    path = f"/portal/repositories/{index.name}/connection?user={quote(index.username)}"
-    sign_in(page, insecure, path=path, heading="Connection Settings")
+    url = server.url.replace("127.0.0.1", INSECURE_HOST)
+    user = quote(index.username)
+    page.goto(f"{url}/portal/repositories/{index.name}/connection?user={user}")
+    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("Password").fill(server.admin[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Connection Settings").wait_for()
     yield page
     context.close()
 

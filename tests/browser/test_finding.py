@@ -10,7 +10,6 @@ import pytest
 from cloudrepo_server.limits import MAX_SUGGESTIONS
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
-from tests.support.portal.chromium import sign_in
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -18,6 +17,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NARROW, WIDE = 360, 1440
+
+
+def sign_in(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("Password").fill(server.admin[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
 
 
 @pytest.fixture(params=[(NARROW, True), (WIDE, True), (NARROW, False)], ids=str)
@@ -105,9 +112,10 @@ def test_the_list_of_changes_is_filtered(page: Page, index: Index) -> None:
 def test_a_long_list_of_suggestions_is_requested_while_typing(
     chromium: Chromium, own_server: Server
 ) -> None:
-    index = own_server.repository()
+    own_server.repository("demo")
     for number in range(60):
-        index.token(name=f"job {number:02}")
+        name = f"job {number:02}"
+        own_server.api_json("POST", "/tokens", {"repository": "demo", "name": name})
     page = chromium.new_page()
     page.set_default_timeout(20_000)
     sign_in(page, own_server)

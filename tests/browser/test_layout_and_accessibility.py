@@ -14,7 +14,6 @@ import pytest
 from tests.support.archives import core_metadata, sdist, wheel
 from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
-from tests.support.portal.chromium import sign_in
 from tests.support.server_fixtures import StartServer
 
 if TYPE_CHECKING:
@@ -85,8 +84,9 @@ def busy_repository(server: Server) -> Index:
     index.set(upstream=["http://127.0.0.1:1/an-upstream-that-does-not-respond/simple"])
     index.get("/from-the-upstream/")
     server.user(email=LONG_EMAIL, read_only=True)
-    for seconds in (1e6, -1e6):
-        index.token(read_only=True, name=LONG_NODE_ID[:100], expires_in=seconds)
+    body = {"repository": index.name, "read_only": True, "name": LONG_NODE_ID[:100]}
+    server.api_json("POST", "/tokens", {**body, "expires_in": 1e6})
+    server.api_json("POST", "/tokens", {**body, "expires_in": -1e6})
     server.repository("empty-one", public=True)
     public = server.repository("public-one", public=True)
     public.publish(wheel(metadata=metadata), sdist(), wheel(version="2.0rc1"))
@@ -321,7 +321,10 @@ def test_the_pages_of_damaged_data_fit_the_screen_and_are_accessible(
 ) -> None:
     server = start_with_damage(start_server, tmp_path / "data")
     page = view.page
-    sign_in(page, server)
+    page.goto(server.url)
+    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("Password").fill(server.admin[1])
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Show damaged data").wait_for()
     view.check("repositories-with-damage")
     page.get_by_role("link", name="Show damaged data").click()

@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.archives import wheel
 from tests.support.index import Server
-from tests.support.portal.chromium import sign_in
 from tests.support.portal.connection import PACKAGE, WHEEL
 from tests.support.portal.workstation import Workstation
 
@@ -36,8 +35,12 @@ class Portal:
         return self.page
 
     def sign_in(self) -> Page:
-        sign_in(self.page, self.server)
-        return self.page
+        page = self.open()
+        page.get_by_label("E-mail").fill(self.server.admin[0])
+        page.get_by_label("Password").fill(self.server.admin[1])
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+        return page
 
     def sign_out(self) -> None:
         self.page.locator("details.menu > summary").click()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_cloudrepo._programs.command import run
-from tests.support.archives import Archive
 from tests.support.index import Index, Server
 
 if TYPE_CHECKING:
@@ -45,7 +44,9 @@ def index(server: Server, downloads: list[Path]) -> Index:
     """A repository with the wheels."""
     index = server.repository(public=True)
     for path in downloads:
-        index.add(Archive(path.name, path.read_bytes()))
+        below = f"/api/repositories/{index.name}/files/{path.name}"
+        response = server.request("PUT", below, data=path.read_bytes(), auth=server.admin)
+        assert response.ok, response.text
     return index
 
 

@@ -7,9 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
-
-    from tests.support.index import Server
+    from playwright.sync_api import Browser, Playwright
 
 SWITCHES = [
     # In a container, root has no sandbox, and there is no graphics card.
@@ -36,12 +34,3 @@ def launch_chromium(playwright: Playwright, *switches: str) -> Browser:
             "Debian), or set CLOUDREPO_CHROMIUM to its path"
         )
     return playwright.chromium.launch(executable_path=program, args=[*SWITCHES, *switches])
-
-
-def sign_in(page: Page, server: Server, *, path: str = "/", heading: str = "Repositories") -> None:
-    """Open a path, sign in as the admin user, and wait for the heading of the path's page."""
-    page.goto(server.url + path)
-    page.get_by_label("E-mail").fill(server.admin[0])
-    page.get_by_label("Password").fill(server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name=heading, exact=True).wait_for()
