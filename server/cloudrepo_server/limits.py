@@ -152,11 +152,11 @@ SIGN_IN_LINK_SECONDS: Final = 900
 """How long a sign-in link is valid."""
 
 AUDIT_ENTRIES: Final = 10_000
-"""The changes in the audit list."""
+"""The number of changes in the list of changes."""
 AUDIT_BYTES: Final = 8 << 20
-"""The size of the changes in the audit list."""
+"""The memory that the list of changes takes."""
 AUDIT_TEXT: Final = 512
-"""The characters of each text of a change in the audit list."""
+"""The characters of each text of a change in the list of changes."""
 
 CATALOGUE_READS: Final = 100
 """The documents that one request reads for the catalogue; a background task reads the others."""

@@ -1,4 +1,4 @@
-"""The audit list: what was changed, by whom, when, and through which interface.
+"""The list of changes: what was changed, by whom, when, and through which interface.
 
 The journal keeps only the newest requests, so many downloads displace older changes. Changes are
 therefore kept in a separate list with its own limits. A server with a data folder writes the list

@@ -1,4 +1,4 @@
-"""The audit list: its limits, and what a data folder keeps of it."""
+"""The list of changes: its limits, and what a data folder keeps of it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def kinds(browser: Browser, index: Index, **query: str) -> list[tuple[str, str]]
     return [(each["kind"], each["subject"]) for each in found]
 
 
-def test_uploads_by_every_way_are_listed_with_their_users(browser: Browser, index: Index) -> None:
+def test_uploads_through_every_interface_are_listed_with_their_users(
+    browser: Browser, index: Index
+) -> None:
     first, second, third = wheel(), wheel(version="2.0"), wheel(version="3.0")
     index.publish(first)
     index.add(second)

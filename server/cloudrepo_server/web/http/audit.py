@@ -1,4 +1,4 @@
-"""Adds the changes of each request to the audit list."""
+"""Adds the changes of each request to the list of changes."""
 
 from collections.abc import Awaitable, Callable
 

@@ -69,7 +69,7 @@ class RequestState(msgspec.Struct):
     details: RequestDetails = msgspec.field(default_factory=RequestDetails)
     """The user, project and file that the handlers found, for the journal and the access log."""
     changes: list[Change] = msgspec.field(default_factory=list)
-    """The changes by the request that are not in the audit list yet."""
+    """The changes by the request that are not in the list of changes yet."""
     error: CloudRepoServerError | None = None
     """The error that the response reports."""
     response_started: bool = False

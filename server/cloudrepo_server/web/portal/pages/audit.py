@@ -1,4 +1,4 @@
-"""The audit list: what was changed, by whom, when, and through which interface."""
+"""The list of changes: what was changed, by whom, when, and through which interface."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
