@@ -267,7 +267,7 @@ class Organization:
         }
 
     async def keep_history(self) -> None:
-        """Keep the list of changes and the counts of requests in the store from now on.
+        """Keep the changes and the counts of uploads and downloads in the store from now on.
 
         Requires a store that outlives this server, and that no other server uses.
 
