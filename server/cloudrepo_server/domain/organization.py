@@ -306,6 +306,7 @@ class Organization:
         # A server must be able to stop even if the store does not respond.
         with contextlib.suppress(StorageError):
             await self.activity.close()
+        with contextlib.suppress(StorageError):
             await self.audit.close()
         await self.tokens.uses.close()
         await self.readmes.close()

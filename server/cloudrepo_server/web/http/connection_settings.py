@@ -19,7 +19,8 @@ async def connection_settings(
 ) -> Connection:
     """Return a user's connection settings, with a placeholder for the passphrase.
 
-    Without `email`, the user is the first one who may publish, or else the first one.
+    Without `email`, the user is the one whose name before the @ sign is that of the repository, as
+    pytest's fixtures name users. Otherwise it is the first one who may publish, or else the first.
 
     Raises:
         InvalidError: the Host header is not valid.
@@ -28,7 +29,10 @@ async def connection_settings(
     if email:
         username = (await organization.users.get(email)).email
     else:
-        users = sorted(await organization.users.all(), key=lambda user: user.read_only)
+        users = sorted(
+            await organization.users.all(),
+            key=lambda user: (user.email.partition("@")[0] != repository.name, user.read_only),
+        )
         username = users[0].email if users else _EXAMPLE_USER
     return Connection(
         url=repository_url(request, repository),
