@@ -76,7 +76,7 @@ def test_without_a_marker_overwriting_is_allowed(cloudrepo: Repository) -> None:
 
 def test_an_unknown_setting_is_rejected(cloudrepo_factory: RepositoryFactory) -> None:
     with pytest.raises(
-        TypeError, match=r"'overwrit'; the settings are dialect, .*overwrite_protection"
+        TypeError, match=r"'overwrit'; the settings are anonymous, dialect, .*overwrite_protection"
     ):
         cloudrepo_factory(overwrit=True)  # type: ignore[call-arg] # tests the error
 
@@ -118,7 +118,8 @@ def test_type(cloudrepo): pass
     assert outcome.counts() == {"errors": 4}, outcome
     assert (
         "test_it.py:4: invalid marker cloudrepo: unknown setting 'overwrite_protektion' "
-        "(did you mean 'overwrite_protection'?); the settings are dialect, " in outcome.output
+        "(did you mean 'overwrite_protection'?); the settings are anonymous, dialect, "
+        in outcome.output
     )
     assert (
         "test_it.py:7: invalid marker cloudrepo: it takes keyword arguments only" in outcome.output

@@ -150,9 +150,10 @@ class Upstreams:
         """
         _check_number(upstream)
         messages = []
+        found: dict[str, LocalSource | None] = {}
         for each in upstream:
             try:
-                await self._check_upstream(document, each)
+                await self._check_upstream(document, each, found)
             except InvalidError as error:
                 messages.append(str(error))
         if messages:
@@ -193,7 +194,10 @@ class Upstreams:
         sources = await self._sources(repository)
         return " ".join([await source.listing_revision() for source in sources])
 
-    async def _check_upstream(self, document: RepositoryDocument, first: str) -> None:
+    async def _check_upstream(
+        self, document: RepositoryDocument, first: str, found: dict[str, LocalSource | None]
+    ) -> None:
+        """Check one upstream and those behind it; add each repository that was read to `found`."""
         visited = {document.name}
         remaining = deque([(first, 1)])
         while remaining:
@@ -208,7 +212,9 @@ class Upstreams:
             if upstream in visited:
                 continue
             visited.add(upstream)
-            repository = await self._find(upstream)
+            if upstream not in found:
+                found[upstream] = await self._find(upstream)
+            repository = found[upstream]
             if repository is None:
                 raise InvalidError(
                     f"The upstream {_shown(upstream)} was not found: create it first."

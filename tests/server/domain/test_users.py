@@ -78,7 +78,7 @@ def test_unusual_email_addresses_are_accepted(server: Server, email: str) -> Non
 @pytest.mark.parametrize(
     "email",
     [
-        *("", "a", "@", "a@", "@b", "a b@c.de", "a:b@c.de", "a@b c", "a\n@b.de", "a@b.de\x00"),
+        *("", "@", "a@", "@b", "a b@c.de", "a:b@c.de", "a@b c", "a\n@b.de", "a@b.de\x00"),
         *('"a:b"@c.de', "a/b", "a@b/c", "x" * 300 + "@example.com"),
     ],
 )
