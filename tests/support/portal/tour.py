@@ -133,7 +133,12 @@ PICTURES = (
         max_height=1000,
     ),
     Picture("upload", f"{_RELEASES}/upload", "1 file rejected", prepare=_reject_an_upload),
-    Picture("connection-settings", f"{_RELEASES}/connection?user={PUBLISHER}", "YOUR-PASSPHRASE"),
+    Picture(
+        "connection-settings",
+        f"{_RELEASES}/connection?user={PUBLISHER}",
+        "YOUR-PASSPHRASE",
+        max_height=1100,
+    ),
     Picture("repository-settings", f"{_RELEASES}/settings", "Overwrite Protection", max_height=630),
     Picture("search", "/portal/search?q=weather", "open-source", max_height=640),
     Picture("changes", "/portal/audit", "The newest changes are listed"),
