@@ -65,7 +65,7 @@ class Fork:
         if self.returncode is None:
             with self._answers:
                 status = self._answers.recv(_MESSAGE_BYTES)
-                if not status:  # somebody killed the process that forked
+                if not status:  # the process that forked was killed
                     with suppress(ProcessLookupError, PermissionError):
                         os.killpg(self.pid, signal.SIGKILL)
                 self.returncode = int(status) if status else -signal.SIGKILL
@@ -127,7 +127,7 @@ class PreloadedTools:
     def _server_for(self, environ: Mapping[str, str], circumstances: object) -> _Server:
         with self._lock:
             if self._server is not None and self._server.process.poll() is not None:
-                self._server.stop()  # somebody killed it
+                self._server.stop()  # it was killed
                 self._server = None
             if self._server is None:
                 self._server = _start_server(environ, circumstances)
