@@ -183,6 +183,6 @@ def test_the_wheel_builds_from_the_files_that_dockerignore_lets_through(tmp_path
         names = archive.namelist()
     assert "cloudrepo_server/cli/__init__.py" in names
     assert "cloudrepo_server/web/portal/templates/sign_in.html" in names
-    # The container file installs this wheel with its extra, and runs its command.
-    assert '"/source[metrics]"' in CONTAINERFILE
+    # The container file installs this wheel with its extras, and runs its command.
+    assert '"/source[metrics,uvloop]"' in CONTAINERFILE
     assert 'ENTRYPOINT ["/venv/bin/cloudrepo-server"]' in CONTAINERFILE
