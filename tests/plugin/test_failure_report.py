@@ -303,7 +303,7 @@ def test_a_failed_program_lists_only_the_requests_rejected_since_it_started(
     rejected = install.value.rejected_requests
     assert "/missing/" in rejected
     assert "before" not in rejected
-    assert "409" not in rejected
+    assert "File already exists" not in rejected
     assert "before" in cloudrepo.explain()
 
 

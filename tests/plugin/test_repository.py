@@ -180,7 +180,7 @@ def test_a_rejected_upload_shows_twines_output_and_the_rejected_requests(
     with pytest.raises(CommandError) as caught:
         cloudrepo.upload(changed)
     assert "HTTPError" in str(caught.value)
-    assert caught.value.rejected_requests.count("409") == 1
+    assert caught.value.rejected_requests.count(": 409 ") == 1
     assert "already exists" in caught.value.rejected_requests
     assert WHEEL in cloudrepo.explain()
 
@@ -202,7 +202,7 @@ def test_a_repository_can_be_used_as_another_user(
     assert requests.get(as_reader.index_url + "/", timeout=10).status_code == 200
     with pytest.raises(CommandError) as caught:
         as_reader.upload(wheel("demo", "1.0"))
-    assert "403" in caught.value.rejected_requests
+    assert ": 403 " in caught.value.rejected_requests
     assert cloudrepo.files("demo") == []
     assert (as_reader.username, as_reader.name) == (reader.email, cloudrepo.name)
     assert cloudrepo.username != reader.email
