@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudrepo_server.specs.dialect import ATTRIBUTES, DIALECTS, Dialect
+from cloudrepo_server.specs.dialect import ATTRIBUTES, Dialect
+from cloudrepo_server.specs.dialects import DIALECTS
 from cloudrepo_server.specs.pypi_rules.table import RULES
 
 if TYPE_CHECKING:

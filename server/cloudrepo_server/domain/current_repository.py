@@ -9,7 +9,8 @@ from cloudrepo_server.domain.release_rules import check_project_size, check_rele
 from cloudrepo_server.errors import RepositoryNotFoundError
 from cloudrepo_server.keys import project_key, repository_key
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
-from cloudrepo_server.specs.dialect import Dialect, applies_pypi_rules, upload_dialect
+from cloudrepo_server.specs.dialect import Dialect
+from cloudrepo_server.specs.dialects import applies_pypi_rules, upload_dialect
 from cloudrepo_server.specs.filenames import DistributionName
 from cloudrepo_server.storage import Storage
 

@@ -40,7 +40,7 @@ from cloudrepo_server.errors import (
 from cloudrepo_server.keys import REPOSITORIES, USERS, repository_key
 from cloudrepo_server.limits import MAX_MINTED_SECONDS, Limits
 from cloudrepo_server.models import RepositoryDocument
-from cloudrepo_server.specs.dialect import get_dialect
+from cloudrepo_server.specs.dialects import get_dialect
 from cloudrepo_server.specs.timestamps import now
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.storage.background import BackgroundTasks

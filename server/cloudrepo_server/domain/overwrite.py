@@ -5,7 +5,7 @@ import msgspec
 from cloudrepo_server.errors import FileExistsInRepositoryError, ForbiddenError, TooLargeError
 from cloudrepo_server.limits import MAX_PROJECT_FILES
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument
-from cloudrepo_server.specs.dialect import upload_dialect
+from cloudrepo_server.specs.dialects import upload_dialect
 from cloudrepo_server.specs.filenames import DistributionName
 from cloudrepo_server.specs.pypi_rules.releases import FILE_EXISTS, FILENAME_REUSED
 from cloudrepo_server.specs.pypi_rules.rule import Rule

@@ -45,7 +45,7 @@ from cloudrepo_server.keys import project_name, projects_of
 from cloudrepo_server.limits import MAX_ATTESTATIONS, MAX_REQUIRES_PYTHON, Limits
 from cloudrepo_server.models import File, RepositoryDocument
 from cloudrepo_server.pools import ARCHIVES
-from cloudrepo_server.specs.dialect import get_dialect
+from cloudrepo_server.specs.dialects import get_dialect
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, check_filename
 from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.pypi_rules.form import UploadForm

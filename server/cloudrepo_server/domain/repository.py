@@ -27,7 +27,7 @@ from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.keys import project_key, project_name, projects_of
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.models import File, ProjectDocument, RepositoryDocument, SerialsDocument
-from cloudrepo_server.specs.dialect import applies_pypi_rules, get_dialect, upload_dialect
+from cloudrepo_server.specs.dialects import applies_pypi_rules, get_dialect, upload_dialect
 from cloudrepo_server.specs.filenames import check_project_name
 from cloudrepo_server.specs.provenance import Publisher
 from cloudrepo_server.specs.pypi_rules.form import UploadForm

@@ -2,7 +2,7 @@
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import RepositoryDocument
-from cloudrepo_server.specs.dialect import PYPI, RULES, applies_pypi_rules
+from cloudrepo_server.specs.dialects import PYPI, RULES, applies_pypi_rules
 from cloudrepo_server.specs.filenames import check_project_name
 from cloudrepo_server.specs.pypi_rules.libraries import INSTALL, missing_libraries, unchecked_rules
 

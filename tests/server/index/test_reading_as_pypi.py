@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import sdist, wheel
 from tests.support.index import HTML, JSON, Index, Server
 

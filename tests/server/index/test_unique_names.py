@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import Archive, sdist, wheel
 from tests.support.forms import File
 from tests.support.index import Index, Server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudrepo_server.specs.dialect import DIALECTS
+from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import wheel
 from tests.support.index import Index
 from tests.support.portal.browser import Browser

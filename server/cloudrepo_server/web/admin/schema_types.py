@@ -27,7 +27,7 @@ from cloudrepo_server.limits import (
     MIN_TOKEN_VALUE,
 )
 from cloudrepo_server.models import SETTINGS
-from cloudrepo_server.specs.dialect import DIALECTS, RULES
+from cloudrepo_server.specs.dialects import DIALECTS, RULES
 from cloudrepo_server.specs.file_urls import PLACES
 from cloudrepo_server.specs.identity_providers import NAMES
 

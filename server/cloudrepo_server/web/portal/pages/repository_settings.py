@@ -11,7 +11,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import check_rules
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.models import RepositoryDocument
-from cloudrepo_server.specs.dialect import DIALECTS, NONE, PYPI, get_dialect
+from cloudrepo_server.specs.dialects import DIALECTS, NONE, PYPI, get_dialect
 from cloudrepo_server.specs.file_urls import INDEX, OTHER_HOST, REDIRECT
 from cloudrepo_server.web.http.paths import PUBLIC
 from cloudrepo_server.web.http.urls import repository_url

@@ -7,7 +7,8 @@ import re
 import pytest
 from msgspec.structs import fields as fields_of
 
-from cloudrepo_server.specs.dialect import DIALECTS, Dialect
+from cloudrepo_server.specs.dialect import Dialect
+from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import Archive, wheel
 from tests.support.forms import Field, File
 from tests.support.index import JSON, Index, Server
