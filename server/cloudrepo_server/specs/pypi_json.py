@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudrepo_server.models import File, ListedFile, Project, RemoteFile
-from cloudrepo_server.specs.filenames import same_version
 from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.versions import sort_versions
 
@@ -40,13 +39,6 @@ def releases_of(project: Project) -> Releases:
         file = project.files[filename]
         versions.setdefault(file.version or "", []).append(file)
     return {version: versions[version] for version in sort_versions(versions)}
-
-
-def find_version(releases: Releases, version: str) -> str | None:
-    """Return the version that equals the given one, in any spelling, or None."""
-    if version in releases:
-        return version
-    return next((each for each in releases if same_version(each, version)), None)
 
 
 def version_json(

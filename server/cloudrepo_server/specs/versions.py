@@ -1,15 +1,44 @@
 """The order of versions (PEP 440), and the latest version of a project."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from packaging.version import InvalidVersion, Version
 
+from cloudrepo_server.limits import MAX_VERSION
 from cloudrepo_server.models import Project
 
 
 def sort_versions(versions: Iterable[str]) -> list[str]:
     """Return the versions in ascending order; those that are not valid (PEP 440) come first."""
-    return sorted(versions, key=_sort_key)
+    valid: list[tuple[str, Version]] = []
+    invalid: list[str] = []
+    for version in versions:
+        try:
+            valid.append((version, Version(version)))
+        except InvalidVersion:
+            invalid.append(version)
+    # Comparing tuples that contain versions would take twice as long.
+    valid.sort(key=itemgetter(1))
+    return [*sorted(invalid), *(version for version, _ in valid)]
+
+
+def find_version(ascending: Sequence[str], version: str) -> str | None:
+    """Return the version that equals the given one, in any spelling, or None.
+
+    Args:
+        ascending: the versions, as `sort_versions` returns them.
+        version: what to find.
+    """
+    if version in ascending:
+        return version
+    # Python converts no integer of thousands of digits, and parsing a long text takes long.
+    if len(version) > MAX_VERSION or not (wanted := _sort_key(version))[0]:
+        return None
+    at = bisect_left(ascending, wanted, key=_sort_key)
+    found = ascending[at] if at < len(ascending) else None
+    return found if found is not None and _sort_key(found) == wanted else None
 
 
 def latest_version(project: Project, *, ascending: Sequence[str] | None = None) -> str | None:

@@ -15,6 +15,7 @@ from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
 from tests.support.portal.connection import PACKAGE, WHEEL, assert_installed
 from tests.support.portal.workstation import Workstation
+from tests.support.server_fixtures import StartServer
 
 METADATA = """\
 Summary: Tools for a demonstration
@@ -279,3 +280,30 @@ def test_a_release_of_files_of_any_type_is_shown(browser: Browser, index: Index)
     index.publish(sdist(), Archive("demo-1.0-py3-none-any.whl", b"not a zip file"))
     page = release_page(browser, index)
     assert "The entry points cannot be read" in page.text
+
+
+def test_projects_of_two_repositories_with_the_same_revision_keep_their_own_releases(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    # As in a data folder in which somebody copied or edited documents.
+    data = tmp_path / "data"
+    server = Server(start_server("--data", data))
+    versions = {"first": ["1.0", "1.1"], "second": ["2.0"]}
+    for name, published in versions.items():
+        server.repository(name).publish(*(wheel(version=version) for version in published))
+    server.close()
+    assert server.process.stop() == 0
+    documents = list((data / "store").glob("projects/*/p-demo.json"))
+    assert len(documents) == len(versions)
+    for document in documents:
+        document.write_text(json.dumps({**json.loads(document.read_text()), "revision": "same"}))
+
+    server = Server(start_server("--data", data))
+    browser = Browser(server)
+    browser.sign_in(*server.admin)
+    for name, published in versions.items():
+        page = browser.get(f"/portal/repositories/{name}/projects/demo")
+        shown = [each["aria-label"] for each in page.all("li", class_="row")]
+        assert shown == [f"Release {version}" for version in reversed(published)]
+    browser.close()
+    server.close()

@@ -11,13 +11,8 @@ from cloudrepo_server.models import File, Project
 from cloudrepo_server.specs.filenames import same_version
 from cloudrepo_server.specs.links import Links
 from cloudrepo_server.specs.provenance import PROVENANCE_TYPE, provenance_json
-from cloudrepo_server.specs.pypi_json import (
-    Releases,
-    find_version,
-    releases_of,
-    version_json,
-)
-from cloudrepo_server.specs.versions import latest_version
+from cloudrepo_server.specs.pypi_json import Releases, releases_of, version_json
+from cloudrepo_server.specs.versions import find_version, latest_version
 from cloudrepo_server.web.http.responses import error_response, json_response
 from cloudrepo_server.web.index.pages import SERIAL_HEADER, cache_control, joined_header
 from cloudrepo_server.web.index.read_target import ReadTarget
@@ -39,8 +34,9 @@ async def project_json_response(
     releases = releases_of(project)
     if not releases or project.status == "quarantined":
         raise view.not_found(f"The project {target.project}")
-    given = target.version
-    version = find_version(releases, latest_version(project) or "" if given is None else given)
+    given, ascending = target.version, [*releases]
+    latest = latest_version(project, ascending=ascending) or ""
+    version = find_version(ascending, latest if given is None else given)
     if version is None:
         raise view.not_found(f"The version {given} of the project {project.name}")
     serial = None

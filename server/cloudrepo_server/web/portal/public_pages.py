@@ -13,7 +13,6 @@ from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.specs.dialect import STATUS
 from cloudrepo_server.specs.links import file_path, project_path
-from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.http.paths import PUBLIC, IndexPath
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.urls import prefix_of, repository_url
@@ -21,6 +20,7 @@ from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.portal.paging import paginate, search_names
 from cloudrepo_server.web.portal.readme import Readmes
 from cloudrepo_server.web.portal.releases import (
+    ReleaseOrders,
     distribution_type,
     files_newest_first,
     group_by_release,
@@ -49,10 +49,17 @@ class _Row:
 class PublicPages:
     """Renders the pages of public repositories."""
 
-    def __init__(self, organization: Organization, templates: Templates, readmes: Readmes) -> None:
+    def __init__(
+        self,
+        organization: Organization,
+        templates: Templates,
+        readmes: Readmes,
+        release_orders: ReleaseOrders,
+    ) -> None:
         self._organization = organization
         self._templates = templates
         self._readmes = readmes
+        self._release_orders = release_orders
 
     async def show(
         self, request: web.Request, repository: Repository, path: IndexPath
@@ -85,20 +92,23 @@ class PublicPages:
         search = request.query.get("q", "")
         pagination = paginate(search_names(names, search), request.query, keep=["q"])
         projects = [await repository.project(name) for name in pagination.items]
+        rows = [
+            _Row(
+                project_path(base, project.name),
+                project,
+                None
+                if _is_quarantined(repository, project)
+                else (await self._release_orders.of(repository, project)).latest,
+                max(file.upload_time for file in project.files.values()),
+            )
+            for project in projects
+            if project is not None and project.files
+        ]
         return self._render(
             "public_repository.html",
             request,
             repository,
-            rows=[
-                _Row(
-                    project_path(base, project.name),
-                    project,
-                    None if _is_quarantined(repository, project) else latest_version(project),
-                    max(file.upload_time for file in project.files.values()),
-                )
-                for project in projects
-                if project is not None and project.files
-            ],
+            rows=rows,
             pagination=pagination,
             search=search,
             project_count=len(names),
@@ -113,19 +123,23 @@ class PublicPages:
     ) -> web.Response:
         base = _base(request, repository)
         is_quarantined = _is_quarantined(repository, project)
-        files = [] if is_quarantined else files_newest_first(project)
+        order = await self._release_orders.of(repository, project)
+        latest = None if is_quarantined else order.latest
+        files = [] if is_quarantined else files_newest_first(project, order)
         pagination = paginate(files, request.query)
         return self._render(
             "public_project.html",
             request,
             repository,
             project=project,
-            latest_version=None if is_quarantined else latest_version(project),
+            latest_version=latest,
             releases=group_by_release(pagination.items),
             pagination=pagination,
             distribution_type=distribution_type,
             download_path=lambda file: file_path(base, project.name, file.filename),
-            readme=None if is_quarantined else await self._readmes.load(repository, project),
+            readme=None
+            if latest is None
+            else await self._readmes.load(repository, project, latest),
             package=project.name,
         )
 

@@ -10,7 +10,6 @@ from cloudrepo_server.domain.readme_process import NOT_RENDERED, ReadmeProcess
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import BusyError
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.specs.versions import latest_version
 
 if TYPE_CHECKING:
     from packaging.metadata import RawMetadata
@@ -41,18 +40,21 @@ class Readmes:
             _MAX_CACHED_CHARACTERS, getsizeof=_cached_size
         )
 
-    async def load(self, repository: Repository, project: ProjectDocument) -> Readme | None:
-        """Return the latest release's README, or None if none of its files has core metadata."""
-        latest = latest_version(project)
+    async def load(
+        self, repository: Repository, project: ProjectDocument, version: str
+    ) -> Readme | None:
+        """Return the README of a release, or None if none of its files has core metadata."""
         with_metadata = [
             file
-            for _, file in sorted(project.files.items())
-            if file.version == latest and file.metadata_sha256 is not None
+            for file in project.files.values()
+            if file.version == version and file.metadata_sha256 is not None
         ]
         if not with_metadata:
             return None
         # Prefer a wheel: its metadata is what installers read.
-        file = min(with_metadata, key=lambda each: not each.filename.endswith(".whl"))
+        file = min(
+            with_metadata, key=lambda each: (not each.filename.endswith(".whl"), each.filename)
+        )
         try:
             return await self.render(file, await repository.core_metadata(file))
         except FileNotFoundError:

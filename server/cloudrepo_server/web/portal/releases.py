@@ -7,14 +7,14 @@ from itertools import groupby
 
 from cachetools import LRUCache
 
+from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.models import File, ProjectDocument
 from cloudrepo_server.pools import PAGES
-from cloudrepo_server.specs.filenames import same_version
-from cloudrepo_server.specs.versions import latest_version, sort_versions
+from cloudrepo_server.specs.versions import find_version, latest_version, sort_versions
 
 _CACHED_VERSIONS = 200_000
 _MAX_INLINE = 500
-_WHEEL_PARTS = 5
+_WHEEL_TAGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,18 @@ class ReleaseOrder:
     """The versions of a project.
 
     Attributes:
+        ascending: the versions, oldest first.
         versions: the versions, newest first; None, for files without a version, is last.
         latest: the version that an installer chooses.
     """
 
+    ascending: Sequence[str]
     versions: Sequence[str | None]
     latest: str | None
 
     def find(self, version: str) -> str | None:
         """Return the version that equals the given one, in any spelling, or None."""
-        if version in self.versions:
-            return version
-        return next((each for each in self.versions if each and same_version(each, version)), None)
+        return find_version(self.ascending, version)
 
     def before(self, version: str) -> str | None:
         """Return the next older version, or None."""
@@ -84,6 +84,15 @@ class Release:
         """The sdists."""
         return [file for file in self.files if distribution_type(file.filename) == "sdist"]
 
+    @cached_property
+    def wheels_by_tags(self) -> Mapping[str, File]:
+        """The first wheel with each tag set, such as `py3-none-any`."""
+        found: dict[str, File] = {}
+        for wheel in self.wheels:
+            if tags := wheel_tags(wheel.filename):
+                found.setdefault(tags, wheel)
+        return found
+
     @property
     def described_by(self) -> File | None:
         """The file whose core metadata describe the release: a wheel, or else an sdist."""
@@ -96,17 +105,18 @@ class ReleaseOrders:
     """The orders of the releases of projects. Each is determined once for a project's revision."""
 
     def __init__(self) -> None:
-        self._cache: LRUCache[tuple[str, str], ReleaseOrder] = LRUCache(
+        self._cache: LRUCache[tuple[str, str, str], ReleaseOrder] = LRUCache(
             _CACHED_VERSIONS, getsizeof=lambda order: len(order.versions) + 1
         )
 
-    async def of(self, project: ProjectDocument) -> ReleaseOrder:
-        """Return the order of a project's releases.
+    async def of(self, repository: Repository, project: ProjectDocument) -> ReleaseOrder:
+        """Return the order of the releases of a project in a repository.
 
         Raises:
             BusyError: too much other work waits for the pool.
         """
-        key = (project.name, project.revision)
+        # Documents of different repositories can have the same revision, such as an empty one.
+        key = (repository.document.id, project.name, project.revision)
         order = self._cache.get(key)
         if order is None:
             # Sorting thousands of versions takes tens of milliseconds.
@@ -117,12 +127,13 @@ class ReleaseOrders:
 
 
 def _order(project: ProjectDocument) -> ReleaseOrder:
-    found = {file.version or None for file in project.files.values()}
+    # In the order of the uploads, which usually needs little sorting.
+    found = dict.fromkeys(file.version or None for file in project.files.values())
     ascending = sort_versions(filter(None, found))
     versions: list[str | None] = [*reversed(ascending)]
     if None in found:
         versions.append(None)
-    return ReleaseOrder(versions, latest_version(project, ascending=ascending))
+    return ReleaseOrder(ascending, versions, latest_version(project, ascending=ascending))
 
 
 def releases_of(project: ProjectDocument, versions: Collection[str | None]) -> list[Release]:
@@ -138,20 +149,15 @@ def releases_of(project: ProjectDocument, versions: Collection[str | None]) -> l
     ]
 
 
-def files_newest_first(project: ProjectDocument) -> list[File]:
+def files_newest_first(project: ProjectDocument, order: ReleaseOrder) -> list[File]:
     """Return all files, those of the newest release first and those without a version last."""
-    files = project.files.values()
-    versions = sort_versions({file.version for file in files if file.version})
-    order = {version: at for at, version in enumerate(versions)}
-    by_name = sorted(files, key=lambda file: file.filename)
-    return sorted(
-        by_name, key=lambda file: -1 if file.version is None else order[file.version], reverse=True
-    )
+    return [file for release in releases_of(project, order.versions) for file in release.files]
 
 
 def group_by_release(files: Iterable[File]) -> list[tuple[str | None, list[File]]]:
     """Return the releases of sorted files, each with its files."""
-    return [(version, list(group)) for version, group in groupby(files, lambda each: each.version)]
+    groups = groupby(files, lambda each: each.version or None)
+    return [(version, list(group)) for version, group in groups]
 
 
 def distribution_type(filename: str) -> str:
@@ -163,11 +169,8 @@ def distribution_type(filename: str) -> str:
 
 def wheel_tags(filename: str) -> str:
     """Return the tags of a wheel, such as `py3-none-any`, or an empty string for other files."""
-    parts = filename.removesuffix(".whl").split("-")
-    is_wheel = filename.endswith(".whl") and len(parts) >= _WHEEL_PARTS
-    return "-".join(parts[-3:]) if is_wheel else ""
-
-
-def tag_names(files: Iterable[File]) -> list[str]:
-    """Return the tags of all wheels, each once."""
-    return list(dict.fromkeys(tags for file in files if (tags := wheel_tags(file.filename))))
+    if not filename.endswith(".whl"):
+        return ""
+    name, *tags = filename[: -len(".whl")].rsplit("-", _WHEEL_TAGS)
+    # The name and the version have a hyphen between them.
+    return "-".join(tags) if "-" in name and len(tags) == _WHEEL_TAGS else ""

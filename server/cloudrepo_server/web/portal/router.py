@@ -107,9 +107,11 @@ class PortalRouter:
         self._throttle = SignInThrottle()
         self._templates = Templates()
         self._readmes = Readmes(organization.readmes)
-        self.public_pages = PublicPages(organization, self._templates, self._readmes)
         self._archives = Archives()
         self._release_orders = ReleaseOrders()
+        self.public_pages = PublicPages(
+            organization, self._templates, self._readmes, self._release_orders
+        )
         self.routes: list[Route] = []
         self._router = web.UrlDispatcher()
         for module in _PAGES:

@@ -10,7 +10,6 @@ from cloudrepo_server.domain.catalogue import ProjectSummary, RepositorySummary
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.pools import PAGES
-from cloudrepo_server.specs.versions import latest_version
 from cloudrepo_server.web.portal.paging import search_names
 from cloudrepo_server.web.portal.paths import REPOSITORY
 from cloudrepo_server.web.portal.plot import read_activity
@@ -36,12 +35,8 @@ _UNREAD = ProjectSummary("")
 class _Project:
     name: str
     summary: ProjectSummary
-    document: ProjectDocument | None
-    """The project, or None if it was deleted meanwhile."""
-
-    @property
-    def latest_version(self) -> str | None:
-        return None if self.document is None else latest_version(self.document)
+    document: ProjectDocument
+    latest_version: str | None
 
 
 class _Files:
@@ -101,17 +96,20 @@ async def show_projects(request: PortalRequest) -> web.Response:
     pagination = sorting.paginate(found, request.query)
     # With a shared store, each project is a request, so they are read concurrently.
     repository.prefetch(*pagination.items)
-    rows = [
-        _Project(name, known.get(name, _UNREAD), await repository.project(name))
-        for name in pagination.items
-    ]
+    rows: list[_Project] = []
+    for name in pagination.items:
+        project = await repository.project(name)
+        # It may have been deleted meanwhile.
+        if project is not None:
+            order = await request.release_orders.of(repository, project)
+            rows.append(_Project(name, known.get(name, _UNREAD), project, order.latest))
     return _render(
         request,
         "repository.html",
         repository,
         summary,
         sorting,
-        rows=[row for row in rows if row.document is not None],
+        rows=rows,
         pagination=pagination,
         search=search,
         project_count=len(names),

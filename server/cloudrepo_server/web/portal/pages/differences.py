@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from cloudrepo_server.web.portal.file_differences import ShownChange, show_chang
 from cloudrepo_server.web.portal.paging import Pagination, paginate
 from cloudrepo_server.web.portal.paths import PROJECT, RELEASE
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.releases import Release, ReleaseOrder, releases_of, tag_names
+from cloudrepo_server.web.portal.releases import Release, ReleaseOrder, releases_of
 
 _CHANGES_ON_PAGE = 25
 _LISTED_VERSIONS = 200
@@ -38,7 +39,7 @@ async def show_releases(request: PortalRequest) -> web.Response:
     """Show the differences of two releases, and the form to choose them."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = await request.release_orders.of(project)
+    order = await request.release_orders.of(repository, project)
     query = request.query
     new, old = _versions(order, query)
     files: dict[str, str] = {}
@@ -79,7 +80,7 @@ async def show_formats(request: PortalRequest) -> web.Response:
     """Show the differences of the sdist and a wheel of a release."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = await request.release_orders.of(project)
+    order = await request.release_orders.of(repository, project)
     version = order.find(request.path_parameters["version"])
     if version is None:
         raise repository.release_not_found(project.name, request.path_parameters["version"])
@@ -89,7 +90,7 @@ async def show_formats(request: PortalRequest) -> web.Response:
             f"The release {version} of {project.name} needs both a wheel and an sdist to be "
             "compared."
         )
-    files = {tags: f"wheel {tags}" for tags in tag_names(release.wheels)[:_LISTED_TAGS]}
+    files = {tags: f"wheel {tags}" for tags in islice(release.wheels_by_tags, _LISTED_TAGS)}
     given = request.query.get("file", "")
     chosen = given if given in files else next(iter(files))
     wheel = _pick(release, chosen) or release.wheels[0]
@@ -125,8 +126,8 @@ def _release(project: ProjectDocument, order: ReleaseOrder, version: str) -> Rel
 
 
 def _choices(releases: Sequence[Release]) -> dict[str, str]:
-    tags = tag_names(file for release in releases for file in release.wheels)
-    choices = {each: f"wheel {each}" for each in tags[:_LISTED_TAGS]}
+    tags = dict.fromkeys(chain.from_iterable(release.wheels_by_tags for release in releases))
+    choices = {each: f"wheel {each}" for each in islice(tags, _LISTED_TAGS)}
     if any(release.sdists for release in releases):
         choices[_SDIST] = _SDIST
     return choices
@@ -141,7 +142,7 @@ def _default(releases: Sequence[Release], choices: Mapping[str, str]) -> str | N
 def _pick(release: Release, chosen: str | None) -> File | None:
     if chosen == _SDIST:
         return next(iter(release.sdists), None)
-    return next((file for file in release.wheels if tag_names([file]) == [chosen]), None)
+    return release.wheels_by_tags.get(chosen or "")
 
 
 async def _difference(

@@ -56,7 +56,7 @@ async def set_status(request: PortalRequest) -> web.Response:
 async def _render(request: PortalRequest, errors: FormErrors | None = None) -> web.Response:
     repository = await request.repository()
     project = await request.project(repository)
-    order = await request.release_orders.of(project)
+    order = await request.release_orders.of(repository, project)
     pagination = paginate(order.versions, request.query, page_size=_RELEASES_ON_PAGE)
     versions = {*pagination.items, order.latest} if order.latest else pagination.items
     releases = {release.version: release for release in releases_of(project, versions)}
@@ -75,6 +75,8 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
         max_files=_FILES_IN_LIST,
         pagination=pagination,
         release_count=len(order.versions),
+        has_yanked_files=any(file.yanked is not None for file in project.files.values()),
+        has_other_files=any(file.yanked is None for file in project.files.values()),
         readme=readme,
         details=details,
         projects=await own_dependencies(repository, details),

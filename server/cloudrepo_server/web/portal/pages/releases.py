@@ -17,7 +17,7 @@ from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import RELEASE
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.release_description import own_dependencies, read_description
-from cloudrepo_server.web.portal.releases import Release, releases_of, tag_names
+from cloudrepo_server.web.portal.releases import Release, releases_of
 
 _FILES_ON_PAGE = 25
 _MAX_HASHES = 100
@@ -37,7 +37,7 @@ async def show(request: PortalRequest) -> web.Response:
     """Show a release."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = await request.release_orders.of(project)
+    order = await request.release_orders.of(repository, project)
     version = order.find(request.path_parameters["version"])
     if version is None:
         raise repository.release_not_found(project.name, request.path_parameters["version"])
@@ -67,7 +67,7 @@ async def show(request: PortalRequest) -> web.Response:
         omitted_hashes=max(0, len(release.files) - _MAX_HASHES),
         projects=await own_dependencies(repository, details),
         entry_points=await _entry_points(request, repository, release),
-        tags=tag_names(release.wheels),
+        tags=list(release.wheels_by_tags),
         attestation_types=attestation_types,
         pagination=paginate(release.files, request.query, page_size=_FILES_ON_PAGE),
         current_tab="projects",
