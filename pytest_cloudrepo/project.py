@@ -60,6 +60,7 @@ class Project:
         self._environ = environ
         self._timeout = timeout
         tree = validation.project_files(files)
+        validation.check_writable(tree)
         self._has_own_pyproject = PurePosixPath("pyproject.toml") in tree
         for path, content in (self._skeleton(tree, setup_py=setup_py) | tree).items():
             target = folder / path

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import keyword
+import ntpath
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -156,10 +158,34 @@ def project_files(files: object) -> dict[PurePosixPath, bytes]:
     }
 
 
+def check_writable(files: Iterable[PurePosixPath]) -> None:
+    """Check that files with these paths can be written on this platform.
+
+    Raises:
+        PackageError: Windows would write a file to a device, such as `con`, or change its name.
+    """
+    if sys.platform == "win32":
+        for path in files:
+            if any(map(_is_reserved, (path, *path.parents))):
+                raise PackageError(
+                    f"invalid path {str(path)!r}: Windows does not allow such a file name"
+                )
+
+
 def module_name(project: str) -> str:
     """Return the default module name of a project."""
     name = canonicalize_name(project).replace("-", "_")
-    return name if name.isidentifier() and not keyword.iskeyword(name) else f"_{name}"
+    # Also elsewhere, so that a project has the same module on each platform.
+    usable = name.isidentifier() and not keyword.iskeyword(name)
+    return name if usable and not _is_reserved(PurePosixPath(name)) else f"_{name}"
+
+
+def _is_reserved(path: PurePosixPath) -> bool:
+    """Return whether Windows reserves a file name."""
+    if sys.version_info >= (3, 13):
+        return ntpath.isreserved(path)
+    else:  # noqa: RET505 - mypy would say that the statement is unreachable
+        return PureWindowsPath(path).is_reserved()
 
 
 def _relative_path(path: object) -> PurePosixPath:

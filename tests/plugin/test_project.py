@@ -14,6 +14,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo.project import Project
 from tests.support.built_archives import check_record, installed, members, metadata
+from tests.support.platforms import WINDOWS
 from tests.support.pythons import venv_of_another_python
 
 if TYPE_CHECKING:
@@ -270,6 +271,28 @@ def test_a_file_outside_of_the_tree_is_rejected(
     cloudrepo_project: ProjectFactory, path: str
 ) -> None:
     with pytest.raises(ValueError, match="use a path relative to the project"):
+        cloudrepo_project("demo", "1.0", files={path: ""})
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "Com1"])
+def test_a_name_that_windows_reserves_is_not_the_name_of_a_module(
+    cloudrepo: Repository, cloudrepo_project: ProjectFactory, name: str
+) -> None:
+    project = cloudrepo_project(name, "1.0")
+    sdist, wheel = project.build()
+    for built in (sdist, wheel):
+        assert f"{project.module}.py" in members(built)
+        assert f"{name.lower()}.py" not in members(built)
+    cloudrepo.upload(sdist, wheel)
+    assert sorted(cloudrepo.files(name)) == sorted([sdist.name, wheel.name])
+
+
+@pytest.mark.skipif(not WINDOWS, reason="only Windows reserves file names")
+@pytest.mark.parametrize("path", ["nul.py", "aux/x.py", "x/con.tar.gz", "x/con", "Prn.txt"])
+def test_a_file_name_that_windows_reserves_is_rejected(
+    cloudrepo_project: ProjectFactory, path: str
+) -> None:
+    with pytest.raises(ValueError, match=f"'{path}': Windows does not allow such a file name"):
         cloudrepo_project("demo", "1.0", files={path: ""})
 
 
