@@ -94,7 +94,9 @@ class RepositoryDocument(RepositorySettings, frozen=True, kw_only=True):
         return {field.name: getattr(self, field.name) for field in SETTINGS}
 
 
-class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+# A project may have thousands of files. They are in no reference cycle, so Python's search for
+# cycles need not visit them.
+class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A file on a project's page, with the properties that a page shows."""
 
     filename: str
@@ -187,7 +189,7 @@ class ClaimDocument(Document, frozen=True, kw_only=True):
     project: str
 
 
-class ProjectSerial(msgspec.Struct, frozen=True, array_like=True):
+class ProjectSerial(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The serial of a project, and the project's revision to which it belongs."""
 
     number: int

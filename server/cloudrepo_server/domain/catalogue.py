@@ -30,7 +30,8 @@ _SEPARATORS = str.maketrans("_.", "--")
 _SEVERAL = re.compile("-+")
 
 
-class ProjectSummary(msgspec.Struct, frozen=True):
+# There may be many summaries, and they are in no reference cycle.
+class ProjectSummary(msgspec.Struct, frozen=True, gc=False):
     """A project, as lists and searches see it."""
 
     name: str

@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from time import time
@@ -37,7 +37,9 @@ _AUTHORIZATION = "authorization"
 _ENTRY_BYTES = 512
 
 
-class RequestDetails(msgspec.Struct):
+# The journals may have 100,000 requests, and they are in no reference cycle. Python's search for
+# cycles would visit each of them, and stop the server for so long.
+class RequestDetails(msgspec.Struct, gc=False):
     """What the handlers found out about a request."""
 
     user: str | None = None
@@ -52,9 +54,9 @@ class RequestDetails(msgspec.Struct):
     bytes_sent: int = 0
     """The size of the response's body, as far as it was sent."""
     kind: EntryKind | None = None
-    faults: list[FiredFault] = msgspec.field(default_factory=list)
+    faults: Sequence[FiredFault] = ()
     """The faults that changed the response."""
-    upstreams: list[str] = msgspec.field(default_factory=list)
+    upstreams: Sequence[str] = ()
     """The upstreams that the server queried, in order; without passwords."""
 
 
@@ -200,6 +202,8 @@ class Journal:
         """
         if self._in_flight.pop(entry.number, None) is not entry:
             return None
+        # Most are empty, and all empty tuples are the same object.
+        entry.faults, entry.upstreams = tuple(entry.faults), tuple(entry.upstreams)
         return (self.anonymous if anonymous else self.users).add(entry)
 
     @property

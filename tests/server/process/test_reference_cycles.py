@@ -1,0 +1,55 @@
+"""Python's search for reference cycles stops the server, so it must not visit every object."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+from cloudrepo_server.domain.audit import AuditEntry
+from cloudrepo_server.domain.catalogue import ProjectSummary
+from cloudrepo_server.models import File, ProjectSerial, RemoteFile
+from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.testkit.journals import CHANGES, Journals
+
+LISTED: dict[str, Any] = {
+    "filename": "demo-1.0-py3-none-any.whl",
+    "version": "1.0",
+    "size": 1,
+    "sha256": "",
+    "upload_time": "",
+    "uploader": "",
+}
+
+
+def recorded() -> Entry:
+    """Return a request that the journal has."""
+    journals, entry = Journals(), Entry(method="GET", path="/", user_agent="", status=200)
+    journals.get(CHANGES).add(entry)
+    journals.settle(CHANGES, entry, anonymous=False)
+    return entry
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        File(**LISTED, blob="blobs/x"),
+        RemoteFile(**LISTED, url="https://example.com/demo"),
+        ProjectSerial(1, "revision"),
+        ProjectSummary("demo", filenames=("demo-1.0.tar.gz",)),
+        AuditEntry(kind="upload", time=0.0, number=1, user=None, interface="index"),
+        recorded(),
+    ],
+    ids=lambda stored: type(stored).__name__,
+)
+def test_what_a_server_has_thousands_of_is_not_searched_for_reference_cycles(
+    stored: object,
+) -> None:
+    assert not gc.is_tracked(stored)
+
+
+def test_a_request_without_faults_and_upstreams_has_no_lists_of_its_own() -> None:
+    first, second = recorded(), recorded()
+    assert first.faults is second.faults
+    assert first.upstreams is second.upstreams
