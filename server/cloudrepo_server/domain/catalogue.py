@@ -137,6 +137,8 @@ class Catalogue:
         self._repositories: dict[str, RepositorySummary] = {}
         self._lock = asyncio.Lock()
         self._is_reading = False
+        # The reads of a shared store are concurrent. Those of a local store do not wait.
+        self._batch_size = _READS_AT_ONCE if storage.shared else 1
 
     async def read(
         self, repositories: Sequence[RepositoryDocument]
@@ -189,12 +191,17 @@ class Catalogue:
                 continue
             kept_by_others = kept_files - summary.kept_files
             while summary.unread and limit > 0:
-                names = list(islice(summary.unread, _READS_AT_ONCE))
+                names = list(islice(summary.unread, self._batch_size))
                 for name, project in zip(
                     names, await self._read_batch(repository_id, names), strict=True
                 ):
+                    cost = 1 + (0 if project is None else len(project.files)) / _FILES_PER_READ
+                    if cost > _READS_AT_ONCE:
+                        # Decoding a large project takes long, and so does its summary. Other
+                        # requests are handled between them.
+                        await asyncio.sleep(0)
                     summary.put(name, project, max_files=CATALOGUE_FILES - kept_by_others)
-                    limit -= 1 + (0 if project is None else len(project.files)) / _FILES_PER_READ
+                    limit -= cost
             kept_files = kept_by_others + summary.kept_files
 
     async def _read_batch(

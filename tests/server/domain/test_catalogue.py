@@ -93,6 +93,19 @@ def test_large_projects_count_as_several_small_ones() -> None:
     run(scenario)
 
 
+def test_a_request_reads_no_further_project_after_one_with_many_files() -> None:
+    async def scenario(storage: LocalStorage, found: Catalogue) -> None:
+        for number in range(5):
+            await store(storage, f"p{number}", files=20 * CATALOGUE_READS)
+        summary = await read(found)
+        assert len(summary.projects) == 1
+        assert len(summary.unread) == 4
+        await read_in_background(summary)
+        assert summary.totals.files == 5 * 20 * CATALOGUE_READS
+
+    run(scenario)
+
+
 def test_only_changed_projects_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(storage: LocalStorage, found: Catalogue) -> None:
         for name in ("a", "b", "c"):

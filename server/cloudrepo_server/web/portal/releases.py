@@ -14,6 +14,8 @@ from cloudrepo_server.specs.versions import find_version, latest_version, sort_v
 
 _CACHED_VERSIONS = 200_000
 _MAX_INLINE = 500
+_WHEEL = ".whl"
+_SDIST = (".tar.gz", ".zip")
 _WHEEL_TAGS = 3
 
 
@@ -77,12 +79,12 @@ class Release:
     @cached_property
     def wheels(self) -> Sequence[File]:
         """The wheels."""
-        return [file for file in self.files if distribution_type(file.filename) == "wheel"]
+        return [file for file in self.files if file.filename.endswith(_WHEEL)]
 
     @cached_property
     def sdists(self) -> Sequence[File]:
         """The sdists."""
-        return [file for file in self.files if distribution_type(file.filename) == "sdist"]
+        return [file for file in self.files if file.filename.endswith(_SDIST)]
 
     @cached_property
     def wheels_by_tags(self) -> Mapping[str, File]:
@@ -96,9 +98,10 @@ class Release:
     @property
     def described_by(self) -> File | None:
         """The file whose core metadata describe the release: a wheel, or else an sdist."""
-        candidates = [*self.wheels, *self.sdists]
         # Installers read the metadata of a wheel.
-        return min(candidates, key=lambda file: file.metadata_sha256 is None, default=None)
+        candidates = [*self.wheels, *self.sdists]
+        with_metadata = (file for file in candidates if file.metadata_sha256 is not None)
+        return next(with_metadata, candidates[0] if candidates else None)
 
 
 class ReleaseOrders:
@@ -162,15 +165,15 @@ def group_by_release(files: Iterable[File]) -> list[tuple[str | None, list[File]
 
 def distribution_type(filename: str) -> str:
     """Return the type of a file as the portal shows it: wheel, sdist or file."""
-    if filename.endswith(".whl"):
+    if filename.endswith(_WHEEL):
         return "wheel"
-    return "sdist" if filename.endswith((".tar.gz", ".zip")) else "file"
+    return "sdist" if filename.endswith(_SDIST) else "file"
 
 
 def wheel_tags(filename: str) -> str:
     """Return the tags of a wheel, such as `py3-none-any`, or an empty string for other files."""
-    if not filename.endswith(".whl"):
+    if not filename.endswith(_WHEEL):
         return ""
-    name, *tags = filename[: -len(".whl")].rsplit("-", _WHEEL_TAGS)
+    name, *tags = filename[: -len(_WHEEL)].rsplit("-", _WHEEL_TAGS)
     # The name and the version have a hyphen between them.
     return "-".join(tags) if "-" in name and len(tags) == _WHEEL_TAGS else ""
