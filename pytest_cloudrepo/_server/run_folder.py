@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import stat
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -96,6 +97,11 @@ class RunFolder:
             content = json.loads(self.state_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except PermissionError:
+            if sys.platform == "win32":
+                # Windows cannot open a file that another process renames at this moment.
+                return None
+            raise
         admin = content["admin"]
         return ServerState(
             content["url"],

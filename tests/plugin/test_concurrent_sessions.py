@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from tests.support.platforms import needs_posix
+from tests.support.process import wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,13 +93,12 @@ class SharedServer:
 
 
 @pytest.fixture
-def shared_server(tmp_path: Path, suite: Suite) -> Iterator[SharedServer]:
+def shared_server(tmp_path: Path) -> Iterator[SharedServer]:
     state = tmp_path / "state.json"
     serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
     serve += ["--data", str(tmp_path / "data"), "--owner-pid", str(os.getpid())]
     with subprocess.Popen(serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL) as process:
-        suite.wait_for(state.exists, "the server")
-        yield SharedServer(json.loads(state.read_text(encoding="utf-8"))["url"])
+        yield SharedServer(wait_for_state(state)["url"])
         psutil.Process(process.pid).terminate()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -19,7 +18,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from tests.support.prefix_proxy import running_prefix_proxy
-from tests.support.process import ServerProcess
+from tests.support.process import ServerProcess, wait_for_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,15 +72,14 @@ class TestKeep:
 
 class TestUrl:
     @pytest.fixture
-    def url(self, tmp_path: Path, suite: Suite) -> Iterator[str]:
+    def url(self, tmp_path: Path) -> Iterator[str]:
         state = tmp_path / "state.json"
         serve = [sys.executable, "-m", "cloudrepo_server", "serve", "--state-file", str(state)]
         serve += ["--owner-pid", str(os.getpid())]
         with subprocess.Popen(
             serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL
         ) as server:
-            suite.wait_for(state.exists, "the server")
-            yield json.loads(state.read_text(encoding="utf-8"))["url"]
+            yield wait_for_state(state)["url"]
             psutil.Process(server.pid).terminate()
 
     @staticmethod
@@ -200,7 +198,7 @@ def test_works(cloudrepo, cloudrepo_package, cloudrepo_venv):
 
 class TestRemote:
     @pytest.fixture
-    def state(self, tmp_path: Path, suite: Suite) -> Iterator[dict[str, str]]:
+    def state(self, tmp_path: Path) -> Iterator[dict[str, str]]:
         try:
             socket.create_server((OTHER_ADDRESS, 0)).close()
         except OSError:
@@ -212,8 +210,7 @@ class TestRemote:
         with subprocess.Popen(
             serve, env={**os.environ, **LOGIN}, stdout=subprocess.DEVNULL
         ) as server:
-            suite.wait_for(state.exists, "the server")
-            yield json.loads(state.read_text(encoding="utf-8"))
+            yield wait_for_state(state)
             psutil.Process(server.pid).terminate()
 
     @pytest.mark.parametrize("url", ["url", "tls_url"])

@@ -14,7 +14,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from pytest_cloudrepo._programs.result import CommandError
 from pytest_cloudrepo.project import Project
 from tests.support.built_archives import check_record, installed, members, metadata
-from tests.support.platforms import WINDOWS
+from tests.support.platforms import needs_windows
 from tests.support.pythons import venv_of_another_python
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def test_a_name_that_windows_reserves_is_not_the_name_of_a_module(
     assert sorted(cloudrepo.files(name)) == sorted([sdist.name, wheel.name])
 
 
-@pytest.mark.skipif(not WINDOWS, reason="only Windows reserves file names")
+@needs_windows("reserved file names")
 @pytest.mark.parametrize("path", ["nul.py", "aux/x.py", "x/con.tar.gz", "x/con", "Prn.txt"])
 def test_a_file_name_that_windows_reserves_is_rejected(
     cloudrepo_project: ProjectFactory, path: str

@@ -13,10 +13,25 @@ import pytest
 
 from pytest_cloudrepo import _own_files
 from pytest_cloudrepo._server.run_folder import RunFolder, new_run_name, remove_abandoned_folders
-from tests.support.platforms import needs_posix
+from tests.support.locked_file import locked
+from tests.support.platforms import needs_posix, needs_windows
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@needs_windows("locked files")
+def test_the_server_is_not_ready_while_its_state_file_is_locked(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    admin = {"username": "admin@example.com", "password": "secret"}
+    state = {"url": "http://127.0.0.1:1", "pid": 1, "admin": admin}
+    folder.state_file.write_text(json.dumps(state), encoding="utf-8")
+    with locked(folder.state_file) as unlock:
+        assert folder.state() is None
+        unlock()
+        found = folder.state()
+    assert found is not None
+    assert found.url == state["url"]
 
 
 class TestRemoveAbandonedFolders:

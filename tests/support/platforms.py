@@ -30,3 +30,8 @@ NEEDS_GRACEFUL_STOP: Final = pytest.mark.skipif(
 def needs_posix(feature: str) -> pytest.MarkDecorator:
     """Return a marker that skips a test on Windows, which lacks this feature."""
     return pytest.mark.skipif(WINDOWS, reason=f"Windows has no {feature}")
+
+
+def needs_windows(feature: str) -> pytest.MarkDecorator:
+    """Return a marker that skips a test elsewhere than on Windows, which alone has this feature."""
+    return pytest.mark.skipif(not WINDOWS, reason=f"only Windows has {feature}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,27 @@ from tests.support.wait import wait_until
 
 # On Windows, the event that stops a server goes to a whole process group.
 _OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+
+def wait_for_state(path: Path, check: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Wait for the state file of a server, and return its content.
+
+    Args:
+        path: the state file.
+        check: called again and again; raises an exception if there is no reason to wait.
+    """
+    contents: list[bytes] = []
+
+    def read() -> bool:
+        check()
+        # Windows cannot open a file that another process renames at this moment.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            contents.append(path.read_bytes())
+        return bool(contents)
+
+    wait_until(read, f"{path.name} of a server")
+    state: dict[str, Any] = json.loads(contents[0])
+    return state
 
 
 class ServerProcess:
@@ -69,14 +91,11 @@ class ServerProcess:
     def state(self) -> dict[str, Any]:
         """Wait for the state file, and return its content."""
 
-        def exists() -> bool:
+        def check() -> None:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server exited with {self.process.returncode}: {self.log}")
-            return self.state_file.exists()
 
-        wait_until(exists, f"{self.state_file.name} of a server")
-        state: dict[str, Any] = json.loads(self.state_file.read_text(encoding="utf-8"))
-        return state
+        return wait_for_state(self.state_file, check)
 
     def wait(self) -> int:
         """Wait until the process exits, and return its exit status."""

@@ -91,8 +91,10 @@ def _password(username: str) -> str:
 
 
 def _read_state(path: Path) -> _State:
+    from cloudrepo_server.process.replaced_file import read_replaced_file
+
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_State)
+        return msgspec.json.decode(read_replaced_file(path), type=_State)
     except OSError as error:
         raise InvalidError(
             f"cannot read the state file {path}: {error.strerror or error}"

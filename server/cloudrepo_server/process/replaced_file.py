@@ -5,9 +5,13 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-_SECONDS_TO_READ = 2.0
+_T = TypeVar("_T")
+
+_SECONDS_TO_WAIT = 2.0
 _POLL_SECONDS = 0.01
 
 
@@ -27,6 +31,15 @@ def replace_file(path: Path, text: str, *, mode: int) -> None:
         raise OSError(error.errno, reason, str(path)) from error
 
 
+def read_replaced_file(path: Path) -> bytes:
+    """Return the content of a file that another process may be replacing.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return _wait_for_other_processes(path.read_bytes)
+
+
 def _replace(path: Path, text: str, mode: int) -> None:
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -35,19 +48,19 @@ def _replace(path: Path, text: str, mode: int) -> None:
             file.write(text)
         # Other users may have to read the file, so the umask must not apply.
         temporary.chmod(mode)
-        _rename(temporary, path)
+        _wait_for_other_processes(lambda: temporary.replace(path))
     except OSError:
         temporary.unlink()
         raise
 
 
-def _rename(source: Path, target: Path) -> None:
+def _wait_for_other_processes(operation: Callable[[], _T]) -> _T:
+    """Return the result of an operation on a file that other processes have open for a moment."""
     if sys.platform == "win32":
-        # Windows cannot replace a file while another process reads it.
-        deadline = time.monotonic() + _SECONDS_TO_READ
+        # Windows cannot replace a file that is open, and cannot open a file that is being replaced.
+        deadline = time.monotonic() + _SECONDS_TO_WAIT
         while time.monotonic() < deadline:
             with contextlib.suppress(PermissionError):
-                source.replace(target)
-                return
+                return operation()
             time.sleep(_POLL_SECONDS)
-    source.replace(target)
+    return operation()

@@ -6,12 +6,16 @@ import json
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
+import pytest
 import requests
 
+from cloudrepo_server.process.replaced_file import read_replaced_file
 from tests.support.index import Server
-from tests.support.platforms import needs_posix
+from tests.support.locked_file import locked
+from tests.support.platforms import needs_posix, needs_windows
 from tests.support.raw import exchange, request
 from tests.support.server_fixtures import StartServer
 from tests.support.terminal import run_in_terminal
@@ -54,11 +58,22 @@ def test_the_state_file_is_replaced_atomically(tmp_path: Path, start_server: Sta
 
     def new() -> bool:
         # Parsing fails if the file is incomplete at any moment.
-        return bool(json.loads(process.state_file.read_text())["url"] != old["url"])
+        return bool(json.loads(read_replaced_file(process.state_file))["url"] != old["url"])
 
     wait_until(new, "the new state file")
     assert [path.name for path in folder.glob("state*")] == ["state.json"]
     assert exchange(process.state()["url"], HEALTHZ).status == 200
+
+
+@needs_windows("locked files")
+def test_a_file_is_read_after_another_process_unlocks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(b"content")
+    with locked(path) as unlock:
+        monkeypatch.setattr(time, "sleep", lambda _: unlock())
+        assert read_replaced_file(path) == b"content"
 
 
 def test_the_environment_sets_the_admin_credentials(start_server: StartServer) -> None:
