@@ -1,0 +1,37 @@
+"""Prints which tests a JUnit XML file of pytest reports: their numbers, for each folder.
+
+python -m tests.support.junit_counts FILE
+"""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from pathlib import Path
+
+
+def lines(report: Path) -> list[str]:
+    """Return a line for each folder of tests, such as `tests/plugin: 9 passed, 1 skipped`."""
+    folders: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own XML
+        folders[_folder(case.get("classname", ""))][_outcome(case)] += 1
+    return [
+        f"{folder}: " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+        for folder, counts in sorted(folders.items())
+    ]
+
+
+def _folder(class_name: str) -> str:
+    """Return the folder of a test from the full name of its class, `tests.a.test_b.TestC`."""
+    folder, _, _ = class_name.partition(".test_")
+    return folder.replace(".", "/")
+
+
+def _outcome(case: ET.Element) -> str:
+    outcomes = {"failure": "failed", "error": "failed", "skipped": "skipped"}
+    return next((outcomes[each.tag] for each in case if each.tag in outcomes), "passed")
+
+
+if __name__ == "__main__":
+    print(*lines(Path(sys.argv[1])), sep="\n")  # noqa: T201 - the output of this program
