@@ -302,6 +302,13 @@ def test_missing_libraries_are_reported_with_the_extra(tmp_path: Path) -> None:
     assert "pytest-cloudrepo[rehearse]" in completed.stderr
 
 
+def test_a_python_without_venv_installs_the_files_too(tmp_path: Path) -> None:
+    upload = upload_command(tmp_path / "dist", [wheel()])
+    completed = rehearse("--", *upload, environ=hide_modules(tmp_path / "hidden", "venv"))
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert "✓ pip installs it" in completed.stdout
+
+
 # Interruptions
 
 

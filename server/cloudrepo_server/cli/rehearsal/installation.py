@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -73,7 +74,7 @@ class Installer:
             return pip
         self._environments += 1
         environment = self._folder / f"environment-{self._environments}"
-        failed = await self._run(sys.executable, "-P", "-m", "venv", "--without-pip", environment)
+        failed = await self._create_environment(environment)
         if failed is not None:
             return failed
         # The digest makes pip install this file, and no other file of the release.
@@ -96,16 +97,25 @@ class Installer:
                 self._pip = [sys.executable, "-P", "-m", "pip"]
                 return self._pip
             folder = self._folder / "pip"
-            failed = await self._run(
-                *(sys.executable, "-P", "-m", "virtualenv", "--quiet"),
-                *("--app-data", self._folder / "app-data", "--activators", ""),
-                *("--no-download", "--no-periodic-update", "--no-setuptools", folder),
-            )
+            failed = await self._create_environment(folder, with_pip=True)
             if failed is not None:
                 return failed
             python = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
             self._pip = [folder / python, "-P", "-m", "pip"]
         return self._pip
+
+    async def _create_environment(
+        self, folder: Path, *, with_pip: bool = False
+    ) -> Installation | None:
+        """Create a virtual environment; return None, or the failed installation."""
+        command: list[str | Path] = ["venv", "--without-pip"]
+        # Some Pythons have no venv, such as the embeddable Python for Windows. Others cannot add
+        # pip with it, such as Debian's. virtualenv is slower.
+        if with_pip or find_spec("venv") is None:
+            command = ["virtualenv", "--quiet", "--app-data", self._folder / "app-data"]
+            command += ["--activators", "", "--no-download", "--no-periodic-update"]
+            command += ["--no-setuptools"] if with_pip else ["--no-seed"]
+        return await self._run(sys.executable, "-P", "-m", *command, folder)
 
     async def _run(self, *arguments: str | Path) -> Installation | None:
         """Run a program; return None, or the failed installation."""
