@@ -40,6 +40,8 @@ for path, name, form in {forms!r}:
 """
 # This environment has no variables of the user or of another server.
 ENVIRON = {name: value for name, value in os.environ.items() if "CLOUDREPO" not in name}
+# The commands print a tick only if the output can encode it.
+ENVIRON["PYTHONIOENCODING"] = "utf-8"
 
 
 def rehearse(

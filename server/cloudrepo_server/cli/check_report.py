@@ -1,12 +1,11 @@
 """Reports of the command `check`: text for people, JSON, and JUnit's XML for CI services."""
 
-import sys
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from cloudrepo_server.cli import output
 from cloudrepo_server.cli.output import printable
-from cloudrepo_server.cli.terminal import coloured
+from cloudrepo_server.cli.terminal import cross, tick
 from cloudrepo_server.specs.pypi_rules.release_files import FileReport
 from cloudrepo_server.specs.pypi_rules.rule import Finding
 
@@ -15,15 +14,14 @@ _SUITE = "cloudrepo-server check"
 
 def as_text(reports: Sequence[FileReport]) -> str:
     """Return the findings, grouped by file; in colour if the output is a terminal."""
-    cross, tick = coloured("✗", "red", sys.stdout), coloured("✓", "green", sys.stdout)
     lines: list[str] = []
     for report in reports:
         lines.append(printable(report.path))
         if report.error is not None:
-            lines.append(f"  {cross} cannot be read: {printable(report.error)}")
+            lines.append(f"  {cross()} cannot be read: {printable(report.error)}")
         elif not report.findings:
-            lines.append(f"  {tick} PyPI accepts it")
-        lines += [f"  {cross} {_one_line(finding)}" for finding in report.findings]
+            lines.append(f"  {tick()} PyPI accepts it")
+        lines += [f"  {cross()} {_one_line(finding)}" for finding in report.findings]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -28,6 +28,26 @@ def coloured(text: str, colour: Colour, stream: TextIO) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
 
 
+def tick() -> str:
+    """Return the mark of a success, for the standard output."""
+    return coloured(_encodable("✓", "+"), "green", sys.stdout)
+
+
+def cross() -> str:
+    """Return the mark of a failure, for the standard output."""
+    return coloured(_encodable("✗", "x"), "red", sys.stdout)
+
+
+def _encodable(text: str, replacement: str) -> str:
+    """Return a text, or its replacement if the encoding of the standard output lacks it."""
+    # On Windows, this is often the encoding of output to a file or to the log of a CI job.
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return replacement
+    return text
+
+
 def print_error(message: object) -> None:
     """Print an error of a command."""
     label = coloured("cloudrepo-server:", "red", sys.stderr)

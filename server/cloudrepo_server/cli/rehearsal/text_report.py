@@ -11,7 +11,7 @@ from cloudrepo_server.cli.rehearsal.report import (
     Request,
     UploadedFile,
 )
-from cloudrepo_server.cli.terminal import coloured
+from cloudrepo_server.cli.terminal import coloured, cross, tick
 
 _ONE_AT_A_TIME = (
     "PyPI reports one problem of a file at a time. `cloudrepo-server check` reports all."
@@ -86,25 +86,25 @@ def upload_text(file: UploadedFile) -> str:
 
 
 def _file_lines(report: Report, file: UploadedFile) -> Iterator[str]:
-    yield f"{_tick()} uploaded: {upload_text(file)}"
+    yield f"{tick()} uploaded: {upload_text(file)}"
     installation = file.installation
     if installation.status == "installed":
         dependencies = "with" if report.with_dependencies else "without"
-        yield f"{_tick()} pip installs it, {dependencies} its dependencies"
+        yield f"{tick()} pip installs it, {dependencies} its dependencies"
     elif installation.status == "skipped":
         yield f"- {one_line(installation.reason or '')}"
     else:
-        yield f"{_cross()} pip cannot install it: {one_line(installation.reason or '')}"
+        yield f"{cross()} pip cannot install it: {one_line(installation.reason or '')}"
         output = printable_lines(installation.output or "")
         yield from (f"    {line}" for line in output[-_MAX_OUTPUT_LINES:])
     for difference in file.differences or ():
         yield f"{coloured('!', 'yellow', sys.stdout)} {difference_text(difference)}"
     if file.differences == ():
-        yield f"{_tick()} the index shows the metadata in the file"
+        yield f"{tick()} the index shows the metadata in the file"
 
 
 def _rejection_lines(rejection: Rejection) -> Iterator[str]:
-    yield f"{_cross()} rejected: {rejection.status} {one_line(rejection.message)}"
+    yield f"{cross()} rejected: {rejection.status} {one_line(rejection.message)}"
     if rejection.rule is not None:
         yield f"  rule {rejection.rule}: {one_line(rejection.advice or '')}"
 
@@ -132,14 +132,6 @@ def _hint(report: Report) -> str:
         " It must upload to the default URL of that index, with the token in its environment. "
         "If it publishes by trusted publishing, name its job with --trust."
     )
-
-
-def _tick() -> str:
-    return coloured("✓", "green", sys.stdout)
-
-
-def _cross() -> str:
-    return coloured("✗", "red", sys.stdout)
 
 
 def _number(number: int, noun: str) -> str:
