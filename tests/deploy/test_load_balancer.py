@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,7 +16,14 @@ from pytest_cloudrepo._programs.command import run
 from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.result import CommandResult
 from tests.support.archives import wheel
-from tests.support.deploy import DEPLOY, Stack, get_as_admin
+from tests.support.deploy import (
+    DEPLOY,
+    Stack,
+    accepts_connections,
+    free_port,
+    get_as_admin,
+    nginx,
+)
 from tests.support.forms import encode, fields
 from tests.support.raw import connect, exchange, request
 from tests.support.wait import wait_until
@@ -151,6 +159,40 @@ def test_requests_to_the_store_are_counted(stack: Stack) -> None:
 
 def test_the_balancer_does_not_publish_metrics(stack: Stack) -> None:
     assert get_as_admin(stack.url + "/metrics").status_code == 404
+
+
+def test_uploads_get_a_connection_of_their_own(tmp_path: Path) -> None:
+    # A server that stops may close an open connection while an upload is sent on it.
+    connections: list[tuple[str, object]] = []
+
+    class Backend(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            connections.append((self.command, self.client_address))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 (the name that http.server requires)
+
+    port = free_port()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Backend) as backend:
+        threading.Thread(target=backend.serve_forever).start()
+        ports = dict.fromkeys(("one", "two"), backend.server_port)
+        with nginx(tmp_path, port, ports) as balancer:
+            wait_until(lambda: accepts_connections(port), "nginx")
+            url = f"http://127.0.0.1:{port}"
+            for _ in range(8):
+                assert exchange(url, request("GET / HTTP/1.1")).status == 200
+                assert exchange(url, request("POST / HTTP/1.1", body=b"x")).status == 200
+            balancer.terminate()
+        backend.shutdown()
+    uploads = [address for method, address in connections if method == "POST"]
+    reads = [address for method, address in connections if method == "GET"]
+    assert len(set(uploads) - set(reads)) == len(uploads) == 8
+    assert len(set(reads)) < 8
 
 
 def test_a_rolling_restart_fails_no_upload(stack: Stack) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -25,7 +26,8 @@ class Listeners:
         """
         self._runner = runner
         self._handshake_seconds = handshake_seconds
-        self._sockets: list[tuple[socket.socket, ssl.SSLContext | None]] = []
+        self._sockets: list[_ListeningSocket] = []
+        self._connecting: set[asyncio.Task[None]] = set()
 
     @property
     def connections(self) -> list[RequestHandler]:
@@ -51,7 +53,7 @@ class Listeners:
         listener.settimeout(0)
         site = _Site(self._runner, listener, context, self._handshake_seconds)
         await site.start()
-        self._sockets.append((listener, context))
+        self._sockets.append(_ListeningSocket(listener, listener.dup(), context))
         scheme = "http" if context is None else "https"
         url_host = f"[{host}]" if family == socket.AF_INET6 else host
         return f"{scheme}://{url_host}:{listener.getsockname()[1]}"
@@ -62,34 +64,70 @@ class Listeners:
         When a listening socket is closed, the system resets the connections of its backlog. A load
         balancer that has sent an upload on such a connection would not send it again.
         """
-        backlog = list(self._accept_backlog())
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            # This event loop accepts a connection in one step and adds it to the server in the
+            # next, and drops the connection if the server was closed in between.
+            for each in self._sockets:
+                loop.remove_reader(each.listener)
+            await asyncio.sleep(0)
         for site in self._runner.sites:
             await site.stop()
+        for each in self._sockets:
+            backlog = list(each.accept_backlog())
+            each.duplicate.close()
+            for connection in backlog:
+                # In tasks, because each TLS handshake waits for its client.
+                task = loop.create_task(self._serve(connection, each.context))
+                self._connecting.add(task)
+                task.add_done_callback(self._connecting.discard)
         self._sockets.clear()
+
+    @property
+    def idle(self) -> list[RequestHandler]:
+        """The connections that have no request in flight."""
+        # Private to aiohttp, which has no public way to find a connection that is waiting for a
+        # request.
+        waiters = [(each, getattr(each, "_waiter", None)) for each in self.connections]
+        return [each for each, waiter in waiters if waiter is not None and not waiter.done()]
+
+    async def _serve(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
         server = self._runner.server
-        for connection, context in backlog:
-            if server is None:
-                connection.close()
-            else:
-                await _serve_connection(server, connection, context, self._handshake_seconds)
+        if server is None:
+            connection.close()
+            return
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                server,
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else self._handshake_seconds,
+            )
+        except OSError:  # the client has disconnected, or the TLS handshake failed
+            connection.close()
 
-    def close_idle(self) -> None:
-        """Close the connections that have no request in flight."""
-        for connection in self.connections:
-            # Private to aiohttp, which has no public way to find a connection that is waiting for
-            # a request.
-            waiter = getattr(connection, "_waiter", None)
-            if waiter is not None and not waiter.done():
-                connection.force_close()
 
-    def _accept_backlog(self) -> Iterator[tuple[socket.socket, ssl.SSLContext | None]]:
-        for listener, context in self._sockets:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:  # the backlog is empty
-                    break
-                yield connection, context
+@dataclass(frozen=True, slots=True)
+class _ListeningSocket:
+    """A listening socket, and a duplicate that stays open when the event loop closes the socket.
+
+    The duplicate makes it possible to drain the backlog after the event loop stopped accepting.
+    """
+
+    listener: socket.socket
+    duplicate: socket.socket
+    context: ssl.SSLContext | None
+
+    def accept_backlog(self) -> Iterator[socket.socket]:
+        """Accept the connections that wait in the backlog."""
+        while True:
+            try:
+                connection, _ = self.duplicate.accept()
+            except ConnectionAbortedError:  # this client has disconnected
+                continue
+            except OSError:  # the backlog is empty
+                return
+            yield connection
 
 
 class _Site(web.SockSite):
@@ -123,21 +161,3 @@ class _Site(web.SockSite):
             backlog=_BACKLOG,
             ssl_handshake_timeout=None if self._context is None else self._handshake_seconds,
         )
-
-
-async def _serve_connection(
-    server: web.Server,
-    connection: socket.socket,
-    context: ssl.SSLContext | None,
-    handshake_seconds: float,
-) -> None:
-    loop = asyncio.get_running_loop()
-    try:
-        await loop.connect_accepted_socket(
-            server,
-            connection,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else handshake_seconds,
-        )
-    except OSError:  # the client has disconnected, or the TLS handshake failed
-        connection.close()

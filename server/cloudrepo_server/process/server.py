@@ -130,6 +130,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
     finally:
         idle_check.cancel()
         await proxy.close()
+        await listeners.close()
         await runner.cleanup()
         await organization.close()
 

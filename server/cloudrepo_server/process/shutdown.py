@@ -17,6 +17,9 @@ log = logging.getLogger("cloudrepo_server")
 _OWNER_POLL_SECONDS = 0.25
 # Time for requests that clients have sent already, on connections that look idle.
 _ARRIVAL_SECONDS = 0.1
+# Time for the first request of a connection: no client connects without a request to send.
+_FIRST_REQUEST_SECONDS = 1.0
+_POLL_SECONDS = 0.05
 # What a server needs for its end, beyond the grace period: closing connections and the store.
 CLEANUP_SECONDS = 10.0
 
@@ -94,7 +97,7 @@ async def finish_requests(
     # Give the handlers of requests that have arrived time to start. Otherwise their connections
     # look idle and are closed.
     await _wait_at_most(min(grace, _ARRIVAL_SECONDS), shutdown.immediate.wait())
-    listeners.close_idle()
+    await _close_idle(listeners, in_flight, shutdown, seconds=min(grace, _FIRST_REQUEST_SECONDS))
     finished = asyncio.ensure_future(in_flight.wait_until_none())
     immediate = asyncio.ensure_future(shutdown.immediate.wait())
     try:
@@ -106,6 +109,21 @@ async def finish_requests(
         immediate.cancel()
     if in_flight:
         log.warning("requests in flight that were aborted: %d", len(in_flight))
+
+
+async def _close_idle(
+    listeners: Listeners, in_flight: InFlightRequests, shutdown: Shutdown, *, seconds: float
+) -> None:
+    """Close idle connections, at once or if they had no request yet after so many seconds."""
+    end = asyncio.get_running_loop().time() + seconds
+    while idle := listeners.idle:
+        last = shutdown.immediate.is_set() or asyncio.get_running_loop().time() >= end
+        for connection in idle:
+            if last or in_flight.has_seen(connection):
+                connection.force_close()
+        if last or all(in_flight.has_seen(connection) for connection in idle):
+            return
+        await _wait_at_most(_POLL_SECONDS, shutdown.immediate.wait())
 
 
 async def _wait_at_most(seconds: float, condition: Awaitable[object]) -> None:

@@ -74,6 +74,33 @@ def test_an_upload_in_flight_is_finished_before_the_server_stops(
     again.close()
 
 
+def test_a_client_that_has_connected_may_still_send_its_first_request(
+    start_server: StartServer,
+) -> None:
+    process = start_server()
+    url = process.state()["url"]
+    with connect(url) as used, connect(url) as new:
+        used.send(request("GET /healthz HTTP/1.1"))
+        assert used.read_response().status == 200
+        process.process.send_signal(signal.SIGTERM)
+        assert used.closed_by_server()
+        new.send(request("GET /healthz HTTP/1.1"))
+        response = new.read_response()
+    assert response.status == 200
+    assert response.headers["Connection"] == "close"
+    assert process.wait() == 0
+
+
+def test_a_connection_without_a_request_does_not_stop_the_shutdown(
+    start_server: StartServer,
+) -> None:
+    process = start_server("--grace", "3600")
+    with connect(process.state()["url"]) as new:
+        process.process.send_signal(signal.SIGTERM)
+        assert new.closed_by_server()
+    assert process.wait() == 0
+
+
 def test_a_second_signal_stops_the_server_at_once(
     start_server: StartServer, tmp_path: Path
 ) -> None:
