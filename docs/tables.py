@@ -6,11 +6,13 @@ import json
 import re
 import subprocess
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.specs.dialect import ATTRIBUTES, Dialect
 from cloudrepo_server.specs.dialects import DIALECTS
+from cloudrepo_server.specs.file_urls import INDEX
 from cloudrepo_server.specs.pypi_rules.table import RULES
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ def admin_api() -> str:
 
 
 def dialects(describe: Callable[[Dialect], dict[str, str]]) -> str:
-    """Return a table with a description of each dialect."""
-    rows = [describe(dialect) for dialect in DIALECTS.values()]
+    """Return a table with a description of each dialect that has a registry."""
+    rows = [describe(dialect) for dialect in DIALECTS.values() if dialect.has_registry]
     return _table(rows[0], [row.values() for row in rows])
 
 
@@ -54,6 +56,7 @@ def rejections() -> str:
             _yes_or_no(dialect.exists_in_reason),
         )
         for dialect in DIALECTS.values()
+        if dialect.has_registry
     ]
     return _table(("dialect", "status", "text", "also in the reason phrase"), rows)
 
@@ -96,13 +99,20 @@ def uploads(dialect: Dialect) -> dict[str, str]:
     return {
         "dialect": f"`{dialect.name}`",
         "files are protected": "always" if dialect.always_protected else "if the setting is on",
-        "identical upload": "accepted" if dialect.identical_accepted else "rejected if protected",
+        "identical upload": _identical_upload(dialect),
         "PyPI's rules": "yes" if dialect.follows_pypi_rules else "if the setting is on",
         "name of a deleted file": "reserved" if dialect.deleted_text else "can be reused",
         "status of a file that is too large": str(dialect.too_large_status),
         "form without a digest": "rejected" if dialect.required_digests else "accepted",
         "files of any type": _yes_or_no(dialect.accepts_any_file),
     }
+
+
+def _identical_upload(dialect: Dialect) -> str:
+    if dialect.identical_accepted:
+        return "accepted"
+    rejected = "rejected" if dialect.exists_status >= HTTPStatus.BAD_REQUEST else "discarded"
+    return f"{rejected} if protected"
 
 
 def logins(dialect: Dialect) -> dict[str, str]:
@@ -116,6 +126,11 @@ def logins(dialect: Dialect) -> dict[str, str]:
         "upload without a login": str(upload),
         "upload with a wrong login": str(max(upload, dialect.wrong_login_status)),
         "why, in the reason phrase": _yes_or_no(dialect.login_text_in_reason),
+        "user name with a token": " or ".join(
+            f"`{name}`" if name else "an empty one" for name in dialect.token_user_names
+        )
+        or "any",
+        "`WWW-Authenticate`": f"`{dialect.challenge.format(realm='…')}`",
     }
 
 
@@ -126,12 +141,18 @@ def pages(dialect: Dialect) -> dict[str, str]:
     return {
         "dialect": f"`{dialect.name}`",
         "JSON pages": dialect.json_version or "no",
-        "digests on pages": _yes_or_no(dialect.shows_hashes),
+        "list of projects": _yes_or_no(dialect.lists_projects),
+        "digests on pages": ", ".join(("sha256", *dialect.more_digests))
+        if dialect.shows_hashes
+        else "no",
         "properties on pages": "all" if shows_all else ", ".join(attributes) or "none",
         "pages may be cached for": f"{dialect.page_seconds} s" if dialect.page_seconds else "0 s",
         "redirects to normalized names": str(dialect.redirect_status or "no"),
         "serials": _yes_or_no(dialect.has_serials),
         "PyPI's own APIs": _yes_or_no(dialect.has_pypi_api),
+        "files": "on the index"
+        if dialect.files == INDEX
+        else f"elsewhere, by a {dialect.file_redirect_status}",
     }
 
 

@@ -276,9 +276,14 @@ class Server:
             "expires_in": expires_in,
         }
         created = self._api.call("POST", "tokens", json=body)
-        token = issue(created["token"], "__token__")
+        token = issue(created["token"], "__token__", created["username"])
         return Token(
-            created["id"], token, created["read_only"], created["name"], created["expires"]
+            created["id"],
+            token,
+            created["read_only"],
+            created["name"],
+            created["expires"],
+            created["username"],
         )
 
     def expire_token(self, token: Token, *, expires_in: float = 0.0) -> None:

@@ -54,11 +54,8 @@ class Token:
     """The time at which it expires, in seconds since the epoch, or None if it never expires.
 
     `Server.expire_token` does not change this value."""
-
-    @property
-    def username(self) -> str:
-        """The user name to give together with a token; the server ignores it."""
-        return "__token__"
+    username: str = "__token__"
+    """The user name for tools such as pip and twine. Most dialects accept any other name too."""
 
     @property
     def password(self) -> Secret:

@@ -55,11 +55,11 @@ class RepositorySettings(TypedDict, total=False):
     default sha256, or none in the dialect `cloudrepo`."""
     page_max_age: int | None
     """How many seconds clients may cache a page. By default the dialect decides."""
-    files: Literal["index", "other-host", "redirect"]
-    """Where the files are. The default is `index`.
+    files: Literal["index", "other-host", "redirect"] | None
+    """Where the files are. By default the dialect decides.
 
-    With `other-host`, pages link to another host. With `redirect`, the index redirects to a signed
-    URL on another host, which expires.
+    With `index`, the index serves them. With `other-host`, pages link to another host. With
+    `redirect`, the index redirects to a signed URL on another host, which expires.
     """
     file_url_seconds: float
     """How many seconds the signed URL of a file is valid, with `files="redirect"`. The default is
@@ -186,9 +186,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         help="how many seconds clients may cache a page",
     ),
     "files": Setting(
-        default="index",
-        types=(str,),
-        expected="'index', 'other-host' or 'redirect'",
+        default=None,
+        types=(str, NoneType),
+        expected="'index', 'other-host', 'redirect' or None",
         help="where files are: 'other-host' links to another host, 'redirect' redirects there",
     ),
     "file_url_seconds": Setting(

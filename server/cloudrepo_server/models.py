@@ -44,7 +44,7 @@ class RepositorySettings(Document, frozen=True, kw_only=True):
     upstream_file_origins: tuple[str, ...] = ()
     digests: tuple[str, ...] | None = None
     page_max_age: int | None = None
-    files: str = "index"
+    files: str | None = None
     file_url_seconds: float = 60.0
     logins: str = "known"
     anonymous: str = "nothing"

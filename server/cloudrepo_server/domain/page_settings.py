@@ -27,15 +27,16 @@ def check_page_settings(document: RepositoryDocument) -> None:
     check_file_url_seconds(document.file_url_seconds)
 
 
-def check_place(files: str) -> None:
+def check_place(files: str | None) -> None:
     """Check the setting `files`.
 
     Raises:
         InvalidError: the value is unknown.
     """
-    if files not in PLACES:
+    if files is not None and files not in PLACES:
         raise InvalidError(
-            f"Unknown value {files[:64]!r} of the setting files; use one of: {', '.join(PLACES)}."
+            f"Unknown value {files[:64]!r} of the setting files; use one of: {', '.join(PLACES)}, "
+            "or null for the value of the dialect."
         )
 
 

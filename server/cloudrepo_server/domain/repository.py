@@ -54,6 +54,7 @@ class Repository:
     ) -> None:
         self.document = document
         self.dialect = get_dialect(document.dialect)
+        self.place_of_files = self.dialect.files if document.files is None else document.files
         self.serials = Serials(storage, document)
         self.upload_dialect = upload_dialect(document.dialect, document.rules)
         self.applies_rules = applies_pypi_rules(document.dialect, document.rules)

@@ -2,6 +2,9 @@
 
 import msgspec
 
+from cloudrepo_server.clients.connection import TOKEN_USER
+from cloudrepo_server.specs.file_urls import INDEX
+
 REQUIRES_PYTHON, YANKED, CORE_METADATA, STATUS, PROVENANCE = ATTRIBUTES = (
     "requires-python",
     "yanked",
@@ -11,14 +14,22 @@ REQUIRES_PYTHON, YANKED, CORE_METADATA, STATUS, PROVENANCE = ATTRIBUTES = (
 )
 
 
+DEFAULT_CHALLENGE = 'Basic realm="{realm}", charset="UTF-8"'
+
+
 class Dialect(msgspec.Struct, frozen=True):
     """The behaviour of one registry."""
 
     name: str
     summary: str
     """A sentence for the portal."""
+    has_registry: bool = True
+    """Whether there is a Python registry. If not, every request gets the same 404."""
     exists_status: int = 409
-    """The status of the response to an upload that would replace an existing file."""
+    """The status of the response to an upload that would replace an existing file.
+
+    If it is 200, the response is that of an accepted upload. The file is not replaced even so.
+    """
     exists_text: str = "File already exists: {filename} (overwrite protection is on)"
     """The text of that response, which clients recognize.
 
@@ -45,8 +56,14 @@ class Dialect(msgspec.Struct, frozen=True):
     """The status of the response to a request without the login that it needs."""
     no_access_status: int = 403
     """The status of the response to a login that may not read the repository."""
+    challenge: str = DEFAULT_CHALLENGE
+    """The header `WWW-Authenticate` of a 401. `{realm}` is the name of the organization."""
+    login_text: str | None = None
+    """The text of each 401. If it is None, the text says why the credentials were rejected."""
     user_names_are_addresses: bool = False
     """Whether the user name of every user is an e-mail address."""
+    token_user_names: tuple[str, ...] = ()
+    """The user names with which a token may be sent. If there are none, any name may."""
     login_text_in_reason: bool = True
     """Whether the reason phrase says why the credentials were rejected."""
     too_large_status: int = 413
@@ -55,6 +72,10 @@ class Dialect(msgspec.Struct, frozen=True):
     """The version of the simple API's JSON pages; None if there are only HTML pages."""
     shows_hashes: bool = True
     """Whether pages contain digests."""
+    more_digests: tuple[str, ...] = ()
+    """The algorithms of the digests that JSON pages contain besides SHA-256."""
+    lists_projects: bool = True
+    """Whether there is a page that lists all projects."""
     attributes: frozenset[str] = frozenset(ATTRIBUTES)
     """The optional properties of files and projects on pages: a subset of `ATTRIBUTES`."""
     accepts_any_file: bool = False
@@ -80,3 +101,12 @@ class Dialect(msgspec.Struct, frozen=True):
     """
     page_seconds: int = 0
     """How many seconds clients may cache a page."""
+    files: str = INDEX
+    """Where the files are, unless the setting `files` says otherwise: a value of this setting."""
+    file_redirect_status: int = 302
+    """The status of a redirect to a file on another host."""
+
+    @property
+    def token_user_name(self) -> str:
+        """The user name with which clients send a token."""
+        return self.token_user_names[0] if self.token_user_names else TOKEN_USER

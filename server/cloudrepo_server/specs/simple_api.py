@@ -106,7 +106,9 @@ def project_json(
         "meta": meta,
         "name": project.name,
         "files": [
-            _json_file(file, project.name, dialect, links, _digests(file, dialect, digests))
+            _json_file(
+                file, project.name, dialect, links, _digests(file, dialect, digests, is_json=True)
+            )
             for file in files
         ],
     }
@@ -138,10 +140,17 @@ def _html_document(title: str, body: str, *, head: str = "") -> str:
 
 
 def _digests(
-    file: ListedFile, dialect: Dialect, algorithms: Sequence[str] | None
+    file: ListedFile, dialect: Dialect, algorithms: Sequence[str] | None, *, is_json: bool = False
 ) -> dict[str, str]:
-    if algorithms is None:
-        return file.digests if dialect.shows_hashes else {}
+    if algorithms is not None:
+        return _known_digests(file, algorithms)
+    if not dialect.shows_hashes:
+        return {}
+    more = dialect.more_digests if is_json else ()
+    return {**file.digests, **_known_digests(file, more)} if more else file.digests
+
+
+def _known_digests(file: ListedFile, algorithms: Sequence[str]) -> dict[str, str]:
     known = file.known_digests
     return {name: known[name] for name in algorithms if name in known}
 

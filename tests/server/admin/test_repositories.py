@@ -24,7 +24,7 @@ DEFAULTS = {
     "upstream_file_origins": [],
     "digests": None,
     "page_max_age": None,
-    "files": "index",
+    "files": None,
     "file_url_seconds": 60.0,
     "logins": "known",
     "anonymous": "nothing",

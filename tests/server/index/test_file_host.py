@@ -122,6 +122,24 @@ def test_the_index_redirects_to_a_signed_url_that_no_cache_keeps(
     assert get(url).content == expected
 
 
+def test_azure_redirects_with_its_own_status_unless_the_setting_decides(server: Server) -> None:
+    index = server.repository(dialect="azure")
+    index.publish(DEMO)
+    redirect = index.get(FILE)
+    assert (redirect.status_code, redirect.content) == (303, b"")
+    assert urlsplit(redirect.headers["Location"]).hostname == "localhost"
+    assert get(redirect.headers["Location"]).content == DEMO.data
+    index.set(files="index")
+    assert index.get(FILE).content == DEMO.data
+    assert get(redirect.headers["Location"]).status_code == 403
+    index.set(files="other-host")
+    assert "/files/" in index.html()
+    index.set(files=None)
+    assert index.get(FILE).status_code == 303
+    index.set(dialect="modern")
+    assert index.get(FILE).content == DEMO.data
+
+
 def test_the_index_redirects_nobody_without_a_login(redirecting: Index) -> None:
     assert redirecting.request("GET", FILE, auth=None).status_code == 401
     assert redirecting.get("/demo/missing-1.0.tar.gz").status_code == 404
@@ -247,6 +265,15 @@ def test_a_server_without_another_host_name_says_what_to_do(linked: Index) -> No
     assert rejected.status_code == 400
     assert "start it with --files-url, or set files to index" in rejected.json()["error"]
     assert get(linked.url + "/", auth=linked.auth, headers=host).status_code == 200
+
+
+def test_azure_serves_files_itself_if_the_server_has_no_other_host_name(server: Server) -> None:
+    index = server.repository(dialect="azure")
+    index.publish(DEMO)
+    host = {"Host": "index.example:8080"}
+    assert get(index.url + FILE, auth=index.auth, headers=host).content == DEMO.data
+    index.set(files="redirect")
+    assert get(index.url + FILE, auth=index.auth, headers=host).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import wheel
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
@@ -147,3 +148,32 @@ def test_an_invalid_setting_about_logins_is_rejected(
     response = index.api("PATCH", json=settings)
     assert response.status_code == 400
     assert next(iter(settings)) in response.json()["error"]
+
+
+@pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"no-registry"}))
+def test_a_token_needs_a_user_name_of_its_dialect(server: Server, dialect: str) -> None:
+    index = server.repository(dialect=dialect)
+    index.publish(wheel())
+    created = index.token()
+    token, names = created["token"], DIALECTS[dialect].token_user_names
+    assert created["username"] == (names or ("__token__",))[0]
+
+    def read_as(*auth: str) -> int:
+        return index.request("GET", "/demo/", auth=auth).status_code
+
+    for name in names:
+        assert read_as(name, token) == 200
+    for auth in (("__token__", token), ("ci", token), (token, "")):
+        assert read_as(*auth) == (401 if names else 200)
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert index.request("GET", "/demo/", auth=None, headers=bearer).status_code == 200
+    # Users log in as in every dialect.
+    assert index.get("/demo/").status_code == 200
+    if names:
+        assert index.send(FORM, auth=("__token__", token)).status_code == 401
+        assert f"user name {names[0]!r}" in index.journal()[-1]["error"]
+
+
+def test_the_user_names_of_tokens_do_not_matter_if_any_login_is_accepted(server: Server) -> None:
+    index = server.repository(dialect="google", logins="any")
+    assert index.send(FORM, auth=("__token__", index.token()["token"])).status_code == 200

@@ -92,7 +92,7 @@ def test_saving_keeps_settings_that_the_form_does_not_show(browser: Browser, ind
 
 def test_the_host_of_files_is_shown_and_changed(browser: Browser, index: Index) -> None:
     fields = browser.get(path_of(index)).form().fields
-    assert (fields["files"], fields["file_url_seconds"]) == ("index", "60")
+    assert (fields["files"], fields["file_url_seconds"]) == ("default", "60")
     browser.submit(path_of(index), files="redirect", file_url_seconds="7.5")
     changed = index.api_json("GET")
     assert (changed["files"], changed["file_url_seconds"]) == ("redirect", 7.5)

@@ -14,13 +14,16 @@ from tests.support.forms import Field, File
 from tests.support.index import JSON, Index, Server
 
 HTML_ONLY = {"cloudrepo", "pypiserver", "gitlab", "nexus", "artifactory", "gitea"}
-# Their pages are undocumented, so they are as in `modern`.
-UNDOCUMENTED_PAGES = {"azure", "codeartifact", "google"}
+HTML_ONLY |= {"azure", "google"}
+JSON_VERSIONS = {"devpi": "1.0", "pulp": "1.1", "codeartifact": "1.1"}
+# Their pages have all properties. Those of Cloudsmith are undocumented, so they are as in `modern`.
+ALL_PROPERTIES = {"modern", "pypi", "cloudsmith"}
 ALWAYS_PROTECTED = {"pypi": 400, "gitea": 409, "pulp": 400, "azure": 409, "codeartifact": 409}
-ALL = sorted(DIALECTS)
+NO_REGISTRY = "no-registry"
+REGISTRIES = sorted(set(DIALECTS) - {NO_REGISTRY})
 
 
-@pytest.fixture(params=ALL)
+@pytest.fixture(params=REGISTRIES)
 def repository(server: Server, request: pytest.FixtureRequest) -> tuple[Index, str]:
     """A repository of each dialect, and the name of the dialect."""
     return server.repository(dialect=request.param), request.param
@@ -33,9 +36,9 @@ def minimal_form(archive: Archive) -> list[Field]:
 
 
 def test_the_table_has_these_dialects() -> None:
-    assert set(ALL) == {
+    assert set(DIALECTS) == {
         *("modern", "cloudrepo", "pypi", "devpi", "pypiserver", "gitlab", "nexus", "artifactory"),
-        *("gitea", "pulp", "azure", "codeartifact", "google"),
+        *("gitea", "pulp", "azure", "codeartifact", "google", "cloudsmith", "no-registry"),
     }
 
 
@@ -53,6 +56,8 @@ def test_the_summary_of_a_dialect_begins_with_the_name_of_its_registry() -> None
         "azure": "Azure Artifacts",
         "codeartifact": "AWS CodeArtifact",
         "google": "Google Artifact Registry",
+        "cloudsmith": "Cloudsmith",
+        "no-registry": "GitHub Packages",
     }
     assert {"modern", *registries} == set(DIALECTS)
     for name, registry in registries.items():
@@ -114,7 +119,8 @@ def test_a_rejected_overwrite_gets_the_status_and_text_of_the_dialect(
     )
     assert response.json()["error"] == expected
     assert (response.reason == expected) == DIALECTS[dialect].exists_in_reason
-    assert index.get(f"/demo/{first.filename}").content == first.data
+    (file,) = index.api_json("GET", "/projects/demo")["files"]
+    assert file["sha256"] == first.sha256
 
 
 def test_pypi_states_the_digest_of_the_rejected_file(server: Server) -> None:
@@ -131,14 +137,14 @@ def test_some_dialects_protect_files_without_the_setting(repository: tuple[Index
     assert status == ALWAYS_PROTECTED.get(dialect, 200)
 
 
-def test_only_pypi_and_devpi_accept_identical_content_under_protection(
+def test_some_dialects_accept_identical_content_under_protection(
     repository: tuple[Index, str],
 ) -> None:
     index, dialect = repository
     index.set(overwrite_protection=True)
     index.publish(wheel())
     accepted = index.upload(wheel()).status_code == 200
-    assert accepted == (dialect in {"pypi", "devpi"})
+    assert accepted == (dialect in {"pypi", "devpi", "codeartifact", "cloudsmith"})
 
 
 def test_an_accepted_identical_upload_changes_nothing(server: Server) -> None:
@@ -195,7 +201,7 @@ def test_json_pages_are_served_unless_the_dialect_has_html_pages_only(
 ) -> None:
     index, dialect = repository
     index.publish(wheel())
-    for below in ("/", "/demo/"):
+    for below in ("/", "/demo/") if dialect != "codeartifact" else ("/demo/",):
         response = index.get(below, Accept=JSON)
         assert response.status_code == 200
         if dialect in HTML_ONLY:
@@ -203,8 +209,32 @@ def test_json_pages_are_served_unless_the_dialect_has_html_pages_only(
             # An Accept header that names neither does not prevent the page.
             assert index.get(below, Accept="image/png").status_code == 200
         else:
-            version = "1.0" if dialect == "devpi" else "1.4"
-            assert response.json()["meta"]["api-version"] == version
+            version = response.json()["meta"]["api-version"]
+            assert version == JSON_VERSIONS.get(dialect, "1.4")
+
+
+def test_only_codeartifact_has_no_list_of_projects(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
+    index.publish(wheel())
+    for below in ("", "/", "/simple/"):
+        assert index.get(below).status_code == (404 if dialect == "codeartifact" else 200)
+    assert index.get("/simple/demo/").status_code == 200
+
+
+def test_json_pages_of_codeartifact_list_md5_too(repository: tuple[Index, str]) -> None:
+    index, dialect = repository
+    archive = wheel()
+    index.publish(archive)
+    if dialect in HTML_ONLY:
+        return
+    (file,) = index.json("/demo/")["files"]
+    digests = {"sha256": archive.sha256}
+    assert file["hashes"] == digests | ({"md5": archive.md5} if dialect == "codeartifact" else {})
+    # An HTML page has space for one digest.
+    assert f"#sha256={archive.sha256}" in index.html()
+    index.set(digests=["sha256"])
+    (file,) = index.json("/demo/")["files"]
+    assert file["hashes"] == digests
 
 
 def test_only_cloudrepo_pages_contain_no_digests(repository: tuple[Index, str]) -> None:
@@ -223,8 +253,10 @@ def test_pages_contain_the_attributes_of_the_dialect(repository: tuple[Index, st
     index.api_json("PATCH", "/projects/demo", {"status": "deprecated", "reason": "old"})
     names = ("data-requires-python", "data-yanked", "data-core-metadata", "pypi:project-status")
     shown = {name for name in names if name in index.html()}
-    if dialect in {"modern", "pypi", *UNDOCUMENTED_PAGES}:
+    if dialect in ALL_PROPERTIES:
         assert shown == set(names)
+    elif dialect == "codeartifact":
+        assert shown == {"data-requires-python", "data-yanked"}
     elif dialect == "pulp":
         assert shown == {"data-requires-python", "data-core-metadata"}
     elif dialect in {"cloudrepo", "pypiserver"}:
@@ -241,7 +273,7 @@ def test_metadata_files_are_served_if_pages_announce_them(repository: tuple[Inde
     index.publish(archive)
     index.set(dialect=dialect)
     status = index.get(f"/demo/{archive.filename}.metadata").status_code
-    served = {"modern", "pypi", "pulp", *UNDOCUMENTED_PAGES}
+    served = {"pulp", *ALL_PROPERTIES}
     assert status == (200 if dialect in served else 404)
     assert ("core-metadata" in index.html()) == (status == 200)
 
@@ -252,7 +284,7 @@ def test_a_quarantined_project_lists_no_files_if_pages_show_statuses(
     index, dialect = repository
     index.publish(wheel())
     index.api_json("PATCH", "/projects/demo", {"status": "quarantined"})
-    assert ("<a " in index.html()) == (dialect not in {"modern", "pypi", *UNDOCUMENTED_PAGES})
+    assert ("<a " in index.html()) == (dialect not in ALL_PROPERTIES)
     assert index.upload(wheel(version="2.0")).status_code == 403
 
 
@@ -284,9 +316,9 @@ def test_some_dialects_reject_a_form_with_one_other_digest_alone(
     index, dialect = repository
     first, second = wheel(), wheel(version="2.0")
     response = index.upload(first, sha256_digest=None, blake2_256_digest=first.blake2_256)
-    assert response.status_code == (400 if dialect in {"cloudrepo", "gitea"} else 200)
+    assert response.status_code == (400 if dialect in {"cloudrepo", "gitea", "pulp"} else 200)
     response = index.upload(second, sha256_digest=None, md5_digest=second.md5)
-    assert response.status_code == (400 if dialect == "gitea" else 200)
+    assert response.status_code == (400 if dialect in {"gitea", "pulp"} else 200)
 
 
 def test_devpi_and_pypiserver_accept_a_form_without_a_digest(
@@ -347,3 +379,81 @@ def test_a_missing_and_a_wrong_login_are_rejected_as_the_registry_does(
                 assert each.reason == ("Forbidden" if forbidden else "Unauthorized")
             else:
                 assert each.reason == each.json()["error"]
+                undetailed = each.reason == "Authentication credentials were not provided."
+                assert undetailed == (dialect == "cloudsmith")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "challenge"),
+    [
+        ("modern", 'Basic realm="example", charset="UTF-8"'),
+        ("devpi", 'Basic realm="pypi"'),
+        ("pypiserver", 'Basic realm="pypi"'),
+        ("nexus", 'BASIC realm="Sonatype Nexus Repository Manager"'),
+        ("artifactory", 'Basic realm="Artifactory Realm"'),
+        ("gitea", 'Basic realm="Gitea Package API"'),
+        (
+            "azure",
+            (
+                "Bearer authorization_uri=https://login.example/tenant, "
+                'Basic realm="https://packages.example/", TFS-Federated'
+            ),
+        ),
+    ],
+)
+def test_a_401_has_the_challenge_of_the_registry(
+    server: Server, dialect: str, challenge: str
+) -> None:
+    index = server.repository(dialect=dialect)
+    assert index.request("GET", auth=None).headers["WWW-Authenticate"] == challenge
+
+
+def test_only_gitea_responds_with_401_to_a_login_without_access(
+    repository: tuple[Index, str], server: Server
+) -> None:
+    index, dialect = repository
+    other = server.repository().token()["token"]
+    names = DIALECTS[dialect].token_user_names or ("__token__",)
+    status = index.request("GET", auth=(names[0], other)).status_code
+    assert status == {"gitea": 401, "gitlab": 404}.get(dialect, 403)
+
+
+def test_an_upload_to_cloudsmith_succeeds_and_is_discarded(server: Server) -> None:
+    index = server.repository(dialect="cloudsmith", overwrite_protection=True)
+    first = wheel()
+    index.publish(first)
+    before = index.api_json("GET", "/projects/demo")
+    response = index.upload(wheel(module="x = 2\n"))
+    assert (response.status_code, response.reason, response.text) == (200, "OK", "")
+    assert index.api_json("GET", "/projects/demo") == before
+    assert index.get(f"/demo/{first.filename}").content == first.data
+    entry = [each for each in index.journal() if each["method"] == "POST"][-1]
+    assert entry["status"] == 200
+    assert entry["error"] == (
+        "A package with name 'demo' already exists. This package should be deleted."
+    )
+    index.set(overwrite_protection=False)
+    second = wheel(module="x = 3\n")
+    assert index.upload(second).status_code == 200
+    assert index.get(f"/demo/{first.filename}").content == second.data
+
+
+def test_a_host_without_a_registry_responds_to_everything_with_the_same_404(
+    server: Server,
+) -> None:
+    index = server.repository(dialect=NO_REGISTRY, public=True)
+    archive = wheel()
+    index.set(dialect="modern")
+    index.publish(archive)
+    index.set(dialect=NO_REGISTRY)
+    paths = ("", "/", "/simple/", "/demo/", "/simple/demo/", f"/demo/{archive.filename}", "/nope/")
+    logins = (None, (index.username, "wrong"), (index.username, index.password))
+    responses = [index.request("GET", path, auth=auth) for path in paths for auth in logins]
+    responses += [index.post(minimal_form(wheel(version="2.0")), auth=auth) for auth in logins]
+    for response in responses:
+        assert (response.status_code, response.reason) == (404, "Not Found")
+        assert response.text == "Not Found"
+        assert "WWW-Authenticate" not in response.headers
+    assert "no-registry" in index.journal()[-1]["error"]
+    index.set(dialect="modern")
+    assert index.get(f"/demo/{archive.filename}").content == archive.data

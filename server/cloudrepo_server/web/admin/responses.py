@@ -16,6 +16,7 @@ from cloudrepo_server.models import (
     TrustedPublisher,
     UserDocument,
 )
+from cloudrepo_server.specs.dialect import Dialect
 from cloudrepo_server.specs.links import file_path
 from cloudrepo_server.specs.timestamps import format_time
 from cloudrepo_server.web.admin.schema_types import Time, with_settings
@@ -154,6 +155,7 @@ class UsersResponse(msgspec.Struct):
 class TokenResponse(msgspec.Struct, kw_only=True):
     """A token; `token`, the secret itself, is present only if it was created by this request.
 
+    So is `username`, with which clients send the token. Most dialects accept any other name too.
     `publisher` is set if trusted publishing minted the token; `projects` if it may publish only
     these projects; `expires`, in seconds since the epoch, if it expires. `last_used` may be an hour
     older than the last use; it is null before the first use.
@@ -164,6 +166,7 @@ class TokenResponse(msgspec.Struct, kw_only=True):
     read_only: bool
     created: Time
     token: str | UnsetType = UNSET
+    username: str | UnsetType = UNSET
     projects: tuple[str, ...] | None
     publisher: str | None
     expires: float | None
@@ -171,14 +174,23 @@ class TokenResponse(msgspec.Struct, kw_only=True):
     last_used: Time | None
 
     @classmethod
-    def of(cls, document: TokenDocument, token: str | None = None) -> "TokenResponse":
-        """Return the response for a token, with the secret if it was created just now."""
+    def of(
+        cls, document: TokenDocument, token: str | None = None, dialect: Dialect | None = None
+    ) -> "TokenResponse":
+        """Return the response for a token.
+
+        Args:
+            document: the token.
+            token: the secret, if it was created just now.
+            dialect: the dialect of its repository, if it was created just now.
+        """
         return cls(
             id=document.id,
             repository=document.repository,
             read_only=document.read_only,
             created=document.created,
             token=UNSET if token is None else token,
+            username=UNSET if dialect is None else dialect.token_user_name,
             projects=document.projects,
             publisher=document.publisher,
             expires=document.expires,

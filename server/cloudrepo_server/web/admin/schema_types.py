@@ -74,7 +74,7 @@ def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa
     types = {
         "dialect": _DialectName,
         "file_url_seconds": _Seconds,
-        "files": _Place,
+        "files": _Place | None,
         "max_file_size": _Bytes | None,
         "max_project_size": _Bytes | None,
         "max_release_age": _Seconds | None,

@@ -75,7 +75,8 @@ class TokenApi:
             value=body.value,
             expires_in=body.expires_in,
         )
-        return json_response(responses.TokenResponse.of(document, token), status=HTTPStatus.CREATED)
+        response = responses.TokenResponse.of(document, token, repository.dialect)
+        return json_response(response, status=HTTPStatus.CREATED)
 
     async def change_token(self, request: web.Request) -> web.Response:
         """Change the name of a token, or when it expires, from the next request on."""

@@ -27,7 +27,7 @@ from cloudrepo_server.errors import (
     UpstreamLoopError,
     truncate,
 )
-from cloudrepo_server.specs.dialect import Dialect
+from cloudrepo_server.specs.dialect import DEFAULT_CHALLENGE, Dialect
 
 _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (InvalidError, 400),
@@ -47,6 +47,9 @@ _STATUSES: tuple[tuple[type[CloudRepoServerError], int], ...] = (
     (StorageError, 503),
 )
 _MAX_REASON = 400
+
+NO_REGISTRY = "Not Found"
+"""The response of a host without a Python registry."""
 
 
 def json_response(value: object, *, status: int = 200) -> web.Response:
@@ -103,11 +106,11 @@ def exception_response(
         is_upload: whether the request is an upload.
         has_login: whether the request has credentials, right or wrong.
     """
-    status, message = status_of(error), str(error)
-    if dialect is not None and isinstance(error, FileExistsInRepositoryError):
-        status = dialect.exists_status
-    if dialect is not None and isinstance(error, TooLargeError):
-        status = dialect.too_large_status
+    if dialect is not None and not dialect.has_registry:
+        return web.Response(status=HTTPStatus.NOT_FOUND, text=NO_REGISTRY)
+    status, message = _status_in(dialect, error), str(error)
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return web.Response(status=status)
     headers = {}
     rejected_text = dialect.unauthenticated_upload if dialect is not None and is_upload else None
     if _is_wrong_login(error) and rejected_text is not None:
@@ -115,8 +118,9 @@ def exception_response(
     elif _is_wrong_login(error) and dialect is not None and has_login:
         status = dialect.wrong_login_status
     if status == HTTPStatus.UNAUTHORIZED:
-        quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-        headers["WWW-Authenticate"] = f'Basic realm="{quoted}", charset="UTF-8"'
+        challenge = DEFAULT_CHALLENGE if dialect is None else dialect.challenge
+        headers["WWW-Authenticate"] = challenge.format(realm=_quoted(realm))
+        message = (dialect and dialect.login_text) or message
     if isinstance(error, BusyError | StorageError) and not isinstance(error, StorageFullError):
         headers["Retry-After"] = "1"
     details = {"rule": error.rule, "advice": error.advice}
@@ -129,6 +133,18 @@ def exception_response(
     if dialect is not None and not _is_in_reason(error, dialect):
         response.set_status(status)
     return response
+
+
+def _status_in(dialect: Dialect | None, error: CloudRepoServerError) -> int:
+    if dialect is not None and isinstance(error, FileExistsInRepositoryError):
+        return dialect.exists_status
+    if dialect is not None and isinstance(error, TooLargeError):
+        return dialect.too_large_status
+    return status_of(error)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _is_wrong_login(error: CloudRepoServerError) -> bool:

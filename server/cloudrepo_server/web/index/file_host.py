@@ -62,7 +62,7 @@ class FileHost:
             request, path, "" if repository is None else repository.document.id
         )
         # The response does not reveal whether the repository exists.
-        if repository is None or not is_valid or repository.document.files != place:
+        if repository is None or not is_valid or repository.place_of_files != place:
             raise ForbiddenError(
                 "The URL of the file is not valid: request the file from the index again."
             )

@@ -1,7 +1,5 @@
 """Handles the requests to repositories: reads by installers, uploads by publishers."""
 
-from http import HTTPStatus
-
 from aiohttp import web
 
 from cloudrepo_server.domain.access import RepositoryUser, TokenBearer
@@ -9,13 +7,17 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import check_loop
 from cloudrepo_server.domain.visibility import PrivateProjects
-from cloudrepo_server.errors import CloudRepoServerError, RepositoryNotFoundError
+from cloudrepo_server.errors import (
+    CloudRepoServerError,
+    NotFoundError,
+    RepositoryNotFoundError,
+)
 from cloudrepo_server.specs.file_urls import INDEX
 from cloudrepo_server.testkit.faults import RequestFacts
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
 from cloudrepo_server.web.http.paths import FILES, IndexPath
 from cloudrepo_server.web.http.request_state import RequestState, state_of
-from cloudrepo_server.web.http.responses import json_response
+from cloudrepo_server.web.http.responses import NO_REGISTRY, json_response
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.downloads import is_download
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
@@ -52,6 +54,7 @@ class Index:
         state = state_of(request)
         path, repository = resolved(state)
         is_upload = state.is_upload = request.method == "POST"
+        _require_registry(repository)
         if is_upload:
             response = _response_without_login(request, state, path)
             if response is not None:
@@ -80,6 +83,7 @@ class Index:
         path, repository = resolved(state)
         if repository is None or not repository.document.public:
             raise RepositoryNotFoundError(path.repository)
+        _require_registry(repository)
         principal = await optional_login(request, self._organization, repository)
         state.details.user = None if principal is None else principal.name or None
         private = private_projects(repository, principal)
@@ -130,14 +134,15 @@ class Index:
         details.upstreams = view.queried_upstreams
         try:
             file_urls = None
-            if repository.document.files != INDEX and path.mount != FILES:
+            if repository.place_of_files != INDEX and path.mount != FILES:
                 file_urls = await self._other_host.file_urls(request, repository, target)
             read = Read(faults.request(request), view, target, file_urls)
             response = await self._reader.read(read)
         except CloudRepoServerError:
             faults.read_rejected()
             raise
-        if file_urls is not None and target.filename and response.status == HTTPStatus.FOUND:
+        status = repository.dialect.file_redirect_status
+        if file_urls is not None and target.filename and response.status == status:
             # The faults change the response of the other host instead.
             faults.read_rejected()
             return response
@@ -196,6 +201,16 @@ class Index:
         return ActiveFaults(
             testkit.fire_faults(repository.document.id, facts, project_faults_only=by_project)
         )
+
+
+def _require_registry(repository: Repository | None) -> None:
+    if repository is not None and not repository.dialect.has_registry:
+        error = NotFoundError(NO_REGISTRY)
+        error.explanation = (
+            f"The repository {repository.name} has the dialect {repository.dialect.name}, in which "
+            "every request gets this response."
+        )
+        raise error
 
 
 def _response_without_login(

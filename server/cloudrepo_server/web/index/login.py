@@ -42,6 +42,8 @@ async def require_login(
     principal = await authenticate(request, organization)
     if repository is not None and isinstance(principal, RepositoryUser):
         _check_user_name(repository, principal)
+    if repository is not None and isinstance(principal, TokenBearer):
+        _check_user_name_of_token(repository, principal, request.headers["Authorization"])
     return organization.access.require_repository_user(principal, repository)
 
 
@@ -79,6 +81,18 @@ def _check_user_name(repository: Repository, user: RepositoryUser) -> None:
             f"The user name {user.name} is not an e-mail address, as the dialect "
             f"{repository.dialect.name} requires."
         )
+
+
+def _check_user_name_of_token(repository: Repository, bearer: TokenBearer, header: str) -> None:
+    names = repository.dialect.token_user_names
+    username, _ = parse_authorization(header) or (None, "")
+    # The clients of trusted publishing choose the user name.
+    if not names or username is None or username in names or bearer.upload_only:
+        return
+    allowed = " or ".join(repr(name) for name in names)
+    raise UnauthenticatedError(
+        f"The dialect {repository.dialect.name} accepts tokens with the user name {allowed} only."
+    )
 
 
 def private_projects(

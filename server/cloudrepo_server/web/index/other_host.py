@@ -37,21 +37,29 @@ class OtherHost:
     ) -> FileUrls | None:
         """Return the URLs of files on the other host, if the response to a request contains them.
 
+        If only the dialect requires another host, and there is none, the index serves the files.
+
         Raises:
             InvalidError: the server has no other host name.
             StorageError: the store did not respond.
         """
-        if target.kind not in _KINDS.get(repository.document.files, ()):
+        if target.kind not in _KINDS.get(repository.place_of_files, ()):
+            return None
+        base = self._base(request, repository)
+        if base is None:
             return None
         return FileUrls(
-            f"{self._base(request, repository)}{FILES}/{repository.name}",
+            f"{base}{FILES}/{repository.name}",
             repository.document.id,
             await self._organization.file_url_key.read(),
         )
 
-    def _base(self, request: web.Request, repository: Repository) -> str:
+    def _base(self, request: web.Request, repository: Repository) -> str | None:
         base = state_of(request).file_host_url or self._url or _other_loopback_url(request)
         if base is None:
+            if repository.document.files is None:
+                # The dialect alone decides, so the index can serve the files.
+                return None
             raise InvalidError(
                 f"The files of the repository {repository.name} must be on another host, but this "
                 "server has one host name only: start it with --files-url, or set files to index."

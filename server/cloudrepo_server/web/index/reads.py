@@ -129,7 +129,12 @@ class Reader:
         """Return the response with a file or its core metadata, or the redirect to another host."""
         view = read.view
         if read.file_urls is not None:
-            return redirect_to_file(read.file_urls, read.target, seconds=view.file_url_seconds)
+            return redirect_to_file(
+                read.file_urls,
+                read.target,
+                seconds=view.file_url_seconds,
+                status=view.dialect.file_redirect_status,
+            )
         if isinstance(file, RemoteFile):
             url = file.metadata_url if metadata and file.metadata_url is not None else file.url
             return await self._upstream_client.forward(read.request, file, url, view.via)
@@ -138,6 +143,8 @@ class Reader:
 
     async def _root_page(self, read: Read) -> web.Response:
         target, view = read.target, read.view
+        if not view.dialect.lists_projects:
+            raise NotFoundError(f"The dialect {view.dialect.name} has no list of projects.")
         redirect_status = view.dialect.redirect_status
         if not target.is_canonical and redirect_status is not None:
             return redirect_to_canonical(read.request, target, redirect_status)

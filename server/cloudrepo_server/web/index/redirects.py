@@ -31,18 +31,21 @@ def redirect_to_canonical(request: web.Request, target: ReadTarget, status: int)
     return web.Response(status=status, headers={"Location": location})
 
 
-def redirect_to_file(urls: FileUrls, target: ReadTarget, *, seconds: float) -> web.Response:
+def redirect_to_file(
+    urls: FileUrls, target: ReadTarget, *, seconds: float, status: int
+) -> web.Response:
     """Return the redirect to the signed URL of a file on another host.
 
     Args:
         urls: the URLs of the files.
         target: the requested file.
         seconds: how long the URL is valid.
+        status: the status of the response.
     """
     location = urls.signed_url(target.project, target.filename, expires=int(time() + seconds))
     # Everybody who has the URL can download the file, so no cache may keep it.
     headers = {"Location": location, "Cache-Control": "no-store"}
-    return web.Response(status=HTTPStatus.FOUND, headers=headers)
+    return web.Response(status=status, headers=headers)
 
 
 def redirect_to_upload_url(request: web.Request) -> web.Response:

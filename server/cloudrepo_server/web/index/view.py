@@ -83,7 +83,7 @@ class RepositoryView:
     @property
     def redirects_to_files(self) -> bool:
         """Whether requests for files are redirected to another host."""
-        return self._repository.document.files == REDIRECT
+        return self._repository.place_of_files == REDIRECT
 
     @property
     def file_url_seconds(self) -> float:

@@ -39,6 +39,10 @@ _RULES = {
     NONE: ("Off", "The rules do not apply, even in the dialect pypi."),
 }
 _PLACES = {
+    _BY_DIALECT: (
+        "Default",
+        "The dialect decides: the index, or a redirect to another host in the dialect azure.",
+    ),
     INDEX: ("Index", "Files are on the host of the index, which requires a login."),
     OTHER_HOST: ("Other host", "Pages link to another host, which requires no login, as on PyPI."),
     REDIRECT: (
@@ -99,7 +103,8 @@ def read_settings(form: Mapping[str, str], errors: FormErrors) -> dict[str, Any]
     with errors.at("max_file_size"):
         size = form.get("max_file_size", "")
         settings["max_file_size"] = _parse_size(size, form.get("unit", "bytes"))
-    settings["files"] = form.get("files", INDEX)
+    files = form.get("files", _BY_DIALECT)
+    settings["files"] = None if files == _BY_DIALECT else files
     with errors.at("files"):
         check_place(settings["files"])
     with errors.at("file_url_seconds"):
@@ -151,7 +156,7 @@ def _form_of(document: RepositoryDocument) -> dict[str, str]:
         "dialect": document.dialect,
         "rules": document.rules or _BY_DIALECT,
         "public": "yes" if document.public else "no",
-        "files": document.files,
+        "files": document.files or _BY_DIALECT,
         "file_url_seconds": f"{document.file_url_seconds:.15g}",
         **access_form(document),
     }
