@@ -1,116 +1,66 @@
 """The command line `cloudrepo-server`: its table of commands, its parser and `main`.
 
-A new command is a module with `add_arguments` and `run`, and one row of `COMMANDS`. A command
-imports what it needs when it runs, so that the parser and other commands do not wait for it.
-The other modules of this folder are helpers of the commands.
+A new command is a module of this folder, and one row of `COMMANDS`. The module has the name of the
+command, and contains what `CommandModule` lists. A process imports only the module of its command,
+and a command imports what it needs when it runs. The other modules of this folder are helpers.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
 
 from cloudrepo_server import logs
-from cloudrepo_server.cli import (
-    check,
-    completion,
-    rehearse,
-    repo,
-    run,
-    serve,
-    snapshot,
-    sweep,
-    terminal,
-    token,
-    user,
-)
-from cloudrepo_server.cli.actions import run_action
+from cloudrepo_server.cli import completion, terminal
 from cloudrepo_server.errors import CloudRepoServerError
 
 _PROGRAM = "cloudrepo-server"
 _INTERRUPTED = 130  # as shells report Ctrl-C
 
 
+class CommandModule(Protocol):
+    """The module of a command."""
+
+    EXAMPLES: Sequence[str]
+    """Examples for the help, without the name of the program."""
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    """Runs the command, and returns the exit status."""
+
+
 class Command(NamedTuple):
-    """A command: its name, its one-line help, its arguments, its function and its examples."""
+    """A command: its name and its one-line help."""
 
     name: str
     help: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-    examples: Sequence[str]
+
+    @property
+    def module(self) -> CommandModule:
+        """The module of the command, which is imported at the first use."""
+        return cast("CommandModule", import_module(f"{__name__}.{self.name}"))
 
 
 COMMANDS = (
+    Command("serve", "serve a package index until stopped"),
+    Command("sweep", "delete leftovers of killed servers and pytest sessions"),
+    Command("run", "run a command with every packaging tool configured to use a new index"),
     Command(
-        "serve",
-        "serve a package index until stopped",
-        serve.add_arguments,
-        serve.run,
-        serve.EXAMPLES,
-    ),
-    Command(
-        "sweep",
-        "delete leftovers of killed servers and pytest sessions",
-        sweep.add_arguments,
-        sweep.run,
-        sweep.EXAMPLES,
-    ),
-    Command(
-        "run",
-        "run a command with every packaging tool configured to use a new index",
-        run.add_arguments,
-        run.run,
-        run.EXAMPLES,
-    ),
-    Command(
-        "check",
-        "check whether PyPI would accept the files of a release, without uploading them",
-        check.add_arguments,
-        check.run,
-        check.EXAMPLES,
+        "check", "check whether PyPI would accept the files of a release, without uploading them"
     ),
     Command(
         "rehearse",
         "rehearse a release: run the command that publishes it, against an imitation of PyPI",
-        rehearse.add_arguments,
-        rehearse.run,
-        rehearse.EXAMPLES,
     ),
     Command(
         "snapshot",
         "record the releases that a resolution may need from another index, without their files",
-        snapshot.add_arguments,
-        snapshot.run,
-        snapshot.EXAMPLES,
     ),
+    Command("repo", "create, list, change and delete repositories of a running server"),
+    Command("user", "create, list, change and delete repository users of a running server"),
+    Command("token", "create, list and revoke tokens of a running server"),
     Command(
-        "repo",
-        "create, list, change and delete repositories of a running server",
-        repo.add_arguments,
-        run_action,
-        repo.EXAMPLES,
-    ),
-    Command(
-        "user",
-        "create, list, change and delete repository users of a running server",
-        user.add_arguments,
-        run_action,
-        user.EXAMPLES,
-    ),
-    Command(
-        "token",
-        "create, list and revoke tokens of a running server",
-        token.add_arguments,
-        run_action,
-        token.EXAMPLES,
-    ),
-    Command(
-        "completion",
-        "print the code with which bash, zsh or fish completes this command line",
-        completion.add_arguments,
-        completion.run,
-        completion.EXAMPLES,
+        "completion", "print the code with which bash, zsh or fish completes this command line"
     ),
 )
 
@@ -121,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the arguments; by default those of this process.
     """
-    parser = create_parser()
+    if arguments is None:
+        arguments = sys.argv[1:]
+    named = [command for command in COMMANDS if command.name in arguments[:1]]
+    parser = create_parser(named or COMMANDS)
     completion.complete(parser)
     parsed = parser.parse_args(arguments)
     logs.configure()
@@ -138,24 +91,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def create_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def create_parser(commands: Sequence[Command] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        commands: the commands that it parses.
+    """
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description="A private Python package index that behaves as CloudRepo does.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        lines = "\n".join(f"  {_PROGRAM} {example}" for example in command.examples)
+    for command in commands:
+        module = command.module
+        lines = "\n".join(f"  {_PROGRAM} {example}" for example in module.EXAMPLES)
         subparser = subparsers.add_parser(
             command.name,
             help=command.help,
             epilog=f"examples:\n{lines}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
     return parser
 
 

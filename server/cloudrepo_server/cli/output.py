@@ -4,11 +4,16 @@ A terminal executes some characters, and others change the order of the characte
 encoding of the output may also lack some characters, for example on Windows.
 """
 
+from __future__ import annotations
+
 import json
 import sys
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 
 def write(text: str) -> None:
@@ -44,6 +49,8 @@ def as_json(value: object) -> str:
 
 def as_xml(root: ET.Element) -> str:
     """Return an XML document in ASCII, so that its declared encoding is right in any output."""
+    from xml.etree import ElementTree as ET  # most commands print no XML
+
     ET.indent(root)
     encoded: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
     return encoded.decode("ascii") + "\n"

@@ -19,6 +19,7 @@ EXAMPLES = (
     "repo delete demo --yes --state-file server.json",
 )
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
+run = actions.run_action
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ EXAMPLES = (
     "token set 0123456789abcdef --expires-in 7d --state-file server.json",
     "token delete 0123456789abcdef --yes --state-file server.json",
 )
+run = actions.run_action
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ EXAMPLES = (
     "user set ann@example.com --read-write --state-file server.json",
     "user delete ann@example.com --yes --state-file server.json",
 )
+run = actions.run_action
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

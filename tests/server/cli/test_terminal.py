@@ -56,7 +56,7 @@ def test_the_help_of_each_command_has_examples_that_are_valid(
     for line in shown:
         program, *arguments = shlex.split(re.sub(r" >>? \S+$", "", line))
         assert program == "cloudrepo-server"
-        assert create_parser().parse_args(arguments).run is command.run  # type: ignore[attr-defined]
+        assert create_parser().parse_args(arguments).run is command.module.run  # type: ignore[attr-defined]
 
 
 def test_errors_have_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
