@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from cloudrepo_server.cli import child_process
 from cloudrepo_server.cli.event_loop import run_in_event_loop
 from cloudrepo_server.cli.terminal import print_error
+from cloudrepo_server.process.imports import fast_imports
 from cloudrepo_server.process.signals import handle_signal
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def run(parsed: argparse.Namespace) -> int:
 
 async def _run_with_server(command: _Command) -> int:
     # Imported here because the parser does not need the HTTP server.
-    from cloudrepo_server.process.server import running_server
-    from cloudrepo_server.process.settings import ServerSettings
+    with fast_imports():
+        from cloudrepo_server.process.server import running_server
+        from cloudrepo_server.process.settings import ServerSettings
 
     signals = _Signals()
     signals.handle()

@@ -12,6 +12,7 @@ from cloudrepo_server.cli import arguments
 from cloudrepo_server.cli.event_loop import run_in_event_loop
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
+from cloudrepo_server.process.imports import fast_imports
 from cloudrepo_server.process.settings import ServerSettings
 
 EXAMPLES = (
@@ -148,7 +149,8 @@ def run(parsed: argparse.Namespace) -> int:
         )
     _raise_open_files_limit()
     # Imported here because the parser does not need the HTTP server.
-    from cloudrepo_server.process.server import serve
+    with fast_imports():
+        from cloudrepo_server.process.server import serve
 
     return run_in_event_loop(serve(settings))
 

@@ -1,11 +1,15 @@
 """Reads the body of an upstream's response, with a limit before and after decompression."""
 
-import zlib
+from __future__ import annotations
 
-import aiohttp
+import zlib
+from typing import TYPE_CHECKING
 
 from cloudrepo_server.errors import UpstreamError
 from cloudrepo_server.limits import REMOTE_PAGE_BYTES
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _GZIP = zlib.MAX_WBITS | 16
 

@@ -5,6 +5,8 @@ URLs and redirects may lead only to its own origin, and to those in the setting
 `upstream_file_origins`.
 """
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -68,7 +70,7 @@ class UpstreamClient:
         self._sessions: dict[int, aiohttp.ClientSession] = {}
         """The sessions by the number of connections to each host; 0 means no limit."""
 
-    def connect(self, url: str, file_origins: Collection[str], via: Sequence[str]) -> "RemoteIndex":
+    def connect(self, url: str, file_origins: Collection[str], via: Sequence[str]) -> RemoteIndex:
         """Return the index at a URL.
 
         Args:
