@@ -110,11 +110,17 @@ _TABLE = (
         # https://github.com/astral-sh/uv/pull/8531: identical content is rejected too.
         exists_status=400,
         # https://docs.gitlab.com/api/rest/troubleshooting: what a user may not see.
+        # lib/api/pypi_packages.rb of GitLab: the status of a file that is too large, that a form
+        # needs no digest, and that JSON pages exist only with a feature flag.
+        # lib/api/helpers/packages/basic_auth_helpers.rb: the realm.
         exists_text="Validation failed: File name has already been taken",
         exists_in_reason=False,
         no_access_status=404,
+        challenge='Basic realm="GitLab Packages Registry"',
+        too_large_status=400,
         json_version=None,
         attributes=frozenset({REQUIRES_PYTHON}),
+        required_digests=frozenset(),
     ),
     Dialect(
         name="nexus",
@@ -161,13 +167,15 @@ _TABLE = (
         # file must be deleted before its name can be used again.
         # routers/api/packages/pypi/pypi.go and templates/api/packages/pypi/simple.tmpl of Gitea:
         # the digest that a form needs, and what pages contain.
-        # routers/api/packages/api.go: the realm, and the status for a login without access.
+        # routers/api/packages/api.go: the realm, the status for a login without access, and that no
+        # page lists the projects.
         exists_text="package file already exists",
         exists_in_reason=False,
         always_protected=True,
         no_access_status=401,
         challenge='Basic realm="Gitea Package API"',
         json_version=None,
+        lists_projects=False,
         attributes=frozenset({REQUIRES_PYTHON}),
         required_digests=frozenset({"sha256_digest"}),
     ),

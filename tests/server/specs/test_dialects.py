@@ -15,6 +15,7 @@ from tests.support.index import JSON, Index, Server
 
 HTML_ONLY = {"cloudrepo", "pypiserver", "gitlab", "nexus", "artifactory", "gitea"}
 HTML_ONLY |= {"azure", "google"}
+NO_LIST = {"gitea", "codeartifact"}
 JSON_VERSIONS = {"devpi": "1.0", "pulp": "1.1", "codeartifact": "1.1"}
 # Their pages have all properties. Those of Cloudsmith are undocumented, so they are as in `modern`.
 ALL_PROPERTIES = {"modern", "pypi", "cloudsmith"}
@@ -188,12 +189,13 @@ def test_only_pypi_has_a_page_for_a_project_without_files(repository: tuple[Inde
     assert response.status_code == (200 if dialect == "pypi" else 404)
 
 
-def test_pypi_rejects_a_large_file_with_400_and_the_others_with_413(
+def test_pypi_and_gitlab_reject_a_large_file_with_400_and_the_others_with_413(
     repository: tuple[Index, str],
 ) -> None:
     index, dialect = repository
     index.set(max_file_size=10)
-    assert index.upload(wheel()).status_code == (400 if dialect == "pypi" else 413)
+    status = index.upload(wheel()).status_code
+    assert status == (400 if dialect in {"pypi", "gitlab"} else 413)
 
 
 def test_json_pages_are_served_unless_the_dialect_has_html_pages_only(
@@ -201,7 +203,7 @@ def test_json_pages_are_served_unless_the_dialect_has_html_pages_only(
 ) -> None:
     index, dialect = repository
     index.publish(wheel())
-    for below in ("/", "/demo/") if dialect != "codeartifact" else ("/demo/",):
+    for below in ("/demo/",) if dialect in NO_LIST else ("/", "/demo/"):
         response = index.get(below, Accept=JSON)
         assert response.status_code == 200
         if dialect in HTML_ONLY:
@@ -213,11 +215,11 @@ def test_json_pages_are_served_unless_the_dialect_has_html_pages_only(
             assert version == JSON_VERSIONS.get(dialect, "1.4")
 
 
-def test_only_codeartifact_has_no_list_of_projects(repository: tuple[Index, str]) -> None:
+def test_gitea_and_codeartifact_have_no_list_of_projects(repository: tuple[Index, str]) -> None:
     index, dialect = repository
     index.publish(wheel())
     for below in ("", "/", "/simple/"):
-        assert index.get(below).status_code == (404 if dialect == "codeartifact" else 200)
+        assert index.get(below).status_code == (404 if dialect in NO_LIST else 200)
     assert index.get("/simple/demo/").status_code == 200
 
 
@@ -321,12 +323,12 @@ def test_some_dialects_reject_a_form_with_one_other_digest_alone(
     assert response.status_code == (400 if dialect in {"gitea", "pulp"} else 200)
 
 
-def test_devpi_and_pypiserver_accept_a_form_without_a_digest(
+def test_some_dialects_accept_a_form_without_a_digest(
     repository: tuple[Index, str],
 ) -> None:
     index, dialect = repository
     status = index.upload(wheel(), sha256_digest=None).status_code
-    assert status == (200 if dialect in {"devpi", "pypiserver"} else 400)
+    assert status == (200 if dialect in {"devpi", "pypiserver", "gitlab"} else 400)
 
 
 def test_every_dialect_rejects_a_wrong_digest(repository: tuple[Index, str]) -> None:
@@ -389,6 +391,7 @@ def test_a_missing_and_a_wrong_login_are_rejected_as_the_registry_does(
         ("modern", 'Basic realm="example", charset="UTF-8"'),
         ("devpi", 'Basic realm="pypi"'),
         ("pypiserver", 'Basic realm="pypi"'),
+        ("gitlab", 'Basic realm="GitLab Packages Registry"'),
         ("nexus", 'BASIC realm="Sonatype Nexus Repository Manager"'),
         ("artifactory", 'Basic realm="Artifactory Realm"'),
         ("gitea", 'Basic realm="Gitea Package API"'),
