@@ -49,9 +49,7 @@ class StagedFile:
         self.size = 0
         self._storage = storage
         self._limit = limit
-        self._too_large = too_large or TooLargeError(
-            f"{filename} is too large: the limit is {limit} bytes."
-        )
+        self._too_large = too_large
         self._repository_id = repository_id
         self._writer = storage.new_blob(blobs_of(repository_id))
         self._hashes = {name: _new_hash(name) for name in {"sha256", *digests}}
@@ -72,7 +70,9 @@ class StagedFile:
         """
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
-            raise self._too_large
+            raise self._too_large or TooLargeError(
+                f"{self.filename} is too large: the limit is {self._limit} bytes."
+            )
         for hash_ in self._hashes.values():
             hash_.update(data)
         await self._writer.write(data)

@@ -135,10 +135,12 @@ def same_version(first: str, second: str) -> bool:
     if max(len(first), len(second)) > MAX_VERSION:
         # Python converts no integer of thousands of digits, and parsing a long text takes long.
         return False
+    if first == second:
+        return True
     try:
         return Version(first) == Version(second)
     except InvalidVersion:
-        return first == second
+        return False
 
 
 def quote(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from packaging.metadata import parse_email
 
 from cloudrepo_server.limits import (
@@ -13,10 +15,24 @@ from cloudrepo_server.limits import (
     METADATA_HEADER_LINES,
     METADATA_HEADERS,
 )
-from cloudrepo_server.specs.core_metadata import read_core_metadata, read_identity
+from cloudrepo_server.specs.core_metadata import (
+    read_core_metadata,
+    read_dependencies,
+    read_identity,
+)
 
 HEAD = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 MANY = 200_000
+# Values that the email package returns unchanged, and values that it changes or cannot read.
+VALUES = (
+    *(b"1.0", b" 2.4", b">=3.9, <4", b"demo  ", b"a  b", b"\tx\t", b"demo>1; extra == 'x'"),
+    *(b"", b" ", b"x\n y", b"x\n\ty", b"x\r", b"J\xc3\xb6rg", b"\xff", b"a\x0bb", b"=?utf-8?q?x?="),
+)
+NAMES = (
+    *(b"Name", b"Version", b"Metadata-Version", b"Requires-Python", b"Requires-Dist"),
+    *(b"Provides-Extra", b"name", b"REQUIRES-dist", b"Requires-Python ", b"Summary"),
+)
+HEADERS = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES))
 
 
 def test_the_fields_are_those_that_packaging_reads() -> None:
@@ -34,6 +50,26 @@ def test_the_fields_are_those_that_packaging_reads() -> None:
     expected = parse_email(metadata)[0]
     assert len(expected) == 23
     assert read_core_metadata(metadata) == expected
+
+
+@given(st.lists(HEADERS, max_size=8))
+@example([(b"Name", b"a"), (b"Name", b"b")])
+@example([(b"Requires-Dist", b"a"), (b"Requires-Dist", b"b")])
+def test_the_fields_of_the_identity_and_the_dependencies_are_those_that_packaging_reads(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    metadata = b"".join(b"%b:%b\n" % header for header in headers) + b"\nName: not a header\n"
+    expected = parse_email(metadata)[0]
+    identity = ("metadata_version", "name", "version", "requires_python")
+    assert read_identity(metadata) == {
+        name: " ".join(value.split())
+        for name in identity
+        if isinstance(value := expected.get(name), str)
+    }
+    dependencies = read_dependencies(metadata)
+    assert dependencies.requires_dist == expected.get("requires_dist", [])
+    assert dependencies.requires_python == expected.get("requires_python")
+    assert dependencies.provides_extra == expected.get("provides_extra", [])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +167,7 @@ def test_a_header_is_read_wholly_or_not_at_all(last: bytes) -> None:
     ],
     ids=lambda more: repr(more[:14]),
 )
-@pytest.mark.parametrize("read", [read_identity, read_core_metadata])
+@pytest.mark.parametrize("read", [read_identity, read_dependencies, read_core_metadata])
 def test_hostile_metadata_take_little_time(read: object, more: bytes) -> None:
     before = time.process_time()
     assert callable(read)
