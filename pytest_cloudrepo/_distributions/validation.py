@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import ntpath
 import re
@@ -11,7 +12,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -20,6 +23,13 @@ from pytest_cloudrepo.errors import PackageError
 # Line separators, other control characters, and surrogates, which UTF-8 cannot encode.
 _NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
+# A requirement of which each part can be parsed alone: no extras, URL, parentheses or `===`.
+_PLAIN_REQUIREMENT: Final = re.compile(
+    r"([A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?)"
+    r"((?:(?:[<>]=?|[!=~]=)[A-Z0-9.*+!]+(?:,(?!$|;)|(?=$|;)))*)"
+    r"(?:; ?([!-~][ -~]*))?",
+    re.IGNORECASE | re.ASCII,
+)
 _CACHED_REQUIREMENTS: Final = 10_000
 
 
@@ -94,7 +104,24 @@ def normalized_requirements(texts: object, what: str = "requires") -> list[str]:
 # Releases of a project repeat most requirements.
 @lru_cache(_CACHED_REQUIREMENTS)
 def _normalized_requirement(text: str) -> str:
+    plain = _PLAIN_REQUIREMENT.fullmatch(text)
+    if plain is not None:
+        name, specifiers, marker = plain.groups("")
+        with contextlib.suppress(InvalidSpecifier, InvalidMarker):
+            return f"{name}{_normalized_specifiers(specifiers)}{_normalized_marker(marker)}"
     return str(requirement(text))
+
+
+# Thousands of requirements of a large graph contain the same specifiers and markers, whose parsing
+# takes most of the time.
+@lru_cache(_CACHED_REQUIREMENTS)
+def _normalized_specifiers(text: str) -> str:
+    return str(SpecifierSet(text))
+
+
+@lru_cache(_CACHED_REQUIREMENTS)
+def _normalized_marker(text: str) -> str:
+    return f"; {Marker(text)}" if text else ""
 
 
 def extra_name(name: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from configparser import ConfigParser
 from email.parser import BytesParser
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.metadata import Metadata
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 
 EACH_KIND = pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
 
+NAMES = ("demo", "Demo.x_y", "a", "a-", "demo[x,a]", "demo @ https://example.com/x.whl")
+SPECIFIERS = (
+    *("", ">=1", ">= 1.0", ">=1.0,<2", "<2,>=1.0", ">=1.0, <2", "(>=1.0)", "~=1.4.2", "==1.*"),
+    *("===1.0", "!=1.0+abc", "==1!2.0", ">=1.0,", ">=1.*", "=1", "><1", "==1.0.POST1", ">1;"),
+)
+MARKERS = (
+    *("", ";", '; os_name == "nt"', ';os_name=="nt"', ";  os_name == 'nt'", ' ; os_name == "a"'),
+    *('; python_version > "3" and os_name == "x"', "; os_name", '; extra == "é"'),
+)
 ALL_OPTIONS: dict[str, Any] = {
     "requires": ["other>=1", 'old; python_version < "3.9"'],
     "requires_python": ">=3.8, <4",
@@ -160,6 +170,22 @@ def test_a_field_that_the_metadata_version_does_not_have_is_rejected(
         PackageError, match=f"{next(iter(field))} requires metadata version {since}"
     ):
         cloudrepo_package("demo", "1.0", metadata_version=version, **field)
+
+
+def test_requirements_are_written_as_packaging_formats_them() -> None:
+    accepted = rejected = 0
+    for requirement in map("".join, product(NAMES, SPECIFIERS, MARKERS)):
+        release = Release("demo", "1.0", requires=[requirement])
+        try:
+            expected = str(Requirement(requirement))
+        except InvalidRequirement:
+            rejected += 1
+            with pytest.raises(PackageError, match="invalid requirement"):
+                release.core_metadata()
+        else:
+            accepted += 1
+            assert f"Requires-Dist: {expected}\n".encode() in release.core_metadata()
+    assert min(accepted, rejected) > 100
 
 
 @pytest.mark.parametrize(
@@ -309,6 +335,7 @@ def test_a_wheel_can_have_a_build_tag(cloudrepo_package: PackageFactory) -> None
         ({"requires": "other"}, "requires must be a list"),
         ({"requires": ["other>"]}, "invalid requirement 'other>'"),
         ({"requires": ['other; os_name == "a\nb"']}, "a requirement must be a string of one line"),
+        ({"requires": ['other; os_name == "\x0b"']}, "a requirement must be a string of one line"),
         ({"requires": [1]}, "a requirement must be a string of one line, not 1"),
         ({"requires_python": "3"}, "not '3'"),
         ({"requires_python": ">=3\nX: y"}, "requires_python"),
