@@ -19,7 +19,12 @@ from packaging.version import Version
 from cloudrepo_server.cli.snapshots.candidates import Candidate, candidates, newest
 from cloudrepo_server.cli.snapshots.client import IndexClient, RemoteDistribution
 from cloudrepo_server.cli.snapshots.environments import Environment
-from cloudrepo_server.cli.snapshots.metadata import Metadata, read_sdist, read_wheel
+from cloudrepo_server.cli.snapshots.metadata import (
+    Metadata,
+    parse_requirement,
+    read_sdist,
+    read_wheel,
+)
 from cloudrepo_server.errors import InvalidError
 
 MAX_PROJECTS: Final = 5_000
@@ -221,20 +226,15 @@ class Search:
                     yield from self._demands(f"{name} {version}", line, project.extras)
 
     def _demands(self, release: str, line: str, extras: set[str]) -> Iterator[_Demand]:
-        requirement = _requirement(line)
-        if not self._applies(requirement, frozenset(extras)):
+        marker, demand = _marker_and_demand(line)
+        if marker and not _applies(marker, frozenset(extras), self._options.environments):
             return
-        if requirement.url is not None:
+        if demand is None:
             self._left_out[
                 f"{release}: the requirement {line} names a URL instead of a version"
             ] = None
             return
-        yield _demand(requirement)
-
-    def _applies(self, requirement: Requirement, extras: frozenset[str]) -> bool:
-        if requirement.marker is None:
-            return True
-        return _applies(str(requirement.marker), extras, self._options.environments)
+        yield demand
 
     def _require_release(self, requirement: Requirement) -> None:
         project = self._projects.get(canonicalize_name(requirement.name))
@@ -254,8 +254,11 @@ def _demand(requirement: Requirement) -> _Demand:
 
 
 @lru_cache(_CACHED)
-def _requirement(line: str) -> Requirement:
-    return Requirement(line)
+def _marker_and_demand(line: str) -> tuple[str, _Demand | None]:
+    # A requirement that names a URL demands no version.
+    requirement = parse_requirement(line)
+    marker = str(requirement.marker or "")
+    return marker, _demand(requirement) if requirement.url is None else None
 
 
 @lru_cache(_CACHED)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from cloudrepo_server.cli.snapshots.partial_file import MissingPartError, Partia
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.pools import ARCHIVES
 from cloudrepo_server.specs.archives import read_archive
-from cloudrepo_server.specs.core_metadata import read_core_metadata
+from cloudrepo_server.specs.core_metadata import read_core_metadata, read_dependencies
 from cloudrepo_server.specs.filenames import DistributionName, parse_filename, quote
 
 # This many bytes at the end contain the directory of most wheels, and often their metadata.
@@ -24,6 +25,7 @@ _MAX_PARTS: Final = 16
 _MAX_SDIST: Final = 64 << 20
 # An index may ignore ranges and send the whole wheel.
 _MAX_WHEEL: Final = 64 << 20
+_CACHED: Final = 1 << 16
 _DEPENDENCIES: Final = frozenset({"requires-dist", "requires-python", "provides-extra"})
 
 
@@ -33,6 +35,17 @@ class Metadata(msgspec.Struct, frozen=True):
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
     extras: tuple[str, ...] = ()
+
+
+# Releases of a project repeat most requirements.
+@lru_cache(_CACHED)
+def parse_requirement(line: str) -> Requirement:
+    """Return a parsed requirement, which must not be changed.
+
+    Raises:
+        InvalidRequirement: it is invalid.
+    """
+    return Requirement(line)
 
 
 async def read_wheel(client: IndexClient, project: str, file: RemoteDistribution) -> Metadata:
@@ -94,12 +107,12 @@ async def _read_parts(client: IndexClient, project: str, file: RemoteDistributio
 
 
 def _parse(metadata: bytes) -> Metadata:
-    raw = read_core_metadata(metadata)
-    requires_python = raw.get("requires_python")
+    found = read_dependencies(metadata)
+    requires_python = found.requires_python
     return Metadata(
-        requires=tuple(map(_checked_requirement, raw.get("requires_dist", ()))),
+        requires=tuple(map(_checked_requirement, found.requires_dist)),
         requires_python=None if requires_python is None else _checked_specifier(requires_python),
-        extras=_normalized(raw.get("provides_extra", ())),
+        extras=_normalized(found.provides_extra),
     )
 
 
@@ -110,7 +123,7 @@ def _normalized(extras: Iterable[str]) -> tuple[str, ...]:
 def _checked_requirement(text: str) -> str:
     line = " ".join(text.split())
     try:
-        Requirement(line)
+        parse_requirement(line)
     except InvalidRequirement:
         raise InvalidError(f"it has the invalid requirement {quote(line)}") from None
     return line
