@@ -1,6 +1,7 @@
 """The sockets on which a server listens."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -49,7 +50,10 @@ class Listeners:
         try:
             listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except OSError as error:
-            raise ListenError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+            # Windows describes it in other words, and Wine only by its number.
+            in_use = error.errno == errno.EADDRINUSE
+            reason = "Address already in use" if in_use else error.strerror
+            raise ListenError(f"cannot listen on {host}, port {port}: {reason}") from error
         listener.settimeout(0)
         site = _Site(self._runner, listener, context, self._handshake_seconds)
         await site.start()
