@@ -20,6 +20,7 @@ from cloudrepo_server.storage import StoredObject
 from cloudrepo_server.storage.local import LocalStorage
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
+from tests.support.platforms import needs_posix
 from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
@@ -105,6 +106,7 @@ def test_only_unreferenced_objects_are_deleted(data_folder: DataFolder) -> None:
     assert not (data_folder.store / "blobs" / "0123456789abcdef").exists()
 
 
+@needs_posix("symbolic links without a privilege")
 def test_files_behind_a_symbolic_link_are_kept(data_folder: DataFolder, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
