@@ -63,6 +63,9 @@ METADATA_HEADER_BLOCK: Final = 2 << 20
 METADATA_CACHE_BYTES: Final = 8 << 20
 """The memory of the cache of core metadata that pages have shown."""
 
+REPEATED_BYTES: Final = 8 << 20
+"""The memory of the responses that are repeated while nothing has changed."""
+
 MAX_PRIVATE_PROJECTS: Final = 100
 """The names and prefixes of a repository's private projects."""
 

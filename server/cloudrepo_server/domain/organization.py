@@ -97,6 +97,11 @@ class Organization:
         """Whether other servers use the same store."""
         return self._storage.shared
 
+    @property
+    def documents_revision(self) -> int | None:
+        """A number that changes with each document; None if other servers use the store."""
+        return self._storage.revision
+
     def require_fresh(self) -> None:
         """Require that the current task reads nothing older than this moment."""
         self._storage.require_fresh()

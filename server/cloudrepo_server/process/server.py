@@ -31,6 +31,7 @@ from cloudrepo_server.web.impersonation.certificates import LOOPBACK_HOSTS
 from cloudrepo_server.web.impersonation.https_listeners import HttpsListeners
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.impersonation.tunnel import TunnelServer
+from cloudrepo_server.web.index.repeated_reads import RepeatedReads
 from cloudrepo_server.web.ops.early_responses import EarlyResponses
 
 # aiohttp waits this long for handlers to finish, and as long again after cancelling them.
@@ -107,6 +108,10 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         await runner.setup()
         if runner.server is not None:
             add_headers_to_every_response(runner.server, early_responses.report_response)
+            if not observability.observers:
+                # The access log and the metrics observe the handlers of requests.
+                repeated = RepeatedReads(organization, in_flight, runner.server.request_handler)
+                runner.server.request_handler = repeated.handle
         url = await listeners.listen(settings.host, settings.port)
         https.attach(
             settings.host, lambda context: listeners.listen(settings.host, context=context)

@@ -48,6 +48,8 @@ class Documents(ABC):
     def __init__(self, store: Store) -> None:
         self._document_store = store
         self._reported: set[str] = set()
+        self.revision: int | None = None
+        """A number that changes with each document; None if other servers may change documents."""
         self.damaged_keys: set[str] = set()
         """The keys of the damaged documents that reads have found and that are not deleted yet."""
         self.counts: Counter[str] = Counter()

@@ -40,6 +40,7 @@ class LocalDocuments(Documents):
 
     def __init__(self, store: LocalStore | MemoryStore) -> None:
         Documents.__init__(self, store)
+        self.revision = 0
         self._cached: LRUCache[str, tuple[Document, int]] = LRUCache(
             _CACHE_BYTES, getsizeof=lambda document: document[1]
         )
@@ -177,6 +178,7 @@ class LocalDocuments(Documents):
             self._listings.pop(prefix + "/", None)
 
     def _number_change(self, key: str) -> None:
+        self.revision = (self.revision or 0) + 1
         prefix, _, name = key.rpartition("/")
         changes = self._changes.get(prefix + "/")
         if changes is not None:
@@ -184,6 +186,7 @@ class LocalDocuments(Documents):
             self._versions.pop(prefix + "/", None)
 
     def _drop_listing(self, prefix: str) -> None:
+        self.revision = (self.revision or 0) + 1
         self._names.pop(prefix, None)
         self._listings.pop(prefix, None)
         self._changes.pop(prefix, None)

@@ -150,6 +150,11 @@ class Faults:
         self._installed[fault.id] = fault
         note_change("add-fault", subject=f"#{fault.number} {fault.kind}")
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no faults."""
+        return not self._installed
+
     def all(self) -> list[InstalledFault]:
         """Return every fault, oldest first."""
         return list(self._installed.values())

@@ -3,6 +3,7 @@
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import lru_cache
 from operator import attrgetter
 from time import time
@@ -91,6 +92,13 @@ class Entry(RequestDetails, kw_only=True):
     """The position among all requests that were moved to a queue; 0 for a request in flight."""
     published: int = 0
     """The number in the feed; 0 until the request is complete."""
+
+    def repeated(self) -> "Entry":
+        """Return the entry of an equal request that arrives now and gets the same response."""
+        entry = copy(self)
+        entry.arrived = time()
+        entry.number = entry.settled = entry.published = 0
+        return entry
 
     @property
     def size(self) -> int:

@@ -168,6 +168,11 @@ class TestkitRegistry:
         faults.add(fault)
         return fault
 
+    def has_faults(self, repository_id: str) -> bool:
+        """Return whether a repository has faults."""
+        faults = self._faults.get(repository_id)
+        return faults is not None and not faults.is_empty
+
     def fire_faults(
         self, repository_id: str, facts: RequestFacts, *, project_faults_only: bool = False
     ) -> list[InstalledFault]:

@@ -40,6 +40,10 @@ class InFlightRequests:
         if self.stopping and not self._busy:
             self._none_left.set()
 
+    def note_seen(self, connection: RequestHandler) -> None:
+        """Note that a connection received a request."""
+        self._seen.add(connection)
+
     def has_seen(self, connection: RequestHandler) -> bool:
         """Return whether a connection ever received a request."""
         return connection in self._seen

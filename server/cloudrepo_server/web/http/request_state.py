@@ -64,6 +64,8 @@ class RequestState(msgspec.Struct):
     """The parsed path of a request to a repository."""
     repository: Repository | None = None
     dialect: Dialect | None = None
+    is_repeatable: bool = False
+    """Whether an equal request gets the same response until a document or a fault changes."""
     is_upload: bool = False
     """Whether the request would publish a file."""
     details: RequestDetails = msgspec.field(default_factory=RequestDetails)
@@ -130,6 +132,12 @@ def create_missing_state(request: web.BaseRequest) -> RequestState | None:
 def state_of(request: web.BaseRequest) -> RequestState:
     """Return the state of a request."""
     return request[_STATE]
+
+
+def repeatable_state(request: web.BaseRequest) -> RequestState | None:
+    """Return the state of a request whose response can be repeated, or None."""
+    state = request.get(_STATE)
+    return state if state is not None and state.is_repeatable else None
 
 
 def log_fields(request: web.BaseRequest) -> dict[str, dict[str, str]]:

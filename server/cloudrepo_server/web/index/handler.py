@@ -72,6 +72,8 @@ class Index:
         if not is_upload:
             self._organization.access.require_permission(principal, repository, write=False)
             private = private_projects(repository, principal)
+            # A token may expire before the next request.
+            state.is_repeatable = isinstance(principal, RepositoryUser)
             return await self.read(request, repository, path, private)
         if path.parts:
             return method_not_allowed(*READS)
@@ -87,6 +89,7 @@ class Index:
         principal = await optional_login(request, self._organization, repository)
         state.details.user = None if principal is None else principal.name or None
         private = private_projects(repository, principal)
+        state.is_repeatable = not isinstance(principal, TokenBearer)
         return await self.read(request, repository, path, private)
 
     async def read(
@@ -126,6 +129,8 @@ class Index:
         )
         faults = self._activate_faults(repository, facts)
         details.faults = faults.fired
+        if faults or repository.document.upstream or repository.document.files != INDEX:
+            state.is_repeatable = False
         fault_response = await faults.before(request)
         if fault_response is not None:
             return fault_response
