@@ -124,8 +124,12 @@ class InstalledFault(msgspec.Struct, eq=False):
         return True
 
     def undo(self) -> None:
-        """Subtract the last firing, because the fault had nothing to change in the response."""
+        """Undo the last firing, because the fault had nothing to change in the response.
+
+        The fault fires again for the next request that it matches.
+        """
         self.fired -= 1
+        self._matched -= 1
 
 
 class Faults:
@@ -184,7 +188,7 @@ class Faults:
         """Return the faults that fire for a request.
 
         These are all faults that match and combine, and the oldest fault that matches and does not
-        combine.
+        combine. If that one has nothing to change in the response, call `fire_next`.
 
         `project_faults_only` skips faults without a project. It is for uploads: their project is
         known only after their form is read. If no fault fired before, they are matched again then.
@@ -199,6 +203,14 @@ class Faults:
             if fault.fire(facts):
                 firing.append(fault)
         return firing
+
+    def fire_next(self, facts: RequestFacts, after: InstalledFault) -> InstalledFault | None:
+        """Return the oldest fault newer than `after` that matches and does not combine, or None."""
+        for fault in self.all():
+            newer = fault.number > after.number
+            if newer and not fault.specification.combines and fault.fire(facts):
+                return fault
+        return None
 
 
 def parse_fault(body: bytes) -> FaultSpecification:

@@ -182,6 +182,13 @@ class TestkitRegistry:
             return []
         return faults.fire(facts, project_faults_only=project_faults_only)
 
+    def fire_next_fault(
+        self, repository_id: str, facts: RequestFacts, after: InstalledFault
+    ) -> InstalledFault | None:
+        """Return the next fault that fires for a request, in place of one that changes nothing."""
+        faults = self._faults.get(repository_id)
+        return None if faults is None else faults.fire_next(facts, after)
+
     @property
     def impersonations(self) -> Impersonations:
         """The impersonations of all repositories.

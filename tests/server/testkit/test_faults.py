@@ -15,6 +15,8 @@ from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 ARCHIVE = wheel("demo", "1.0")
+# It has no core metadata.
+PLAIN = sdist("plain", "1.0")
 FILE = f"/demo/{ARCHIVE.filename}"
 RESETS = ("before", "during", "after")
 
@@ -298,6 +300,91 @@ def test_a_rejected_upload_does_not_count_as_a_firing(protected: Index) -> None:
 
     assert protected.upload(wheel("demo", "1.0", module="x = 2\n")).status_code == 409
     assert firings(protected) == [0]
+
+
+@pytest.mark.parametrize(
+    ("useless", "method", "path", "headers"),
+    [
+        ({"kind": "ignore-range"}, "GET", FILE, {}),
+        ({"kind": "wrong-range"}, "GET", FILE, {}),
+        ({"kind": "corrupt"}, "HEAD", FILE, {}),
+        ({"kind": "corrupt"}, "GET", "/demo/missing.whl", {}),
+        ({"kind": "truncate", "keep": 10_000_000}, "GET", FILE, {}),
+        ({"kind": "reset", "when": "after"}, "HEAD", FILE, {}),
+        ({"kind": "close-keep-alive"}, "GET", FILE, {"Connection": "close"}),
+        ({"kind": "slow-headers", "seconds": 0.01}, "GET", "/missing/", {}),
+        ({"kind": "stale-page"}, "GET", "/demo/", {}),
+        ({"kind": "stale-page"}, "GET", "/", {}),
+        ({"kind": "wrong-hash"}, "GET", "/missing/", {}),
+        ({"kind": "wrong-metadata-hash"}, "GET", "/plain/", {}),
+        ({"kind": "other-metadata", "content": "Name: x"}, "GET", "/plain/", {}),
+        ({"kind": "missing-metadata"}, "GET", f"/plain/{PLAIN.filename}.metadata", {}),
+        (
+            {"kind": "wrong-content-type", "content_type": "application/octet-stream"},
+            "GET",
+            FILE,
+            {},
+        ),
+    ],
+)
+def test_a_fault_that_can_change_nothing_leaves_the_request_to_the_next_fault(
+    published: Index, useless: dict[str, object], method: str, path: str, headers: dict[str, str]
+) -> None:
+    published.publish(PLAIN)
+    install(published, **useless)
+    install(published, kind="status", status=418, times=1)
+    install(published, kind="status", status=503)
+
+    statuses = [published.request(method, path, headers=headers).status_code for _ in range(2)]
+
+    assert statuses == [418, 503]
+    assert firings(published) == [0, 1, 1]
+    assert [[fault["kind"] for fault in entry["faults"]] for entry in published.journal()[-2:]] == [
+        ["status"],
+        ["status"],
+    ]
+
+
+def test_the_next_fault_changes_what_is_read_and_sent(published: Index) -> None:
+    for useless in ("ignore-range", "missing-metadata", "stale-page"):
+        install(published, kind=useless)
+    install(published, kind="corrupt")
+    install(published, kind="wrong-hash")
+
+    assert published.get(FILE).content != ARCHIVE.data
+    assert ARCHIVE.sha256 not in published.get("/demo/").text
+    assert firings(published) == [0, 0, 0, 1, 1]
+
+
+def test_a_fault_that_changed_nothing_keeps_its_turn(published: Index) -> None:
+    install(published, kind="ignore-range", every=2, times=1)
+
+    ranges = [None, None, "bytes=0-0", "bytes=0-0", None]
+    statuses = [published.get(FILE, Range=each).status_code for each in ranges]
+
+    assert statuses == [200, 200, 200, 206, 200]
+    assert firings(published) == [1]
+
+
+def test_a_fault_of_stored_uploads_leaves_a_rejected_upload_to_the_next_fault(
+    protected: Index,
+) -> None:
+    protected.publish(ARCHIVE)
+    for kind in ("stored-then-error", "close-keep-alive"):
+        install(protected, kind=kind)
+    install(protected, kind="status", status=503)
+
+    assert protected.upload(wheel("demo", "1.0", module="x = 2\n")).status_code == 503
+    assert firings(protected) == [0, 0, 1]
+    assert protected.get(FILE).content == ARCHIVE.data
+
+
+def test_latency_does_not_hide_a_fault_of_the_project_of_an_upload(index: Index) -> None:
+    install(index, kind="latency", seconds=0.01)
+    install(index, kind="status", status=503, project="demo")
+
+    assert index.upload(ARCHIVE).status_code == 503
+    assert firings(index) == [1, 1]
 
 
 @pytest.mark.parametrize(

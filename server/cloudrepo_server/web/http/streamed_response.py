@@ -47,6 +47,10 @@ class StreamedResponse(web.StreamResponse):
             async for chunk in self._chunks:
                 yield chunk
 
+    async def discard(self) -> None:
+        """Close what the body is read from, without sending the response."""
+        await self._chunks.aclose()
+
     async def send(self, request: web.BaseRequest) -> None:
         """Send the response, and count its bytes in the request's details."""
         details = state_of(request).details

@@ -9,15 +9,24 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import TypeVar
 
+import msgspec
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.testkit import fault_kinds as kinds
-from cloudrepo_server.testkit.faults import InstalledFault
+from cloudrepo_server.testkit.faults import InstalledFault, RequestFacts
+from cloudrepo_server.testkit.registry import TestkitRegistry
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
+from cloudrepo_server.web.index.fault_effects import (
+    VIEW_FAULTS,
+    body_of,
+    can_change,
+    has_body,
+    size_of,
+)
 from cloudrepo_server.web.index.faulty_response import (
     html_error_page,
     redirect_response,
@@ -51,12 +60,32 @@ _METADATA_HEADERS = {"Content-Type": "application/octet-stream", "Cache-Control"
 
 
 class ActiveFaults:
-    """The faults that apply to one request."""
+    """The faults that apply to one request: those that combine, and at most one other.
 
-    def __init__(self, faults: list[InstalledFault]) -> None:
-        self._faults = faults
-        self.fired = [fault.for_journal for fault in faults]
+    If the other one has nothing to change in the response, the next fault that matches the request
+    replaces it. `read_rejected`, `upload_rejected` and `replace_useless` do this.
+    """
+
+    def __init__(self, testkit: TestkitRegistry, repository_id: str, facts: RequestFacts) -> None:
+        """Find the faults of a repository that fire for a request."""
+        self._testkit = testkit
+        self._repository_id = repository_id
+        self._facts = facts
+        self._faults = testkit.fire_faults(repository_id, facts)
+        self._view: FaultyView | None = None
+        self._delayed = False
+        self.fired = [fault.for_journal for fault in self._faults]
         """The faults that changed the response so far, for the journal."""
+
+    def match_project(self, project: str | None) -> None:
+        """Find the faults for the project of an upload, once its form was read."""
+        self._facts = msgspec.structs.replace(self._facts, project=project)
+        if all(fault.specification.combines for fault in self._faults):
+            self._add(
+                self._testkit.fire_faults(
+                    self._repository_id, self._facts, project_faults_only=True
+                )
+            )
 
     def __bool__(self) -> bool:
         return bool(self._faults)
@@ -73,7 +102,8 @@ class ActiveFaults:
         """
         if not self._faults:
             return RepositoryView(repository, upstreams, via)
-        return FaultyView(repository, upstreams, self._faults, via)
+        self._view = FaultyView(repository, upstreams, self._faults, via)
+        return self._view
 
     async def before(self, request: web.Request) -> web.Response | None:
         """Delay or reset the request, or return the response that replaces the handler's.
@@ -84,7 +114,8 @@ class ActiveFaults:
         if not self._faults:
             return None
         latency = self._first(kinds.Latency)
-        if latency is not None:
+        if latency is not None and not self._delayed:
+            self._delayed = True
             await asyncio.sleep(latency.seconds)
         reset = self._first(kinds.Reset)
         if reset is not None:
@@ -108,25 +139,50 @@ class ActiveFaults:
         if self._first(kinds.MissingETag) is not None:
             # A file without an entity tag matches no condition.
             ignored = ["If-None-Match", *(("Range",) if "If-Range" in request.headers else ())]
-        elif self._first(kinds.IgnoreRange) is None:
-            return request
-        elif "Range" not in request.headers:
-            self._do_not_count(kinds.IgnoreRange)
-            return request
-        else:
+        elif self._first(kinds.IgnoreRange) is not None:
             ignored = ["Range"]
+        else:
+            return request
         headers = request.headers.copy()
         for name in ignored:
             headers.pop(name, None)
         return request.clone(headers=headers)
 
-    def upload_rejected(self) -> None:
-        """Do not count faults that need a stored upload, because this upload was rejected."""
-        self._do_not_count(*_UPLOAD_FAULTS)
+    def upload_rejected(self) -> bool:
+        """Replace a fault that needs a stored upload, because this upload was rejected.
 
-    def read_rejected(self) -> None:
-        """Do not count the faults that change a successful response, as the read was rejected."""
+        Returns whether another fault fires instead.
+        """
+        return self._replace(*_UPLOAD_FAULTS)
+
+    def read_rejected(self) -> bool:
+        """Replace a fault that changes a successful response, as the read was rejected.
+
+        Returns whether another fault fires instead.
+        """
+        useless = () if self._view_changed else VIEW_FAULTS
+        return self._replace(*_BODY_FAULTS, *_READ_FAULTS, *useless)
+
+    def read_redirected(self) -> None:
+        """Do not count the faults that change the response of the host that has the file."""
         self._do_not_count(*_BODY_FAULTS, *_READ_FAULTS)
+
+    async def replace_useless(self, request: web.Request, response: web.StreamResponse) -> bool:
+        """Replace a fault that has nothing to change in the handler's response.
+
+        Returns whether another fault fires instead. If so, `response` cannot be sent any more.
+        """
+        useless = [
+            type(fault.specification)
+            for fault in self._faults
+            if not can_change(
+                fault.specification, request, response, view_changed=self._view_changed
+            )
+        ]
+        replaced = self._replace(*useless)
+        if replaced and isinstance(response, StreamedResponse):
+            await response.discard()
+        return replaced
 
     async def after(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         """Return the handler's response as the faults change it. A changed body is sent here.
@@ -139,9 +195,7 @@ class ActiveFaults:
         response = self._replace_response(request, response)
         stored = self._first(kinds.StoredThenError)
         if stored is not None:
-            if response.status == web.HTTPOk.status_code:
-                return error_response(stored.status, "The upload failed.")
-            self._do_not_count(kinds.StoredThenError)
+            return error_response(stored.status, "The upload failed.")
         reset = self._first(kinds.Reset)
         if reset is not None and request.method == "POST":
             reset_connection(request)
@@ -162,23 +216,18 @@ class ActiveFaults:
         drip = self._first(kinds.Drip)
         if not any((corrupt, truncate, drip, reset)):
             return response
-        if isinstance(response, StreamedResponse):
-            size, empty = response.content_length, response.is_empty
-            chunks = response.chunks()
-        elif isinstance(response, web.Response) and isinstance(response.body, bytes):
-            size, empty = len(response.body), not response.body
-            chunks = _one_chunk(response.body)
-        else:
-            empty = True
-        if empty or request.method == "HEAD":
-            self._do_not_count(*_BODY_FAULTS)
+        if not has_body(request, response):
             return response
+        if isinstance(response, StreamedResponse):
+            chunks = response.chunks()
+        else:
+            chunks = _one_chunk(body_of(response))
         async with contextlib.aclosing(chunks):
             return await send_faulty_body(
                 request,
                 response,
                 chunks,
-                size,
+                size_of(response),
                 corrupt=corrupt,
                 truncate=truncate,
                 drip=drip,
@@ -195,14 +244,15 @@ class ActiveFaults:
         content_type = self._first(kinds.WrongContentType)
         if content_type is not None:
             response.headers["Content-Type"] = content_type.content_type
-        missing = self._first(kinds.MissingETag)
-        if missing is not None and response.headers.pop("ETag", None) is None:
-            self._do_not_count(kinds.MissingETag)
+        if self._first(kinds.MissingETag) is not None:
+            response.headers.pop("ETag", None)
         if self._first(kinds.WrongRange) is not None:
-            if response.status == web.HTTPPartialContent.status_code:
-                return wrong_range(response, has_body=request.method != "HEAD")
-            self._do_not_count(kinds.WrongRange)
+            return wrong_range(response, has_body=request.method != "HEAD")
         return response
+
+    @property
+    def _view_changed(self) -> bool:
+        return self._view is not None and self._view.changed
 
     def _first(self, kind: type[F]) -> F | None:
         for fault in self._faults:
@@ -210,11 +260,28 @@ class ActiveFaults:
                 return fault.specification
         return None
 
-    def _do_not_count(self, *kind: type[kinds.Fault]) -> None:
-        for fault in self._faults:
-            if isinstance(fault.specification, kind):
-                fault.undo()
-                self.fired.remove(fault.for_journal)
+    def _replace(self, *useless: type[kinds.Fault]) -> bool:
+        """Undo the faults of these kinds; return whether another fault fires instead."""
+        undone = self._do_not_count(*useless)
+        for fault in undone:
+            if not fault.specification.combines:
+                following = self._testkit.fire_next_fault(self._repository_id, self._facts, fault)
+                if following is not None:
+                    self._add([following])
+                    return True
+        return False
+
+    def _add(self, faults: list[InstalledFault]) -> None:
+        self._faults.extend(faults)
+        self.fired.extend(fault.for_journal for fault in faults)
+
+    def _do_not_count(self, *kind: type[kinds.Fault]) -> list[InstalledFault]:
+        undone = [fault for fault in self._faults if isinstance(fault.specification, kind)]
+        for fault in undone:
+            fault.undo()
+            self._faults.remove(fault)
+            self.fired.remove(fault.for_journal)
+        return undone
 
 
 async def _one_chunk(body: bytes) -> AsyncGenerator[bytes, None]:

@@ -31,7 +31,7 @@ _WRONG_DIGEST = "0" * 64
 class FaultyView(RepositoryView):
     """A view of a repository, as changed by the faults of one request."""
 
-    __slots__ = ("_faults",)
+    __slots__ = ("_faults", "changed")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class FaultyView(RepositoryView):
     ) -> None:
         super().__init__(repository, upstreams, via)
         self._faults = faults
+        self.changed = False
+        """Whether a fault changed something that the request has read so far."""
 
     async def project(self, name: str, local_project: ProjectDocument | None) -> Project | None:
         """Return a project as the faults show it."""
@@ -49,9 +51,13 @@ class FaultyView(RepositoryView):
         for fault in self._faults:
             specification = fault.specification
             if isinstance(specification, kinds.StalePage):
-                project = fault.snapshot.get(name)
+                stale = fault.snapshot.get(name)
+                self.changed |= _shown(stale) != _shown(project)
+                project = stale
             elif project is not None and isinstance(specification, _FILE_FAULTS):
-                project = _with_changed_files(project, fault)
+                changed = _with_changed_files(project, fault)
+                self.changed |= changed.files != project.files
+                project = changed
         return project
 
     async def project_names(self) -> list[str]:
@@ -65,7 +71,10 @@ class FaultyView(RepositoryView):
         A stale listing gets a different revision, because listings are cached by revision.
         """
         stale = self._stale_page()
-        return await super().listing_revision() if stale is None else f"stale {stale.id}"
+        if stale is None:
+            return await super().listing_revision()
+        self.changed |= sorted(stale.snapshot) != await super().project_names()
+        return f"stale {stale.id}"
 
     async def serial(self, known: SerialsDocument, project: ProjectDocument | None) -> int:
         """Return the serial of a project's last change; a stale page has an old one."""
@@ -73,18 +82,29 @@ class FaultyView(RepositoryView):
         if stale is None or project is None:
             return await super().serial(known, project)
         serial = stale.serials.projects.get(project.name)
-        return 0 if serial is None else serial.number
+        number = 0 if serial is None else serial.number
+        self.changed |= number != await super().serial(known, project)
+        return number
 
     async def serials(self, known: SerialsDocument) -> SerialsDocument:
         """Return the serials of all projects; a stale root page has old serials."""
+        current = await super().serials(known)
         stale = self._stale_page()
-        return await super().serials(known) if stale is None else stale.serials
+        if stale is None:
+            return current
+        self.changed |= stale.serials.projects != current.projects
+        return stale.serials
 
     def _stale_page(self) -> InstalledFault | None:
         for fault in self._faults:
             if isinstance(fault.specification, kinds.StalePage):
                 return fault
         return None
+
+
+def _shown(project: Project | None) -> object:
+    """Return what a page shows of a project."""
+    return project and (project.files, project.status, project.status_reason)
 
 
 def _with_changed_files(project: Project, fault: InstalledFault) -> Project:

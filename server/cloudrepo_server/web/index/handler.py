@@ -28,7 +28,7 @@ from cloudrepo_server.web.index.login import (
     require_login,
 )
 from cloudrepo_server.web.index.other_host import OtherHost
-from cloudrepo_server.web.index.read_target import find_read_target
+from cloudrepo_server.web.index.read_target import ReadTarget, find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
 from cloudrepo_server.web.index.redirects import redirect_to_upload_url
 from cloudrepo_server.web.index.remote_index import UpstreamClient, read_via
@@ -131,26 +131,44 @@ class Index:
         details.faults = faults.fired
         if faults or repository.document.upstream or repository.document.files != INDEX:
             state.is_repeatable = False
-        fault_response = await faults.before(request)
-        if fault_response is not None:
-            return fault_response
-        view = faults.view(repository, self._organization.upstreams, via)
-        view.private, view.has_login = private, details.user is not None
-        details.upstreams = view.queried_upstreams
-        try:
-            file_urls = None
-            if repository.place_of_files != INDEX and path.mount != FILES:
-                file_urls = await self._other_host.file_urls(request, repository, target)
-            read = Read(faults.request(request), view, target, file_urls)
-            response = await self._reader.read(read)
-        except CloudRepoServerError:
-            faults.read_rejected()
-            raise
-        status = repository.dialect.file_redirect_status
-        if file_urls is not None and target.filename and response.status == status:
-            # The faults change the response of the other host instead.
-            faults.read_rejected()
-            return response
+        return await self._read_with_faults(request, repository, path, target, faults, private)
+
+    async def _read_with_faults(
+        self,
+        request: web.Request,
+        repository: Repository,
+        path: IndexPath,
+        target: ReadTarget,
+        faults: ActiveFaults,
+        private: PrivateProjects | None,
+    ) -> web.StreamResponse:
+        """Return the response to a read. If a fault can change nothing, read with the next one."""
+        details = state_of(request).details
+        via = read_via(request)
+        while True:
+            fault_response = await faults.before(request)
+            if fault_response is not None:
+                return fault_response
+            view = faults.view(repository, self._organization.upstreams, via)
+            view.private, view.has_login = private, details.user is not None
+            details.upstreams = view.queried_upstreams
+            try:
+                file_urls = None
+                if repository.place_of_files != INDEX and path.mount != FILES:
+                    file_urls = await self._other_host.file_urls(request, repository, target)
+                read = Read(faults.request(request), view, target, file_urls)
+                response = await self._reader.read(read)
+            except CloudRepoServerError:
+                if faults.read_rejected():
+                    continue
+                raise
+            status = repository.dialect.file_redirect_status
+            if file_urls is not None and target.filename and response.status == status:
+                # The faults change the response of the other host instead.
+                faults.read_redirected()
+                return response
+            if not await faults.replace_useless(request, response):
+                break
         response = await faults.after(request, response)
         if is_download(request, details, response):
             # Counted before it is sent, so that a client that has the file finds it counted.
@@ -173,39 +191,54 @@ class Index:
         fault_response = await faults.before(request)
         if fault_response is not None:
             return fault_response
+        try:
+            response = await self._publish(request, repository, principal, faults)
+        except CloudRepoServerError:
+            replacement = await _replace_rejection(faults, request)
+            if replacement is None:
+                raise
+            return replacement
+        if response is None:
+            return await _replace_rejection(faults, request) or web.Response()
+        return response
+
+    async def _publish(
+        self,
+        request: web.Request,
+        repository: Repository,
+        principal: RepositoryUser | TokenBearer,
+        faults: ActiveFaults,
+    ) -> web.StreamResponse | None:
+        """Return the response to an upload, or None if its form only registers a project."""
         # Imported at the first upload, so that the server starts sooner.
         from cloudrepo_server.web.index.upload_form import receive_upload
 
         upload = await receive_upload(request, repository)
         if upload is None:
-            return web.Response()
+            return None
         try:
             await self._organization.access.require_project(principal, repository, upload.project)
-            if not faults:
-                # The project is known only now, so match the faults that are for one project.
-                facts = RequestFacts("POST", "/", "upload", details.project, principal.name)
-                faults = self._activate_faults(repository, facts, by_project=True)
-                details.faults = faults.fired
-                fault_response = await faults.before(request)
-                if fault_response is not None:
-                    return fault_response
-            try:
-                publisher = principal.publisher if isinstance(principal, TokenBearer) else None
-                await upload.publish(principal.name or ANONYMOUS_UPLOADER, publisher)
-            except CloudRepoServerError:
-                faults.upload_rejected()
-                raise
+            faults.match_project(state_of(request).details.project)
+            fault_response = await faults.before(request)
+            if fault_response is not None:
+                return fault_response
+            publisher = principal.publisher if isinstance(principal, TokenBearer) else None
+            await upload.publish(principal.name or ANONYMOUS_UPLOADER, publisher)
         finally:
             upload.discard()
         return await faults.after(request, web.Response())
 
-    def _activate_faults(
-        self, repository: Repository, facts: RequestFacts, *, by_project: bool = False
-    ) -> ActiveFaults:
-        testkit = self._organization.testkit
-        return ActiveFaults(
-            testkit.fire_faults(repository.document.id, facts, project_faults_only=by_project)
-        )
+    def _activate_faults(self, repository: Repository, facts: RequestFacts) -> ActiveFaults:
+        return ActiveFaults(self._organization.testkit, repository.document.id, facts)
+
+
+async def _replace_rejection(faults: ActiveFaults, request: web.Request) -> web.Response | None:
+    """Return a fault's response in place of that to an upload that was not stored, or None."""
+    while faults.upload_rejected():
+        response = await faults.before(request)
+        if response is not None:
+            return response
+    return None
 
 
 def _require_registry(repository: Repository | None) -> None:
