@@ -76,7 +76,7 @@ def test_pip_keeps_a_page_for_ten_minutes_and_refreshes_it_on_demand(
     assert latest(pypi, environ) == "1.0"
     pypi.publish(cloudrepo_package("demo", "2.0"))
     assert latest(pypi, environ) == "1.0"
-    assert latest(pypi, environ, seconds=590) == "1.0"
+    assert latest(pypi, environ, seconds=480) == "1.0"
     assert page_requests(pypi) == [200]
     assert latest(pypi, environ, "--refresh-package", "demo") == "2.0"
     assert page_requests(pypi) == [200, 200]
