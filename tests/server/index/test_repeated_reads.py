@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
+import requests
+from aiohttp import web
 
+from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.limits import REPEATED_BYTES
+from cloudrepo_server.process.server import running_server
+from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry
+from cloudrepo_server.web.index.reads import Read, Reader
 from cloudrepo_server.web.index.repeated_reads import KnownResponse, KnownResponses
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index, Server
@@ -55,6 +62,36 @@ def test_equal_requests_get_equal_responses(
         for name in first.headers.keys() - OWN_HEADERS:
             assert response.headers[name] == first.headers[name]
     assert len({response.headers["X-Request-Id"] for response in responses}) == 3
+
+
+@pytest.mark.parametrize("below", ["/demo/", FILE])
+def test_only_the_first_of_several_equal_requests_reads_the_repository(
+    monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    targets: list[str] = []
+    original = Reader.read
+
+    async def count(self: Reader, read: Read) -> web.StreamResponse:
+        targets.append(read.target.project)
+        return await original(self, read)
+
+    async def check() -> None:
+        async with running_server(ServerSettings()) as server:
+            await server.organization.users.create("ann", passphrase="a-passphrase")
+            repository = await server.organization.create_repository("repo")
+            staged = repository.stage(ARCHIVE.filename, digests={})
+            await staged.write(ARCHIVE.data)
+            await repository.publish(staged, DeclaredMetadata(), uploader="ann")
+            url = f"{server.url}/repositories/repo{below}"
+            with requests.Session() as session:
+                session.auth = ("ann", "a-passphrase")
+                for _ in range(3):
+                    assert (await asyncio.to_thread(session.get, url)).status_code == 200
+
+    monkeypatch.setattr(Reader, "read", count)
+    asyncio.run(check())
+
+    assert targets == ["demo"]
 
 
 def test_each_of_several_equal_requests_has_an_entry_in_the_journal(index: Index) -> None:

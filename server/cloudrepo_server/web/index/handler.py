@@ -129,7 +129,7 @@ class Index:
         )
         faults = self._activate_faults(repository, facts)
         details.faults = faults.fired
-        if faults or repository.document.upstream or repository.document.files != INDEX:
+        if faults or repository.document.upstream or repository.place_of_files != INDEX:
             state.is_repeatable = False
         return await self._read_with_faults(request, repository, path, target, faults, private)
 
