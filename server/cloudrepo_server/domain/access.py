@@ -186,7 +186,11 @@ class Access:
                 repository, f"The token is not valid for the repository {repository.name}."
             )
         if write and principal.read_only:
-            raise ForbiddenError(f"{principal.name} is read only and may not publish.")
+            raise no_access_error(
+                repository.upload_dialect.no_write_status,
+                f"{principal.name} is read only and may not publish.",
+                RepositoryNotFoundError(repository.name),
+            )
         if not write and isinstance(principal, TokenBearer) and principal.upload_only:
             raise _no_access(
                 repository,

@@ -56,6 +56,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """The status of the response to a request without the login that it needs."""
     no_access_status: int = 403
     """The status of the response to a login that may not read the repository."""
+    no_write_status: int = 403
+    """The status of the response to an upload by a login that may only read."""
     challenge: str = DEFAULT_CHALLENGE
     """The header `WWW-Authenticate` of a 401. `{realm}` is the name of the organization."""
     login_text: str | None = None

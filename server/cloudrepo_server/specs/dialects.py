@@ -173,6 +173,7 @@ _TABLE = (
         exists_in_reason=False,
         always_protected=True,
         no_access_status=401,
+        no_write_status=401,
         challenge='Basic realm="Gitea Package API"',
         json_version=None,
         lists_projects=False,

@@ -421,6 +421,19 @@ def test_only_gitea_responds_with_401_to_a_login_without_access(
     assert status == {"gitea": 401, "gitlab": 404}.get(dialect, 403)
 
 
+def test_only_gitea_responds_with_401_to_an_upload_by_a_reader(
+    repository: tuple[Index, str], server: Server
+) -> None:
+    index, dialect = repository
+    reader = server.user(read_only=True)
+    response = index.post(minimal_form(wheel()), auth=reader)
+    assert response.status_code == (401 if dialect == "gitea" else 403)
+    challenge = response.headers.get("WWW-Authenticate")
+    assert challenge == ('Basic realm="Gitea Package API"' if dialect == "gitea" else None)
+    assert "read only" in response.json()["error"]
+    assert index.api_json("GET", "/projects") == {"projects": []}
+
+
 def test_an_upload_to_cloudsmith_succeeds_and_is_discarded(server: Server) -> None:
     index = server.repository(dialect="cloudsmith", overwrite_protection=True)
     first = wheel()
