@@ -17,6 +17,13 @@ LONG_PASSPHRASE = "an invalid passphrase " + "x" * 1024
 REPOSITORY = "/portal/repositories/{repository}"
 PROJECT = f"{REPOSITORY}/projects/{{project}}"
 LONG_REASON = "x" * 1025
+# The fields of which one value is chosen. An unknown value cannot be chosen again.
+CHOICES = frozenset(
+    {
+        *("dialect", "rules", "strategy", "status", "files", "logins", "anonymous"),
+        *("no_login_status", "no_access_status"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ CASES = [
     Case(
         f"{PROJECT}/status",
         {"status": "unknown", "reason": LONG_REASON},
-        {"status": "Unknown status", "reason": "the limit is 1024 characters"},
+        {"status": "use one of", "reason": "the limit is 1024 characters"},
         page=PROJECT,
     ),
     Case(f"{PROJECT}/delete", {"name": "another"}, {"name": "The name does not match"}),
@@ -61,10 +68,21 @@ CASES = [
     ),
     Case(
         f"{REPOSITORY}/settings",
-        {"max_file_size": "-1", "dialect": "klingon", "private_projects": "acme-* *"},
         {
+            **dict.fromkeys(("logins", "anonymous", "dialect", "rules", "files"), "klingon"),
+            **dict.fromkeys(("no_login_status", "no_access_status"), "klingon"),
+            "max_file_size": "-1",
+            "private_projects": "acme-* *",
+        },
+        {
+            "logins": "Unknown choice 'klingon': use one of known, any.",
+            "anonymous": "Unknown choice 'klingon': use one of nothing, read, upload.",
+            "no_login_status": "Unknown status 'klingon': use one of default, 40",
+            "no_access_status": "Unknown status 'klingon': use one of default, 40",
+            "rules": "use one of",
+            "files": "use one of",
             "private_projects": "'*' is neither the name of a project nor a prefix",
-            "dialect": "Unknown dialect",
+            "dialect": "use one of",
             "max_file_size": "enter a whole number",
         },
     ),
@@ -200,5 +218,5 @@ def test_all_errors_of_a_form_are_shown_at_their_fields(
         if name == case.secret:
             assert kept[name] == ""
             assert not value or value not in page.response.text
-        elif name in kept and name not in ("dialect", "rules", "strategy", "status"):
+        elif name in kept and name not in CHOICES:
             assert kept[name] == value

@@ -1,6 +1,6 @@
 """The part of the repository settings that concerns logins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cloudrepo_server.domain.visibility import (
@@ -45,16 +45,20 @@ def read_access(form: Mapping[str, str], errors: FormErrors) -> dict[str, Any]:
     }
     for name, choices in (("logins", LOGIN_CHOICES), ("anonymous", ANONYMOUS_CHOICES)):
         if settings[name] not in choices:
-            errors.add(name, InvalidError(f"Unknown choice {settings[name][:64]!r}."))
+            errors.add(name, _unknown("choice", settings[name], choices))
     with errors.at("private_projects"):
         check_private_projects(settings["private_projects"])
     for name in _STATUS_FIELDS:
         value = form.get(name, _BY_DIALECT)
         if value not in STATUS_CHOICES:
-            errors.add(name, InvalidError(f"Unknown status {value[:64]!r}."))
+            errors.add(name, _unknown("status", value, STATUS_CHOICES))
         else:
             settings[name] = None if value == _BY_DIALECT else int(value)
     return settings
+
+
+def _unknown(kind: str, value: str, choices: Iterable[str]) -> InvalidError:
+    return InvalidError(f"Unknown {kind} {value[:64]!r}: use one of {', '.join(choices)}.")
 
 
 def access_form(document: RepositoryDocument) -> dict[str, str]:
