@@ -146,6 +146,8 @@ MAX_PROXY_LOGIN: Final = 1024
 """The characters of the user name and of the password of such a proxy."""
 MAX_IMPERSONATED_URLS: Final = 100
 """The URLs of an impersonation, and the real hosts that it allows."""
+MAX_HTTPS_HOSTS: Final = 100
+"""The hosts in the certificate of the listener that `POST /api/https` opens."""
 MAX_NODE_ID: Final = 2048
 """The characters of pytest's identifier of a test."""
 

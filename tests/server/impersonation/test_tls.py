@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from cloudrepo_server.errors import ConflictError
+from cloudrepo_server.process.server import running_server
+from cloudrepo_server.process.settings import ServerSettings
+from cloudrepo_server.web.impersonation import https_listeners
+from cloudrepo_server.web.impersonation.https_listeners import HttpsListeners
 from pytest_cloudrepo._programs.command import run
 from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
@@ -142,3 +150,67 @@ def test_a_connection_without_tls_does_not_stop_the_server(index: Index) -> None
         with pytest.raises(requests.exceptions.ConnectionError):
             session.get(f"http://{parts.netloc}/healthz", timeout=SECONDS)
     assert over_https(index, "/").status_code == 200
+
+
+def open_https(server: Server, host: str, **options: bool) -> requests.Response:
+    """Open a listener for HTTPS, as a client that reaches the server by this host name."""
+    return server.request(
+        "POST", "/api/https", auth=server.admin, json=options, headers={"Host": host}
+    )
+
+
+def peer_of(response: requests.Response, host: str) -> str:
+    """Return the port of a listener, after verifying that its certificate is valid for a host."""
+    listener = response.json()
+    context = ssl.create_default_context(cadata=listener["ca"])
+    port = urlsplit(listener["url"]).port
+    assert port is not None
+    with (
+        socket.create_connection(("127.0.0.1", port), SECONDS) as connection,
+        context.wrap_socket(connection, server_hostname=host),
+    ):
+        return str(port)
+
+
+@pytest.mark.parametrize("options", [{}, {"client_certificates": True}])
+def test_the_certificate_is_valid_for_each_host_that_a_client_used(
+    https_server: Server, options: dict[str, bool]
+) -> None:
+    ports = set()
+    for host in ("one.example.com", "Two.example.com", "one.example.com"):
+        opened = open_https(https_server, host, **options)
+        assert urlsplit(opened.json()["url"]).hostname == host.lower()
+        for known in ("one.example.com", host, "localhost"):
+            ports.add(peer_of(opened, known))
+    assert len(ports) == 1
+
+
+def test_a_host_that_can_have_no_certificate_leaves_the_listener_as_it_was(
+    https_server: Server,
+) -> None:
+    opened = open_https(https_server, "three.example.com")
+    rejected = open_https(https_server, "my_index")
+    assert rejected.status_code == 400
+    assert "No certificate can be issued for" in rejected.reason
+    assert peer_of(opened, "three.example.com")
+
+
+def test_the_number_of_hosts_in_the_certificate_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(https_listeners, "MAX_HTTPS_HOSTS", 5)
+
+    async def open_for_many_hosts() -> None:
+        async with running_server(ServerSettings()) as server:
+            listeners = HttpsListeners(server.proxy)
+            listeners.attach(
+                "127.0.0.1", lambda context: server.listeners.listen("127.0.0.1", context=context)
+            )
+            # The certificate has the three names of this machine too.
+            for name in ("a", "b"):
+                await listeners.open(f"{name}.example.com", client_certificates=False)
+            with pytest.raises(ConflictError, match="has 5 hosts, which is the limit"):
+                await listeners.open("c.example.com", client_certificates=False)
+            await listeners.open("a.example.com", client_certificates=False)
+
+    asyncio.run(open_for_many_hosts())

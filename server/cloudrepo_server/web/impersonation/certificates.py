@@ -53,6 +53,15 @@ class CertificateAuthority:
             InvalidError: a host cannot be in a certificate, such as `my_index`.
         """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.issue(context, *hosts)
+        return context
+
+    def issue(self, context: ssl.SSLContext, *hosts: str) -> None:
+        """Give a server's TLS context a new certificate for these hosts, from now on.
+
+        Raises:
+            InvalidError: a host cannot be in a certificate, such as `my_index`.
+        """
         try:
             self._authority.issue_cert(*hosts).configure_cert(context)
         except ValueError as error:  # also the errors of idna, which encodes host names
@@ -61,4 +70,3 @@ class CertificateAuthority:
                 f"No certificate can be issued for {names}: "
                 "use a host name of letters, digits and hyphens."
             ) from error
-        return context
