@@ -13,7 +13,7 @@ Command = Sequence[str | Path]
 
 _PYTHON = (sys.executable, "-m")
 # Cheap password hashes, as in devpi-server's own tests. The default is ten times as slow.
-_CHEAP_HASHES = (
+CHEAP_HASHES = (
     "--argon2-memory-cost",
     "8",
     "--argon2-parallelism",
@@ -98,7 +98,7 @@ def _devpi(folder: Path, port: int, environ: Mapping[str, str]) -> Command:
             stderr=subprocess.DEVNULL,
         )
     listen = ["--host", "127.0.0.1", "--port", str(port), "--offline-mode"]
-    return [scripts / "devpi-server", "--serverdir", data, *listen, *_CHEAP_HASHES]
+    return [scripts / "devpi-server", "--serverdir", data, *listen, *CHEAP_HASHES]
 
 
 def _search_path() -> str:

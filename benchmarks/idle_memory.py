@@ -19,4 +19,4 @@ def idle_memory(folder: Path, rounds: int) -> list[Row]:
 
     measures = {name: partial(memory, name) for name in servers()}
     values = interleaved(measures, max(3, rounds // 5), warm_up=0)
-    return [Row("memory when idle", "MiB", values, "60 MiB")]
+    return [Row("memory when idle", "MiB", values, "43 MiB")]

@@ -120,7 +120,7 @@ def workflow(folder: Path, rounds: int) -> list[Row]:
             f"{limit} x {BY_HAND}",
             BY_HAND,
         )
-        for tool, limit in (("pip", "0.2"), ("uv", "0.067"))
+        for tool, limit in (("pip", "0.085"), ("uv", "0.025"))
     ]
 
 
