@@ -8,13 +8,13 @@ import threading
 from collections.abc import Awaitable
 
 from cloudrepo_server.process.listeners import Listeners
+from cloudrepo_server.process.owner import wait_for_end
 from cloudrepo_server.process.signals import handle_signal
 from cloudrepo_server.process.watchdog import STOP_SIGNALS, exit_at_the_latest
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 
 log = logging.getLogger("cloudrepo_server")
 
-_OWNER_POLL_SECONDS = 0.25
 # Time for requests that clients have sent already, on connections that look idle.
 _ARRIVAL_SECONDS = 0.1
 # Time for the first request of a connection: no client connects without a request to send.
@@ -55,18 +55,10 @@ class Shutdown:
         loop = asyncio.get_running_loop()
 
         def wait() -> None:
-            # Imported in this thread because the import is slow.
-            import psutil
-
             try:
-                owner = psutil.Process(owner_pid)
-                # is_running compares start times, so a reused process id is not the owner.
-                while owner.is_running() and owner.status() != psutil.STATUS_ZOMBIE:
-                    ended.wait(_OWNER_POLL_SECONDS)
+                wait_for_end(owner_pid)
                 ended.set()
-            except psutil.NoSuchProcess:
-                ended.set()
-            except psutil.AccessDenied:
+            except PermissionError:
                 print(
                     f"cloudrepo-server: cannot monitor the owner process {owner_pid}: "
                     "permission denied; stopping",

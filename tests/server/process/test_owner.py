@@ -21,6 +21,16 @@ posix = needs_posix("POSIX signals and permissions")
 
 FOREVER = "import sys; sys.stdin.read()"
 
+# A `sitecustomize` module that makes Linux look like a kernel without descriptors of processes.
+UNSUPPORTED = """
+import errno, os
+
+def pidfd_open(pid):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+os.pidfd_open = pidfd_open
+"""
+
 
 @pytest.fixture
 def owner() -> Iterator[subprocess.Popen[bytes]]:
@@ -42,6 +52,23 @@ def test_the_server_stops_when_its_owner_process_ends(
     assert process.wait() == 0
     assert list(process.temporary.iterdir()) == []
     assert not folder.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs descriptors of processes")
+@pytest.mark.parametrize("supported", [True, False], ids=["supported", "unsupported"])
+def test_the_server_needs_psutil_only_where_processes_have_no_descriptors(
+    start_server: StartServer, owner: subprocess.Popen[bytes], tmp_path: Path, *, supported: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("" if supported else UNSUPPORTED)
+    process = start_server(
+        *("--owner-pid", str(owner.pid)),
+        environ={"PYTHONPROFILEIMPORTTIME": "1", "PYTHONPATH": str(tmp_path)},
+    )
+    process.state()
+    owner.kill()
+    owner.wait()
+    assert process.wait() == 0
+    assert ("| psutil\n" in process.log) is not supported
 
 
 def test_the_owner_folder_is_kept_while_the_owner_process_runs(
