@@ -2,7 +2,6 @@
 
 import msgspec
 
-from cloudrepo_server.clients.connection import TOKEN_USER
 from cloudrepo_server.specs.file_urls import INDEX
 
 REQUIRES_PYTHON, YANKED, CORE_METADATA, STATUS, PROVENANCE = ATTRIBUTES = (
@@ -111,4 +110,7 @@ class Dialect(msgspec.Struct, frozen=True):
     @property
     def token_user_name(self) -> str:
         """The user name with which clients send a token."""
+        # Imported here because most servers do not need the clients.
+        from cloudrepo_server.clients.connection import TOKEN_USER
+
         return self.token_user_names[0] if self.token_user_names else TOKEN_USER
