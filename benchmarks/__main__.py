@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ GROUPS = {
     "start": Group(cold_start, 30),
     "memory": Group(idle_memory, 10),
     "repository": Group(new_repository, 10),
-    "snapshot": Group(snapshot, 10),
+    "snapshot": Group(snapshot, 60),
     "small-uploads": Group(small_uploads, 60),
     "large-upload": Group(large_upload, 60),
     "reads": Group(reads, 120),
@@ -70,8 +71,10 @@ def main() -> None:
     rows: list[Row] = []
     for name in arguments.groups or GROUPS:
         print(f"measuring {name} ...", file=sys.stderr)
+        start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="cloudrepo-benchmark-") as folder:
             rows += GROUPS[name].measure(Path(folder), arguments.rounds)
+        print(f"measured {name} in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     print(_conditions(arguments.rounds))
     print()
     print(markdown(rows))
