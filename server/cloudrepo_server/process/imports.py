@@ -53,7 +53,8 @@ def fast_imports() -> Iterator[None]:
 
     aiohttp's `__init__.py` imports its HTTP client, which reads all certificates that this machine
     trusts, twice. That takes a fifth of a server's start, and only servers with upstreams need the
-    client. So `__init__.py` runs at the first use of the client.
+    client. So `__init__.py` runs at the first use of the client. The server's modules import names
+    of aiohttp from its submodules, such as `aiohttp.http`.
 
     Garbage is not collected meanwhile, because imports create many objects and little garbage.
     """

@@ -15,8 +15,9 @@ from functools import lru_cache
 from time import monotonic, time
 
 import msgspec
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import HttpVersion11
 from aiohttp.web_protocol import RequestHandler
 
 from cloudrepo_server.domain.organization import Organization
