@@ -1,7 +1,8 @@
-"""A function that waits for a condition, with a deadline."""
+"""Functions that wait for a condition, with a deadline."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -25,3 +26,18 @@ def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = SEC
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(_POLL_INTERVAL)
+
+
+async def wait_until_async(
+    condition: Callable[[], bool], what: str, *, seconds: float = SECONDS
+) -> None:
+    """Wait until the condition is true, while other tasks run; see `wait_until`.
+
+    Raises:
+        TimeoutError: the condition was still false at the deadline.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        await asyncio.sleep(_POLL_INTERVAL)

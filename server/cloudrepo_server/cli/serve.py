@@ -203,7 +203,13 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
             "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD to the same values for all"
         )
     print_credentials = values["state_file"] is None and "admin_password" not in values
-    return ServerSettings(limits=limits, print_credentials=print_credentials, **values)
+    return ServerSettings(
+        limits=limits,
+        print_credentials=print_credentials,
+        # A server with an owner serves tests. Hardly anybody opens its portal.
+        prepare_portal=values["owner_pid"] is None,
+        **values,
+    )
 
 
 def _raise_open_files_limit() -> None:

@@ -16,6 +16,10 @@ class Rendered(msgspec.Struct, frozen=True, array_like=True):
     """Whether the extra `markdown` would render it."""
 
 
+_SAMPLES = {
+    "text/x-rst": ".. code:: python\n\n   x = 1",
+    "text/markdown": "```python\nx = 1\n```",
+}
 NOT_RENDERED = Rendered(None, has_images=False, is_valid=False, lacks_renderer=False)
 
 
@@ -26,6 +30,15 @@ class ReadmeProcess(LineProcess):
         super().__init__(
             "cloudrepo_server.specs.readme", "the rendering of a README", seconds=seconds
         )
+
+    async def prepare(self) -> None:
+        """Start the process before it is needed, and make it import the renderers.
+
+        Raises:
+            BusyError: too many other READMEs are being rendered.
+        """
+        for content_type, text in _SAMPLES.items():
+            await self.render(text, content_type)
 
     async def render(self, text: str, content_type: str) -> Rendered:
         """Render a README; the HTML is None if that is not possible in time.

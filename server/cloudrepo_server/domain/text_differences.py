@@ -21,6 +21,14 @@ class TextDifferences(LineProcess):
             "cloudrepo_server.specs.text_difference", "the comparison of texts", seconds=seconds
         )
 
+    async def prepare(self) -> None:
+        """Start the process before it is needed.
+
+        Raises:
+            BusyError: too many other texts are being compared.
+        """
+        await self.compare("", "", seconds=SECONDS)
+
     async def compare(self, old: str, new: str, *, seconds: float) -> TextDifference | None:
         """Return the difference of two texts, or None if that takes longer than `seconds`.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import sys
 import threading
@@ -89,6 +90,7 @@ async def running_server(settings: ServerSettings) -> AsyncIterator[RunningServe
         logs_rejections=settings.log_format is None,
         behind_proxy=settings.behind_proxy,
         files_url=settings.files_url,
+        prepare_portal=settings.prepare_portal,
     )
     early_responses = EarlyResponses(
         observability.observers, logs_rejections=settings.log_format is None
@@ -153,6 +155,8 @@ async def serve(settings: ServerSettings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(exit_after_stop_signals(longest))
         server = await stack.enter_async_context(running_server(settings))
+        # Python's search for reference cycles need not visit the modules again and again.
+        gc.freeze()
         logs.print_message(
             f"Serving the organization {settings.organization} at {server.url}",
             log_format=settings.log_format,

@@ -59,6 +59,7 @@ def create_application(
     logs_rejections: bool = True,
     behind_proxy: bool = False,
     files_url: str | None = None,
+    prepare_portal: bool = False,
 ) -> web.Application:
     """Return the application that serves an organization.
 
@@ -72,6 +73,7 @@ def create_application(
         logs_rejections: log each rejected request; unnecessary with an access log.
         behind_proxy: trust the headers of a proxy in front of this server.
         files_url: the URL at which clients reach this server under another host name.
+        prepare_portal: whether to import the portal while the server is idle.
     """
     upstream_client = UpstreamClient()
     organization.upstreams.connect = upstream_client.connect
@@ -83,7 +85,7 @@ def create_application(
     handle_private = with_middlewares(
         index.handle_private, allow_methods(*READS, "POST"), resolve, journal
     )
-    portal = Portal(organization, proxy, in_flight)
+    portal = Portal(organization, proxy, in_flight, prepare=prepare_portal)
     handle_public = with_middlewares(
         index.handle_public,
         allow_methods(*READS, message="Only Reads are allowed"),
@@ -128,6 +130,7 @@ def create_application(
         ]
     )
     application.on_cleanup.append(lambda _: upstream_client.close())
+    application.cleanup_ctx.append(portal.preparation.run_in_background)
 
     router = application.router
     health = Health(organization, in_flight)

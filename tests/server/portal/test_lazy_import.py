@@ -1,11 +1,16 @@
-"""The portal and its libraries are imported with its first page, not at the start of the server."""
+"""The portal and its libraries are not imported at the start of a server.
+
+A server that tests own imports them with the portal's first page.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.imported_modules import PROFILED, imported_modules
 from tests.support.index import Server
 from tests.support.process import ServerProcess
 
@@ -21,19 +26,11 @@ PORTAL_LIBRARIES = (
 """The libraries that only the portal needs."""
 
 
-def imported(log: str) -> set[str]:
-    """Return the modules that a server has imported, according to its log."""
-    return {
-        line.rpartition("|")[2].strip()
-        for line in log.splitlines()
-        if line.startswith("import time")
-    }
-
-
 @pytest.fixture
 def logging_server(tmp_path: Path) -> Server:
     """A server that logs every module it imports."""
-    return Server(ServerProcess(tmp_path / "server", environ={"PYTHONPROFILEIMPORTTIME": "1"}))
+    owner = ("--owner-pid", str(os.getpid()))
+    return Server(ServerProcess(tmp_path / "server", *owner, environ={PROFILED: "1"}))
 
 
 def test_the_portal_is_imported_with_its_first_page(logging_server: Server) -> None:
@@ -41,14 +38,15 @@ def test_the_portal_is_imported_with_its_first_page(logging_server: Server) -> N
     assert logging_server.request("GET", "/healthz").status_code == 200
     assert logging_server.request("GET", "/").headers["Location"] == "/portal/"
     assert index.get().status_code == 200
-    before = imported(logging_server.process.log)
+    before = imported_modules(logging_server.process.log)
     assert "cloudrepo_server.web.app" in before
     assert not {name for name in before if name.split(".")[0] in PORTAL_LIBRARIES}
-    assert not {name for name in before if name.startswith("cloudrepo_server.web.portal.")}
+    portal = {name for name in before if name.startswith("cloudrepo_server.web.portal.")}
+    assert portal == {"cloudrepo_server.web.portal.preparation"}
 
     assert logging_server.request("GET", "/portal/sign-in").status_code == 200
-    assert {"jinja2", "itsdangerous"} <= imported(logging_server.process.log)
+    assert {"jinja2", "itsdangerous"} <= imported_modules(logging_server.process.log)
     # The libraries that render READMEs are imported with the first README.
-    assert "docutils" not in imported(logging_server.process.log)
+    assert "docutils" not in imported_modules(logging_server.process.log)
     logging_server.close()
     assert logging_server.process.stop() == 0

@@ -25,6 +25,7 @@ class InFlightRequests:
         self._busy: set[RequestHandler] = set()
         self._seen: set[RequestHandler] = set()
         self._none_left = asyncio.Event()
+        self._received = 0
 
     def __len__(self) -> int:
         return len(self._busy)
@@ -33,6 +34,7 @@ class InFlightRequests:
         """Add the request that a connection received."""
         self._busy.add(connection)
         self._seen.add(connection)
+        self._received += 1
 
     def remove(self, connection: RequestHandler) -> None:
         """Remove a connection's request, once its response was sent."""
@@ -57,6 +59,13 @@ class InFlightRequests:
         if self._busy:
             self._none_left.clear()
             await self._none_left.wait()
+
+    async def wait_until_idle(self, seconds: float) -> None:
+        """Wait until no request was received or in flight for some seconds."""
+        before = None
+        while self._busy or self._received != before:
+            before = self._received
+            await asyncio.sleep(seconds)
 
 
 def track_in_flight(in_flight: InFlightRequests) -> Middleware:

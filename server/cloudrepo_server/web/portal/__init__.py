@@ -1,4 +1,4 @@
-"""The Admin Portal, for a browser. The modules that render it are imported with its first page."""
+"""The Admin Portal, for a browser. The modules that render it are not imported at the start."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from cloudrepo_server.web.http.urls import prefix_of
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.browsers import is_page_load
 from cloudrepo_server.web.index.resolve import resolved
+from cloudrepo_server.web.portal.preparation import Preparation
 
 if TYPE_CHECKING:
     from cloudrepo_server.web.portal.router import PortalRouter
@@ -25,8 +26,23 @@ class Portal:
     """The handlers of `/`, `/portal/` and everything below it, and the pages for the public."""
 
     def __init__(
-        self, organization: Organization, proxy: Proxy, in_flight: InFlightRequests
+        self,
+        organization: Organization,
+        proxy: Proxy,
+        in_flight: InFlightRequests,
+        *,
+        prepare: bool,
     ) -> None:
+        """Create the portal.
+
+        Args:
+            organization: the organization to show.
+            proxy: the proxy whose impersonations the portal shows.
+            in_flight: the requests in flight.
+            prepare: whether to import the portal while the server is idle. Otherwise it is
+                imported with its first page.
+        """
+        self.preparation = Preparation(organization, in_flight, self._load, in_advance=prepare)
         self._organization = organization
         self._proxy = proxy
         self._in_flight = in_flight
@@ -38,6 +54,7 @@ class Portal:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Return a page or an asset, or process a form."""
+        self.preparation.portal_opened()
         return await (await self._load()).handle(request)
 
     async def show_public_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -33,6 +33,12 @@ def read_asset(digest: str, name: str) -> tuple[bytes, str]:
     return _read(name), _CONTENT_TYPES[name]
 
 
+def load_assets() -> None:
+    """Read all assets, so that the first page does not wait for them."""
+    for name in _CONTENT_TYPES:
+        _digest(name)
+
+
 @cache
 def _read(name: str) -> bytes:
     return files(__package__).joinpath("assets", name).read_bytes()

@@ -16,7 +16,7 @@ _CACHED_VERSIONS = 200_000
 _MAX_INLINE = 500
 _WHEEL = ".whl"
 _SDIST = (".tar.gz", ".zip")
-_WHEEL_TAGS = 3
+_WHEEL_HYPHENS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,8 @@ def distribution_type(filename: str) -> str:
 
 def wheel_tags(filename: str) -> str:
     """Return the tags of a wheel, such as `py3-none-any`, or an empty string for other files."""
-    if not filename.endswith(_WHEEL):
+    if not filename.endswith(_WHEEL) or filename.count("-") < _WHEEL_HYPHENS:
         return ""
-    name, *tags = filename[: -len(_WHEEL)].rsplit("-", _WHEEL_TAGS)
-    # The name and the version have a hyphen between them.
-    return "-".join(tags) if "-" in name and len(tags) == _WHEEL_TAGS else ""
+    # A page calls this for each of thousands of files, and splitting takes twice as long.
+    abi_at = filename.rfind("-", 0, filename.rfind("-"))
+    return filename[filename.rfind("-", 0, abi_at) + 1 : -len(_WHEEL)]

@@ -35,6 +35,10 @@ _OWN_PATHS = re.compile(
 )
 
 
+_FIRST = ("base.html", "_macros.html", "sign_in.html")
+"""The templates of the first page that most people see."""
+
+
 class Templates:
     """The portal's templates. Values are escaped, so markup in them is shown as text."""
 
@@ -45,6 +49,7 @@ class Templates:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
         )
         self._environment.globals.update(
             asset_path=asset_path,
@@ -67,6 +72,15 @@ class Templates:
             format_duration=format_duration,
             visible=visible,
         )
+
+    @property
+    def names(self) -> list[str]:
+        """The file names of all templates, those of the sign-in page first."""
+        return sorted(self._environment.list_templates(), key=lambda name: name not in _FIRST)
+
+    def compile(self, template: str) -> None:
+        """Compile a template, so that the first page that needs it does not wait for it."""
+        self._environment.get_template(template)
 
     def render(self, template: str, context: Mapping[str, Any], *, prefix: str = "") -> str:
         """Return a page's HTML.

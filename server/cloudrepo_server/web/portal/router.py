@@ -1,6 +1,8 @@
 """The portal's routes, and what they share: sessions, form tokens, error pages, headers."""
 
 import secrets
+from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -13,7 +15,7 @@ from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.journal import record_changes
 from cloudrepo_server.web.portal.archives import Archives
-from cloudrepo_server.web.portal.assets import ASSET, read_asset
+from cloudrepo_server.web.portal.assets import ASSET, load_assets, read_asset
 from cloudrepo_server.web.portal.cookies import Cookies
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD, read_fields
 from cloudrepo_server.web.portal.log.live import LivePages
@@ -126,18 +128,31 @@ class PortalRouter:
         """
         return await self._record(http, self._handle)
 
+    def preparations(self) -> list[Callable[[], None]]:
+        """Return functions that a thread can call, so that the first pages do not wait for them."""
+        templates = self._templates
+        return [load_assets, *(partial(templates.compile, name) for name in templates.names)]
+
+    async def load_cookies(self) -> Cookies:
+        """Return the portal's cookies. The first call derives their key, which takes a while.
+
+        Raises:
+            StorageError: the store did not respond.
+        """
+        if self._cookies is None:
+            key = await self._organization.portal_key()
+            self._cookies = Cookies(key, shared=self._organization.shared)
+        return self._cookies
+
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         sessions = self._organization.sessions
-        if self._cookies is None:
-            self._cookies = Cookies(
-                await self._organization.portal_key(), shared=self._organization.shared
-            )
-        session_id = self._cookies.session_id(http)
+        cookies = await self.load_cookies()
+        session_id = cookies.session_id(http)
         request = http[_PORTAL_REQUEST] = PortalRequest(
             http=http,
             organization=self._organization,
             proxy=self._proxy,
-            cookies=self._cookies,
+            cookies=cookies,
             throttle=self._throttle,
             templates=self._templates,
             readmes=self._readmes,
