@@ -1,26 +1,25 @@
 """Measure how long the portal's lists and searches take, with many projects.
 
-The table shows the CPU time of each page, and the median and the longest time.
+The tables show the CPU time and the time of each page, and of downloads.
 """
 
-import argparse
 import asyncio
-import tempfile
-from pathlib import Path
 from time import perf_counter
 
-import aiohttp
-
-from benchmarks.portal import print_table, sign_in, time_page
+from benchmarks.portal import (
+    open_portal,
+    print_downloads,
+    print_pages,
+    read_number,
+    time_page,
+)
 from cloudrepo_server.changes import Change
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.keys import project_key
 from cloudrepo_server.limits import AUDIT_ENTRIES
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.process.server import running_server
-from cloudrepo_server.process.settings import ServerSettings
-from cloudrepo_server.process.storage import open_storage
 from cloudrepo_server.specs.timestamps import format_time
+from cloudrepo_server.storage import Storage
 
 _REPOSITORIES = 10
 _FILES = 5
@@ -41,52 +40,42 @@ _PAGES = {
     "search, nothing found": "/portal/search?q=nothing-contains-this",
     "changes": "/portal/audit",
     "changes, filtered": "/portal/audit?kind=upload&user=user7&repository=repository3",
-    "changes, as CSV": "/portal/audit.csv",
     "suggestions": "/portal/suggestions/repositories?q=7",
+}
+_DOWNLOADS = {
+    "changes, as CSV": "/portal/audit.csv",
+    "changes, as JSON": "/portal/audit.json",
 }
 
 
 def main() -> None:
-    """Measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.finding", description=__doc__)
-    parser.add_argument(
-        "--projects", type=int, default=10_000, help="number of projects (default: %(default)s)"
-    )
-    projects = parser.parse_args().projects
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_measure(Path(folder), projects))
+    """Measure, and print the tables."""
+    projects = read_number("benchmarks.finding", __doc__, "--projects", "projects", 10_000)
+    asyncio.run(_measure(projects))
 
 
-async def _measure(folder: Path, projects: int) -> None:
-    settings = ServerSettings(data=folder)
-    await _fill(settings, projects)
-    async with (
-        running_server(settings) as server,
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
-    ):
-        await sign_in(client, server, settings)
-        _record_changes(server.organization)
+async def _measure(projects: int) -> None:
+    async def fill(organization: Organization, storage: Storage) -> None:
+        await _fill(organization, storage, projects)
+
+    async with open_portal(fill) as portal:
+        organization = portal.server.organization
+        _record_changes(organization)
         started = perf_counter()
-        first = await time_page(client, f"{server.url}/portal/search?q=first")
-        await _read_catalogue(server.organization)
+        first = await time_page(portal.client, f"{portal.server.url}/portal/search?q=first")
+        await _read_catalogue(organization)
         seconds = perf_counter() - started
         print(
             f"{projects:,} projects with {projects * _FILES:,} files, 60 % of them in one "
             f"repository, and {AUDIT_ENTRIES:,} changes. After the start, the first search takes "
             f"{first:.0f} ms, and the catalogue is complete after {seconds:.1f} s.\n"
         )
-        await print_table(client, server.url, _PAGES)
+        await print_pages(portal, _PAGES)
+        await print_downloads(portal, _DOWNLOADS)
 
 
-async def _fill(settings: ServerSettings, projects: int) -> None:
+async def _fill(organization: Organization, storage: Storage, projects: int) -> None:
     """Write the documents of the server before it starts."""
-    storage = await open_storage(settings.data, presigned=False)
-    organization = Organization(
-        settings.organization,
-        storage,
-        admin_username=settings.admin_username,
-        admin_password=settings.admin_password,
-    )
     ids = []
     for number in range(_REPOSITORIES):
         repository = await organization.create_repository(f"repository{number}")
@@ -101,7 +90,6 @@ async def _fill(settings: ServerSettings, projects: int) -> None:
             return new
 
         await storage.change(project_key(repository_id, name), ProjectDocument, create)
-    await organization.close()
 
 
 def _record_changes(organization: Organization) -> None:

@@ -1,28 +1,24 @@
 """Measure how long the portal's pages of projects and releases take, with many files.
 
-The table shows the CPU time of each page, and the median and the longest time.
+The table shows the CPU time and the time of each page.
 """
 
-import argparse
 import asyncio
-import tempfile
-from pathlib import Path
 
-import aiohttp
 import msgspec
 
-from benchmarks.portal import print_table, sign_in
+from benchmarks.portal import open_portal, print_pages, read_number
 from cloudrepo_server.domain.declared_metadata import DeclaredMetadata
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.keys import project_key
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.process.server import running_server
-from cloudrepo_server.process.settings import ServerSettings
-from cloudrepo_server.process.storage import open_storage
+from cloudrepo_server.storage import Storage
 from tests.support.archives import wheel
 
 _PROJECTS = "/portal/repositories/demo/projects"
 _PAGES = {
+    "projects of the repository": "/portal/repositories/demo",
+    "files of the repository": "/portal/repositories/demo/files?sort=-size",
     "project, many releases": f"{_PROJECTS}/releases",
     "project, last page of releases": f"{_PROJECTS}/releases?page=999999",
     "release of many releases": f"{_PROJECTS}/releases/releases/1.77",
@@ -38,39 +34,21 @@ _PAGES = {
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.releases", description=__doc__)
-    parser.add_argument(
-        "--files",
-        type=int,
-        default=10_000,
-        help="number of files of a project (default: %(default)s)",
-    )
-    files = parser.parse_args().files
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_measure(Path(folder), files))
+    files = read_number("benchmarks.releases", __doc__, "--files", "files of a project", 10_000)
+    asyncio.run(_measure(files))
 
 
-async def _measure(folder: Path, files: int) -> None:
-    settings = ServerSettings(data=folder)
-    await _fill(settings, files)
-    async with (
-        running_server(settings) as server,
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
-    ):
-        await sign_in(client, server, settings)
+async def _measure(files: int) -> None:
+    async def fill(organization: Organization, storage: Storage) -> None:
+        await _fill(organization, storage, files)
+
+    async with open_portal(fill) as portal:
         print(f"A project with {files:,} releases, and one with {files:,} files in one release.\n")
-        await print_table(client, server.url, _PAGES)
+        await print_pages(portal, _PAGES)
 
 
-async def _fill(settings: ServerSettings, files: int) -> None:
+async def _fill(organization: Organization, storage: Storage, files: int) -> None:
     """Write the documents of the server before it starts. All files have the same content."""
-    storage = await open_storage(settings.data, presigned=False)
-    organization = Organization(
-        settings.organization,
-        storage,
-        admin_username=settings.admin_username,
-        admin_password=settings.admin_password,
-    )
     repository = await organization.create_repository("demo")
     archive = wheel("template")
     staged = repository.stage(archive.filename, digests={})
@@ -93,7 +71,6 @@ async def _fill(settings: ServerSettings, files: int) -> None:
             return new
 
         await storage.change(project_key(repository.document.id, name), ProjectDocument, create)
-    await organization.close()
 
 
 if __name__ == "__main__":

@@ -1,30 +1,37 @@
 """Measure how long a page of the portal's request log takes, with many requests in the log.
 
-The table shows the CPU time of each page, and the median and the longest time.
+The tables show the CPU time and the time of each page, and of downloads.
 """
 
-import argparse
 import asyncio
 
-import aiohttp
 import psutil
 
-from benchmarks.portal import print_table, sign_in
-from cloudrepo_server.process.server import RunningServer, running_server
-from cloudrepo_server.process.settings import ServerSettings
+from benchmarks.portal import open_portal, print_downloads, print_pages, read_number
+from cloudrepo_server.process.server import RunningServer
 from cloudrepo_server.testkit.journal import Entry, encode_headers
 
 _REPOSITORIES = 20
+_LOG = "/portal/requests"
 _PAGES = {
-    "all": "",
-    "old requests": "?before=1000",
-    "kind": "?kind=file",
-    "status": "?status=4xx",
-    "user": "?user=user7",
-    "client": "?client=pip",
-    "search, some found": "?q=project77",
-    "search, nothing found": "?q=nothing-contains-this",
-    "every filter": "?kind=page&status=2xx&age=1h&user=user&project=project&client=pip&q=project",
+    "repositories, with the latest uploads": "/portal/",
+    "all": _LOG,
+    "old requests": f"{_LOG}?before=1000",
+    "kind": f"{_LOG}?kind=file",
+    "status": f"{_LOG}?status=4xx",
+    "user": f"{_LOG}?user=user7",
+    "client": f"{_LOG}?client=pip",
+    "search, some found": f"{_LOG}?q=project77",
+    "search, nothing found": f"{_LOG}?q=nothing-contains-this",
+    "every filter": f"{_LOG}?kind=page&status=2xx&age=1h&user=user&project=project&client=pip"
+    "&q=project",
+    "one repository": "/portal/repositories/repository1/requests",
+    "one request": "/portal/repositories/repository1/requests/77",
+}
+_DOWNLOADS = {
+    "all, as CSV": f"{_LOG}.csv",
+    "all, as JSON": f"{_LOG}.json",
+    "search, as CSV": f"{_LOG}.csv?q=project77",
 }
 _AGENTS = (
     'pip/24.2 {"implementation":{"name":"CPython","version":"3.12.1"},"python":"3.12.1"}',
@@ -42,28 +49,21 @@ _HEADERS = [
 
 
 def main() -> None:
-    """Measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.request_log", description=__doc__)
-    parser.add_argument(
-        "--entries", type=int, default=100_000, help="number of requests (default: %(default)s)"
-    )
-    asyncio.run(_measure(parser.parse_args().entries))
+    """Measure, and print the tables."""
+    entries = read_number("benchmarks.request_log", __doc__, "--entries", "requests", 100_000)
+    asyncio.run(_measure(entries))
 
 
 async def _measure(entries: int) -> None:
-    settings = ServerSettings()
-    async with (
-        running_server(settings) as server,
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client,
-    ):
+    async with open_portal() as portal:
         before = psutil.Process().memory_info().rss
-        await _fill(server, entries)
+        await _fill(portal.server, entries)
         added = psutil.Process().memory_info().rss - before
         print(
             f"{entries:,} requests in {_REPOSITORIES} repositories, {added >> 20} MiB of memory\n"
         )
-        await sign_in(client, server, settings)
-        await print_table(client, f"{server.url}/portal/requests", _PAGES)
+        await print_pages(portal, _PAGES)
+        await print_downloads(portal, _DOWNLOADS)
 
 
 async def _fill(server: RunningServer, entries: int) -> None:
