@@ -14,6 +14,7 @@ from tests.support.archives import wheel
 from tests.support.index import Server
 from tests.support.portal.connection import PACKAGE, WHEEL
 from tests.support.portal.workstation import Workstation
+from tests.support.shown_output import shows_status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -234,7 +235,7 @@ def test_an_admin_user_works_from_an_empty_server_to_a_revoked_user(
     revoke_user(portal)
     rejected = workstation.run(upload, check=False)
     assert not rejected.ok
-    assert "401" in rejected.output
+    assert shows_status(rejected.output, 401)
 
     delete_repository_and_sign_out(portal)
 

@@ -17,6 +17,7 @@ import requests
 
 from pytest_cloudrepo import Project, Repository, Server, VirtualEnv
 from pytest_cloudrepo._programs import command
+from tests.support.shown_output import shows_status
 
 if TYPE_CHECKING:
     from pytest_cloudrepo import CommandResult
@@ -160,7 +161,7 @@ def test_the_admin_user_cannot_use_the_repository(
     rejected = reader.twine_upload(project)
 
     assert not rejected.ok
-    assert "401" in rejected.output
+    assert shows_status(rejected.output, 401)
     assert "admin user" in " ".join(rejected.output.split())
     response = requests.get(reader.repository.url, auth=(username, password), timeout=30)
     assert response.status_code == 401

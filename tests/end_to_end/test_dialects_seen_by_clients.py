@@ -11,6 +11,7 @@ import requests
 from pytest_cloudrepo import PackageFactory, RepositoryFactory
 from pytest_cloudrepo.client import Server
 from tests.support.real_client import Client
+from tests.support.shown_output import shows_status
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_token_needs_the_user_name_of_its_registry(
     usual = repository.as_user(replace(token, username="__token__"))
     rejected = Client(publisher, usual, tmp_path).publish(wheel)
     assert not rejected.ok
-    assert "401" in rejected.output
+    assert shows_status(rejected.output, 401)
     assert repository.files("demo") == []
     published = Client(publisher, repository.as_user(token), tmp_path).publish(wheel)
     assert published.ok, published.output

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudrepo_server.clients import public_index
+from tests.support.shown_output import shows_status
 
 if TYPE_CHECKING:
     from pytest_cloudrepo import CommandResult, PackageFactory, Repository, RepositoryFactory
@@ -142,7 +143,7 @@ def test_a_tool_shows_that_trusted_publishing_is_disabled(
     providers = ["github", "gitlab", "google", "buildkite", "circleci", "activestate"]
     result = publish(cloudrepo_factory(disabled_identity_providers=providers), tool)
     assert not result.ok
-    assert "403" in result.output
+    assert shows_status(result.output, 403)
     assert "Trusted publishing functionality not enabled" in result.output or tool == "uv"
 
 

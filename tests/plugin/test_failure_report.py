@@ -150,7 +150,9 @@ def section_of(outcome: Outcome, test: str) -> str:
     pattern = (
         rf"-+ cloudrepo: requests to {test[:21].rstrip('-')}-\w+ -+\n((?:(?![-=_]{{3}}).*\n)*)"
     )
-    return str(re.findall(pattern, plain(outcome))[-1])
+    sections = re.findall(pattern, plain(outcome))
+    assert sections, f"the report of {test} has no section about requests:\n{plain(outcome)}"
+    return str(sections[-1])
 
 
 def plain(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Compare the output that a page shows with what a program printed."""
+"""Compare the output that a page shows with what a program printed, and find what it shows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def assert_printed(shown: str, printed: str) -> None:
         ]
         assert matches, f"the page shows {line!r}, but this was printed:\n{printed}"
         remaining = remaining[matches[0] + 1 :]
+
+
+def shows_status(output: str, status: int) -> bool:
+    """Return whether a status code is a word of an output.
+
+    Names of repositories, digests and sizes may contain the same digits.
+    """
+    return re.search(rf"(?<![\w.:/-]){status}(?![\w/-]|\.\d)", output) is not None
 
 
 def _normalized(line: str) -> str:

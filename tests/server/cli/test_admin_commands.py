@@ -14,6 +14,7 @@ import pytest
 from cloudrepo_server.cli import main
 from tests.support.index import Index, Server
 from tests.support.real_host import running_host
+from tests.support.shown_output import shows_status
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -74,7 +75,7 @@ def test_a_repository_is_created_shown_changed_and_deleted(shell: Shell, server:
     assert shell.run("repo delete cli-demo --yes") == ""
     assert shell.status == 0
     assert shell.run("repo show cli-demo") == ""
-    assert (shell.status, "404" in shell.error) == (1, True)
+    assert (shell.status, shows_status(shell.error, 404)) == (1, True)
     assert "The repository could not be found: cli-demo" in shell.error
 
 

@@ -17,6 +17,7 @@ from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
 from tests.support.raw import basic
+from tests.support.shown_output import shows_status
 
 PIP = 'pip/24.2 {"implementation":{"name":"CPython","version":"3.12.1"},"python":"3.12.1"}'
 TWINE = "twine/5.1.1 CPython/3.12.1"
@@ -152,7 +153,7 @@ def test_a_change_without_a_repository_is_in_the_log_of_all(browser: Browser) ->
     assert "DELETE /api/users/" in page.text
     (row,) = shown(page)
     details = browser.get(f"/portal/requests/changes/{row.rpartition('-')[2]}")
-    assert "204" in details.text
+    assert shows_status(details.text, 204)
     assert browser.server.admin[0] in details.text
     assert "POST /portal/create-user" in browser.get("/portal/requests?kind=admin").text
     browser.server.api_json("DELETE", "/users/from-the-portal@example.com")
