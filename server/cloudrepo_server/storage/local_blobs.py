@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 _DELETE_BATCH = 100
 # Only Windows has text files.
-_NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+_NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+if sys.platform == "win32":
+    # Without this flag, each line feed would become two characters.
+    _NEW_FILE |= os.O_BINARY
 
 
 class LocalBlobs(Blobs):
