@@ -3,10 +3,15 @@
 import base64
 import binascii
 import contextlib
+from functools import lru_cache
 
 from cloudrepo_server.errors import UnauthenticatedError
 
+# Each request parses its header several times, and most requests of a client have the same one.
+_CACHED_HEADERS = 64
 
+
+@lru_cache(_CACHED_HEADERS)
 def parse_authorization(header: str | None) -> tuple[str | None, str] | None:
     """Return the user name and the password in the header, or None if there is no header.
 
@@ -27,6 +32,7 @@ def parse_authorization(header: str | None) -> tuple[str | None, str] | None:
     return _decode_basic(value.strip())
 
 
+@lru_cache(_CACHED_HEADERS)
 def secrets_of(header: str | None) -> tuple[str, ...]:
     """Return the secrets in the header: the password or token, and the encoded credentials.
 
