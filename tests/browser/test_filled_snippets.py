@@ -56,7 +56,7 @@ def page(
     url = server.url.replace("127.0.0.1", INSECURE_HOST)
     user = quote(index.username)
     page.goto(f"{url}/portal/repositories/{index.name}/connection?user={user}")
-    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("User name").fill(server.admin[0])
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Connection Settings").wait_for()

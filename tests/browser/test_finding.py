@@ -21,7 +21,7 @@ NARROW, WIDE = 360, 1440
 
 def sign_in(page: Page, server: Server) -> None:
     page.goto(server.url)
-    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("User name").fill(server.admin[0])
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()

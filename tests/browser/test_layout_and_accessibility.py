@@ -96,7 +96,7 @@ def busy_repository(server: Server) -> Index:
 
 REJECTED_FORMS: list[tuple[str, str, dict[str, str]]] = [
     ("create-repository", "Create repository", {"Name": "Not valid", "Maximum file size": "x"}),
-    ("create-user", "Create user", {"E-mail": "nobody", "Passphrase": "short"}),
+    ("create-user", "Create user", {"User name": "nobody", "Passphrase": "short"}),
     ("upstreams", "Save upstreams", {"Upstreams, one per line": "nowhere\nftp://x.example"}),
     ("faults", "Add fault", {"Status": "9", "Times": "never", "Every": "0"}),
     ("impersonations", "Create impersonation", {"Further URLs, one per line": "ftp://x.example"}),
@@ -228,7 +228,7 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page = view.page
     page.goto(server.url)
     view.check("sign-in")
-    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("User name").fill(server.admin[0])
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("alert").wait_for()
@@ -247,7 +247,7 @@ def test_every_page_fits_the_screen_and_is_accessible(
     page.get_by_role("button", name="Sign out").wait_for()
     view.check("menu")
     page.goto(server.url + "/portal/create-user")
-    page.get_by_label("E-mail").fill(f"new-{view.width}-{view.scheme}@example.com")
+    page.get_by_label("User name").fill(f"new-{view.width}-{view.scheme}@example.com")
     page.get_by_role("button", name="Create user").click()
     page.get_by_text("it is not shown again").wait_for()
     view.check("generated-passphrase")
@@ -298,7 +298,7 @@ def test_line_numbers_are_beside_their_lines_in_a_narrow_column(
 ) -> None:
     page = view.page
     page.goto(server.url)
-    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("User name").fill(server.admin[0])
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
@@ -322,7 +322,7 @@ def test_the_pages_of_damaged_data_fit_the_screen_and_are_accessible(
     server = start_with_damage(start_server, tmp_path / "data")
     page = view.page
     page.goto(server.url)
-    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("User name").fill(server.admin[0])
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Show damaged data").wait_for()

@@ -37,7 +37,7 @@ class Portal:
 
     def sign_in(self) -> Page:
         page = self.open()
-        page.get_by_label("E-mail").fill(self.server.admin[0])
+        page.get_by_label("User name").fill(self.server.admin[0])
         page.get_by_label("Password").fill(self.server.admin[1])
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("heading", name="Repositories", exact=True).wait_for()
@@ -127,7 +127,7 @@ def create_repository_and_user(portal: Portal) -> None:
     portal.wait_for_text("No projects yet")
     portal.click_link("Users")
     portal.click_link("Create user")
-    page.get_by_label("E-mail").fill("dev@example.com")
+    page.get_by_label("User name").fill("dev@example.com")
     page.get_by_label("Passphrase").fill(PASSPHRASE)
     portal.click_button("Create user")
     portal.wait_for_text("The user dev@example.com was created.")
@@ -243,7 +243,7 @@ def test_an_admin_user_works_from_an_empty_server_to_a_revoked_user(
 def test_a_generated_passphrase_can_be_copied(portal: Portal) -> None:
     page = portal.sign_in()
     page.goto(portal.server.url + "/portal/create-user")
-    page.get_by_label("E-mail").fill("dev@example.com")
+    page.get_by_label("User name").fill("dev@example.com")
     portal.click_button("Create user")
     portal.wait_for_text("it is not shown again")
     passphrase = portal.copy("Copy the secret")
@@ -289,7 +289,7 @@ def test_the_portal_can_be_used_with_the_keyboard_alone(portal: Portal) -> None:
 
     page = portal.open()
     # The page moves the focus to the first field by itself.
-    expect(page.get_by_label("E-mail")).to_be_focused()
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type(portal.server.admin[0])
     page.keyboard.press("Tab")
     page.keyboard.type(portal.server.admin[1])

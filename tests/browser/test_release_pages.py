@@ -64,7 +64,7 @@ def page(request: pytest.FixtureRequest, chromium: Chromium, server: Server) -> 
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(server.url)
-    page.get_by_label("E-mail").fill(server.admin[0])
+    page.get_by_label("User name").fill(server.admin[0])
     page.get_by_label("Password").fill(server.admin[1])
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()

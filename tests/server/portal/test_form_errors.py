@@ -135,7 +135,7 @@ CASES = [
     Case(
         "/portal/sign-in",
         {"username": "", "password": ""},
-        {"username": "Enter your e-mail address.", "password": "Enter your password."},
+        {"username": "Enter your user name.", "password": "Enter your password."},
         secret="password",
     ),
 ]

@@ -24,7 +24,7 @@ def session_cookie(response: requests.Response) -> Morsel[str]:
 def test_the_root_redirects_to_the_sign_in_page(anonymous: Browser) -> None:
     page = anonymous.get("/")
     assert page.path == "/portal/sign-in"
-    assert "E-mail Password" in page.text
+    assert "User name Password" in page.text
 
 
 def test_the_admin_user_signs_in_and_sees_the_repositories(anonymous: Browser) -> None:
@@ -72,7 +72,7 @@ def test_all_wrong_credentials_get_the_same_message(
         own_server.admin[1] if password is None else password.encode("utf-8", "replace").decode(),
         status=401,
     )
-    assert "Wrong e-mail address or password." in page.text
+    assert "Wrong user name or password." in page.text
     assert own_server.admin[1] not in page.response.text
     assert anonymous.get("/portal/users").path == "/portal/sign-in"
     anonymous.close()

@@ -73,7 +73,7 @@ def _reject_an_upload(page: Page) -> None:
 
 
 def _create_user(page: Page) -> None:
-    page.get_by_label("E-mail").fill("grace.hopper@acme.example")
+    page.get_by_label("User name").fill("grace.hopper@acme.example")
     page.get_by_role("button", name="Create user").click()
 
 

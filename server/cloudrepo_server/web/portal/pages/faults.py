@@ -39,7 +39,7 @@ _CONDITIONS: Mapping[str, tuple[str, str]] = {
     "method": ("Method", "GET, HEAD or POST"),
     "path": ("Path", "a pattern, such as *.whl"),
     "project": ("Project", "a name"),
-    "user": ("User", "an e-mail address"),
+    "user": ("User", "a user name"),
 }
 """The label and the explanation of each text field of the form."""
 

@@ -38,7 +38,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
     username, password = request.form.get("username", ""), request.form.get("password", "")
     missing = FormErrors()
     if not username.strip():
-        missing.add("username", InvalidError("Enter your e-mail address."))
+        missing.add("username", InvalidError("Enter your user name."))
     if not password:
         missing.add("password", InvalidError("Enter your password."))
     if missing:
@@ -59,7 +59,7 @@ async def sign_in(request: PortalRequest) -> web.Response:
     try:
         principal = await request.organization.access.identify(username, password, client=address)
     except UnauthenticatedError:
-        return _reject(request, _UNAUTHORIZED, "Wrong e-mail address or password.")
+        return _reject(request, _UNAUTHORIZED, "Wrong user name or password.")
     if not isinstance(principal, AdminUser):
         return _reject(
             request,
