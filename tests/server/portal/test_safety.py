@@ -312,7 +312,35 @@ def test_malformed_form_bodies_are_rejected_with_a_page(
 @pytest.mark.parametrize("path", ["/portal/nothing", "/portal/users/a/b/c", "/portal/assets/x/y"])
 def test_unknown_paths_show_an_error_page(browser: Browser, path: str) -> None:
     page = browser.get(path, status=404)
-    assert "Request failed" in page.text
+    assert "Not found The portal has no" in page.text
+
+
+def test_an_error_page_leads_back_to_the_repository(browser: Browser, index: Index) -> None:
+    page = browser.get(f"/portal/repositories/{index.name}/projects/missing", status=404)
+    assert page.all("a", href=f"/portal/repositories/{index.name}")
+    page = browser.get("/portal/repositories/missing/projects/demo", status=404)
+    assert not page.all("a", href="/portal/repositories/missing")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/portal/tests", "/portal/requests?q=a%26b", "/portal/search?q=demo"),
+        *("/portal/repositories/{name}", "/portal/repositories/{name}/files"),
+        *("/portal/repositories/{name}/projects/demo", "/portal/users/a%2Fb"),
+    ],
+)
+def test_a_trailing_slash_redirects_to_the_page(browser: Browser, index: Index, path: str) -> None:
+    path = path.format(name=index.name)
+    page, question_mark, query = path.partition("?")
+    response = browser.request("GET", f"{page}//{question_mark}{query}", allow_redirects=False)
+    assert response.status_code == 303
+    assert response.headers["Location"] == path
+
+
+@pytest.mark.parametrize("path", ["/portal/nothing/", "/portal//", "/portal//example.com/"])
+def test_a_trailing_slash_without_a_page_is_not_found(browser: Browser, path: str) -> None:
+    assert browser.request("GET", path, allow_redirects=False).status_code == 404
 
 
 def test_unsupported_methods_show_an_error_page(browser: Browser) -> None:

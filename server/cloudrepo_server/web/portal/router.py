@@ -7,7 +7,11 @@ from functools import partial
 from aiohttp import web
 
 from cloudrepo_server.domain.organization import Organization, is_repository_name
-from cloudrepo_server.errors import CloudRepoServerError
+from cloudrepo_server.errors import (
+    CloudRepoServerError,
+    NotFoundError,
+    RepositoryNotFoundError,
+)
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import status_of
@@ -90,6 +94,11 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_MESSAGES = {
+    404: "The portal has no page at this address.",
+    405: "This address does not support the method of the request.",
+}
+"""The messages of errors that the router finds, by their status."""
 _DO_NOT_CACHE = {"Cache-Control": "no-store"}
 _CACHE_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _PORTAL_REQUEST = web.RequestKey("portal_request", PortalRequest)
@@ -169,11 +178,16 @@ class PortalRouter:
             response = await self._respond(http, request)
         except CloudRepoServerError as error:
             message = str(error)
-            response = request.render(
-                "error.html", status=status_of(error), reason=message, message=message
+            response = _error_page(
+                request,
+                status_of(error),
+                message,
+                reason=message,
+                repository=_repository_of(request, error),
             )
         except web.HTTPException as error:
-            response = request.render("error.html", status=error.status, message=f"{error.reason}.")
+            message = _MESSAGES.get(error.status, f"{error.reason}.")
+            response = _error_page(request, error.status, message)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         if not response.prepared:
@@ -185,12 +199,23 @@ class PortalRouter:
     async def _respond(self, http: web.Request, request: PortalRequest) -> web.StreamResponse:
         match = await self._router.resolve(http)
         if match.http_exception is not None:
+            path = http.rel_url.raw_path.rstrip("/")
+            if http.rel_url.raw_path != path and await self._has_page(http, path):
+                query = http.rel_url.raw_query_string
+                return request.redirect(f"{path}?{query}" if query else path)
             raise match.http_exception
         request.path_parameters = dict(match)
         name = match.get("repository", "")
         if is_repository_name(name):
             state_of(http).details.repository = name
         return await match.handler(http)
+
+    async def _has_page(self, http: web.Request, path: str) -> bool:
+        """Return whether the portal has a page at a path, which is encoded."""
+        if http.method not in ("GET", "HEAD"):
+            return False
+        match = await self._router.resolve(http.clone(rel_url=path))
+        return match.http_exception is None
 
     def _add(self, route: Route) -> None:
         self.routes.append(route)
@@ -209,6 +234,31 @@ class PortalRouter:
             self._router.add_get(route.path, handler)
         else:
             self._router.add_route(route.method, route.path, handler)
+
+
+def _error_page(
+    request: PortalRequest,
+    status: int,
+    message: str,
+    *,
+    reason: str | None = None,
+    repository: str | None = None,
+) -> web.Response:
+    return request.render(
+        "error.html",
+        status=status,
+        reason=reason,
+        code=status,
+        message=message[:1].upper() + message[1:],
+        repository=repository,
+    )
+
+
+def _repository_of(request: PortalRequest, error: CloudRepoServerError) -> str | None:
+    """Return the name of the repository in which something was not found, or None."""
+    if isinstance(error, NotFoundError) and not isinstance(error, RepositoryNotFoundError):
+        return request.path_parameters.get("repository")
+    return None
 
 
 async def _show_asset(request: PortalRequest) -> web.Response:
