@@ -32,7 +32,7 @@ def test_a_fault_is_added_counted_and_removed(browser: Browser, index: Index) ->
     assert [index.get(f"/{name}/").status_code for name in ("other", "demo")] == [404, 503]
     text = browser.get(page_of(index)).text
     assert "every matching request" not in text.partition("Add fault")[0]
-    assert "#1 status times=2 project=demo status=503 reason=Try again later" in text
+    assert "Fault #1: status 503 times=2 project=demo status=503 reason=Try again later" in text
     assert "affected 1 request" in text
     assert "Used up" not in text
     assert [index.get("/demo/").status_code for _ in range(2)] == [503, 200]

@@ -97,8 +97,15 @@ def test_dependencies_are_grouped_by_extra(page: Page) -> None:
     assert 'requests >=2.30 Other.Project [fast]>=1 if python_version < "3.12"' in text
     assert "this is (not valid" in text
     assert 'Extra color rich pywin32 if sys_platform == "win32"' in text
-    assert "Extra empty No dependencies" in text
+    assert "Extra empty None" in text
     assert "Extra undeclared direct @ https://example.com/direct.zip" in text
+
+
+def test_a_release_without_dependencies_says_so(browser: Browser, index: Index) -> None:
+    index.publish(wheel())
+    assert "Dependencies None" in release_page(browser, index).text
+    page = browser.get(f"/portal/repositories/{index.name}/projects/demo")
+    assert "Dependencies of 1.0 None" in page.text
 
 
 def test_dependencies_say_whether_the_repository_has_them(browser: Browser, server: Server) -> None:
@@ -233,7 +240,7 @@ def test_an_old_or_yanked_release_says_so(browser: Browser, index: Index) -> Non
     index.publish(wheel(version="1.0"), wheel(version="2.0"))
     assert "An installer chooses another version: 2.0" in release_page(browser, index).text
     index.api_json("PATCH", f"/files/{wheel().filename}", {"yanked": "Broken."})
-    assert "This release is yanked: Broken." in release_page(browser, index).text
+    assert "This release is yanked: Broken. Installers" in release_page(browser, index).text
 
 
 def test_a_release_links_to_the_comparison_with_the_one_before(

@@ -111,7 +111,7 @@ REQUESTS = (
         ({"client": "twine 5"}, [0]),
         ({"q": "already exists"}, [1]),
         ({"q": "CPython"}, [0, 2, 3, 4]),
-        ({"q": "#1 status"}, [10]),
+        ({"q": "#1: status"}, [10]),
         ({"q": "post"}, [0, 1, 9]),
         ({"q": "other-2.0"}, [12]),
         ({"kind": "page", "status": "4xx", "user": "anonymous"}, [8]),
@@ -129,6 +129,34 @@ def test_a_filter_lists_the_matching_requests(
     requests = [each for each in found if each["path"] != "/api/repositories"]
     summaries = [(each["kind"], each["method"], each["status"]) for each in requests]
     assert summaries == [REQUESTS[number] for number in expected]
+
+
+def test_the_kinds_of_the_index_are_all_kinds_but_admin(browser: Browser, busy: Index) -> None:
+    kinds = [each["kind"] for each in listed(browser, busy)]
+    assert "admin" in kinds
+    found = [each["kind"] for each in listed(browser, busy, kind="index")]
+    assert found == [kind for kind in kinds if kind != "admin"]
+
+
+def test_the_page_of_a_request_leads_to_its_neighbours_in_the_list(
+    browser: Browser, index: Index
+) -> None:
+    index.publish(wheel())
+    index.get("/demo/")
+    index.api_json("PATCH", "/projects/demo", {"status": "archived"})
+    index.api_json("PUT", "/test", {"node_id": "a::b", "outcome": "passed", "seconds": 1})
+    index.get("/missing/")
+    paths = [each["href"] for each in browser.get(log(index)).all("a", **{"class": "address"})]
+    assert len(paths) == 5
+    assert sum("/requests/changes/" in path for path in paths) == 2
+    for position, path in enumerate(paths):
+        page = browser.get(path)
+        # Changes, too, are shown below the tabs of their repository.
+        assert page.all("nav", **{"aria-label": index.name})
+        newer = [each["href"] for each in page.all("a", rel="prev")]
+        older = [each["href"] for each in page.all("a", rel="next")]
+        assert newer == paths[:position][-1:]
+        assert older == paths[position + 1 :][:1]
 
 
 def test_a_user_filter_lists_the_requests_of_that_user(browser: Browser, busy: Index) -> None:
@@ -177,7 +205,7 @@ def test_a_request_for_a_missing_project_is_marked_like_a_rejection(
 
 def test_a_fault_and_an_upstream_are_named(browser: Browser, busy: Index) -> None:
     assert "503 GET" in browser.get(f"{log(busy)}?q=broken").text
-    assert "fault #1 status" in browser.get(f"{log(busy)}?q=broken").text
+    assert "fault #1: status 503" in browser.get(f"{log(busy)}?q=broken").text
     front = busy.server.repository(upstream=[busy.name])
     front.get("/demo/")
     page = browser.get(log(front))
@@ -196,9 +224,9 @@ def test_the_page_of_a_request_says_what_its_faults_did(browser: Browser, index:
     index.api_json("POST", "/faults", {"kind": "status", "status": 503, "times": 4, "every": 2})
     page = browser.get(f"{log(index)}/3")
     assert (
-        "fault #1 missing-etag A response without an entity tag, so that clients cannot revalidate "
-        "their copies method=GET . It affects every matching request, and has affected 2 requests "
-        "so far."
+        "fault #1: missing-etag A response without an entity tag, so that clients cannot "
+        "revalidate their copies method=GET . It affects every matching request, and has affected "
+        "2 requests so far."
     ) in page.text
     faults = f"/portal/repositories/{index.name}/faults"
     assert page.all("a", href=f"{faults}#fault-1")

@@ -86,9 +86,50 @@ def test_a_test_shows_the_failed_requests_of_all_its_repositories_first(
     missing = f"was not found in the repository {front.name}, nor in its upstream {base.name}."
     for expected in (missing, "1 failed request", f"upstream {base.name}"):
         assert text.index(expected) < text.index("3 repositories")
-    assert f"{front.name} 4 requests to {front.name} 1 failed 1 fault of {front.name}" in text
+    failed = f"1 failed of {front.name} 1 fault of {front.name}"
+    assert f"{front.name} 4 requests to {front.name} {failed}" in text
     assert f"queries the upstream {base.name}" in text
-    assert f"is an upstream of {front.name}" in text
+    # The other requests did not reach the upstream.
+    assert f"is an upstream of {front.name} , queried for 3 requests" in text
+
+
+def test_the_number_of_requests_is_that_of_the_linked_list(
+    browser: Browser, several: list[Index]
+) -> None:
+    front = several[-1]
+    page = browser.get(f"/portal/tests/{front.name}")
+    target = f"/portal/repositories/{front.name}/requests?kind=index"
+    assert page.all("a", href=target)
+    assert f"4 requests to {front.name}" in page.text
+    assert len(browser.get(target).all("tr", **{"class": "entry"})) == 4
+
+
+def test_failed_requests_link_to_their_details(browser: Browser, several: list[Index]) -> None:
+    front = several[-1]
+    page = browser.get(f"/portal/tests/{front.name}")
+    (link,) = page.all("a", **{"class": "address"})
+    assert f"GET {front.path}/lacking/" in browser.get(link["href"]).text
+
+
+def test_tests_with_failed_requests_precede_the_others_of_their_session(
+    own_server: Server, own_browser: Browser
+) -> None:
+    for name, outcome, is_rejected in (
+        ("a-passed", "passed", False),
+        ("b-running", None, False),
+        ("c-skipped", "skipped", True),
+        ("d-running", None, True),
+        ("e-failed", "failed", False),
+    ):
+        repository = own_server.repository(name, run="session")
+        if outcome:
+            report(own_server, name, node_id=f"{name}.py::test", outcome=outcome, seconds=1)
+        if is_rejected:
+            repository.get("/missing/")
+    text = own_browser.get("/portal/tests").text
+    names = ["e-failed", "c-skipped", "d-running", "a-passed", "b-running"]
+    assert sorted(names, key=text.index) == names
+    own_browser.close()
 
 
 def test_the_list_of_tests_counts_failed_requests_and_links_to_the_test(

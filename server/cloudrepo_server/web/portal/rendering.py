@@ -13,6 +13,7 @@ from markupsafe import Markup
 from cloudrepo_server.limits import MAX_SUGGESTIONS
 from cloudrepo_server.web.portal.assets import asset_path
 from cloudrepo_server.web.portal.forms import TOKEN_FIELD
+from cloudrepo_server.web.portal.log.filters import fault_name
 from cloudrepo_server.web.portal.log.rows import format_duration
 from cloudrepo_server.web.portal.paths import (
     file_path,
@@ -54,6 +55,7 @@ class Templates:
         self._environment.globals.update(
             asset_path=asset_path,
             distribution_type=distribution_type,
+            fault_name=fault_name,
             file_path=file_path,
             project_path=project_path,
             query=query,

@@ -1,5 +1,6 @@
 """The repositories of a test: what failed in each, its upstreams and its faults."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +10,23 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import hide_password
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.testkit.results import ResultOfTest
-from cloudrepo_server.web.portal.log.failures import failed_requests
+from cloudrepo_server.web.portal.log.failures import failed_requests, queried_upstreams
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The upstreams of a repository, without passwords, and the repositories that query it."""
+    """The upstreams of a repository, without passwords, and the repositories that query it.
+
+    Attributes:
+        upstreams: the upstreams.
+        upstream_of: the names of the repositories that have this one as an upstream.
+        queries: the number of requests to them for which this one was queried. Only the newest
+            requests of a long journal are counted.
+    """
 
     upstreams: Sequence[str]
     upstream_of: Sequence[str]
+    queries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +96,29 @@ def tests_of_sessions(
 
 
 def connections_of(
-    repositories: Sequence[Repository], everything: Sequence[Repository]
+    organization: Organization, repositories: Sequence[Repository], everything: Sequence[Repository]
 ) -> Mapping[str, Connections]:
     """Return the connections of some repositories, by name.
 
     Args:
+        organization: the organization.
         repositories: the repositories.
         everything: all repositories of the organization.
     """
     queried_by: dict[str, list[str]] = {each.name: [] for each in repositories}
+    queries: Counter[str] = Counter()
     for each in everything:
-        for upstream in each.document.upstream:
-            if upstream in queried_by:
-                queried_by[upstream].append(each.name)
+        found = [upstream for upstream in each.document.upstream if upstream in queried_by]
+        for upstream in found:
+            queried_by[upstream].append(each.name)
+        if found:
+            journal = organization.testkit.recorded(each.document.id)
+            queries.update(queried_upstreams(journal))
     return {
         each.name: Connections(
-            [hide_password(upstream) for upstream in each.document.upstream], queried_by[each.name]
+            [hide_password(upstream) for upstream in each.document.upstream],
+            queried_by[each.name],
+            queries[each.name],
         )
         for each in repositories
     }
@@ -113,7 +129,7 @@ def describe(
 ) -> list[RepositoryOfTest]:
     """Return the descriptions of the repositories of tests; see `connections_of`."""
     testkit = organization.testkit
-    connections = connections_of(repositories, everything)
+    connections = connections_of(organization, repositories, everything)
     described = []
     for each in repositories:
         journal = testkit.recorded(each.document.id)
@@ -155,5 +171,5 @@ async def surroundings(organization: Organization, repository: Repository) -> di
         "test": test,
         "failure_count": failures,
         "fault_count": faults,
-        "connections": connections_of([repository], everything)[repository.name],
+        "connections": connections_of(organization, [repository], everything)[repository.name],
     }

@@ -31,6 +31,26 @@ def failed_requests(journal: Journal | None) -> Sequence[Entry]:
     return [entry for entry in reversed(failed.values()) if not _is_optional(entry)]
 
 
+def has_failures(journal: Journal | None) -> bool:
+    """Return whether a journal may have requests that explain why a program failed.
+
+    This is faster than `failed_requests`, but requests that were repeated with success count too.
+    """
+    return journal is not None and any(
+        _is_failure(entry) and not _is_optional(entry) for entry in _newest(journal)
+    )
+
+
+def queried_upstreams(journal: Journal | None) -> Iterable[str]:
+    """Return the upstreams that were queried for the newest requests of a journal.
+
+    An upstream is returned once for each request.
+    """
+    if journal is None:
+        return []
+    return [upstream for entry in _newest(journal) for upstream in set(entry.upstreams)]
+
+
 def _newest(journal: Journal) -> Iterable[Entry]:
     """Return the newest completed requests, oldest first."""
     newest = [

@@ -6,12 +6,22 @@ from time import time
 import msgspec
 
 from cloudrepo_server.specs.user_agent import parse_user_agent
+from cloudrepo_server.testkit.faults import FiredFault
 from cloudrepo_server.testkit.journal import Entry, EntryKind
 
 ANONYMOUS = "anonymous"
 """The name of a user who has no valid credentials."""
 
 KINDS: Mapping[str, tuple[str, frozenset[EntryKind]]] = {
+    "index": (
+        "All but admin",
+        frozenset(
+            {
+                *("root", "page", "json", "provenance", "metadata", "file", "upload"),
+                *("trusted-publishing", "blocked"),
+            }
+        ),
+    ),
     "page": ("Page", frozenset({"root", "page", "json", "provenance"})),
     "metadata": ("Metadata", frozenset({"metadata"})),
     "file": ("File", frozenset({"file"})),
@@ -108,6 +118,12 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+def fault_name(entry: Entry, fault: FiredFault) -> str:
+    """Return the name of a fault that changed the response to a request."""
+    status = f" {entry.status}" if fault.kind == "status" else ""
+    return f"fault #{fault.number}: {fault.kind}{status}"
+
+
 def _is_of_harness(entry: Entry) -> bool:
     """Return whether a change is a sign-in, a sign-out, a sign-in link or the result of a test.
 
@@ -150,7 +166,7 @@ def _searches(text: str) -> Predicate:
             or contains(entry.filename or "")
             or contains(entry.method)
             or (entry.query != "" and contains(entry.query))
-            or any(contains(f"#{fault.number} {fault.kind}") for fault in entry.faults)
+            or any(contains(fault_name(entry, fault)) for fault in entry.faults)
             or any(map(contains, entry.upstreams))
         )
 

@@ -14,7 +14,9 @@ from cloudrepo_server.web.portal.paths import REQUESTS, repository_path
 CHANGES_PART = "changes"
 """The segment before the number in the path of a change, and the first part of its key."""
 
-_LABELS = {kind: label for label, kinds in KINDS.values() for kind in kinds}
+_LABELS = {
+    kind: label for name, (label, kinds) in KINDS.items() if name != "index" for kind in kinds
+}
 
 Outcome = Literal["good", "plain", "rejection", "failure"]
 

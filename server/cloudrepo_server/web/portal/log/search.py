@@ -5,7 +5,7 @@ full, or after a fixed number of requests. The next page continues it.
 """
 
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
@@ -59,6 +59,30 @@ def search_page(
         found.append(entry)
     is_end = next(newest_first, None) is None
     return Found(found, None if is_end else last, searched)
+
+
+def neighbours(
+    queues: Iterable[Sequence[Entry]], predicates: Sequence[Predicate], entry: Entry
+) -> tuple[Entry | None, Entry | None]:
+    """Return the requests directly before and after one that fulfil all conditions.
+
+    Of the requests on each side, only the nearest ones are searched.
+    """
+    queues = list(queues)
+    later = [queue[bisect_right(queue, entry.settled, key=_settled) :] for queue in queues]
+    sides = (_newest_first(queues, entry.settled), heapq.merge(*later, key=_settled))
+    before, after = (
+        next(
+            (
+                each
+                for each in islice(side, _ENTRIES_SEARCHED)
+                if each.status is not None and all(matches(each) for matches in predicates)
+            ),
+            None,
+        )
+        for side in sides
+    )
+    return before, after
 
 
 def search_all(queues: Iterable[Sequence[Entry]], predicates: Sequence[Predicate]) -> list[Entry]:

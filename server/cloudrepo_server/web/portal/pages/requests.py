@@ -26,7 +26,7 @@ from cloudrepo_server.web.portal.log.filters import (
 )
 from cloudrepo_server.web.portal.log.live import LiveView
 from cloudrepo_server.web.portal.log.rows import CHANGES_PART, Row
-from cloudrepo_server.web.portal.log.search import search_all, search_page
+from cloudrepo_server.web.portal.log.search import neighbours, search_all, search_page
 from cloudrepo_server.web.portal.log.subjects import describe_subjects
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY, REQUESTS, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -65,7 +65,10 @@ async def show_request(request: PortalRequest) -> web.Response:
 async def show_change(request: PortalRequest) -> web.Response:
     """Show all details of one change by the admin API or in the portal."""
     entry = _find(request, request.organization.testkit.recorded(CHANGES))
-    return await _render_entry(request, entry, None)
+    name = entry.repository
+    return await _render_entry(
+        request, entry, None if name is None else await request.organization.find(name)
+    )
 
 
 async def stream_all(request: PortalRequest) -> web.StreamResponse:
@@ -154,9 +157,14 @@ async def _render_entry(
     request: PortalRequest, entry: Entry, repository: Repository | None
 ) -> web.Response:
     described = await describe_subjects(request.organization, entry, repository)
+    queues, predicates = await _sources(request, LogFilter(), repository)
+    older, newer = await PAGES.run(neighbours, queues, predicates, entry)
     return request.render(
         "request.html" if repository is None else "repository_request.html",
         row=Row(entry),
+        older=None if older is None else Row(older),
+        newer=None if newer is None else Row(newer),
+        log_path=REQUESTS if repository is None else repository_path(repository.name, "requests"),
         **described,
         repository=repository,
         current_tab="requests",

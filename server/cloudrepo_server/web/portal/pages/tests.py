@@ -6,7 +6,9 @@ from itertools import groupby
 
 from aiohttp import web
 
+from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.web.portal.log.failures import has_failures
 from cloudrepo_server.web.portal.log.rows import Row
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import TEST, TESTS
@@ -35,10 +37,13 @@ class _Listed:
 
 
 async def show(request: PortalRequest) -> web.Response:
-    """Show the tests, grouped by session: the newest session first, its failed tests first."""
+    """Show the tests, grouped by session, the newest session first.
+
+    In each session, failed tests are first, then the other tests with failed requests.
+    """
     everything = await request.organization.repositories()
     tests = tests_of_sessions(request.organization, everything)
-    tests.sort(key=_within_session)
+    tests.sort(key=lambda test: _within_session(request.organization, test))
     # A stable sort keeps the order within each session.
     tests.sort(key=lambda test: (test.started, test.session), reverse=True)
     pagination = paginate(tests, request.query, page_size=_TESTS_ON_PAGE)
@@ -71,10 +76,14 @@ async def show_test(request: PortalRequest) -> web.Response:
     )
 
 
-def _within_session(test: SessionTest) -> tuple[int, str]:
+def _within_session(organization: Organization, test: SessionTest) -> tuple[int, bool, int, str]:
+    is_failed = test.result is not None and test.result.outcome == "failed"
+    journals = (organization.testkit.recorded(each.document.id) for each in test.repositories)
+    has_failed_requests = not is_failed and any(map(has_failures, journals))
     if test.result is None:
-        return (len(_ORDER), test.first)
-    return (_ORDER[test.result.outcome], test.result.node_id)
+        return (1, not has_failed_requests, len(_ORDER), test.first)
+    order = _ORDER[test.result.outcome]
+    return (0 if is_failed else 1, not has_failed_requests, order, test.result.node_id)
 
 
 ROUTES = (
