@@ -1,13 +1,13 @@
 """The filters of the request log, which the query strings of its pages contain."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import time
-
-import msgspec
+from typing import ClassVar
 
 from cloudrepo_server.specs.user_agent import parse_user_agent
 from cloudrepo_server.testkit.faults import FiredFault
 from cloudrepo_server.testkit.journal import Entry, EntryKind
+from cloudrepo_server.web.portal.query_filter import QueryFilter
 
 ANONYMOUS = "anonymous"
 """The name of a user who has no valid credentials."""
@@ -58,7 +58,7 @@ _FIRST_ERROR_STATUS = 400
 Predicate = Callable[[Entry], bool]
 
 
-class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
+class LogFilter(QueryFilter, frozen=True, kw_only=True):
     """The conditions that a request must meet to be listed. Empty conditions have no effect."""
 
     user: str = ""
@@ -71,24 +71,12 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     harness: str = ""
     """Whether sign-ins, sign-in links and the results of tests are listed too."""
 
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> "LogFilter":
-        """Return the filter in a query string. Unknown choices are ignored."""
-        given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
-        for name, choices in (
-            ("kind", KINDS),
-            ("status", STATUSES),
-            ("age", AGES),
-            ("harness", (SHOWN,)),
-        ):
-            if given[name] not in choices:
-                given[name] = ""
-        return cls(**given)
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The parameters of the query string for this filter."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name))}
+    choices: ClassVar[Mapping[str, Collection[str]]] = {
+        "kind": KINDS,
+        "status": STATUSES,
+        "age": AGES,
+        "harness": (SHOWN,),
+    }
 
     def predicates(self) -> list[Predicate]:
         """Return functions that all return True for the requests to list, the fastest first."""

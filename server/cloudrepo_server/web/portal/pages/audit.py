@@ -1,9 +1,9 @@
 """The list of changes: what was changed, by whom, when, and through which interface."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import ClassVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,12 +12,16 @@ from aiohttp import web
 from cloudrepo_server.changes import ChangeKind
 from cloudrepo_server.domain.audit import AuditEntry, Interface
 from cloudrepo_server.pools import PAGES
-from cloudrepo_server.web.http.streamed_response import StreamedResponse
-from cloudrepo_server.web.portal.csv_cells import csv_lines, safe_cell
+from cloudrepo_server.web.portal.list_downloads import (
+    CONTENT_TYPES,
+    ListDownload,
+    download_headers,
+)
 from cloudrepo_server.web.portal.log.filters import SHOWN
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import AUDIT
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
+from cloudrepo_server.web.portal.query_filter import QueryFilter
 
 _KINDS: Mapping[ChangeKind, str] = {
     "upload": "Upload",
@@ -59,10 +63,9 @@ _INTERFACES: Mapping[Interface, str] = {
 }
 _SESSION_KINDS: frozenset[str] = frozenset({"sign-in", "sign-in-link", "sign-out"})
 _COLUMNS = ("time", "kind", "repository", "subject", "detail", "user", "interface")
-_ENTRIES_AT_ONCE = 200
 
 
-class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
+class AuditFilter(QueryFilter, frozen=True, kw_only=True):
     """The conditions that a change must meet to be listed. Empty conditions have no effect."""
 
     kind: str = ""
@@ -72,19 +75,11 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     sessions: str = ""
     """Whether sign-ins, sign-outs and sign-in links are listed too."""
 
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> "AuditFilter":
-        """Return the filter in a query string. Unknown choices are ignored."""
-        given = {name: query.get(name, "").strip() for name in cls.__struct_fields__}
-        for name, choices in (("kind", _KINDS), ("interface", _INTERFACES), ("sessions", (SHOWN,))):
-            if given[name] not in choices:
-                given[name] = ""
-        return cls(**given)
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The parameters of the query string for this filter."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name))}
+    choices: ClassVar[Mapping[str, Collection[str]]] = {
+        "kind": _KINDS,
+        "interface": _INTERFACES,
+        "sessions": (SHOWN,),
+    }
 
     def apply(self, entries: Sequence[AuditEntry]) -> list[AuditEntry]:
         """Return the changes that meet all conditions."""
@@ -128,45 +123,12 @@ async def show(request: PortalRequest) -> web.Response:
 
 async def download(request: PortalRequest, extension: str) -> web.StreamResponse:
     """Return the changes as a file."""
-    content_type, write = _DOWNLOADS[extension]
-    headers = {
-        "Content-Type": content_type,
-        "Content-Disposition": f'attachment; filename="changes.{extension}"',
-        "Cache-Control": "no-store",
-    }
+    headers = download_headers("changes", extension)
     if request.http.method == "HEAD":
         return web.Response(headers=headers)
     chosen = AuditFilter.of(request.query)
     found = await PAGES.run(chosen.apply, request.organization.audit.entries)
-    return await StreamedResponse.open(200, headers, write(found))
-
-
-async def _write_json(entries: Sequence[AuditEntry]) -> AsyncGenerator[bytes, None]:
-    yield b'{"changes":['
-    separator = b""
-    for part in _parts(entries):
-        yield separator + b",".join(msgspec.json.encode(_as_json(entry)) for entry in part)
-        separator = b","
-        await asyncio.sleep(0)
-    yield b"]}\n"
-
-
-async def _write_csv(entries: Sequence[AuditEntry]) -> AsyncGenerator[bytes, None]:
-    yield csv_lines([_COLUMNS])
-    for part in _parts(entries):
-        yield csv_lines(
-            [
-                safe_cell(str(value) if value is not None else "")
-                for value in _as_json(entry).values()
-            ]
-            for entry in part
-        )
-        await asyncio.sleep(0)
-
-
-def _parts(entries: Sequence[AuditEntry]) -> Iterator[Sequence[AuditEntry]]:
-    for start in range(0, len(entries), _ENTRIES_AT_ONCE):
-        yield entries[start : start + _ENTRIES_AT_ONCE]
+    return await _DOWNLOAD.response(found, headers, extension)
 
 
 def _as_json(entry: AuditEntry) -> dict[str, str | None]:
@@ -178,14 +140,11 @@ def _moment(entry: AuditEntry) -> datetime:
     return datetime.fromtimestamp(entry.time, UTC)
 
 
-_DOWNLOADS: dict[str, tuple[str, Callable[[Sequence[AuditEntry]], AsyncGenerator[bytes, None]]]] = {
-    "json": ("application/json", _write_json),
-    "csv": ("text/csv; charset=utf-8; header=present", _write_csv),
-}
+_DOWNLOAD = ListDownload(name="changes", columns=_COLUMNS, as_json=_as_json, as_row=_as_json)
 ROUTES = (
     Route("GET", AUDIT, show),
     *(
         Route("GET", f"{AUDIT}.{extension}", partial(download, extension=extension))
-        for extension in _DOWNLOADS
+        for extension in CONTENT_TYPES
     ),
 )

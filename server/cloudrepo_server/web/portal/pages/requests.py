@@ -15,8 +15,8 @@ from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.pools import PAGES
 from cloudrepo_server.testkit.journal import Entry, Journal
 from cloudrepo_server.testkit.journals import CHANGES
-from cloudrepo_server.web.http.streamed_response import StreamedResponse
-from cloudrepo_server.web.portal.log.downloads import Write, write_csv, write_json
+from cloudrepo_server.web.portal.list_downloads import CONTENT_TYPES, download_headers
+from cloudrepo_server.web.portal.log.downloads import REQUEST_DOWNLOAD
 from cloudrepo_server.web.portal.log.filters import (
     AGES,
     KINDS,
@@ -241,29 +241,20 @@ async def _stream(request: PortalRequest, repository: Repository | None) -> web.
 async def _download(
     request: PortalRequest, extension: str, repository: Repository | None
 ) -> web.StreamResponse:
-    content_type, write = _DOWNLOADS[extension]
     name = "requests" if repository is None else f"requests-{repository.name}"
-    headers = {
-        "Content-Type": content_type,
-        "Content-Disposition": f'attachment; filename="{name}.{extension}"',
-        "Cache-Control": "no-store",
-    }
+    headers = download_headers(name, extension)
     if request.http.method == "HEAD":
         return web.Response(headers=headers)
     queues, predicates = await _sources(request, LogFilter.of(request.query), repository)
     entries = await PAGES.run(search_all, queues, predicates)
-    return await StreamedResponse.open(200, headers, write(entries))
+    return await REQUEST_DOWNLOAD.response(entries, headers, extension)
 
 
-_DOWNLOADS: dict[str, tuple[str, Write]] = {
-    "json": ("application/json", write_json),
-    "csv": ("text/csv; charset=utf-8; header=present", write_csv),
-}
 ROUTES = (
     Route("GET", REQUESTS, show_all),
     *(
         Route("GET", f"{REQUESTS}.{extension}", partial(download_all, extension=extension))
-        for extension in _DOWNLOADS
+        for extension in CONTENT_TYPES
     ),
     Route("GET", REQUESTS + "/live", stream_all),
     Route("GET", f"{REQUESTS}/{CHANGES_PART}/{{number}}", show_change),
@@ -274,7 +265,7 @@ ROUTES = (
             f"{_OF_REPOSITORY}.{extension}",
             partial(download_repository, extension=extension),
         )
-        for extension in _DOWNLOADS
+        for extension in CONTENT_TYPES
     ),
     Route("GET", _OF_REPOSITORY + "/live", stream_repository),
     Route("GET", _OF_REPOSITORY + "/{number}", show_request),
