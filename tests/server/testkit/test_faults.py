@@ -231,6 +231,21 @@ def test_a_page_has_wrong_digests_while_the_fault_is_installed(
     assert published.files()[ARCHIVE.filename] == right
 
 
+def test_each_digest_of_a_page_is_wrong(server: Server) -> None:
+    names = ["sha256", "sha512", "md5", "blake2b"]
+    index = server.repository(digests=names, anonymous="read")
+    index.publish(ARCHIVE)
+    copy = server.repository(upstream=[index.url], digests=names)
+    right = index.files()[ARCHIVE.filename]["hashes"]
+    assert copy.files()[ARCHIVE.filename]["hashes"] == right
+    for each in (index, copy):
+        install(each, kind="wrong-hash")
+        wrong = each.files()[ARCHIVE.filename]["hashes"]
+        assert list(wrong) == names
+        assert all(wrong[name] != right[name] for name in names)
+        assert all(len(wrong[name]) == len(right[name]) for name in names)
+
+
 def test_a_fault_of_metadata_does_not_change_files_without_metadata(index: Index) -> None:
     archive = sdist("demo", "1.0")
     index.publish(archive)

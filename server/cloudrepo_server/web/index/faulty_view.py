@@ -1,14 +1,14 @@
 """The faults in what a request reads: stale pages, wrong digests and sizes, changed metadata."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.upstream import Upstreams
 from cloudrepo_server.models import (
-    ListedFile,
+    File,
     Project,
     ProjectDocument,
     RemoteFile,
@@ -116,14 +116,17 @@ def _with_changed_files(project: Project, fault: InstalledFault) -> Project:
     )
 
 
-def _changed(file: ListedFile, fault: InstalledFault) -> ListedFile:
+def _changed(file: File | RemoteFile, fault: InstalledFault) -> File | RemoteFile:
     specification = fault.specification
     changes: dict[str, object] = {}
     match specification:
         case kinds.WrongHash() if isinstance(file, RemoteFile):
-            changes["all_digests"] = {"sha256": _WRONG_DIGEST}
-        case kinds.WrongHash():
-            changes["sha256"] = _WRONG_DIGEST
+            wrong = _wrong_digests(file.all_digests)
+            changes["all_digests"] = wrong or {"sha256": _WRONG_DIGEST}
+        case kinds.WrongHash() if isinstance(file, File):
+            stored = {"sha256": file.sha256, "md5": file.md5, "blake2_256": file.blake2_256}
+            changes |= _wrong_digests(stored)
+            changes["other_digests"] = _wrong_digests(file.other_digests)
         case kinds.WrongSize():
             changes["size"] = file.size + 1
         case kinds.OtherMetadata() if file.metadata_sha256 is not None:
@@ -135,3 +138,7 @@ def _changed(file: ListedFile, fault: InstalledFault) -> ListedFile:
         case kinds.MissingMetadata():
             changes["metadata_blob"] = None
     return msgspec.structs.replace(file, **changes)
+
+
+def _wrong_digests(digests: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: "0" * len(digest) for name, digest in digests.items() if digest is not None}
