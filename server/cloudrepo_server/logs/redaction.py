@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import NamedTuple
 
 MASK = "***"
 
@@ -25,7 +26,19 @@ _CACHED_TEXTS = 512
 _MAX_CACHED_TEXT = 512
 _MIN_CANONICAL = 4
 
-_request_secrets: ContextVar[tuple[bytes, ...]] = ContextVar("request_secrets", default=())
+
+class _Needle(NamedTuple):
+    """A secret to look for in texts."""
+
+    canonical: bytes
+    """The secret without the separators of names."""
+    before: int
+    """The number of separators that the secret begins with."""
+    after: int
+    """The number of separators that the secret ends with."""
+
+
+_request_secrets: ContextVar[tuple[_Needle, ...]] = ContextVar("request_secrets", default=())
 
 _secret_added: ContextVar[bool] = ContextVar("secret_added", default=False)
 
@@ -104,7 +117,7 @@ def redacted_record(text: str) -> str:
     return _redacted_record(text, needles)
 
 
-def _redacted_record(text: str, needles: tuple[bytes, ...]) -> str:
+def _redacted_record(text: str, needles: tuple[_Needle, ...]) -> str:
     # Known secrets are replaced first, because a pattern could match only a part of such a secret.
     return redacted(_without_needles(text, needles))
 
@@ -112,12 +125,12 @@ def _redacted_record(text: str, needles: tuple[bytes, ...]) -> str:
 _redacted_short_record = lru_cache(_CACHED_TEXTS)(_redacted_record)
 
 
-def _without_needles(text: str, needles: tuple[bytes, ...]) -> str:
+def _without_needles(text: str, needles: tuple[_Needle, ...]) -> str:
     if not needles:
         return text
     data = text.encode(errors="surrogateescape")
     canonical = _canonical(data)
-    if not any(needle[:MIN_PART] in canonical for needle in needles):
+    if not any(needle.canonical[:MIN_PART] in canonical for needle in needles):
         return text
     return _without(data, needles).decode(errors="surrogateescape")
 
@@ -142,16 +155,18 @@ def _without_login(segment: re.Match[str]) -> str:
 
 
 @lru_cache(_CACHED_SECRETS)
-def _needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
+def _needles(secrets: tuple[str, ...]) -> tuple[_Needle, ...]:
     needles = []
     for secret in secrets:
         # In a path, a secret with slashes becomes several segments.
         parts = secret.split("/", _MAX_PARTS)[:_MAX_PARTS] if "/" in secret else ()
         for part in (secret, *parts):
             if len(part) >= MIN_SECRET:
-                needle = _canonical(part.encode(errors="surrogateescape"))
-                if len(needle) >= _MIN_CANONICAL:
-                    needles.append(needle)
+                data = part.encode(errors="surrogateescape")
+                canonical = _canonical(data)
+                if len(canonical) >= _MIN_CANONICAL:
+                    ends = _separators_at_start(data), _separators_at_end(data)
+                    needles.append(_Needle(canonical, *ends))
     return tuple(needles)
 
 
@@ -178,7 +193,7 @@ def _decoded(found: re.Match[bytes]) -> bytes:
     return chr(code).encode(errors="surrogatepass")
 
 
-def _without(data: bytes, needles: Iterable[bytes]) -> bytes:
+def _without(data: bytes, needles: Iterable[_Needle]) -> bytes:
     decoded, spans = data, [(index, index + 1) for index in range(len(data))]
     for _ in range(_MAX_ENCODINGS):
         decoded, spans = _decode_once(decoded, spans)
@@ -186,10 +201,22 @@ def _without(data: bytes, needles: Iterable[bytes]) -> bytes:
     canonical = bytes(decoded[index] for index in kept).lower()
     hidden = bytearray(len(data))
     for needle in needles:
-        for at, length in _occurrences(canonical, needle):
-            start, end = spans[kept[at]][0], spans[kept[at + length - 1]][1]
+        for at, length in _occurrences(canonical, needle.canonical):
+            first, last = kept[at], kept[at + length - 1]
+            first -= _separators_at_end(decoded[max(0, first - needle.before) : first])
+            if length == len(needle.canonical):
+                last += _separators_at_start(decoded[last + 1 : last + 1 + needle.after])
+            start, end = spans[first][0], spans[last][1]
             hidden[start:end] = b"\x01" * (end - start)
     return _replace_hidden(data, hidden)
+
+
+def _separators_at_start(data: bytes) -> int:
+    return len(data) - len(data.lstrip(_SEPARATORS))
+
+
+def _separators_at_end(data: bytes) -> int:
+    return len(data) - len(data.rstrip(_SEPARATORS))
 
 
 def _decode_once(data: bytes, spans: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:

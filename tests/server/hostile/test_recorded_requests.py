@@ -204,6 +204,9 @@ def test_a_secret_is_hidden_in_every_encoding(secret: str, spelling: str) -> Non
         ("12345678", "/1234567/12345678", "/1234567/***"),
         ("12345678", "/12345678", "/***"),
         ("p/12345678/x", "/12345678/x/p/12345678/x", "/***/x/***"),
+        ("-_12345678.", "/-_12345678./", "/***/"),
+        ("-_12345678.", "/%2D_12345678%2e/", "/***/"),
+        ("-_12345678.", "-/-1_2345678..", "-/***."),
     ],
 )
 def test_parts_of_secrets_are_hidden_if_they_are_long(secret: str, text: str, shown: str) -> None:
