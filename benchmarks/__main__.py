@@ -25,11 +25,11 @@ from benchmarks.workflow import workflow
 
 
 class Group(NamedTuple):
-    """A group of figures, and about how long it takes."""
+    """A group of figures, and about how long their measurement takes."""
 
     measure: Callable[[Path, int], list[Row]]
     seconds: int
-    """The time with the default number of rounds, on two cores that do nothing else."""
+    """The time with the default number of rounds, on two otherwise idle cores."""
 
 
 GROUPS = {

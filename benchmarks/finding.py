@@ -1,6 +1,6 @@
 """Measure how long the portal's lists and searches take, with many projects.
 
-The tables show the CPU time and the time of each page, and of downloads.
+The tables show the CPU time and the elapsed time of each page and of each download.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from pytest_cloudrepo.project import Project
 
 MINUTE = 60
 _TESTS = 200
-# Tests with devpi-process take so long that few tests are exact enough.
+# The tests with devpi-process are slow, so the rate is that of fewer tests.
 _DEVPI_TESTS = (4, 24)
 _WORKERS = ("-p", "xdist", "-n", "2")
 _TIMEOUT = 60.0
@@ -68,7 +68,7 @@ def many_tests(folder: Path, _: int) -> list[Row]:
     """Measure 200 tests that build, upload and install with uv, with two workers."""
     ours = _suite(folder / "ours", _WITH_CLOUDREPO.format(tests=_TESTS))
     seconds = run_session(ours, *PLUGINS, *_WORKERS)
-    # The difference of two sessions, because few tests would not outweigh devpi-server's start.
+    # The difference of two sessions does not contain the start of devpi-server.
     few, many = (
         _with_devpi_process(folder / f"devpi{tests}", tests=tests) for tests in _DEVPI_TESTS
     )
@@ -81,7 +81,7 @@ def many_tests(folder: Path, _: int) -> list[Row]:
 
 
 def _with_devpi_process(folder: Path, *, tests: int) -> float:
-    """Return the seconds of a session with this number of tests."""
+    """Run a session with this number of tests, and return its seconds."""
     text = _WITH_DEVPI_PROCESS.format(tests=tests, start_args=CHEAP_HASHES)
     suite = _suite(folder, text)
     Project(suite / "project", "demo", "1.0", environ=INSTALLED, timeout=_TIMEOUT)

@@ -25,7 +25,7 @@ from cloudrepo_server.storage import Storage
 
 REPETITIONS = 20
 _TOKEN = re.compile(r'name="form-token" value="([^"]+)"')
-# The server is idle if it uses less of the CPU than this in this time.
+# The server is idle if it used less than this CPU time in this period.
 _IDLE_SECONDS = 2.0
 _IDLE_CPU_SECONDS = 0.05
 _PROBE_SECONDS = 0.002
@@ -42,7 +42,7 @@ class PortalUnderTest:
 
 
 def read_number(program: str, description: str | None, option: str, noun: str, default: int) -> int:
-    """Return the number that an option of a benchmark gives.
+    """Return the number that the user gives to a benchmark with a command-line option.
 
     Args:
         program: the name of the benchmark's module.
@@ -136,7 +136,7 @@ async def time_page(client: aiohttp.ClientSession, url: str) -> float:
 
 
 async def print_pages(portal: PortalUnderTest, pages: Mapping[str, str]) -> None:
-    """Measure pages, and print a table: their first view, and the median and the longest view.
+    """Measure pages, and print a table with the first, the median and the longest view of each.
 
     Args:
         portal: the portal.
@@ -165,7 +165,7 @@ async def print_pages(portal: PortalUnderTest, pages: Mapping[str, str]) -> None
 
 
 async def print_downloads(portal: PortalUnderTest, downloads: Mapping[str, str]) -> None:
-    """Measure downloads, and how long another request waits meanwhile. Print a table.
+    """Measure downloads, and how long another request waits during each; print a table.
 
     Args:
         portal: the portal.

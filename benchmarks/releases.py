@@ -1,6 +1,6 @@
 """Measure how long the portal's pages of projects and releases take, with many files.
 
-The table shows the CPU time and the time of each page.
+The table shows the CPU time and the elapsed time of each page.
 """
 
 import asyncio

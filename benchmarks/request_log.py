@@ -1,6 +1,6 @@
 """Measure how long a page of the portal's request log takes, with many requests in the log.
 
-The tables show the CPU time and the time of each page, and of downloads.
+The tables show the CPU time and the elapsed time of each page and of each download.
 """
 
 import asyncio

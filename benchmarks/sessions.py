@@ -14,7 +14,7 @@ from benchmarks.workflow import Workflow
 from pytest_cloudrepo.client import Server
 
 MILLI = 1000
-# Only these plugins are loaded, as in a project that has installed no others.
+# Only these plugins are loaded, as in a project that has no others.
 PLUGINS = ("-p", "xprocess", "-p", "pytest_cloudrepo.plugin")
 _EMPTY = """
 def test_it():
@@ -24,7 +24,7 @@ _PUBLISH = """
 def test_it(cloudrepo, cloudrepo_package):
     cloudrepo.publish(cloudrepo_package("demo", "1.0"))
 """
-_WHOLE_WAY = """
+_BUILD_UPLOAD_INSTALL = """
 def test_it(cloudrepo, cloudrepo_project, cloudrepo_venv):
     cloudrepo.upload(*cloudrepo_project("demo", "1.0").build())
     cloudrepo_venv.install("demo", index=cloudrepo)
@@ -55,7 +55,7 @@ def run_session(folder: Path, *options: str) -> float:
 
 
 def one_test(folder: Path, rounds: int) -> list[Row]:
-    """Measure pytest sessions with one test, after the same session ran once before."""
+    """Measure pytest sessions with one test, after one warm-up run of each session."""
     numbers = count()
 
     def session(text: str, *options: str) -> Callable[[], float]:
@@ -63,7 +63,7 @@ def one_test(folder: Path, rounds: int) -> list[Row]:
         project.mkdir()
         configuration = "[pytest]\n"
         if options:
-            # A template cache of its own, which the first round fills.
+            # This project has its own cache of templates, which the first round fills.
             configuration += f"cloudrepo_cache_dir = {folder / 'cache'}\n"
         (project / "pytest.ini").write_text(configuration)
         (project / "test_it.py").write_text(text)
@@ -76,7 +76,7 @@ def one_test(folder: Path, rounds: int) -> list[Row]:
             {
                 "empty": session(_EMPTY),
                 "publish": session(_PUBLISH, *PLUGINS),
-                "whole way": session(_WHOLE_WAY, *PLUGINS),
+                "build, upload, install": session(_BUILD_UPLOAD_INSTALL, *PLUGINS),
                 BY_HAND: partial(flow.measure, flow.by_hand),
             },
             max(3, rounds // 3),
@@ -85,7 +85,7 @@ def one_test(folder: Path, rounds: int) -> list[Row]:
     return [
         Row("pytest session with an empty test", "ms", {OURS: times["empty"]}),
         Row(
-            "time that one test with a repository and a `publish` adds to it",
+            "time that a repository and a `publish` in the test add to this session",
             "ms",
             {OURS: times["publish"] - times["empty"]},
             "250 ms",
@@ -93,7 +93,7 @@ def one_test(folder: Path, rounds: int) -> list[Row]:
         Row(
             "pytest session with one test that builds, uploads and installs with pip",
             "ms",
-            {OURS: times["whole way"], BY_HAND: times[BY_HAND]},
+            {OURS: times["build, upload, install"], BY_HAND: times[BY_HAND]},
             f"0.18 x {BY_HAND}",
             BY_HAND,
         ),
