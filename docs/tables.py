@@ -41,7 +41,7 @@ def admin_api() -> str:
 
 
 def dialects(describe: Callable[[Dialect], dict[str, str]]) -> str:
-    """Return a table with a description of each dialect that has a registry."""
+    """Return a table with a description of each dialect that imitates a registry."""
     rows = [describe(dialect) for dialect in DIALECTS.values() if dialect.has_registry]
     return _table(rows[0], [row.values() for row in rows])
 

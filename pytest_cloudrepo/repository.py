@@ -61,7 +61,7 @@ class Repository(RepositoryApi):
 
     @property
     def username(self) -> str:
-        """The user's e-mail address; for a token, such as `__token__`, or the token itself."""
+        """The user name of the login. With a token, this may be `__token__` or the token itself."""
         return self.user.username
 
     @property

@@ -23,7 +23,7 @@ from pytest_cloudrepo.errors import PackageError
 # Line separators, other control characters, and surrogates, which UTF-8 cannot encode.
 _NOT_IN_A_LINE: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
-# A requirement of which each part can be parsed alone: no extras, URL, parentheses or `===`.
+# A requirement whose parts can be parsed separately: no extras, URL, parentheses or `===`.
 _PLAIN_REQUIREMENT: Final = re.compile(
     r"([A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?)"
     r"((?:(?:[<>]=?|[!=~]=)[A-Z0-9.*+!]+(?:,(?!$|;)|(?=$|;)))*)"
@@ -112,7 +112,7 @@ def _normalized_requirement(text: str) -> str:
     return str(requirement(text))
 
 
-# Thousands of requirements of a large graph contain the same specifiers and markers, whose parsing
+# In a large graph, thousands of requirements contain the same specifiers and markers. Parsing these
 # takes most of the time.
 @lru_cache(_CACHED_REQUIREMENTS)
 def _normalized_specifiers(text: str) -> str:
@@ -202,9 +202,9 @@ def check_writable(files: Iterable[PurePosixPath]) -> None:
 def module_name(project: str) -> str:
     """Return the default module name of a project."""
     name = canonicalize_name(project).replace("-", "_")
-    # Also elsewhere, so that a project has the same module on each platform.
-    usable = name.isidentifier() and not keyword.iskeyword(name)
-    return name if usable and not _is_reserved(PurePosixPath(name)) else f"_{name}"
+    importable = name.isidentifier() and not keyword.iskeyword(name)
+    # Names that Windows reserves are avoided on every platform, so that the module has one name.
+    return name if importable and not _is_reserved(PurePosixPath(name)) else f"_{name}"
 
 
 def _is_reserved(path: PurePosixPath) -> bool:
