@@ -161,8 +161,8 @@ def test_the_balancer_does_not_publish_metrics(stack: Stack) -> None:
     assert get_as_admin(stack.url + "/metrics").status_code == 404
 
 
-def test_uploads_get_a_connection_of_their_own(tmp_path: Path) -> None:
-    # A server that stops may close an open connection while an upload is sent on it.
+def test_each_upload_gets_a_new_connection(tmp_path: Path) -> None:
+    # During its shutdown, a server may close an idle connection while nginx sends an upload on it.
     connections: list[tuple[str, object]] = []
 
     class Backend(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Registries whose behaviour surprises publishers and installers, with real clients."""
+"""Real publishers and installers at registries with surprising behaviour."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_azure_redirects_installers_to_another_host_which_gets_no_login(
         ("uv", "uv", "demo was not found in the package registry"),
     ],
 )
-def test_a_host_without_a_registry_fails_publishers_and_installers(
+def test_publishers_and_installers_fail_at_a_host_without_a_registry(
     publisher: str,
     installer: str,
     failed_install: str,

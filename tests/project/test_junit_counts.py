@@ -1,4 +1,4 @@
-"""`.ci/windows` prints the numbers of the tests in each folder, from pytest's XML file."""
+"""`.ci/windows` counts the outcomes of the tests in each folder, from pytest's XML file."""
 
 from __future__ import annotations
 

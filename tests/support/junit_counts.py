@@ -1,4 +1,4 @@
-"""Prints which tests a JUnit XML file of pytest reports: their numbers, for each folder.
+"""Prints how many tests of each folder passed, were skipped or failed, from pytest's XML file.
 
 python -m tests.support.junit_counts FILE
 """

@@ -1,4 +1,4 @@
-"""Files that nobody can open for a while, as happens on Windows while a file is renamed."""
+"""A file that cannot be opened for a while, as on Windows while another process renames it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPEN_EXISTING = 3
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[Callable[[], None]]:
-    """Lock a file, which only Windows can, and yield a function that unlocks it."""
+    """Lock a file on Windows, and yield a function that unlocks the file."""
     if sys.platform == "win32":
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel.CreateFileW.restype = ctypes.c_void_p

@@ -33,5 +33,5 @@ def needs_posix(feature: str) -> pytest.MarkDecorator:
 
 
 def needs_windows(feature: str) -> pytest.MarkDecorator:
-    """Return a marker that skips a test elsewhere than on Windows, which alone has this feature."""
+    """Return a marker that skips a test on all platforms but Windows, as they lack a feature."""
     return pytest.mark.skipif(not WINDOWS, reason=f"only Windows has {feature}")

@@ -23,7 +23,7 @@ def wait_for_state(path: Path, check: Callable[[], None] = lambda: None) -> dict
 
     Args:
         path: the state file.
-        check: called again and again; raises an exception if there is no reason to wait.
+        check: called before each attempt; raises an exception if the server has failed.
     """
     contents: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""Compare the output that a page shows with what a program printed, and find what it shows."""
+"""Compare the output that a page shows with what a program printed, and find status codes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def assert_printed(shown: str, printed: str) -> None:
 
 
 def shows_status(output: str, status: int) -> bool:
-    """Return whether a status code is a word of an output.
+    """Return whether an output contains a status code.
 
-    Names of repositories, digests and sizes may contain the same digits.
+    The same digits as a part of a name, a digest or a size are not a status code.
     """
     return re.search(rf"(?<![\w.:/-]){status}(?![\w/-]|\.\d)", output) is not None
 

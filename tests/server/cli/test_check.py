@@ -238,7 +238,7 @@ def test_a_report_needs_no_particular_encoding_of_the_output(
         completed = check("--format", report_format, path)
         assert (completed.returncode, completed.stderr) == (1, "")
         assert "Summary has 600 characters" in completed.stdout
-    # A tick and a cross have replacements.
+    # The commands print `+` and `x` instead of a tick and a cross.
     assert "\n  x Summary" in check(path).stdout
     assert "\n  + PyPI accepts it" in check(write(tmp_path / "good", Upload())).stdout
 

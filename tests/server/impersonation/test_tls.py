@@ -153,14 +153,14 @@ def test_a_connection_without_tls_does_not_stop_the_server(index: Index) -> None
 
 
 def open_https(server: Server, host: str, **options: bool) -> requests.Response:
-    """Open a listener for HTTPS, as a client that reaches the server by this host name."""
+    """Open a listener for HTTPS, as a client that reaches the server at this host name."""
     return server.request(
         "POST", "/api/https", auth=server.admin, json=options, headers={"Host": host}
     )
 
 
-def peer_of(response: requests.Response, host: str) -> str:
-    """Return the port of a listener, after verifying that its certificate is valid for a host."""
+def verified_port(response: requests.Response, host: str) -> str:
+    """Verify that the certificate of a listener is valid for a host, and return its port."""
     listener = response.json()
     context = ssl.create_default_context(cadata=listener["ca"])
     port = urlsplit(listener["url"]).port
@@ -181,18 +181,18 @@ def test_the_certificate_is_valid_for_each_host_that_a_client_used(
         opened = open_https(https_server, host, **options)
         assert urlsplit(opened.json()["url"]).hostname == host.lower()
         for known in ("one.example.com", host, "localhost"):
-            ports.add(peer_of(opened, known))
+            ports.add(verified_port(opened, known))
     assert len(ports) == 1
 
 
-def test_a_host_that_can_have_no_certificate_leaves_the_listener_as_it_was(
+def test_a_host_name_that_a_certificate_cannot_contain_is_rejected(
     https_server: Server,
 ) -> None:
     opened = open_https(https_server, "three.example.com")
     rejected = open_https(https_server, "my_index")
     assert rejected.status_code == 400
     assert "No certificate can be issued for" in rejected.reason
-    assert peer_of(opened, "three.example.com")
+    assert verified_port(opened, "three.example.com")
 
 
 def test_the_number_of_hosts_in_the_certificate_is_limited(
@@ -206,7 +206,7 @@ def test_the_number_of_hosts_in_the_certificate_is_limited(
             listeners.attach(
                 "127.0.0.1", lambda context: server.listeners.listen("127.0.0.1", context=context)
             )
-            # The certificate has the three names of this machine too.
+            # The certificate also contains the three names of this machine.
             for name in ("a", "b"):
                 await listeners.open(f"{name}.example.com", client_certificates=False)
             with pytest.raises(ConflictError, match="has 5 hosts, which is the limit"):

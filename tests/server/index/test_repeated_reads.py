@@ -1,4 +1,4 @@
-"""Equal reads: each gets the response that a first read would get, and is recorded."""
+"""Each of several equal reads gets the response that a new read would get, and is recorded."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_change_takes_effect_at_the_next_equal_request(
     assert published.get(below).status_code == status
 
 
-def test_a_replaced_file_is_returned_at_the_next_equal_request(published: Index) -> None:
+def test_the_next_equal_request_gets_the_new_content_of_a_replaced_file(published: Index) -> None:
     page, file = published.get("/demo/").content, published.get(FILE).content
 
     replace_the_file(published)
@@ -164,7 +164,7 @@ def test_a_replaced_file_is_returned_at_the_next_equal_request(published: Index)
     assert published.get(FILE).content != file
 
 
-def test_faults_do_not_change_later_responses(published: Index) -> None:
+def test_a_response_that_a_fault_changed_is_not_repeated(published: Index) -> None:
     expected = published.get("/demo/").content
     published.api_json("POST", "/faults", {"kind": "wrong-hash", "times": 1})
 
@@ -174,7 +174,7 @@ def test_faults_do_not_change_later_responses(published: Index) -> None:
     assert [published.get("/demo/").content for _ in range(2)] == [expected] * 2
 
 
-def test_a_token_expires_although_its_request_was_sent_before(published: Index) -> None:
+def test_an_expired_token_is_rejected_although_an_equal_request_succeeded(published: Index) -> None:
     token = published.token(expires_in=3)["token"]
 
     def status() -> int:
@@ -184,13 +184,13 @@ def test_a_token_expires_although_its_request_was_sent_before(published: Index) 
     wait_until(lambda: status() == 401, "the token to expire")
 
 
-def test_a_page_of_another_user_is_not_repeated_for_a_wrong_login(published: Index) -> None:
+def test_a_page_is_not_repeated_for_a_wrong_passphrase(published: Index) -> None:
     response = published.request("GET", "/demo/", auth=(published.username, "wrong-passphrase"))
 
     assert response.status_code == 401
 
 
-def test_equal_requests_on_one_connection_are_all_answered(
+def test_all_equal_requests_on_one_connection_get_a_response(
     server: Server, published: Index
 ) -> None:
     head = request(f"GET {published.path}/demo/ HTTP/1.1", published.authorization)

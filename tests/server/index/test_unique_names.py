@@ -14,7 +14,7 @@ from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 
 REGISTRIES = [name for name, dialect in DIALECTS.items() if dialect.has_registry]
-# Projects, and a file name that a repository of the dialect accepts for each of them.
+# A dialect, a file name, and two projects to which the file may belong in this dialect.
 SHARED_NAMES = [
     *((dialect, "a-1-2.zip", ("a-1", "a")) for dialect in REGISTRIES),
     *((dialect, "a-1-2.zip", ("a", "a-1")) for dialect in REGISTRIES),

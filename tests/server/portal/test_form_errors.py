@@ -17,7 +17,7 @@ LONG_PASSPHRASE = "an invalid passphrase " + "x" * 1024
 REPOSITORY = "/portal/repositories/{repository}"
 PROJECT = f"{REPOSITORY}/projects/{{project}}"
 LONG_REASON = "x" * 1025
-# The fields of which one value is chosen. An unknown value cannot be chosen again.
+# Fields with a fixed list of choices. After an error, the form does not show an unknown choice.
 CHOICES = frozenset(
     {
         *("dialect", "rules", "strategy", "status", "files", "logins", "anonymous"),

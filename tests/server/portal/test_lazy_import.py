@@ -1,6 +1,6 @@
 """The portal and its libraries are not imported at the start of a server.
 
-A server that tests own imports them with the portal's first page.
+A server with an owner process imports them for the first page of the portal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PORTAL_LIBRARIES = (
 
 @pytest.fixture
 def logging_server(tmp_path: Path) -> Server:
-    """A server that logs every module it imports."""
+    """A server with an owner process that logs every module it imports."""
     owner = ("--owner-pid", str(os.getpid()))
     return Server(ServerProcess(tmp_path / "server", *owner, environ={PROFILED: "1"}))
 

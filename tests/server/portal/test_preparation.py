@@ -1,4 +1,4 @@
-"""An idle server prepares the portal, so that its first pages do not take longer than others."""
+"""An idle server prepares the portal, so that its first page is as fast as later pages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def running(
     *, prepare: bool, data: Path | None = None
 ) -> AsyncIterator[tuple[RunningServer, Callable[[str], Any]]]:
-    """Run a server in this process, and yield it and a function that loads a page."""
+    """Run a server in this process, and yield the server and a function that loads a page."""
     settings = ServerSettings(prepare_portal=prepare, data=data)
     async with running_server(settings) as server, aiohttp.ClientSession() as client:
 
@@ -72,7 +72,7 @@ def test_no_page_of_a_prepared_portal_waits_for_a_template(compiled: list[str]) 
     asyncio.run(scenario())
 
 
-def test_a_server_for_tests_prepares_the_portal_once_somebody_has_opened_it(
+def test_the_server_of_a_pytest_session_prepares_the_portal_after_its_first_page(
     compiled: list[str],
 ) -> None:
     async def scenario() -> None:
@@ -87,7 +87,7 @@ def test_a_server_for_tests_prepares_the_portal_once_somebody_has_opened_it(
 
 
 @pytest.mark.usefixtures("compiled")
-def test_all_projects_are_read_once_somebody_has_opened_the_portal(
+def test_all_projects_are_read_after_the_first_page_of_the_portal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = 2 * CATALOGUE_READS
@@ -130,7 +130,7 @@ def test_all_projects_are_read_once_somebody_has_opened_the_portal(
     asyncio.run(scenario())
 
 
-def test_a_server_without_owner_imports_the_portal_before_its_first_page(tmp_path: Path) -> None:
+def test_a_server_without_an_owner_imports_the_portal_before_its_first_page(tmp_path: Path) -> None:
     environ = {PROFILED: "1"}
     alone = Server(ServerProcess(tmp_path / "alone", environ=environ))
     owner = ("--owner-pid", str(os.getpid()))
@@ -147,7 +147,7 @@ def test_a_server_is_not_idle_while_it_handles_requests() -> None:
         in_flight, connection = InFlightRequests(), object()
         idle = asyncio.ensure_future(in_flight.wait_until_idle(0))
         for _ in range(10):
-            # Each request is over before the next one, but no moment passes without one.
+            # The requests follow each other without a pause.
             in_flight.add(connection)  # type: ignore[arg-type] # only its identity matters
             await asyncio.sleep(0)
             in_flight.remove(connection)  # type: ignore[arg-type] # only its identity matters

@@ -131,14 +131,16 @@ def test_a_filter_lists_the_matching_requests(
     assert summaries == [REQUESTS[number] for number in expected]
 
 
-def test_the_kinds_of_the_index_are_all_kinds_but_admin(browser: Browser, busy: Index) -> None:
+def test_the_filter_index_lists_requests_of_all_kinds_but_admin(
+    browser: Browser, busy: Index
+) -> None:
     kinds = [each["kind"] for each in listed(browser, busy)]
     assert "admin" in kinds
     found = [each["kind"] for each in listed(browser, busy, kind="index")]
     assert found == [kind for kind in kinds if kind != "admin"]
 
 
-def test_the_page_of_a_request_leads_to_its_neighbours_in_the_list(
+def test_the_page_of_a_request_links_to_the_requests_before_and_after_it(
     browser: Browser, index: Index
 ) -> None:
     index.publish(wheel())
@@ -151,7 +153,7 @@ def test_the_page_of_a_request_leads_to_its_neighbours_in_the_list(
     assert sum("/requests/changes/" in path for path in paths) == 2
     for position, path in enumerate(paths):
         page = browser.get(path)
-        # Changes, too, are shown below the tabs of their repository.
+        # The pages of changes also have the tabs of the repository.
         assert page.all("nav", **{"aria-label": index.name})
         newer = [each["href"] for each in page.all("a", rel="prev")]
         older = [each["href"] for each in page.all("a", rel="next")]

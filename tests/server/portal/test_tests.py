@@ -89,11 +89,11 @@ def test_a_test_shows_the_failed_requests_of_all_its_repositories_first(
     failed = f"1 failed of {front.name} 1 fault of {front.name}"
     assert f"{front.name} 4 requests to {front.name} {failed}" in text
     assert f"queries the upstream {base.name}" in text
-    # The other requests did not reach the upstream.
+    # The request that a fault rejected did not reach the upstream.
     assert f"is an upstream of {front.name} , queried for 3 requests" in text
 
 
-def test_the_number_of_requests_is_that_of_the_linked_list(
+def test_the_number_of_requests_links_to_a_list_of_as_many_requests(
     browser: Browser, several: list[Index]
 ) -> None:
     front = several[-1]

@@ -1,6 +1,5 @@
 """A server starts without importing the modules that only some servers need."""
 
-import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.imported_modules import PROFILED, imported_modules
 from tests.support.process import ServerProcess
 
 IMPORTS = """
@@ -17,7 +17,7 @@ with fast_imports():
     import aiohttp.web
 """
 
-# Uses two names of aiohttp in two threads, which start at the same time.
+# Two threads use different names of the client of aiohttp at the same time.
 USES_AIOHTTP_IN_TWO_THREADS = """
 import sys, threading
 
@@ -53,10 +53,10 @@ def run(code: str, *, folder: Path | None = None) -> str:
 @pytest.fixture(scope="module")
 def modules_of_a_started_server(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     folder = tmp_path_factory.mktemp("imports")
-    server = ServerProcess(folder, environ={"PYTHONPROFILEIMPORTTIME": "1"})
+    server = ServerProcess(folder, environ={PROFILED: "1"})
     server.state()
     server.kill()
-    return set(re.findall(r"^import time:.*\| +([\w.]+)$", server.log, re.MULTILINE))
+    return imported_modules(server.log)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_the_client_of_aiohttp_names_its_version_to_servers() -> None:
     assert run(IMPORTS + code).endswith(f" aiohttp/{version('aiohttp')}")
 
 
-def test_two_threads_may_use_the_client_of_aiohttp_first() -> None:
+def test_two_threads_can_import_the_client_of_aiohttp_at_the_same_time() -> None:
     assert run(IMPORTS + USES_AIOHTTP_IN_TWO_THREADS) == "BasicAuth ClientSession"
 
 
 @pytest.mark.parametrize(
     "package", ['__version__ = "4.0"\nclass Client: pass\n', "class Client: pass\n"]
 )
-def test_another_release_of_aiohttp_is_imported_whole_if_its_server_needs_that(
+def test_a_release_of_aiohttp_whose_server_needs_the_whole_package_is_imported_completely(
     tmp_path: Path, package: str
 ) -> None:
     (tmp_path / "aiohttp").mkdir()

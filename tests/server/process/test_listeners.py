@@ -20,7 +20,7 @@ Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def event_loops() -> list[Loop]:
-    """The event loops on which a server runs here, with and without the extra `uvloop`."""
+    """Return asyncio's event loop, and that of the extra `uvloop` if it is installed."""
     loops: list[Loop] = [asyncio.new_event_loop]
     if importlib.util.find_spec("uvloop") is not None:
         import uvloop  # noqa: PLC0415 (not on every system)
@@ -35,7 +35,7 @@ async def respond(_: web.Request) -> web.Response:
 
 @contextlib.asynccontextmanager
 async def running_listeners() -> AsyncIterator[tuple[Listeners, str]]:
-    """Listen for HTTP, and return the listeners and the URL."""
+    """Listen for HTTP, and yield the listeners and the URL."""
     application = web.Application()
     application.router.add_get("/", respond)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -65,7 +65,9 @@ async def response_on(client: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("steps", range(6))
 @pytest.mark.parametrize("loop", event_loops())
-def test_connections_are_served_at_each_step_of_their_acceptance(loop: Loop, steps: int) -> None:
+def test_a_connection_is_served_although_the_listener_closes_while_it_is_accepted(
+    loop: Loop, steps: int
+) -> None:
     async def stop_listening_after_steps() -> None:
         async with running_listeners() as (listeners, url):
             with connect(url) as client:
@@ -79,7 +81,7 @@ def test_connections_are_served_at_each_step_of_their_acceptance(loop: Loop, ste
 
 
 @pytest.mark.parametrize("loop", event_loops())
-def test_a_client_that_delays_its_tls_handshake_delays_no_other(loop: Loop) -> None:
+def test_a_client_that_delays_its_tls_handshake_does_not_delay_other_clients(loop: Loop) -> None:
     async def stop_listening() -> None:
         context = CertificateAuthority().context("127.0.0.1")
         async with running_listeners() as (listeners, url):

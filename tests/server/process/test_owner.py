@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.imported_modules import PROFILED, imported_modules
 from tests.support.platforms import needs_posix
 from tests.support.raw import exchange, request
 from tests.support.server_fixtures import StartServer
@@ -21,8 +22,8 @@ posix = needs_posix("POSIX signals and permissions")
 
 FOREVER = "import sys; sys.stdin.read()"
 
-# A `sitecustomize` module that makes Linux look like a kernel without descriptors of processes.
-UNSUPPORTED = """
+# A `sitecustomize` module that simulates a Linux kernel without process file descriptors.
+WITHOUT_PIDFDS = """
 import errno, os
 
 def pidfd_open(pid):
@@ -54,21 +55,21 @@ def test_the_server_stops_when_its_owner_process_ends(
     assert not folder.exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs descriptors of processes")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs process file descriptors")
 @pytest.mark.parametrize("supported", [True, False], ids=["supported", "unsupported"])
-def test_the_server_needs_psutil_only_where_processes_have_no_descriptors(
+def test_the_server_imports_psutil_only_without_process_file_descriptors(
     start_server: StartServer, owner: subprocess.Popen[bytes], tmp_path: Path, *, supported: bool
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("" if supported else UNSUPPORTED)
+    (tmp_path / "sitecustomize.py").write_text("" if supported else WITHOUT_PIDFDS)
     process = start_server(
         *("--owner-pid", str(owner.pid)),
-        environ={"PYTHONPROFILEIMPORTTIME": "1", "PYTHONPATH": str(tmp_path)},
+        environ={PROFILED: "1", "PYTHONPATH": str(tmp_path)},
     )
     process.state()
     owner.kill()
     owner.wait()
     assert process.wait() == 0
-    assert ("| psutil\n" in process.log) is not supported
+    assert ("psutil" in imported_modules(process.log)) is not supported
 
 
 def test_the_owner_folder_is_kept_while_the_owner_process_runs(

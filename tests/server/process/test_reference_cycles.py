@@ -1,4 +1,4 @@
-"""Python's search for reference cycles stops the server, so it must not visit every object."""
+"""The garbage collector pauses the server, so it must not track objects that exist in thousands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LISTED: dict[str, Any] = {
 
 
 def recorded() -> Entry:
-    """Return a request that the journal has."""
+    """Return the entry of a request in the journal."""
     journals, entry = Journals(), Entry(method="GET", path="/", user_agent="", status=200)
     journals.get(CHANGES).add(entry)
     journals.settle(CHANGES, entry, anonymous=False)
@@ -43,13 +43,13 @@ def recorded() -> Entry:
     ],
     ids=lambda stored: type(stored).__name__,
 )
-def test_what_a_server_has_thousands_of_is_not_searched_for_reference_cycles(
+def test_the_garbage_collector_does_not_track_an_object_that_exists_in_thousands(
     stored: object,
 ) -> None:
     assert not gc.is_tracked(stored)
 
 
-def test_a_request_without_faults_and_upstreams_has_no_lists_of_its_own() -> None:
+def test_requests_without_faults_and_upstreams_share_their_empty_lists() -> None:
     first, second = recorded(), recorded()
     assert first.faults is second.faults
     assert first.upstreams is second.upstreams

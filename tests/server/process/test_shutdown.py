@@ -74,7 +74,7 @@ def test_an_upload_in_flight_is_finished_before_the_server_stops(
     again.close()
 
 
-def test_a_client_that_has_connected_may_still_send_its_first_request(
+def test_a_new_connection_may_send_its_first_request_during_the_shutdown(
     start_server: StartServer,
 ) -> None:
     process = start_server()
@@ -91,7 +91,7 @@ def test_a_client_that_has_connected_may_still_send_its_first_request(
     assert process.wait() == 0
 
 
-def test_a_connection_without_a_request_does_not_stop_the_shutdown(
+def test_a_connection_without_a_request_is_closed_during_the_shutdown(
     start_server: StartServer,
 ) -> None:
     process = start_server("--grace", "3600")

@@ -55,7 +55,7 @@ def test_the_fields_are_those_that_packaging_reads() -> None:
 @given(st.lists(HEADERS, max_size=8))
 @example([(b"Name", b"a"), (b"Name", b"b")])
 @example([(b"Requires-Dist", b"a"), (b"Requires-Dist", b"b")])
-def test_the_fields_of_the_identity_and_the_dependencies_are_those_that_packaging_reads(
+def test_the_identity_and_the_dependencies_are_those_that_packaging_reads(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
     metadata = b"".join(b"%b:%b\n" % header for header in headers) + b"\nName: not a header\n"

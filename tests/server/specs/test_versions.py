@@ -1,4 +1,4 @@
-"""The order of versions, and finding one of them."""
+"""Sorting versions, and finding a version in a sorted list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloudrepo_server.specs.versions import find_version, sort_versions
 ASCENDING = ["2004d", "not a version", "0.9", "1.0.dev1", "1.0a1", "1.0", "1.0.post1", "1!0.1"]
 
 
-def test_versions_are_sorted_and_those_that_are_not_valid_come_first() -> None:
+def test_versions_are_sorted_and_invalid_versions_come_first() -> None:
     assert sort_versions([*ASCENDING[::2], *ASCENDING[::-2]]) == ASCENDING
     assert sort_versions(reversed(ASCENDING)) == ASCENDING
 
@@ -37,7 +37,7 @@ def test_a_version_is_found_in_any_spelling(given: str, found: str | None) -> No
     assert find_version(ASCENDING, given) == found
 
 
-def test_a_version_is_found_without_parsing_all_of_many_versions(
+def test_a_version_is_found_without_parsing_all_versions_of_a_long_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ascending = [f"1.{number}" for number in range(10_000)]

@@ -15,7 +15,7 @@ from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 ARCHIVE = wheel("demo", "1.0")
-# It has no core metadata.
+# A file without core metadata.
 PLAIN = sdist("plain", "1.0")
 FILE = f"/demo/{ARCHIVE.filename}"
 RESETS = ("before", "during", "after")
@@ -231,7 +231,7 @@ def test_a_page_has_wrong_digests_while_the_fault_is_installed(
     assert published.files()[ARCHIVE.filename] == right
 
 
-def test_each_digest_of_a_page_is_wrong(server: Server) -> None:
+def test_wrong_hash_changes_each_digest_of_a_page(server: Server) -> None:
     names = ["sha256", "sha512", "md5", "blake2b"]
     index = server.repository(digests=names, anonymous="read")
     index.publish(ARCHIVE)
@@ -318,7 +318,7 @@ def test_a_rejected_upload_does_not_count_as_a_firing(protected: Index) -> None:
 
 
 @pytest.mark.parametrize(
-    ("useless", "method", "path", "headers"),
+    ("ineffective", "method", "path", "headers"),
     [
         ({"kind": "ignore-range"}, "GET", FILE, {}),
         ({"kind": "wrong-range"}, "GET", FILE, {}),
@@ -343,10 +343,14 @@ def test_a_rejected_upload_does_not_count_as_a_firing(protected: Index) -> None:
     ],
 )
 def test_a_fault_that_can_change_nothing_leaves_the_request_to_the_next_fault(
-    published: Index, useless: dict[str, object], method: str, path: str, headers: dict[str, str]
+    published: Index,
+    ineffective: dict[str, object],
+    method: str,
+    path: str,
+    headers: dict[str, str],
 ) -> None:
     published.publish(PLAIN)
-    install(published, **useless)
+    install(published, **ineffective)
     install(published, kind="status", status=418, times=1)
     install(published, kind="status", status=503)
 
@@ -360,9 +364,11 @@ def test_a_fault_that_can_change_nothing_leaves_the_request_to_the_next_fault(
     ]
 
 
-def test_the_next_fault_changes_what_is_read_and_sent(published: Index) -> None:
-    for useless in ("ignore-range", "missing-metadata", "stale-page"):
-        install(published, kind=useless)
+def test_faults_that_can_change_nothing_leave_the_page_and_the_file_to_the_next_fault(
+    published: Index,
+) -> None:
+    for kind in ("ignore-range", "missing-metadata", "stale-page"):
+        install(published, kind=kind)
     install(published, kind="corrupt")
     install(published, kind="wrong-hash")
 
@@ -371,7 +377,9 @@ def test_the_next_fault_changes_what_is_read_and_sent(published: Index) -> None:
     assert firings(published) == [0, 0, 0, 1, 1]
 
 
-def test_a_fault_that_changed_nothing_keeps_its_turn(published: Index) -> None:
+def test_a_request_that_a_fault_cannot_change_does_not_count_for_every_and_times(
+    published: Index,
+) -> None:
     install(published, kind="ignore-range", every=2, times=1)
 
     ranges = [None, None, "bytes=0-0", "bytes=0-0", None]
