@@ -125,7 +125,7 @@ def logins(dialect: Dialect) -> dict[str, str]:
         "read without access": str(dialect.no_access_status),
         "upload without a login": str(upload),
         "upload with a wrong login": str(max(upload, dialect.wrong_login_status)),
-        "upload by a reader": str(dialect.no_write_status),
+        "upload by a read-only user": str(dialect.no_write_status),
         "why, in the reason phrase": _yes_or_no(dialect.login_text_in_reason),
         "user name with a token": " or ".join(
             f"`{name}`" if name else "an empty one" for name in dialect.token_user_names
@@ -153,7 +153,7 @@ def pages(dialect: Dialect) -> dict[str, str]:
         "PyPI's own APIs": _yes_or_no(dialect.has_pypi_api),
         "files": "on the index"
         if dialect.files == INDEX
-        else f"elsewhere, by a {dialect.file_redirect_status}",
+        else f"on another host, after a {dialect.file_redirect_status}",
     }
 
 

@@ -311,7 +311,7 @@ class RepositoryApi:
             method: GET, HEAD or POST. By default any method.
             path: a glob pattern for the path below the repository's URL.
             project: the name of a project. By default any project.
-            user: the e-mail address of a user. By default any user.
+            user: the name of a user. By default any user.
             details: the options of the kind: `status`, `reason`, `headers`, `seconds`,
                 `bytes_per_second`, `when`, `keep`, `location`, `content_type`, `content`.
 

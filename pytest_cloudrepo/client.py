@@ -215,12 +215,13 @@ class Server:
         """Create a repository user, and return it.
 
         Args:
-            email: the user's e-mail address. By default a new, unique address at example.com.
+            email: the user name, usually an e-mail address. By default a new, unique address at
+                example.com.
             passphrase: at least 8 characters. By default the server generates a passphrase.
             read_only: whether the server rejects the user's uploads.
 
         Raises:
-            ServerError: the e-mail address is taken or invalid, or the passphrase is too short.
+            ServerError: the user name is taken or invalid, or the passphrase is too short.
         """
         __tracebackhide__ = True
         body: dict[str, Any] = {

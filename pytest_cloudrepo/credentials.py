@@ -16,7 +16,7 @@ class RepositoryUser:
     """A user who can read every repository and, unless `read_only` is set, upload files."""
 
     email: str
-    """The user's e-mail address, which is also the user name."""
+    """The user name, which is usually an e-mail address."""
     passphrase: Secret = field(repr=False)
     """The user's passphrase; the user's `repr` does not show it."""
     read_only: bool = False
@@ -24,7 +24,7 @@ class RepositoryUser:
 
     @property
     def username(self) -> str:
-        """The user name for tools such as pip and twine, which is the e-mail address."""
+        """The user name for tools such as pip and twine; the same as `email`."""
         return self.email
 
     @property

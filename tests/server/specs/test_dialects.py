@@ -420,7 +420,7 @@ def test_only_gitea_responds_with_401_to_a_login_without_access(
     assert status == {"gitea": 401, "gitlab": 404}.get(dialect, 403)
 
 
-def test_only_gitea_responds_with_401_to_an_upload_by_a_reader(
+def test_only_gitea_responds_with_401_to_an_upload_by_a_read_only_user(
     repository: tuple[Index, str], server: Server
 ) -> None:
     index, dialect = repository
