@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from cloudrepo_server.clients import pyproject_table
 from tests.support.clients import catalogue
-from tests.support.clients.client import program
-from tests.support.clients.installer import Installer
+from tests.support.clients.installs import install
 from tests.support.clients.releases import GRAPH
 from tests.support.clients.sections import OTHER_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from pytest_cloudrepo._programs.result import CommandResult
     from pytest_cloudrepo.factories import RepositoryFactory
     from pytest_cloudrepo.journal import Request
     from pytest_cloudrepo.repository import Repository
-    from tests.support.clients.client import Client, InstalledClient
-    from tests.support.clients.table import RecordRow
+    from tests.support.clients.client import Client
+    from tests.support.clients.installer import Installer
 
 # pip 9 cannot read the credentials of the index URL.
 PIPS = catalogue.PIPS[1], catalogue.PIPS[4], catalogue.PIPS[-1]
 CLIENTS = (*PIPS, catalogue.UV, catalogue.POETRY, catalogue.PDM)
-REQUIREMENT = "base==1.0"
-PROJECT = f"""\
-[project]
-name = "project"
-version = "1.0"
-requires-python = ">=3.10"
-dependencies = ["{REQUIREMENT}"]
-
-"""
-
-
-def install(installer: Installer) -> CommandResult:
-    """Install `base` 1.0 with an installer; it may fail."""
-    match installer.installed.name:
-        case "pip":
-            python = program(installer.copy_environment(), "python")
-            return installer.run(python, "-m", "pip", "install", REQUIREMENT, check=False)
-        case "uv":
-            options = ("--python", sys.executable, "--target", installer.folder / "target")
-            return installer.run(
-                "uv", "pip", "install", *options, REQUIREMENT, tool="uv", check=False
-            )
-        case "poetry":
-            table = pyproject_table("poetry", installer.repository.connection)
-            installer.write("pyproject.toml", PROJECT + table)
-            return installer.run(
-                *("poetry", "install", "--no-root"),
-                tool="poetry",
-                environ={"POETRY_VIRTUALENVS_IN_PROJECT": "true"},
-                check=False,
-            )
-        case _:
-            installer.write("pyproject.toml", PROJECT)
-            return installer.run("pdm", "install", "--no-self", tool="pdm", check=False)
-
-
-@pytest.fixture
-def create_installer(
-    install_client: Callable[[Client], InstalledClient], tmp_path: Path, record_row: RecordRow
-) -> Callable[[Client, Repository], Installer]:
-    """A function that prepares an installer for a repository."""
-
-    def create(client: Client, repository: Repository) -> Installer:
-        return Installer(install_client(client), repository, tmp_path, record_row)
-
-    return create
 
 
 def check(requests_to_index: list[Request], requests_to_other: list[Request]) -> None:

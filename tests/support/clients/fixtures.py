@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.clients import client as clients
 from tests.support.clients import sections
+from tests.support.clients.installer import Installer
 from tests.support.clients.table import Row, find_line, normalize, render
 from tests.support.clients.upload_runner import UploadRunner
 
@@ -117,6 +118,18 @@ def record_row(request: pytest.FixtureRequest, tmp_path: Path, cache_folder: Pat
         request.node.user_properties.append((ROW, asdict(row)))
 
     return record
+
+
+@pytest.fixture
+def create_installer(
+    install_client: Callable[[Client], InstalledClient], tmp_path: Path, record_row: RecordRow
+) -> Callable[[Client, Repository], Installer]:
+    """A function that prepares an installer for a repository."""
+
+    def create(client: Client, repository: Repository) -> Installer:
+        return Installer(install_client(client), repository, tmp_path, record_row)
+
+    return create
 
 
 @pytest.fixture
