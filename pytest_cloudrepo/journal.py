@@ -46,7 +46,10 @@ class Request:
     filename: str | None
     """The name of the requested or uploaded file, if any."""
     user: str | None
-    """The user's e-mail address; None without valid credentials."""
+    """The user name, or None without valid credentials.
+
+    For a token, it is `token` and the token's ID, or the trusted publisher.
+    """
     user_agent: str
     """The User-Agent header."""
     status: int

@@ -8,6 +8,7 @@ import pytest
 
 from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import wheel
+from tests.support.dialects import REGISTRIES
 from tests.support.forms import encode, fields
 from tests.support.index import Index, Server
 from tests.support.raw import basic
@@ -150,7 +151,7 @@ def test_an_invalid_setting_about_logins_is_rejected(
     assert next(iter(settings)) in response.json()["error"]
 
 
-@pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"no-registry"}))
+@pytest.mark.parametrize("dialect", REGISTRIES)
 def test_a_token_needs_a_user_name_of_its_dialect(server: Server, dialect: str) -> None:
     index = server.repository(dialect=dialect)
     index.publish(wheel())

@@ -10,9 +10,10 @@ import pytest
 
 from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import sdist, wheel
+from tests.support.dialects import REGISTRIES
 from tests.support.index import HTML, JSON, Index, Server
 
-OTHERS = sorted(set(DIALECTS) - {"pypi", "no-registry"})
+OTHERS = [dialect for dialect in REGISTRIES if dialect != "pypi"]
 PAGES = ("/", "/simple/", "/demo/", "/simple/demo/")
 ATTESTATIONS = json.dumps([{"version": 1, "envelope": {"statement": "e30="}}])
 INTEGRITY = "application/vnd.pypi.integrity.v1+json"

@@ -9,11 +9,11 @@ import requests
 
 from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import Archive, sdist, wheel
+from tests.support.dialects import REGISTRIES
 from tests.support.forms import File
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser
 
-REGISTRIES = [name for name, dialect in DIALECTS.items() if dialect.has_registry]
 # A dialect, a file name, and two projects to which the file may belong in this dialect.
 SHARED_NAMES = [
     *((dialect, "a-1-2.zip", ("a-1", "a")) for dialect in REGISTRIES),

@@ -10,6 +10,7 @@ from msgspec.structs import fields as fields_of
 from cloudrepo_server.specs.dialect import Dialect
 from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.archives import Archive, wheel
+from tests.support.dialects import REGISTRIES
 from tests.support.forms import Field, File
 from tests.support.index import JSON, Index, Server
 
@@ -21,7 +22,6 @@ JSON_VERSIONS = {"devpi": "1.0", "pulp": "1.1", "codeartifact": "1.1"}
 ALL_PROPERTIES = {"modern", "pypi", "cloudsmith"}
 ALWAYS_PROTECTED = {"pypi": 400, "gitea": 409, "pulp": 400, "azure": 409, "codeartifact": 409}
 NO_REGISTRY = "no-registry"
-REGISTRIES = sorted(set(DIALECTS) - {NO_REGISTRY})
 
 
 @pytest.fixture(params=REGISTRIES)
