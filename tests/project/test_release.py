@@ -160,6 +160,20 @@ def test_the_description_is_the_readme_with_absolute_links(wheel: zipfile.ZipFil
     assert re.sub(rf"\]\({prefix}", "](", description) == readme
 
 
+def test_no_page_of_a_released_version_says_that_it_is_not_released(tracked: set[str]) -> None:
+    changelog = (PROJECT / "CHANGELOG.md").read_text("utf-8")
+    phrase = "until the first release"
+    pages = {
+        name
+        for name in tracked
+        if name.endswith(".md") and phrase in (PROJECT / name).read_text("utf-8").lower()
+    }
+    # The README is the description of the project on PyPI.
+    is_released = re.search(r"^## \[\d", changelog, re.MULTILINE) is not None
+    assert ("README.md" in pages) is not is_released
+    assert pages == set() or not is_released
+
+
 def test_the_release_can_be_rehearsed_with_the_documented_command(built: Path) -> None:
     contributing = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
     [command] = re.findall(r"cloudrepo-server (rehearse .*)", contributing)
