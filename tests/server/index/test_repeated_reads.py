@@ -19,7 +19,8 @@ from cloudrepo_server.web.index.reads import Read, Reader
 from cloudrepo_server.web.index.repeated_reads import KnownResponse, KnownResponses
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index, Server
-from tests.support.raw import connect, request
+from tests.support.proxy_client import ProxyClient
+from tests.support.raw import connect, exchange, request
 from tests.support.wait import wait_until
 
 ARCHIVE = wheel("demo", "1.0")
@@ -64,9 +65,17 @@ def test_equal_requests_get_equal_responses(
     assert len({response.headers["X-Request-Id"] for response in responses}) == 3
 
 
-@pytest.mark.parametrize("below", ["/demo/", FILE])
+@pytest.mark.parametrize(
+    ("below", "reads"),
+    [
+        ("/demo/", 1),
+        (FILE, 1),
+        # Long heads would take much memory.
+        ("/demo/?" + 5000 * "x", 3),
+    ],
+)
 def test_only_the_first_of_several_equal_requests_reads_the_repository(
-    monkeypatch: pytest.MonkeyPatch, below: str
+    monkeypatch: pytest.MonkeyPatch, below: str, reads: int
 ) -> None:
     targets: list[str] = []
     original = Reader.read
@@ -91,7 +100,7 @@ def test_only_the_first_of_several_equal_requests_reads_the_repository(
     monkeypatch.setattr(Reader, "read", count)
     asyncio.run(check())
 
-    assert targets == ["demo"]
+    assert targets == ["demo"] * reads
 
 
 def test_each_of_several_equal_requests_has_an_entry_in_the_journal(index: Index) -> None:
@@ -188,6 +197,20 @@ def test_a_page_is_not_repeated_for_a_wrong_passphrase(published: Index) -> None
     response = published.request("GET", "/demo/", auth=(published.username, "wrong-passphrase"))
 
     assert response.status_code == 401
+
+
+def test_a_response_of_an_impersonated_host_is_not_repeated_outside_of_the_proxy(
+    server: Server, published: Index
+) -> None:
+    client = ProxyClient.of(published, "https://pypi.example/simple/")
+    headers = {**published.authorization, "User-Agent": "pip"}
+    head = request("GET /simple/demo/ HTTP/1.1", headers, host="pypi.example")
+
+    with client.tunnel("pypi.example", 443) as tunnel:
+        tunnel.send(head)
+        assert tunnel.read_response().status == 200
+
+    assert exchange(server.url, head).status == 404
 
 
 def test_all_equal_requests_on_one_connection_get_a_response(

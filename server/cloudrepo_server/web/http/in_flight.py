@@ -33,8 +33,7 @@ class InFlightRequests:
     def add(self, connection: RequestHandler) -> None:
         """Add the request that a connection received."""
         self._busy.add(connection)
-        self._seen.add(connection)
-        self._received += 1
+        self.note_request(connection)
 
     def remove(self, connection: RequestHandler) -> None:
         """Remove a connection's request, once its response was sent."""
@@ -42,9 +41,10 @@ class InFlightRequests:
         if self.stopping and not self._busy:
             self._none_left.set()
 
-    def note_seen(self, connection: RequestHandler) -> None:
-        """Note that a connection received a request."""
+    def note_request(self, connection: RequestHandler) -> None:
+        """Note that a connection received a request, which need not be in flight."""
         self._seen.add(connection)
+        self._received += 1
 
     def has_seen(self, connection: RequestHandler) -> bool:
         """Return whether a connection ever received a request."""

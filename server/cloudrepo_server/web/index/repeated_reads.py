@@ -1,12 +1,16 @@
-"""Repeats the response to a read while nothing has changed since the last equal request.
+"""Repeats the response to a read, until a document or a fault changes.
 
 Sending a page or a small file takes far less time than authentication, routing, content negotiation
 and the journal. All of these depend on the head of the request, on the documents of the store and
 on the faults of the repository. An equal request therefore gets the same response until one of them
 changes. It is recorded like any other request.
 
-Some responses depend on something else, and are never repeated: those for tokens, which expire,
-those with files of upstreams or with signed URLs, and those of impersonated hosts.
+Some responses depend on something else, and are never repeated:
+
+- responses to tokens, which expire
+- responses with files of upstreams or with signed URLs
+- responses to requests that arrived through the proxy or with TLS, whose head does not contain the
+  impersonated host or the scheme
 """
 
 from collections.abc import Awaitable, Callable, Hashable
@@ -32,15 +36,16 @@ from cloudrepo_server.web.http.request_state import (
 from cloudrepo_server.web.index.downloads import is_download
 
 _MAX_RESPONSE_BYTES = REPEATED_BYTES // 8
-_MAX_HEADER_BYTES = 4 << 10
-# The memory of a request's headers, of its entry in the journal and of the objects around them.
-_OVERHEAD_BYTES = 2 * _MAX_HEADER_BYTES
+# The path, the query string and the headers of a request.
+_MAX_HEAD_BYTES = 4 << 10
+# The memory of a request's head, of its entry in the journal and of the objects around them.
+_OVERHEAD_BYTES = 2 * _MAX_HEAD_BYTES
 _STATUSES = (
     web.HTTPOk.status_code,
     web.HTTPPartialContent.status_code,
     web.HTTPNotModified.status_code,
 )
-# Each response has its own values of these headers.
+# Headers whose values differ in each response.
 _OWN_HEADERS = frozenset(("Date", "X-Request-Id"))
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -51,7 +56,7 @@ class KnownResponse(msgspec.Struct, frozen=True):
     """A response that was sent, and what was recorded about its request."""
 
     head: bytes
-    """The status line and the headers, without those that each response has of its own."""
+    """The status line, and the headers without `_OWN_HEADERS`."""
     body: bytes
     entry: Entry
     repository_id: str
@@ -95,7 +100,7 @@ class KnownResponses:
 
 
 class RepeatedReads:
-    """A handler of all requests, which repeats known responses."""
+    """A handler of all requests. It sends the known response to an equal request again."""
 
     def __init__(
         self, organization: Organization, in_flight: InFlightRequests, handler: Handler
@@ -113,7 +118,7 @@ class RepeatedReads:
         self._known = KnownResponses()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Return the known response to an equal request, or that of the handler."""
+        """Return the known response to an equal request, or else the response of the handler."""
         started = monotonic()
         revision = self._organization.documents_revision
         if revision is None:
@@ -121,7 +126,7 @@ class RepeatedReads:
         key = (request.method, request.raw_path, request.version, request.raw_headers)
         known = self._known.find(key, revision)
         if known is not None and self._may_repeat(request, known):
-            self._in_flight.note_seen(request.protocol)
+            self._in_flight.note_request(request.protocol)
             self._record(known, started)
             return _RepeatedResponse(request.writer, _content(known))
         response = await self._handler(request)
@@ -131,7 +136,7 @@ class RepeatedReads:
             and isinstance(response, web.Response)
             and _is_repeatable(request, response)
         ):
-            # Afterwards the response has all of its headers, and the journal's entry is complete.
+            # This adds the remaining headers, and completes the entry of the journal.
             await response.prepare(request)
             known = _known_response(request, response, state)
             if known is not None and self._organization.documents_revision == revision:
@@ -141,13 +146,11 @@ class RepeatedReads:
     def _may_repeat(self, request: web.BaseRequest, known: KnownResponse) -> bool:
         organization, in_flight = self._organization, self._in_flight
         return not (
+            not _arrived_directly(request)
             # The handler closes the connection, or responds that the server is busy.
-            in_flight.stopping
+            or in_flight.stopping
             or len(in_flight) >= organization.limits.requests
             or organization.testkit.has_faults(known.repository_id)
-            # Requests that arrived through the proxy, and pages with other URLs.
-            or type(request.protocol) is not RequestHandler
-            or request.secure
         )
 
     def _record(self, known: KnownResponse, started: float) -> None:
@@ -182,23 +185,29 @@ class _RepeatedResponse(web.StreamResponse):
         await self._writer.write_eof(self._content)
 
 
+def _arrived_directly(request: web.BaseRequest) -> bool:
+    # A connection through the proxy has a class of its own.
+    return type(request.protocol) is RequestHandler and not request.secure
+
+
 def _is_repeatable(request: web.BaseRequest, response: web.Response) -> bool:
     headers = request.headers
     return (
         request.method == "GET"
         and request.version == HttpVersion11
         and request.keep_alive
-        and not request.secure
-        and not request.can_read_body
+        and _arrived_directly(request)
+        and not request.body_exists
         and "X-Request-Id" not in headers
         and "Expect" not in headers
         and response.status in _STATUSES
-        and _size_of(request.raw_headers) <= _MAX_HEADER_BYTES
+        and _head_bytes(request) <= _MAX_HEAD_BYTES
     )
 
 
-def _size_of(headers: tuple[tuple[bytes, bytes], ...]) -> int:
-    return sum(len(name) + len(value) for name, value in headers)
+def _head_bytes(request: web.BaseRequest) -> int:
+    headers = sum(len(name) + len(value) for name, value in request.raw_headers)
+    return len(request.raw_path) + headers
 
 
 def _known_response(
