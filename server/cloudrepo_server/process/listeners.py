@@ -50,7 +50,7 @@ class Listeners:
         try:
             listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         except OSError as error:
-            # Windows describes it in other words, and Wine only by its number.
+            # Windows has another text for this error, and Wine has only its number.
             in_use = error.errno == errno.EADDRINUSE
             reason = "Address already in use" if in_use else error.strerror
             raise ListenError(f"cannot listen on {host}, port {port}: {reason}") from error
@@ -81,17 +81,24 @@ class Listeners:
             backlog = list(each.accept_backlog())
             each.duplicate.close()
             for connection in backlog:
-                # In tasks, because each TLS handshake waits for its client.
+                # A task for each connection, because a TLS handshake waits for its client.
                 task = loop.create_task(self._serve(connection, each.context))
                 self._connecting.add(task)
                 task.add_done_callback(self._connecting.discard)
         self._sockets.clear()
 
     @property
+    def is_connecting(self) -> bool:
+        """Whether clients that waited in the accept backlog have not connected yet.
+
+        A client connects at once, but with TLS only after its handshake.
+        """
+        return bool(self._connecting)
+
+    @property
     def idle(self) -> list[RequestHandler]:
         """The connections that have no request in flight."""
-        # Private to aiohttp, which has no public way to find a connection that is waiting for a
-        # request.
+        # aiohttp has no public attribute that says whether a connection waits for a request.
         waiters = [(each, getattr(each, "_waiter", None)) for each in self.connections]
         return [each for each, waiter in waiters if waiter is not None and not waiter.done()]
 

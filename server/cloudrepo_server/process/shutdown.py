@@ -17,7 +17,7 @@ log = logging.getLogger("cloudrepo_server")
 
 # Time for requests that clients have sent already, on connections that look idle.
 _ARRIVAL_SECONDS = 0.1
-# Time for the first request of a connection: no client connects without a request to send.
+# Time for the first request of a new connection: clients connect when they have a request to send.
 _FIRST_REQUEST_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 # What a server needs for its end, beyond the grace period: closing connections and the store.
@@ -106,14 +106,22 @@ async def finish_requests(
 async def _close_idle(
     listeners: Listeners, in_flight: InFlightRequests, shutdown: Shutdown, *, seconds: float
 ) -> None:
-    """Close idle connections, at once or if they had no request yet after so many seconds."""
+    """Close idle connections, and wait for the first requests of new connections.
+
+    Args:
+        listeners: the listeners, which accept no more connections.
+        in_flight: the requests in flight.
+        shutdown: an immediate shutdown ends the wait.
+        seconds: how long to wait.
+    """
     end = asyncio.get_running_loop().time() + seconds
-    while idle := listeners.idle:
+    while (idle := listeners.idle) or listeners.is_connecting:
         last = shutdown.immediate.is_set() or asyncio.get_running_loop().time() >= end
         for connection in idle:
             if last or in_flight.has_seen(connection):
                 connection.force_close()
-        if last or all(in_flight.has_seen(connection) for connection in idle):
+        are_all_closed = last or all(in_flight.has_seen(connection) for connection in idle)
+        if last or (are_all_closed and not listeners.is_connecting):
             return
         await _wait_at_most(_POLL_SECONDS, shutdown.immediate.wait())
 

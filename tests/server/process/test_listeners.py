@@ -6,13 +6,18 @@ import asyncio
 import contextlib
 import importlib.util
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from cloudrepo_server.process import shutdown
 from cloudrepo_server.process.listeners import Listeners
+from cloudrepo_server.process.shutdown import Shutdown, finish_requests
+from cloudrepo_server.web.http.in_flight import InFlightRequests, track_in_flight
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from tests.support.raw import SECONDS, request
 
@@ -34,9 +39,9 @@ async def respond(_: web.Request) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def running_listeners() -> AsyncIterator[tuple[Listeners, str]]:
+async def running_listeners(*middlewares: Middleware) -> AsyncIterator[tuple[Listeners, str]]:
     """Listen for HTTP, and yield the listeners and the URL."""
-    application = web.Application()
+    application = web.Application(middlewares=middlewares)
     application.router.add_get("/", respond)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
@@ -93,3 +98,42 @@ def test_a_client_that_delays_its_tls_handshake_does_not_delay_other_clients(loo
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(stop_listening())
+
+
+@pytest.mark.parametrize("loop", event_loops())
+def test_a_shutdown_waits_for_tls_handshakes_of_the_accept_backlog(
+    monkeypatch: pytest.MonkeyPatch, loop: Loop
+) -> None:
+    monkeypatch.setattr(shutdown, "_ARRIVAL_SECONDS", 0.0)
+    monkeypatch.setattr(shutdown, "_FIRST_REQUEST_SECONDS", SECONDS)
+
+    handled: list[str] = []
+
+    @web.middleware
+    async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+        handled.append(request.path)
+        return await handler(request)
+
+    async def first_line(client: socket.socket, context: ssl.SSLContext) -> bytes:
+        reader, writer = await asyncio.open_connection(
+            sock=client, ssl=context, server_hostname="127.0.0.1"
+        )
+        writer.write(request("GET / HTTP/1.1"))
+        line = await reader.readline()
+        writer.close()
+        return line
+
+    async def shut_down() -> None:
+        authority, in_flight = CertificateAuthority(), InFlightRequests()
+        trusting = ssl.create_default_context(cadata=authority.pem)
+        async with running_listeners(track_in_flight(in_flight), record) as (listeners, _):
+            url = await listeners.listen("127.0.0.1", context=authority.context("127.0.0.1"))
+            with connect(url) as client:
+                await listeners.close()
+                response = asyncio.ensure_future(first_line(client, trusting))
+                await finish_requests(listeners, in_flight, Shutdown(), drain=0.0, grace=SECONDS)
+                assert handled == ["/"]
+                assert await response == b"HTTP/1.1 200 OK\r\n"
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(shut_down())
