@@ -64,7 +64,7 @@ METADATA_CACHE_BYTES: Final = 8 << 20
 """The memory of the cache of core metadata that pages have shown."""
 
 REPEATED_BYTES: Final = 8 << 20
-"""The memory of the responses that are repeated while nothing has changed."""
+"""The memory of the responses that are repeated until a document or a fault changes."""
 
 MAX_PRIVATE_PROJECTS: Final = 100
 """The names and prefixes of a repository's private projects."""

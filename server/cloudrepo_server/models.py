@@ -94,8 +94,8 @@ class RepositoryDocument(RepositorySettings, frozen=True, kw_only=True):
         return {field.name: getattr(self, field.name) for field in SETTINGS}
 
 
-# A project may have thousands of files. They are in no reference cycle, so Python's search for
-# cycles need not visit them.
+# A project may have thousands of files. The garbage collector skips them, because they are in no
+# reference cycle.
 class ListedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A file on a project's page, with the properties that a page shows."""
 

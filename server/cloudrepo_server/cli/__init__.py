@@ -1,8 +1,8 @@
 """The command line `cloudrepo-server`: its table of commands, its parser and `main`.
 
-A new command is a module of this folder, and one row of `COMMANDS`. The module has the name of the
-command, and contains what `CommandModule` lists. A process imports only the module of its command,
-and a command imports what it needs when it runs. The other modules of this folder are helpers.
+To add a command, add a module to this folder, and a row to `COMMANDS`. The module has the name of
+the command, and the attributes of `CommandModule`. A process imports only the module of its
+command. A command imports what it needs when it runs. The other modules of this folder are helpers.
 """
 
 import argparse

@@ -206,7 +206,7 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
     return ServerSettings(
         limits=limits,
         print_credentials=print_credentials,
-        # A server with an owner serves tests. Hardly anybody opens its portal.
+        # A server with an owner process serves tests, and its portal is rarely opened.
         prepare_portal=values["owner_pid"] is None,
         **values,
     )

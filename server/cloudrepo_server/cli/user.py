@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_create(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("email", help="the e-mail address of the user")
+    parser.add_argument("email", help="the user name, such as an e-mail address")
     parser.add_argument("--read-only", action="store_true", help="reject uploads of the user")
     _add_passphrase(parser, "read the passphrase from the standard input (default: generate one)")
 
@@ -54,7 +54,7 @@ def _list(client: "AdminClient", parsed: argparse.Namespace) -> None:
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("email", help="the e-mail address of the user")
+    parser.add_argument("email", help="the user name, such as an e-mail address")
     access = parser.add_mutually_exclusive_group()
     access.add_argument(
         "--read-only",
@@ -77,7 +77,7 @@ def _set(client: "AdminClient", parsed: argparse.Namespace) -> None:
 
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("email", help="the e-mail address of the user")
+    parser.add_argument("email", help="the user name, such as an e-mail address")
     actions.add_confirmation(parser)
 
 

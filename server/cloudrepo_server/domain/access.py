@@ -53,7 +53,7 @@ class TokenBearer(msgspec.Struct, frozen=True):
 
 Principal = AdminUser | RepositoryUser | TokenBearer
 
-_NO_LOGIN = "Credentials are required: the e-mail address and passphrase of a repository user."
+_NO_LOGIN = "Credentials are required: the user name and passphrase of a repository user."
 _UNNAMED = "unnamed"
 _WRONG_TOKEN = "The token is wrong, was revoked or has expired."  # noqa: S105 (a message)
 

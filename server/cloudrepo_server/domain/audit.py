@@ -31,7 +31,7 @@ Interface = Literal["index", "trust", "api", "portal"]
 """The part of the server that received the request."""
 
 
-# The list has thousands of changes, and they are in no reference cycle.
+# The garbage collector skips changes: there are thousands, and they are in no reference cycle.
 class AuditEntry(Change, frozen=True, kw_only=True, gc=False):
     """A change, and who made it."""
 

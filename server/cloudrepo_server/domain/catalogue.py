@@ -30,7 +30,7 @@ _SEPARATORS = str.maketrans("_.", "--")
 _SEVERAL = re.compile("-+")
 
 
-# There may be many summaries, and they are in no reference cycle.
+# The garbage collector skips summaries: there may be many, and they are in no reference cycle.
 class ProjectSummary(msgspec.Struct, frozen=True, gc=False):
     """A project, as lists and searches see it."""
 
@@ -137,7 +137,7 @@ class Catalogue:
         self._repositories: dict[str, RepositorySummary] = {}
         self._lock = asyncio.Lock()
         self._is_reading = False
-        # The reads of a shared store are concurrent. Those of a local store do not wait.
+        # Reads from a shared store are concurrent. Reads from a local store do not wait.
         self._batch_size = _READS_AT_ONCE if storage.shared else 1
 
     async def read(

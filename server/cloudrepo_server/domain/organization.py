@@ -99,7 +99,7 @@ class Organization:
 
     @property
     def documents_revision(self) -> int | None:
-        """A number that changes with each document; None if other servers use the store."""
+        """A number that changes with every change of a document; None for a shared store."""
         return self._storage.revision
 
     def require_fresh(self) -> None:

@@ -32,7 +32,7 @@ _MAX_VERIFIED = 1024
 
 
 class Users:
-    """The repository users of an organization; e-mail addresses are compared without case."""
+    """The repository users of an organization; user names are compared without case."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
@@ -57,7 +57,7 @@ class Users:
             run: the pytest session that creates the user, if one does.
 
         Raises:
-            InvalidError: the e-mail address or the passphrase is not valid.
+            InvalidError: the user name or the passphrase is not valid.
             ConflictError: the user already exists.
         """
         check_email(email)
@@ -85,10 +85,10 @@ class Users:
         return user, generated
 
     async def check_new_email(self, email: str) -> None:
-        """Check that a new user can have this e-mail address.
+        """Check that a new user can have this user name.
 
         Raises:
-            InvalidError: the e-mail address is not valid.
+            InvalidError: the user name is not valid.
             ConflictError: the user already exists.
         """
         check_email(email)
@@ -97,7 +97,7 @@ class Users:
             raise _user_exists(existing)
 
     async def get(self, email: str) -> UserDocument:
-        """Return the user with this e-mail address.
+        """Return the user with this name.
 
         Raises:
             NotFoundError: there is no such user.
@@ -108,7 +108,7 @@ class Users:
         return user
 
     async def all(self) -> list[UserDocument]:
-        """Return every user, sorted by e-mail address."""
+        """Return every user, sorted by user name."""
         users = await self._documents.read_all(USERS, UserDocument)
         return sorted(users, key=lambda user: user.email)
 
@@ -162,7 +162,7 @@ class Users:
         note_change("delete-user", subject=email)
 
     async def exists(self, email: str) -> bool:
-        """Return whether a user has this e-mail address, even if its document is damaged."""
+        """Return whether a user has this name, even if its document is damaged."""
         try:
             return await self._documents.read(user_key(email), UserDocument) is not None
         except DamagedDocumentError:
@@ -173,7 +173,7 @@ class Users:
         self._documents.prefetch((user_key(email), UserDocument))
 
     async def verify(self, email: str, passphrase: str, *, client: str = "") -> UserDocument | None:
-        """Return the user with this e-mail address and passphrase, or None.
+        """Return the user with this name and passphrase, or None.
 
         `client` is the address of the client that sent them: clients take turns.
         """

@@ -1,4 +1,4 @@
-"""Imports a server's modules in less time: a server imports them at each of its starts."""
+"""Makes the imports of a server faster, so that it starts sooner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VERSION: Final = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 
 
 class _PackageOnDemand(ModuleType):
-    """A package whose `__init__.py` runs when a name is used that its submodules do not define."""
+    """A package whose `__init__.py` runs at the first use of a name that only it defines."""
 
     _running = False
 
@@ -41,7 +41,7 @@ class _PackageOnDemand(ModuleType):
             spec.loader.exec_module(self)
         finally:
             del self._running
-        self.__class__ = ModuleType  # type: ignore[assignment] # as the module would have been
+        self.__class__ = ModuleType  # type: ignore[assignment] # the class of all other modules
 
 
 _LOADING: Final = threading.RLock()
@@ -52,18 +52,18 @@ def fast_imports() -> Iterator[None]:
     """Import the modules of a server faster, for the duration of the context.
 
     aiohttp's `__init__.py` imports its HTTP client, which reads all certificates that this machine
-    trusts, twice. That takes a fifth of a server's start, and only servers with upstreams need the
-    client. So `__init__.py` runs at the first use of the client. The server's modules import names
-    of aiohttp from its submodules, such as `aiohttp.http`.
+    trusts, twice. That takes a fifth of the start of a server, and only servers with upstreams need
+    the client. So `__init__.py` runs at the first use of the client. The modules of the server
+    import aiohttp's names from its submodules, such as `aiohttp.http`.
 
-    Garbage is not collected meanwhile, because imports create many objects and little garbage.
+    The garbage collector is off meanwhile: imports create many objects and little garbage.
     """
     gc.disable()
     try:
         _import_aiohttp_server()
         yield
     finally:
-        # The modules stay until the process ends, so later collections need not look at them.
+        # The modules stay until the process ends, so later collections can skip them.
         gc.freeze()
         gc.enable()
 

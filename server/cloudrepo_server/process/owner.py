@@ -9,7 +9,7 @@ _POLL_SECONDS = 0.25
 
 
 def wait_for_end(pid: int) -> None:
-    """Wait until a process has ended; a zombie has ended.
+    """Wait until a process has ended. A zombie counts as ended.
 
     Raises:
         PermissionError: this process may not monitor that process.

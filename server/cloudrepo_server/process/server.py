@@ -155,7 +155,7 @@ async def serve(settings: ServerSettings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(exit_after_stop_signals(longest))
         server = await stack.enter_async_context(running_server(settings))
-        # Python's search for reference cycles need not visit the modules again and again.
+        # The modules stay until the process ends, so the garbage collector can skip them.
         gc.freeze()
         logs.print_message(
             f"Serving the organization {settings.organization} at {server.url}",

@@ -38,7 +38,7 @@ class ServerSettings:
     metrics: bool = False
     """Whether Prometheus metrics are served."""
     prepare_portal: bool = False
-    """Whether to import the portal while the server is idle, and not with its first page."""
+    """Whether to import the portal while the server is idle, before its first page."""
     limits: Limits = field(default_factory=Limits)
     print_credentials: bool = False
     """Whether to print the admin credentials, because no file or variable contains them."""

@@ -1,4 +1,4 @@
-"""The behaviours in which registries differ; `dialects.py` has the table of them."""
+"""The behaviours in which registries differ. `dialects.py` has the table of all dialects."""
 
 import msgspec
 
@@ -27,7 +27,7 @@ class Dialect(msgspec.Struct, frozen=True):
     exists_status: int = 409
     """The status of the response to an upload that would replace an existing file.
 
-    If it is 200, the response is that of an accepted upload. The file is not replaced even so.
+    If it is 200, the response equals that to an accepted upload, although the file is not replaced.
     """
     exists_text: str = "File already exists: {filename} (overwrite protection is on)"
     """The text of that response, which clients recognize.
@@ -64,7 +64,7 @@ class Dialect(msgspec.Struct, frozen=True):
     user_names_are_addresses: bool = False
     """Whether the user name of every user is an e-mail address."""
     token_user_names: tuple[str, ...] = ()
-    """The user names with which a token may be sent. If there are none, any name may."""
+    """The user names with which tokens are accepted. If it is empty, any name is accepted."""
     login_text_in_reason: bool = True
     """Whether the reason phrase says why the credentials were rejected."""
     too_large_status: int = 413
@@ -103,7 +103,7 @@ class Dialect(msgspec.Struct, frozen=True):
     page_seconds: int = 0
     """How many seconds clients may cache a page."""
     files: str = INDEX
-    """Where the files are, unless the setting `files` says otherwise: a value of this setting."""
+    """The place of the files: the default of the setting `files`."""
     file_redirect_status: int = 302
     """The status of a redirect to a file on another host."""
 

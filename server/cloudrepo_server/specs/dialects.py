@@ -183,8 +183,7 @@ _TABLE = (
     Dialect(
         name="pulp",
         summary="Like Pulp: a file name cannot be used twice; a second upload has status 400.",
-        # pulp_python/app/pypi/views.py, serializers.py and utils.py of pulp_python 3.28: all of
-        # these.
+        # All from pulp_python/app/pypi/views.py, serializers.py and utils.py of pulp_python 3.28.
         exists_status=400,
         exists_text="Package {filename} already exists in index",
         always_protected=True,
@@ -278,8 +277,8 @@ _TABLE = (
         name="no-registry",
         summary="Like GitHub Packages: there is no Python registry; every request gets a 404.",
         # https://github.com/github/roadmap/issues/94 and https://github.com/github/docs/issues/44134:
-        # GitHub Packages has registries for other languages, but none for Python. No source tells
-        # what its hosts respond to Python clients. Here it is a 404, with or without a login.
+        # GitHub Packages has registries for other languages, but none for Python. What its
+        # hosts respond to Python clients is undocumented. Here it is a 404, even with a login.
         has_registry=False,
     ),
 )
@@ -314,5 +313,5 @@ def applies_pypi_rules(dialect: str, rules: str | None) -> bool:
 
 
 def upload_dialect(dialect: str, rules: str | None) -> Dialect:
-    """Return the dialect of uploads: `pypi` if PyPI's rules apply, else the repository's own."""
+    """Return the dialect of uploads: `pypi` if PyPI's rules apply, else that of the repository."""
     return DIALECTS["pypi"] if applies_pypi_rules(dialect, rules) else get_dialect(dialect)

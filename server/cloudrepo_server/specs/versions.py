@@ -29,11 +29,11 @@ def find_version(ascending: Sequence[str], version: str) -> str | None:
 
     Args:
         ascending: the versions, as `sort_versions` returns them.
-        version: what to find.
+        version: the version to find.
     """
     if version in ascending:
         return version
-    # Python converts no integer of thousands of digits, and parsing a long text takes long.
+    # Python does not parse integers of thousands of digits, and long texts take long to parse.
     if len(version) > MAX_VERSION or not (wanted := _sort_key(version))[0]:
         return None
     at = bisect_left(ascending, wanted, key=_sort_key)

@@ -49,7 +49,7 @@ class Documents(ABC):
         self._document_store = store
         self._reported: set[str] = set()
         self.revision: int | None = None
-        """A number that changes with each document; None if other servers may change documents."""
+        """A number that changes with every change of a document; None for a shared store."""
         self.damaged_keys: set[str] = set()
         """The keys of the damaged documents that reads have found and that are not deleted yet."""
         self.counts: Counter[str] = Counter()

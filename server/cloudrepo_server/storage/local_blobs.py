@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from obstore import AsyncWritableFile
 
 _DELETE_BATCH = 100
-# Only Windows has text files.
+# Only Windows distinguishes text files from binary files.
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 if sys.platform == "win32":
     # Without this flag, each line feed would become two characters.

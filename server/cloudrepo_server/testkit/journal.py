@@ -38,8 +38,8 @@ _AUTHORIZATION = "authorization"
 _ENTRY_BYTES = 512
 
 
-# The journals may have 100,000 requests, and they are in no reference cycle. Python's search for
-# cycles would visit each of them, and stop the server for so long.
+# The garbage collector skips the requests, because they are in no reference cycle. Visiting 100,000
+# of them would stop the server for a noticeable time.
 class RequestDetails(msgspec.Struct, gc=False):
     """What the handlers found out about a request."""
 
@@ -210,7 +210,7 @@ class Journal:
         """
         if self._in_flight.pop(entry.number, None) is not entry:
             return None
-        # Most are empty, and all empty tuples are the same object.
+        # Both are usually empty, and all empty tuples are the same object.
         entry.faults, entry.upstreams = tuple(entry.faults), tuple(entry.upstreams)
         return (self.anonymous if anonymous else self.users).add(entry)
 

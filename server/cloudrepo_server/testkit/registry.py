@@ -185,7 +185,10 @@ class TestkitRegistry:
     def fire_next_fault(
         self, repository_id: str, facts: RequestFacts, after: InstalledFault
     ) -> InstalledFault | None:
-        """Return the next fault that fires for a request, in place of one that changes nothing."""
+        """Return the next fault that fires for a request, or None.
+
+        It replaces the fault `after`, which has nothing to change in the response.
+        """
         faults = self._faults.get(repository_id)
         return None if faults is None else faults.fire_next(facts, after)
 

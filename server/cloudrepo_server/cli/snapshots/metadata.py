@@ -40,7 +40,7 @@ class Metadata(msgspec.Struct, frozen=True):
 # Releases of a project repeat most requirements.
 @lru_cache(_CACHED)
 def parse_requirement(line: str) -> Requirement:
-    """Return a parsed requirement, which must not be changed.
+    """Parse a requirement. The result is cached, so callers must not change it.
 
     Raises:
         InvalidRequirement: it is invalid.

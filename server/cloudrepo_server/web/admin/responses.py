@@ -147,7 +147,7 @@ class UserResponse(msgspec.Struct, kw_only=True):
 
 
 class UsersResponse(msgspec.Struct):
-    """All repository users, sorted by e-mail address."""
+    """All repository users, sorted by user name."""
 
     users: list[UserResponse]
 
@@ -155,7 +155,8 @@ class UsersResponse(msgspec.Struct):
 class TokenResponse(msgspec.Struct, kw_only=True):
     """A token; `token`, the secret itself, is present only if it was created by this request.
 
-    So is `username`, with which clients send the token. Most dialects accept any other name too.
+    `username`, the user name with which clients send the token, is present only then too. Most
+    dialects accept any other name.
     `publisher` is set if trusted publishing minted the token; `projects` if it may publish only
     these projects; `expires`, in seconds since the epoch, if it expires. `last_used` may be an hour
     older than the last use; it is null before the first use.

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cloudrepo_server.errors import UnauthenticatedError
 
-# Each request parses its header several times, and most requests of a client have the same one.
+# Each request parses its header several times, and a client usually sends the same header again.
 _CACHED_HEADERS = 64
 
 

@@ -65,7 +65,7 @@ class RequestState(msgspec.Struct):
     repository: Repository | None = None
     dialect: Dialect | None = None
     is_repeatable: bool = False
-    """Whether an equal request gets the same response until a document or a fault changes."""
+    """Whether equal requests get the same response until a document or a fault changes."""
     is_upload: bool = False
     """Whether the request would publish a file."""
     details: RequestDetails = msgspec.field(default_factory=RequestDetails)

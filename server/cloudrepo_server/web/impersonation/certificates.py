@@ -57,7 +57,7 @@ class CertificateAuthority:
         return context
 
     def issue(self, context: ssl.SSLContext, *hosts: str) -> None:
-        """Give a server's TLS context a new certificate for these hosts, from now on.
+        """Replace the certificate of a server's TLS context with a new one for these hosts.
 
         Raises:
             InvalidError: a host cannot be in a certificate, such as `my_index`.

@@ -80,7 +80,7 @@ class HttpsListeners:
                 if len(opened.hosts) >= MAX_HTTPS_HOSTS:
                     raise ConflictError(
                         f"The HTTPS certificate has {MAX_HTTPS_HOSTS} hosts, which is the limit: "
-                        "restart the server, or use one of its other host names."
+                        "restart the server, or use a host name that the certificate has."
                     )
                 hosts = (*opened.hosts, host)
                 await IMPORTS.run(authority.issue, opened.context, *hosts)

@@ -1,4 +1,4 @@
-"""Which responses a fault can change. If it can change nothing, the next fault takes effect."""
+"""Determines whether a fault can change a response. If it cannot, the next fault takes effect."""
 
 from aiohttp import web
 

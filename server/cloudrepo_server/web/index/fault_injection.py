@@ -60,9 +60,9 @@ _METADATA_HEADERS = {"Content-Type": "application/octet-stream", "Cache-Control"
 
 
 class ActiveFaults:
-    """The faults that apply to one request: those that combine, and at most one other.
+    """The faults that apply to one request: all that combine, and at most one that does not.
 
-    If the other one has nothing to change in the response, the next fault that matches the request
+    If that one has nothing to change in the response, the next fault that matches the request
     replaces it. `read_rejected`, `upload_rejected` and `replace_useless` do this.
     """
 
@@ -151,26 +151,26 @@ class ActiveFaults:
     def upload_rejected(self) -> bool:
         """Replace a fault that needs a stored upload, because this upload was rejected.
 
-        Returns whether another fault fires instead.
+        Return whether another fault fires instead.
         """
         return self._replace(*_UPLOAD_FAULTS)
 
     def read_rejected(self) -> bool:
-        """Replace a fault that changes a successful response, as the read was rejected.
+        """Replace a fault that needs a successful response, because the read was rejected.
 
-        Returns whether another fault fires instead.
+        Return whether another fault fires instead.
         """
         useless = () if self._view_changed else VIEW_FAULTS
         return self._replace(*_BODY_FAULTS, *_READ_FAULTS, *useless)
 
     def read_redirected(self) -> None:
-        """Do not count the faults that change the response of the host that has the file."""
+        """Undo the faults that change the response of the host to which the client is sent."""
         self._do_not_count(*_BODY_FAULTS, *_READ_FAULTS)
 
     async def replace_useless(self, request: web.Request, response: web.StreamResponse) -> bool:
         """Replace a fault that has nothing to change in the handler's response.
 
-        Returns whether another fault fires instead. If so, `response` cannot be sent any more.
+        Return whether another fault fires instead. If so, `response` cannot be sent any more.
         """
         useless = [
             type(fault.specification)

@@ -142,7 +142,7 @@ class Index:
         faults: ActiveFaults,
         private: PrivateProjects | None,
     ) -> web.StreamResponse:
-        """Return the response to a read. If a fault can change nothing, read with the next one."""
+        """Return the response to a read; repeat the read if the next fault replaces a fault."""
         details = state_of(request).details
         via = read_via(request)
         while True:
@@ -233,7 +233,7 @@ class Index:
 
 
 async def _replace_rejection(faults: ActiveFaults, request: web.Request) -> web.Response | None:
-    """Return a fault's response in place of that to an upload that was not stored, or None."""
+    """Return the response of a fault to an upload that was not stored, or None."""
     while faults.upload_rejected():
         response = await faults.before(request)
         if response is not None:

@@ -1,4 +1,4 @@
-"""The Admin Portal, for a browser. The modules that render it are not imported at the start."""
+"""The Admin Portal, for browsers. The modules that render it are imported when they are needed."""
 
 import importlib
 from typing import TYPE_CHECKING

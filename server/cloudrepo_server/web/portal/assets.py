@@ -34,7 +34,7 @@ def read_asset(digest: str, name: str) -> tuple[bytes, str]:
 
 
 def load_assets() -> None:
-    """Read all assets, so that the first page does not wait for them."""
+    """Read all assets into the cache, so that the first page does not wait for them."""
     for name in _CONTENT_TYPES:
         _digest(name)
 

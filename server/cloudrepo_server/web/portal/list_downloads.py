@@ -1,4 +1,4 @@
-"""Downloads of lists, as JSON or CSV, which are encoded while they are sent."""
+"""Lists to download as JSON or CSV. They are encoded while they are sent."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence

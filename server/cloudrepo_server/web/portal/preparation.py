@@ -1,12 +1,12 @@
 """Prepares the portal while the server is idle, so that its first pages are as fast as others.
 
 The first page needs the portal's modules, and the first page of each kind needs compiled templates.
-Without this preparation, people wait for them. It has two steps, and each of them waits until the
-server is idle:
+Without this preparation, users wait for them. It has two steps, and each begins when the server is
+idle:
 
 1. Import the modules, and compile the templates one by one, in a thread.
-2. Once somebody has opened the portal, read the catalogue, and start the programs that render
-   READMEs and compare texts. Most servers are used without the portal and need none of this.
+2. Once the portal was opened, read the catalogue, and start the programs that render READMEs and
+   compare texts. Most servers are used without the portal, and need none of this.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloudrepo_server.web.portal.router import PortalRouter
 
 IDLE_SECONDS = 1.0
-"""The time without any request after which a server is idle."""
+"""A server is idle after this time without a request."""
 _PAUSE_SECONDS = 0.01
 """The time without any request between two parts of the preparation."""
 
@@ -41,13 +41,13 @@ class Preparation:
         *,
         in_advance: bool,
     ) -> None:
-        """Create a preparation that was not started.
+        """Create a preparation, which `run_in_background` starts.
 
         Args:
             organization: the organization of the portal.
             in_flight: the requests in flight.
             load: imports the portal's modules.
-            in_advance: whether the first step happens before somebody opens the portal.
+            in_advance: whether the first step runs before the portal was opened.
         """
         self._organization = organization
         self._in_flight = in_flight
@@ -56,7 +56,7 @@ class Preparation:
         self._opened = asyncio.Event()
 
     def portal_opened(self) -> None:
-        """Allow the second step, because somebody uses the portal."""
+        """Allow all steps, because the portal was opened."""
         self._opened.set()
 
     async def run_in_background(self, _: web.Application) -> AsyncIterator[None]:
@@ -68,7 +68,7 @@ class Preparation:
             await task
 
     async def _run(self) -> None:
-        # A page that needs what could not be prepared tries again, and reports the error.
+        # The first page that needs an unprepared part tries again, and reports the error.
         with contextlib.suppress(CloudRepoServerError):
             if not self._in_advance:
                 await self._opened.wait()
@@ -81,7 +81,7 @@ class Preparation:
     async def _prepare_pages(self) -> None:
         router = await self._load()
         if not self._organization.shared:
-            # The key is created with its first use. Other servers may do that, or need none.
+            # The first use of the key creates it. In a shared store, the first page does that.
             await router.load_cookies()
         for part in router.preparations():
             await self._in_flight.wait_until_idle(_PAUSE_SECONDS)

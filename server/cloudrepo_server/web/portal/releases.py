@@ -1,4 +1,4 @@
-"""A project's releases: their order, and the files of each."""
+"""The releases of a project: their order, and the files of each release."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ _OWN_PATHS = re.compile(
 
 
 _FIRST = ("base.html", "_macros.html", "sign_in.html")
-"""The templates of the first page that most people see."""
+"""The templates of the sign-in page, which is usually the first page."""
 
 
 class Templates:

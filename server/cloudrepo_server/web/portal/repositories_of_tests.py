@@ -19,9 +19,9 @@ class Connections:
 
     Attributes:
         upstreams: the upstreams.
-        upstream_of: the names of the repositories that have this one as an upstream.
-        queries: the number of requests to them for which this one was queried. Only the newest
-            requests of a long journal are counted.
+        upstream_of: the names of the repositories of which this one is an upstream.
+        queries: the number of requests to these repositories for which this one was queried. Only
+            the newest requests of a long journal are counted.
     """
 
     upstreams: Sequence[str]

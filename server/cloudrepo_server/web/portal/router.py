@@ -98,7 +98,7 @@ _MESSAGES = {
     404: "The portal has no page at this address.",
     405: "This address does not support the method of the request.",
 }
-"""The messages of errors that the router finds, by their status."""
+"""The messages of the router's own errors, by their status."""
 _DO_NOT_CACHE = {"Cache-Control": "no-store"}
 _CACHE_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _PORTAL_REQUEST = web.RequestKey("portal_request", PortalRequest)
@@ -138,7 +138,7 @@ class PortalRouter:
         return await self._record(http, self._handle)
 
     def preparations(self) -> list[Callable[[], None]]:
-        """Return functions that a thread can call, so that the first pages do not wait for them."""
+        """Return functions that prepare the first pages. A thread can call them."""
         templates = self._templates
         return [load_assets, *(partial(templates.compile, name) for name in templates.names)]
 

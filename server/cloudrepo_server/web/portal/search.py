@@ -94,7 +94,7 @@ def search_all(
     Args:
         text: what to search for.
         repositories: the projects of each repository, by its name.
-        users: the e-mail addresses of the users.
+        users: the names of the users.
     """
     if not text.terms:
         return Found()

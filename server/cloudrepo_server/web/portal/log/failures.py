@@ -34,7 +34,7 @@ def failed_requests(journal: Journal | None) -> Sequence[Entry]:
 def has_failures(journal: Journal | None) -> bool:
     """Return whether a journal may have requests that explain why a program failed.
 
-    This is faster than `failed_requests`, but requests that were repeated with success count too.
+    This is faster than `failed_requests`, but also counts requests that succeeded when repeated.
     """
     return journal is not None and any(
         _is_failure(entry) and not _is_optional(entry) for entry in _newest(journal)

@@ -64,9 +64,9 @@ def search_page(
 def neighbours(
     queues: Iterable[Sequence[Entry]], predicates: Sequence[Predicate], entry: Entry
 ) -> tuple[Entry | None, Entry | None]:
-    """Return the requests directly before and after one that fulfil all conditions.
+    """Return the nearest requests before and after a request that fulfil all conditions.
 
-    Of the requests on each side, only the nearest ones are searched.
+    Each is None if there is none. Only a limited number of requests on each side are searched.
     """
     queues = list(queues)
     later = [queue[bisect_right(queue, entry.settled, key=_settled) :] for queue in queues]
