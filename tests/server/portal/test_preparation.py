@@ -73,15 +73,26 @@ def test_no_page_of_a_prepared_portal_waits_for_a_template(compiled: list[str]) 
 
 
 def test_the_server_of_a_pytest_session_prepares_the_portal_after_its_first_page(
-    compiled: list[str],
+    compiled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits: list[float] = []
+    original = InFlightRequests.wait_until_idle
+
+    async def recorded(self: InFlightRequests, seconds: float) -> None:
+        waits.append(seconds)
+        await original(self, seconds)
+
+    monkeypatch.setattr(InFlightRequests, "wait_until_idle", recorded)
+
     async def scenario() -> None:
-        async with running(prepare=False) as (server, load):
-            await server.in_flight.wait_until_idle(0.05)
-            assert not compiled
+        async with running(prepare=False) as (_, load):
+            await load("/healthz")
+            # The preparation begins with waiting until the server is idle.
+            assert not waits
             await load("/portal/sign-in")
             every = {path.name for path in TEMPLATES.iterdir()}
             await wait_until_async(lambda: set(compiled) == every, "all templates to be compiled")
+            assert waits
 
     asyncio.run(scenario())
 
