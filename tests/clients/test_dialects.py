@@ -75,7 +75,7 @@ def test_the_skip_existing_option_skips_existing_files_in_each_dialect_that_the_
 
 
 @EACH_UPLOADER
-def test_an_upload_that_is_discarded_later_succeeds(
+def test_an_upload_succeeds_although_the_registry_discards_the_file(
     uploads: UploadRunner, cloudrepo_factory: RepositoryFactory
 ) -> None:
     repository = cloudrepo_factory(dialect=DISCARDS, overwrite_protection=True)

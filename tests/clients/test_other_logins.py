@@ -31,7 +31,7 @@ UPLOADERS = (
 
 
 @pytest.mark.parametrize("client", catalogue.INSTALLERS, ids=str)
-def test_an_installer_is_rejected_after_its_token_expired(
+def test_an_installer_with_an_expired_token_is_rejected(
     client: Client,
     cloudrepo: Repository,
     cloudrepo_server: Server,
@@ -47,7 +47,7 @@ def test_an_installer_is_rejected_after_its_token_expired(
 
 
 @pytest.mark.parametrize("uploader", UPLOADERS, ids=str)
-def test_an_upload_is_rejected_after_its_token_expired(
+def test_an_upload_with_an_expired_token_is_rejected(
     uploads: UploadRunner, cloudrepo: Repository, cloudrepo_server: Server
 ) -> None:
     token = cloudrepo_server.create_token(cloudrepo, expires_in=-1)
@@ -87,7 +87,7 @@ def test_an_installer_needs_a_client_certificate(
     cloudrepo.publish_all(GRAPH)
     connection = replace(cloudrepo.connection, url=cloudrepo.mutual_tls_url)
     installer = create_installer(client, cloudrepo)
-    environ = tls_variables(cloudrepo_server, installer.folder, is_known=has_certificate)
+    environ = tls_variables(cloudrepo_server, installer.folder, has_certificate=has_certificate)
     result = install(installer, connection, environ=environ)
     succeeds = has_certificate and client.name != "pdm"
     assert result.ok == succeeds, result.output
@@ -107,7 +107,7 @@ def test_twine_uploads_with_a_client_certificate(
 ) -> None:
     environ = {
         **cloudrepo.environ_for("twine"),
-        **tls_variables(cloudrepo_server, tmp_path, is_known=True),
+        **tls_variables(cloudrepo_server, tmp_path, has_certificate=True),
         "TWINE_REPOSITORY_URL": cloudrepo.mutual_tls_url,
     }
     option = ("--client-cert", cloudrepo_server.client_certificate.path)

@@ -43,7 +43,7 @@ PIPS: Final = (
     Client("pip", NEWEST, "3.10"),
 )
 INSTALLERS: Final = (PIPS[-1], UV, POETRY, PDM)
-"""The installers of current projects, which read pages and files themselves."""
+"""The current installers that request pages and files themselves."""
 PIPENV: Final = Client("pipenv", NEWEST, "3.10")
 PIP_TOOLS: Final = Client("pip-tools", NEWEST, "3.9")
 PIPX: Final = Client("pipx", NEWEST, "3.11")

@@ -52,11 +52,11 @@ def install(
     """Install `base` 1.0 with an installer; it may fail.
 
     Args:
-        installer: The installer.
-        connection: The URL and the login. Default: those of the installer's repository.
-        anonymous: Whether the installer has no login.
-        environ: Environment variables to add.
-        has_cache: Whether the installer may keep pages. The fixtures forbid it.
+        installer: the installer.
+        connection: the URL and the login. By default those of the installer's repository.
+        anonymous: whether the installer sends no login.
+        environ: environment variables to add.
+        has_cache: whether the installer uses its cache, which the fixtures disable.
     """
     tool = installer.installed.name
     chosen = installer.repository.connection if connection is None else connection
@@ -99,17 +99,17 @@ def install(
     )
 
 
-def tls_variables(server: Server, folder: Path, *, is_known: bool = False) -> dict[str, str]:
-    """Return the variables with the CA of a server, as each client reads them.
+def tls_variables(server: Server, folder: Path, *, has_certificate: bool = False) -> dict[str, str]:
+    """Return the environment variables that make each client trust the CA of a server.
 
     Args:
-        server: The server.
-        folder: A folder for the configuration file of PDM, which has no such variables.
-        is_known: Whether the client has a certificate of the CA too.
+        server: the server.
+        folder: a folder for the configuration file of PDM, which has no such variables.
+        has_certificate: whether to add a client certificate of the CA.
     """
     ca = str(server.ca)
     variables = dict.fromkeys(CA, ca)
-    if is_known:
+    if has_certificate:
         own = server.client_certificate
         variables |= dict.fromkeys(CLIENT_CERTIFICATE, str(own.path))
         config = folder / "pdm.toml"

@@ -38,9 +38,9 @@ INTRODUCTIONS: Final = {
         "another host. The client must send the login to the index only."
     ),
     DIGESTS: (
-        "The client installs `base` 1.0 from a page that lists one digest, which is not that of "
-        "the file. The setting `digests` says which digest pages list. A client that installs the "
-        "file has not compared this digest. uv 0.13.9 rejects every page that lists blake2b, "
+        "The client installs `base` 1.0 from a page that lists one wrong digest for each file. The "
+        "setting `digests` says which digest pages list. A client that installs the file has not "
+        "compared this digest. uv 0.13.9 rejects every page that lists blake2b, "
         "because it expects 256 bits instead of 512."
     ),
     CACHES: (
@@ -50,9 +50,9 @@ INTRODUCTIONS: Final = {
         "nothing that it receives over HTTP."
     ),
     OTHER_LOGINS: (
-        "The client installs `base` 1.0, or uploads `demo` 1.0. Its token expires before, or the "
-        "server requires a certificate of the client (mutual TLS), or the client has no login and "
-        "the repository allows everybody to read."
+        "The client installs `base` 1.0, or uploads `demo` 1.0, in one of three situations. Its "
+        "token has expired, or the server requires a client certificate (mutual TLS), or the "
+        "client has no login and everybody may read the repository."
     ),
     TRUSTED_PUBLISHING: (
         "A job on GitHub Actions uploads `demo` 1.0 to the client's default URL. The client has "
