@@ -88,6 +88,12 @@ class Listeners:
         self._sockets.clear()
 
     @property
+    def is_sending(self) -> bool:
+        """Whether a client has not taken all bytes of a response yet."""
+        transports = (each.transport for each in self.connections)
+        return any(each is not None and each.get_write_buffer_size() for each in transports)
+
+    @property
     def is_connecting(self) -> bool:
         """Whether clients that waited in the accept backlog have not connected yet.
 

@@ -90,7 +90,7 @@ async def finish_requests(
     # look idle and are closed.
     await _wait_at_most(min(grace, _ARRIVAL_SECONDS), shutdown.immediate.wait())
     await _close_idle(listeners, in_flight, shutdown, seconds=min(grace, _FIRST_REQUEST_SECONDS))
-    finished = asyncio.ensure_future(in_flight.wait_until_none())
+    finished = asyncio.ensure_future(_wait_until_sent(listeners, in_flight, shutdown))
     immediate = asyncio.ensure_future(shutdown.immediate.wait())
     try:
         await asyncio.wait(
@@ -123,6 +123,16 @@ async def _close_idle(
         are_all_closed = last or all(in_flight.has_seen(connection) for connection in idle)
         if last or (are_all_closed and not listeners.is_connecting):
             return
+        await _wait_at_most(_POLL_SECONDS, shutdown.immediate.wait())
+
+
+async def _wait_until_sent(
+    listeners: Listeners, in_flight: InFlightRequests, shutdown: Shutdown
+) -> None:
+    """Wait until no request is in flight, and clients have taken their responses."""
+    await in_flight.wait_until_none()
+    # A response that began before the shutdown is sent after its request has left `in_flight`.
+    while (in_flight or listeners.is_sending) and not shutdown.immediate.is_set():
         await _wait_at_most(_POLL_SECONDS, shutdown.immediate.wait())
 
 

@@ -34,8 +34,16 @@ def event_loops() -> list[Loop]:
     return loops
 
 
+# More than the buffers of sockets hold.
+LARGE = 64 << 20
+
+
 async def respond(_: web.Request) -> web.Response:
     return web.Response(text="served")
+
+
+async def respond_at_length(_: web.Request) -> web.Response:
+    return web.Response(body=bytes(LARGE))
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +51,7 @@ async def running_listeners(*middlewares: Middleware) -> AsyncIterator[tuple[Lis
     """Listen for HTTP, and yield the listeners and the URL."""
     application = web.Application(middlewares=middlewares)
     application.router.add_get("/", respond)
+    application.router.add_get("/large", respond_at_length)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     listeners = Listeners(runner, handshake_seconds=10 * SECONDS)
@@ -134,6 +143,32 @@ def test_a_shutdown_waits_for_tls_handshakes_of_the_accept_backlog(
                 await finish_requests(listeners, in_flight, Shutdown(), drain=0.0, grace=SECONDS)
                 assert handled == ["/"]
                 assert await response == b"HTTP/1.1 200 OK\r\n"
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(shut_down())
+
+
+@pytest.mark.parametrize("loop", event_loops())
+def test_a_shutdown_waits_until_clients_have_taken_their_responses(
+    monkeypatch: pytest.MonkeyPatch, loop: Loop
+) -> None:
+    monkeypatch.setattr(shutdown, "_ARRIVAL_SECONDS", 0.0)
+
+    async def shut_down() -> None:
+        in_flight = InFlightRequests()
+        async with running_listeners(track_in_flight(in_flight)) as (listeners, url):
+            reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+            writer.write(request("GET /large HTTP/1.1"))
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            await reader.readuntil(b"\r\n\r\n")
+            assert not in_flight
+            was_sending = listeners.is_sending
+            assert was_sending
+            reading = asyncio.ensure_future(reader.readexactly(LARGE))
+            await finish_requests(listeners, in_flight, Shutdown(), drain=0.0, grace=SECONDS)
+            assert not listeners.is_sending
+            assert len(await reading) == LARGE
+            writer.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(shut_down())
