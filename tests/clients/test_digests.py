@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ALGORITHMS = ("sha256", "sha384", "sha512", "md5", "blake2b")
 # The digests that a client does not compare.
 NOT_COMPARED = {("pdm", "md5"), ("pdm", "blake2b")}
+# The digest with which a client rejects the page, and requests no file.
+NOT_READ = {("uv", "blake2b")}
 
 
 @pytest.mark.parametrize("client", catalogue.INSTALLERS, ids=str)
@@ -40,5 +42,7 @@ def test_a_file_with_a_wrong_digest_is_not_installed(
     is_ignored = (client.name, algorithm) in NOT_COMPARED
     assert result.ok == is_ignored, result.output
     assert {request.status for request in repository.requests} <= {200, 206}
+    # Otherwise the client has failed before it could compare the digest of the file.
+    assert bool(repository.requests.downloads()) == ((client.name, algorithm) not in NOT_READ)
     outcome = "installed: this client does not compare the digest" if is_ignored else "rejected"
     installer.record(DIGESTS, f'`digests=["{algorithm}"]`', result, outcome)
