@@ -51,7 +51,7 @@ class Server:
         return response.json() if response.content else None
 
     def user(self, *, passphrase: str | None = None, **settings: object) -> tuple[str, str]:
-        """Create a repository user, and return the e-mail address and passphrase."""
+        """Create a repository user, and return the user name and passphrase."""
         is_named = "email" in settings
         email = settings.pop("email", f"user{next(_numbers)}@example.com")
         given = {} if passphrase is None else {"passphrase": passphrase}
@@ -61,7 +61,7 @@ class Server:
         return made["email"], passphrase or made["passphrase"]
 
     def delete_named_users(self) -> None:
-        """Delete the users whose e-mail address a test chose: another test may choose it too."""
+        """Delete the users whose name a test chose: another test may choose it too."""
         while self._named_users:
             response = self.api("DELETE", "/users/" + quote(self._named_users.pop(), safe=""))
             assert response.status_code in (200, 204, 404), response.text
