@@ -34,7 +34,7 @@ def event_loops() -> list[Loop]:
     return loops
 
 
-# More than the buffers of sockets hold.
+# More bytes than the buffers of the sockets hold.
 LARGE = 64 << 20
 
 
@@ -42,7 +42,7 @@ async def respond(_: web.Request) -> web.Response:
     return web.Response(text="served")
 
 
-async def respond_at_length(_: web.Request) -> web.Response:
+async def respond_with_a_large_body(_: web.Request) -> web.Response:
     return web.Response(body=bytes(LARGE))
 
 
@@ -51,7 +51,7 @@ async def running_listeners(*middlewares: Middleware) -> AsyncIterator[tuple[Lis
     """Listen for HTTP, and yield the listeners and the URL."""
     application = web.Application(middlewares=middlewares)
     application.router.add_get("/", respond)
-    application.router.add_get("/large", respond_at_length)
+    application.router.add_get("/large", respond_with_a_large_body)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     listeners = Listeners(runner, handshake_seconds=10 * SECONDS)
@@ -110,7 +110,7 @@ def test_a_client_that_delays_its_tls_handshake_does_not_delay_other_clients(loo
 
 
 @pytest.mark.parametrize("loop", event_loops())
-def test_a_shutdown_waits_for_tls_handshakes_of_the_accept_backlog(
+def test_a_shutdown_waits_for_the_tls_handshakes_of_the_accept_backlog(
     monkeypatch: pytest.MonkeyPatch, loop: Loop
 ) -> None:
     monkeypatch.setattr(shutdown, "_ARRIVAL_SECONDS", 0.0)
@@ -149,7 +149,7 @@ def test_a_shutdown_waits_for_tls_handshakes_of_the_accept_backlog(
 
 
 @pytest.mark.parametrize("loop", event_loops())
-def test_a_shutdown_waits_until_clients_have_taken_their_responses(
+def test_a_shutdown_waits_until_clients_have_received_their_responses(
     monkeypatch: pytest.MonkeyPatch, loop: Loop
 ) -> None:
     monkeypatch.setattr(shutdown, "_ARRIVAL_SECONDS", 0.0)
