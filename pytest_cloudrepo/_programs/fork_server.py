@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Python 3.14 deletes `__file__` before it shows the exception that ended a script.
+_FILE: Final = __file__
 _MESSAGE_BYTES: Final = 64
 # The number of this file's stack frames below those of the tool.
 _FRAMES: Final = 3
@@ -190,7 +192,7 @@ def _run(call: Call) -> None:
         def show_without_this_file(
             kind: type[BaseException], error: BaseException, frames: types.TracebackType | None
         ) -> None:
-            while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+            while frames is not None and frames.tb_frame.f_code.co_filename == _FILE:
                 frames = frames.tb_next
             show(kind, error.with_traceback(frames), frames)
 
