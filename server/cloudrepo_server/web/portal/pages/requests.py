@@ -13,7 +13,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.pools import PAGES
-from cloudrepo_server.testkit.journal import Entry, Journal
+from cloudrepo_server.testkit.journal import Entry, EntryQueue, Journal
 from cloudrepo_server.testkit.journals import CHANGES
 from cloudrepo_server.web.portal.list_downloads import CONTENT_TYPES, download_headers
 from cloudrepo_server.web.portal.log.downloads import REQUEST_DOWNLOAD
@@ -178,21 +178,29 @@ async def _sources(
     organization = request.organization
     repositories = await organization.repositories() if repository is None else [repository]
     journals = _journals(organization, repositories)
-    queues = [list(queue) for journal in journals for queue in (journal.users, journal.anonymous)]
-    return queues, [*_of_repository(repository), *log_filter.predicates()]
+    queues = [
+        _entries(queue, repository)
+        for journal in journals
+        for queue in (journal.users, journal.anonymous)
+    ]
+    return queues, log_filter.predicates()
+
+
+def _entries(queue: EntryQueue, repository: Repository | None) -> list[Entry]:
+    """Return a copy of a queue, without the requests for other repositories than this one.
+
+    A search ends after a number of requests. Changes of other repositories must not count.
+    """
+    if repository is None:
+        return list(queue)
+    name = repository.name
+    return [entry for entry in queue if entry.repository == name]
 
 
 def _journals(organization: Organization, repositories: Iterable[Repository]) -> list[Journal]:
     ids = [CHANGES, *(repository.document.id for repository in repositories)]
     found = (organization.testkit.recorded(journal_id) for journal_id in ids)
     return [journal for journal in found if journal is not None]
-
-
-def _of_repository(repository: Repository | None) -> list[Predicate]:
-    if repository is None:
-        return []
-    name = repository.name
-    return [lambda entry: entry.repository == name]
 
 
 def _find(request: PortalRequest, journal: Journal | None) -> Entry:
@@ -227,7 +235,10 @@ async def _stream(request: PortalRequest, repository: Repository | None) -> web.
     # A browser that reconnects sends the id of the last event that it received.
     given = request.http.headers.get("Last-Event-ID") or request.query.get("after", "")
     after = _number(given)
-    predicates = [*_of_repository(repository), *LogFilter.of(request.query).predicates()]
+    predicates = LogFilter.of(request.query).predicates()
+    if repository is not None:
+        name = repository.name
+        predicates.insert(0, lambda entry: entry.repository == name)
     view = LiveView(
         feed=feed,
         predicates=predicates,
