@@ -208,18 +208,30 @@ def _fork(server: _Server, call: str, stdout: IO[bytes], stderr: IO[bytes]) -> F
 
 def _circumstances(environ: Mapping[str, str]) -> object:
     """Return what a fork has from the start of its server, and a separate process gets now."""
-    variables = {name: value for name, value in environ.items() if not _varies(name)}
+    variables = {name: value for name, value in environ.items() if not varies(name)}
     status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
     inherited = [line for line in status.splitlines() if line.partition(":")[0] in _INHERITED]
     limits = Path("/proc/self/limits").read_text(encoding="utf-8", errors="replace")
-    packages = [Path(folder).stat().st_mtime_ns for folder in map(Path, site.getsitepackages())]
+    packages = [_modified(Path(folder)) for folder in site.getsitepackages()]
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     # Python finds packages in the home folder too, when it starts.
     user_site = Path(environ.get("HOME", "/"), ".local", "lib").exists()
     return variables, inherited, limits, packages, nice, user_site, sys.executable
 
 
-def _varies(name: str) -> bool:
+def _modified(folder: Path) -> int | None:
+    """Return when the content of a folder last changed, or None if the folder does not exist.
+
+    Debian's Python lists several folders for packages that most machines lack.
+    """
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def varies(name: str) -> bool:
+    """Return whether a variable may differ between the calls that forks of one process run."""
     return (
         name in _VARYING or name.startswith(_VARYING_PREFIXES) or name.endswith(_VARYING_SUFFIXES)
     )
