@@ -19,7 +19,6 @@ _PROJECTS = 1000
 _RELEASES = 3
 _REQUIREMENTS = 10
 _SIZE = f"{_PROJECTS:,} projects and {_PROJECTS * _RELEASES:,} releases"
-_GOAL = "5 s"
 
 
 def snapshot(folder: Path, rounds: int) -> list[Row]:
@@ -57,8 +56,8 @@ def snapshot(folder: Path, rounds: int) -> list[Row]:
         recording = interleaved({OURS: record}, rounds)
         admin.close()
     return [
-        Row(f"load a snapshot of {_SIZE}", "s", loading, _GOAL),
-        Row(f"record a snapshot of {_SIZE}", "s", recording, _GOAL),
+        Row(f"load a snapshot of {_SIZE}", "s", loading, "5 s"),
+        Row(f"record a snapshot of {_SIZE}", "s", recording),
     ]
 
 
