@@ -24,7 +24,7 @@ REGISTRIES = {
     "artifactory": "artifactory",
     "azure": "azure",
     "aws": "codeartifact",
-    "cloudsmith": "modern",
+    "cloudsmith": "cloudsmith",
     "gcp": "google",
     "gemfury": "modern",
     "gitlab": "gitlab",
@@ -122,7 +122,7 @@ def publish_targets(python: str, scripts: Path) -> dict[str, dict[str, str]]:
         ("pypi-token", "pypi", "TOKEN"),
         ("pypi-password-env", "pypi", "PASSWORD"),
         ("gitlab", "gitlab", "GITLAB_PAT"),
-        ("cloudsmith", "modern", "CLOUDSMITH_TOKEN"),
+        ("cloudsmith", "cloudsmith", "CLOUDSMITH_TOKEN"),
     ],
 )
 def test_uv_publishes_to_each_index_of_its_script(
