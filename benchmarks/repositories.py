@@ -59,7 +59,7 @@ class Repository:
 
     def publish_large(self, project: str, folder: Path) -> None:
         """Upload a wheel of 200 MB."""
-        form = folder / "large"
+        form = folder / "form"
         large_form(Release(project, "1.0"), form, os.urandom(1 << 20), LARGE_MIB)
         with closing(self.target.connect()) as connection:
             self.target.upload(connection, form)
