@@ -292,7 +292,7 @@ def test_a_release_of_files_of_any_type_is_shown(browser: Browser, index: Index)
 def test_projects_of_two_repositories_with_the_same_revision_keep_their_own_releases(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    # As in a data folder in which somebody copied or edited documents.
+    # A data folder whose documents were copied or edited by hand can look like this.
     data = tmp_path / "data"
     server = Server(start_server("--data", data))
     versions = {"first": ["1.0", "1.1"], "second": ["2.0"]}
