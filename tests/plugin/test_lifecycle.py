@@ -335,10 +335,13 @@ def test_hangs(cloudrepo):
     session = suite.start()
     suite.wait_until_exists("ready")
     (server,) = suite.servers()
-    server.suspend()  # so that it cannot clean up
+    # The one that dies second must not clean up after the first. The session is the one to stop:
+    # the kernel resumes a stopped server with SIGHUP and SIGCONT when the session dies, as its
+    # process group is orphaned then (setpgid(2)).
+    session.signal("SIGSTOP", whole_group=True)
+    server.kill()
     session.signal("SIGKILL", whole_group=True)
     session.wait()
-    server.kill()
     suite.wait_for(lambda: not suite.servers(), "the end of the server")
     assert suite.leftovers()
     suite.write(test_it=USES)
