@@ -114,9 +114,12 @@ def main(arguments):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def stop_afterwards() -> Iterator[None]:
+def preload_tools() -> Iterator[None]:
+    """Preloads tools for this module, whatever the ini key of the session is."""
     PRELOADED.stop()  # It has the environment of earlier tests.
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PRELOADED, "enabled", True)
+        yield
     PRELOADED.stop()
 
 
@@ -451,3 +454,30 @@ def test_nothing_of_a_session_is_left_running(suite: Suite, ending: str) -> None
         ),
         "the end of the process that forks",
     )
+
+
+# Tests with an inner session each, as this project has them.
+HAS_INNER_SESSIONS = """
+pytest_plugins = ["pytester", "tests.support.inner_sessions"]
+READS_KEY = 'def test_it(pytestconfig): assert not pytestconfig.getini("cloudrepo_preload_tools")'
+
+def test_suite(suite):
+    suite.write(test_it=READS_KEY)
+    outcome = suite.run()
+    assert outcome.counts() == {"passed": 1}, outcome
+
+def test_pytester(pytester):
+    pytester.makepyfile(READS_KEY)
+    pytester.runpytest_subprocess("-pxprocess", "-pcloudrepo").assert_outcomes(passed=1)
+"""
+
+
+def test_inner_sessions_preload_no_tools_if_the_session_of_their_tests_preloads_none(
+    suite: Suite,
+) -> None:
+    suite.write(test_outer=HAS_INNER_SESSIONS)
+    outcome = suite.run(
+        *("-n", "1", "-o", "cloudrepo_preload_tools=false"),
+        environ={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert outcome.counts() == {"passed": 2}, outcome

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 import psutil
 import pytest
 
+from pytest_cloudrepo._programs.preloaded_tools import PRELOADED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -37,6 +39,11 @@ if "cloudrepo_server" in sys.orig_argv:
     print("the disk is on fire", file=sys.stderr, flush=True)
     os._exit(3)
 """
+
+
+def tool_variables() -> dict[str, str]:
+    """Return the variables by which inner sessions preload tools only if this session does."""
+    return {} if PRELOADED.enabled else {"PYTEST_ADDOPTS": "-o cloudrepo_preload_tools=false"}
 
 
 class Suite:
@@ -85,6 +92,7 @@ class Suite:
             folder=self.folder,
             environ={
                 **environment,
+                **tool_variables(),
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 "TMPDIR": str(self.temporary),
                 "COLUMNS": "200",
@@ -245,6 +253,14 @@ def suite(tmp_path: Path) -> Iterator[Suite]:
     suite = Suite(folder)
     yield suite
     suite.close()
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """The fixture of pytest, whose sessions preload tools only if this session does."""
+    for name, value in tool_variables().items():
+        monkeypatch.setenv(name, value)
+    return pytester
 
 
 class WheelFactory(Protocol):
