@@ -205,12 +205,13 @@ def test_a_program_that_times_out_is_stopped(suite: Suite) -> None:
 import pytest
 from pytest_cloudrepo import CommandTimeout
 
-def test_it(cloudrepo):
-    with pytest.raises(CommandTimeout, match="0.01 s"):
-        cloudrepo.upload(__file__)
+def test_it(cloudrepo, cloudrepo_package):
+    cloudrepo.fault("latency", seconds=60)
+    with pytest.raises(CommandTimeout, match="0.5 s"):
+        cloudrepo.upload(cloudrepo_package("demo", "1.0"))
 """
     )
-    outcome = suite.run("-o", "cloudrepo_command_timeout=0.01")
+    outcome = suite.run("-o", "cloudrepo_command_timeout=0.5")
     assert outcome.counts() == {"passed": 1}, outcome
 
 

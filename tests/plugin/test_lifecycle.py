@@ -16,6 +16,7 @@ import pytest_cloudrepo
 from pytest_cloudrepo._server.process import wait_for_exit
 from tests.support.inner_sessions import EXITS_AT_STARTUP, USES
 from tests.support.platforms import needs_posix
+from tests.support.wait import growing_timeouts
 
 if TYPE_CHECKING:
     from tests.support.inner_sessions import Suite
@@ -34,7 +35,7 @@ def test_server(cloudrepo_server, number):
     while len(list(HERE.glob("url-*"))) < {count}:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
+    assert requests.get(cloudrepo_server.url + "/healthz", timeout=60).ok
     folders = list((HERE / ".pytest_cache/d/.xprocess").iterdir())
     (HERE / f"folders-{{number}}").write_text(str(len(folders)))
 """
@@ -85,7 +86,7 @@ def test_server(cloudrepo_server, number, worker_id):
         while not (HERE / "ended-gw0").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
-    assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
+    assert requests.get(cloudrepo_server.url + "/healthz", timeout=60).ok
 """,
     )
     outcome = suite.run("-n2")
@@ -112,12 +113,14 @@ def test_a_server_that_exits_during_startup_fails_the_tests_with_its_output(
 
 def test_a_server_that_is_not_ready_in_time_is_stopped(suite: Suite) -> None:
     suite.write(sitecustomize=HANGS_AT_STARTUP, test_it=USES)
-    outcome = suite.run(
-        "-o", "cloudrepo_startup_timeout=0.5", environ={"PYTHONPATH": str(suite.folder)}
-    )
-    assert outcome.counts() == {"errors": 1}, outcome
-    assert "the index server was not ready within 0.5 s" in outcome.output
-    assert "looking for the disk" in outcome.output
+    for timeout in growing_timeouts(0.5, "print a line"):
+        outcome = suite.run(
+            f"-ocloudrepo_startup_timeout={timeout}", environ={"PYTHONPATH": str(suite.folder)}
+        )
+        assert outcome.counts() == {"errors": 1}, outcome
+        assert f"the index server was not ready within {timeout:g} s" in outcome.output
+        if "looking for the disk" in outcome.output:
+            break
     suite.expect_nothing_left()
 
 
@@ -242,7 +245,7 @@ def test_both(cloudrepo_server):
         while not (HERE / "first-ended").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
-    assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
+    assert requests.get(cloudrepo_server.url + "/healthz", timeout=60).ok
 """
     )
     second = suite.start(environ={"SESSION": "second"})
@@ -305,7 +308,7 @@ def test_server(cloudrepo_server, number):
     if number == 0:
         os._exit(1)
     (here / f"url-{number}").write_text(cloudrepo_server.url)
-    assert requests.get(cloudrepo_server.url + "/healthz", timeout=5).ok
+    assert requests.get(cloudrepo_server.url + "/healthz", timeout=60).ok
 """
     )
     outcome = suite.run("-n2")

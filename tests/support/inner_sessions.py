@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 GENEROUS_TIMEOUT = 60.0
-# The plugin promises that nothing remains after this time.
-CLEAN_UP_TIMEOUT = 3.0
+# A server and the files of its session are gone within a second; on a busy machine, later.
+CLEAN_UP_TIMEOUT = 20.0
 POLL_INTERVAL = 0.02
 
 # A test that needs the server.
