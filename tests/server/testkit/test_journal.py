@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cloudrepo_server.limits import (
     JOURNAL_BYTES,
@@ -17,6 +19,7 @@ from cloudrepo_server.limits import (
     JOURNAL_HEADER_BYTES,
     JOURNAL_TEXT,
 )
+from cloudrepo_server.logs.redaction import redacted_record, set_request_secrets
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry, Journal, encode_form, encode_headers
@@ -383,6 +386,33 @@ def test_the_size_of_a_form_in_the_journal_is_limited(fields_: dict[str, list[st
     encoded = encode_form(fields_)
     assert len(bytes(encoded)) <= JOURNAL_FORM_BYTES
     assert msgspec.json.decode(encoded)["name"] == ["demo"]
+
+
+SECRET = "a-long-passphrase"
+PARTS = (
+    *(SECRET, SECRET.replace("-", "_"), SECRET.replace("-", "%2D"), SECRET[:10]),
+    *("authorization", "Authorization: ", "Basic ", "x"),
+    *("https://user:word@host", "https://", "user:", "@", "?sig=", "&", "=", "%40"),
+    *("cloudrepo.01ab.", "***", " ", "\n", "\\", "/", '"'),
+)
+texts = st.lists(st.sampled_from(PARTS), max_size=6).map("".join)
+
+
+@given(fields_=st.dictionaries(texts, st.lists(texts, max_size=3), max_size=4))
+@example(fields_={"comment": ["x", f"several\nlines with {SECRET}"]})
+@example(fields_={"authorization": ["Basic", "x"], "x": ["https://user:word@host"]})
+def test_a_form_in_the_journal_has_no_secret_in_any_value(fields_: dict[str, list[str]]) -> None:
+    set_request_secrets([SECRET])
+    try:
+        recorded = msgspec.json.decode(encode_form(fields_))
+        expected = {
+            redacted_record(name): [redacted_record(value) for value in values]
+            for name, values in fields_.items()
+        }
+    finally:
+        set_request_secrets([])
+    assert recorded == expected
+    assert SECRET not in str(recorded)
 
 
 def test_the_length_of_a_value_in_the_journal_is_limited() -> None:
