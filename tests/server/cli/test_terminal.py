@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import pytest
 
 from cloudrepo_server.cli import COMMANDS, create_parser, terminal
 from tests.support.platforms import needs_posix
-from tests.support.wait import wait_until
+from tests.support.terminal import run_in_terminal
+from tests.support.wait import SECONDS, wait_until
 
 PROGRAM = (sys.executable, "-m", "cloudrepo_server")
 
@@ -140,21 +140,13 @@ def test_bash_completes_commands_options_and_choices(
 def test_serve_says_on_a_terminal_where_the_portal_and_the_data_are_and_how_to_stop(
     tmp_path: Path,
 ) -> None:
-    import pty  # noqa: PLC0415 - Windows does not have it
-
     data = tmp_path / "data"
-    controller, stream = pty.openpty()
-    server = subprocess.Popen(
-        [*PROGRAM, "serve", "--data", data], stdin=stream, stdout=stream, stderr=stream
-    )
-    os.close(stream)
-    shown = ""
-    deadline = time.monotonic() + 60
-    while "Admin user and password" not in shown and time.monotonic() < deadline:
-        shown += os.read(controller, 4096).decode()
-    server.terminate()
-    server.wait(60)
-    os.close(controller)
+    command = [*PROGRAM, "serve", "--data", str(data)]
+    with run_in_terminal(command, os.environ) as server:
+        server.wait_for("Admin user and password")
+        server.process.terminate()
+        server.process.wait(SECONDS)
+    shown = server.shown
     (url,) = re.findall(r"Serving the organization example at (\S+)", shown)
     assert f"Admin Portal: open {url}/portal in a browser." in shown
     assert f"The data are in {data}." in shown
