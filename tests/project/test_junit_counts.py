@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.junit_counts import lines
+import pytest
+
+from tests.support.junit_counts import lines, main
 
 REPORT = """\
 <testsuites><testsuite>
@@ -21,3 +23,34 @@ def test_each_outcome_is_counted_for_each_folder(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(REPORT, encoding="utf-8")
     assert lines(report) == ["tests/plugin: 2 passed", "tests/server/cli: 2 failed, 1 skipped"]
+
+
+def test_the_lines_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT, encoding="utf-8")
+    assert main(report) is None
+    assert capsys.readouterr().out.splitlines() == lines(report)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "pytest has not written "),
+        ("", "pytest was killed while it wrote "),
+        (REPORT[:200], "pytest was killed while it wrote "),
+        ("<testsuites><testsuite/></testsuites>", "contains no test"),
+    ],
+)
+def test_a_report_without_results_is_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, reason: str
+) -> None:
+    report = tmp_path / "report.xml"
+    if content is not None:
+        report.write_text(content, encoding="utf-8")
+    message = main(report)
+    assert message is not None
+    assert message.startswith("no results: ")
+    assert reason in message
+    assert str(report) in message
+    assert "\n" not in message
+    assert capsys.readouterr().out == ""

@@ -33,5 +33,19 @@ def _outcome(case: ET.Element) -> str:
     return next((outcomes[each.tag] for each in case if each.tag in outcomes), "passed")
 
 
+def main(report: Path) -> str | None:
+    """Print the lines, or return a message if pytest has not written the report."""
+    try:
+        counted = lines(report)
+    except FileNotFoundError:
+        return f"no results: pytest has not written {report}, see its output above"
+    except ET.ParseError as error:
+        return f"no results: pytest was killed while it wrote {report} ({error})"
+    if not counted:
+        return f"no results: {report} contains no test, so pytest has run none"
+    print(*counted, sep="\n")  # noqa: T201 - the output of this program
+    return None
+
+
 if __name__ == "__main__":
-    print(*lines(Path(sys.argv[1])), sep="\n")  # noqa: T201 - the output of this program
+    sys.exit(main(Path(sys.argv[1])))
