@@ -1,5 +1,6 @@
 """The log: one line for each record, as text or JSON, with secrets redacted."""
 
+import io
 import json
 import logging
 import re
@@ -25,7 +26,13 @@ _CANDIDATES = r"[^ -~]"
 
 
 def configure(log_format: LogFormat | None = None) -> None:
-    """Write the log of this process to standard error, by default as text."""
+    """Write the log of this process to standard error, by default as text.
+
+    A log that no terminal shows is UTF-8, because programs read it, and JSON is always UTF-8. The
+    encoding of Windows lacks most characters, and Python would write escapes that JSON lacks.
+    """
+    if isinstance(sys.stderr, io.TextIOWrapper) and not sys.stderr.isatty():
+        sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

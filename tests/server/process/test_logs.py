@@ -381,6 +381,19 @@ def test_a_traceback_adds_no_line_that_looks_like_a_record(
     assert [line for line in others if not line.startswith("  ")] == []
 
 
+@pytest.mark.parametrize("log_format", READERS)
+def test_the_log_is_utf_8_whatever_the_encoding_of_the_system(
+    start_server: StartServer, log_format: str
+) -> None:
+    environ = {"PYTHONIOENCODING": "cp1252"}
+    server = Server(start_server("--log-format", log_format, environ=environ))
+    agent = "é ✓ \N{OPTICAL DISC}"
+    head = request("GET /x HTTP/1.1", {"User-Agent": agent.encode().decode("latin-1")})
+    identifier = exchange(server.url, head).headers["X-Request-Id"]
+    assert logged(server, log_format, identifier)["user_agent"] == agent
+    server.close()
+
+
 @pytest.mark.parametrize("log_format", [None, *READERS])
 def test_a_client_cannot_send_control_characters_to_the_log(
     start_server: StartServer, log_format: str | None
