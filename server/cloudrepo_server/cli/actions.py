@@ -71,9 +71,9 @@ def require_confirmation(parsed: argparse.Namespace, what: str) -> None:
 def show(parsed: argparse.Namespace, response: object, text: str) -> None:
     """Print the server's response as JSON if `--json` is given, otherwise a text."""
     if parsed.json:
-        output.write(output.as_json(response))
+        sys.stdout.write(output.as_json(response))
     elif text:
-        output.write(f"{text}\n")
+        sys.stdout.write(f"{text}\n")
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

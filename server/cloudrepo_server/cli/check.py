@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cloudrepo_server.cli import output
 from cloudrepo_server.cli.arguments import positive_integer
 from cloudrepo_server.cli.terminal import print_error, progress
 
@@ -81,7 +81,7 @@ def run(parsed: argparse.Namespace) -> int:
         "json": check_report.as_json,
         "junit": check_report.as_junit,
     }
-    output.write(writers[parsed.format](reports))
+    sys.stdout.write(writers[parsed.format](reports))
     return _status(reports)
 
 

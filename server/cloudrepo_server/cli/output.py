@@ -6,6 +6,7 @@ encoding of the output may also lack some characters, for example on Windows.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
 
-def write(text: str) -> None:
-    """Write a text to the standard output, with escapes for characters that it cannot encode."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+def escape_what_cannot_be_encoded() -> None:
+    """Write escapes for characters that the encoding of the standard output lacks.
+
+    Otherwise each text with such a character, for example a path, would end the command with an
+    error. Python writes escapes to the standard error anyway.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def printable(text: str) -> str:

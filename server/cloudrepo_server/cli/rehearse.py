@@ -2,9 +2,10 @@
 
 import argparse
 import logging
+import sys
 from typing import TYPE_CHECKING
 
-from cloudrepo_server.cli import arguments, output
+from cloudrepo_server.cli import arguments
 from cloudrepo_server.cli.event_loop import run_in_event_loop
 from cloudrepo_server.cli.terminal import print_error
 
@@ -109,5 +110,5 @@ async def _rehearse(options: "Options", report_format: str) -> int:
     except CannotStartError as error:
         print_error(error)
         return error.status
-    output.write(WRITERS[report_format](report))
+    sys.stdout.write(WRITERS[report_format](report))
     return report.exit_status

@@ -159,6 +159,14 @@ def test_a_port_in_use_is_reported_in_one_line(start_server: StartServer) -> Non
         assert_fails_with_one_line(start_server("--port", port), "in use", port)
 
 
+def test_the_output_needs_no_particular_encoding(start_server: StartServer) -> None:
+    environ = {"PYTHONIOENCODING": "ascii"}
+    process = start_server("--organization", "Łódź ✓", environ=environ)
+    server = Server(process)
+    wait_until(lambda: r"organization \u0141\xf3d\u017a \u2713 at" in process.log, "the message")
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
