@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from cloudrepo_server.clients import public_index
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo.errors import ServerError
+from tests.support.platforms import PIP_VERIFIES_IP_ADDRESSES
 from tests.support.real_client import INSTALLERS
 from tests.support.real_host import running_host
 
@@ -110,8 +112,15 @@ def test_all_urls_of_both_indexes_can_be_impersonated_at_once(
 # Loopback
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "index.localhost", "[::1]"])
+@pytest.mark.parametrize(
+    ("scheme", "host"),
+    [
+        *itertools.product(["http", "https"], ["localhost", "index.localhost"]),
+        *itertools.product(["http"], ["127.0.0.1", "[::1]"]),
+        pytest.param("https", "127.0.0.1", marks=PIP_VERIFIES_IP_ADDRESSES),
+        pytest.param("https", "[::1]", marks=PIP_VERIFIES_IP_ADDRESSES),
+    ],
+)
 def test_a_loopback_url_is_impersonated_and_other_local_servers_stay_reachable(
     cloudrepo: Repository,
     cloudrepo_package: PackageFactory,

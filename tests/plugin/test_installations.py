@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,7 @@ raise SystemExit(pytest.console_main())
 @pytest.fixture
 def bare_python(tmp_path: Path) -> Path:
     """A Python in whose own folders nothing is installed."""
+    venv = pytest.importorskip("venv", reason="embeddable Pythons for Windows lack this module")
     venv.create(tmp_path / "bare")
     scripts = "Scripts" if sys.platform == "win32" else "bin"
     return tmp_path / "bare" / scripts / Path(sys.executable).name

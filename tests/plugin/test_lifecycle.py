@@ -186,6 +186,7 @@ def test_xkill_finds_no_server_of_the_plugin(suite: Suite) -> None:
     assert "cloudrepo" not in outcome.output
 
 
+@needs_posix("deletion of open files")
 def test_a_cache_clear_by_another_session_does_not_affect_a_session(suite: Suite) -> None:
     suite.write(
         test_it="""

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_cloudrepo._programs import command
 from tests.support.built_archives import members
+from tests.support.platforms import NEEDS_VENV
 from tests.support.pythons import venv_of_another_python
 
 if TYPE_CHECKING:
@@ -124,7 +125,10 @@ def build_with_build(sdist: Path, out: Path, venv: VirtualEnv) -> CommandResult:
     )
 
 
-@pytest.mark.parametrize("build", [build_with_pip, build_with_uv, build_with_build])
+@pytest.mark.parametrize(
+    "build",
+    [build_with_pip, build_with_uv, pytest.param(build_with_build, marks=NEEDS_VENV)],
+)
 @pytest.mark.parametrize("arguments", [{}, OPTIONS, {"metadata_version": "1.2"}])
 def test_the_wheel_built_from_an_sdist_equals_the_written_wheel(
     cloudrepo_package: PackageFactory,

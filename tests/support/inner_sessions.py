@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import locale
 import os
 import re
 import signal
@@ -207,7 +208,9 @@ class InnerSession:
     def wait(self) -> Outcome:
         """Wait for the controller process; workers of pytest-xdist may run longer."""
         status = self._process.wait(timeout=2 * GENEROUS_TIMEOUT)
-        return Outcome(status, self._output.read_text(encoding="utf-8", errors="replace"))
+        # On Windows the encoding of a program's output is not UTF-8.
+        encoding = locale.getpreferredencoding(do_setlocale=False)
+        return Outcome(status, self._output.read_text(encoding=encoding, errors="replace"))
 
     def signal(self, name: str, *, whole_group: bool) -> None:
         number = getattr(signal, name)

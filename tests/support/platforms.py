@@ -12,8 +12,26 @@ import pytest
 WINDOWS: Final = sys.platform == "win32"
 
 
+def _is_wine() -> bool:
+    """Return whether this is Wine, which runs programs for Windows on other systems."""
+    return sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+def not_in_wine(fault: str) -> pytest.MarkDecorator:
+    """Return a marker that skips a test in Wine, because of a fault of Wine."""
+    return pytest.mark.skipif(_is_wine(), reason=f"Wine {fault}")
+
+
+# pip asks Windows to verify certificates, with a structure that Wine rejects as invalid. For names
+# of hosts, Wine accepts each certificate before.
+PIP_VERIFIES_IP_ADDRESSES: Final = not_in_wine("compares no IP address with a certificate")
+
 NEEDS_MARKDOWN: Final = pytest.mark.skipif(
     find_spec("comrak") is None, reason="the renderer of Markdown has no wheel for this Python"
+)
+
+NEEDS_VENV: Final = pytest.mark.skipif(
+    find_spec("venv") is None, reason="this Python lacks the module venv, as embeddable ones do"
 )
 
 

@@ -14,6 +14,7 @@ from cloudrepo_server.changes import ChangeKind
 from tests.support.archives import wheel
 from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
+from tests.support.platforms import NEEDS_GRACEFUL_STOP
 from tests.support.portal.browser import Browser
 from tests.support.server_fixtures import StartServer
 from tests.support.trust import minted, trust
@@ -218,6 +219,7 @@ def test_the_list_needs_a_sign_in(anonymous: Browser, path: str) -> None:
     assert anonymous.get(path).path == "/portal/sign-in"
 
 
+@NEEDS_GRACEFUL_STOP
 def test_a_data_folder_keeps_the_changes(start_server: StartServer, tmp_path: Path) -> None:
     server = Server(start_server("--data", tmp_path / "data"))
     index = server.repository("kept")
