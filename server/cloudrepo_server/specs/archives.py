@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION, Limits
-from cloudrepo_server.specs.bounded_zip import DIRECTORY_ENTRY, BoundedZip, TooManyMembersError
+from cloudrepo_server.specs.bounded_zip import BoundedZip, TooManyMembersError
 from cloudrepo_server.specs.core_metadata import read_identity
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, quote, same_version
 
@@ -103,17 +103,13 @@ def read_tiny_archive(
     Raises:
         InvalidError: it cannot be read, or belongs to another project or version.
     """
-    if (
-        name.filetype != "bdist_wheel"
-        or len(archive) > TINY_BYTES
-        or archive.count(DIRECTORY_ENTRY) > TINY_MEMBERS
-    ):
+    if name.filetype != "bdist_wheel" or len(archive) > TINY_BYTES:
         return None
     limit = min(limits.metadata_bytes, TINY_BYTES)
     try:
         with invalid_if_unreadable(name.filename):
             return _read_wheel(name, io.BytesIO(archive), limit, tiny=True)
-    except _NotTinyError:
+    except (_NotTinyError, TooManyMembersError):
         return None
 
 
@@ -148,7 +144,7 @@ def find_metadata(filename: str, archive: IO[bytes], limits: Limits) -> bytes | 
 def _read_wheel(
     name: DistributionName, archive: IO[bytes], limit: int, *, tiny: bool = False
 ) -> ArchiveMetadata:
-    with open_zip(name.filename, archive) as wheel:
+    with _open_tiny_zip(archive) if tiny else open_zip(name.filename, archive) as wheel:
         found = [
             info
             for info in wheel.infolist()
@@ -335,6 +331,10 @@ def open_zip(filename: str, archive: IO[bytes]) -> BoundedZip:
             f"{filename} has too many members, or too long names: the limits are "
             f"{MAX_MEMBERS} members and {MAX_DIRECTORY} bytes for their list."
         ) from None
+
+
+def _open_tiny_zip(archive: IO[bytes]) -> BoundedZip:
+    return BoundedZip(archive, max_members=TINY_MEMBERS, max_directory=TINY_BYTES)
 
 
 def read_member(filename: str, archive: BoundedZip, info: zipfile.ZipInfo, limit: int) -> bytes:

@@ -9,12 +9,10 @@ import lzma
 import struct
 import zipfile
 import zlib
-from io import BufferedIOBase
 from typing import IO
 
-DIRECTORY_ENTRY = b"PK\x01\x02"
-"""The first bytes of each entry of a directory."""
-
+# The first bytes of each entry of a directory.
+_DIRECTORY_ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = struct.Struct("<26x2H")
 # A member begins with the version of LZMA, the size of the properties, and the properties.
 _LZMA_HEADER = struct.Struct("<2xH5s")
@@ -74,11 +72,10 @@ class BoundedZip(zipfile.ZipFile):
         return self._archive.read(min(info.compress_size, most))
 
 
-class _DirectoryReader(BufferedIOBase):
+class _DirectoryReader:
     """A file that limits reads while `zipfile` reads the directory, which it does in one call."""
 
     def __init__(self, archive: IO[bytes], max_members: int, max_directory: int) -> None:
-        super().__init__()
         self.is_bounded = True
         self._archive = archive
         self._max_members = max_members
@@ -93,7 +90,7 @@ class _DirectoryReader(BufferedIOBase):
         if self.is_bounded and size is not None and size > self._max_directory:
             raise TooManyMembersError
         data = self._archive.read(-1 if size is None else size)
-        if self.is_bounded and data.count(DIRECTORY_ENTRY) > self._max_members:
+        if self.is_bounded and data.count(_DIRECTORY_ENTRY) > self._max_members:
             raise TooManyMembersError
         return data
 
