@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.support.archives import sdist, wheel
 from tests.support.forms import encode, fields
 from tests.support.index import JSON, Index, Server
-from tests.support.platforms import NEEDS_GRACEFUL_STOP
+from tests.support.platforms import NEEDS_GRACEFUL_STOP, needs_posix
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
@@ -180,6 +181,29 @@ def test_a_damaged_document_affects_only_its_own_project(
         assert restarted.upload(wheel()).status_code == 503
         assert restarted.get("/other/").status_code == 200
         assert "Traceback" not in server.process.log
+
+
+@needs_posix("symbolic links and line feeds in file names")
+def test_only_complete_files_with_valid_names_are_projects(start: Start, data: Path) -> None:
+    with start() as server:
+        index = server.repository()
+        index.publish(wheel(), wheel("other"))
+    [project] = data.glob("store/projects/*/p-demo.json")
+
+    def names() -> list[str]:
+        with start() as server:
+            return [each["name"] for each in on_restarted(server, index).json("/")["projects"]]
+
+    project.with_name("p-incomplete.json#1").write_bytes(project.read_bytes())
+    assert names() == ["demo", "other"]
+    project.with_name("p-link.json").symlink_to("nowhere")
+    project.with_name("p-folder.json").mkdir()
+    assert names() == ["demo", "other"]
+    project.with_name("p-two\nlines.json").write_bytes(project.read_bytes())
+    with start() as server:
+        response = on_restarted(server, index).get("/")
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "delete the object that the server's log names" in response.text
 
 
 def test_a_file_without_its_content_is_404(start: Start, data: Path) -> None:
