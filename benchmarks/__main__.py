@@ -19,7 +19,7 @@ from benchmarks.new_repository import new_repository
 from benchmarks.reads import reads
 from benchmarks.sessions import one_test
 from benchmarks.snapshots import snapshot
-from benchmarks.table import Row, markdown
+from benchmarks.table import Row, markdown_header, markdown_row
 from benchmarks.uploads import large_upload, small_uploads
 from benchmarks.workflow import workflow
 
@@ -68,16 +68,16 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - set(GROUPS):
         parser.error(f"unknown group {', '.join(sorted(unknown))}; choose from {', '.join(GROUPS)}")
-    rows: list[Row] = []
+    print(f"{_conditions(arguments.rounds)}\n\n{markdown_header()}", flush=True)
     for name in arguments.groups or GROUPS:
         print(f"measuring {name} ...", file=sys.stderr)
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="cloudrepo-benchmark-") as folder:
-            rows += GROUPS[name].measure(Path(folder), arguments.rounds)
+            rows = GROUPS[name].measure(Path(folder), arguments.rounds)
+        # The rows of a group are printed at once: a later group may fail.
+        for row in rows:
+            print(markdown_row(row), flush=True)
         print(f"measured {name} in {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    print(_conditions(arguments.rounds))
-    print()
-    print(markdown(rows))
 
 
 def _describe_groups() -> str:

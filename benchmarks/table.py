@@ -47,16 +47,17 @@ def interleaved(
     return {name: median(each) for name, each in values.items()}
 
 
-def markdown(rows: list[Row]) -> str:
-    """Return the rows as a table in Markdown."""
-    lines = [
-        f"| figure | {' | '.join(SERVERS)} | ratio | goal |",
-        f"|---|{'--:|' * len(SERVERS)}--:|---|",
-    ]
-    for row in rows:
-        values = " | ".join(_value(row, server) for server in SERVERS)
-        lines.append(f"| {row.figure} | {values} | {row.ratio} | {row.goal} |")
-    return "\n".join(lines)
+def markdown_header() -> str:
+    """Return the first two lines of the table in Markdown."""
+    return (
+        f"| figure | {' | '.join(SERVERS)} | ratio | goal |\n|---|{'--:|' * len(SERVERS)}--:|---|"
+    )
+
+
+def markdown_row(row: Row) -> str:
+    """Return one line of the table in Markdown."""
+    values = " | ".join(_value(row, server) for server in SERVERS)
+    return f"| {row.figure} | {values} | {row.ratio} | {row.goal} |"
 
 
 def _value(row: Row, server: str) -> str:
