@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
-from tests.support.portal.browser import Browser
+from tests.support.portal.browser import Browser, Page
 from tests.support.server_fixtures import StartServer
 
 # Sessions belong to an admin login, and the names of their cookies contain the port.
@@ -20,6 +20,8 @@ ADMIN = {
     "CLOUDREPO_ADMIN_USERNAME": "admin@example.com",
     "CLOUDREPO_ADMIN_PASSWORD": "an-admin-password",
 }
+# What browsers prefer; the simple API responds to other values.
+HTML = "text/html,application/xhtml+xml"
 KINDS = ("repositories", "users", "tokens", "sessions", "portal", "projects")
 # What a full disk, a later version, another program or an attacker could leave in a document.
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -118,6 +120,19 @@ def test_damaged_documents_of_all_kinds_affect_nothing_else(
     assert each.index.request("GET", "/", auth=("", each.token)).status_code == 401
     for kind in ("repositories", "users", "tokens"):
         assert f"the stored document {kind}/" in server.process.log
+
+
+def test_a_damaged_project_is_marked_in_the_lists_of_its_repository(
+    damaged: Callable[..., Damaged],
+) -> None:
+    each = damaged("projects")
+    page = each.browser.get("/portal/repositories/victim")
+    assert page.all("a", href="/portal/damaged")
+    each.server.api_json("PATCH", "/repositories/victim", {"public": True})
+    path = "/public/repositories/victim/"
+    public = Page(each.browser.request("GET", path, headers={"Accept": HTML}))
+    assert public.all("a", href=f"{path}victim/")
+    assert "damaged" in public.text
 
 
 def test_damaged_documents_can_be_deleted_and_created_again(

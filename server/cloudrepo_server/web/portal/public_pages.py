@@ -9,7 +9,7 @@ from cloudrepo_server.clients.snippets import PACKAGE
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.visibility import PrivateProjects
-from cloudrepo_server.errors import NotFoundError
+from cloudrepo_server.errors import DamagedDocumentError, NotFoundError
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.specs.dialect import STATUS
 from cloudrepo_server.specs.links import file_path, project_path
@@ -41,7 +41,8 @@ _HEADERS = {
 @dataclass(frozen=True, slots=True)
 class _Row:
     path: str
-    project: ProjectDocument
+    name: str
+    status: str
     latest_version: str | None
     last_upload_time: str
 
@@ -91,18 +92,10 @@ class PublicPages:
         base = _base(request, repository)
         search = request.query.get("q", "")
         pagination = paginate(search_names(names, search), request.query, keep=["q"])
-        projects = [await repository.project(name) for name in pagination.items]
         rows = [
-            _Row(
-                project_path(base, project.name),
-                project,
-                None
-                if _is_quarantined(repository, project)
-                else (await self._release_orders.of(repository, project)).latest,
-                max(file.upload_time for file in project.files.values()),
-            )
-            for project in projects
-            if project is not None and project.files
+            row
+            for name in pagination.items
+            if (row := await self._row(repository, name, project_path(base, name)))
         ]
         return self._render(
             "public_repository.html",
@@ -113,6 +106,22 @@ class PublicPages:
             search=search,
             project_count=len(names),
             package=PACKAGE,
+        )
+
+    async def _row(self, repository: Repository, name: str, path: str) -> _Row | None:
+        try:
+            project = await repository.project(name)
+        except DamagedDocumentError:
+            return _Row(path, name, "damaged", None, "")
+        if project is None or not project.files:
+            return None
+        order = await self._release_orders.of(repository, project)
+        return _Row(
+            path,
+            project.name,
+            project.status,
+            None if _is_quarantined(repository, project) else order.latest,
+            max(file.upload_time for file in project.files.values()),
         )
 
     async def _project(

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from cloudrepo_server.domain.catalogue import ProjectSummary, RepositorySummary
 from cloudrepo_server.domain.repository import Repository
+from cloudrepo_server.errors import DamagedDocumentError
 from cloudrepo_server.models import ProjectDocument
 from cloudrepo_server.pools import PAGES
 from cloudrepo_server.web.portal.paging import search_names
@@ -35,7 +36,8 @@ _UNREAD = ProjectSummary("")
 class _Project:
     name: str
     summary: ProjectSummary
-    document: ProjectDocument
+    document: ProjectDocument | None
+    """The document, or None if it is damaged."""
     latest_version: str | None
 
 
@@ -98,11 +100,16 @@ async def show_projects(request: PortalRequest) -> web.Response:
     repository.prefetch(*pagination.items)
     rows: list[_Project] = []
     for name in pagination.items:
-        project = await repository.project(name)
+        listed = known.get(name, _UNREAD)
+        try:
+            project = await repository.project(name)
+        except DamagedDocumentError:
+            rows.append(_Project(name, listed, None, None))
+            continue
         # It may have been deleted meanwhile.
         if project is not None:
             order = await request.release_orders.of(repository, project)
-            rows.append(_Project(name, known.get(name, _UNREAD), project, order.latest))
+            rows.append(_Project(name, listed, project, order.latest))
     return _render(
         request,
         "repository.html",
