@@ -11,15 +11,16 @@ import contextlib
 import itertools
 import os
 import secrets
+import zlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import obstore
-from cachetools import LRUCache
 from obstore.store import LocalStore, MemoryStore
 
 from cloudrepo_server.errors import DamagedDocumentError
 from cloudrepo_server.models import Document
+from cloudrepo_server.storage.document_cache import DocumentCache
 from cloudrepo_server.storage.documents import (
     D,
     Documents,
@@ -35,6 +36,11 @@ from cloudrepo_server.storage.objects import Store
 
 # The size of the JSON; a decoded document takes several times as much.
 _CACHE_BYTES = 2 << 20
+# Compressing a document of this size takes less than a millisecond.
+_MAX_COMPRESSED = 64 << 10
+_COMPRESSION_LEVEL = 1
+# The first byte of data that zlib has compressed. JSON begins with a brace.
+_COMPRESSED = b"\x78"
 
 
 class LocalDocuments(Documents):
@@ -43,9 +49,9 @@ class LocalDocuments(Documents):
     def __init__(self, store: LocalStore | MemoryStore) -> None:
         Documents.__init__(self, store)
         self.revision = 0
-        self._cached: LRUCache[str, tuple[Document, int]] = LRUCache(
-            _CACHE_BYTES, getsizeof=lambda document: document[1]
-        )
+        # Documents in a folder stay JSON, which earlier versions of the server can read.
+        self._may_compress = isinstance(store, MemoryStore)
+        self._cached = DocumentCache(_CACHE_BYTES, on_drop=self._compress)
         self._names: dict[str, set[str]] = {}
         self._listings: dict[str, Listing] = {}
         # The number of the last change of each document, below the prefixes whose versions were
@@ -154,13 +160,31 @@ class LocalDocuments(Documents):
                 with storage_errors():
                     response = obstore.get(self._document_store, key)
                     check_size(key, response.meta["size"])
-                    encoded = response.bytes()
-                document = decode_document(key, memoryview(encoded), type_)
+                    encoded = self._decompress(memoryview(response.bytes()))
+                document = decode_document(key, encoded, type_)
         except FileNotFoundError:
             return None, 0
         if cache:
             self._cache(key, document, len(encoded))
         return document, len(encoded)
+
+    def _compress(self, key: str) -> None:
+        """Compress a document in memory that was not used for long, to a third of its size.
+
+        Compressing each document when it is written would make uploads slower.
+        """
+        if not self._may_compress:
+            return
+        with storage_errors(), contextlib.suppress(FileNotFoundError):
+            encoded = obstore.get(self._document_store, key).bytes().to_bytes()
+            if len(encoded) <= _MAX_COMPRESSED and not encoded.startswith(_COMPRESSED):
+                compressed = zlib.compress(encoded, _COMPRESSION_LEVEL)
+                obstore.put(self._document_store, key, compressed, use_multipart=False)
+
+    def _decompress(self, encoded: memoryview) -> memoryview:
+        if self._may_compress and encoded[:1] == _COMPRESSED:
+            return memoryview(zlib.decompress(encoded))
+        return encoded
 
     def _delete(self, key: str) -> None:
         with storage_errors(), contextlib.suppress(FileNotFoundError):
