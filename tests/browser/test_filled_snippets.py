@@ -18,7 +18,7 @@ import pytest
 
 from pytest_cloudrepo._programs.command import run
 from tests.support.index import Index, Server
-from tests.support.portal.chromium import launch_chromium
+from tests.support.portal.chromium import launch_chromium, sign_in
 from tests.support.portal.connection import PACKAGE, WHEEL, assert_published
 from tests.support.portal.workstation import Workstation
 
@@ -55,11 +55,12 @@ def page(
     page = context.new_page()
     url = server.url.replace("127.0.0.1", INSECURE_HOST)
     user = quote(index.username)
-    page.goto(f"{url}/portal/repositories/{index.name}/connection?user={user}")
-    page.get_by_label("User name").fill(server.admin[0])
-    page.get_by_label("Password").fill(server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Connection Settings").wait_for()
+    sign_in(
+        page,
+        f"{url}/portal/repositories/{index.name}/connection?user={user}",
+        server.admin,
+        heading="Connection Settings",
+    )
     yield page
     context.close()
 

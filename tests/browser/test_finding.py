@@ -10,6 +10,7 @@ import pytest
 from cloudrepo_server.limits import MAX_SUGGESTIONS
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
+from tests.support.portal.chromium import sign_in
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NARROW, WIDE = 360, 1440
-
-
-def sign_in(page: Page, server: Server) -> None:
-    page.goto(server.url)
-    page.get_by_label("User name").fill(server.admin[0])
-    page.get_by_label("Password").fill(server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
 
 
 @pytest.fixture(params=[(NARROW, True), (WIDE, True), (NARROW, False)], ids=str)
@@ -36,7 +29,7 @@ def page(request: pytest.FixtureRequest, chromium: Chromium, server: Server) -> 
     )
     page = context.new_page()
     page.set_default_timeout(20_000)
-    sign_in(page, server)
+    sign_in(page, server.url, server.admin)
     yield page
     context.close()
 
@@ -118,7 +111,7 @@ def test_a_long_list_of_suggestions_is_requested_while_typing(
         own_server.api_json("POST", "/tokens", {"repository": "demo", "name": name})
     page = chromium.new_page()
     page.set_default_timeout(20_000)
-    sign_in(page, own_server)
+    sign_in(page, own_server.url, own_server.admin)
     page.goto(own_server.url + "/portal/tokens")
     options = page.locator("#token-names option")
     assert options.count() == MAX_SUGGESTIONS

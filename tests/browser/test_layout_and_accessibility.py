@@ -14,6 +14,7 @@ import pytest
 from tests.support.archives import core_metadata, sdist, wheel
 from tests.support.damaged_data import start_with_damage
 from tests.support.index import Index, Server
+from tests.support.portal.chromium import sign_in
 from tests.support.server_fixtures import StartServer
 
 if TYPE_CHECKING:
@@ -297,11 +298,7 @@ def test_line_numbers_are_beside_their_lines_in_a_narrow_column(
     view: View, server: Server, busy_repository: Index
 ) -> None:
     page = view.page
-    page.goto(server.url)
-    page.get_by_label("User name").fill(server.admin[0])
-    page.get_by_label("Password").fill(server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    sign_in(page, server.url, server.admin)
     for name in ("core-metadata", "content-of-file"):
         page.goto(server.url + paths(busy_repository)[name])
         numbers = page.locator(".line-numbers")
@@ -321,10 +318,7 @@ def test_the_pages_of_damaged_data_fit_the_screen_and_are_accessible(
 ) -> None:
     server = start_with_damage(start_server, tmp_path / "data")
     page = view.page
-    page.goto(server.url)
-    page.get_by_label("User name").fill(server.admin[0])
-    page.get_by_label("Password").fill(server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, server.url, server.admin)
     page.get_by_role("link", name="Show damaged data").wait_for()
     view.check("repositories-with-damage")
     page.get_by_role("link", name="Show damaged data").click()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from tests.support.index import Index, Server
+from tests.support.portal.chromium import sign_in
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -23,11 +24,7 @@ def page(request: pytest.FixtureRequest, chromium: Chromium, own_server: Server)
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     context.set_default_timeout(20_000)
     page = context.new_page()
-    page.goto(own_server.url)
-    page.get_by_label("User name").fill(own_server.admin[0])
-    page.get_by_label("Password").fill(own_server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    sign_in(page, own_server.url, own_server.admin)
     yield page
     context.close()
 
@@ -138,11 +135,7 @@ def test_a_reload_shows_new_requests_without_scripts(
     index = own_server.repository()
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{own_server.url}/portal/requests")
-    page.get_by_label("User name").fill(own_server.admin[0])
-    page.get_by_label("Password").fill(own_server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Requests", exact=True).wait_for()
+    sign_in(page, f"{own_server.url}/portal/requests", own_server.admin, heading="Requests")
     assert page.get_by_role("button", name="Pause").count() == 0
     index.get("/before-the-reload/")
     page.reload()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.archives import wheel
 from tests.support.index import Server
+from tests.support.portal.chromium import sign_in
 from tests.support.portal.connection import PACKAGE, WHEEL
 from tests.support.portal.workstation import Workstation
 from tests.support.shown_output import shows_status
@@ -36,12 +37,8 @@ class Portal:
         return self.page
 
     def sign_in(self) -> Page:
-        page = self.open()
-        page.get_by_label("User name").fill(self.server.admin[0])
-        page.get_by_label("Password").fill(self.server.admin[1])
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("heading", name="Repositories", exact=True).wait_for()
-        return page
+        sign_in(self.page, self.server.url, self.server.admin)
+        return self.page
 
     def sign_out(self) -> None:
         self.page.locator("details.menu > summary").click()

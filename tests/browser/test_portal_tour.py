@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.portal.chromium import launch_chromium
+from tests.support.portal.chromium import launch_chromium, sign_in
 from tests.support.portal.tour import (
     ADMIN,
     ADMIN_PASSWORD,
@@ -73,10 +73,7 @@ def take_picture(page: Page, picture: Picture, folder: Path) -> None:
 def test_every_page_of_the_portal_tour_can_be_photographed(page: Page, tmp_path: Path) -> None:
     folder = Path(os.environ.get("CLOUDREPO_SCREENSHOTS") or tmp_path)
     take_picture(page, SIGN_IN, folder)
-    page.get_by_label("User name").fill(ADMIN)
-    page.get_by_label("Password").fill(ADMIN_PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    sign_in(page, page.url, (ADMIN, ADMIN_PASSWORD))
     for picture in PICTURES:
         take_picture(page, picture, folder)
     taken = {path.stem for path in folder.glob("*.png")}

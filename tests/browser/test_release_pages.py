@@ -13,6 +13,7 @@ import pytest
 from pytest_cloudrepo._programs import command
 from tests.support.archives import Archive
 from tests.support.index import Index, Server
+from tests.support.portal.chromium import sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -63,11 +64,7 @@ def page(request: pytest.FixtureRequest, chromium: Chromium, server: Server) -> 
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(server.url)
-    page.get_by_label("User name").fill(server.admin[0])
-    page.get_by_label("Password").fill(server.admin[1])
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    sign_in(page, server.url, server.admin)
     yield page
     context.close()
     assert problems == []

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Browser, Page, Playwright
 
 SWITCHES = [
     # In a container, root has no sandbox, and there is no graphics card.
@@ -34,3 +34,12 @@ def launch_chromium(playwright: Playwright, *switches: str) -> Browser:
             "Debian), or set CLOUDREPO_CHROMIUM to its path"
         )
     return playwright.chromium.launch(executable_path=program, args=[*SWITCHES, *switches])
+
+
+def sign_in(page: Page, url: str, admin: tuple[str, str], *, heading: str = "Repositories") -> None:
+    """Open a page of the portal, sign in, and wait for the page with this heading."""
+    page.goto(url)
+    page.get_by_label("User name").fill(admin[0])
+    page.get_by_label("Password").fill(admin[1])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name=heading, exact=True).wait_for()
