@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,17 @@ from tests.support.server_fixtures import StartServer
 from tests.support.wait import wait_until
 
 LOST = "The stored data were deleted or replaced: restart the server."
+
+
+def delete(path: Path) -> None:
+    """Delete a file or folder. Windows denies that while the server reads a file in it."""
+
+    def is_deleted() -> bool:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return not path.exists()
+
+    wait_until(is_deleted, f"{path} to be deleted")
 
 
 def test_healthz_needs_no_credentials(server: Server) -> None:
@@ -31,7 +43,7 @@ def test_a_server_without_its_store_is_healthy_but_not_ready(start_server: Start
     server = Server(process)
     (folder,) = process.temporary.iterdir()
     assert server.request("GET", "/readyz").status_code == 200
-    shutil.rmtree(folder)
+    delete(folder)
     folder.touch()
     wait_until(lambda: server.request("GET", "/readyz").status_code == 503, "/readyz to be 503")
     response = server.request("GET", "/readyz")
@@ -58,7 +70,7 @@ def test_readyz_reports_that_the_data_were_deleted(
     index.publish(wheel())
     assert server.request("GET", "/readyz").status_code == 200
     for path in list(tmp_path.glob(deleted)):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        delete(path)
     wait_until(lambda: server.request("GET", "/readyz").reason == LOST, "/readyz to say so")
     # Writes would recreate the folder, but not its data.
     index.upload(wheel("other"))

@@ -11,6 +11,7 @@ import requests
 
 from tests.support.archives import core_metadata, sdist, wheel
 from tests.support.index import Index, Server
+from tests.support.platforms import NEEDS_MARKDOWN
 from tests.support.portal.browser import Browser, Page
 
 BROWSERS = {
@@ -105,6 +106,7 @@ def test_a_browser_sees_nothing_of_a_private_repository(index: Index) -> None:
         assert "demo-1.0" not in private.text
 
 
+@NEEDS_MARKDOWN
 def test_the_page_of_a_project_shows_its_files_and_readme(public: Index) -> None:
     readme = "# Heading\n\nSome *words* and <script>alert(1)</script>."
     more = f"Summary: A <b>summary</b>\nDescription-Content-Type: text/markdown\n\n{readme}"

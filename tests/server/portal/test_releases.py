@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.archives import Archive, core_metadata, sdist, wheel, zipped
 from tests.support.index import Index, Server
+from tests.support.platforms import NEEDS_MARKDOWN, needs_posix
 from tests.support.portal.browser import Browser, Page
 from tests.support.portal.connection import PACKAGE, WHEEL, assert_installed
 from tests.support.portal.workstation import Workstation
@@ -74,6 +75,7 @@ def page(browser: Browser, index: Index) -> Page:
     return release_page(browser, index)
 
 
+@NEEDS_MARKDOWN
 def test_a_release_shows_its_metadata(page: Page) -> None:
     assert "demo 1.0 Latest" in page.text
     for text in (
@@ -174,6 +176,7 @@ def test_install_commands_name_the_release(page: Page, index: Index) -> None:
         assert command in page.text
 
 
+@needs_posix("POSIX shell")
 def test_pip_installs_a_release_from_the_requirements_file_with_hashes(
     own_server: Server, tmp_path: Path, app_data: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from cloudrepo_server.limits import MAX_STATED_REASON
 from tests.support.archives import sdist, wheel
 from tests.support.index import Index, Server
+from tests.support.platforms import NEEDS_GRACEFUL_STOP
 from tests.support.portal.browser import Browser, Page
 from tests.support.server_fixtures import StartServer
 
@@ -125,6 +126,7 @@ def test_deleted_files_are_gone_and_their_names_can_be_used_again(
     index.publish(NEW, OLD, SDIST)
 
 
+@NEEDS_GRACEFUL_STOP
 def test_deleted_files_leave_nothing_in_the_store(
     start_server: StartServer, tmp_path: Path
 ) -> None:
