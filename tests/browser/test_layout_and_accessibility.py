@@ -168,6 +168,7 @@ def paths(index: Index) -> dict[str, str]:
         "public": "/public/repositories/public-one/",
         "public-project": "/public/repositories/public-one/demo/",
         "public-empty": "/public/repositories/empty-one/",
+        "public-missing": "/public/repositories/public-one/nothing/",
         "missing": "/portal/repositories/nowhere",
     }
 

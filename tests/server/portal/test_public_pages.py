@@ -149,15 +149,22 @@ def test_private_projects_are_hidden(public: Index) -> None:
     assert "secret_one" not in hidden.text
 
 
-def test_a_missing_project_and_a_file_get_the_usual_response(public: Index) -> None:
+def test_a_browser_gets_a_file_as_an_installer_does(public: Index) -> None:
     public.publish(wheel())
-    assert visit_status(public, "/nothing/") == 404
-    assert visit_status(public, f"/demo/{wheel().filename}") == 200
-    assert read(public, f"/demo/{wheel().filename}", BROWSERS["Firefox"]).content == wheel().data
+    response = read(public, f"/demo/{wheel().filename}", BROWSERS["Firefox"])
+    assert (response.status_code, response.content) == (200, wheel().data)
 
 
-def visit_status(index: Index, below: str) -> int:
-    return read(index, below, BROWSERS["Firefox"]).status_code
+def test_a_browser_sees_a_page_for_a_missing_project(public: Index) -> None:
+    public.publish(wheel())
+    page = visit(public, "/nothing/")
+    assert page.response.status_code == 404
+    assert [each["href"] for each in page.all("a", class_="button")] == [f"/public{public.path}/"]
+    installer = read(public, "/nothing/", INSTALLERS["pip"])
+    assert (installer.status_code, installer.reason) == (404, page.response.reason)
+    assert installer.json()["error"] in page.text
+    journal = [(each["project"], each["status"], each["reason"]) for each in public.journal()[1:]]
+    assert journal == [("nothing", 404, installer.reason)] * 2
 
 
 def test_many_projects_are_searched_and_paginated(public: Index) -> None:

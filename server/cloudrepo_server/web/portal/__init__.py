@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from cloudrepo_server.domain.organization import Organization
+from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.pools import IMPORTS
 from cloudrepo_server.web.http.in_flight import InFlightRequests
 from cloudrepo_server.web.http.request_state import state_of
@@ -74,7 +75,10 @@ class Portal:
         ):
             return await handler(request)
         pages = (await self._load()).public_pages
-        return await pages.show(request, repository, path) or await handler(request)
+        try:
+            return await pages.show(request, repository, path) or await handler(request)
+        except NotFoundError as error:
+            return pages.not_found(request, repository, error)
 
     async def _load(self) -> "PortalRouter":
         if self._router is None:

@@ -15,6 +15,7 @@ from cloudrepo_server.specs.dialect import STATUS
 from cloudrepo_server.specs.links import file_path, project_path
 from cloudrepo_server.web.http.paths import PUBLIC, IndexPath
 from cloudrepo_server.web.http.request_state import state_of
+from cloudrepo_server.web.http.responses import reason_phrase
 from cloudrepo_server.web.http.urls import prefix_of, repository_url
 from cloudrepo_server.web.index.read_target import find_read_target
 from cloudrepo_server.web.portal.paging import paginate, search_names
@@ -85,6 +86,14 @@ class PublicPages:
             return None
         details.kind, details.project = target.kind, target.project
         return await self._project(request, repository, project)
+
+    def not_found(
+        self, request: web.Request, repository: Repository, error: NotFoundError
+    ) -> web.Response:
+        """Return the page that says what the simple API did not find."""
+        response = self._render("public_not_found.html", request, repository, message=str(error))
+        response.set_status(HTTPStatus.NOT_FOUND, reason_phrase(str(error)))
+        return response
 
     async def _list(self, request: web.Request, repository: Repository) -> web.Response:
         private = PrivateProjects.of(repository.document)
