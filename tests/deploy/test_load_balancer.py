@@ -20,11 +20,11 @@ from tests.support.deploy import (
     DEPLOY,
     Stack,
     accepts_connections,
-    free_port,
     get_as_admin,
     nginx,
 )
 from tests.support.forms import encode, fields
+from tests.support.ports import free_port
 from tests.support.raw import connect, exchange, request
 from tests.support.wait import wait_until
 

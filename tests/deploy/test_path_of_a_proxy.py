@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.archives import wheel
-from tests.support.deploy import DEPLOY, accepts_connections, free_port, start_nginx
+from tests.support.deploy import DEPLOY, accepts_connections, start_nginx
 from tests.support.index import Server
 from tests.support.markdown import blocks
 from tests.support.portal.browser import Browser
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess
 from tests.support.wait import wait_until
 

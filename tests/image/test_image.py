@@ -19,8 +19,9 @@ import requests
 from pytest_cloudrepo.client import Server
 from pytest_cloudrepo.repository import Repository
 from tests.support.archives import Archive, wheel
-from tests.support.deploy import DEPLOY, PASSWORD, free_port
+from tests.support.deploy import DEPLOY, PASSWORD
 from tests.support.forms import encode, fields
+from tests.support.ports import free_port
 from tests.support.raw import basic, connect, exchange, request
 from tests.support.wait import wait_until
 

@@ -20,17 +20,13 @@ import pytest
 import requests
 
 from tests.support.index import Server
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess
 from tests.support.wait import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PASSWORD = "an-admin-password"
 SECONDS = 60.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def accepts_connections(port: int) -> bool:

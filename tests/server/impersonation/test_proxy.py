@@ -18,6 +18,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.testkit.impersonation import Impersonations
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
+from tests.support.ports import free_port
 from tests.support.proxy_client import ProxyClient
 from tests.support.raw import SECONDS, Connection, basic, request
 from tests.support.real_host import RealHost, running_host
@@ -61,15 +62,6 @@ def test_a_client_that_sends_too_much_still_receives_the_rejection(client: Proxy
         connection.send(b"GET / HTTP/1.1\r\nX: " + b"y" * (8 << 20))
         assert connection.read_response().status == 431
         assert connection.closed_by_server()
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as unused:
-        unused.bind(("localhost", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 def paths(index: Index) -> list[str]:
@@ -521,10 +513,10 @@ def test_the_journal_names_a_blocked_address_of_ip_version_6(
     ],
 )
 def test_the_proxy_says_why_it_rejects_a_request(
-    client: ProxyClient, free_port: int, head: bytes | None, status: int, reason: str
+    client: ProxyClient, head: bytes | None, status: int, reason: str
 ) -> None:
     with client.connect() as connection:
-        connection.send(head or client.request(f"CONNECT localhost:{free_port} HTTP/1.1"))
+        connection.send(head or client.request(f"CONNECT localhost:{free_port()} HTTP/1.1"))
         response = connection.read_response()
         assert response.status == status
         assert response.reason.startswith(reason)

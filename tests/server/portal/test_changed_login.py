@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.index import Server
 from tests.support.portal.browser import Browser
+from tests.support.ports import free_port
 from tests.support.server_fixtures import StartServer
 
 USERNAME, PASSWORD = "admin@example.com", "the first password"
@@ -23,12 +24,12 @@ def sessions_after(
     start_server: StartServer, data: Path, username: str, password: str
 ) -> tuple[Browser, dict[str, str]]:
     """Sign in, restart the server with another login; return the browser and a form's fields."""
-    first = start(start_server, data, "0", USERNAME, PASSWORD)
+    port = str(free_port())
+    first = start(start_server, data, port, USERNAME, PASSWORD)
     browser = Browser(first)
     browser.sign_in(USERNAME, PASSWORD)
     fields = browser.get("/portal/create-user").form().fields
     first.process.stop()
-    port = first.url.rpartition(":")[2]
     browser.server = start(start_server, data, port, username, password)
     return browser, fields
 

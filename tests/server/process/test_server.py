@@ -19,6 +19,7 @@ from tests.support.forms import encode, fields
 from tests.support.hidden_modules import hide_modules
 from tests.support.index import Server
 from tests.support.platforms import needs_posix
+from tests.support.ports import free_port
 from tests.support.process import ServerProcess
 from tests.support.raw import connect, request
 from tests.support.server_fixtures import StartServer
@@ -42,11 +43,6 @@ def assert_fails_with_one_line(process: ServerProcess, *words: str) -> None:
     for word in words:
         assert word in line
     assert list(process.temporary.iterdir()) == []
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP"])

@@ -13,6 +13,7 @@ import pytest
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.portal.browser import Browser, Page
+from tests.support.ports import free_port
 from tests.support.server_fixtures import StartServer
 
 # Sessions belong to an admin login, and the names of their cookies contain the port.
@@ -62,7 +63,8 @@ def damaged(
 
     def restart(*kinds: str) -> Damaged:
         data = tmp_path / "data"
-        first = Server(start_server("--data", data, environ=ADMIN))
+        port = str(free_port())
+        first = Server(start_server("--data", data, "--port", port, environ=ADMIN))
         index = first.repository("other")
         index.publish(wheel())
         # An idle server may have created the key of the portal already.
@@ -78,7 +80,6 @@ def damaged(
         for path in set((data / "store").rglob("*.json")) - before:
             if path.relative_to(data / "store").parts[0] in kinds:
                 path.write_bytes(damage(path.read_bytes()))
-        port = first.url.rpartition(":")[2]
         server = Server(start_server("--data", data, "--port", port, environ=ADMIN))
         servers.append(server)
         browser.server = server

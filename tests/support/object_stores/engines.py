@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ import pytest
 from obstore.store import AzureStore, S3Store
 
 from cloudrepo_server.storage.format import FORMAT_KEY
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 ADMIN = {
@@ -212,7 +212,7 @@ def _ministack(folder: Path) -> Iterator[Engine]:
     program = shutil.which("ministack", path=Path(sys.executable).parent)
     if program is None:
         pytest.fail("MiniStack is not installed: python -m pip install --group engines")
-    port = _free_port()
+    port = free_port()
     # Without BIND_HOST it listens on all interfaces.
     environ = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
     with _running([program], folder, environ, port):
@@ -224,7 +224,7 @@ def _azurite(folder: Path) -> Iterator[Engine]:
     program = shutil.which("azurite-blob", path=os.environ.get("CLOUDREPO_AZURITE"))
     if program is None:
         pytest.fail("azurite-blob not found: set CLOUDREPO_AZURITE to its folder")
-    port = _free_port()
+    port = free_port()
     arguments = [
         *(program, "--silent", "--inMemoryPersistence", "--disableTelemetry"),
         *("--skipApiVersionCheck", "--blobHost", "127.0.0.1", "--blobPort", str(port)),
@@ -237,8 +237,8 @@ def _azurite(folder: Path) -> Iterator[Engine]:
 def _ceph(folder: Path) -> Iterator[Engine]:
     if shutil.which("radosgw") is None:
         pytest.fail("Ceph is not installed: run .ci/engines, or see CONTRIBUTING.md")
-    port = _free_port()
-    script = ["sh", str(_HERE / "ceph.sh"), str(folder), str(port), str(_free_port())]
+    port = free_port()
+    script = ["sh", str(_HERE / "ceph.sh"), str(folder), str(port), str(free_port())]
     with (folder / "log").open("wb") as log:
         subprocess.run(script, stdout=log, stderr=log, check=True, timeout=2 * _START_SECONDS)
     try:
@@ -295,9 +295,3 @@ ENGINES = tuple(_RUNNERS)
 def run_engine(name: str, folder: Path) -> contextlib.AbstractContextManager[Engine]:
     """Run an object store while the context is open."""
     return _RUNNERS[name](folder)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
