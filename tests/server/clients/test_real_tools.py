@@ -15,6 +15,7 @@ from cloudrepo_server import clients
 from cloudrepo_server.clients import Connection
 from pytest_cloudrepo._programs import command
 from pytest_cloudrepo._programs.environment import Environment
+from tests.support.platforms import NEEDS_VENV
 
 if TYPE_CHECKING:
     from pytest_cloudrepo._programs.result import CommandResult
@@ -124,7 +125,7 @@ def test_a_tool_uploads_with_its_configuration(
 
 
 @EACH_METHOD
-@pytest.mark.parametrize("tool", ["pip", "uv", "tox"])
+@pytest.mark.parametrize("tool", ["pip", "uv", pytest.param("tox", marks=NEEDS_VENV)])
 def test_a_tool_installs_with_its_configuration(
     index: Index,
     environment: Environment,
