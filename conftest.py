@@ -3,6 +3,7 @@
 pytest_plugins = [
     "pytester",
     "tests.support.server_fixtures",
+    "tests.support.inherited_signals",
     "tests.support.inner_sessions",
     "tests.support.portal.fixtures",
     "tests.support.clients.fixtures",

@@ -254,11 +254,9 @@ def test_processes_that_the_program_leaves_running_are_not_awaited(tmp_path: Pat
 @needs_posix("process groups")
 def test_an_interrupt_stops_the_program(tmp_path: Path) -> None:
     runner = f"""
-import os, signal, sys
+import os, sys
 from pytest_cloudrepo._programs import command
 script = {PARENT!r} + "time.sleep({SLEEP})"
-# A shell that runs the tests in the background makes them ignore SIGINT.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 command.run([sys.executable, "-c", script, sys.argv[1]], environ=dict(os.environ), timeout={SLEEP})
 """
     pid = tmp_path / "pid"

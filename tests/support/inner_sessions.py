@@ -187,23 +187,17 @@ class InnerSession:
         console: bool,
     ) -> None:
         self._output = output
-        # A process inherits that SIGINT is ignored, for example from nohup. Then the inner session
-        # would ignore Ctrl-C too.
-        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            with output.open("w", encoding="utf-8") as file:
-                self._process = subprocess.Popen(
-                    command,
-                    cwd=folder,
-                    env=environ,
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=sys.platform != "win32",
-                    creationflags=0 if console else getattr(subprocess, "DETACHED_PROCESS", 0),
-                )
-        finally:
-            signal.signal(signal.SIGINT, previous)
+        with output.open("w", encoding="utf-8") as file:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=sys.platform != "win32",
+                creationflags=0 if console else getattr(subprocess, "DETACHED_PROCESS", 0),
+            )
 
     def wait(self) -> Outcome:
         """Wait for the controller process; workers of pytest-xdist may run longer."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -322,30 +321,26 @@ def test_an_interrupted_command_leaves_nothing_behind(
 import signal, time
 signal.signal({int(number)}, lambda *_: print("heard", flush=True))
 """
+    child = handle + "print('ready', flush=True); time.sleep(600)"
     code = f"""
 import os, subprocess, sys
 {handle}
-child = subprocess.Popen([sys.executable, "-c", {handle + "print(flush=True); time.sleep(600)"!r}])
-print(os.getpid(), child.pid, flush=True)
+child = subprocess.Popen([sys.executable, "-c", {child!r}])
+print("pids", os.getpid(), child.pid, flush=True)
 while True: time.sleep(600)
 """
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environ = ENVIRON | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
-    with subprocess.Popen(
-        [*REHEARSE, "--", *PYTHON, code], env=environ, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        # The command prints the ids of both processes, and its program an empty line.
-        pids = (process.stdout.readline() + process.stdout.readline()).split()
-        assert len(pids) == 2
-        process.send_signal(number)
-        assert process.stdout.readline() == "heard\n"
+    with run_in_terminal([*REHEARSE, "--", *PYTHON, code], environ) as terminal:
+        pids = terminal.wait_for(r"pids (\d+) (\d+)").groups()
+        terminal.wait_for("ready")
+        terminal.process.send_signal(number)
+        terminal.wait_for("heard")
         # The second signal does not wait for the command.
-        process.send_signal(number)
-        output = process.stdout.read()
-        assert process.wait(timeout=60) == 128 + signal.SIGKILL
-    assert f"Interrupted by {number.name}. It uploaded nothing to PyPI." in output
+        terminal.process.send_signal(number)
+        terminal.wait_for(f"Interrupted by {number.name}. It uploaded nothing to PyPI.")
+        assert terminal.process.wait(timeout=60) == 128 + signal.SIGKILL
     wait_until(
         lambda: not any(psutil.pid_exists(int(pid)) for pid in pids), "the two processes to end"
     )
