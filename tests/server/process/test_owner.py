@@ -26,7 +26,7 @@ FOREVER = "import sys; sys.stdin.read()"
 WITHOUT_PIDFDS = """
 import errno, os
 
-def pidfd_open(pid):
+def pidfd_open(pid, flags=0):
     raise OSError(errno.ENOSYS, "Function not implemented")
 
 os.pidfd_open = pidfd_open
