@@ -74,7 +74,7 @@ def main() -> None:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="cloudrepo-benchmark-") as folder:
             rows = GROUPS[name].measure(Path(folder), arguments.rounds)
-        # The rows of a group are printed at once: a later group may fail.
+        # Printed before the next group starts, because a failure there would lose these rows.
         for row in rows:
             print(markdown_row(row), flush=True)
         print(f"measured {name} in {time.perf_counter() - start:.0f} s", file=sys.stderr)

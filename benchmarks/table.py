@@ -48,14 +48,14 @@ def interleaved(
 
 
 def markdown_header() -> str:
-    """Return the first two lines of the table in Markdown."""
+    """Return the two header lines of the table in Markdown."""
     return (
         f"| figure | {' | '.join(SERVERS)} | ratio | goal |\n|---|{'--:|' * len(SERVERS)}--:|---|"
     )
 
 
 def markdown_row(row: Row) -> str:
-    """Return one line of the table in Markdown."""
+    """Return a row as a line of the table in Markdown."""
     values = " | ".join(_value(row, server) for server in SERVERS)
     return f"| {row.figure} | {values} | {row.ratio} | {row.goal} |"
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
 
-def escape_what_cannot_be_encoded() -> None:
-    """Write escapes for characters that the encoding of the standard output lacks.
+def escape_unencodable_characters() -> None:
+    """Make standard output print escapes for characters that its encoding lacks.
 
-    Otherwise each text with such a character, for example a path, would end the command with an
-    error. Python writes escapes to the standard error anyway.
+    Otherwise a text with such a character, for example a path, would end the command with an
+    error. Python configures standard error in the same way.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -28,8 +28,9 @@ _CANDIDATES = r"[^ -~]"
 def configure(log_format: LogFormat | None = None) -> None:
     """Write the log of this process to standard error, by default as text.
 
-    A log that no terminal shows is UTF-8, because programs read it, and JSON is always UTF-8. The
-    encoding of Windows lacks most characters, and Python would write escapes that JSON lacks.
+    The encoding is UTF-8, unless a terminal shows the log. Programs that read JSON expect UTF-8.
+    The default encoding on Windows lacks most characters. Python would write escapes for them that
+    are invalid in JSON.
     """
     if isinstance(sys.stderr, io.TextIOWrapper) and not sys.stderr.isatty():
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -96,9 +96,9 @@ def read_tiny_archive(
 ) -> ArchiveMetadata | None:
     """Return the metadata in an archive if reading them certainly takes little time, else None.
 
-    This is so for most wheels of up to `TINY_BYTES`. Their directory has at most `TINY_MEMBERS`
-    entries. One member is unpacked, to at most `TINY_BYTES`. The unpacked size of a tar is not
-    known before it is unpacked.
+    Most wheels of up to `TINY_BYTES` take little time. Their directory has at most `TINY_MEMBERS`
+    entries. One member is unpacked, to at most `TINY_BYTES`. An sdist may take long, because the
+    unpacked size of a tar is not known before it is unpacked.
 
     Raises:
         InvalidError: it cannot be read, or belongs to another project or version.

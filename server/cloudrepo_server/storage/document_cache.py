@@ -1,4 +1,4 @@
-"""A cache of the documents that were read or written last."""
+"""A cache of the most recently used documents."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ from cloudrepo_server.models import Document
 
 
 class DocumentCache(LRUCache[str, tuple[Document, int]]):
-    """Documents by key, each with the size of its JSON.
+    """The most recently used documents by key, each with the size of its JSON.
 
     Args:
-        max_bytes: the total size of the JSON.
+        max_bytes: the limit on the total size of the JSON.
         on_drop: called with the key of each document that is dropped to make room.
     """
 

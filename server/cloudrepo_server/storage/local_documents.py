@@ -39,7 +39,7 @@ _CACHE_BYTES = 2 << 20
 # Compressing a document of this size takes less than a millisecond.
 _MAX_COMPRESSED = 64 << 10
 _COMPRESSION_LEVEL = 1
-# The first byte of data that zlib has compressed. JSON begins with a brace.
+# The first byte of the data that `zlib.compress` returns. The JSON of a document begins with `{`.
 _COMPRESSED = b"\x78"
 
 
@@ -49,7 +49,7 @@ class LocalDocuments(Documents):
     def __init__(self, store: LocalStore | MemoryStore) -> None:
         Documents.__init__(self, store)
         self.revision = 0
-        # Documents in a folder stay JSON, which earlier versions of the server can read.
+        # Documents in a folder stay JSON, so that every version of the server can read them.
         self._may_compress = isinstance(store, MemoryStore)
         self._cached = DocumentCache(_CACHE_BYTES, on_drop=self._compress)
         self._names: dict[str, set[str]] = {}
@@ -169,9 +169,10 @@ class LocalDocuments(Documents):
         return document, len(encoded)
 
     def _compress(self, key: str) -> None:
-        """Compress a document in memory that was not used for long, to a third of its size.
+        """Compress a document that the cache has dropped, if the store is in memory.
 
-        Compressing each document when it is written would make uploads slower.
+        Compression reduces most documents to less than half of their size. Compressing each
+        document when it is written would make uploads slower.
         """
         if not self._may_compress:
             return
@@ -223,10 +224,12 @@ class LocalDocuments(Documents):
 
 
 def _names_of_plain_files(store: Store, prefix: str) -> set[str] | None:
-    """Return the names of the files in a folder of the disk, or None if obstore has to list it.
+    """Return the names of the files in a folder, or None if only obstore can list the folder.
 
-    obstore reads the metadata of each file, which takes nine times as long. Only obstore decides
-    about folders, links, incomplete files and invalid names.
+    Listing a folder with obstore takes nine times as long, because obstore reads the metadata of
+    each file. But only obstore knows which folders, links, incomplete files and unusual names are
+    part of the store. The result is None if the folder contains any of these, or if the store is
+    not on the local disk.
     """
     if not isinstance(store, LocalStore) or store.prefix is None:
         return None

@@ -254,8 +254,9 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
 
     Long values are truncated, and fields beyond the size limit are left out.
     """
-    # Few forms have secrets. Searching one long text is faster than searching many short ones. A
-    # secret in a value is found in that text too, since it ends before the line break.
+    # Few forms contain secrets, and searching one long text is faster than searching many short
+    # ones. So all names and values are searched as one text first, and one by one only if this
+    # text contains a secret. The line breaks do not hide a secret that is inside a single value.
     kept = _bounded_form(fields, str)
     text = "\n".join(itertools.chain(kept, *kept.values()))
     if redacted_record(text) != text:
@@ -266,6 +267,7 @@ def encode_form(fields: dict[str, list[str]]) -> msgspec.Raw:
 def _bounded_form(
     fields: dict[str, list[str]], redact: Callable[[str], str]
 ) -> dict[str, list[str]]:
+    """Return the first fields, up to the size limit, with redacted names and values."""
     kept: dict[str, list[str]] = {}
     size = 2
     for name, values in fields.items():

@@ -90,7 +90,7 @@ class PublicPages:
     def not_found(
         self, request: web.Request, repository: Repository, error: NotFoundError
     ) -> web.Response:
-        """Return the page that says what the simple API did not find."""
+        """Return a page for browsers with the status and the message of a 404 of the simple API."""
         response = self._render("public_not_found.html", request, repository, message=str(error))
         response.set_status(HTTPStatus.NOT_FOUND, reason_phrase(str(error)))
         return response

@@ -100,16 +100,16 @@ async def show_projects(request: PortalRequest) -> web.Response:
     repository.prefetch(*pagination.items)
     rows: list[_Project] = []
     for name in pagination.items:
-        listed = known.get(name, _UNREAD)
+        project_summary = known.get(name, _UNREAD)
         try:
             project = await repository.project(name)
         except DamagedDocumentError:
-            rows.append(_Project(name, listed, None, None))
+            rows.append(_Project(name, project_summary, None, None))
             continue
         # It may have been deleted meanwhile.
         if project is not None:
             order = await request.release_orders.of(repository, project)
-            rows.append(_Project(name, listed, project, order.latest))
+            rows.append(_Project(name, project_summary, project, order.latest))
     return _render(
         request,
         "repository.html",
