@@ -211,7 +211,7 @@ def test_a_missing_working_folder_is_reported(tmp_path: Path) -> None:
 
 
 def timed_out(script: str, *arguments: str | Path, secrets: Sequence[str] = ()) -> CommandTimeout:
-    """Run a script that prints `so far` and then sleeps, and return the error of its timeout."""
+    """Run a script that prints `so far` and then sleeps until its timeout; return the error."""
     for timeout in growing_timeouts(2, "print `so far`"):
         with pytest.raises(CommandTimeout, match=f"timed out after {timeout:g} seconds") as caught:
             python("-c", script, *arguments, timeout=timeout, secrets=secrets)

@@ -17,7 +17,7 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
-from tests.support.platforms import PIP_VERIFIES_IP_ADDRESSES
+from tests.support.platforms import NEEDS_CERTIFICATES_OF_IP_ADDRESSES
 from tests.support.prefix_proxy import running_prefix_proxy
 from tests.support.process import ServerProcess, wait_for_state
 
@@ -215,7 +215,7 @@ class TestRemote:
             psutil.Process(server.pid).terminate()
 
     @pytest.mark.parametrize(
-        "url", ["url", pytest.param("tls_url", marks=PIP_VERIFIES_IP_ADDRESSES)]
+        "url", ["url", pytest.param("tls_url", marks=NEEDS_CERTIFICATES_OF_IP_ADDRESSES)]
     )
     def test_programs_reach_a_server_on_another_host(
         self, suite: Suite, state: dict[str, str], url: str

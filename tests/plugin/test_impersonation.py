@@ -11,7 +11,7 @@ import pytest
 from cloudrepo_server.clients import public_index
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo.errors import ServerError
-from tests.support.platforms import PIP_VERIFIES_IP_ADDRESSES
+from tests.support.platforms import NEEDS_CERTIFICATES_OF_IP_ADDRESSES
 from tests.support.real_client import INSTALLERS
 from tests.support.real_host import running_host
 
@@ -117,8 +117,8 @@ def test_all_urls_of_both_indexes_can_be_impersonated_at_once(
     [
         *itertools.product(["http", "https"], ["localhost", "index.localhost"]),
         *itertools.product(["http"], ["127.0.0.1", "[::1]"]),
-        pytest.param("https", "127.0.0.1", marks=PIP_VERIFIES_IP_ADDRESSES),
-        pytest.param("https", "[::1]", marks=PIP_VERIFIES_IP_ADDRESSES),
+        pytest.param("https", "127.0.0.1", marks=NEEDS_CERTIFICATES_OF_IP_ADDRESSES),
+        pytest.param("https", "[::1]", marks=NEEDS_CERTIFICATES_OF_IP_ADDRESSES),
     ],
 )
 def test_a_loopback_url_is_impersonated_and_other_local_servers_stay_reachable(

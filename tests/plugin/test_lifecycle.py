@@ -339,9 +339,9 @@ def test_hangs(cloudrepo):
     session = suite.start()
     suite.wait_until_exists("ready")
     (server,) = suite.servers()
-    # The one that dies second must not clean up after the first. The session is the one to stop:
-    # the kernel resumes a stopped server with SIGHUP and SIGCONT when the session dies, as its
-    # process group is orphaned then (setpgid(2)).
+    # Stop the session, so that it cannot clean up after the killed server. It would not help to
+    # stop the server and kill the session first. The death of the session orphans the server's
+    # process group, so the kernel would resume the server with SIGHUP and SIGCONT (setpgid(2)).
     session.signal("SIGSTOP", whole_group=True)
     server.kill()
     session.signal("SIGKILL", whole_group=True)

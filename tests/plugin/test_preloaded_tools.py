@@ -115,7 +115,7 @@ def main(arguments):
 
 @pytest.fixture(scope="module", autouse=True)
 def preload_tools() -> Iterator[None]:
-    """Preloads tools for this module, whatever the ini key of the session is."""
+    """Preloads tools for this module, even if the ini key `cloudrepo_preload_tools` is false."""
     PRELOADED.stop()  # It has the environment of earlier tests.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PRELOADED, "enabled", True)
@@ -459,7 +459,7 @@ def test_nothing_of_a_session_is_left_running(suite: Suite, ending: str) -> None
     )
 
 
-# Tests with an inner session each, as this project has them.
+# Two tests like those of this project, each of which runs an inner session.
 HAS_INNER_SESSIONS = """
 pytest_plugins = ["pytester", "tests.support.inner_sessions"]
 READS_KEY = 'def test_it(pytestconfig): assert not pytestconfig.getini("cloudrepo_preload_tools")'
@@ -475,7 +475,7 @@ def test_pytester(pytester):
 """
 
 
-def test_inner_sessions_preload_no_tools_if_the_session_of_their_tests_preloads_none(
+def test_inner_sessions_preload_no_tools_if_the_outer_session_preloads_none(
     suite: Suite,
 ) -> None:
     suite.write(test_outer=HAS_INNER_SESSIONS)

@@ -41,7 +41,7 @@ def test_the_lines_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ("<testsuites><testsuite/></testsuites>", "contains no test"),
     ],
 )
-def test_a_report_without_results_is_one_message(
+def test_a_report_without_results_causes_one_error_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, reason: str
 ) -> None:
     report = tmp_path / "report.xml"

@@ -1,4 +1,4 @@
-"""Signals that the tests' own process ignores, and that the programs of the tests do not."""
+"""Makes the programs that tests start receive the signals that the pytest session ignores."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _NAMES = ("SIGHUP", "SIGINT", "SIGQUIT")
 
 @pytest.fixture(scope="session", autouse=True)
 def programs_receive_every_signal() -> Iterator[None]:
-    """Makes the programs that tests start receive the signals that the pytest session ignores.
+    """Replaces ignored signals by handlers that do nothing, until the session ends.
 
-    A program inherits that a signal is ignored, but no handler. So this process gets handlers that
-    do nothing.
+    A program inherits which signals its parent process ignores, but not the parent's handlers.
     """
     ignored = [
         number

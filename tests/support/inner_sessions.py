@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 GENEROUS_TIMEOUT = 60.0
-# A server and the files of its session are gone within a second; on a busy machine, later.
+# Servers and their files disappear within a second on an idle machine, and later on a busy one.
 CLEAN_UP_TIMEOUT = 20.0
 POLL_INTERVAL = 0.02
 
@@ -43,7 +43,7 @@ if "cloudrepo_server" in sys.orig_argv:
 
 
 def tool_variables() -> dict[str, str]:
-    """Return the variables by which inner sessions preload tools only if this session does."""
+    """Return environment variables that disable preloaded tools if this session has none."""
     return {} if PRELOADED.enabled else {"PYTEST_ADDOPTS": "-o cloudrepo_preload_tools=false"}
 
 
@@ -202,7 +202,7 @@ class InnerSession:
     def wait(self) -> Outcome:
         """Wait for the controller process; workers of pytest-xdist may run longer."""
         status = self._process.wait(timeout=2 * GENEROUS_TIMEOUT)
-        # On Windows the encoding of a program's output is not UTF-8.
+        # On Windows, programs do not write their output in UTF-8 by default.
         encoding = locale.getpreferredencoding(do_setlocale=False)
         return Outcome(status, self._output.read_text(encoding=encoding, errors="replace"))
 
@@ -254,7 +254,7 @@ def suite(tmp_path: Path) -> Iterator[Suite]:
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """The fixture of pytest, whose sessions preload tools only if this session does."""
+    """pytest's fixture `pytester`; its inner sessions preload tools only if this session does."""
     for name, value in tool_variables().items():
         monkeypatch.setenv(name, value)
     return pytester

@@ -34,7 +34,7 @@ def _outcome(case: ET.Element) -> str:
 
 
 def main(report: Path) -> str | None:
-    """Print the lines, or return a message if pytest has not written the report."""
+    """Print the lines, or return an error message if the report is missing or has no results."""
     try:
         counted = lines(report)
     except FileNotFoundError:

@@ -17,14 +17,20 @@ def _is_wine() -> bool:
     return sys.platform == "win32" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
-def not_in_wine(fault: str) -> pytest.MarkDecorator:
-    """Return a marker that skips a test in Wine, because of a fault of Wine."""
-    return pytest.mark.skipif(_is_wine(), reason=f"Wine {fault}")
+def not_in_wine(bug: str) -> pytest.MarkDecorator:
+    """Return a marker that skips a test in Wine, because of a bug of Wine.
+
+    Args:
+        bug: what Wine does wrong, as a verb phrase.
+    """
+    return pytest.mark.skipif(_is_wine(), reason=f"Wine {bug}")
 
 
-# pip asks Windows to verify certificates, with a structure that Wine rejects as invalid. For names
-# of hosts, Wine accepts each certificate before.
-PIP_VERIFIES_IP_ADDRESSES: Final = not_in_wine("compares no IP address with a certificate")
+# pip passes certificates to Windows for verification. For an IP address, Wine rejects the arguments
+# of this call as invalid. For a host name, Wine accepts the certificate before it checks them.
+NEEDS_CERTIFICATES_OF_IP_ADDRESSES: Final = not_in_wine(
+    "does not compare IP addresses with certificates"
+)
 
 NEEDS_MARKDOWN: Final = pytest.mark.skipif(
     find_spec("comrak") is None, reason="the renderer of Markdown has no wheel for this Python"

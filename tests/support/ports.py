@@ -1,14 +1,14 @@
-"""Ports for servers of the tests."""
+"""Fixed ports for servers that tests start."""
 
 import random
 import socket
 
 
 def free_port() -> int:
-    """Return a port that is free now, and that stays free unless a program asks for this number.
+    """Return a free port outside of the range of ephemeral ports.
 
-    The system gives no number below 32768 to a socket that asks for any port, so no connection of
-    another test takes the port before its server starts, or between two starts.
+    Systems give ephemeral ports, from 32768 on, to connections and to servers without a fixed port.
+    So no other test takes this port before the server starts, or while it restarts.
     """
     for port in random.sample(range(10_000, 32_768), 100):
         try:

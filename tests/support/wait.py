@@ -1,4 +1,4 @@
-"""Functions that wait for a condition, with a deadline; timeouts for a program that must start."""
+"""Functions that wait for a condition with a deadline, and timeouts for tests of timeouts."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ async def wait_until_async(
 
 
 def growing_timeouts(first: float, what: str) -> Iterator[float]:
-    """Yield longer and longer timeouts, for a program that has to do something before it times out.
+    """Yield increasing timeouts, for a test of a program that does something and then times out.
 
-    On a busy machine, a program may time out before it has started. The caller leaves the loop
-    after the attempt in which the program did what the test expects of it.
+    On a busy machine, the program may time out before it has started. The caller runs the program
+    with each timeout, and leaves the loop once the program did something before its timeout.
 
     Args:
-        first: the first timeout, which is long enough on a quiet machine.
-        what: what the program has to do, as the error message says it.
+        first: the first timeout in seconds, which is long enough on an idle machine.
+        what: what the program has to do before its timeout, for the error message.
 
     Raises:
-        TimeoutError: the program did not do it within the longest timeout.
+        TimeoutError: the program did not do this within the longest timeout.
     """
     timeout = first
     while timeout <= SECONDS:

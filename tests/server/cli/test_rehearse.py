@@ -316,7 +316,7 @@ def test_a_python_without_venv_installs_the_files_too(tmp_path: Path) -> None:
 def test_an_interrupted_command_leaves_nothing_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    # The command and its own program do not end when they receive the signal.
+    # The command and its child process do not end when they receive the signal.
     handle = f"""
 import signal, time
 signal.signal({int(number)}, lambda *_: print("heard", flush=True))
@@ -337,7 +337,7 @@ while True: time.sleep(600)
         terminal.wait_for("ready")
         terminal.process.send_signal(number)
         terminal.wait_for("heard")
-        # The second signal does not wait for the command.
+        # After the second signal, `rehearse` does not wait for the command.
         terminal.process.send_signal(number)
         terminal.wait_for(f"Interrupted by {number.name}. It uploaded nothing to PyPI.")
         assert terminal.process.wait(timeout=60) == 128 + signal.SIGKILL

@@ -22,7 +22,7 @@ from pytest_cloudrepo._programs.command import run
 from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
 from tests.support.index import JSON, Index, Server
-from tests.support.platforms import PIP_VERIFIES_IP_ADDRESSES
+from tests.support.platforms import NEEDS_CERTIFICATES_OF_IP_ADDRESSES
 from tests.support.process import ServerProcess
 
 ATTESTATIONS = '[{"version":1,"verification_material":{},"envelope":{"statement":"e30="}}]'
@@ -118,7 +118,9 @@ def test_an_invalid_host_header_is_not_a_server_error(index: Index, host: str) -
     assert over_https(index, "/demo/", Host=host).status_code < 500
 
 
-@pytest.mark.parametrize("client", [pytest.param("pip", marks=PIP_VERIFIES_IP_ADDRESSES), "uv"])
+@pytest.mark.parametrize(
+    "client", [pytest.param("pip", marks=NEEDS_CERTIFICATES_OF_IP_ADDRESSES), "uv"]
+)
 def test_tools_that_trust_the_ca_install_over_https(
     index: Index, tmp_path: Path, authority: Path, client: str
 ) -> None:

@@ -18,7 +18,7 @@ LOST = "The stored data were deleted or replaced: restart the server."
 
 
 def delete(path: Path) -> None:
-    """Delete a file or folder. Windows denies that while the server reads a file in it."""
+    """Delete a file or folder, with retries: Windows does not delete files that are open."""
 
     def is_deleted() -> bool:
         with contextlib.suppress(OSError):

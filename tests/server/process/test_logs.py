@@ -382,7 +382,7 @@ def test_a_traceback_adds_no_line_that_looks_like_a_record(
 
 
 @pytest.mark.parametrize("log_format", READERS)
-def test_the_log_is_utf_8_whatever_the_encoding_of_the_system(
+def test_the_log_is_utf_8_even_if_the_default_encoding_is_not(
     start_server: StartServer, log_format: str
 ) -> None:
     environ = {"PYTHONIOENCODING": "cp1252"}

@@ -155,7 +155,9 @@ def test_a_port_in_use_is_reported_in_one_line(start_server: StartServer) -> Non
         assert_fails_with_one_line(start_server("--port", port), "in use", port)
 
 
-def test_the_output_needs_no_particular_encoding(start_server: StartServer) -> None:
+def test_the_output_has_escapes_for_characters_that_its_encoding_lacks(
+    start_server: StartServer,
+) -> None:
     environ = {"PYTHONIOENCODING": "ascii"}
     process = start_server("--organization", "Łódź ✓", environ=environ)
     server = Server(process)

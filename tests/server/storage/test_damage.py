@@ -21,7 +21,7 @@ ADMIN = {
     "CLOUDREPO_ADMIN_USERNAME": "admin@example.com",
     "CLOUDREPO_ADMIN_PASSWORD": "an-admin-password",
 }
-# What browsers prefer; the simple API responds to other values.
+# The header Accept of browsers. For other values, the simple API responds.
 HTML = "text/html,application/xhtml+xml"
 KINDS = ("repositories", "users", "tokens", "sessions", "portal", "projects")
 # What a full disk, a later version, another program or an attacker could leave in a document.

@@ -1,4 +1,4 @@
-"""More documents than the cache of documents keeps."""
+"""Stores with more documents than fit into the cache."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def stored_bytes(storage: LocalStorage) -> int:
     return sum([each.size async for batch in storage.list_objects(PREFIX) for each in batch])
 
 
-def test_documents_that_were_not_used_for_long_stay_correct_and_take_less_memory() -> None:
+def test_compressed_documents_can_be_read_changed_and_deleted_and_take_less_memory() -> None:
     async def check() -> None:
         storage = LocalStorage.in_temporary_folder()
         try:
@@ -63,7 +63,7 @@ def test_documents_that_were_not_used_for_long_stay_correct_and_take_less_memory
             assert await stored_bytes(storage) < size * 0.7
             for each in documents:
                 assert await read_files(storage, each.name) == each.files
-            # All of them have left the cache at least once.
+            # The cache has dropped every document at least once.
             assert await stored_bytes(storage) < size / 2
 
             oldest, key = documents[0], project_key(REPOSITORY, documents[0].name)
@@ -97,7 +97,7 @@ def test_large_documents_in_memory_can_be_read(files: int) -> None:
     asyncio.run(check())
 
 
-def test_the_documents_in_a_folder_stay_json(tmp_path: Path) -> None:
+def test_documents_in_a_folder_are_not_compressed(tmp_path: Path) -> None:
     async def fill() -> None:
         storage = LocalStorage.in_folder(tmp_path)
         for number in range(PROJECTS):

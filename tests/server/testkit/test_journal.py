@@ -401,7 +401,7 @@ texts = st.lists(st.sampled_from(PARTS), max_size=6).map("".join)
 @given(fields_=st.dictionaries(texts, st.lists(texts, max_size=3), max_size=4))
 @example(fields_={"comment": ["x", f"several\nlines with {SECRET}"]})
 @example(fields_={"authorization": ["Basic", "x"], "x": ["https://user:word@host"]})
-def test_a_form_in_the_journal_has_no_secret_in_any_value(fields_: dict[str, list[str]]) -> None:
+def test_secrets_in_names_and_values_of_a_form_are_redacted(fields_: dict[str, list[str]]) -> None:
     set_request_secrets([SECRET])
     try:
         recorded = msgspec.json.decode(encode_form(fields_))

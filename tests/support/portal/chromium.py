@@ -37,7 +37,7 @@ def launch_chromium(playwright: Playwright, *switches: str) -> Browser:
 
 
 def sign_in(page: Page, url: str, admin: tuple[str, str], *, heading: str = "Repositories") -> None:
-    """Open a page of the portal, sign in, and wait for the page with this heading."""
+    """Open a URL of the portal, sign in, and wait until the page with this heading is shown."""
     page.goto(url)
     page.get_by_label("User name").fill(admin[0])
     page.get_by_label("Password").fill(admin[1])
