@@ -26,8 +26,8 @@ def not_in_wine(bug: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(_is_wine(), reason=f"Wine {bug}")
 
 
-# pip passes certificates to Windows for verification. For an IP address, Wine rejects the arguments
-# of this call as invalid. For a host name, Wine accepts the certificate before it checks them.
+# pip asks Windows to verify certificates. For an IP address, Wine rejects a structure in this call
+# as invalid. For a host name, Wine accepts the certificate before it checks the structure.
 NEEDS_CERTIFICATES_OF_IP_ADDRESSES: Final = not_in_wine(
     "does not compare IP addresses with certificates"
 )

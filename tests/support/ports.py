@@ -8,7 +8,7 @@ def free_port() -> int:
     """Return a free port outside of the range of ephemeral ports.
 
     Systems give ephemeral ports, from 32768 on, to connections and to servers without a fixed port.
-    So no other test takes this port before the server starts, or while it restarts.
+    So no connection of another test takes this port before the server starts, or while it restarts.
     """
     for port in random.sample(range(10_000, 32_768), 100):
         try:

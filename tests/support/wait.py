@@ -60,4 +60,4 @@ def growing_timeouts(first: float, what: str) -> Iterator[float]:
     while timeout <= SECONDS:
         yield timeout
         last, timeout = timeout, timeout * 4
-    raise TimeoutError(f"within {last:g} s, the program did not {what}")
+    raise TimeoutError(f"the program did not {what} within {last:g} s")
