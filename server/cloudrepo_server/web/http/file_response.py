@@ -18,7 +18,7 @@ _HEADERS = {
     "Content-Type": "application/octet-stream",
     "Vary": "Authorization",
 }
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 
 
 async def file_response(

@@ -40,6 +40,8 @@ _MAX_RESPONSE_BYTES = REPEATED_BYTES // 8
 _MAX_HEAD_BYTES = 4 << 10
 # The memory of a request's head, of its entry in the journal and of the objects around them.
 _OVERHEAD_BYTES = 2 * _MAX_HEAD_BYTES
+# Copying a body of this size takes longer than sending it separately.
+_MIN_SEPARATE_BYTES = 64 << 10
 _STATUSES = (
     web.HTTPOk.status_code,
     web.HTTPPartialContent.status_code,
@@ -128,7 +130,7 @@ class RepeatedReads:
         if known is not None and self._may_repeat(request, known):
             self._in_flight.note_request(request.protocol)
             self._record(known, started)
-            return _RepeatedResponse(request.writer, _content(known))
+            return _RepeatedResponse(request.writer, _complete_head(known), known.body)
         response = await self._handler(request)
         state = repeatable_state(request)
         if (
@@ -166,10 +168,11 @@ class RepeatedReads:
 class _RepeatedResponse(web.StreamResponse):
     """A response whose status line, headers and body are sent as they are."""
 
-    def __init__(self, writer: AbstractStreamWriter, content: bytes) -> None:
+    def __init__(self, writer: AbstractStreamWriter, head: bytes, body: bytes) -> None:
         super().__init__()
         self._writer = writer
-        self._content = content
+        self._sent_head = head
+        self._sent_body = body
 
     @property
     def keep_alive(self) -> bool:
@@ -182,7 +185,11 @@ class _RepeatedResponse(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 (as in the base class)
         """Send the response."""
-        await self._writer.write_eof(self._content)
+        if len(self._sent_body) < _MIN_SEPARATE_BYTES:
+            await self._writer.write_eof(self._sent_head + self._sent_body)
+        else:
+            await self._writer.write(self._sent_head)
+            await self._writer.write_eof(self._sent_body)
 
 
 def _arrived_directly(request: web.BaseRequest) -> bool:
@@ -234,9 +241,9 @@ def _known_response(
     )
 
 
-def _content(known: KnownResponse) -> bytes:
+def _complete_head(known: KnownResponse) -> bytes:
     own = f"\r\nDate: {_date(int(time()))}\r\nX-Request-Id: {new_request_id()}\r\n\r\n"
-    return b"".join((known.head, own.encode(), known.body))
+    return known.head + own.encode()
 
 
 @lru_cache(maxsize=1)
