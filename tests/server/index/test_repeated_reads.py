@@ -25,13 +25,15 @@ from tests.support.wait import wait_until
 
 ARCHIVE = wheel("demo", "1.0")
 FILE = f"/demo/{ARCHIVE.filename}"
+# The head and the body of this response are sent separately.
+LARGE = wheel("large", "1.0", padding=300_000)
 OWN_HEADERS = {"Date", "X-Request-Id"}
 
 
 @pytest.fixture
 def published(index: Index) -> Index:
     """A repository whose page and file were requested before."""
-    index.publish(ARCHIVE)
+    index.publish(ARCHIVE, LARGE)
     for _ in range(2):
         for path in ("/demo/", FILE):
             assert index.get(path).status_code == 200
@@ -48,6 +50,7 @@ def published(index: Index) -> Index:
         (FILE, {}),
         (FILE, {"Range": "bytes=2-9"}),
         (FILE + ".metadata", {}),
+        (f"/large/{LARGE.filename}", {}),
     ],
 )
 def test_equal_requests_get_equal_responses(
