@@ -334,7 +334,8 @@ def open_zip(filename: str, archive: IO[bytes]) -> BoundedZip:
 
 
 def _open_tiny_zip(archive: IO[bytes]) -> BoundedZip:
-    # The whole archive has at most TINY_BYTES. On Python 3.15, `zipfile` asks for more of its end.
+    # The directory needs no lower limit, because the whole archive has at most TINY_BYTES. Python
+    # 3.15 asks for more bytes than that while it looks for the end of the directory.
     return BoundedZip(archive, max_members=TINY_MEMBERS, max_directory=MAX_DIRECTORY)
 
 

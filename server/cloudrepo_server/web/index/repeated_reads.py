@@ -40,7 +40,7 @@ _MAX_RESPONSE_BYTES = REPEATED_BYTES // 8
 _MAX_HEAD_BYTES = 4 << 10
 # The memory of a request's head, of its entry in the journal and of the objects around them.
 _OVERHEAD_BYTES = 2 * _MAX_HEAD_BYTES
-# Copying a body of this size takes longer than sending it separately.
+# Joining a head and a body of this size takes longer than sending them one after the other.
 _MIN_SEPARATE_BYTES = 64 << 10
 _STATUSES = (
     web.HTTPOk.status_code,
@@ -180,7 +180,7 @@ class _RepeatedResponse(web.StreamResponse):
         return True
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:  # noqa: ARG002 (as in the base class)
-        """Return the writer of the response, which `write_eof` sends as a whole."""
+        """Return the writer of the response. `write_eof` sends the head and the body."""
         return self._writer
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 (as in the base class)
