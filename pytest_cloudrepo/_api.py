@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
@@ -23,10 +24,13 @@ Json: TypeAlias = Any
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
+# Servers and proxies close connections that are idle. A request that is sent at the same moment
+# gets no response. Servers usually wait for at least 60 seconds.
+MAX_IDLE = 30.0
 
 
 class Api:
-    """A client for the admin API of one server. It keeps its connections open."""
+    """A client for the admin API of one server. It reuses connections, but not after `MAX_IDLE`."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -36,6 +40,7 @@ class Api:
         # Use the user's CA bundle: the server may have a certificate of a company's authority.
         self._session.verify = user_ca_bundle() or True
         self._session.auth = _BasicAuth(username, password)
+        self._last_use = monotonic()
 
     def __repr__(self) -> str:
         return f"<Api of {self.url}>"
@@ -65,6 +70,8 @@ class Api:
         """
         __tracebackhide__ = True
         url = "/".join([self.url, "api", *(quote(segment, safe="") for segment in path)])
+        if monotonic() - self._last_use > MAX_IDLE:
+            self._session.close()
         try:
             response = self._session.request(
                 method,
@@ -81,6 +88,8 @@ class Api:
             raise ServerError(
                 f"the index server at {self.url} did not respond: {_root_cause(error)}"
             ) from None
+        finally:
+            self._last_use = monotonic()
         if response.status_code >= requests.codes.bad_request:
             raise ServerError(_error_message(response), status=response.status_code)
         return response.json() if response.content else None

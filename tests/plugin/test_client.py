@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from pytest_cloudrepo import ServerError
+from pytest_cloudrepo._api import Api
 from pytest_cloudrepo.client import Server
 
 if TYPE_CHECKING:
@@ -169,6 +171,47 @@ def test_a_response_of_another_server_is_reported_by_its_status(
         server.create_user()
     assert caught.value.status == 418
     server.close()
+
+
+@pytest.fixture
+def closing_server() -> Iterator[str]:
+    """The URL of a server that closes each connection when it receives the second request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.close_connection = True
+            if self.connection not in responded:
+                responded.append(self.connection)
+                self.close_connection = False
+                self.send_response(204)
+                self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    responded: list[object] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
+    closing_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = Api(closing_server, "admin", "x")
+    with contextlib.closing(api):
+        api.call("GET", "users")
+        with pytest.raises(ServerError, match="without response"):
+            api.call("GET", "users")
+        api.call("GET", "users")
+        monkeypatch.setattr("pytest_cloudrepo._api.MAX_IDLE", 0)
+        api.call("GET", "users")
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
