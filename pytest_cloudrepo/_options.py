@@ -41,7 +41,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--cloudrepo-keep",
         action="store_true",
         help="keep the index server running after the tests, and show in the summary its URL, its "
-        "admin login, links to the repositories of failed tests, and how to stop it",
+        "admin login, a link for each failed test, and how to stop it",
     )
     group.addoption(
         "--cloudrepo-url",

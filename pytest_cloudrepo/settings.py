@@ -52,7 +52,7 @@ class RepositorySettings(TypedDict, total=False):
     """Further origins from which the files of an upstream URL may come, besides its own origin."""
     digests: Sequence[str] | None
     """The digests that pages list, such as `["sha512", "md5"]`; an empty list means none. By
-    default sha256, or none in the dialect `cloudrepo`."""
+    default the dialect decides, usually for sha256."""
     page_max_age: int | None
     """How many seconds clients may cache a page. By default the dialect decides."""
     files: Literal["index", "other-host", "redirect"] | None
