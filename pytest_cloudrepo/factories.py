@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._options import Options
     from pytest_cloudrepo._paths import StrPath
     from pytest_cloudrepo._programs.environment import Environment
-    from pytest_cloudrepo._seeding import SharedRepositoryFactory
+    from pytest_cloudrepo._shared_repositories import SharedRepositoryFactory
     from pytest_cloudrepo.client import Server
     from pytest_cloudrepo.package import PackageFactory
     from pytest_cloudrepo.project import Project
@@ -216,7 +216,7 @@ def session_factories(
         creator: returns the name of the fixture or the test that creates a repository.
     """
     from pytest_cloudrepo._programs.environment import Environment
-    from pytest_cloudrepo._seeding import SharedRepositoryFactory
+    from pytest_cloudrepo._shared_repositories import SharedRepositoryFactory
     from pytest_cloudrepo.package import PackageFactory
 
     environment = Environment(folder / "environment")

@@ -16,8 +16,8 @@ from pytest_cloudrepo import _preload, settings
 from pytest_cloudrepo._options import Options, add_options, read_options
 from pytest_cloudrepo._programs.secret import ISSUED, Secret
 from pytest_cloudrepo._removal import remove_folder
+from pytest_cloudrepo._repository_tracker import RepositoryTracker
 from pytest_cloudrepo._server.process import RunServer
-from pytest_cloudrepo._shared import SharedRepositories
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 OPTIONS = pytest.StashKey[Options]()
 RUN_SERVER = pytest.StashKey[RunServer]()
 REPOSITORIES = pytest.StashKey["list[Repository]"]()
-SHARED_REPOSITORIES = pytest.StashKey[SharedRepositories]()
+REPOSITORY_TRACKER = pytest.StashKey[RepositoryTracker]()
 FAILED = pytest.StashKey[bool]()
 
 # Options that deselect tests after they were collected.
@@ -66,8 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.stash[OPTIONS] = read_options(config)
     config.stash[RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
     _preload.configure(config, enabled=options.preload_tools)
-    shared = config.stash[SHARED_REPOSITORIES] = SharedRepositories()
-    config.pluginmanager.register(shared, "cloudrepo-shared-repositories")
+    tracker = config.stash[REPOSITORY_TRACKER] = RepositoryTracker()
+    config.pluginmanager.register(tracker, "cloudrepo-repository-tracker")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may not be installed
@@ -160,13 +160,13 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         item.stash[FAILED] = True
-        shared = item.config.stash[SHARED_REPOSITORIES].of_test
-        repositories = list(dict.fromkeys([*item.stash.get(REPOSITORIES, []), *shared]))
+        tracked = item.config.stash[REPOSITORY_TRACKER].of_test
+        repositories = list(dict.fromkeys([*item.stash.get(REPOSITORIES, []), *tracked]))
         if repositories:
             from pytest_cloudrepo._report import name_failed_program, report_sections
 
             folder = item.config.stash[RUN_SERVER].folder
-            report.sections.extend(report_sections(repositories, folder, since=shared))
+            report.sections.extend(report_sections(repositories, folder, since=tracked))
             name_failed_program(report)
     kept = item.stash.get(REPOSITORIES, []) if item.config.stash[OPTIONS].keep else []
     if kept:
@@ -210,7 +210,7 @@ def cloudrepo_server(
         server = connect(request.config.stash[RUN_SERVER], options, next(_cloudrepo_folders))
     except CloudRepoError as error:
         raise pytest.fail.Exception(f"cloudrepo: {error}", pytrace=False) from None
-    server.observers.append(request.config.stash[SHARED_REPOSITORIES].add)
+    server.observers.append(request.config.stash[REPOSITORY_TRACKER].add)
     yield server
     if options.url:
         server.discard_all()
@@ -315,7 +315,7 @@ def cloudrepo_session(
         options,
         folder,
         app_data=_cloudrepo_app_data,
-        creator=request.config.stash[SHARED_REPOSITORIES].creator,
+        creator=request.config.stash[REPOSITORY_TRACKER].creator,
     )
     yield factories
     if options.url:

@@ -1,4 +1,4 @@
-"""Creates repositories that one pytest-xdist worker fills for all workers of the session."""
+"""Repositories that one pytest-xdist worker fills for all workers of the session."""
 
 from __future__ import annotations
 

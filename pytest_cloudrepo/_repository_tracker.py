@@ -1,4 +1,4 @@
-"""The repositories that fixtures and tests created or opened, and those that a test uses."""
+"""Tracks which repositories the fixtures and tests create or open, and which a test uses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository
 
 
-class SharedRepositories:
-    """The repositories of the session, as a pytest plugin that observes the fixtures.
+class RepositoryTracker:
+    """A record of the session's repositories; a pytest plugin that observes the fixtures.
 
     A test uses the repositories that it creates itself, and those of its fixtures, even if these
     were set up for an earlier test.
