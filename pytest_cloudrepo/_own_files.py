@@ -44,3 +44,11 @@ def open_own(path: Path) -> BinaryIO:
         file.close()
         raise PermissionError(f"{path} is not a regular file of this user")
     return file
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Write a file that only its owner can read, replacing an existing file; return its path."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
-from pytest_cloudrepo._programs.environment import write_private
+from pytest_cloudrepo._own_files import write_private
 from pytest_cloudrepo.errors import CloudRepoError, ServerError
 
 if TYPE_CHECKING:

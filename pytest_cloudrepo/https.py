@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_cloudrepo._programs.environment import write_private
+from pytest_cloudrepo._own_files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

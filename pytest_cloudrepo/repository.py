@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from cloudrepo_server.clients import Connection, config_file
 from pytest_cloudrepo import _arguments, _paths
+from pytest_cloudrepo._own_files import write_private
 from pytest_cloudrepo._programs import command, own_tools
-from pytest_cloudrepo._programs.environment import write_private
 from pytest_cloudrepo._programs.network import NetworkGuard
 from pytest_cloudrepo._programs.secret import Secret, hide, issue
 from pytest_cloudrepo._repository_api import RepositoryApi

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloudrepo_server import clients
+from pytest_cloudrepo._own_files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,11 +85,3 @@ class Environment:
         for file in self._home.empty_files:
             file.touch()
         return clients.isolated(os.environ, self._home)
-
-
-def write_private(path: Path, text: str) -> Path:
-    """Write a file that only its owner can read, replacing an existing file; return its path."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(text, encoding="utf-8")
-    return path
