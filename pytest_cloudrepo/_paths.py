@@ -65,11 +65,6 @@ def requirements(arguments: Sequence[StrPath]) -> Iterator[str]:
             yield word
 
 
-def argument(value: StrPath) -> str:
-    """Return an argument of a program. Strings are unchanged, objects with a path are converted."""
-    return value if isinstance(value, str) else os.fspath(value)
-
-
 def absolute_argument(value: StrPath) -> str:
     """Return an argument of a program that runs in another folder, with an absolute path.
 

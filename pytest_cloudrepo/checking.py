@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command, own_tools
+from pytest_cloudrepo._programs.preloaded_tools import module_command
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def check(
     options: list[str] = ["--existing-project"] if existing_project else []
     if max_file_size is not None:
         options += ["--max-file-size", str(max_file_size)]
-    program = own_tools.arguments("cloudrepo_server", "check", "--format", "json")
+    program = module_command("cloudrepo_server", "check", "--format", "json")
     result = command.run(
         [*program, *options, "--", *map(str, files)],
         environ=own_tools.environ(os.environ),

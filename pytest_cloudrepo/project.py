@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo._distributions import build_backend, build_system, validation
 from pytest_cloudrepo._programs import command, own_tools
+from pytest_cloudrepo._programs.preloaded_tools import module_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,7 +110,7 @@ class Project:
         environ = self._environ() if callable(self._environ) else self._environ
         command.run(
             [
-                *own_tools.arguments("build", "--no-isolation", *options),
+                *module_command("build", "--no-isolation", *options),
                 *("--outdir", dist, self.folder),
             ],
             environ={

@@ -14,6 +14,7 @@ from pytest_cloudrepo import _arguments, _paths
 from pytest_cloudrepo._own_files import write_private
 from pytest_cloudrepo._programs import command, own_tools
 from pytest_cloudrepo._programs.network import NetworkGuard
+from pytest_cloudrepo._programs.preloaded_tools import module_command
 from pytest_cloudrepo._programs.secret import Secret, hide, issue
 from pytest_cloudrepo._repository_api import RepositoryApi
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.credentials import RepositoryUser, Token, TokenAsUsername
     from pytest_cloudrepo.trust import TrustedPublisher
 
-TWINE = own_tools.arguments("twine", "--no-color", "upload", "--disable-progress-bar")
+TWINE = module_command("twine", "--no-color", "upload", "--disable-progress-bar")
 
 
 class Repository(RepositoryApi):

@@ -74,8 +74,8 @@ def run(
         CloudRepoError: the program could not be started.
     """
     __tracebackhide__ = True
-    # A string is not converted: it may be a `Secret`, which a traceback does not show.
-    words = list(map(_paths.argument, arguments))
+    # `os.fspath` returns strings unchanged, such as a `Secret`, which a traceback does not show.
+    words = [os.fspath(argument) for argument in arguments]
     folder = None if cwd is None else _paths.one_path(cwd)
     secrets = [*ISSUED, *secrets, *map(_secret_of, filter(_is_secret, words))]
     # Files instead of pipes: a daemon that the program leaves behind would keep a pipe open.

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo._programs import command
-from pytest_cloudrepo._programs.preloaded_tools import module_command
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ _SHOW_MISSING: Final = """\
 import importlib.util, sys
 print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None), sep=", ")
 """
-
-
-def arguments(tool: str, *options: str) -> tuple[str, ...]:
-    """Return the command that runs a tool, which is the name of a module."""
-    return module_command(tool, *options)
 
 
 def environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from pytest_cloudrepo import _paths
 from pytest_cloudrepo._programs import command, own_tools
+from pytest_cloudrepo._programs.preloaded_tools import module_command
 from pytest_cloudrepo._programs.template_cache import TemplateCache
 from pytest_cloudrepo._versions import sort_versions
 from pytest_cloudrepo.errors import CloudRepoError
@@ -111,7 +112,7 @@ class _Templates:
     def virtualenv(self, folder: Path) -> None:
         """Create an environment with virtualenv itself."""
         self._run(
-            *own_tools.arguments("virtualenv", "--quiet"),
+            *module_command("virtualenv", "--quiet"),
             *("--python", self.interpreter, "--app-data", self.app_data),
             *("--no-download", "--no-periodic-update", "--activators", ""),
             *("--no-setuptools" if self.pip else "--no-seed", folder),
