@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_cloudrepo._new_files import NewFile
+from pytest_cloudrepo._paths import DISTRIBUTION_SUFFIXES
 from pytest_cloudrepo.errors import CloudRepoError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-SUFFIXES: Final = (".whl", ".tar.gz", ".zip")
 
 # A larger file is sent alone, and so is never in memory as a whole.
 LARGE_FILE: Final = 4 << 20
@@ -30,14 +29,14 @@ def distributions(folder: Path) -> list[Path]:
     found = [
         path
         for path in folder.rglob("*")
-        if path.name.endswith(SUFFIXES)
+        if path.name.endswith(DISTRIBUTION_SUFFIXES)
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     if not found:
         raise CloudRepoError(
             f"cannot publish the folder {folder}: it contains no file that ends with "
-            f"{', '.join(SUFFIXES)}"
+            f"{', '.join(DISTRIBUTION_SUFFIXES)}"
         )
     return sorted(found, key=lambda path: (path.name, path))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = "str | os.PathLike[str]"
 """A path: a string, a `pathlib.Path`, or another object with a path."""
 
-_ARCHIVES = (".whl", ".tar.gz", ".zip")
+DISTRIBUTION_SUFFIXES = (".whl", ".tar.gz", ".zip")
 
 
 def one_path(path: StrPath) -> Path:
@@ -101,12 +101,12 @@ def _glob(pattern: str) -> list[Path]:
 def _may_be_path_pattern(word: str) -> bool:
     """Return whether a word is a pattern for paths, and not a requirement, a URL or an option.
 
-    A word without a folder is a pattern if it ends like an archive, such as `*.whl`, or matches a
-    file.
+    A word without a folder is a pattern if it ends like a distribution, such as `*.whl`, or matches
+    a file.
     """
     if not _has_any(word, "*?") or word.startswith("-") or ":/" in word:
         return False
-    return _has_any(word, "/" + os.sep) or word.endswith(_ARCHIVES) or bool(_glob(word))
+    return _has_any(word, "/" + os.sep) or word.endswith(DISTRIBUTION_SUFFIXES) or bool(_glob(word))
 
 
 def _has_any(text: str, characters: str) -> bool:
