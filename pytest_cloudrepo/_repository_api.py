@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_cloudrepo import _paths, settings
 from pytest_cloudrepo._distributions.upload_time import iso_format
@@ -95,10 +95,10 @@ class RepositoryApi:
             ServerError: the server rejected a file. The files before it were added.
         """
         __tracebackhide__ = True
-        time = None if upload_time is None else iso_format(upload_time)
+        query = None if upload_time is None else {"upload_time": iso_format(upload_time)}
         for path in _paths.files(paths):
             with path.open("rb") as file:
-                self._put(path.name, file, time)
+                self._call("PUT", "files", path.name, body=file, query=query)
 
     def publish_folder(self, path: StrPath, *, upload_time: datetime | str | None = None) -> None:
         """Add all wheels and sdists in a folder and its subfolders, at hundreds per second.
@@ -261,12 +261,12 @@ class RepositoryApi:
         return describe_rejected(self.requests_of_program(since=since))
 
     def requests_of_program(self, *, since: int | None) -> list[Request]:
-        """Return the requests that may explain why a program failed.
+        """Return the requests that the repository received since a program started.
 
-        The list is empty if the server keeps no journal or does not respond.
+        The list is empty if they are unknown: the server keeps no journal, or does not respond.
 
         Args:
-            since: the value of `last_request` before the program started.
+            since: the value of `last_request` before the program started; None if it was unknown.
         """
         if since is None:
             return []
@@ -330,11 +330,6 @@ class RepositoryApi:
             **details,
         )
         return Fault(kind, self._call("POST", "faults", json=body)["id"], self._call)
-
-    def _put(self, filename: str, body: IO[bytes], upload_time: str | None) -> None:
-        __tracebackhide__ = True
-        query = {"upload_time": upload_time} if upload_time else None
-        self._call("PUT", "files", filename, body=body, query=query)
 
     def _files(self, project: str) -> list[dict[str, Any]]:
         __tracebackhide__ = True

@@ -67,11 +67,11 @@ def _row(requests: Sequence[Request], path_prefix: str, default_user: str) -> tu
 
 
 def _cells(request: Request, path_prefix: str) -> tuple[str, ...]:
-    has_own_filename = request.filename is not None and request.filename not in request.path
+    filename = request.filename or ""
     return (
         request.method,
         request.path.removeprefix(path_prefix) or "/",
-        request.filename if has_own_filename and request.filename else "",
+        "" if filename in request.path else filename,
         request.user_agent.partition(" ")[0],
         request.outcome,
     )

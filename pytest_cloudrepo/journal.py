@@ -163,13 +163,16 @@ class Journal(list[Request]):
         Args:
             project: the project to which the files belong; by default any project.
         """
+        from packaging.utils import canonicalize_name  # few tests call this method
+
+        name = None if project is None else canonicalize_name(project)
         return [
             request
             for request in self
             if request.method == "GET"
             and request.filename is not None
             and not request.path.endswith(".metadata")
-            and (project is None or request.project == normalized(project))
+            and (name is None or request.project == name)
         ]
 
     def clear(self) -> None:
@@ -193,10 +196,3 @@ def describe_rejected(requests: Iterable[Request]) -> str:
 def repeated(times: int) -> str:
     """Return the end of a line that stands for several equal requests."""
     return f" ×{times}" if times > 1 else ""  # noqa: RUF001 - not the letter x
-
-
-def normalized(project: str) -> str:
-    """Return the normalized name of a project."""
-    from packaging.utils import canonicalize_name  # few tests name a project
-
-    return canonicalize_name(project)

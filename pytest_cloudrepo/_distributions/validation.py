@@ -89,7 +89,7 @@ def requirements(texts: object, what: str = "requires") -> list[Requirement]:
     return [requirement(text) for text in require_list(texts, what)]
 
 
-def normalized_requirements(texts: object, what: str = "requires") -> list[str]:
+def normalized_requirements(texts: object) -> list[str]:
     """Return the requirements in a list in their normalized form.
 
     Raises:
@@ -97,7 +97,7 @@ def normalized_requirements(texts: object, what: str = "requires") -> list[str]:
     """
     return [
         _normalized_requirement(text) if isinstance(text, str) else str(requirement(text))
-        for text in require_list(texts, what)
+        for text in require_list(texts, "requires")
     ]
 
 
