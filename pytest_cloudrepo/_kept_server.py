@@ -1,4 +1,4 @@
-"""The server that keeps running after a session with `--cloudrepo-keep`, for its user."""
+"""Reports the results of tests to a server that keeps running, and shows how to use it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._paths import StrPath
 
 _TIMEOUT: Final = 120.0
-_REPORTED: Final = (0, 1)
+# The exit statuses after which every file was read: 0 without findings, 1 with findings.
+_ALL_FILES_READ: Final = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def check(
         check=False,
     )
     reports = json.loads(result.stdout) if result.stdout.strip() else []
-    if result.returncode not in _REPORTED:
+    if result.returncode not in _ALL_FILES_READ:
         errors = [
             f"{each['path']} cannot be read: {each['error']}" for each in reports if each["error"]
         ]

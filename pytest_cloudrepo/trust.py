@@ -47,11 +47,11 @@ class TrustedPublisher:
 
 
 def add_publisher(
-    call: Callable[..., Any], provider: str, given: Mapping[str, str], project: str | None
+    call: Callable[..., Any], provider: str, claims: Mapping[str, str], project: str | None
 ) -> TrustedPublisher:
     """Register a trusted publisher through the admin API, and return it."""
     __tracebackhide__ = True
-    body = {"provider": provider, "fields": dict(given), "project": project}
+    body = {"provider": provider, "fields": dict(claims), "project": project}
     created = call("POST", "publishers", json=body)
     return TrustedPublisher(
         id=created["id"],

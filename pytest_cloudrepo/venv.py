@@ -43,7 +43,7 @@ class Index(Protocol):
         """The number of the newest request to the index; None if it is unknown."""
 
     def requests_of_program(self, *, since: int | None) -> list[Request]:
-        """Return the requests after the one with this number, or an empty list if it is None."""
+        """Return the requests after the one with this number; none if the number is None."""
 
 
 class VirtualEnv:
