@@ -165,11 +165,11 @@ def _distributions(release: Release, details: Mapping[str, Any]) -> Iterator[Dis
         if not tags:
             raise PackageError("tags must not be empty for a release with a wheel")
         for tag in tags:
-            yield package.write_wheel(release, tags=[tag], build_tag=details.get("build_tag"))
+            yield package.create_wheel(release, tags=[tag], build_tag=details.get("build_tag"))
     elif details.keys() & {"tags", "build_tag"}:
         raise PackageError("tags and build_tag apply to wheels only, and this release has no wheel")
     if has_sdist:
-        yield package.write_sdist(release)
+        yield package.create_sdist(release)
 
 
 def _yanked(details: Mapping[str, Any]) -> bool | str:

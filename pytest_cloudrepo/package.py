@@ -105,18 +105,18 @@ class PackageFactory:
             metadata_version=metadata_version,
         )
         if not sdist:
-            distribution = write_wheel(release, tags=tags, build_tag=build_tag)
+            distribution = create_wheel(release, tags=tags, build_tag=build_tag)
         elif list(tags) != [UNIVERSAL_TAG] or build_tag is not None:
             raise PackageError("tags and build_tag apply to wheels only, not to an sdist")
         else:
-            distribution = write_sdist(release)
+            distribution = create_sdist(release)
         return distribution.save(self._folder / str(next(self._numbers)))
 
 
-def write_wheel(
+def create_wheel(
     release: Release, *, tags: Sequence[str] = (UNIVERSAL_TAG,), build_tag: str | None = None
 ) -> Distribution:
-    """Return the wheel of a release. The same arguments produce identical wheels.
+    """Return the wheel of a release, in memory. The same arguments produce identical wheels.
 
     Args:
         release: the release.
@@ -142,8 +142,8 @@ def write_wheel(
     return _distribution(f"{'-'.join(parts)}.whl", content)
 
 
-def write_sdist(release: Release) -> Distribution:
-    """Return the sdist of a release. The same release produces identical sdists.
+def create_sdist(release: Release) -> Distribution:
+    """Return the sdist of a release, in memory. The same release produces identical sdists.
 
     The sdist contains its own build backend. Of the release's files, PKG-INFO, pyproject.toml,
     setup.py and setup.cfg replace the generated ones in the root folder. The other files are

@@ -19,7 +19,7 @@ from packaging.version import Version
 
 from pytest_cloudrepo._distributions.release import METADATA_VERSIONS, Release
 from pytest_cloudrepo.errors import CloudRepoError, PackageError
-from pytest_cloudrepo.package import PackageFactory, write_sdist, write_wheel
+from pytest_cloudrepo.package import PackageFactory, create_sdist, create_wheel
 from tests.support.built_archives import check_record, installed, members, metadata, metadata_file
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def versions(draw: st.DrawFn) -> str:
 @given(name=names(), version=versions())
 def test_any_name_and_version_can_be_parsed_from_the_file_name(name: str, version: str) -> None:
     release = Release(name, version)
-    wheel, sdist = write_wheel(release).filename, write_sdist(release).filename
+    wheel, sdist = create_wheel(release).filename, create_sdist(release).filename
     expected = (canonicalize_name(name), Version(version))
     assert parse_wheel_filename(wheel)[:2] == parse_sdist_filename(sdist) == expected
     assert wheel.startswith(f"{canonicalize_name(name).replace('-', '_')}-{expected[1]}-")
