@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo.journal import FiredFault, Request
 
-MAX_ADVICE = 4
+_MAX_ADVICE = 4
 _HARMLESS_FAULTS = ("latency", "drip", "slow-headers")
 _FILE_HOST = "/files/"
 _UPSTREAM_FAILURES = (HTTPStatus.BAD_GATEWAY, HTTPStatus.LOOP_DETECTED)
@@ -71,7 +71,7 @@ def advice(requests: Iterable[Request], settings: Mapping[str, Any]) -> list[str
     for text in filter(None, texts):
         distinct.pop(text, None)
         distinct[text] = None
-    return list(distinct)[-MAX_ADVICE:]
+    return list(distinct)[-_MAX_ADVICE:]
 
 
 def _key(request: Request) -> tuple[str, str, str | None]:

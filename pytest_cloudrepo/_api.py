@@ -23,7 +23,7 @@ Json: TypeAlias = Any
 """A decoded JSON document."""
 
 CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 60.0
+_READ_TIMEOUT = 60.0
 # Servers and proxies close connections that are idle. A request that is sent at the same moment
 # gets no response. Servers usually wait for at least 60 seconds.
 MAX_IDLE = 30.0
@@ -80,7 +80,7 @@ class Api:
                 data=body,
                 headers=None if content_type is None else {"Content-Type": content_type},
                 params=query,
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                timeout=(CONNECT_TIMEOUT, _READ_TIMEOUT),
                 allow_redirects=False,
             )
         except requests.RequestException as error:

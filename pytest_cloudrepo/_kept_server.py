@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo._server.run_folder import ServerState
     from pytest_cloudrepo.repository import Repository
 
-MAX_TESTS = 20
+_MAX_TESTS = 20
 _PHASES = pytest.StashKey["list[pytest.TestReport]"]()
 # pytest-xdist sends this attribute of a report to its controller. Plugins that write reports to
 # files do not write it.
@@ -73,13 +73,13 @@ def _write_links(
     api = Api(state.url, state.username, state.password)
     try:
         terminal.line("failed tests; each link signs you in once, within 15 minutes:")
-        for node_id, names in list(failed.items())[:MAX_TESTS]:
+        for node_id, names in list(failed.items())[:_MAX_TESTS]:
             terminal.line(f"  {node_id}")
             terminal.line(f"    {_link(api, names)}")
     finally:
         api.close()
-    if len(failed) > MAX_TESTS:
-        terminal.line(f"  ... and {len(failed) - MAX_TESTS} more: {state.url}/portal/tests")
+    if len(failed) > _MAX_TESTS:
+        terminal.line(f"  ... and {len(failed) - _MAX_TESTS} more: {state.url}/portal/tests")
 
 
 def _link(api: Api, repositories: Sequence[str]) -> str:

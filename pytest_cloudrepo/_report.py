@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.journal import Request
     from pytest_cloudrepo.repository import Repository
 
-LOG_LINES = 30
+_LOG_LINES = 30
 # pytest's explanation of an assertion about a false value, and the beginning of each further line.
 _IS_FALSE = re.compile(r"assert False\n +\+ +where False = (.*)")
 _WHERE = re.compile(r"\n +\+ +where ")
@@ -137,4 +137,4 @@ def _relevant_log(name: str, log: str) -> str:
     lines = [line for line in log.splitlines() if "/repositories/" not in line or own.search(line)]
     if not lines:
         return ""
-    return "\n".join(["The end of the server's log:", *lines[-LOG_LINES:]])
+    return "\n".join(["The end of the server's log:", *lines[-_LOG_LINES:]])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.repository import Repository
     from pytest_cloudrepo.settings import RepositorySettings
 
-SEED_TIMEOUT: Final = 300.0
+_SEED_TIMEOUT: Final = 300.0
 
 
 class SharedRepositoryFactory:
@@ -55,7 +55,7 @@ class SharedRepositoryFactory:
         name: str,
         seed: Callable[[Repository], object],
         *,
-        timeout: float = SEED_TIMEOUT,
+        timeout: float = _SEED_TIMEOUT,
         **settings: Unpack[RepositorySettings],
     ) -> Repository:
         """Return the repository of this name, which is created and filled once in a session.
@@ -89,7 +89,7 @@ class SharedRepositoryFactory:
         Call this only if the server outlives the session.
         """
         for name, repository in self._opened.items():
-            with contextlib.suppress(CloudRepoError), self._state(name, SEED_TIMEOUT) as state:
+            with contextlib.suppress(CloudRepoError), self._state(name, _SEED_TIMEOUT) as state:
                 if state.remove_worker() == 0:
                     state.clear()
                     self._server.delete_repository(repository)

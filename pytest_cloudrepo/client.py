@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.https import ClientCertificate
     from pytest_cloudrepo.settings import RepositorySettings
 
-COMMAND_TIMEOUT = 120.0
+_COMMAND_TIMEOUT = 120.0
 # A repository's name has at most 32 characters: this many of the test's name, a hyphen, and two
 # hexadecimal digits for each random byte.
-NAME_STEM_LENGTH = 21
-RANDOM_BYTES = 5
+_NAME_STEM_LENGTH = 21
+_RANDOM_BYTES = 5
 
 
 class Server:
@@ -43,7 +43,7 @@ class Server:
         password: str,
         *,
         folder: Path,
-        command_timeout: float = COMMAND_TIMEOUT,
+        command_timeout: float = _COMMAND_TIMEOUT,
         run: str | None = None,
     ) -> None:
         """Describe a running server.
@@ -323,5 +323,5 @@ class Server:
 
 def unique_name(stem: str) -> str:
     """Return a unique name that begins with `stem`, without characters that are not allowed."""
-    words = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-")[:NAME_STEM_LENGTH].rstrip("-")
-    return f"{words}-{os.urandom(RANDOM_BYTES).hex()}".lstrip("-")
+    words = re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-")[:_NAME_STEM_LENGTH].rstrip("-")
+    return f"{words}-{os.urandom(_RANDOM_BYTES).hex()}".lstrip("-")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # The beginning of the paths at which tokens are exchanged.
 _TRUSTED_PUBLISHING = "/_/oidc/"
 
-DESCRIBED_REQUESTS = 10
+_DESCRIBED_REQUESTS = 10
 DECISIVE_FAULTS = (
     *("status", "redirect", "html-error-page"),
     *("reset", "stored-then-error", "missing-metadata"),
@@ -190,7 +190,7 @@ def describe_rejected(requests: Iterable[Request]) -> str:
         (line, sum(1 for _ in equal))
         for line, equal in groupby(str(request) for request in requests if request.refused)
     ]
-    return "\n".join(line + repeated(times) for line, times in lines[-DESCRIBED_REQUESTS:])
+    return "\n".join(line + repeated(times) for line, times in lines[-_DESCRIBED_REQUESTS:])
 
 
 def repeated(times: int) -> str:

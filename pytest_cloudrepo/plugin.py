@@ -46,13 +46,13 @@ if TYPE_CHECKING:
 
 
 OPTIONS = pytest.StashKey[Options]()
-RUN_SERVER = pytest.StashKey[RunServer]()
+_RUN_SERVER = pytest.StashKey[RunServer]()
 REPOSITORIES = pytest.StashKey["list[Repository]"]()
-REPOSITORY_TRACKER = pytest.StashKey[RepositoryTracker]()
+_REPOSITORY_TRACKER = pytest.StashKey[RepositoryTracker]()
 FAILED = pytest.StashKey[bool]()
 
 # Options that deselect tests after they were collected.
-SELECTING_OPTIONS = ("keyword", "markexpr", "deselect", "lf")
+_SELECTING_OPTIONS = ("keyword", "markexpr", "deselect", "lf")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,16 +64,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read the options, and describe the session's server."""
     config.addinivalue_line("markers", settings.marker_help())
     options = config.stash[OPTIONS] = read_options(config)
-    config.stash[RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
+    config.stash[_RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
     _preload.configure(config, enabled=options.preload_tools)
-    tracker = config.stash[REPOSITORY_TRACKER] = RepositoryTracker()
+    tracker = config.stash[_REPOSITORY_TRACKER] = RepositoryTracker()
     config.pluginmanager.register(tracker, "cloudrepo-repository-tracker")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may not be installed
 def pytest_configure_node(node: WorkerController) -> None:
     """Tell a pytest-xdist worker which server its session has."""
-    run_server = node.config.stash[RUN_SERVER]
+    run_server = node.config.stash[_RUN_SERVER]
     run_server.attach()
     node.workerinput["cloudrepo"] = run_server.worker_input()
 
@@ -81,7 +81,7 @@ def pytest_configure_node(node: WorkerController) -> None:
 @pytest.hookimpl(trylast=True)  # after pytest-xdist has stopped its workers
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the session's server."""
-    run_server = config.stash.get(RUN_SERVER, None)
+    run_server = config.stash.get(_RUN_SERVER, None)
     if run_server is not None:
         run_server.stop()
 
@@ -89,7 +89,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Start the server if this test needs it, unless an option may still deselect the test."""
     config = item.config
-    if _needs_server(item) and not any(config.getoption(name, None) for name in SELECTING_OPTIONS):
+    if _needs_server(item) and not any(config.getoption(name, None) for name in _SELECTING_OPTIONS):
         _prestart(config)
 
 
@@ -118,7 +118,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Show the failed tests, the login and how to stop the server, if the server keeps running."""
-    state = config.stash[RUN_SERVER].kept()
+    state = config.stash[_RUN_SERVER].kept()
     if state is not None:
         from pytest_cloudrepo._kept_server import write_summary  # imports requests
 
@@ -160,12 +160,12 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         item.stash[FAILED] = True
-        tracked = item.config.stash[REPOSITORY_TRACKER].of_test
+        tracked = item.config.stash[_REPOSITORY_TRACKER].of_test
         repositories = list(dict.fromkeys([*item.stash.get(REPOSITORIES, []), *tracked]))
         if repositories:
             from pytest_cloudrepo._report import name_failed_program, report_sections
 
-            folder = item.config.stash[RUN_SERVER].folder
+            folder = item.config.stash[_RUN_SERVER].folder
             report.sections.extend(report_sections(repositories, folder, since=tracked))
             name_failed_program(report)
     kept = item.stash.get(REPOSITORIES, []) if item.config.stash[OPTIONS].keep else []
@@ -207,10 +207,10 @@ def cloudrepo_server(
 
     options = request.config.stash[OPTIONS]
     try:
-        server = connect(request.config.stash[RUN_SERVER], options, next(_cloudrepo_folders))
+        server = connect(request.config.stash[_RUN_SERVER], options, next(_cloudrepo_folders))
     except CloudRepoError as error:
         raise pytest.fail.Exception(f"cloudrepo: {error}", pytrace=False) from None
-    server.observers.append(request.config.stash[REPOSITORY_TRACKER].add)
+    server.observers.append(request.config.stash[_REPOSITORY_TRACKER].add)
     yield server
     if options.url:
         server.discard_all()
@@ -315,7 +315,7 @@ def cloudrepo_session(
         options,
         folder,
         app_data=_cloudrepo_app_data,
-        creator=request.config.stash[REPOSITORY_TRACKER].creator,
+        creator=request.config.stash[_REPOSITORY_TRACKER].creator,
     )
     yield factories
     if options.url:
@@ -367,4 +367,4 @@ def _needs_server(item: pytest.Item) -> bool:
 
 def _prestart(config: pytest.Config) -> None:
     if not config.stash[OPTIONS].url and not config.getoption("collectonly"):
-        config.stash[RUN_SERVER].prestart()
+        config.stash[_RUN_SERVER].prestart()

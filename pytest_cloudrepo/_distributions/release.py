@@ -16,7 +16,7 @@ from pytest_cloudrepo._distributions import build_backend, validation
 from pytest_cloudrepo.errors import PackageError
 
 METADATA_VERSION: Final = build_backend.METADATA_VERSION
-SUMMARY: Final = "A package made for a test"
+_SUMMARY: Final = "A package made for a test"
 
 # Version 2.0 was withdrawn (PEP 426), but many older wheels have it.
 METADATA_VERSIONS: Final = ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6")
@@ -45,7 +45,7 @@ class Release:
     files: Mapping[str, str | bytes] | None = None
     entry_points: Mapping[str, Mapping[str, str]] | None = None
     metadata_version: str = METADATA_VERSION
-    summary: str = SUMMARY
+    summary: str = _SUMMARY
 
     @property
     def stem(self) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloudrepo_server.clients import CiJob
 
 # The port of the discard protocol (RFC 863), on which no server listens: connecting fails at once.
-UNREACHABLE_PROXY = "http://127.0.0.1:9"
+_UNREACHABLE_PROXY = "http://127.0.0.1:9"
 CONNECT_TIMEOUT = 5.0
 
 
@@ -72,7 +72,7 @@ class NetworkGuard:
                 self._variables = self.impersonate()
             except NoProxyError:
                 direct = [*self._direct_hosts(), *self._allowed_hosts]
-                self._variables = proxy_variables(UNREACHABLE_PROXY, direct=direct)
+                self._variables = proxy_variables(_UNREACHABLE_PROXY, direct=direct)
         return self._variables
 
     def _direct_hosts(self) -> list[str]:

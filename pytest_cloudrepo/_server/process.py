@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pytest
 
 POLL_INTERVAL = 0.005
-STOP_TIMEOUT = 5.0
+_STOP_TIMEOUT = 5.0
 
 
 class RunServer:
@@ -256,7 +256,7 @@ def _terminate(process: psutil.Process) -> None:
     import psutil  # only sessions that use the server need it
 
     with contextlib.suppress(psutil.NoSuchProcess):
-        if not (_request_stop(process) and wait_for_exit(process, STOP_TIMEOUT)):
+        if not (_request_stop(process) and wait_for_exit(process, _STOP_TIMEOUT)):
             _kill(process)
         # A child of this process stays a zombie until its parent waits for it.
         with contextlib.suppress(psutil.TimeoutExpired):
@@ -271,7 +271,7 @@ def _kill(process: psutil.Process) -> None:
     for each in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()
-            wait_for_exit(each, STOP_TIMEOUT)
+            wait_for_exit(each, _STOP_TIMEOUT)
 
 
 def _request_stop(process: psutil.Process) -> bool:

@@ -25,16 +25,16 @@ from pytest_cloudrepo._removal import remove_folder
 if TYPE_CHECKING:
     import psutil
 
-NAME_BYTES = 6
-FOLDER_PATTERN = "cloudrepo-" + "[0-9a-f]" * 2 * NAME_BYTES
+_NAME_BYTES = 6
+_FOLDER_PATTERN = "cloudrepo-" + "[0-9a-f]" * 2 * _NAME_BYTES
 _COMMAND_LINE_TIMEOUT = 1.0
 _POLL_INTERVAL = 0.005
 _MAX_RECORD_BYTES = 4096
 
 
 def new_run_name() -> str:
-    """Return a new, unique name for a pytest session; `FOLDER_PATTERN` matches it."""
-    return f"cloudrepo-{os.urandom(NAME_BYTES).hex()}"
+    """Return a new, unique name for a pytest session; `_FOLDER_PATTERN` matches it."""
+    return f"cloudrepo-{os.urandom(_NAME_BYTES).hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class RunFolder:
 def remove_abandoned_folders(parent: Path) -> None:
     """Remove the folders that this user's killed sessions left in `parent`."""
     with contextlib.suppress(OSError):
-        for path in parent.glob(FOLDER_PATTERN):
+        for path in parent.glob(_FOLDER_PATTERN):
             folder = RunFolder(path)
             # Leftovers of other sessions must not cause an error. A later session tries again.
             with contextlib.suppress(Exception):
