@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-REQUEST_URL: Final = "CLOUDREPO_JOB_REQUEST_URL"
-REQUEST_TOKEN: Final = "CLOUDREPO_JOB_REQUEST_TOKEN"  # noqa: S105 (the name of a variable)
-"""The variables with the URL and the token with which `ci_agent.py` requests identity tokens."""
+# The variables with the URL and the token with which `ci_agent.py` requests identity tokens.
+_REQUEST_URL: Final = "CLOUDREPO_JOB_REQUEST_URL"
+_REQUEST_TOKEN: Final = "CLOUDREPO_JOB_REQUEST_TOKEN"  # noqa: S105 (the name of a variable)
 
 # The prefixes and names of variables that CI services set: facts about the job, and credentials.
 _CI_PREFIXES: Final = (
@@ -175,7 +175,7 @@ class CiJob:
 
     @property
     def _agent_variables(self) -> dict[str, str]:
-        return {REQUEST_URL: self.request_url, REQUEST_TOKEN: self.request_token}
+        return {_REQUEST_URL: self.request_url, _REQUEST_TOKEN: self.request_token}
 
 
 def without_ci(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 # Each names a CA bundle: for pip, requests (twine, Poetry, flit), OpenSSL (uv), curl, Node, git.
 _CA_BUNDLE_VARIABLES: Final = (
@@ -24,7 +24,7 @@ def proxy_variables(proxy: str, *, direct: Iterable[str]) -> dict[str, str]:
         direct: the hosts that are reached without the proxy.
     """
     hosts = ",".join(filter(None, direct))
-    variables = dict.fromkeys(PROXY_VARIABLES, proxy) | {"NO_PROXY": hosts}
+    variables = dict.fromkeys(_PROXY_VARIABLES, proxy) | {"NO_PROXY": hosts}
     return variables | {name.lower(): value for name, value in variables.items()}
 
 

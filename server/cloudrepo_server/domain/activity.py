@@ -28,8 +28,8 @@ WIDTHS = (
 """The lengths of intervals in seconds; each length is a multiple of the previous one."""
 MAX_INTERVALS = 60
 """The largest number of intervals in a timeline. If more are needed, they become longer."""
-KEEP_SECONDS = 10.0
-"""The seconds between two additions to the documents of a data folder."""
+# The seconds between two additions to the documents of a data folder.
+_KEEP_SECONDS = 10.0
 
 _WRITES_AT_ONCE = 50
 _MAX_RECENT = 1000
@@ -185,7 +185,7 @@ class Activity:
 
     async def _write_later(self) -> None:
         try:
-            await asyncio.sleep(KEEP_SECONDS)
+            await asyncio.sleep(_KEEP_SECONDS)
             await self._write()
         finally:
             self._is_writing = False

@@ -21,8 +21,8 @@ from cloudrepo_server.models import Document
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.storage.background import BackgroundTasks
 
-WRITE_SECONDS = 1.0
-"""The seconds between a change and its addition to a document of a data folder."""
+# The seconds between a change and its addition to a document of a data folder.
+_WRITE_SECONDS = 1.0
 ENTRIES_PER_DOCUMENT = 200
 
 _ENTRY_BYTES = 256
@@ -136,7 +136,7 @@ class AuditList:
 
     async def _write_later(self) -> None:
         try:
-            await asyncio.sleep(WRITE_SECONDS)
+            await asyncio.sleep(_WRITE_SECONDS)
             await self._write()
         finally:
             self._is_writing = False

@@ -28,8 +28,8 @@ from cloudrepo_server.storage import Documents
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-KEY_ID_PREFIX = "cloudrepo-"
-"""The beginning of the key's identifier, by which the tokens of this issuer can be recognized."""
+# The beginning of the key's identifier, by which the tokens of this issuer can be recognized.
+_KEY_ID_PREFIX = "cloudrepo-"
 
 LEEWAY = 30.0
 """The seconds by which the clocks of an issuer and an index may differ, as on PyPI."""
@@ -239,7 +239,7 @@ class _Key:
 
         self.private = private
         public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self.id = KEY_ID_PREFIX + hashlib.sha256(public).hexdigest()[:16]
+        self.id = _KEY_ID_PREFIX + hashlib.sha256(public).hexdigest()[:16]
 
 
 def require_extra() -> None:

@@ -14,8 +14,8 @@ from cloudrepo_server.limits import MAX_CLAIMS
 from cloudrepo_server.specs.identity_providers.provider import Provider, uuid_of
 from cloudrepo_server.specs.identity_providers.table import get_provider
 
-MAX_AUDIENCE = 255
-"""The maximum number of characters of an audience."""
+# The maximum number of characters of an audience.
+_MAX_AUDIENCE = 255
 
 
 def split_claims(
@@ -70,8 +70,8 @@ async def issue_token(
         InvalidError: the audience or the claims are too large, or the extra `trust` is missing.
         StorageError: the store did not respond.
     """
-    if len(audience) > MAX_AUDIENCE:
-        raise InvalidError(f"The audience is too long: the limit is {MAX_AUDIENCE} characters.")
+    if len(audience) > _MAX_AUDIENCE:
+        raise InvalidError(f"The audience is too long: the limit is {_MAX_AUDIENCE} characters.")
     provider = get_provider(job.provider)
     now = time()
     lifetime = provider.lifetime if expires_in is None else expires_in

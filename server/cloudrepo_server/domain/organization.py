@@ -169,7 +169,7 @@ class Organization:
             InvalidError: the name or a setting is not valid.
             ConflictError: the repository already exists.
         """
-        check_repository_name(name)
+        _check_repository_name(name)
         document = msgspec.structs.replace(
             RepositoryDocument(id=secrets.token_hex(8), name=name, run=run, created=now()),
             **settings,
@@ -192,7 +192,7 @@ class Organization:
             InvalidError: the name is not valid.
             ConflictError: the repository already exists.
         """
-        check_repository_name(name)
+        _check_repository_name(name)
         if await self.find(name) is not None:
             raise _repository_exists(name)
 
@@ -358,7 +358,7 @@ def is_repository_name(name: str) -> bool:
     return _REPOSITORY_NAME.fullmatch(name) is not None
 
 
-def check_repository_name(name: str) -> None:
+def _check_repository_name(name: str) -> None:
     """Check the name of a repository.
 
     Raises:

@@ -60,7 +60,7 @@ class Users:
             InvalidError: the user name or the passphrase is not valid.
             ConflictError: the user already exists.
         """
-        check_email(email)
+        _check_email(email)
         generated = None
         if passphrase is None:
             generated = generate_passphrase()
@@ -91,7 +91,7 @@ class Users:
             InvalidError: the user name is not valid.
             ConflictError: the user already exists.
         """
-        check_email(email)
+        _check_email(email)
         existing = await self._documents.read(user_key(email), UserDocument)
         if existing is not None:
             raise _user_exists(existing)
@@ -213,7 +213,7 @@ def check_passphrase(passphrase: str) -> None:
         )
 
 
-def check_email(email: str) -> None:
+def _check_email(email: str) -> None:
     """Check the user name of a user, which is an e-mail address or another name.
 
     Raises:

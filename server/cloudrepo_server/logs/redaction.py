@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 MASK = "***"
 
-MIN_SECRET = 8
-"""The length of the shortest secret that is replaced. Shorter secrets may be parts of words."""
+# The length of the shortest secret that is replaced. Shorter secrets may be parts of words.
+_MIN_SECRET = 8
 
-MIN_PART = 16
-"""The shortest beginning of a truncated secret that is replaced, in characters."""
+# The shortest beginning of a truncated secret that is replaced, in characters.
+_MIN_PART = 16
 
 _MAX_PARTS = 8
 _MAX_ENCODINGS = 4
@@ -130,7 +130,7 @@ def _without_needles(text: str, needles: tuple[_Needle, ...]) -> str:
         return text
     data = text.encode(errors="surrogateescape")
     canonical = _canonical(data)
-    if not any(needle.canonical[:MIN_PART] in canonical for needle in needles):
+    if not any(needle.canonical[:_MIN_PART] in canonical for needle in needles):
         return text
     return _without(data, needles).decode(errors="surrogateescape")
 
@@ -161,7 +161,7 @@ def _needles(secrets: tuple[str, ...]) -> tuple[_Needle, ...]:
         # In a path, a secret with slashes becomes several segments.
         parts = secret.split("/", _MAX_PARTS)[:_MAX_PARTS] if "/" in secret else ()
         for part in (secret, *parts):
-            if len(part) >= MIN_SECRET:
+            if len(part) >= _MIN_SECRET:
                 data = part.encode(errors="surrogateescape")
                 canonical = _canonical(data)
                 if len(canonical) >= _MIN_CANONICAL:
@@ -232,7 +232,7 @@ def _decode_once(data: bytes, spans: list[tuple[int, int]]) -> tuple[bytes, list
 
 
 def _occurrences(canonical: bytes, needle: bytes) -> Iterator[tuple[int, int]]:
-    beginning = needle[:MIN_PART]
+    beginning = needle[:_MIN_PART]
     at = canonical.find(beginning)
     while at >= 0:
         length = len(beginning)

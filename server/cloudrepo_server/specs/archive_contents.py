@@ -32,7 +32,7 @@ from cloudrepo_server.specs.archives import (
 )
 from cloudrepo_server.specs.bounded_zip import BoundedZip
 
-ARCHIVE_ENDINGS = (".whl", ".zip", ".tar.gz")
+_ARCHIVE_ENDINGS = (".whl", ".zip", ".tar.gz")
 
 Kind = Literal["file", "symbolic link", "hard link", "special file"]
 
@@ -162,7 +162,7 @@ def read_members(filename: str, archive: IO[bytes], paths: Collection[str]) -> d
 
 
 def _is_zip(filename: str) -> bool:
-    if not filename.endswith(ARCHIVE_ENDINGS):
+    if not filename.endswith(_ARCHIVE_ENDINGS):
         raise InvalidError(
             f"The contents of {filename} cannot be shown: it is not a wheel, .tar.gz or .zip file."
         )

@@ -20,8 +20,8 @@ INDEX, OTHER_HOST, REDIRECT = PLACES = ("index", "other-host", "redirect")
 - `redirect`: the index redirects to a signed URL on another host, which expires.
 """
 
-LINK_PREFIX = "cloudrepo.link."
-"""The beginning of the secret in a permanent link. The log masks texts that begin like this."""
+# The beginning of the secret in a permanent link. The log masks texts that begin like this.
+_LINK_PREFIX = "cloudrepo.link."
 
 _LINK, _SIGNED_URL = "link", "signed URL"
 
@@ -39,7 +39,7 @@ class FileUrls:
     def link(self, project: str, filename: str) -> str:
         """Return the permanent link to a file. Append `.metadata` for the core metadata."""
         described = filename.removesuffix(METADATA_SUFFIX)
-        secret = LINK_PREFIX + _digest(self.key, _LINK, self.repository_id, project, described)
+        secret = _LINK_PREFIX + _digest(self.key, _LINK, self.repository_id, project, described)
         return f"{self.base}/{secret}/{project}/{quote(filename)}"
 
     def signed_url(self, project: str, filename: str, *, expires: int) -> str:
@@ -53,7 +53,7 @@ class FileUrls:
 def is_link_secret(given: str, key: bytes, repository_id: str, project: str, filename: str) -> bool:
     """Return whether this is the secret in the permanent link to a file or its core metadata."""
     described = filename.removesuffix(METADATA_SUFFIX)
-    return _is_equal(given, LINK_PREFIX + _digest(key, _LINK, repository_id, project, described))
+    return _is_equal(given, _LINK_PREFIX + _digest(key, _LINK, repository_id, project, described))
 
 
 def is_signature(

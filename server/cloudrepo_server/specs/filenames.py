@@ -20,7 +20,7 @@ from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION
 
 FileType = Literal["bdist_wheel", "sdist"]
 
-MAX_FILENAME = 255
+_MAX_FILENAME = 255
 
 METADATA_SUFFIX = ".metadata"
 """The end of the URL of a file's core metadata (PEP 658)."""
@@ -76,8 +76,8 @@ def check_filename(filename: str) -> None:
     Raises:
         InvalidError: it is too long, or has characters that are not allowed.
     """
-    if len(filename) > MAX_FILENAME:
-        raise InvalidError(f"The file name is longer than {MAX_FILENAME} characters.")
+    if len(filename) > _MAX_FILENAME:
+        raise InvalidError(f"The file name is longer than {_MAX_FILENAME} characters.")
     if _FILENAME.fullmatch(filename) is None or filename.startswith("."):
         raise InvalidError(
             f"{quote(filename)} is not a valid file name: "
@@ -145,7 +145,7 @@ def same_version(first: str, second: str) -> bool:
 
 def quote(text: str) -> str:
     """Return text from a client, quoted, truncated and escaped for use in an error message."""
-    return repr(truncate(text, MAX_FILENAME))
+    return repr(truncate(text, _MAX_FILENAME))
 
 
 @lru_cache(_CACHED_NAMES)

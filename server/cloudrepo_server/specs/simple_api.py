@@ -25,7 +25,7 @@ HTML = "text/html"
 HTML_V1 = "application/vnd.pypi.simple.v1+html"
 JSON_V1 = "application/vnd.pypi.simple.v1+json"
 
-API_VERSION = "1.4"
+_API_VERSION = "1.4"
 _FIRST_VERSION = "1.0"
 
 
@@ -134,7 +134,7 @@ def _html_document(title: str, body: str, *, head: str = "") -> str:
     return (
         "<!DOCTYPE html>\n"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="pypi:repository-version" content="{API_VERSION}">\n{head}'
+        f'<meta name="pypi:repository-version" content="{_API_VERSION}">\n{head}'
         f"<title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n"
     )
 

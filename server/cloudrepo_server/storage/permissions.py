@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudrepo_server.errors import StorageError
 
-OWNER_ONLY = 0o700
+_OWNER_ONLY = 0o700
 _OTHERS = 0o077
 
 
@@ -18,8 +18,8 @@ def create_private_folders(folder: Path, store: Path) -> None:
         OSError: they cannot be created.
         StorageError: other users of this machine can read, change or replace the data.
     """
-    folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-    store.mkdir(mode=OWNER_ONLY, exist_ok=True)
+    folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+    store.mkdir(mode=_OWNER_ONLY, exist_ok=True)
     # Windows does not use these bits: the folder inherits the permissions of the user's folder.
     if sys.platform != "win32":
         _check_permissions(folder, store, os.geteuid())

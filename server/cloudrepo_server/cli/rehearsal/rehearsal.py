@@ -21,7 +21,7 @@ from cloudrepo_server.specs.identity_providers.specification import (
 )
 from cloudrepo_server.testkit.journal import Entry
 
-TITLES = {"pypi": "PyPI", "testpypi": "TestPyPI"}
+_TITLES = {"pypi": "PyPI", "testpypi": "TestPyPI"}
 _FAILED = 1
 
 
@@ -108,7 +108,7 @@ def _report(
     elif not status and not _succeeded(files, rejections):
         exit_status = _FAILED
     return Report(
-        index=TITLES[options.index],
+        index=_TITLES[options.index],
         command=options.command,
         command_status=status,
         publisher=None if options.publisher is None else format_publisher(*options.publisher),

@@ -27,8 +27,8 @@ from cloudrepo_server.cli.snapshots.metadata import (
 )
 from cloudrepo_server.errors import InvalidError
 
-MAX_PROJECTS: Final = 5_000
-MAX_RELEASES: Final = 50_000
+_MAX_PROJECTS: Final = 5_000
+_MAX_RELEASES: Final = 50_000
 _READERS: Final = 64
 _CACHED: Final = 1 << 16
 
@@ -155,9 +155,9 @@ class Search:
                     project.seen.add(candidate.version)
                     changed[demand.project] = None
                     reads.append(self._read_release(demand.project, candidate))
-        if sum(len(project.seen) for project in self._projects.values()) > MAX_RELEASES:
+        if sum(len(project.seen) for project in self._projects.values()) > _MAX_RELEASES:
             raise InvalidError(
-                f"a snapshot has at most {MAX_RELEASES} releases: use fewer requirements, or a "
+                f"a snapshot has at most {_MAX_RELEASES} releases: use fewer requirements, or a "
                 "smaller number of versions"
             )
         await _all(reads)
@@ -165,9 +165,9 @@ class Search:
 
     async def _read_pages(self, names: set[str]) -> None:
         new = sorted(names - self._projects.keys() - self._missing)
-        if len(self._projects) + len(new) > MAX_PROJECTS:
+        if len(self._projects) + len(new) > _MAX_PROJECTS:
             raise InvalidError(
-                f"a snapshot has at most {MAX_PROJECTS} projects: use fewer requirements"
+                f"a snapshot has at most {_MAX_PROJECTS} projects: use fewer requirements"
             )
         await _all(map(self._read_page, new))
 

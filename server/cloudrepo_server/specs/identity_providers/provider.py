@@ -14,8 +14,8 @@ Claims = Mapping[str, Any]
 Fields = Mapping[str, str]
 """The fields of a trusted publisher or of a job."""
 
-MAX_FIELD = 255
-"""The maximum number of characters of a field."""
+# The maximum number of characters of a field.
+_MAX_FIELD = 255
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _REPOSITORY_IN_GROUPS = re.compile(r"[\w.-]+(/[\w.-]+)+", re.ASCII)
@@ -100,13 +100,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
                 found = expected in values
             if not found:
                 actual = ", ".join(map(repr, values)) or "none"
-                return f"the {name} is {actual[:MAX_FIELD]}, not {expected!r}"
+                return f"the {name} is {actual[:_MAX_FIELD]}, not {expected!r}"
         return None
 
     def _check_field(self, name: str, value: str) -> None:
-        if len(value) > MAX_FIELD or not value.isprintable() or value != value.strip():
+        if len(value) > _MAX_FIELD or not value.isprintable() or value != value.strip():
             raise InvalidError(
-                f"Invalid {name} {value[:64]!r}: use at most {MAX_FIELD} printable characters, "
+                f"Invalid {name} {value[:64]!r}: use at most {_MAX_FIELD} printable characters, "
                 "without spaces at its ends."
             )
         pattern, advice = self.patterns.get(name, (None, ""))

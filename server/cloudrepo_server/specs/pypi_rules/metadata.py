@@ -34,8 +34,8 @@ from cloudrepo_server.specs.pypi_rules.rule import Finding
 METADATA_VERSIONS: Final = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
 MAX_SUMMARY: Final = 512
 
-MAX_PARSED: Final = 32 << 10
-"""The maximum length of a value that is parsed. PyPI has no such limit."""
+# The maximum length of a value that is parsed. PyPI has no such limit.
+_MAX_PARSED: Final = 32 << 10
 
 _FIRST = ("metadata-version", "name", "version")
 _LONG_TEXTS = frozenset({"description", "license", "keywords", "author", "maintainer"})
@@ -184,7 +184,7 @@ def _labelled(values: Sequence[str]) -> dict[str, str] | None:
 
 
 def _too_long(key: str, values: Sequence[str]) -> bool:
-    return key not in _LONG_TEXTS and any(len(value) > MAX_PARSED for value in values)
+    return key not in _LONG_TEXTS and any(len(value) > _MAX_PARSED for value in values)
 
 
 @cache

@@ -26,7 +26,7 @@ from cloudrepo_server.specs.pypi_rules.rule import Finding, size
 Renders = Callable[[str, str], bool]
 """Returns whether a description can be rendered, given its text and its content type."""
 
-ATTESTATION: Final = ".attestation"
+_ATTESTATION: Final = ".attestation"
 _SIGNATURE: Final = ".asc"
 _EXTENSIONS: Final = {".whl": "bdist_wheel", ".tar.gz": "sdist", ".zip": "sdist"}
 _WITHOUT_LICENSE_FILES: Final = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3")
@@ -74,7 +74,7 @@ def _check_path(
     path: Path, renders: Renders, options: Options, sdists: set[tuple[str, str]]
 ) -> Iterator[Finding]:
     # `sdists` has the releases whose sdist was checked before.
-    if path.name.endswith(ATTESTATION):
+    if path.name.endswith(_ATTESTATION):
         yield from _check_attestation(path)
         return
     with _open(path) as file:
@@ -164,7 +164,7 @@ def declared_file(uploaded: UploadForm) -> archive.DeclaredFile:
 
 def _check_attestation(path: Path) -> Iterator[Finding]:
     # The name of an attestation is FILE.KIND.attestation.
-    attested = path.with_name(path.name.removesuffix(ATTESTATION).rpartition(".")[0])
+    attested = path.with_name(path.name.removesuffix(_ATTESTATION).rpartition(".")[0])
     digest = hashlib.sha256()
     with _open(attested) as file:
         while chunk := file.read(_CHUNK):

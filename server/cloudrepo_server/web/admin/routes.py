@@ -29,7 +29,7 @@ from cloudrepo_server.web.impersonation.https_listeners import HttpsListener, Ht
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.journal import record_changes
 
-OPENAPI_PATH = "/api/openapi.json"
+_OPENAPI_PATH = "/api/openapi.json"
 
 _CREATED = HTTPStatus.CREATED
 _NO_CONTENT = HTTPStatus.NO_CONTENT
@@ -49,7 +49,7 @@ class AdminApi:
         admin_only = require_admin(self._organization)
         record = record_changes(self._organization.testkit)
         return [
-            web.get(OPENAPI_PATH, self.describe),
+            web.get(_OPENAPI_PATH, self.describe),
             *(operation.route(record, admin_only) for operation in self._operations),
         ]
 

@@ -11,8 +11,8 @@ from cloudrepo_server.errors import InvalidError, TooLargeError
 from cloudrepo_server.web.http.request_body import body_chunks
 from cloudrepo_server.web.http.request_state import LIMITS
 
-MAX_VALUE = 1024
-"""The maximum length of a field that is checked: a name, a version or a digest."""
+# The maximum length of a field that is checked: a name, a version or a digest.
+_MAX_VALUE = 1024
 
 _UNKNOWN = ("", "UNKNOWN")
 
@@ -37,7 +37,7 @@ class Form(msgspec.Struct):
         """Add a field."""
         self.fields.setdefault(name, []).append(value)
 
-    def one(self, name: str, *, max_length: int | None = MAX_VALUE) -> str | None:
+    def one(self, name: str, *, max_length: int | None = _MAX_VALUE) -> str | None:
         """Return a field's only value, or None if it is missing, empty or `UNKNOWN`.
 
         Raises:

@@ -11,8 +11,8 @@ from cloudrepo_server.errors import InvalidError, StalledError, TooLargeError
 from cloudrepo_server.web.http.expect import send_continue
 from cloudrepo_server.web.http.request_state import LIMITS, state_of
 
-MAX_BODY = 1 << 20
-"""The maximum size of a JSON body, in bytes."""
+# The maximum size of a JSON body, in bytes.
+_MAX_BODY = 1 << 20
 
 B = TypeVar("B")
 
@@ -46,7 +46,7 @@ async def body_chunks(request: web.Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def read_bytes(request: web.Request, *, limit: int = MAX_BODY) -> bytes:
+async def read_bytes(request: web.Request, *, limit: int = _MAX_BODY) -> bytes:
     """Return the whole body.
 
     Raises:
@@ -65,7 +65,7 @@ async def read_json(request: web.Request, type_: type[B]) -> B:
 
     Raises:
         InvalidError: the body is not JSON, or does not match the type.
-        TooLargeError: the body is larger than `MAX_BODY`.
+        TooLargeError: the body is larger than 1 MiB.
     """
     body = await read_bytes(request)
     try:

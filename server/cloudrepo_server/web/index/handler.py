@@ -35,8 +35,8 @@ from cloudrepo_server.web.index.remote_index import UpstreamClient, read_via
 from cloudrepo_server.web.index.resolve import resolved
 from cloudrepo_server.web.index.xml_rpc import XML_RPC, xml_rpc_fault
 
-ANONYMOUS_UPLOADER = "anonymous"
-"""The uploader of a file that was uploaded without a login."""
+# The uploader of a file that was uploaded without a login.
+_ANONYMOUS_UPLOADER = "anonymous"
 
 
 class Index:
@@ -223,7 +223,7 @@ class Index:
             if fault_response is not None:
                 return fault_response
             publisher = principal.publisher if isinstance(principal, TokenBearer) else None
-            await upload.publish(principal.name or ANONYMOUS_UPLOADER, publisher)
+            await upload.publish(principal.name or _ANONYMOUS_UPLOADER, publisher)
         finally:
             upload.discard()
         return await faults.after(request, web.Response())

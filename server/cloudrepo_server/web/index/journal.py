@@ -43,7 +43,7 @@ def write_journal(testkit: TestkitRegistry) -> Middleware:
     @web.middleware
     async def journal(request: web.Request, handler: Handler) -> web.StreamResponse:
         path, repository = resolved(state_of(request))
-        entry = new_entry(request, kind_of(request.method, path), path=path.path)
+        entry = new_entry(request, _kind_of(request.method, path), path=path.path)
         if repository is None:
             return await record_request(testkit, None, entry, request, handler)
         entry.repository = repository.name
@@ -119,7 +119,7 @@ def new_entry(request: web.Request, kind: EntryKind, *, path: str | None = None)
     )
 
 
-def kind_of(method: str, path: IndexPath) -> EntryKind:
+def _kind_of(method: str, path: IndexPath) -> EntryKind:
     """Return the kind of a request from its method and path, even if it will be rejected."""
     if method == "POST":
         return "upload"

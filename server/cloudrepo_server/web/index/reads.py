@@ -99,7 +99,7 @@ class Reader:
             return await self._project_page(read, project)
         if target.kind == "provenance":
             return provenance_response(request, project, target, max_age=view.page_seconds)
-        links = links_for(read, with_origin=True)
+        links = _links_for(read, with_origin=True)
         return await project_json_response(
             view, project, target, links, organization=self._organization
         )
@@ -148,7 +148,7 @@ class Reader:
         redirect_status = view.dialect.redirect_status
         if not target.is_canonical and redirect_status is not None:
             return redirect_to_canonical(read.request, target, redirect_status)
-        links = links_for(read)
+        links = _links_for(read)
         if target.serials is not None:
             # A cached list of projects may be older than the serials.
             view.require_fresh()
@@ -195,7 +195,7 @@ class Reader:
         dialect, digests = view.dialect, view.digests
         if not project.files and dialect.empty_project_status != web.HTTPOk.status_code:
             raise NotFoundError(f"The project {project.name} has no files.")
-        links = links_for(read)
+        links = _links_for(read)
         serial = None
         if target.serials is not None:
             serial = await view.serial(target.serials, target.local_project)
@@ -251,7 +251,7 @@ def _added_meanwhile(
     return tuple(sorted(changed.difference(names)))
 
 
-def links_for(read: Read, *, with_origin: bool = False) -> Links:
+def _links_for(read: Read, *, with_origin: bool = False) -> Links:
     """Return the URLs on a page, as the client of a request reaches them.
 
     Args:

@@ -113,7 +113,7 @@ class UpstreamClient:
                     return response
                 response.release()
                 location = URL(response.headers.get("Location", ""), encoded=True)
-                target = allowed_url(response.url.join(location), url, origins, "redirects")
+                target = _allowed_url(response.url.join(location), url, origins, "redirects")
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             raise _unavailable(url) from error
         raise UpstreamError(f"The upstream redirected more than {REMOTE_REDIRECTS} times.")
@@ -246,7 +246,7 @@ class RemoteIndex:
             raise _unavailable(url) from error
 
     def _file(self, base: URL, file: PageFile) -> RemoteFile:
-        url = allowed_url(
+        url = _allowed_url(
             base.join(URL(file.url, encoded=True)), self._url, self._origins, "has files"
         )
         text = str(url)
@@ -267,7 +267,7 @@ class RemoteIndex:
         )
 
 
-def allowed_url(url: URL, index: URL, origins: Collection[str], what: str) -> URL:
+def _allowed_url(url: URL, index: URL, origins: Collection[str], what: str) -> URL:
     """Return a URL that an upstream named, with the upstream's credentials on its own origin only.
 
     Raises:

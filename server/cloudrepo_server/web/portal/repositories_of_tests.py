@@ -95,7 +95,7 @@ def tests_of_sessions(
     ]
 
 
-def connections_of(
+def _connections_of(
     organization: Organization, repositories: Sequence[Repository], everything: Sequence[Repository]
 ) -> Mapping[str, Connections]:
     """Return the connections of some repositories, by name.
@@ -127,9 +127,9 @@ def connections_of(
 def describe(
     organization: Organization, repositories: Sequence[Repository], everything: Sequence[Repository]
 ) -> list[RepositoryOfTest]:
-    """Return the descriptions of the repositories of tests; see `connections_of`."""
+    """Return the descriptions of the repositories of tests; see `_connections_of`."""
     testkit = organization.testkit
-    connections = connections_of(organization, repositories, everything)
+    connections = _connections_of(organization, repositories, everything)
     described = []
     for each in repositories:
         journal = testkit.recorded(each.document.id)
@@ -171,5 +171,5 @@ async def surroundings(organization: Organization, repository: Repository) -> di
         "test": test,
         "failure_count": failures,
         "fault_count": faults,
-        "connections": connections_of(organization, [repository], everything)[repository.name],
+        "connections": _connections_of(organization, [repository], everything)[repository.name],
     }

@@ -17,8 +17,8 @@ from cloudrepo_server.web.portal.forms import TOKEN_FIELD
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
-MAX_FILES = 20
-"""The limit of files in one form: small files stay in memory until they are published."""
+# The limit of files in one form: small files stay in memory until they are published.
+_MAX_FILES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ async def _receive(
         if not part.filename:
             # Browsers send an empty part if no file was selected.
             return None
-        if len(staged) == MAX_FILES:
-            raise InvalidError(f"Too many files: upload at most {MAX_FILES} at once.")
+        if len(staged) == _MAX_FILES:
+            raise InvalidError(f"Too many files: upload at most {_MAX_FILES} at once.")
         staged.append(repository.stage(part.filename, digests={}))
         return staged[-1]
 
