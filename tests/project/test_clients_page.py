@@ -11,6 +11,7 @@ import pytest
 
 from cloudrepo_server.specs.dialects import DIALECTS
 from tests.support.clients.sections import INSTALLS_FROM_DIALECTS, INTRODUCTIONS, REGISTRIES
+from tests.support.clients.table import Row, render_table
 
 PAGE = Path("docs/clients.md")
 
@@ -31,3 +32,27 @@ def test_the_page_has_a_row_for_each_dialect(section: str) -> None:
     text = sections()[section]
     missing = [name for name in DIALECTS if f" dialect {name} |" not in text]
     assert missing == [], "run `tox -e clients`, which makes the page again"
+
+
+def row(client: str, python: str, result: str) -> Row:
+    """Return a row of the page."""
+    return Row(
+        section="Installs",
+        position=0,
+        client=client,
+        python=python,
+        action="install",
+        exit_status=0,
+        output="done",
+        result=result,
+    )
+
+
+def test_releases_of_a_client_with_the_same_output_and_result_share_a_row() -> None:
+    rows = [row("pip 9.0", "2.7", "old"), row("uv 0.1", "3.8", "new")]
+    rows += [row("pip 20", "3.6", "new"), row("pip 21", "3.7", "new")]
+    assert render_table(rows).splitlines()[2:] == [
+        "| pip 9.0 | 2.7 | install | 0 | `done` | old |",
+        "| uv 0.1 | 3.8 | install | 0 | `done` | new |",
+        "| pip 20, 21 | 3.6, 3.7 | install | 0 | `done` | new |",
+    ]

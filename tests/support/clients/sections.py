@@ -17,9 +17,10 @@ MIGRATE: Final = "CloudRepo's own client"
 
 INTRODUCTIONS: Final = {
     UPLOADS: (
-        "The client uploads `demo` 1.0, a wheel and an sdist. Under the same file names, it then "
-        "uploads different content three times: without overwrite protection, with it, and with "
-        "the option to skip existing files."
+        "The client uploads `demo` 1.0, a wheel and an sdist. Then it uploads files with the same "
+        "names again, with the same or different content, with and without overwrite protection, "
+        "and with its option to skip existing files. It also uploads as a read-only user, and with "
+        "a wrong passphrase."
     ),
     INSTALLS: (
         "The client installs `app[more]` 1.0. `app` requires `base`, and its extra `more` requires "
@@ -67,8 +68,8 @@ INTRODUCTIONS: Final = {
         "The client uploads different content under the file names of `demo` 1.0, with "
         "`--skip-existing`. The repository imitates another registry, as its `dialect` says, and "
         "rejects the files as that registry does. A client that recognizes that rejection skips "
-        "the files. twine does not recognize the text of Nexus since version 3.70. Cloudsmith "
-        "accepts the files and discards them later, so no client can skip them."
+        "the files. twine does not recognize the text that Nexus has since its version 3.70. "
+        "Cloudsmith accepts the files and discards them later, so no client can skip them."
     ),
     MIGRATE: (
         "The functions of `cloudrepo-migrate` check the token and the repository, upload a file, "

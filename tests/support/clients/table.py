@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_cloudrepo._programs.result import CommandResult
     from tests.support.clients.client import InstalledClient
@@ -28,13 +28,10 @@ HEAD: Final = """\
 # Clients
 
 This page shows what real clients do with a repository. `tox -e clients` ran them on {date}, on
-{system}. Each row is a test. It checks the exit status and the result and, where it matters, the
-requests that the server received. "Output" is one line that the client printed. In it, `URL`,
-`NAME` and `USER` replace the repository's URL, its name and its user.
-
-Each client is installed in its own virtual environment, with the oldest Python on the machine that
-can run it. A client that cannot be installed makes the session fail. The environments are kept in
-the user's cache folder, or in the folder that `CLOUDREPO_CLIENTS_CACHE` names.
+{system}, each with the oldest Python on the machine that can run it. The tests check the exit
+status and the result and, where it matters, the requests that the server received. "Output" is one
+line that the client printed. In it, `URL`, `NAME` and `USER` replace the repository's URL, its name
+and its user. Releases of a client with the same output and result share a row.
 """
 COLUMNS: Final = ("client", "Python", "action", "exit status", "output", "result")
 
@@ -47,16 +44,13 @@ class Row:
     position: int
     """A number that determines the order of the rows."""
     client: str
+    """The name and the version of the client."""
     python: str
     action: str
     exit_status: int
     output: str
     result: str
 
-    def cells(self) -> tuple[str, ...]:
-        """Return the cells of the row."""
-        output = f"`{self.output}`" if self.output else ""
-        return self.client, self.python, self.action, str(self.exit_status), output, self.result
 
 
 class RecordRow(Protocol):
@@ -125,11 +119,30 @@ def render(rows: Iterable[Row], introductions: Mapping[str, str]) -> str:
     system = f"{platform.system()} with Python {platform.python_version()}"
     parts = [HEAD.format(date=datetime.now(UTC).date(), system=system)]
     for section, introduction in introductions.items():
-        lines = [COLUMNS, ("---",) * len(COLUMNS)]
-        lines += [row.cells() for row in ordered if row.section == section]
-        table = "\n".join(_line(cells) for cells in lines)
+        table = render_table(row for row in ordered if row.section == section)
         parts.append(f"## {section}\n\n{introduction}\n\n{table}\n")
     return "\n".join(parts)
+
+
+def render_table(rows: Iterable[Row]) -> str:
+    """Return a table. Releases of a client with the same output and result share a row."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        name = row.client.partition(" ")[0]
+        same = (name, row.action, row.exit_status, row.output, row.result)
+        groups.setdefault(same, []).append(row)
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *map(_cells, groups.values())]
+    return "\n".join(_line(cells) for cells in lines)
+
+
+def _cells(rows: Sequence[Row]) -> tuple[str, ...]:
+    first = rows[0]
+    name = first.client.partition(" ")[0]
+    versions = ", ".join(row.client.partition(" ")[2] for row in rows)
+    pythons = ", ".join(dict.fromkeys(row.python for row in rows))
+    output = f"`{first.output}`" if first.output else ""
+    client = f"{name} {versions}"
+    return client, pythons, first.action, str(first.exit_status), output, first.result
 
 
 def _line(cells: Iterable[str]) -> str:
