@@ -52,7 +52,6 @@ class Row:
     result: str
 
 
-
 class RecordRow(Protocol):
     """A function that adds a row to the table."""
 
