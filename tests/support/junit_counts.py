@@ -40,7 +40,7 @@ def main(report: Path) -> str | None:
     except FileNotFoundError:
         return f"no results: pytest has not written {report}, see its output above"
     except ET.ParseError as error:
-        return f"no results: pytest was killed while it wrote {report} ({error})"
+        return f"no results: {report} is incomplete or damaged ({error}); did pytest end by itself?"
     if not counted:
         return f"no results: {report} contains no test, so pytest has run none"
     print(*counted, sep="\n")  # noqa: T201 - the output of this program

@@ -57,7 +57,8 @@ def growing_timeouts(first: float, what: str) -> Iterator[float]:
         TimeoutError: the program did not do this within the longest timeout.
     """
     timeout = first
-    while timeout <= SECONDS:
+    yield timeout
+    while timeout * 4 <= SECONDS:
+        timeout *= 4
         yield timeout
-        last, timeout = timeout, timeout * 4
-    raise TimeoutError(f"the program did not {what} within {last:g} s")
+    raise TimeoutError(f"the program did not {what} within {timeout:g} s")
