@@ -10,7 +10,7 @@ from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.logs import LogFormat
 from cloudrepo_server.storage import Storage
 from cloudrepo_server.web.ops.access_log import AccessLog
-from cloudrepo_server.web.ops.exchange import Observer
+from cloudrepo_server.web.ops.observers import Observer
 
 
 def require_prometheus() -> None:

@@ -39,8 +39,8 @@ from cloudrepo_server.web.index.other_host import OtherHost
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolve_repository
 from cloudrepo_server.web.ops.access_log import log_rejections
-from cloudrepo_server.web.ops.exchange import Observer, observe_requests
 from cloudrepo_server.web.ops.health import Health
+from cloudrepo_server.web.ops.observers import Observer, observe_requests
 from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.trust.handler import TrustHandler
 

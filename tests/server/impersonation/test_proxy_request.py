@@ -5,7 +5,7 @@ from __future__ import annotations
 import h11
 import pytest
 
-from cloudrepo_server.web.impersonation.exchange import request_headers, response_headers
+from cloudrepo_server.web.impersonation.forwarding import request_headers, response_headers
 from cloudrepo_server.web.impersonation.proxy_request import parse_proxy_request
 
 CREDENTIALS = "Proxy-Authorization: Basic bmFtZTpzZWNyZXQ="

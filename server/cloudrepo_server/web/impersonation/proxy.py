@@ -255,20 +255,20 @@ class Proxy:
     ) -> None:
         """Forward one request to a real host, or to this server in place of it."""
         # Imported here because most servers never receive a request to the proxy.
-        from cloudrepo_server.web.impersonation.exchange import BodyError, Exchange
+        from cloudrepo_server.web.impersonation.forwarding import BodyError, Forwarding
 
         if impersonation.allows(request.host, request.port):
             upstream = await self._connect_to_real_host(request, client)
             if upstream is None:
                 return
-            exchange = Exchange(client, request, upstream, body_seconds=client.stall_seconds)
+            forwarding = Forwarding(client, request, upstream, body_seconds=client.stall_seconds)
         else:
             upstream = await self._open_tunnel(request, impersonation)
-            exchange = Exchange(client, request, upstream)
+            forwarding = Forwarding(client, request, upstream)
         try:
-            await exchange.run()
+            await forwarding.run()
         except BodyError:
-            if exchange.response_started:
+            if forwarding.response_started:
                 raise ConnectionAbortedError("the body of the request is not valid") from None
             reason = "The body of the request is not encoded as its headers say"
             await self._reject(client, request, 400, reason)

@@ -7,7 +7,7 @@ from aiohttp.typedefs import Handler
 
 from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.web.http.request_state import log_fields
-from cloudrepo_server.web.ops.exchange import Exchange
+from cloudrepo_server.web.ops.observers import Exchange
 
 log = logging.getLogger("cloudrepo_server")
 

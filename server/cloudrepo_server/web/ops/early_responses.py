@@ -11,7 +11,7 @@ from aiohttp import web
 
 from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.web.http.request_state import create_missing_state
-from cloudrepo_server.web.ops.exchange import Exchange, Observer
+from cloudrepo_server.web.ops.observers import Exchange, Observer
 
 log = logging.getLogger("cloudrepo_server")
 

@@ -33,7 +33,7 @@ from cloudrepo_server.errors import (
     UnauthenticatedError,
 )
 from cloudrepo_server.web.http.authentication import authenticate
-from cloudrepo_server.web.ops.exchange import CLIENT_DISCONNECTED, Exchange
+from cloudrepo_server.web.ops.observers import CLIENT_DISCONNECTED, Exchange
 
 METRICS = "/metrics"
 

@@ -25,7 +25,6 @@ from cloudrepo_server.web.trust.discovery import (
     repository_of,
     upload_path_of,
 )
-from cloudrepo_server.web.trust.exchange import ENDPOINTS, TokenExchange
 from cloudrepo_server.web.trust.identity_provider import (
     CONFIGURATION,
     ISSUERS,
@@ -35,6 +34,7 @@ from cloudrepo_server.web.trust.identity_provider import (
     IdentityProvider,
     bearer_token,
 )
+from cloudrepo_server.web.trust.token_exchange import ENDPOINTS, TokenExchange
 
 _PATHS = (OIDC, DISCOVERY, CONFIGURATION, JWKS, METADATA)
 _Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]

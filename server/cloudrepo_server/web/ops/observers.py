@@ -1,4 +1,7 @@
-"""The middleware that reports each request and its response to the access log and the metrics."""
+"""The middleware that reports each request and its response to observers.
+
+The observers are the access log and the metrics.
+"""
 
 import contextlib
 from collections.abc import Sequence

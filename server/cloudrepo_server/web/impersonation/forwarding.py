@@ -1,4 +1,4 @@
-"""One plain HTTP request to the proxy, and its response.
+"""Forwards one plain HTTP request to the proxy, and returns its response.
 
 Clients keep one connection to a proxy for the requests to all http hosts. The proxy decides for
 each request where it goes. It therefore forwards exactly one request of each connection, and closes
@@ -29,8 +29,8 @@ class BodyError(Exception):
     """The client sent a body that is not encoded as its headers say."""
 
 
-class Exchange:
-    """The request that a client sent to the proxy, and the response of another server."""
+class Forwarding:
+    """Forwards a request of a client to another server, and returns the response."""
 
     def __init__(
         self,
