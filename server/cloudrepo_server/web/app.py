@@ -33,9 +33,9 @@ from cloudrepo_server.web.impersonation.handler import (
 from cloudrepo_server.web.impersonation.https_listeners import HttpsListeners
 from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.file_host import FileHost, resolve_file
-from cloudrepo_server.web.index.handler import Index
+from cloudrepo_server.web.index.file_host_urls import FileHostUrls
+from cloudrepo_server.web.index.handler import IndexHandler
 from cloudrepo_server.web.index.journal import complete_entries, write_journal
-from cloudrepo_server.web.index.other_host import OtherHost
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolve_repository
 from cloudrepo_server.web.ops.access_log import log_rejections
@@ -77,7 +77,7 @@ def create_application(
     """
     upstream_client = UpstreamClient()
     organization.upstreams.connect = upstream_client.connect
-    index = Index(organization, upstream_client, OtherHost(organization, files_url))
+    index = IndexHandler(organization, upstream_client, FileHostUrls(organization, files_url))
     file_host = FileHost(organization, index)
 
     # Requests to repositories pass through these, outermost first.

@@ -19,7 +19,7 @@ from cloudrepo_server.specs.file_urls import (
 )
 from cloudrepo_server.web.http.paths import IndexPath, parse_file_path
 from cloudrepo_server.web.http.request_state import state_of
-from cloudrepo_server.web.index.handler import Index
+from cloudrepo_server.web.index.handler import IndexHandler
 from cloudrepo_server.web.index.resolve import resolved
 
 
@@ -46,7 +46,7 @@ def resolve_file(organization: Organization) -> Middleware:
 class FileHost:
     """The handler of `/files` and everything below it."""
 
-    def __init__(self, organization: Organization, index: Index) -> None:
+    def __init__(self, organization: Organization, index: IndexHandler) -> None:
         self._organization = organization
         self._index = index
 

@@ -21,13 +21,13 @@ from cloudrepo_server.web.http.responses import NO_REGISTRY, json_response
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.index.downloads import is_download
 from cloudrepo_server.web.index.fault_injection import ActiveFaults
+from cloudrepo_server.web.index.file_host_urls import FileHostUrls
 from cloudrepo_server.web.index.login import (
     check_visible,
     optional_login,
     private_projects,
     require_login,
 )
-from cloudrepo_server.web.index.other_host import OtherHost
 from cloudrepo_server.web.index.read_target import ReadTarget, find_read_target
 from cloudrepo_server.web.index.reads import Read, Reader
 from cloudrepo_server.web.index.redirects import redirect_to_upload_url
@@ -39,14 +39,17 @@ from cloudrepo_server.web.index.xml_rpc import XML_RPC, xml_rpc_fault
 _ANONYMOUS_UPLOADER = "anonymous"
 
 
-class Index:
+class IndexHandler:
     """The handlers of `/repositories` and `/public/repositories` and everything below them."""
 
     def __init__(
-        self, organization: Organization, upstream_client: UpstreamClient, other_host: OtherHost
+        self,
+        organization: Organization,
+        upstream_client: UpstreamClient,
+        file_host_urls: FileHostUrls,
     ) -> None:
         self._organization = organization
-        self._other_host = other_host
+        self._file_host_urls = file_host_urls
         self._reader = Reader(upstream_client, organization.name)
 
     async def handle_private(self, request: web.Request) -> web.StreamResponse:
@@ -155,7 +158,7 @@ class Index:
             try:
                 file_urls = None
                 if repository.place_of_files != INDEX and path.mount != FILES:
-                    file_urls = await self._other_host.file_urls(request, repository, target)
+                    file_urls = await self._file_host_urls.file_urls(request, repository, target)
                 read = Read(faults.request(request), view, target, file_urls)
                 response = await self._reader.read(read)
             except CloudRepoServerError:

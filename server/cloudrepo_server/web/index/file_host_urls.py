@@ -18,11 +18,11 @@ _LOCALHOST = "localhost"
 _LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
 
-class OtherHost:
-    """The host of files, for repositories whose files are not on the host of the index."""
+class FileHostUrls:
+    """The URLs of files on another host, for the repositories whose files are not on the index."""
 
     def __init__(self, organization: Organization, url: str | None) -> None:
-        """Prepare the host of files.
+        """Prepare the URLs.
 
         Args:
             organization: the organization, which has the key of the URLs.
