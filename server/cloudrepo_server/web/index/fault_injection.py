@@ -63,7 +63,7 @@ class ActiveFaults:
     """The faults that apply to one request: all that combine, and at most one that does not.
 
     If that one has nothing to change in the response, the next fault that matches the request
-    replaces it. `read_rejected`, `upload_rejected` and `replace_useless` do this.
+    replaces it. `read_rejected`, `upload_rejected` and `replace_ineffective` do this.
     """
 
     def __init__(self, testkit: TestkitRegistry, repository_id: str, facts: RequestFacts) -> None:
@@ -160,26 +160,26 @@ class ActiveFaults:
 
         Return whether another fault fires instead.
         """
-        useless = () if self._view_changed else VIEW_FAULTS
-        return self._replace(*_BODY_FAULTS, *_READ_FAULTS, *useless)
+        ineffective = () if self._view_changed else VIEW_FAULTS
+        return self._replace(*_BODY_FAULTS, *_READ_FAULTS, *ineffective)
 
     def read_redirected(self) -> None:
         """Undo the faults that change the response of the host to which the client is sent."""
-        self._do_not_count(*_BODY_FAULTS, *_READ_FAULTS)
+        self._undo(*_BODY_FAULTS, *_READ_FAULTS)
 
-    async def replace_useless(self, request: web.Request, response: web.StreamResponse) -> bool:
+    async def replace_ineffective(self, request: web.Request, response: web.StreamResponse) -> bool:
         """Replace a fault that has nothing to change in the handler's response.
 
         Return whether another fault fires instead. If so, `response` cannot be sent any more.
         """
-        useless = [
+        ineffective = [
             type(fault.specification)
             for fault in self._faults
             if not can_change(
                 fault.specification, request, response, view_changed=self._view_changed
             )
         ]
-        replaced = self._replace(*useless)
+        replaced = self._replace(*ineffective)
         if replaced and isinstance(response, StreamedResponse):
             await response.discard()
         return replaced
@@ -260,9 +260,9 @@ class ActiveFaults:
                 return fault.specification
         return None
 
-    def _replace(self, *useless: type[kinds.Fault]) -> bool:
+    def _replace(self, *ineffective: type[kinds.Fault]) -> bool:
         """Undo the faults of these kinds; return whether another fault fires instead."""
-        undone = self._do_not_count(*useless)
+        undone = self._undo(*ineffective)
         for fault in undone:
             if not fault.specification.combines:
                 following = self._testkit.fire_next_fault(self._repository_id, self._facts, fault)
@@ -275,8 +275,9 @@ class ActiveFaults:
         self._faults.extend(faults)
         self.fired.extend(fault.for_journal for fault in faults)
 
-    def _do_not_count(self, *kind: type[kinds.Fault]) -> list[InstalledFault]:
-        undone = [fault for fault in self._faults if isinstance(fault.specification, kind)]
+    def _undo(self, *undone_kinds: type[kinds.Fault]) -> list[InstalledFault]:
+        """Undo the faults of these kinds, and return them."""
+        undone = [fault for fault in self._faults if isinstance(fault.specification, undone_kinds)]
         for fault in undone:
             fault.undo()
             self._faults.remove(fault)

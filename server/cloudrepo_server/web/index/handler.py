@@ -170,7 +170,7 @@ class IndexHandler:
                 # The faults change the response of the other host instead.
                 faults.read_redirected()
                 return response
-            if not await faults.replace_useless(request, response):
+            if not await faults.replace_ineffective(request, response):
                 break
         response = await faults.after(request, response)
         if is_download(request, details, response):
