@@ -96,18 +96,20 @@ def tests_of_sessions(
 
 
 def _connections_of(
-    organization: Organization, repositories: Sequence[Repository], everything: Sequence[Repository]
+    organization: Organization,
+    repositories: Sequence[Repository],
+    all_repositories: Sequence[Repository],
 ) -> Mapping[str, Connections]:
     """Return the connections of some repositories, by name.
 
     Args:
         organization: the organization.
         repositories: the repositories.
-        everything: all repositories of the organization.
+        all_repositories: all repositories of the organization.
     """
     queried_by: dict[str, list[str]] = {each.name: [] for each in repositories}
     queries: Counter[str] = Counter()
-    for each in everything:
+    for each in all_repositories:
         found = [upstream for upstream in each.document.upstream if upstream in queried_by]
         for upstream in found:
             queried_by[upstream].append(each.name)
@@ -124,12 +126,20 @@ def _connections_of(
     }
 
 
-def describe(
-    organization: Organization, repositories: Sequence[Repository], everything: Sequence[Repository]
+def describe_repositories(
+    organization: Organization,
+    repositories: Sequence[Repository],
+    all_repositories: Sequence[Repository],
 ) -> list[RepositoryOfTest]:
-    """Return the descriptions of the repositories of tests; see `_connections_of`."""
+    """Return the descriptions of some repositories.
+
+    Args:
+        organization: the organization.
+        repositories: the repositories.
+        all_repositories: all repositories of the organization, for the connections between them.
+    """
     testkit = organization.testkit
-    connections = _connections_of(organization, repositories, everything)
+    connections = _connections_of(organization, repositories, all_repositories)
     described = []
     for each in repositories:
         journal = testkit.recorded(each.document.id)
@@ -146,30 +156,31 @@ def describe(
 
 
 def find_test(
-    organization: Organization, repository: Repository, everything: Sequence[Repository]
+    organization: Organization, repository: Repository, all_repositories: Sequence[Repository]
 ) -> SessionTest | None:
     """Return the test to which a repository belongs, or None if it belongs to no session."""
     session = repository.document.run
-    same_session = [each for each in everything if session and each.document.run == session]
+    same_session = [each for each in all_repositories if session and each.document.run == session]
     tests = tests_of_sessions(organization, same_session)
     return next((test for test in tests if repository.name in test.names), None)
 
 
-async def surroundings(organization: Organization, repository: Repository) -> dict[str, Any]:
-    """Return what a repository's page shows of its test, upstreams and faults."""
+async def repository_context(organization: Organization, repository: Repository) -> dict[str, Any]:
+    """Return the template variables about the test, upstreams and faults of a repository."""
     test, failures, faults = None, 0, 0
-    everything: Sequence[Repository] = []
+    all_repositories: Sequence[Repository] = []
     # A shared store has no results of tests, and reading all its repositories takes long.
     if not organization.shared:
-        everything = await organization.repositories()
-        test = find_test(organization, repository, everything)
+        all_repositories = await organization.repositories()
+        test = find_test(organization, repository, all_repositories)
         faults = len(organization.testkit.faults(repository.document.id).all())
     if test is not None:
-        described = describe(organization, test.repositories, everything)
+        described = describe_repositories(organization, test.repositories, all_repositories)
         failures = sum(len(each.failures) for each in described)
+    connections = _connections_of(organization, [repository], all_repositories)
     return {
         "test": test,
         "failure_count": failures,
         "fault_count": faults,
-        "connections": _connections_of(organization, [repository], everything)[repository.name],
+        "connections": connections[repository.name],
     }

@@ -15,7 +15,7 @@ from cloudrepo_server.web.portal.paging import search_names
 from cloudrepo_server.web.portal.paths import REPOSITORY
 from cloudrepo_server.web.portal.plot import read_activity
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.repositories_of_tests import surroundings
+from cloudrepo_server.web.portal.repositories_of_tests import repository_context
 from cloudrepo_server.web.portal.sorting import Column, Sorting, read_sorting
 
 _PROJECT_COLUMNS = (
@@ -121,7 +121,7 @@ async def show_projects(request: PortalRequest) -> web.Response:
         search=search,
         project_count=len(names),
         url=request.repository_url(repository),
-        **await surroundings(request.organization, repository),
+        **await repository_context(request.organization, repository),
         activity=await read_activity(request.organization.activity, repository.document.id),
     )
 

@@ -30,7 +30,7 @@ from cloudrepo_server.web.portal.log.search import neighbours, search_all, searc
 from cloudrepo_server.web.portal.log.subjects import describe_subjects
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY, REQUESTS, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.repositories_of_tests import surroundings
+from cloudrepo_server.web.portal.repositories_of_tests import repository_context
 
 _OF_REPOSITORY = REPOSITORY + "/requests"
 _MAX_ENTRIES_SCANNED = 20_000
@@ -132,7 +132,9 @@ async def _render(request: PortalRequest, repository: Repository | None) -> web.
     found = await PAGES.run(search_page, queues, predicates, before=before)
     base = REQUESTS if repository is None else repository_path(repository.name, "requests")
     query = urlencode(log_filter.query)
-    context = {} if repository is None else await surroundings(request.organization, repository)
+    context = (
+        {} if repository is None else await repository_context(request.organization, repository)
+    )
     return request.render(
         "requests.html" if repository is None else "repository_requests.html",
         rows=[Row(entry) for entry in found.entries],

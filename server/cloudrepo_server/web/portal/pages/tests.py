@@ -16,7 +16,7 @@ from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 from cloudrepo_server.web.portal.repositories_of_tests import (
     RepositoryOfTest,
     SessionTest,
-    describe,
+    describe_repositories,
     find_test,
     tests_of_sessions,
 )
@@ -41,14 +41,17 @@ async def show(request: PortalRequest) -> web.Response:
 
     In each session, failed tests are first, then the other tests with failed requests.
     """
-    everything = await request.organization.repositories()
-    tests = tests_of_sessions(request.organization, everything)
-    tests.sort(key=lambda test: _within_session(request.organization, test))
+    all_repositories = await request.organization.repositories()
+    tests = tests_of_sessions(request.organization, all_repositories)
+    tests.sort(key=lambda test: _order_in_session(request.organization, test))
     # A stable sort keeps the order within each session.
     tests.sort(key=lambda test: (test.started, test.session), reverse=True)
     pagination = paginate(tests, request.query, page_size=_TESTS_ON_PAGE)
     shown = [each for test in pagination.items for each in test.repositories]
-    described = {each.name: each for each in describe(request.organization, shown, everything)}
+    described = {
+        each.name: each
+        for each in describe_repositories(request.organization, shown, all_repositories)
+    }
     listed = [_Listed(test, [described[name] for name in test.names]) for test in pagination.items]
     sessions = [
         (session, list(of_session))
@@ -60,11 +63,11 @@ async def show(request: PortalRequest) -> web.Response:
 async def show_test(request: PortalRequest) -> web.Response:
     """Show a test: the failed requests to all its repositories, then the repositories."""
     repository = await request.repository()
-    everything = await request.organization.repositories()
-    test = find_test(request.organization, repository, everything)
+    all_repositories = await request.organization.repositories()
+    test = find_test(request.organization, repository, all_repositories)
     if test is None:
         raise NotFoundError(f"The repository {repository.name} belongs to no pytest session.")
-    repositories = describe(request.organization, test.repositories, everything)
+    repositories = describe_repositories(request.organization, test.repositories, all_repositories)
     failures = [entry for each in repositories for entry in each.failures]
     failures.sort(key=lambda entry: entry.settled, reverse=True)
     return request.render(
@@ -76,7 +79,8 @@ async def show_test(request: PortalRequest) -> web.Response:
     )
 
 
-def _within_session(organization: Organization, test: SessionTest) -> tuple[int, bool, int, str]:
+def _order_in_session(organization: Organization, test: SessionTest) -> tuple[int, bool, int, str]:
+    """Return the key that sorts the tests of a session."""
     is_failed = test.result is not None and test.result.outcome == "failed"
     journals = (organization.testkit.recorded(each.document.id) for each in test.repositories)
     has_failed_requests = not is_failed and any(map(has_failures, journals))
