@@ -7,7 +7,7 @@ from cloudrepo_server.limits import JOURNALS_BYTES
 from cloudrepo_server.testkit.feed import Feed
 from cloudrepo_server.testkit.journal import Entry, EntryQueue, Journal
 
-CHANGES = ""
+CHANGES_JOURNAL = ""
 """The id of the journal of changes, which are made by the admin API or in the portal."""
 
 # The total size is checked whenever this many bytes were added.

@@ -69,8 +69,8 @@ class TestkitRegistry:
         """Add a request to a journal, unless this server shares its store.
 
         Args:
-            journal_id: the id of a repository, or `CHANGES` for a change by the admin API or in
-                the portal.
+            journal_id: the id of a repository, or `CHANGES_JOURNAL` for a change by the admin API
+                or in the portal.
             entry: the request.
         """
         if not self._shared:

@@ -10,7 +10,7 @@ from cloudrepo_server.limits import JOURNAL_ENTRIES
 from cloudrepo_server.process.server import running_server
 from cloudrepo_server.process.settings import ServerSettings
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.testkit.journals import CHANGES
+from cloudrepo_server.testkit.journals import CHANGES_JOURNAL
 from cloudrepo_server.testkit.registry import TestkitRegistry as Registry
 from tests.support.raw import basic
 
@@ -26,8 +26,8 @@ def record_changes_of_another_repository(testkit: Registry) -> None:
             user_agent="",
             status=200,
         )
-        testkit.record(CHANGES, entry)
-        testkit.settle(CHANGES, entry, anonymous=False)
+        testkit.record(CHANGES_JOURNAL, entry)
+        testkit.settle(CHANGES_JOURNAL, entry, anonymous=False)
 
 
 def test_changes_of_other_repositories_hide_no_request_to_a_repository() -> None:

@@ -11,7 +11,7 @@ from cloudrepo_server.domain.audit import AuditEntry
 from cloudrepo_server.domain.catalogue import ProjectSummary
 from cloudrepo_server.models import File, ProjectSerial, RemoteFile
 from cloudrepo_server.testkit.journal import Entry
-from cloudrepo_server.testkit.journals import CHANGES, Journals
+from cloudrepo_server.testkit.journals import CHANGES_JOURNAL, Journals
 
 LISTED: dict[str, Any] = {
     "filename": "demo-1.0-py3-none-any.whl",
@@ -26,8 +26,8 @@ LISTED: dict[str, Any] = {
 def recorded() -> Entry:
     """Return the entry of a request in the journal."""
     journals, entry = Journals(), Entry(method="GET", path="/", user_agent="", status=200)
-    journals.get(CHANGES).add(entry)
-    journals.settle(CHANGES, entry, anonymous=False)
+    journals.get(CHANGES_JOURNAL).add(entry)
+    journals.settle(CHANGES_JOURNAL, entry, anonymous=False)
     return entry
 
 

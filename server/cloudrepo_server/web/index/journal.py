@@ -19,7 +19,7 @@ from cloudrepo_server.limits import JOURNAL_TEXT
 from cloudrepo_server.logs.redaction import redacted_record, was_secret_added
 from cloudrepo_server.specs.filenames import METADATA_SUFFIX
 from cloudrepo_server.testkit.journal import Entry, EntryKind
-from cloudrepo_server.testkit.journals import CHANGES
+from cloudrepo_server.testkit.journals import CHANGES_JOURNAL
 from cloudrepo_server.testkit.registry import TestkitRegistry
 from cloudrepo_server.web.http.masking import masked_headers, masked_query
 from cloudrepo_server.web.http.methods import READS
@@ -64,7 +64,7 @@ def record_changes(testkit: TestkitRegistry) -> Middleware:
         entry.repository = name if is_repository_name(name) else None
         entry.project = request.match_info.get("project")
         entry.filename = request.match_info.get("filename")
-        return await record_request(testkit, CHANGES, entry, request, handler)
+        return await record_request(testkit, CHANGES_JOURNAL, entry, request, handler)
 
     return record
 
@@ -80,7 +80,8 @@ async def record_request(
 
     Args:
         testkit: the journals.
-        journal_id: the id of a repository, `CHANGES`, or None if the request is for no repository.
+        journal_id: the id of a repository, `CHANGES_JOURNAL`, or None if the request is for no
+            repository.
         entry: the entry of the request; handlers add details.
         request: the request.
         handler: returns the response.

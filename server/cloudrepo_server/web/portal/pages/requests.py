@@ -14,7 +14,7 @@ from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.pools import PAGES
 from cloudrepo_server.testkit.journal import Entry, EntryQueue, Journal
-from cloudrepo_server.testkit.journals import CHANGES
+from cloudrepo_server.testkit.journals import CHANGES_JOURNAL
 from cloudrepo_server.web.portal.list_downloads import CONTENT_TYPES, download_headers
 from cloudrepo_server.web.portal.log.downloads import REQUEST_DOWNLOAD
 from cloudrepo_server.web.portal.log.filters import (
@@ -64,7 +64,7 @@ async def show_request(request: PortalRequest) -> web.Response:
 
 async def show_change(request: PortalRequest) -> web.Response:
     """Show all details of one change by the admin API or in the portal."""
-    entry = _find(request, request.organization.testkit.recorded(CHANGES))
+    entry = _find(request, request.organization.testkit.recorded(CHANGES_JOURNAL))
     name = entry.repository
     return await _render_entry(
         request, entry, None if name is None else await request.organization.find(name)
@@ -200,7 +200,7 @@ def _entries(queue: EntryQueue, repository: Repository | None) -> list[Entry]:
 
 
 def _journals(organization: Organization, repositories: Iterable[Repository]) -> list[Journal]:
-    ids = [CHANGES, *(repository.document.id for repository in repositories)]
+    ids = [CHANGES_JOURNAL, *(repository.document.id for repository in repositories)]
     found = (organization.testkit.recorded(journal_id) for journal_id in ids)
     return [journal for journal in found if journal is not None]
 
