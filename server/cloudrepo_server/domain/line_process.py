@@ -14,7 +14,7 @@ import msgspec
 from cloudrepo_server.errors import BusyError
 from cloudrepo_server.pools import IS_CONNECTED
 
-SECONDS = 10.0
+REQUEST_SECONDS = 10.0
 """The time for one request, and the time that it may wait for its turn."""
 _MAX_WAITING = 32
 _MAX_RESPONSE = 4 << 20
@@ -25,7 +25,7 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_
 class LineProcess:
     """A process that handles one request at a time, and is started when it is needed."""
 
-    def __init__(self, module: str, work: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, module: str, work: str, *, seconds: float = REQUEST_SECONDS) -> None:
         self._command = (sys.executable, "-P", "-m", module)
         self._work = work
         self._seconds = seconds

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from cloudrepo_server.domain.line_process import SECONDS, LineProcess
+from cloudrepo_server.domain.line_process import REQUEST_SECONDS, LineProcess
 
 
 class Rendered(msgspec.Struct, frozen=True, array_like=True):
@@ -26,7 +26,7 @@ NOT_RENDERED = Rendered(None, has_images=False, is_valid=False, lacks_renderer=F
 class ReadmeProcess(LineProcess):
     """A process that renders one README at a time, and is started when it is needed."""
 
-    def __init__(self, *, seconds: float = SECONDS) -> None:
+    def __init__(self, *, seconds: float = REQUEST_SECONDS) -> None:
         super().__init__(
             "cloudrepo_server.specs.readme", "the rendering of a README", seconds=seconds
         )

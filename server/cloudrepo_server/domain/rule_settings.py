@@ -7,8 +7,12 @@ from cloudrepo_server.specs.filenames import check_project_name
 from cloudrepo_server.specs.pypi_rules.libraries import INSTALL, missing_libraries, unchecked_rules
 
 _MAX_PROHIBITED_NAMES = 1000
-_SIZES = ("max_file_size", "max_project_size", "max_release_age", "max_summary")
-_UNITS = ("bytes", "bytes", "seconds", "characters")
+_UNITS_OF_LIMITS = {
+    "max_file_size": "bytes",
+    "max_project_size": "bytes",
+    "max_release_age": "seconds",
+    "max_summary": "characters",
+}
 
 
 def check_rule_settings(document: RepositoryDocument) -> None:
@@ -17,7 +21,7 @@ def check_rule_settings(document: RepositoryDocument) -> None:
     Raises:
         InvalidError: a setting is not valid, or the rules need a library that is missing.
     """
-    for name, unit in zip(_SIZES, _UNITS, strict=True):
+    for name, unit in _UNITS_OF_LIMITS.items():
         value = getattr(document, name)
         if value is not None and not 0 <= value < float("inf"):
             raise InvalidError(f"{name} must be 0 or more {unit}, or null for the default.")

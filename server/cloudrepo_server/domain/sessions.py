@@ -11,7 +11,8 @@ from cloudrepo_server.keys import PORTAL_KEY, SESSIONS, session_key
 from cloudrepo_server.models import Document
 from cloudrepo_server.storage import Documents
 
-LIFETIME = 12 * 60 * 60
+LIFETIME_SECONDS = 12 * 60 * 60
+"""How long a browser stays signed in."""
 
 
 class KeyDocument(Document, frozen=True, kw_only=True):
@@ -122,7 +123,7 @@ class Sessions:
 
 
 def _is_expired(session: SessionDocument) -> bool:
-    return session.begun < time() - LIFETIME
+    return session.begun < time() - LIFETIME_SECONDS
 
 
 def _digest(identifier: str) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from cloudrepo_server.domain.line_process import SECONDS, LineProcess
+from cloudrepo_server.domain.line_process import REQUEST_SECONDS, LineProcess
 from cloudrepo_server.limits import MAX_DIFFERENCE_LINES
 
 
@@ -16,7 +16,7 @@ class TextDifference(msgspec.Struct, frozen=True, array_like=True):
 class TextDifferences(LineProcess):
     """A process that compares two texts at a time, and is started when it is needed."""
 
-    def __init__(self, *, seconds: float = SECONDS) -> None:
+    def __init__(self, *, seconds: float = REQUEST_SECONDS) -> None:
         super().__init__(
             "cloudrepo_server.specs.text_difference", "the comparison of texts", seconds=seconds
         )
@@ -27,7 +27,7 @@ class TextDifferences(LineProcess):
         Raises:
             BusyError: too many other texts are being compared.
         """
-        await self.compare("", "", seconds=SECONDS)
+        await self.compare("", "", seconds=REQUEST_SECONDS)
 
     async def compare(self, old: str, new: str, *, seconds: float) -> TextDifference | None:
         """Return the difference of two texts, or None if that takes longer than `seconds`.

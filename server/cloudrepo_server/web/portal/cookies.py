@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from itsdangerous import BadData, Signer, TimestampSigner, URLSafeTimedSerializer
 
-from cloudrepo_server.domain.sessions import LIFETIME
+from cloudrepo_server.domain.sessions import LIFETIME_SECONDS
 from cloudrepo_server.web.http.urls import prefix_of, scheme_of
 
 _PATH = "/portal"
@@ -46,7 +46,7 @@ class Cookies:
 
     def session_id(self, request: web.Request) -> str | None:
         """Return the session id of a browser, or None if its cookie is missing or invalid."""
-        return _unsign(self._sessions, self._get(request, ""), max_age=LIFETIME)
+        return _unsign(self._sessions, self._get(request, ""), max_age=LIFETIME_SECONDS)
 
     def set_session(self, request: web.Request, response: web.Response, session_id: str) -> None:
         """Set the session cookie."""
