@@ -35,7 +35,9 @@ class Listeners:
         """The open connections."""
         return [] if self._runner.server is None else self._runner.server.connections
 
-    async def listen(self, host: str, port: int = 0, context: ssl.SSLContext | None = None) -> str:
+    async def listen(
+        self, host: str, port: int = 0, *, context: ssl.SSLContext | None = None
+    ) -> str:
         """Listen on an address, and return the URL of the server there.
 
         Args:

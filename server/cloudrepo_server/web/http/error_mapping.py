@@ -71,4 +71,4 @@ def _router_response(request: web.Request, error: web.HTTPException) -> web.Resp
     # aiohttp raises these for paths without a route and for methods without a handler.
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
     message = f"{error.reason}: {request.method} {request.path[:_MAX_PATH]}"
-    return error_response(error.status, message, headers)
+    return error_response(error.status, message, headers=headers)

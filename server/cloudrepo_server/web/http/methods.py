@@ -28,4 +28,6 @@ def allow_methods(*methods: str, message: str | None = None) -> Middleware:
 def method_not_allowed(*allowed: str, message: str | None = None) -> web.Response:
     """Return a 405 response that lists the allowed methods."""
     listed = ", ".join(allowed)
-    return error_response(405, message or f"Only {listed} are allowed here", {"Allow": listed})
+    return error_response(
+        405, message or f"Only {listed} are allowed here", headers={"Allow": listed}
+    )

@@ -65,6 +65,7 @@ def json_response(value: object, *, status: int = 200) -> web.Response:
 def error_response(
     status: int,
     message: str,
+    *,
     headers: dict[str, str] | None = None,
     details: dict[str, str] | None = None,
 ) -> web.Response:
@@ -127,8 +128,8 @@ def exception_response(
     response = error_response(
         status,
         message,
-        headers,
-        {name: value for name, value in details.items() if value is not None},
+        headers=headers,
+        details={name: value for name, value in details.items() if value is not None},
     )
     if dialect is not None and not _is_in_reason(error, dialect):
         response.set_status(status)

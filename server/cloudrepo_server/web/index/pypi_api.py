@@ -85,7 +85,9 @@ def provenance_response(
         content_type = PROVENANCE_TYPE
     if not content_type:
         return error_response(
-            406, f"Request not acceptable: use {PROVENANCE_TYPE}.", {"Vary": "Accept"}
+            406,
+            f"Request not acceptable: use {PROVENANCE_TYPE}.",
+            headers={"Vary": "Accept"},
         )
     if file.attestations is None:
         raise NotFoundError(f"No provenance available for {file.filename}")

@@ -228,7 +228,7 @@ class Reader:
             return error_response(
                 406,
                 f"No acceptable content type: use {JSON_V1}, {HTML_V1} or {HTML}.",
-                {"Vary": "Accept"},
+                headers={"Vary": "Accept"},
             )
         form, render = ("json", render_json) if content_type == JSON_V1 else ("html", render_html)
         page = await self._pages.get((dialect.name, form, *key), render, entries=entries)

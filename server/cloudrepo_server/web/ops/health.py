@@ -41,7 +41,7 @@ class Health:
             )
         except (StorageError, TimeoutError):
             # The response does not contain the error, which may name the store.
-            return error_response(503, "The store is not available.", {"Retry-After": "1"})
+            return error_response(503, "The store is not available.", headers={"Retry-After": "1"})
         return json_response({"status": "ready"})
 
     async def _check(self) -> None:
