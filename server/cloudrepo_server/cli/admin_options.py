@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _USERNAME, _PASSWORD = "CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD"
 
 
-class _Admin(msgspec.Struct):
+class _Admin(msgspec.Struct, frozen=True):
     username: str
     password: str
 
 
-class _State(msgspec.Struct):
+class _State(msgspec.Struct, frozen=True):
     url: str
     admin: _Admin
 

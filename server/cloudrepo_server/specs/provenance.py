@@ -15,7 +15,7 @@ Publisher = Mapping[str, str | None]
 _UNVERIFIED: Final[Publisher] = {"kind": "unverified", "claims": None}
 
 
-class _Statement(msgspec.Struct, rename="camel"):
+class _Statement(msgspec.Struct, rename="camel", frozen=True):
     """The part of an in-toto statement that says what it attests."""
 
     predicate_type: str

@@ -70,7 +70,7 @@ class ProjectPage(msgspec.Struct, frozen=True):
     """The base of the files' relative URLs. It may itself be relative to the page's URL."""
 
 
-class _JsonFile(msgspec.Struct, rename="kebab"):
+class _JsonFile(msgspec.Struct, rename="kebab", frozen=True):
     filename: _Text
     url: _Text
     hashes: ListedDigests = ListedDigests()
@@ -82,7 +82,7 @@ class _JsonFile(msgspec.Struct, rename="kebab"):
     yanked: bool | _Text | None = None
 
 
-class _JsonPage(msgspec.Struct):
+class _JsonPage(msgspec.Struct, frozen=True):
     files: Annotated[list[_JsonFile], Meta(max_length=REMOTE_PAGE_FILES)]
 
 

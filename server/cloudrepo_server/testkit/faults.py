@@ -22,7 +22,7 @@ from cloudrepo_server.models import ProjectDocument, SerialsDocument
 from cloudrepo_server.testkit.fault_kinds import KINDS, FaultSpecification, RequestKind
 
 
-class _KindOnly(msgspec.Struct):
+class _KindOnly(msgspec.Struct, frozen=True):
     kind: str
 
 

@@ -59,7 +59,7 @@ class Distribution(msgspec.Struct, frozen=True):
     yanked: str | None
 
 
-class Closure(msgspec.Struct):
+class Closure(msgspec.Struct, frozen=True):
     """The result of the search."""
 
     releases: dict[str, dict[str, list[Distribution]]]

@@ -73,23 +73,23 @@ ATTESTATION_SUBJECT = Rule(
 RULES = (ATTESTATION_LOGIN, ATTESTATIONS, ATTESTATION_SIGNER, ATTESTATION_SUBJECT)
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, frozen=True):
     statement: str
     signature: str
 
 
-class _VerificationMaterial(msgspec.Struct):
+class _VerificationMaterial(msgspec.Struct, frozen=True):
     certificate: str
     transparency_entries: Annotated[list[dict[str, object]], msgspec.Meta(min_length=1)]
 
 
-class _Attestation(msgspec.Struct):
+class _Attestation(msgspec.Struct, frozen=True):
     version: Literal[1]
     verification_material: _VerificationMaterial
     envelope: _Envelope
 
 
-class _Decoded(msgspec.Struct):
+class _Decoded(msgspec.Struct, frozen=True):
     """The texts of an attestation, decoded from Base64."""
 
     certificate: bytes
@@ -97,12 +97,14 @@ class _Decoded(msgspec.Struct):
     signature: bytes
 
 
-class _Subject(msgspec.Struct):
+class _Subject(msgspec.Struct, frozen=True):
     name: str
     digest: dict[str, str]
 
 
-class _Statement(msgspec.Struct, rename={"type": "_type", "predicate_type": "predicateType"}):
+class _Statement(
+    msgspec.Struct, rename={"type": "_type", "predicate_type": "predicateType"}, frozen=True
+):
     type: Literal["https://in-toto.io/Statement/v1"]
     subject: Annotated[list[_Subject], msgspec.Meta(min_length=1)]
     predicate_type: str

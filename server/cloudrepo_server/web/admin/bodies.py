@@ -24,7 +24,7 @@ from cloudrepo_server.web.admin.schema_types import (
 )
 
 
-class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The body of a request; unknown fields are rejected by name."""
 
 
@@ -48,7 +48,7 @@ class NewRepository(RepositorySettings):
         return {**super().given(), "run": self.run}
 
 
-class NewUser(Body, kw_only=True):
+class NewUser(Body, kw_only=True, frozen=True):
     """A new repository user. A missing passphrase is generated.
 
     `run` is the pytest session that creates the user.
@@ -60,14 +60,14 @@ class NewUser(Body, kw_only=True):
     run: Run | None = None
 
 
-class UserChange(Body, kw_only=True):
+class UserChange(Body, kw_only=True, frozen=True):
     """Changes of a repository user; a field that is missing keeps its value."""
 
     passphrase: Passphrase | UnsetType = UNSET
     read_only: bool | UnsetType = UNSET
 
 
-class NewToken(Body, kw_only=True):
+class NewToken(Body, kw_only=True, frozen=True):
     """The repository for which a new token is valid, its access, and its lifetime in seconds.
 
     Without `value`, the server generates the token. Without `expires_in`, it does not expire.
@@ -80,7 +80,7 @@ class NewToken(Body, kw_only=True):
     expires_in: TokenSeconds | None = None
 
 
-class TokenChange(Body, kw_only=True):
+class TokenChange(Body, kw_only=True, frozen=True):
     """Changes of a token; a field that is missing keeps its value.
 
     `expires_in` is the number of seconds from now. Zero or less means that the token has expired,
@@ -91,19 +91,19 @@ class TokenChange(Body, kw_only=True):
     expires_in: TokenSeconds | UnsetType | None = UNSET
 
 
-class NewSignInLink(Body, kw_only=True):
+class NewSignInLink(Body, kw_only=True, frozen=True):
     """The repository that a new sign-in link leads to."""
 
     repository: RepositoryName
 
 
-class Sweep(Body, kw_only=True):
+class Sweep(Body, kw_only=True, frozen=True):
     """The minimum age in seconds of the pytest sessions whose leftovers are deleted."""
 
     runs_older_than: Annotated[float, Meta(ge=0)]
 
 
-class FileDetails(Body, kw_only=True):
+class FileDetails(Body, kw_only=True, frozen=True):
     """Details of a file. For `yanked`, true or a reason yanks the file; false undoes the yank."""
 
     yanked: bool | str | UnsetType = UNSET
@@ -126,7 +126,7 @@ class FileDetails(Body, kw_only=True):
         return None if self.upload_time is UNSET else parse_upload_time(self.upload_time)
 
 
-class FileChange(FileDetails, kw_only=True):
+class FileChange(FileDetails, kw_only=True, frozen=True):
     """Changes of a file; a field that is missing keeps its value."""
 
 
@@ -134,14 +134,14 @@ FilesDetails = dict[str, FileDetails]
 """The details of several new files, by the names of the files."""
 
 
-class ProjectChange(Body, kw_only=True):
+class ProjectChange(Body, kw_only=True, frozen=True):
     """A project's status marker (PEP 792) and the reason for it."""
 
     status: Status
     reason: str | None = None
 
 
-class NewImpersonation(Body, kw_only=True):
+class NewImpersonation(Body, kw_only=True, frozen=True):
     """The URLs to serve a repository under, and the real hosts that stay reachable.
 
     All URLs of the `indexes` are impersonated: uploads, simple API, JSON API, integrity API, files.
@@ -158,13 +158,13 @@ class NewImpersonation(Body, kw_only=True):
     job: Annotated[str, Meta(max_length=MAX_IDENTITY_TOKEN)] | None = None
 
 
-class HttpsOptions(Body, kw_only=True):
+class HttpsOptions(Body, kw_only=True, frozen=True):
     """Whether clients need a certificate of the server's throwaway certificate authority."""
 
     client_certificates: bool = False
 
 
-class NewPublisher(Body, kw_only=True):
+class NewPublisher(Body, kw_only=True, frozen=True):
     """A trusted publisher: the provider of its identity, and the fields that identify its job.
 
     Without a project it may publish every project.
@@ -175,7 +175,7 @@ class NewPublisher(Body, kw_only=True):
     project: str | None = None
 
 
-class NewJob(Body, kw_only=True):
+class NewJob(Body, kw_only=True, frozen=True):
     """A CI job: the provider of its identity, and its claims.
 
     The claims may have the fields of a trusted publisher, such as `repository` and `workflow`.
@@ -185,7 +185,7 @@ class NewJob(Body, kw_only=True):
     claims: dict[str, Any]
 
 
-class NewIdentityToken(NewJob, kw_only=True):
+class NewIdentityToken(NewJob, kw_only=True, frozen=True):
     """An identity token: its audience, and the seconds until it expires and until it is valid."""
 
     audience: str = "pypi"

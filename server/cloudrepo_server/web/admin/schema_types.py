@@ -92,4 +92,4 @@ def with_settings(base: type[msgspec.Struct], *, optional: bool) -> Any:  # noqa
         fields.append(
             (setting.name, type_ | UnsetType, UNSET) if optional else (setting.name, type_)
         )
-    return msgspec.defstruct("Settings", fields, bases=(base,), kw_only=True)
+    return msgspec.defstruct("Settings", fields, bases=(base,), kw_only=True, frozen=True)

@@ -20,7 +20,7 @@ from cloudrepo_server.web.http.responses import json_response, reason_phrase
 Endpoint = Callable[["TokenExchange", web.Request], Awaitable[web.Response]]
 
 
-class _TokenBody(msgspec.Struct):
+class _TokenBody(msgspec.Struct, frozen=True):
     """The body of a request to exchange or to revoke a token."""
 
     token: str
