@@ -135,7 +135,7 @@ class Activity:
         """Count the download of a file."""
         self._count(repository_id, project, 0, 1)
 
-    async def of(self, repository_id: str, project: str = "") -> Counts:
+    async def of(self, repository_id: str, *, project: str = "") -> Counts:
         """Return the counts of a project, or of its repository if no project is given."""
         self._add_recent()
         recent = self._counts.get((repository_id, project), Counts())

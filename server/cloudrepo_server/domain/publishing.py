@@ -286,7 +286,9 @@ class Publishing:
 
         with staged.open() as content:
             # PyPI compares the file's name with the form, and not with the metadata in the file.
-            return read_archive(name, content, self._limits, checks_identity=self._rules is None)
+            return read_archive(
+                name, content, limits=self._limits, checks_identity=self._rules is None
+            )
 
     async def _store(
         self, staged: StagedFile, metadata: bytes | None, undo: contextlib.ExitStack

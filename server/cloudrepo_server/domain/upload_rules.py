@@ -170,7 +170,7 @@ def _read_form(staged: StagedFile, limits: Limits) -> UploadForm:
     from cloudrepo_server.specs.pypi_rules.release_files import read_upload
 
     with staged.open() as file:
-        return read_upload(file, staged.filename, limits)
+        return read_upload(file, staged.filename, limits=limits)
 
 
 def _check_attestations(form: UploadForm, sha256: str, publisher: Publisher | None) -> None:

@@ -65,8 +65,8 @@ UNREADABLE_ERRORS = (
 def read_archive(
     name: DistributionName,
     archive: IO[bytes],
-    limits: Limits | None = None,
     *,
+    limits: Limits | None = None,
     checks_identity: bool = True,
 ) -> ArchiveMetadata:
     """Return the metadata in an archive, after checking that they match the file name.

@@ -72,8 +72,8 @@ def test_the_projects_that_are_counted_are_limited(monkeypatch: pytest.MonkeyPat
         counted = Activity(LocalStorage.in_memory(), BackgroundTasks())
         for project in ("a", "b", "c", "a"):
             counted.count_download("abc", project)
-        assert (await counted.of("abc", "a")).downloads == 2
-        assert (await counted.of("abc", "c")).downloads == 0
+        assert (await counted.of("abc", project="a")).downloads == 2
+        assert (await counted.of("abc", project="c")).downloads == 0
         # The counts of the repository are complete.
         assert (await counted.of("abc")).downloads == 4
 
@@ -90,7 +90,7 @@ def test_a_damaged_document_of_counts_is_replaced(tmp_path: Path, content: str) 
             if expected:
                 counted.count_download("abc", "demo")
             await counted.close()
-            assert (await counted.of("abc", "demo")).downloads == expected
+            assert (await counted.of("abc", project="demo")).downloads == expected
             await storage.close()
             if expected == 1 and not damaged:
                 (path,) = (tmp_path / "data").rglob("p-demo.json")

@@ -165,11 +165,11 @@ def test_protection_switched_on_while_the_archive_is_read_applies_to_the_upload(
             await repository.publish(staged, DeclaredMetadata(), uploader="ann@example.com")
 
         def switch_on_and_read(
-            name: DistributionName, opened: IO[bytes], limits: Limits, *, checks_identity: bool
+            name: DistributionName, opened: IO[bytes], *, limits: Limits, checks_identity: bool
         ) -> ArchiveMetadata:
             change = organization.update_repository("demo", overwrite_protection=True)
             asyncio.run_coroutine_threadsafe(change, loop).result()
-            return read_archive(name, opened, limits, checks_identity=checks_identity)
+            return read_archive(name, opened, limits=limits, checks_identity=checks_identity)
 
         await organization.create_repository("demo")
         first, second = variants(2, padding=1 << 20)

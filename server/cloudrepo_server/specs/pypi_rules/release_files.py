@@ -87,7 +87,7 @@ def _check_path(
         sdists.add(release)
 
 
-def read_upload(file: IO[bytes], filename: str, limits: Limits | None = None) -> UploadForm:
+def read_upload(file: IO[bytes], filename: str, *, limits: Limits | None = None) -> UploadForm:
     """Return the form that a client would send with a file, made from the metadata in it.
 
     The form has only the fields that the rules need, and no metadata if the file has none.

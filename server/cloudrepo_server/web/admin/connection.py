@@ -22,7 +22,7 @@ class ConnectionApi:
 
         repository = await self._organization.repository(request.match_info["name"])
         connection = await connection_settings(
-            request, self._organization, repository, request.query.get("user")
+            request, self._organization, repository, email=request.query.get("user")
         )
         return json_response(
             responses.ConnectionResponse(

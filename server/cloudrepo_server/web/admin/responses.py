@@ -82,7 +82,7 @@ class FileResponse(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True
     url: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, file: File, url: str | UnsetType = UNSET) -> "FileResponse":
+    def of(cls, file: File, *, url: str | UnsetType = UNSET) -> "FileResponse":
         """Return the response for a file with this URL."""
         return cls(
             filename=file.filename,
@@ -119,7 +119,7 @@ class ProjectResponse(msgspec.Struct, kw_only=True, frozen=True):
             status=project.status,
             reason=project.status_reason,
             files=[
-                FileResponse.of(project.files[name], file_path(url, project.name, name))
+                FileResponse.of(project.files[name], url=file_path(url, project.name, name))
                 for name in sorted(project.files)
             ],
         )
@@ -135,8 +135,8 @@ class UserResponse(msgspec.Struct, kw_only=True, frozen=True):
     passphrase: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, user: UserDocument, generated: str | None = None) -> "UserResponse":
-        """Return the response for a user, with the passphrase if it was generated."""
+    def of(cls, user: UserDocument, *, generated: str | None = None) -> "UserResponse":
+        """Return the response for a user, with the `generated` passphrase if there is one."""
         return cls(
             email=user.email,
             read_only=user.read_only,
@@ -176,7 +176,7 @@ class TokenResponse(msgspec.Struct, kw_only=True, frozen=True):
 
     @classmethod
     def of(
-        cls, document: TokenDocument, token: str | None = None, dialect: Dialect | None = None
+        cls, document: TokenDocument, *, token: str | None = None, dialect: Dialect | None = None
     ) -> "TokenResponse":
         """Return the response for a token.
 

@@ -32,7 +32,9 @@ class UserApi:
             read_only=body.read_only,
             run=body.run,
         )
-        return json_response(responses.UserResponse.of(user, generated), status=HTTPStatus.CREATED)
+        return json_response(
+            responses.UserResponse.of(user, generated=generated), status=HTTPStatus.CREATED
+        )
 
     async def change_user(self, request: web.Request) -> web.Response:
         """Change a user's passphrase or access, from the next request on."""
@@ -75,7 +77,7 @@ class TokenApi:
             value=body.value,
             expires_in=body.expires_in,
         )
-        response = responses.TokenResponse.of(document, token, repository.dialect)
+        response = responses.TokenResponse.of(document, token=token, dialect=repository.dialect)
         return json_response(response, status=HTTPStatus.CREATED)
 
     async def change_token(self, request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ async def connection_settings(
     request: web.BaseRequest,
     organization: Organization,
     repository: Repository,
+    *,
     email: str | None = None,
 ) -> Connection:
     """Return a user's connection settings, with a placeholder for the passphrase.

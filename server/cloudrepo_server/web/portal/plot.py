@@ -143,7 +143,9 @@ class ShownActivity(msgspec.Struct, frozen=True):
     """Whether the counts outlive the server."""
 
 
-async def read_activity(activity: Activity, repository_id: str, project: str = "") -> ShownActivity:
+async def read_activity(
+    activity: Activity, repository_id: str, *, project: str = ""
+) -> ShownActivity:
     """Return the activity of a project, or of its repository if no project is given."""
-    counts = await activity.of(repository_id, project)
+    counts = await activity.of(repository_id, project=project)
     return ShownActivity(create_plot(counts), activity.is_counted, activity.is_kept)

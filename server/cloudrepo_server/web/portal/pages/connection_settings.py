@@ -42,7 +42,7 @@ async def show(request: PortalRequest) -> web.Response:
     error = None
     try:
         connection = await connection_settings(
-            request.http, request.organization, repository, request.query.get("user")
+            request.http, request.organization, repository, email=request.query.get("user")
         )
     except NotFoundError as missing:
         error = str(missing)

@@ -82,7 +82,7 @@ async def _render(request: PortalRequest, errors: FormErrors | None = None) -> w
         projects=await own_dependencies(repository, details),
         statuses={name: _STATUS_DESCRIPTIONS[name] for name in STATUSES},
         activity=await read_activity(
-            request.organization.activity, repository.document.id, project.name
+            request.organization.activity, repository.document.id, project=project.name
         ),
         current_tab="projects",
     )
