@@ -91,7 +91,7 @@ class Release:
         """The first wheel with each tag set, such as `py3-none-any`."""
         found: dict[str, File] = {}
         for wheel in self.wheels:
-            if tags := wheel_tags(wheel.filename):
+            if tags := _wheel_tags(wheel.filename):
                 found.setdefault(tags, wheel)
         return found
 
@@ -170,7 +170,7 @@ def distribution_type(filename: str) -> str:
     return "sdist" if filename.endswith(_SDIST) else "file"
 
 
-def wheel_tags(filename: str) -> str:
+def _wheel_tags(filename: str) -> str:
     """Return the tags of a wheel, such as `py3-none-any`, or an empty string for other files."""
     if not filename.endswith(_WHEEL) or filename.count("-") < _WHEEL_HYPHENS:
         return ""

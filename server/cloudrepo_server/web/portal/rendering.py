@@ -24,7 +24,7 @@ from cloudrepo_server.web.portal.paths import (
     test_path,
     user_path,
 )
-from cloudrepo_server.web.portal.releases import distribution_type, wheel_tags
+from cloudrepo_server.web.portal.releases import distribution_type
 from cloudrepo_server.web.portal.shown_text import visible
 
 _UNITS = ((60, "minute"), (60, "hour"), (24, "day"), (30, "month"), (12, "year"))
@@ -63,7 +63,6 @@ class Templates:
             repository_path=repository_path,
             test_path=test_path,
             user_path=user_path,
-            wheel_tags=wheel_tags,
             token_field=TOKEN_FIELD,
             max_suggestions=MAX_SUGGESTIONS,
         )
