@@ -43,3 +43,8 @@ async def read_fields(request: web.Request) -> dict[str, str]:
 def is_checked(form: Mapping[str, str], name: str) -> bool:
     """Return whether a checkbox was ticked: browsers send only ticked checkboxes."""
     return name in form
+
+
+def lines_of(form: Mapping[str, str], name: str) -> list[str]:
+    """Return the lines of a text field, without empty lines and surrounding spaces."""
+    return [line.strip() for line in form.get(name, "").splitlines() if line.strip()]

@@ -1,6 +1,6 @@
 """The impersonations of a repository: list, create and remove."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -14,7 +14,7 @@ from cloudrepo_server.web.http.urls import host_of
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.creation import create_impersonation
 from cloudrepo_server.web.portal.form_errors import FormErrors
-from cloudrepo_server.web.portal.forms import is_checked
+from cloudrepo_server.web.portal.forms import is_checked, lines_of
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -34,7 +34,7 @@ async def create(request: PortalRequest) -> web.Response:
     repository = await request.repository()
     # An invalid Host header is rejected before anything is created.
     host = host_of(request.http)
-    urls, allow = _lines(request.form, "urls"), _lines(request.form, "allow")
+    urls, allow = lines_of(request.form, "urls"), lines_of(request.form, "allow")
     names = [name for name in PUBLIC_INDEXES if is_checked(request.form, name)]
     errors = FormErrors()
     indexes = []
@@ -116,10 +116,6 @@ async def _index_urls(name: str) -> IndexUrls:
     except LookupError as error:
         raise InvalidError(f"{name} cannot be impersonated by name: {error}.") from error
     return IndexUrls(index.upload, index.web, index.files)
-
-
-def _lines(form: Mapping[str, str], name: str) -> list[str]:
-    return [line.strip() for line in form.get(name, "").splitlines() if line.strip()]
 
 
 def _check_each(lines: Sequence[str], check: Callable[[str], object]) -> None:

@@ -1,6 +1,6 @@
 """The upstreams of a repository: their states, and the form that changes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
@@ -15,6 +15,7 @@ from cloudrepo_server.domain.upstream import (
 )
 from cloudrepo_server.domain.upstream_states import UpstreamState
 from cloudrepo_server.web.portal.form_errors import FormErrors
+from cloudrepo_server.web.portal.forms import lines_of
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
 
@@ -51,9 +52,9 @@ async def save(request: PortalRequest) -> web.Response:
     repository = await request.repository()
     # The form shows no passwords, so an unchanged line means the upstream with its password.
     known = {hide_password(each): each for each in repository.document.upstream}
-    upstream = tuple(known.get(line, line) for line in _lines(request.form, "upstream"))
+    upstream = tuple(known.get(line, line) for line in lines_of(request.form, "upstream"))
     strategy = request.form.get("strategy", STRATEGIES[0])
-    origins = tuple(_lines(request.form, "origins"))
+    origins = tuple(lines_of(request.form, "origins"))
     errors = FormErrors()
     with errors.at("upstream"):
         await request.organization.upstreams.check_upstreams(repository.document, upstream)
@@ -101,10 +102,6 @@ async def _row(request: PortalRequest, repository: Repository, upstream: str) ->
         of_url or await organization.find(upstream) is not None,
         organization.upstreams.states.find(repository.document.id, upstream),
     )
-
-
-def _lines(form: Mapping[str, str], name: str) -> Sequence[str]:
-    return [line.strip() for line in form.get(name, "").splitlines() if line.strip()]
 
 
 ROUTES = (
