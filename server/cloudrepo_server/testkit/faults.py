@@ -113,9 +113,7 @@ class InstalledFault(msgspec.Struct, eq=False):
     def fire(self, facts: RequestFacts) -> bool:
         """Return whether the fault fires for this request, and count it."""
         fault = self.specification
-        if fault.times is not None and self.fired >= fault.times:
-            return False
-        if not _matches(fault, facts):
+        if self.is_used_up or not _matches(fault, facts):
             return False
         self._matched += 1
         if self._matched % fault.every:
