@@ -121,7 +121,7 @@ async def write_claim(documents: Documents, repository_id: str, claim: Claim) ->
 async def _other_project(
     documents: Documents, repository_id: str, claim: Claim, existing: ClaimDocument | None
 ) -> ProjectDocument | None:
-    # Returns the project of an existing claim, unless the claim is that of the same file.
+    """Return the project of an existing claim, unless the claim is that of the same file."""
     mine = claim.document
     if existing is None or (existing.project, existing.filename) == (mine.project, mine.filename):
         return None

@@ -102,7 +102,7 @@ class Commit:
     async def _make_visible(
         self, candidate: Candidate, file: File
     ) -> tuple[File | None, File | None]:
-        # Returns the identical file that makes the change unnecessary, and the replaced file.
+        """Return the identical file that makes the change unnecessary, and the replaced file."""
         identical: File | None = None
         replaced: File | None = None
 

@@ -219,7 +219,7 @@ class Publishing:
     async def _read_form(
         self, rules: UploadRules, declared: DeclaredMetadata, staged: StagedFile
     ) -> UploadForm:
-        # Returns a form with valid metadata. If there is no form, it is made from the file.
+        """Return a form with valid metadata, which is made from the file if there is no form."""
         if declared.form is not None:
             return declared.form
         form = await rules.read_form(staged)
@@ -256,7 +256,7 @@ class Publishing:
 
     async def _find_identical(self, candidate: Candidate) -> File | None:
         # Check early, to avoid reading the archive of an upload that is rejected or identical.
-        # `_commit` checks again.
+        # `Commit.commit` checks again.
         await self._repository.refresh_all(candidate.name)
         project = await self._repository.project(candidate.name)
         identical = self._repository.check_existing(project, candidate)
@@ -293,7 +293,7 @@ class Publishing:
     async def _store(
         self, staged: StagedFile, metadata: bytes | None, undo: contextlib.ExitStack
     ) -> StagedFile | None:
-        # Makes both blobs readable; returns the one with the core metadata.
+        """Make both blobs readable, and return the one with the core metadata."""
         if metadata is None:
             await staged.finish()
             return None

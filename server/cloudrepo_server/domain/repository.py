@@ -310,7 +310,7 @@ class Repository:
         )
 
     async def _find_in(self, names: Sequence[str], filename: str) -> ProjectDocument | None:
-        # Returns the first of these projects that has the file.
+        """Return the first of these projects that has the file."""
         for start in range(0, len(names), _PREFETCHED_PROJECTS):
             batch = names[start : start + _PREFETCHED_PROJECTS]
             self.prefetch(*batch)

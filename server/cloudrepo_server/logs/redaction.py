@@ -171,7 +171,7 @@ def _needles(secrets: tuple[str, ...]) -> tuple[_Needle, ...]:
 
 
 def _canonical(data: bytes) -> bytes:
-    # Returns the text without encodings, in lower case and without the separators of names.
+    """Return the text without encodings, in lower case and without the separators of names."""
     for _ in range(_MAX_ENCODINGS):
         if b"%" not in data and b"&" not in data and b"\\" not in data:
             break
@@ -220,7 +220,7 @@ def _separators_at_end(data: bytes) -> int:
 
 
 def _decode_once(data: bytes, spans: list[tuple[int, int]]) -> tuple[bytes, list[tuple[int, int]]]:
-    # Returns the decoded bytes, and the span of each byte's encoding in the original text.
+    """Return the decoded bytes, and the span of each byte's encoding in the original text."""
     decoded, decoded_spans, at = bytearray(), [], 0
     for found in _ENCODED.finditer(data):
         character = _decoded(found)

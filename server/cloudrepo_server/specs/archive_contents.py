@@ -255,7 +255,7 @@ def _digest(content: IO[bytes], budget: _Budget) -> bytes:
 def _readable(
     filename: str, archive: IO[bytes], paths: Collection[str]
 ) -> Iterator[tuple[str, Callable[[int], bytes]]]:
-    # Yields the path of each requested file, and a function that reads its beginning.
+    """Yield the path of each requested file, and a function that reads its beginning."""
     budget = _Budget()
     if _is_zip(filename):
         with open_zip(filename, archive) as opened:

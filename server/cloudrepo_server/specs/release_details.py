@@ -164,7 +164,7 @@ def _grouped_dependencies(
 
 
 def _dependency(text: str) -> tuple[list[str], Dependency]:
-    # Returns the extras to which a dependency belongs, and the dependency.
+    """Return the extras to which a dependency belongs, and the dependency."""
     try:
         requirement = Requirement(text)
     except (InvalidRequirement, RecursionError, ValueError):

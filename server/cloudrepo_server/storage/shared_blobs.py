@@ -125,8 +125,8 @@ class SharedBlobs(Blobs):
         return asyncio.ensure_future(read())
 
     async def _delete(self, keys: list[str]) -> bool:
-        # Returns whether the store confirmed the deletion. Garbage collection deletes later what
-        # cannot be deleted now.
+        """Return whether the store confirmed the deletion."""
+        # Garbage collection deletes later what cannot be deleted now.
         with contextlib.suppress(BaseError, OSError):
             try:
                 await obstore.delete_async(self._blob_store, keys)

@@ -120,7 +120,7 @@ class _File(msgspec.Struct, frozen=True):
 def _read(
     project: str, file: RemoteDistribution, environments: Sequence[Environment]
 ) -> _File | None:
-    # Returns None for a file that installers ignore.
+    """Return a file with its version and environments, or None if installers ignore it."""
     filename = file.page.filename
     if not filename.endswith((".whl", ".tar.gz")):
         return None

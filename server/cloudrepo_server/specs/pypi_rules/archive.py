@@ -162,7 +162,7 @@ def _read_tar(file: IO[bytes], declared: DeclaredFile, limits: Limits) -> _TarCo
 
 
 def _possible_paths(path: str, names: Sequence[str]) -> set[str]:
-    # Returns the paths of files with these names in the folder and in each of its parents.
+    """Return the paths of files with these names in the folder and in each of its parents."""
     parts = path.split("/")[:_MAX_DEPTH]
     folders = ["/".join(parts[:length]) or "/" for length in range(1, len(parts) + 1)]
     return {posixpath.join(folder, name).rstrip("/") for folder in folders for name in names}
@@ -187,8 +187,8 @@ def _check_name(declared: DeclaredFile) -> Iterator[Finding]:
 
 
 def _is_tar(file: IO[bytes]) -> bool:
-    # Returns whether tarfile would open the file, compressed or not. Only the first block is read,
-    # because a header may declare any size.
+    """Return whether tarfile would open the file, compressed or not."""
+    # Only the first block is read, because a header may declare any size.
     for read in (_read_plain, _read_gzip, _read_bzip2, _read_lzma):
         file.seek(0)
         try:

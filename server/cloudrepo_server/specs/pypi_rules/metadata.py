@@ -189,7 +189,7 @@ def _too_long(key: str, values: Sequence[str]) -> bool:
 
 @cache
 def _kinds() -> Mapping[str, type]:
-    # Returns whether each field of the metadata is a string, a list or a mapping.
+    """Return whether each field of the metadata is a string, a list or a mapping."""
     return {name: get_origin(kind) or kind for name, kind in get_type_hints(RawMetadata).items()}
 
 

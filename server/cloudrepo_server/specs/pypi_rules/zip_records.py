@@ -73,7 +73,7 @@ def record_error(archive: zipfile.ZipFile, file: IO[bytes]) -> str | None:
 
 
 def _read_record(file: IO[bytes], records: _Records, members: dict[str, zipfile.ZipInfo]) -> bool:
-    # Returns whether it was the last record.
+    """Return whether it was the last record."""
     start = file.tell()
     signature = _read(file, 4)
     if signature == _LOCAL:
@@ -120,7 +120,7 @@ def _read_local(file: IO[bytes], records: _Records, members: dict[str, zipfile.Z
 
 
 def _sizes(extra: bytes, method: int, packed: int, unpacked: int) -> tuple[int, int]:
-    # Returns the packed and unpacked size, which may be in a field of the Zip64 format.
+    """Return the packed and unpacked size, which may be in a field of the Zip64 format."""
     seen: set[int] = set()
     while extra:
         if len(extra) < _EXTRA_FORMAT.size:

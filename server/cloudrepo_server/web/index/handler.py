@@ -257,7 +257,7 @@ def _require_registry(repository: Repository | None) -> None:
 def _response_without_login(
     request: web.Request, state: RequestState, path: IndexPath
 ) -> web.Response | None:
-    # Returns the response to a POST request for a URL of PyPI that accepts no uploads, or None.
+    """Return the response to a POST request for a URL of PyPI that accepts no uploads, or None."""
     if state.impersonated_index is None or state.impersonated_path is None:
         return None
     if path.parts == XML_RPC:

@@ -220,7 +220,7 @@ def _head_bytes(request: web.BaseRequest) -> int:
 def _known_response(
     request: web.BaseRequest, response: web.Response, state: RequestState
 ) -> KnownResponse | None:
-    # Returns None if the response cannot be repeated.
+    """Return the response for repetitions of the request, or None if it cannot be repeated."""
     entry, repository, body = state.details, state.repository, response.body or b""
     if repository is None or not isinstance(entry, Entry) or not isinstance(body, bytes):
         return None

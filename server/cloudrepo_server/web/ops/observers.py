@@ -113,7 +113,7 @@ def _repository(request: web.Request) -> str | None:
 
 
 def _route(request: web.Request) -> str:
-    # Returns placeholders instead of the path, so that the metrics have few labels.
+    """Return placeholders instead of the path, so that the metrics have few labels."""
     resource = request.match_info.route.resource
     if resource is None:
         return "other"

@@ -122,7 +122,7 @@ class Archives:
     async def _top_level_file(
         self, repository: Repository, file: File, ending: str
     ) -> bytes | None:
-        # Returns the beginning of the file in a folder directly below the root.
+        """Return the beginning of the file in a folder directly below the root."""
         contents = await self.contents(repository, file)
         for member in contents.members:
             path = member.path

@@ -78,7 +78,7 @@ async def show_changes(
 
 
 def _note(change: Change) -> str | None:
-    # Returns why the texts cannot be compared, or None.
+    """Return why the texts cannot be compared, or None."""
     old, new = change.old, change.new
     if change.status == "not compared":
         return _NOT_READ

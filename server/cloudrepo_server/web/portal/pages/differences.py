@@ -111,7 +111,7 @@ async def show_formats(request: PortalRequest) -> web.Response:
 
 
 def _versions(order: ReleaseOrder, query: Mapping[str, str]) -> tuple[str | None, str | None]:
-    # Returns the newer and the older version, by default the newest two.
+    """Return the newer and the older version, by default the newest two."""
     given_new, given_old = query.get("new"), query.get("old")
     new = given_new or next((version for version in order.versions if version), None)
     if given_old or new is None:
