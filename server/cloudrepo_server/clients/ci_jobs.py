@@ -195,6 +195,6 @@ def _programs(folder: Path) -> Path:
 
 
 def _agent_script() -> str:
-    # A POSIX shell script that runs `ci_agent.py`.
+    """Return a POSIX shell script that runs `ci_agent.py`."""
     agent = shlex.join([sys.executable, "-I", str(Path(__file__).with_name("ci_agent.py"))])
     return f'#!/bin/sh\nexec {agent} "$@"\n'

@@ -213,7 +213,7 @@ class Publishing:
 
     @property
     def _listed_digests(self) -> set[str]:
-        # The digests that pages list, without SHA-256, which every file has.
+        """The digests that pages list, without SHA-256, which every file has."""
         return set(self._repository.document.digests or ()) - {"sha256"}
 
     async def _read_form(

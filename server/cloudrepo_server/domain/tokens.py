@@ -249,7 +249,11 @@ class Tokens:
         return document
 
     async def _key(self, token_id: str) -> str:
-        # Raises NotFoundError if no token can have this id: stores limit the length of a key.
+        """Return the key under which the token with an id is stored, if it exists.
+
+        Raises:
+            NotFoundError: no token can have this id, because stores limit the length of a key.
+        """
         if not is_token_id(token_id):
             raise _not_found(token_id)
         key = token_key(token_id)

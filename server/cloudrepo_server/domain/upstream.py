@@ -59,6 +59,7 @@ class LocalSource(Source, Protocol):
 
 
 Find = Callable[[str], Awaitable[LocalSource | None]]
+"""Returns the repository of this server with a name, or None."""
 Connect = Callable[[str, Sequence[str], tuple[str, ...]], Source]
 """Returns the index at a URL; its files may also be at the given origins.
 

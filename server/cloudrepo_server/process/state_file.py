@@ -1,4 +1,4 @@
-"""The state file: tells the process that started a server its URL and admin credentials."""
+"""The state file: the URL and admin credentials, for the process that started the server."""
 
 import json
 import os

@@ -150,7 +150,7 @@ def quote(text: str) -> str:
 
 @lru_cache(_CACHED_NAMES)
 def _sdist_splits(filename: str) -> tuple[tuple[str, str], ...]:
-    # The projects and versions that the name of an sdist can mean, one for each hyphen at most.
+    """Return the projects and versions that the name of an sdist can mean, one for each hyphen."""
     stem = filename.removesuffix(".tar.gz").removesuffix(".zip")
     splits = []
     for separator in re.finditer("-", stem):

@@ -255,7 +255,7 @@ def _demand(requirement: Requirement) -> _Demand:
 
 @lru_cache(_CACHED)
 def _marker_and_demand(line: str) -> tuple[str, _Demand | None]:
-    # The demand is None if the requirement names a URL, because it then demands no version.
+    """Return the marker of a requirement, and its demand; None if it names a URL, not a version."""
     requirement = parse_requirement(line)
     marker = str(requirement.marker or "")
     return marker, _demand(requirement) if requirement.url is None else None

@@ -176,7 +176,7 @@ def _check_signer(attestation: _Decoded, publisher: Publisher | None) -> Iterato
 def _check_statement(
     attestation: _Decoded, filename: str, sha256: str, kinds: list[str]
 ) -> Iterator[Finding]:
-    # `kinds` has the predicate types of the attestations that were checked before.
+    """Check what an attestation states; `kinds` has the types of those that were checked before."""
     try:
         statement = msgspec.json.decode(attestation.statement, type=_Statement)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

@@ -73,7 +73,7 @@ def check_files(paths: Iterable[Path], renders: Renders, options: Options) -> li
 def _check_path(
     path: Path, renders: Renders, options: Options, sdists: set[tuple[str, str]]
 ) -> Iterator[Finding]:
-    # `sdists` has the releases whose sdist was checked before.
+    """Check a file; `sdists` has the releases whose sdist was checked before."""
     if path.name.endswith(_ATTESTATION):
         yield from _check_attestation(path)
         return

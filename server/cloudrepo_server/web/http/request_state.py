@@ -160,7 +160,7 @@ def _forwarded_prefix(request: web.BaseRequest) -> str:
 
 
 def _request_id(request: web.BaseRequest) -> str:
-    # The client's own id, if it is short and safe to log.
+    """Return the client's own id if it is short and safe to log, and otherwise a new id."""
     given = request.headers.get("X-Request-Id")
     if given and len(given) <= _MAX_ID_LENGTH and _ID_CHARACTERS.issuperset(given):
         return given

@@ -134,7 +134,7 @@ def _choices(releases: Sequence[Release]) -> dict[str, str]:
 
 
 def _default(releases: Sequence[Release], choices: Mapping[str, str]) -> str | None:
-    # Prefers files that both releases have.
+    """Return the first choice, preferably one that both releases have."""
     both = (each for each in choices if all(_pick(release, each) for release in releases))
     return next(both, next(iter(choices), None))
 
