@@ -18,7 +18,7 @@ from cloudrepo_server.web.portal.cookies import Cookies, Notice
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.log.live import LivePages
 from cloudrepo_server.web.portal.readme import Readmes
-from cloudrepo_server.web.portal.releases import ReleaseOrders
+from cloudrepo_server.web.portal.releases import ReleaseOrder, ReleaseOrders
 from cloudrepo_server.web.portal.rendering import Templates
 from cloudrepo_server.web.portal.throttle import SignInThrottle
 
@@ -70,6 +70,21 @@ class PortalRequest:
         if project is None:
             raise repository.project_not_found(name)
         return project
+
+    async def version_and_order(
+        self, repository: Repository, project: ProjectDocument
+    ) -> tuple[str, ReleaseOrder]:
+        """Return the version of the release that the path names, and the order of all releases.
+
+        Raises:
+            NotFoundError: the project has no such release.
+        """
+        order = await self.release_orders.of(repository, project)
+        named = self.path_parameters["version"]
+        version = order.find(named)
+        if version is None:
+            raise repository.release_not_found(project.name, named)
+        return version, order
 
     async def file(self, repository: Repository) -> tuple[ProjectDocument, File]:
         """Return the file that the path names, and its project.

@@ -80,10 +80,7 @@ async def show_formats(request: PortalRequest) -> web.Response:
     """Show the differences of the sdist and a wheel of a release."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = await request.release_orders.of(repository, project)
-    version = order.find(request.path_parameters["version"])
-    if version is None:
-        raise repository.release_not_found(project.name, request.path_parameters["version"])
+    version, order = await request.version_and_order(repository, project)
     release = _release(project, order, version)
     if not (release.wheels and release.sdists):
         raise NotFoundError(

@@ -37,10 +37,7 @@ async def show(request: PortalRequest) -> web.Response:
     """Show a release."""
     repository = await request.repository()
     project = await request.project(repository)
-    order = await request.release_orders.of(repository, project)
-    version = order.find(request.path_parameters["version"])
-    if version is None:
-        raise repository.release_not_found(project.name, request.path_parameters["version"])
+    version, order = await request.version_and_order(repository, project)
     (release,) = releases_of(project, [version])
     described_by = release.described_by
     try:
