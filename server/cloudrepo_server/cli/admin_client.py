@@ -38,13 +38,14 @@ class AdminClient:
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def call(self, method: str, *path: str, json: object = None) -> Any:  # noqa: ANN401 - JSON
+    def call(self, method: str, *path: str, json: object = None, expected: Any = Any) -> Any:  # noqa: ANN401 - JSON
         """Send a request, and return the JSON of the response, or None if it has no body.
 
         Args:
             method: the HTTP method.
             path: the segments of the path below `/api`.
             json: the body of the request.
+            expected: the type of the response. By default any JSON, or no body, is accepted.
 
         Raises:
             InvalidError: the server rejected the request, or did not respond.
@@ -59,7 +60,9 @@ class AdminClient:
         try:
             with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
                 body = response.read()
-                return msgspec.json.decode(body) if body else None
+                if not body and expected is Any:
+                    return None
+                return msgspec.json.decode(body, type=expected)
         except urllib.error.HTTPError as error:
             with error:
                 raise InvalidError(self._rejection(error)) from None

@@ -78,12 +78,17 @@ def run(parsed: argparse.Namespace) -> int:
                 )
             )
     from cloudrepo_server.cli.admin_client import AdminClient
-    from cloudrepo_server.cli.sweep_server import sweep_server
+    from cloudrepo_server.domain.stale_runs import StaleRunsReport
 
     if parsed.runs_older_than is None:
         raise InvalidError("--url requires --runs-older-than AGE, such as 12h")
     client = AdminClient(parsed.url, *admin_credentials())
     with progress(f"Sweeping {parsed.url}"):
-        report = sweep_server(client, runs_older_than=parsed.runs_older_than)
+        report = client.call(
+            "POST",
+            "sweep",
+            json={"runs_older_than": parsed.runs_older_than},
+            expected=StaleRunsReport,
+        )
     print(f"Removed {report}.")
     return 0

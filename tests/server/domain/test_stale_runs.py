@@ -155,7 +155,16 @@ def test_a_failed_sweep_prints_one_line(
     assert "wrong-password" not in result.stderr
 
 
-@pytest.mark.parametrize("response", [b"HTTP/1.1 200 OK\r\n\r\n<html>", b"nonsense\r\n", b""])
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n<html>",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"nonsense\r\n",
+        b"",
+    ],
+)
 def test_a_sweep_of_another_kind_of_server_fails_without_a_traceback(response: bytes) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
