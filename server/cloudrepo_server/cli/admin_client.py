@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from cloudrepo_server.cli.arguments import is_loopback
+from cloudrepo_server.cli.loopback import is_loopback
 from cloudrepo_server.errors import InvalidError
 
 _TIMEOUT_SECONDS = 300.0

@@ -1,12 +1,10 @@
 """Types of arguments: each function checks the text of one argument and returns its value.
 
-Each raises `argparse.ArgumentTypeError` if the text is not valid. Only `is_loopback` is no type: it
-checks a host name.
+Each raises `argparse.ArgumentTypeError` if the text is not valid.
 """
 
 import argparse
 import contextlib
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,16 +132,6 @@ def printable_name(text: str) -> str:
             f"{text!r} is not a valid name: use one line of printable characters"
         )
     return text
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or an IP address is a loopback address."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # the name of another host
-        return False
 
 
 def index_url(text: str) -> str:

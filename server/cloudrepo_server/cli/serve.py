@@ -10,6 +10,7 @@ from typing import Any
 from cloudrepo_server import logs
 from cloudrepo_server.cli import arguments
 from cloudrepo_server.cli.event_loop import run_in_event_loop
+from cloudrepo_server.cli.loopback import is_loopback
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
 from cloudrepo_server.process.imports import fast_imports
@@ -140,7 +141,7 @@ def run(parsed: argparse.Namespace) -> int:
     if isinstance(settings.data, Path):
         # Other users of this machine must not read the packages.
         os.umask(0o077)
-    if not arguments.is_loopback(settings.host):
+    if not is_loopback(settings.host):
         logs.print_message(
             f"{settings.host} is not a loopback address: "
             "every host that can reach this machine can reach this server.",
