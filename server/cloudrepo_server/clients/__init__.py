@@ -15,7 +15,6 @@ from cloudrepo_server.clients.isolation import (
     LOOPBACK,
     NO_REPOSITORY,
     IsolatedHome,
-    all_variables,
     configured,
     isolated,
     without_index,
@@ -27,7 +26,13 @@ from cloudrepo_server.clients.public_indexes import (
     PublicIndex,
     public_index,
 )
-from cloudrepo_server.clients.tools import TOOLS, config_file, pyproject_table, variables
+from cloudrepo_server.clients.tools import (
+    TOOLS,
+    all_variables,
+    config_file,
+    pyproject_table,
+    variables,
+)
 
 __all__ = [
     "DEFAULT_INDEX",

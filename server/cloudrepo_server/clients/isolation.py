@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cloudrepo_server.clients.connection import Connection
-from cloudrepo_server.clients.tools import TOOLS, variables
-
 NO_REPOSITORY: Final = "no-repository-was-given"
 """The name of an index that does not exist. Tools name it in their error message."""
 
@@ -203,14 +200,6 @@ def configured(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[
     if "UV_DEFAULT_INDEX" in settings:
         # With both variables uv prints a warning, and stores neither index in a project.
         merged.pop("UV_INDEX_URL", None)
-    return merged
-
-
-def all_variables(connection: Connection) -> dict[str, str]:
-    """Return the variables that point every tool at a repository."""
-    merged: dict[str, str] = {}
-    for tool in TOOLS:
-        merged |= variables(tool, connection)
     return merged
 
 

@@ -93,6 +93,14 @@ def variables(tool: str, connection: Connection, *, retries: int | None = None) 
     return entry.variables(connection) | dict.fromkeys(entry.retries, str(retries))
 
 
+def all_variables(connection: Connection) -> dict[str, str]:
+    """Return the environment variables that point every tool at a repository."""
+    merged: dict[str, str] = {}
+    for tool in TOOLS:
+        merged |= variables(tool, connection)
+    return merged
+
+
 def config_file(tool: str, connection: Connection) -> ConfigFile:
     """Return the configuration file that points a tool at a repository.
 
