@@ -10,7 +10,7 @@ from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.stale_runs import delete_stale_runs
 from cloudrepo_server.process.storage import open_storage
 
-_LONG_UPLOAD = 6 * 60 * 60.0
+_LONG_UPLOAD_SECONDS = 6 * 60 * 60.0
 
 
 async def sweep_store(
@@ -34,7 +34,7 @@ async def sweep_store(
         "sweep", storage, admin_username="", admin_password=secrets.token_urlsafe()
     )
     try:
-        if storage.shared and older_than < _LONG_UPLOAD:
+        if storage.shared and older_than < _LONG_UPLOAD_SECONDS:
             print(
                 f"WARNING: an upload that takes longer than {older_than:g} seconds may fail, "
                 "because the sweep deletes its blobs: use a longer --older-than.",

@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
 
-_TIMEOUT = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +42,7 @@ def _request_token(audience: str) -> str:
     url = f"{os.environ['CLOUDREPO_JOB_REQUEST_URL']}&audience={quote(audience, safe='')}"
     token = os.environ["CLOUDREPO_JOB_REQUEST_TOKEN"]
     request = Request(url, headers={"Authorization": f"bearer {token}"})  # noqa: S310 (ours)
-    with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as response:
+    with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT_SECONDS) as response:
         if response.status != HTTPStatus.OK:
             raise ValueError(f"status {response.status}")
         return str(json.load(response)["value"])

@@ -48,7 +48,7 @@ def pypirc(connection: Connection) -> ConfigFile:
     """Return a `.pypirc`, which twine, flit and setuptools read.
 
     Raises:
-        ValueError: The credentials contain line breaks, or spaces at the start or end.
+        ValueError: the credentials contain line breaks, or spaces at the start or end.
     """
     lines = [
         f"# {connection.name}",

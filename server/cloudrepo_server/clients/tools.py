@@ -75,12 +75,12 @@ def variables(tool: str, connection: Connection, *, retries: int | None = None) 
     """Return the environment variables that point a tool at a repository.
 
     Args:
-        tool: One of `TOOLS`.
-        connection: The repository and the credentials.
-        retries: How often the tool retries a failed request. Default: the tool's own default.
+        tool: one of `TOOLS`.
+        connection: the repository and the credentials.
+        retries: how often the tool retries a failed request. By default as often as usual.
 
     Raises:
-        ValueError: The tool is unknown or has no setting for retries, or the number is negative.
+        ValueError: the tool is unknown or has no setting for retries, or the number is negative.
     """
     entry = _find(_TOOLS, tool, "unknown tool")
     if retries is None:
@@ -105,11 +105,11 @@ def config_file(tool: str, connection: Connection) -> ConfigFile:
     """Return the configuration file that points a tool at a repository.
 
     Args:
-        tool: One of `TOOLS`, or `netrc`, which pip, uv and others read.
-        connection: The repository and the credentials.
+        tool: one of `TOOLS`, or `netrc`, which pip, uv and others read.
+        connection: the repository and the credentials.
 
     Raises:
-        ValueError: The tool is unknown, or its file cannot express these credentials.
+        ValueError: the tool is unknown, or its file cannot express these credentials.
     """
     return _find(_FILES, tool, "unknown tool")(connection)
 
@@ -120,7 +120,7 @@ def pyproject_table(tool: str, connection: Connection) -> str:
     The table contains no credentials. Poetry has no other setting for the index it installs from.
 
     Raises:
-        ValueError: The tool reads no such table.
+        ValueError: the tool reads no such table.
     """
     return _find(_PYPROJECT, tool, "no pyproject.toml table for")(connection)
 

@@ -24,7 +24,7 @@ from cloudrepo_server.specs.archives import find_metadata
 from cloudrepo_server.specs.core_metadata import read_form_fields
 from cloudrepo_server.specs.simple_api import JSON_V1
 
-_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 class MetadataReader:
@@ -36,7 +36,7 @@ class MetadataReader:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=_SECONDS), raise_for_status=True
+            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS), raise_for_status=True
         )
         return self
 
