@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Json: TypeAlias = Any
 """A decoded JSON document."""
 
-CONNECT_TIMEOUT = 5.0
+_CONNECT_TIMEOUT = 5.0
 _READ_TIMEOUT = 60.0
 # Servers and proxies close connections that are idle. A request that is sent at the same moment
 # gets no response. Servers usually wait for at least 60 seconds.
-MAX_IDLE = 30.0
+_MAX_IDLE = 30.0
 
 
 class Api:
-    """A client for the admin API of one server. It reuses connections, but not after `MAX_IDLE`."""
+    """A client for the admin API of one server, which reuses recently used connections."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -70,7 +70,7 @@ class Api:
         """
         __tracebackhide__ = True
         url = "/".join([self.url, "api", *(quote(segment, safe="") for segment in path)])
-        if monotonic() - self._last_use > MAX_IDLE:
+        if monotonic() - self._last_use > _MAX_IDLE:
             self._session.close()
         try:
             response = self._session.request(
@@ -80,7 +80,7 @@ class Api:
                 data=body,
                 headers=None if content_type is None else {"Content-Type": content_type},
                 params=query,
-                timeout=(CONNECT_TIMEOUT, _READ_TIMEOUT),
+                timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT),
                 allow_redirects=False,
             )
         except requests.RequestException as error:

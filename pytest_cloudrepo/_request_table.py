@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_cloudrepo.journal import Request
 
-MAX_ROWS = 50
+_MAX_ROWS = 50
 # The duration and the outcome are the last columns of a row.
 _OUTCOME = re.compile(r"(?P<before>^.*? m?s  )(?P<outcome>(?:(?P<status>\d)\d\d|no response).*)$")
 _COLOURS = {"2": 32, "3": 36, "4": 33}  # green, cyan, yellow
@@ -34,14 +34,14 @@ def request_table(requests: Sequence[Request], *, path_prefix: str, default_user
             requests, key=lambda request: (*_cells(request, path_prefix), request.user)
         )
     ]
-    rows = [_row(group, path_prefix, default_user) for group in groups[-MAX_ROWS:]]
+    rows = [_row(group, path_prefix, default_user) for group in groups[-_MAX_ROWS:]]
     columns = [column for column in zip(*rows, strict=True) if any(column)]
     widths = [max(map(len, column)) for column in columns]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in zip(*columns, strict=True)
     ]
-    hidden = sum(map(len, groups[:-MAX_ROWS]))
+    hidden = sum(map(len, groups[:-_MAX_ROWS]))
     if hidden:
         lines.insert(0, f"({hidden} earlier requests are not shown)")
     return "\n".join(lines)

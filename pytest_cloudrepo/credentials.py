@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pytest_cloudrepo._programs.secret import Secret, issue_as_username
 from pytest_cloudrepo.errors import CloudRepoError
 
-ADMIN_LOGIN_VARIABLES = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
+_ADMIN_LOGIN_VARIABLES = ("CLOUDREPO_ADMIN_USERNAME", "CLOUDREPO_ADMIN_PASSWORD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ def login_from_environment() -> tuple[str, Secret]:
     Raises:
         CloudRepoError: the variables are not set.
     """
-    missing = [name for name in ADMIN_LOGIN_VARIABLES if not os.environ.get(name)]
+    missing = [name for name in _ADMIN_LOGIN_VARIABLES if not os.environ.get(name)]
     if missing:
         raise CloudRepoError(
             f"--cloudrepo-url requires the server's admin login: set {' and '.join(missing)}"
         )
-    username, password = (os.environ[name] for name in ADMIN_LOGIN_VARIABLES)
+    username, password = (os.environ[name] for name in _ADMIN_LOGIN_VARIABLES)
     return username, Secret(password)

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
         workerinput: dict[str, object]
 
 
-OPTIONS = pytest.StashKey[Options]()
+_OPTIONS = pytest.StashKey[Options]()
 _RUN_SERVER = pytest.StashKey[RunServer]()
-REPOSITORIES = pytest.StashKey["list[Repository]"]()
+_REPOSITORIES = pytest.StashKey["list[Repository]"]()
 _REPOSITORY_TRACKER = pytest.StashKey[RepositoryTracker]()
-FAILED = pytest.StashKey[bool]()
+_FAILED = pytest.StashKey[bool]()
 
 # Options that deselect tests after they were collected.
 _SELECTING_OPTIONS = ("keyword", "markexpr", "deselect", "lf")
@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read the options, and describe the session's server."""
     config.addinivalue_line("markers", settings.marker_help())
-    options = config.stash[OPTIONS] = read_options(config)
+    options = config.stash[_OPTIONS] = read_options(config)
     config.stash[_RUN_SERVER] = RunServer.for_process(config, keep=options.keep)
     _preload.configure(config, enabled=options.preload_tools)
     tracker = config.stash[_REPOSITORY_TRACKER] = RepositoryTracker()
@@ -101,7 +101,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Return the line about the options that are set, or None."""
-    options = config.stash[OPTIONS]
+    options = config.stash[_OPTIONS]
     parts = []
     if options.url:
         parts.append(f"server {options.url}")
@@ -159,16 +159,16 @@ def pytest_runtest_makereport(
     """Add the requests to a failed test's repositories to the report, and mask its secrets."""
     report = yield
     if report.failed:
-        item.stash[FAILED] = True
+        item.stash[_FAILED] = True
         tracked = item.config.stash[_REPOSITORY_TRACKER].of_test
-        repositories = list(dict.fromkeys([*item.stash.get(REPOSITORIES, []), *tracked]))
+        repositories = list(dict.fromkeys([*item.stash.get(_REPOSITORIES, []), *tracked]))
         if repositories:
             from pytest_cloudrepo._report import name_failed_program, report_sections
 
             folder = item.config.stash[_RUN_SERVER].folder
             report.sections.extend(report_sections(repositories, folder, since=tracked))
             name_failed_program(report)
-    kept = item.stash.get(REPOSITORIES, []) if item.config.stash[OPTIONS].keep else []
+    kept = item.stash.get(_REPOSITORIES, []) if item.config.stash[_OPTIONS].keep else []
     if kept:
         from pytest_cloudrepo._kept_server import record_phase
 
@@ -205,7 +205,7 @@ def cloudrepo_server(
     """The index server of the pytest session, shared by all tests and pytest-xdist workers."""
     from pytest_cloudrepo._server.connect import connect
 
-    options = request.config.stash[OPTIONS]
+    options = request.config.stash[_OPTIONS]
     try:
         server = connect(request.config.stash[_RUN_SERVER], options, next(_cloudrepo_folders))
     except CloudRepoError as error:
@@ -234,9 +234,9 @@ def cloudrepo_factory(
     """Creates further repositories, with the settings of each call."""
     from pytest_cloudrepo.factories import RepositoryFactory
 
-    options = request.config.stash[OPTIONS]
+    options = request.config.stash[_OPTIONS]
     repositories: list[Repository] = []
-    request.node.stash[REPOSITORIES] = repositories
+    request.node.stash[_REPOSITORIES] = repositories
     yield RepositoryFactory(
         cloudrepo_server,
         _cloudrepo_environment,
@@ -256,7 +256,7 @@ def cloudrepo_project(
     """Creates source trees that `build` can build."""
     from pytest_cloudrepo.factories import ProjectFactory
 
-    timeout = request.config.stash[OPTIONS].command_timeout
+    timeout = request.config.stash[_OPTIONS].command_timeout
     return ProjectFactory(_cloudrepo_folder, _cloudrepo_environment, command_timeout=timeout)
 
 
@@ -285,7 +285,7 @@ def cloudrepo_venv_factory(
     """Creates virtual environments, of any installed Python, with or without pip."""
     from pytest_cloudrepo.factories import VirtualEnvFactory
 
-    options = request.config.stash[OPTIONS]
+    options = request.config.stash[_OPTIONS]
     return VirtualEnvFactory(
         _cloudrepo_folder,
         _cloudrepo_environment,
@@ -308,7 +308,7 @@ def cloudrepo_session(
     """
     from pytest_cloudrepo.factories import session_factories
 
-    options = request.config.stash[OPTIONS]
+    options = request.config.stash[_OPTIONS]
     folder = next(_cloudrepo_folders)
     factories = session_factories(
         cloudrepo_server,
@@ -338,7 +338,7 @@ def _cloudrepo_folder(
     """The folder for the files of the test's fixtures; it is kept if the test fails."""
     folder = next(_cloudrepo_folders)
     yield folder
-    if folder.exists() and not request.node.stash.get(FAILED, False):
+    if folder.exists() and not request.node.stash.get(_FAILED, False):
         remove_folder(folder)
 
 
@@ -366,5 +366,5 @@ def _needs_server(item: pytest.Item) -> bool:
 
 
 def _prestart(config: pytest.Config) -> None:
-    if not config.stash[OPTIONS].url and not config.getoption("collectonly"):
+    if not config.stash[_OPTIONS].url and not config.getoption("collectonly"):
         config.stash[_RUN_SERVER].prestart()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_cloudrepo.credentials import RepositoryUser, Token, TokenAsUsername
     from pytest_cloudrepo.trust import TrustedPublisher
 
-TWINE = module_command("twine", "--no-color", "upload", "--disable-progress-bar")
+_TWINE = module_command("twine", "--no-color", "upload", "--disable-progress-bar")
 
 
 class Repository(RepositoryApi):
@@ -94,7 +94,7 @@ class Repository(RepositoryApi):
         __tracebackhide__ = True
         files = _paths.files(paths)
         environ = own_tools.environ(self.environ_for("twine"))
-        return self._run([*TWINE, *files], environ=environ, check=check)
+        return self._run([*_TWINE, *files], environ=environ, check=check)
 
     def run(
         self,

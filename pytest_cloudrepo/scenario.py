@@ -12,8 +12,8 @@ from pytest_cloudrepo.errors import PackageError, ScenarioError
 from pytest_cloudrepo.graph import Graph, ReleaseDetails, publications
 
 # The defaults of packse.
-PYTHON: Final = "3.12"
-REQUIRES_PYTHON: Final = ">=3.12"
+_PYTHON: Final = "3.12"
+_REQUIRES_PYTHON: Final = ">=3.12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Expected:
 class ScenarioEnvironment:
     """The Python versions for the resolver."""
 
-    python: str = PYTHON
+    python: str = _PYTHON
     """The version of the installed Python."""
     additional_python: tuple[str, ...] = ()
     """Further installed versions."""
@@ -96,7 +96,7 @@ class _File:
 @dataclass(frozen=True, slots=True)
 class _Root:
     requires: tuple[str, ...] = ()
-    requires_python: str | None = REQUIRES_PYTHON
+    requires_python: str | None = _REQUIRES_PYTHON
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class _Package:
 @dataclass(frozen=True, slots=True)
 class _Version:
     requires: tuple[str, ...] = ()
-    requires_python: str | None = REQUIRES_PYTHON
+    requires_python: str | None = _REQUIRES_PYTHON
     extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sdist: bool = True
     wheel: bool = True

@@ -12,7 +12,7 @@ from pytest_cloudrepo._new_files import NewFile
 from pytest_cloudrepo.errors import PackageError, ScenarioError
 from pytest_cloudrepo.graph import Graph, publications
 
-FORMAT: Final = 1
+_FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Header:
     pythons: tuple[str, ...]
     platforms: tuple[str, ...]
     versions: int
-    format: int = FORMAT
+    format: int = _FORMAT
     prereleases: bool = False
     left_out: tuple[str, ...] = ()
 
@@ -86,9 +86,9 @@ def read_snapshot(path: Path) -> tuple[Snapshot, list[NewFile]]:
 
 
 def _check_format(snapshot: Mapping[str, Any]) -> None:
-    number = snapshot.get("format", FORMAT)
-    if number != FORMAT:
+    number = snapshot.get("format", _FORMAT)
+    if number != _FORMAT:
         raise ScenarioError(
             f"the snapshot has the format {number!r}, but this version of pytest-cloudrepo reads "
-            f"only the format {FORMAT}"
+            f"only the format {_FORMAT}"
         )

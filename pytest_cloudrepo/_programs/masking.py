@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-MASK: Final = "***"
+_MASK: Final = "***"
 
 # The password in a URL. It may contain an unencoded @, and so may the user name before it.
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^\s/:]*:)[^\s/]*(?=@)")
@@ -45,15 +45,15 @@ def mask(text: str, secrets: Collection[str]) -> str:
 
     The tokens that servers issue are secrets too.
     """
-    text = _TOKENS.sub(MASK, text)
+    text = _TOKENS.sub(_MASK, text)
     joined = _LITERAL_BREAK.sub("", text) if "\n" in text else text
     present = tuple(secret for secret in secrets if secret and _may_contain(joined, secret))
-    return _pattern(present, broken=joined != text).sub(MASK, text) if present else text
+    return _pattern(present, broken=joined != text).sub(_MASK, text) if present else text
 
 
 def mask_urls(text: str) -> str:
     """Return the text without the passwords in its URLs."""
-    return _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
+    return _PASSWORD_IN_URL.sub(rf"\1{_MASK}", text)
 
 
 def mask_report(report: pytest.TestReport, secrets: Collection[str]) -> None:
@@ -62,7 +62,7 @@ def mask_report(report: pytest.TestReport, secrets: Collection[str]) -> None:
     def masked(text: str) -> str:
         text = mask(text, secrets)
         if "..." in text:
-            text = _CUT_PASSWORD_END.sub(MASK, _CUT_PASSWORD.sub(rf"\1{MASK}", text))
+            text = _CUT_PASSWORD_END.sub(_MASK, _CUT_PASSWORD.sub(rf"\1{_MASK}", text))
         return text
 
     report.longrepr = _masked(report.longrepr, masked, set())

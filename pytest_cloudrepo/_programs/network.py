@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # The port of the discard protocol (RFC 863), on which no server listens: connecting fails at once.
 _UNREACHABLE_PROXY = "http://127.0.0.1:9"
-CONNECT_TIMEOUT = 5.0
+_CONNECT_TIMEOUT = 5.0
 
 
 class NoProxyError(ServerError):
@@ -179,7 +179,7 @@ def _require_reachable(proxy: str) -> None:
     parts = urlsplit(proxy)
     host, port = parts.hostname or "", parts.port or 0
     try:
-        socket.create_connection((host, port), CONNECT_TIMEOUT).close()
+        socket.create_connection((host, port), _CONNECT_TIMEOUT).close()
     except OSError as error:
         raise NoProxyError(
             f"cannot connect to the index server's proxy at {host}, port {port}: "

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import psutil
     import pytest
 
-POLL_INTERVAL = 0.005
+_POLL_INTERVAL = 0.005
 _STOP_TIMEOUT = 5.0
 
 
@@ -138,7 +138,7 @@ class RunServer:
                     f"the index server was not ready within {timeout:g} s; increase the ini key "
                     f"cloudrepo_startup_timeout if this machine is slow. Its output: {output}"
                 )
-            time.sleep(POLL_INTERVAL)
+            time.sleep(_POLL_INTERVAL)
 
     def kept(self) -> ServerState | None:
         """Return the state of the server that keeps running after the session, if there is one."""
@@ -208,7 +208,7 @@ def wait_for_exit(process: psutil.Process, timeout: float) -> bool:
     while is_running(process):
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_INTERVAL)
+        time.sleep(_POLL_INTERVAL)
     return True
 
 
