@@ -62,8 +62,8 @@ class ListedDigests(msgspec.Struct, frozen=True):
         return {name: digest.lower() for name, digest in digests.items() if digest}
 
 
-ALGORITHMS = ListedDigests.__struct_fields__
-"""The names of the algorithms, in the order of preference."""
+# The names of the algorithms, in the order of preference.
+_ALGORITHMS = ListedDigests.__struct_fields__
 
 
 def check_algorithms(names: Sequence[str]) -> None:
@@ -73,9 +73,9 @@ def check_algorithms(names: Sequence[str]) -> None:
         InvalidError: a name is unknown or appears twice.
     """
     for number, name in enumerate(names):
-        if name not in ALGORITHMS:
+        if name not in _ALGORITHMS:
             raise InvalidError(
-                f"Unknown digest {name[:64]!r}; the digests are: {', '.join(ALGORITHMS)}."
+                f"Unknown digest {name[:64]!r}; the digests are: {', '.join(_ALGORITHMS)}."
             )
         if name in names[:number]:
             raise InvalidError(f"The digest {name} is named twice.")

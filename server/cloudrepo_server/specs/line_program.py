@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-_MAX_SECONDS = 60
+_MAX_SECONDS = 60.0
 _MAX_MEMORY = 2 << 30
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from cloudrepo_server.cli.snapshots.closure import Closure, Distribution, Options
 from cloudrepo_server.cli.snapshots.metadata import Metadata
 
-FORMAT: Final = 1
+_FORMAT: Final = 1
 _BARE_KEY: Final = re.compile(r"[\w-]+", re.ASCII)
 _GZIP: Final = ".gz"
 _HEADER: Final = """\
@@ -40,7 +40,7 @@ def render(
         platforms: the names of the platforms.
     """
     snapshot = {
-        "format": FORMAT,
+        "format": _FORMAT,
         "index": index,
         "requirements": [str(requirement) for requirement in options.requirements],
         "exclude_newer": options.exclude_newer,

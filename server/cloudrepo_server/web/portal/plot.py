@@ -8,8 +8,8 @@ import msgspec
 
 from cloudrepo_server.domain.activity import MAX_INTERVALS, WIDTHS, Activity, Counts
 
-HEIGHT = 96
-"""The height of the plot in its own units."""
+# The height of the plot in its own units.
+_HEIGHT = 96
 SLOT = 12
 """The width of the place for one bar."""
 
@@ -55,7 +55,7 @@ class Plot(msgspec.Struct, frozen=True):
     @property
     def height(self) -> int:
         """The height of the plot in its own units."""
-        return HEIGHT
+        return _HEIGHT
 
     def label(self, moment: datetime) -> str:
         """Return a time on the axis, with a precision that suits the length of the plot."""
@@ -125,7 +125,7 @@ def _regrouped(
 
 def _height(number: int, largest: int) -> float:
     # Even a single upload among thousands of downloads must be visible.
-    return round(max(number / largest * HEIGHT, 2.0), 1) if number else 0.0
+    return round(max(number / largest * _HEIGHT, 2.0), 1) if number else 0.0
 
 
 def _duration(seconds: int) -> str:

@@ -118,11 +118,11 @@ def format_time(moment: str | float) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         exact.isoformat(),
         f"{exact.day} {exact:%B %Y, %H:%M:%S} UTC",
-        format_age(time() - exact.timestamp()),
+        _format_age(time() - exact.timestamp()),
     )
 
 
-def format_age(seconds: float) -> str:
+def _format_age(seconds: float) -> str:
     """Return an age in the largest unit that fits, such as "3 hours ago" or "in 3 hours"."""
     amount, unit = abs(seconds), ""
     for length, name in _UNITS:

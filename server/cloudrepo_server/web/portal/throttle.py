@@ -17,18 +17,18 @@ from time import monotonic
 
 from cachetools import TTLCache
 
-FREE_ATTEMPTS = 5
-"""The attempts for one user name, by one client, after which the client must wait."""
-FREE_ATTEMPTS_PER_CLIENT = 20
-"""The attempts for any user names, by one client, after which the client must wait."""
-MAX_WAIT = 60
-"""The longest wait in seconds."""
-FREE_ATTEMPTS_PER_USER = 20
-"""The attempts for one user name, by all clients, that need no turn."""
-SECONDS_PER_TURN = 1.0
-MAX_DELAY = 10.0
-"""The longest delay of an attempt that waits for its turn; attempts beyond it are rejected."""
-_EXPIRY_SECONDS = 15 * 60
+# The attempts for one user name, by one client, after which the client must wait.
+_FREE_ATTEMPTS = 5
+# The attempts for any user names, by one client, after which the client must wait.
+_FREE_ATTEMPTS_PER_CLIENT = 20
+# The longest wait between two attempts, in seconds.
+_MAX_WAIT = 60.0
+# The attempts for one user name, by all clients, that need no turn.
+_FREE_ATTEMPTS_PER_USER = 20
+_SECONDS_PER_TURN = 1.0
+# The longest delay of an attempt that waits for its turn; attempts beyond it are rejected.
+_MAX_DELAY = 10.0
+_EXPIRY_SECONDS = 15 * 60.0
 _MAX_ENTRIES = 4096
 _NETWORK_BITS = 64
 
@@ -84,18 +84,18 @@ class SignInThrottle:
         turn, delay = self._turn(username), 0.0
         if known_browser is None:
             delay = max(self._turns[turn] - now, 0.0)
-            if delay > MAX_DELAY:
+            if delay > _MAX_DELAY:
                 wait = max(wait, delay)
         if wait > 0:
             return Attempt(wait=ceil(wait))
         for key, (failures, free) in tracked.items():
             failures.count += 1
             if failures.count >= free:
-                failures.next_attempt = now + min(2 ** (failures.count - free), MAX_WAIT)
+                failures.next_attempt = now + min(2 ** (failures.count - free), _MAX_WAIT)
             self._failures[key] = failures
         if known_browser is None:
-            earliest = now - FREE_ATTEMPTS_PER_USER * SECONDS_PER_TURN
-            self._turns[turn] = max(self._turns[turn], earliest) + SECONDS_PER_TURN
+            earliest = now - _FREE_ATTEMPTS_PER_USER * _SECONDS_PER_TURN
+            self._turns[turn] = max(self._turns[turn], earliest) + _SECONDS_PER_TURN
         return Attempt(delay=delay)
 
     def succeed(self, address: str, username: str, *, known_browser: str | None = None) -> None:
@@ -103,13 +103,13 @@ class SignInThrottle:
         for key in self._tracked(_client(address, known_browser), username):
             self._failures.pop(key, None)
         if known_browser is None:
-            self._turns[self._turn(username)] -= SECONDS_PER_TURN
+            self._turns[self._turn(username)] -= _SECONDS_PER_TURN
 
     def _tracked(self, client: str, username: str) -> dict[bytes, tuple[_Failures, int]]:
         # Digests as keys bound the memory: clients choose how long a user name is.
         free_attempts = {
-            _digest("user", client, username.casefold()): FREE_ATTEMPTS,
-            _digest("client", client): FREE_ATTEMPTS_PER_CLIENT,
+            _digest("user", client, username.casefold()): _FREE_ATTEMPTS,
+            _digest("client", client): _FREE_ATTEMPTS_PER_CLIENT,
         }
         return {
             key: (self._failures.get(key) or _Failures(), free)
