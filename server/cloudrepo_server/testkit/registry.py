@@ -16,7 +16,8 @@ from cloudrepo_server.testkit.faults import (
     RequestFacts,
 )
 from cloudrepo_server.testkit.feed import Feed
-from cloudrepo_server.testkit.impersonation import Impersonation, Impersonations
+from cloudrepo_server.testkit.impersonation import Impersonation
+from cloudrepo_server.testkit.impersonations import Impersonations
 from cloudrepo_server.testkit.journal import Entry, Journal
 from cloudrepo_server.testkit.journals import Journals
 from cloudrepo_server.testkit.results import ResultOfTest

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from cloudrepo_server.errors import InvalidError
-from cloudrepo_server.testkit.impersonation import Impersonations
+from cloudrepo_server.testkit.impersonations import Impersonations
 from tests.support.archives import wheel
 from tests.support.index import Index, Server
 from tests.support.ports import free_port
@@ -477,7 +477,7 @@ def test_the_size_of_an_impersonation_is_limited(index_with_file: Index, field: 
 
 
 def test_the_number_of_impersonations_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudrepo_server.testkit.impersonation.MAX_IMPERSONATIONS", 2)
+    monkeypatch.setattr("cloudrepo_server.testkit.impersonations.MAX_IMPERSONATIONS", 2)
     impersonations = Impersonations()
     for _ in range(2):
         impersonations.add("demo", "id", urls=[PYPI], allow=[])

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from cloudrepo_server import clients
 from cloudrepo_server.cli.clean_environment import clean_environment, create_home
-from cloudrepo_server.testkit.impersonation import IndexUrls
+from cloudrepo_server.testkit.impersonated_urls import IndexUrls
 from cloudrepo_server.web.impersonation.creation import create_impersonation
 
 if TYPE_CHECKING:

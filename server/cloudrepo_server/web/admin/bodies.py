@@ -8,7 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 from cloudrepo_server.limits import MAX_IDENTITY_TOKEN, MAX_IMPERSONATED_URLS
 from cloudrepo_server.models import SETTINGS
 from cloudrepo_server.specs.timestamps import parse_upload_time
-from cloudrepo_server.testkit.impersonation import IndexUrls, ProxyLogin
+from cloudrepo_server.testkit.impersonated_urls import IndexUrls
+from cloudrepo_server.testkit.impersonation import ProxyLogin
 from cloudrepo_server.web.admin.schema_types import (
     Email,
     Passphrase,

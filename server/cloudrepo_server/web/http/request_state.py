@@ -19,7 +19,7 @@ from cloudrepo_server.logs import FIELDS
 from cloudrepo_server.logs.redaction import set_request_secrets
 from cloudrepo_server.pools import IS_CONNECTED
 from cloudrepo_server.specs.dialect import Dialect
-from cloudrepo_server.testkit.impersonation import IndexUrls
+from cloudrepo_server.testkit.impersonated_urls import IndexUrls
 from cloudrepo_server.testkit.journal import RequestDetails
 from cloudrepo_server.web.http.authorization import secrets_of
 from cloudrepo_server.web.http.expect import is_waiting_to_send

@@ -6,12 +6,8 @@ from urllib.parse import quote
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.testkit.impersonation import (
-    Impersonation,
-    IndexUrls,
-    ProxyLogin,
-    parse_url_prefix,
-)
+from cloudrepo_server.testkit.impersonated_urls import IndexUrls, parse_url_prefix
+from cloudrepo_server.testkit.impersonation import Impersonation, ProxyLogin
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.proxy import Proxy
 

@@ -9,7 +9,7 @@ from cloudrepo_server.clients.public_indexes import PUBLIC_INDEXES, public_index
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.limits import MAX_IMPERSONATED_URLS
 from cloudrepo_server.pools import IMPORTS
-from cloudrepo_server.testkit.impersonation import IndexUrls, check_host, parse_url_prefix
+from cloudrepo_server.testkit.impersonated_urls import IndexUrls, check_host, parse_url_prefix
 from cloudrepo_server.web.http.urls import host_of
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
 from cloudrepo_server.web.impersonation.creation import create_impersonation
