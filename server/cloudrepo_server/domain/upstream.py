@@ -1,17 +1,21 @@
 """Upstreams: other repositories and indexes whose projects a repository also offers."""
 
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from yarl import URL
 
 from cloudrepo_server.domain.upstream_states import UpstreamStates
+from cloudrepo_server.domain.upstream_urls import (
+    check_url,
+    hide_password,
+    is_url,
+    origin_error,
+    shown_upstream,
+)
 from cloudrepo_server.errors import InvalidError, UpstreamLoopError
-from cloudrepo_server.limits import MAX_HOPS, MAX_UPSTREAM_URL, MAX_UPSTREAMS
+from cloudrepo_server.limits import MAX_HOPS, MAX_UPSTREAMS
 from cloudrepo_server.models import (
     File,
     Project,
@@ -29,11 +33,6 @@ STRATEGIES = (FIRST_MATCH, BEST_VERSION)
 - `first-match`: the first source that has files of the project provides all its files.
 - `best-version`: the files of all sources are offered together.
 """
-
-# A name or an address; yarl encodes other characters, or leaves them as they are.
-_HOST = re.compile(r"[a-z0-9._:-]{1,253}", re.IGNORECASE | re.ASCII)
-_MAX_LABEL = 63
-_MAX_SHOWN = 64
 
 
 class Source(Protocol):
@@ -65,30 +64,6 @@ Connect = Callable[[str, Sequence[str], tuple[str, ...]], Source]
 
 The last argument is the ids of the repositories that the request passed.
 """
-
-
-def is_url(upstream: str) -> bool:
-    """Return whether an upstream is the URL of another index, not the name of a repository.
-
-    The URL may be invalid. No name of a repository contains a colon or a slash.
-    """
-    return ":" in upstream or "/" in upstream
-
-
-def hide_password(upstream: str) -> str:
-    """Return an upstream; `***` replaces the user name and password of its URL.
-
-    A user name without a password may be a token. A URL that cannot be parsed is replaced as a
-    whole.
-    """
-    try:
-        parts = urlsplit(upstream)
-        parts.port  # noqa: B018 (a password that contains a slash looks like an invalid port)
-    except ValueError:
-        return "***"
-    if "@" not in parts.netloc:
-        return upstream
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
 
 def check_loop(repository: RepositoryDocument, via: tuple[str, ...]) -> None:
@@ -204,7 +179,7 @@ class Upstreams:
         while remaining:
             upstream, hops = remaining.popleft()
             if is_url(upstream):
-                _check_url(upstream)
+                check_url(upstream)
                 continue
             if upstream == document.name:
                 raise InvalidError(
@@ -218,7 +193,7 @@ class Upstreams:
             repository = found[upstream]
             if repository is None:
                 raise InvalidError(
-                    f"The upstream {_shown(upstream)} was not found: create it first."
+                    f"The upstream {shown_upstream(upstream)} was not found: create it first."
                 )
             if hops >= MAX_HOPS:
                 raise InvalidError(
@@ -314,7 +289,7 @@ def check_origins(origins: Sequence[str]) -> None:
         InvalidError: there are too many, or some are not origins. The error names all of these.
     """
     _check_number(origins)
-    messages = [message for origin in origins if (message := _origin_error(origin))]
+    messages = [message for origin in origins if (message := origin_error(origin))]
     if messages:
         raise InvalidError(" ".join(messages))
 
@@ -343,51 +318,5 @@ def _merge(projects: Sequence[Project]) -> Project:
     )
 
 
-def _check_url(url: str) -> None:
-    parsed = _parse_url(url)
-    if parsed is None or parsed.raw_query_string or parsed.raw_fragment:
-        raise InvalidError(
-            f"{_shown(url)!r} is not a valid URL of an index: use http:// or https://, "
-            "a host and a path."
-        )
-
-
-def _origin_error(origin: str) -> str | None:
-    parsed = _parse_url(origin)
-    if parsed is not None and origin == str(parsed.origin()):
-        return None
-    return (
-        f"{_shown(origin)!r} in upstream_file_origins is not an origin: use "
-        "http:// or https:// and a host, such as 'https://files.example.com'."
-    )
-
-
-def _parse_url(url: str) -> URL | None:
-    # With yarl, as the HTTP client aiohttp parses it.
-    try:
-        parsed = URL(url)
-        # `host` decodes internationalized names, and raises an error for an invalid one.
-        valid = bool(parsed.host) and _is_host(parsed.raw_host or "") and parsed.port != 0
-    except ValueError:
-        return None
-    valid = valid and parsed.scheme in ("http", "https")
-    return parsed if valid and url.isprintable() and len(url) <= MAX_UPSTREAM_URL else None
-
-
-def _is_host(host: str) -> bool:
-    # The resolver rejects longer names and labels.
-    labels = host.rstrip(".").split(".")
-    return _HOST.fullmatch(host) is not None and all(0 < len(each) <= _MAX_LABEL for each in labels)
-
-
 def _no_connection(url: str, _origins: Sequence[str], _via: tuple[str, ...]) -> Source:
     raise InvalidError(f"This process cannot connect to other indexes: {url}")
-
-
-def _shown(upstream: str) -> str:
-    """Return what an error shows of an upstream that is not valid.
-
-    Everything before an @ sign may be a password, which need not be encoded as URLs require.
-    """
-    hidden, _, rest = upstream.rpartition("@")
-    return f"***@{rest}"[:_MAX_SHOWN] if hidden else upstream[:_MAX_SHOWN]

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from cloudrepo_server.domain.damaged_documents import DamagedDocument
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.domain.rule_settings import rules_left_out
-from cloudrepo_server.domain.upstream import hide_password
+from cloudrepo_server.domain.upstream_urls import hide_password
 from cloudrepo_server.models import (
     File,
     ProjectDocument,

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudrepo_server.domain.organization import Organization
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.upstream import hide_password
+from cloudrepo_server.domain.upstream_urls import hide_password
 from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.testkit.results import ResultOfTest
 from cloudrepo_server.web.portal.log.failures import failed_requests, queried_upstreams

@@ -6,14 +6,9 @@ import msgspec
 from aiohttp import web
 
 from cloudrepo_server.domain.repository import Repository
-from cloudrepo_server.domain.upstream import (
-    STRATEGIES,
-    check_origins,
-    check_strategy,
-    hide_password,
-    is_url,
-)
+from cloudrepo_server.domain.upstream import STRATEGIES, check_origins, check_strategy
 from cloudrepo_server.domain.upstream_states import UpstreamState
+from cloudrepo_server.domain.upstream_urls import hide_password, is_url
 from cloudrepo_server.web.portal.form_errors import FormErrors
 from cloudrepo_server.web.portal.forms import lines_of
 from cloudrepo_server.web.portal.paths import REPOSITORY, repository_path
