@@ -183,7 +183,7 @@ class Upstreams:
                 continue
             if upstream == document.name:
                 raise InvalidError(
-                    f"The upstream setting of {document.name} leads back to {document.name}."
+                    f"The upstream {first} leads back to {document.name}: leave it out."
                 )
             if upstream in visited:
                 continue
@@ -197,8 +197,8 @@ class Upstreams:
                 )
             if hops >= MAX_HOPS:
                 raise InvalidError(
-                    f"The upstream setting of {document.name} leads through more than {MAX_HOPS} "
-                    "repositories."
+                    f"The upstream {first} leads through more than {MAX_HOPS} repositories: use "
+                    "fewer repositories in a row as upstreams."
                 )
             remaining += ((each, hops + 1) for each in repository.document.upstream)
 
@@ -319,4 +319,4 @@ def _merge(projects: Sequence[Project]) -> Project:
 
 
 def _no_connection(url: str, _origins: Sequence[str], _via: tuple[str, ...]) -> Source:
-    raise InvalidError(f"This process cannot connect to other indexes: {url}")
+    raise InvalidError(f"This process cannot connect to other indexes: {hide_password(url)}")

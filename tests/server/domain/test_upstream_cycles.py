@@ -53,8 +53,23 @@ def test_an_upstream_that_is_part_of_a_cycle_is_accepted() -> None:
         assert sorted(found) == sorted(NAMES)
         await organization.update_repository("four", upstream=("two", "three"))
         # A setting that would make a cycle of its own is still rejected.
-        with pytest.raises(InvalidError, match="leads back to one"):
+        with pytest.raises(InvalidError, match="upstream four leads back to one: leave it out"):
             await organization.update_repository("one", upstream=("four",))
+        await organization.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_error_about_an_index_that_cannot_be_reached_contains_no_password() -> None:
+    async def scenario() -> None:
+        organization = Organization(
+            "example", LocalStorage.in_memory(), admin_username="a", admin_password="b"
+        )
+        url = "https://ann:secret@index.example/simple/"
+        repository = await organization.create_repository("one", upstream=(url,))
+        with pytest.raises(InvalidError, match=r"https://\*\*\*@index\.example") as raised:
+            await organization.upstreams.project(repository, "demo", local=None)
+        assert "secret" not in str(raised.value)
         await organization.close()
 
     asyncio.run(scenario())
