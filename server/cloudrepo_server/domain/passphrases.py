@@ -82,7 +82,9 @@ class PassphraseHasher:
             case ["scrypt", salt, expected]:
                 cost = _UNSTATED_COST
             case _:
-                raise StorageError("a stored passphrase hash has an unknown format")
+                raise StorageError(
+                    f"the stored passphrase of the user {user} has an unknown format: set a new one"
+                )
         async with self._queue.turn(user, client):
             key = await _scrypt(_bytes(passphrase), base64.b64decode(salt), cost)
         return hmac.compare_digest(_encode(key), expected)

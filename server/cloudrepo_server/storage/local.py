@@ -134,7 +134,9 @@ class LocalStorage(LocalDocuments, LocalBlobs, Storage):
         """Check that the store can write and delete, and that the data are still there."""
         # A write would recreate a deleted folder, without the data.
         if self._folder is not None and not (self._folder / FORMAT_KEY).exists():
-            raise StorageLostError("the data folder was deleted or replaced since the start")
+            raise StorageLostError(
+                "the data folder was deleted or replaced since the start: restart the server"
+            )
         key = f"checks/{secrets.token_hex(8)}"
         with storage_errors():
             # Even a full disk has room for an empty file, so write some content.

@@ -84,7 +84,7 @@ class SharedStorage(SharedDocuments, SharedBlobs, Storage):
                 await obstore.head_async(self._document_store, READY)
         except FileNotFoundError as error:
             raise StorageLostError(
-                "the store was emptied or replaced since the server started"
+                "the store was emptied or replaced since the server started: restart the server"
             ) from error
 
     async def close(self) -> None:

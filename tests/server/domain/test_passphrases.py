@@ -28,7 +28,7 @@ def hash_without_cost(passphrase: str) -> str:
 
 
 def matches(passphrase: str, stored: str) -> bool:
-    return asyncio.run(PassphraseHasher().matches(passphrase, stored))
+    return asyncio.run(PassphraseHasher().matches(passphrase, stored, user="ann"))
 
 
 def test_a_hash_of_a_chosen_passphrase_states_its_cost() -> None:
@@ -60,7 +60,7 @@ def test_hashes_stay_valid_when_the_cost_is_raised(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("stored", ["", "plain", "argon2$1$2$3", "scrypt$16384$8$1$salt"])
 def test_a_hash_in_an_unknown_format_is_an_error(stored: str) -> None:
-    with pytest.raises(StorageError, match="unknown format"):
+    with pytest.raises(StorageError, match="of the user ann has an unknown format"):
         matches(PASSPHRASE, stored)
 
 

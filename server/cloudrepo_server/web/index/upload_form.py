@@ -138,7 +138,7 @@ def _is_registration(form: Form) -> bool:
 def _declared_metadata(form: _ArrivingForm, repository: Repository) -> DeclaredMetadata:
     name = form.one("name")
     if name is None:
-        raise InvalidError("The form has no name.")
+        raise InvalidError("The form has no name: add a field named name.")
     digests = form.digests
     required = repository.upload_dialect.required_digests
     if form.file is not None and required and not required & set(digests):
