@@ -14,10 +14,7 @@ async def download(request: PortalRequest) -> web.StreamResponse:
     repository = await request.repository()
     _, file = await request.file(repository)
     http = request.http
-    headers = {
-        "Content-Disposition": f'attachment; filename="{file.filename}"',
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{file.filename}"'}
     try:
         response = await file_response(http, repository.content(file), headers=headers)
     except FileNotFoundError:
