@@ -20,7 +20,7 @@ _DATA = re.compile(r"[^/]+\.data/(purelib|platlib)/")
 _OTHER_DATA = re.compile(r"[^/]+\.data/")
 
 
-class Change(msgspec.Struct, frozen=True):
+class MemberChange(msgspec.Struct, frozen=True):
     """A file in which two archives differ, with its path without the names of versions."""
 
     path: str
@@ -32,7 +32,7 @@ class Change(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True):
     """The differences of two archives, sorted by path, and the number of identical files."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[MemberChange, ...]
     identical: int
 
     def count(self, status: Status) -> int:
@@ -52,7 +52,7 @@ def compare_contents(
     mixed = old_filename.endswith(".whl") != new_filename.endswith(".whl")
     old_members = _by_common_path(old_filename, old.members, mixed=mixed)
     new_members = _by_common_path(new_filename, new.members, mixed=mixed)
-    changes: list[Change] = []
+    changes: list[MemberChange] = []
     identical = 0
     for path in sorted(old_members.keys() | new_members.keys()):
         before, after = old_members.get(path), new_members.get(path)
@@ -60,7 +60,7 @@ def compare_contents(
         if status is None:
             identical += 1
         else:
-            changes.append(Change(path, status, before, after))
+            changes.append(MemberChange(path, status, before, after))
     return Comparison(tuple(changes), identical)
 
 

@@ -9,7 +9,7 @@ from cloudrepo_server.domain.text_differences import TextDifferences
 from cloudrepo_server.errors import BusyError
 from cloudrepo_server.limits import DIFFERENCE_SECONDS, MAX_DIFFERENCE_LINES, MAX_SHOWN_TEXT
 from cloudrepo_server.models import File
-from cloudrepo_server.specs.archive_comparison import Change
+from cloudrepo_server.specs.archive_comparison import MemberChange
 from cloudrepo_server.specs.archive_contents import Member
 from cloudrepo_server.web.portal.archives import Archives
 from cloudrepo_server.web.portal.shown_text import decode_text, visible
@@ -30,7 +30,7 @@ class ShownChange:
         is_deferred: whether the page of this change alone shows its difference.
     """
 
-    change: Change
+    change: MemberChange
     lines: Sequence[tuple[str, str]] = ()
     note: str = ""
     is_deferred: bool = False
@@ -41,7 +41,7 @@ async def show_changes(
     differences: TextDifferences,
     repository: Repository,
     files: tuple[File, File],
-    changes: Sequence[Change],
+    changes: Sequence[MemberChange],
 ) -> list[ShownChange]:
     """Return changes of two archives with the differences of their texts.
 
@@ -77,7 +77,7 @@ async def show_changes(
     return shown
 
 
-def _note(change: Change) -> str | None:
+def _note(change: MemberChange) -> str | None:
     """Return why the texts cannot be compared, or None."""
     old, new = change.old, change.new
     if change.status == "not compared":
@@ -106,7 +106,7 @@ def _content(contents: dict[str, bytes], member: Member | None) -> bytes | None:
 
 async def _difference(
     differences: TextDifferences,
-    change: Change,
+    change: MemberChange,
     old: bytes | None,
     new: bytes | None,
     end: float,

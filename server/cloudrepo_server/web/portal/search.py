@@ -40,7 +40,7 @@ class FoundFile(msgspec.Struct, frozen=True):
     uploaded: float
 
 
-class Found(msgspec.Struct, frozen=True):
+class SearchResults(msgspec.Struct, frozen=True):
     """The results of a search: the best ones first, and a bounded number of each kind."""
 
     repositories: Sequence[str] = ()
@@ -88,7 +88,7 @@ def search_all(
     text: SearchText,
     repositories: Mapping[str, Iterable[ProjectSummary]],
     users: Iterable[str],
-) -> Found:
+) -> SearchResults:
     """Return what matches, in every repository.
 
     Args:
@@ -97,8 +97,8 @@ def search_all(
         users: the names of the users.
     """
     if not text.terms:
-        return Found()
-    return Found(
+        return SearchResults()
+    return SearchResults(
         repositories=_names(text, repositories),
         projects=_projects(text.for_projects(), repositories),
         files=[*islice(_files(text, repositories), MAX_FOUND)],

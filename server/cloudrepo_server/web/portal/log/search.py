@@ -21,7 +21,7 @@ _ENTRIES_SEARCHED = 5_000
 _settled = attrgetter("settled")
 
 
-class Found(msgspec.Struct, frozen=True):
+class FoundRequests(msgspec.Struct, frozen=True):
     """The requests that a page of the log shows, newest first."""
 
     entries: Sequence[Entry]
@@ -37,7 +37,7 @@ def search_page(
     *,
     before: int | None = None,
     limit: int = _ENTRIES_SEARCHED,
-) -> Found:
+) -> FoundRequests:
     """Return the newest completed requests that fulfil all conditions, at most a page of them.
 
     Args:
@@ -55,10 +55,10 @@ def search_page(
         if entry.status is None or not all(matches(entry) for matches in predicates):
             continue
         if len(found) == ENTRIES_PER_PAGE:
-            return Found(found, found[-1].settled, searched)
+            return FoundRequests(found, found[-1].settled, searched)
         found.append(entry)
     is_end = next(newest_first, None) is None
-    return Found(found, None if is_end else last, searched)
+    return FoundRequests(found, None if is_end else last, searched)
 
 
 def neighbours(
@@ -85,7 +85,9 @@ def neighbours(
     return before, after
 
 
-def search_all(queues: Iterable[Sequence[Entry]], predicates: Sequence[Predicate]) -> list[Entry]:
+def matching_requests(
+    queues: Iterable[Sequence[Entry]], predicates: Sequence[Predicate]
+) -> list[Entry]:
     """Return all completed requests that fulfil all conditions, newest first."""
     found = [entry for queue in queues for entry in queue if entry.status is not None]
     for predicate in predicates:

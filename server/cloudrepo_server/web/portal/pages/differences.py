@@ -9,7 +9,7 @@ from aiohttp import web
 from cloudrepo_server.domain.repository import Repository
 from cloudrepo_server.errors import NotFoundError
 from cloudrepo_server.models import File, ProjectDocument
-from cloudrepo_server.specs.archive_comparison import Change, Comparison, compare_contents
+from cloudrepo_server.specs.archive_comparison import Comparison, MemberChange, compare_contents
 from cloudrepo_server.specs.archive_contents import Contents
 from cloudrepo_server.web.portal.file_differences import ShownChange, show_changes
 from cloudrepo_server.web.portal.paging import Pagination, paginate
@@ -32,7 +32,7 @@ class _Difference:
     contents: tuple[Contents, Contents]
     comparison: Comparison
     shown: Sequence[ShownChange]
-    pagination: Pagination[Change]
+    pagination: Pagination[MemberChange]
 
 
 async def show_releases(request: PortalRequest) -> web.Response:

@@ -26,7 +26,7 @@ from cloudrepo_server.web.portal.log.filters import (
 )
 from cloudrepo_server.web.portal.log.live import LiveView
 from cloudrepo_server.web.portal.log.rows import CHANGES_PART, Row
-from cloudrepo_server.web.portal.log.search import neighbours, search_all, search_page
+from cloudrepo_server.web.portal.log.search import matching_requests, neighbours, search_page
 from cloudrepo_server.web.portal.log.subjects import describe_subjects
 from cloudrepo_server.web.portal.paths import ACTIVITY, REPOSITORY, REQUESTS, repository_path
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
@@ -259,7 +259,7 @@ async def _download(
     if request.http.method == "HEAD":
         return web.Response(headers=headers)
     queues, predicates = await _sources(request, LogFilter.of(request.query), repository)
-    entries = await PAGES.run(search_all, queues, predicates)
+    entries = await PAGES.run(matching_requests, queues, predicates)
     return await REQUEST_DOWNLOAD.response(entries, headers, extension)
 
 

@@ -8,7 +8,13 @@ from cloudrepo_server.pools import PAGES
 from cloudrepo_server.web.portal.paging import paginate
 from cloudrepo_server.web.portal.paths import SEARCH
 from cloudrepo_server.web.portal.portal_request import PortalRequest, Route
-from cloudrepo_server.web.portal.search import KINDS, Found, SearchText, highlighter, search_all
+from cloudrepo_server.web.portal.search import (
+    KINDS,
+    SearchResults,
+    SearchText,
+    highlighter,
+    search_all,
+)
 
 _FIRST_RESULTS = 5
 
@@ -20,7 +26,7 @@ async def show(request: PortalRequest) -> web.Response:
     organization = request.organization
     repositories = await organization.repositories()
     summaries = await organization.catalogue.read([each.document for each in repositories])
-    found = Found()
+    found = SearchResults()
     if text.terms:
         # Copies, since a background task may change the summaries meanwhile.
         projects = {
