@@ -59,7 +59,7 @@ def run(parsed: argparse.Namespace) -> int:
         0 if PyPI would accept all files, 1 if it would reject one, 2 if one cannot be read.
     """
     # Imported here, so that other commands start sooner.
-    from cloudrepo_server.cli import check_report
+    from cloudrepo_server.cli import check_report, output
     from cloudrepo_server.specs.pypi_rules.libraries import INSTALL, missing_libraries
     from cloudrepo_server.specs.pypi_rules.release_files import Options, check_files
     from cloudrepo_server.specs.pypi_rules.releases import MAX_FILE_SIZE
@@ -78,7 +78,7 @@ def run(parsed: argparse.Namespace) -> int:
             reports = check_files(paths, renderer.renders, options)
     writers = {
         "text": check_report.as_text,
-        "json": check_report.as_json,
+        "json": output.as_json,
         "junit": check_report.as_junit,
     }
     sys.stdout.write(writers[parsed.format](reports))

@@ -1,4 +1,4 @@
-"""Reports of the command `check`: text for people, JSON, and JUnit's XML for CI services."""
+"""Reports of the command `check`: text for people, and JUnit's XML for CI services."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
@@ -23,11 +23,6 @@ def as_text(reports: Sequence[FileReport]) -> str:
             lines.append(f"  {tick()} PyPI accepts it")
         lines += [f"  {cross()} {_one_line(finding)}" for finding in report.findings]
     return "".join(f"{line}\n" for line in lines)
-
-
-def as_json(reports: Sequence[FileReport]) -> str:
-    """Return the findings as a JSON list with an object for each file."""
-    return output.as_json(reports)
 
 
 def as_junit(reports: Sequence[FileReport]) -> str:
