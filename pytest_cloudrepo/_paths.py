@@ -45,7 +45,7 @@ def files(paths: Sequence[StrPath]) -> list[Path]:
     return [found for path in paths for found in _matches(_expand_home(path))]
 
 
-def requirements(arguments: Sequence[StrPath]) -> Iterator[str]:
+def requirement_arguments(arguments: Sequence[StrPath]) -> Iterator[str]:
     """Yield the arguments of an installer, with `~` and patterns expanded as by a shell.
 
     Requirements such as `demo==1.*`, URLs and options are unchanged.

@@ -252,7 +252,7 @@ def marker_help() -> str:
     return "\n".join([summary, *lines])
 
 
-def check(settings: Mapping[str, object]) -> None:
+def _check_settings(settings: Mapping[str, object]) -> None:
     """Check the names and types of settings.
 
     Raises:
@@ -280,7 +280,7 @@ def check_marker(arguments: Sequence[object], settings: Mapping[str, object]) ->
     """
     if arguments:
         raise TypeError("it takes keyword arguments only")
-    check(settings)
+    _check_settings(settings)
 
 
 def _with_suggestion(name: str) -> str:
@@ -298,7 +298,7 @@ def to_json(settings: RepositorySettings) -> dict[str, Any]:
         TypeError: a setting is unknown, or has the wrong type.
     """
     __tracebackhide__ = True
-    check(settings)
+    _check_settings(settings)
     body: dict[str, Any] = dict(settings)
     if "upstream" in settings:
         body["upstream"] = [

@@ -149,7 +149,7 @@ class VirtualEnv:
         environ |= next((each.guard for each in repositories), {})
         last_requests = [each.last_request for each in repositories]
         result = command.run(
-            [*self._installer(installer), *_paths.requirements(requirements)],
+            [*self._installer(installer), *_paths.requirement_arguments(requirements)],
             # Otherwise uv would use the settings of a project in a parent folder.
             environ={**environ, "UV_NO_CONFIG": "1"},
             timeout=self._timeout,

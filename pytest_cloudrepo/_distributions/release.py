@@ -153,7 +153,7 @@ class Release:
                 raise PackageError(f"duplicate extra {name!r}")
             extras[name] = [
                 _for_extra(each, name)
-                for each in validation.requirements(texts, f"extra {extra!r}")
+                for each in validation.requirements(texts, what=f"extra {extra!r}")
             ]
         return extras
 

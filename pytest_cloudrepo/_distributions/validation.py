@@ -80,7 +80,7 @@ def requirement(text: object) -> Requirement:
         raise PackageError(f"invalid requirement {text!r}: {reason}") from None
 
 
-def requirements(texts: object, what: str = "requires") -> list[Requirement]:
+def requirements(texts: object, *, what: str = "requires") -> list[Requirement]:
     """Parse the requirements in a list.
 
     Raises:
