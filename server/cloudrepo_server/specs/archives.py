@@ -1,7 +1,6 @@
 """The archives of distributions: wheels and sdists."""
 
 import contextlib
-import gzip
 import io
 import lzma
 import struct
@@ -15,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import MAX_PROJECT_NAME, MAX_VERSION, Limits
+from cloudrepo_server.specs.bounded_gzip import BoundedGzip
 from cloudrepo_server.specs.bounded_zip import BoundedZip, TooManyMembersError
 from cloudrepo_server.specs.core_metadata import read_identity
 from cloudrepo_server.specs.filenames import ArchiveMetadata, DistributionName, quote, same_version
@@ -255,7 +255,7 @@ def tar_members(
     most = min(MAX_UNPACKED, max(FREE_UNPACKED, MAX_RATIO * archive.seek(0, 2)))
     archive.seek(0)
     with (
-        _BoundedGzip(archive, limit + _MAX_OTHER_HEADERS, most) as unzipped,
+        BoundedGzip(archive, left=limit + _MAX_OTHER_HEADERS, most=most) as unzipped,
         tarfile.open(fileobj=unzipped, mode="r:") as sdist,
     ):
         for number, member in enumerate(sdist):
@@ -268,39 +268,6 @@ def tar_members(
             sdist.members.clear()  # type: ignore[attr-defined] # missing in typeshed
             sdist.pax_headers = {}
             unzipped.left = limit + _MAX_OTHER_HEADERS
-
-
-class _BoundedGzip(gzip.GzipFile):
-    """A gzip file of which at most `left` more bytes can be read, and `most` unpacked in total.
-
-    A few bytes can declare a header of gigabytes, which tarfile would read into memory. Skipping a
-    member takes no memory, but it takes the time of unpacking.
-    """
-
-    def __init__(self, archive: IO[bytes], left: int, most: int) -> None:
-        super().__init__(fileobj=archive)
-        self.left = left
-        self._most = most
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or not 0 <= size <= self.left:
-            raise tarfile.ReadError("a header is too large")
-        self.left -= size
-        self._check_position(self.tell() + size)
-        return super().read(size)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._check_position(offset)
-        if whence == io.SEEK_SET and offset < self.tell():
-            # The size of a member is negative. The same members would be read again and again.
-            raise tarfile.ReadError("a member begins before the end of the previous one")
-        return super().seek(offset, whence)
-
-    def _check_position(self, position: int) -> None:
-        if position > self._most:
-            raise tarfile.ReadError(
-                f"it is too large when unpacked: the limit for its size is {self._most} bytes"
-            )
 
 
 def _sdist_metadata(metadata: bytes) -> ArchiveMetadata:
