@@ -73,14 +73,19 @@ _ENTRY_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What is stored under a key: a document, a tombstone, or nothing (`version` is None)."""
+    """What is stored under a key: a document, a tombstone, or nothing."""
 
     document: Document | None
     version: UpdateVersion | None = None
+    """The version in the store, or None if nothing is stored."""
     size: int = 0
+    """The size of the document in bytes."""
     tombstone: str = ""
+    """The text of the tombstone, if there is one."""
     purging: bool = False
+    """Whether the tombstone is about to be deleted."""
     modified: float = 0.0
+    """When the tombstone was written, in seconds since the epoch."""
 
     @property
     def history(self) -> tuple[str, ...]:

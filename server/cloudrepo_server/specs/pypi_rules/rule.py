@@ -65,10 +65,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A broken rule: its name, PyPI's response, and how to correct the release."""
 
     rule: str
+    """The name of the rule."""
     status: int
+    """The status of PyPI's response."""
     message: str
+    """PyPI's message, which publishing tools show."""
     problem: str
+    """What is wrong, in our words."""
     advice: str
+    """How to correct the release."""
 
     def error(self) -> BrokenRuleError:
         """Return the error that rejects an upload because of this finding."""

@@ -46,11 +46,17 @@ class _Records(msgspec.Struct):
     """The records that were read so far."""
 
     local: set[bytes] = msgspec.field(default_factory=set)
+    """The names of the files whose content was passed."""
     central: set[bytes] = msgspec.field(default_factory=set)
+    """The names of the files in the directory."""
     central_start: int | None = None
+    """The position of the directory, if it was reached."""
     central_size: int = 0
+    """The size of the directory's entries so far, in bytes."""
     end_64: tuple[int, int, int] | None = None
+    """The number of entries, the size and the position of the directory, if Zip64 states them."""
     has_locator: bool = False
+    """Whether the locator of a Zip64 archive was read."""
 
 
 def record_error(archive: zipfile.ZipFile, file: IO[bytes]) -> str | None:

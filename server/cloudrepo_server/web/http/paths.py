@@ -18,18 +18,17 @@ _PARTS_OF_FILE = 2
 
 
 class IndexPath(msgspec.Struct, frozen=True):
-    """A parsed path: a repository and the decoded segments after its name.
-
-    The repository is empty for `/repositories` itself. `slash` is whether the path ends in a slash.
-    `path` is the whole path, decoded, without the secret in the link to a file. `mount` is the path
-    of all repositories: `PRIVATE`, `PUBLIC` or `FILES`.
-    """
+    """A parsed path: a repository and the decoded segments after its name."""
 
     mount: str
+    """The path of all repositories: `PRIVATE`, `PUBLIC` or `FILES`."""
     repository: str
+    """The name of the repository; empty for the path of all repositories itself."""
     parts: tuple[str, ...]
     slash: bool
+    """Whether the path ends in a slash."""
     path: str
+    """The whole path, decoded, without the secret in the link to a file."""
 
     @property
     def names_page(self) -> bool:

@@ -37,7 +37,9 @@ class FoundFile(msgspec.Struct, frozen=True):
     project: str
     filename: str
     size: int
+    """The size in bytes."""
     uploaded: float
+    """When it was uploaded, in seconds since the epoch."""
 
 
 class SearchResults(msgspec.Struct, frozen=True):
