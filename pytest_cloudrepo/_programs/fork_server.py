@@ -62,7 +62,6 @@ def main() -> None:
 
 class _Server:
     def __init__(self, control: socket.socket) -> None:
-        self._control = control
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ, self._fork)
         self._imported: dict[str, bool] = {}
