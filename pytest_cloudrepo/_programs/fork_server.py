@@ -81,27 +81,27 @@ class _Server:
         message, descriptors, _flags, _address = socket.recv_fds(control, _MESSAGE_BYTES, 4)
         if not message:
             return False
-        content, *streams, answers = descriptors
+        content, *streams, responses_descriptor = descriptors
         with open(content, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
             call = Call(*json.load(file))
-        answer = socket.socket(fileno=answers)
+        responses = socket.socket(fileno=responses_descriptor)
         if not self._is_available(call.module):
-            answer.send(b"unavailable")
-            answer.close()
+            responses.send(b"unavailable")
+            responses.close()
             for stream in streams:
                 os.close(stream)
             return None
         child = os.fork()
         if child == 0:
-            answer.close()
+            responses.close()
             self._close()
             _become(call, *streams)
             return call
         for stream in streams:
             os.close(stream)
-        answer.send(str(child).encode())
+        responses.send(str(child).encode())
         descriptor = os.pidfd_open(child)
-        handler = _ExitHandler(self._selector, child, answer)
+        handler = _ExitHandler(self._selector, child, responses)
         self._selector.register(descriptor, selectors.EVENT_READ, handler.report)
         return None
 
@@ -128,7 +128,7 @@ class _Server:
             else:
                 key.fileobj.close()  # type: ignore[attr-defined]
             if isinstance(owner := getattr(key.data, "__self__", None), _ExitHandler):
-                owner.answer.close()
+                owner.responses.close()
         self._selector.close()
 
 
@@ -137,7 +137,7 @@ class _ExitHandler(NamedTuple):
 
     selector: selectors.BaseSelector
     process: int
-    answer: socket.socket
+    responses: socket.socket
 
     def report(self, descriptor: int) -> None:
         self.selector.unregister(descriptor)
@@ -146,12 +146,12 @@ class _ExitHandler(NamedTuple):
         ended = cast("os.waitid_result", os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOWAIT))
         killed = ended.si_code in {os.CLD_KILLED, os.CLD_DUMPED}
         with suppress(OSError):  # the caller has exited
-            self.answer.send(str(-ended.si_status if killed else ended.si_status).encode())
-        self.selector.register(self.answer, selectors.EVENT_READ, self.reap)
+            self.responses.send(str(-ended.si_status if killed else ended.si_status).encode())
+        self.selector.register(self.responses, selectors.EVENT_READ, self.reap)
 
-    def reap(self, answer: socket.socket) -> None:
-        self.selector.unregister(answer)
-        answer.close()
+    def reap(self, responses: socket.socket) -> None:
+        self.selector.unregister(responses)
+        responses.close()
         os.waitpid(self.process, 0)
 
 

@@ -55,16 +55,16 @@ _INHERITED: Final = (
 class Fork:
     """A fork that runs a tool, with the methods of `subprocess.Popen` that are needed here."""
 
-    def __init__(self, pid: int, answers: socket.socket) -> None:
+    def __init__(self, pid: int, responses: socket.socket) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._answers = answers
+        self._responses = responses
 
     def wait(self) -> int:
         """Wait until the tool exits, and return its exit status; a signal's number is negative."""
         if self.returncode is None:
-            with self._answers:
-                status = self._answers.recv(_MESSAGE_BYTES)
+            with self._responses:
+                status = self._responses.recv(_MESSAGE_BYTES)
                 if not status:  # the process that forked was killed
                     with suppress(ProcessLookupError, PermissionError):
                         os.killpg(self.pid, signal.SIGKILL)
@@ -79,11 +79,11 @@ class Fork:
 
 
 class _Server(NamedTuple):
-    """The process that forks, and the circumstances in which it was started."""
+    """The process that forks, and the state that its forks inherit."""
 
     process: subprocess.Popen[bytes]
     control: socket.socket
-    circumstances: object
+    inherited_state: object
 
     def stop(self) -> None:
         self.control.close()  # the process then exits
@@ -117,20 +117,20 @@ class PreloadedTools:
         # A separate process then has the same error, and shows it.
         with suppress(OSError, ValueError):
             folder = Path.cwd() / (cwd or "")
-            circumstances = _circumstances(environ)
-            server = self._server_for(environ, circumstances)
-            if folder.is_dir() and server.circumstances == circumstances:
+            inherited_state = _inherited_state(environ)
+            server = self._server_for(environ, inherited_state)
+            if folder.is_dir() and server.inherited_state == inherited_state:
                 call = [words[3], words[4:], words, dict(environ), str(folder)]
                 return _fork(server, json.dumps(call), stdout, stderr)
         return None
 
-    def _server_for(self, environ: Mapping[str, str], circumstances: object) -> _Server:
+    def _server_for(self, environ: Mapping[str, str], inherited_state: object) -> _Server:
         with self._lock:
             if self._server is not None and self._server.process.poll() is not None:
                 self._server.stop()  # it was killed
                 self._server = None
             if self._server is None:
-                self._server = _start_server(environ, circumstances)
+                self._server = _start_server(environ, inherited_state)
             return self._server
 
     def disable(self) -> Callable[[], None]:
@@ -163,7 +163,7 @@ def module_command(module: str, *options: str) -> tuple[str, ...]:
 _COMMANDS: Final = frozenset(module_command(tool) for tool in ("build", "twine"))
 
 
-def _start_server(environ: Mapping[str, str], circumstances: object) -> _Server:
+def _start_server(environ: Mapping[str, str], inherited_state: object) -> _Server:
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - only Python with a file of this package
@@ -175,14 +175,14 @@ def _start_server(environ: Mapping[str, str], circumstances: object) -> _Server:
             pass_fds=(theirs.fileno(),),
             start_new_session=True,
         )
-    return _Server(process, control, circumstances)
+    return _Server(process, control, inherited_state)
 
 
 def _fork(server: _Server, call: str, stdout: IO[bytes], stderr: IO[bytes]) -> Fork | None:
     """Send a call, and return the fork; None if the server cannot run it.
 
     Raises:
-        OSError: the server was stopped, or did not answer in time.
+        OSError: the server was stopped, or did not respond in time.
         ValueError: the call is not valid UTF-8.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -195,10 +195,10 @@ def _fork(server: _Server, call: str, stdout: IO[bytes], stderr: IO[bytes]) -> F
             descriptors = [content, stdout.fileno(), stderr.fileno(), theirs.fileno()]
             socket.send_fds(server.control, [b"call"], descriptors)
         ours.settimeout(_START_TIMEOUT)
-        answer = ours.recv(_MESSAGE_BYTES)
+        response = ours.recv(_MESSAGE_BYTES)
         ours.settimeout(None)
-        if answer.isdigit():
-            return Fork(int(answer), ours)
+        if response.isdigit():
+            return Fork(int(response), ours)
     except BaseException:
         ours.close()
         raise
@@ -206,7 +206,7 @@ def _fork(server: _Server, call: str, stdout: IO[bytes], stderr: IO[bytes]) -> F
     return None
 
 
-def _circumstances(environ: Mapping[str, str]) -> object:
+def _inherited_state(environ: Mapping[str, str]) -> object:
     """Return what a fork has from the start of its server, and a separate process gets now."""
     variables = {name: value for name, value in environ.items() if not varies(name)}
     status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
