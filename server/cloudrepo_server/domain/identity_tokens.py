@@ -37,7 +37,7 @@ def split_claims(
     return provider.check_fields(fields), claims
 
 
-def claims_of(job: Job) -> dict[str, Any]:
+def job_claims(job: Job) -> dict[str, Any]:
     """Return the claims that all tokens of a job have in common."""
     return _without_nulls(_claims_of(job))
 

@@ -36,14 +36,14 @@ async def create_job(
     job = await identify_job(organization, repository, provider, claims)
     # Imported here because most servers create no job.
     from cloudrepo_server.clients import CiJob
-    from cloudrepo_server.domain.identity_tokens import claims_of, issue_token
+    from cloudrepo_server.domain.identity_tokens import issue_token, job_claims
     from cloudrepo_server.specs.identity_providers.table import get_provider
 
     issuer = organization.issuer
     return CiJob(
         provider=provider,
         issuer=get_provider(provider).issuer,
-        claims=claims_of(job),
+        claims=job_claims(job),
         request_url=f"{url}{JOB_TOKENS}?api-version=2.0",
         request_token=await issuer.sign_job(job),
         tokens={
