@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,25 +20,6 @@ JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
 
 _numbers = itertools.count(1)
-# The server closes idle connections after 75 seconds. A request that is sent at the same moment
-# gets no response.
-_MAX_IDLE = 30.0
-
-
-class _Session(requests.Session):
-    """A session that does not use connections that may be idle for too long."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last_use = time.monotonic()
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401 (requests' own options)
-        if time.monotonic() - self._last_use > _MAX_IDLE:
-            self.close()
-        try:
-            return super().send(request, **options)
-        finally:
-            self._last_use = time.monotonic()
 
 
 class Server:
@@ -51,7 +31,7 @@ class Server:
         self.url: str = state["url"]
         self.organization: str = state["organization"]
         self.admin: tuple[str, str] = (state["admin"]["username"], state["admin"]["password"])
-        self.session = _Session()
+        self.session = requests.Session()
         self.session.trust_env = False
         self._named_users: list[str] = []
 
