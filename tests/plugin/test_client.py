@@ -210,7 +210,7 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
         with pytest.raises(ServerError, match="without response"):
             api.call("GET", "users")
         api.call("GET", "users")
-        monkeypatch.setattr("pytest_cloudrepo._api.MAX_IDLE", 0)
+        monkeypatch.setattr("pytest_cloudrepo._api._MAX_IDLE", 0)
         api.call("GET", "users")
 
 
