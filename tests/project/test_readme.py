@@ -70,6 +70,8 @@ def test_the_page_about_failed_tests_shows_what_cloudrepo_keep_prints(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PY_COLORS", "0")
+    # The next session in the folder would remove the temporary files of the server.
+    monkeypatch.setenv("TMPDIR", str(pytester.path))
     page = PROJECT / "docs" / "how-to" / "look-around.md"
     pytester.makepyfile(test_release="def test_repeated(cloudrepo): assert 0")
     result = pytester.runpytest_subprocess("--cloudrepo-keep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,10 +15,19 @@ from tests.support.platforms import needs_posix
 LONGEST = 0.5
 
 
-def start(code: str) -> subprocess.Popen[str]:
-    """Start a Python process, and wait until it prints a line."""
+def start(code: str, *, temporary: Path | None = None) -> subprocess.Popen[str]:
+    """Start a Python process, and wait until it prints a line.
+
+    Args:
+        code: what the process runs.
+        temporary: the folder for its temporary files, for a process that does not delete them.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=None if temporary is None else os.environ | {"TMPDIR": str(temporary)},
     )
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -108,7 +118,7 @@ run_in_event_loop(block())
 @needs_posix("SIGTERM")
 def test_a_blocked_server_ends_after_sigterm(tmp_path: Path) -> None:
     code = BLOCKED_SERVER.replace("STATE_FILE", str(tmp_path / "state.json"))
-    process = start(code)
+    process = start(code, temporary=tmp_path)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1
