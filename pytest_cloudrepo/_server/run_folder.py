@@ -129,7 +129,8 @@ class RunFolder:
         pid = self.pid()
         if pid is None:
             return None
-        with contextlib.suppress(psutil.Error):
+        # On Windows, psutil raises OSError if the process ends meanwhile.
+        with contextlib.suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
             if is_running(process) and str(self.state_file) in _command_line(process):
                 return process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pytest_cloudrepo._programs.environment import Environment
 from pytest_cloudrepo._programs.result import CommandError, CommandTimeout
 from pytest_cloudrepo.errors import CloudRepoError
 from pytest_cloudrepo.venv import VirtualEnv
+from tests.support.platforms import WINDOWS, needs_posix
 from tests.support.pythons import venv_of_another_python
 from tests.support.shown_output import shows_status
 
@@ -239,9 +241,10 @@ def test_a_missing_python_is_reported_with_the_available_ones(
     cloudrepo_venv_factory: VirtualEnvFactory, python: str
 ) -> None:
     this_version = ".".join(map(str, sys.version_info[:3]))
+    path = re.escape(repr(str(Path(python))).strip("'"))
     with pytest.raises(
         CloudRepoError,
-        match=f"Python '.*{python}' not found; the installed Pythons are .*{this_version}",
+        match=f"Python '.*{path}' not found; the installed Pythons are .*{this_version}",
     ):
         cloudrepo_venv_factory(python=python)
 
@@ -292,6 +295,7 @@ def test_a_failing_program_raises_unless_check_is_false(cloudrepo_venv: VirtualE
     assert cloudrepo_venv.run("-c", "raise SystemExit(3)", check=False).returncode == 3
 
 
+@needs_posix("templates of environments, so it needs longer to create one")
 def test_a_program_is_stopped_after_its_timeout(tmp_path: Path) -> None:
     environment = Environment(tmp_path / "environment")
     app_data = tmp_path / "app-data"
@@ -318,7 +322,8 @@ venv = VirtualEnv(
 )
 print(venv.run("-m", "pip", "--version").stdout)
 """
-    folder = tmp_path / ("é ü " * 20)
+    # Windows limits the length of a path.
+    folder = tmp_path / ("é ü " * (4 if WINDOWS else 20))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script, str(folder), name],

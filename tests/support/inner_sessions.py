@@ -137,7 +137,8 @@ class Suite:
         """Return the running index servers that sessions of this suite started."""
         found = []
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
+            # On Windows, psutil raises OSError if the process ends meanwhile.
+            with contextlib.suppress(psutil.Error, OSError):
                 arguments = process.cmdline()
                 command = " ".join(arguments)
                 if "cloudrepo_server" in arguments and str(self.folder) in command:
