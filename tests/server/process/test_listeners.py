@@ -19,6 +19,7 @@ from cloudrepo_server.process.listeners import Listeners
 from cloudrepo_server.process.shutdown import Shutdown, finish_requests
 from cloudrepo_server.web.http.in_flight import InFlightRequests, track_in_flight
 from cloudrepo_server.web.impersonation.certificates import CertificateAuthority
+from tests.support.platforms import needs_posix
 from tests.support.raw import SECONDS, request
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -33,6 +34,8 @@ def event_loops() -> list[Loop]:
         loops.append(uvloop.new_event_loop)
     return loops
 
+
+NEEDS_BACKLOG = needs_posix("event loop that accepts waiting connections while a listener closes")
 
 # More bytes than the buffers of the sockets hold.
 LARGE = 64 << 20
@@ -77,6 +80,7 @@ async def response_on(client: socket.socket) -> bytes:
     return response.partition(b"\r\n")[0]
 
 
+@NEEDS_BACKLOG
 @pytest.mark.parametrize("steps", range(6))
 @pytest.mark.parametrize("loop", event_loops())
 def test_a_connection_is_served_although_the_listener_closes_while_it_is_accepted(
@@ -94,6 +98,7 @@ def test_a_connection_is_served_although_the_listener_closes_while_it_is_accepte
         runner.run(stop_listening_after_steps())
 
 
+@NEEDS_BACKLOG
 @pytest.mark.parametrize("loop", event_loops())
 def test_a_client_that_delays_its_tls_handshake_does_not_delay_other_clients(loop: Loop) -> None:
     async def stop_listening() -> None:
@@ -109,6 +114,7 @@ def test_a_client_that_delays_its_tls_handshake_does_not_delay_other_clients(loo
         runner.run(stop_listening())
 
 
+@NEEDS_BACKLOG
 @pytest.mark.parametrize("loop", event_loops())
 def test_a_shutdown_waits_for_the_tls_handshakes_of_the_accept_backlog(
     monkeypatch: pytest.MonkeyPatch, loop: Loop
