@@ -46,8 +46,9 @@ def _has_no_console() -> bool:
     return sys.platform == "win32" and not ctypes.windll.kernel32.GetConsoleCP()
 
 
+STOPS_GRACEFULLY: Final = not _has_no_console()
 NEEDS_GRACEFUL_STOP: Final = pytest.mark.skipif(
-    _has_no_console(), reason="without a console, a server on Windows can only be killed"
+    not STOPS_GRACEFULLY, reason="without a console, a server on Windows can only be killed"
 )
 
 

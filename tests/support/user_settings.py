@@ -32,9 +32,12 @@ def write_invalid_configuration(home: Path) -> dict[str, str]:
         The variables with which `home` is the home folder.
     """
     etc = home / "etc"
+    roaming = home / "AppData/Roaming"
     for path in (
         *(home / ".config/pip/pip.conf", home / ".pip/pip.conf", etc / "pip/pip.conf"),
         *(home / ".config/uv/uv.toml", etc / "uv/uv.toml", home / ".netrc"),
+        # On Windows
+        *(home / "pip/pip.ini", roaming / "pip/pip.ini", roaming / "uv/uv.toml"),
         *(home / ".pypirc", home / ".config/virtualenv/virtualenv.ini", home / ".gitconfig"),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +45,7 @@ def write_invalid_configuration(home: Path) -> dict[str, str]:
     return {
         "HOME": str(home),
         "USERPROFILE": str(home),
+        "APPDATA": str(roaming),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_CONFIG_DIRS": str(etc),
     }

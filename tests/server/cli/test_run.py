@@ -15,7 +15,7 @@ import requests
 from cloudrepo_server import clients
 from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
-from tests.support.platforms import needs_posix
+from tests.support.platforms import WINDOWS, needs_posix
 from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
 from tests.support.wait import wait_until
 
@@ -187,10 +187,18 @@ def test_the_command_has_the_environment_of_the_fixtures(tmp_path: Path) -> None
     of_repository = set(clients.all_variables(CONNECTION))
     # Python itself may add LC_CTYPE to the environment of its subprocesses.
     ignored = connection | terminal | of_repository | {"LC_CTYPE"}
-    assert {name: value for name, value in variables.items() if name not in ignored} == {
-        name: value for name, value in expected.items() if name not in ignored
-    }
+    assert _without(variables, ignored) == _without(expected, ignored)
     assert connection | of_repository <= set(variables)
+
+
+def _without(variables: dict[str, str], ignored: set[str]) -> dict[str, str]:
+    """Return the variables without those that are ignored."""
+    # Names of variables on Windows have no case.
+    return {
+        name.upper() if WINDOWS else name: value
+        for name, value in variables.items()
+        if name not in ignored
+    }
 
 
 @pytest.mark.parametrize("inherits", [False, True])
