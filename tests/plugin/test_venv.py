@@ -322,8 +322,8 @@ venv = VirtualEnv(
 )
 print(venv.run("-m", "pip", "--version").stdout)
 """
-    # Windows limits the length of a path.
-    folder = tmp_path / ("é ü " * (4 if WINDOWS else 20))
+    # Windows limits the length of a path, and removes spaces from the end of a name.
+    folder = tmp_path / " ".join(["é ü"] * (4 if WINDOWS else 20))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", script, str(folder), name],
