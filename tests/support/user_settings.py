@@ -46,6 +46,8 @@ def write_invalid_configuration(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "USERPROFILE": str(home),
         "APPDATA": str(roaming),
+        # If the variable names a file, pip reads no file in the home folder.
+        "PIP_CONFIG_FILE": "",
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_CONFIG_DIRS": str(etc),
     }
