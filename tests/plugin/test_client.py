@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -143,24 +143,36 @@ def test_reprs_show_the_url_and_no_password(
         assert cloudrepo.password not in repr(each)
 
 
-@pytest.fixture
-def other_server() -> Iterator[str]:
-    """The URL of a server that is not a cloudrepo-server."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(418, "I am a teapot")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server, and yield its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
+
+
+class SilentHandler(BaseHTTPRequestHandler):
+    """A handler that writes no log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def other_server() -> Iterator[str]:
+    """The URL of a server that is not a cloudrepo-server."""
+
+    class Handler(SilentHandler):
+        def do_POST(self) -> None:
+            self.send_response(418, "I am a teapot")
+            self.end_headers()
+
+    with serving(Handler) as url:
+        yield url
 
 
 def test_a_response_of_another_server_is_reported_by_its_status(
@@ -177,7 +189,7 @@ def test_a_response_of_another_server_is_reported_by_its_status(
 def closing_server() -> Iterator[str]:
     """The URL of a server that closes each connection when it receives the second request."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SilentHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -188,17 +200,9 @@ def closing_server() -> Iterator[str]:
                 self.send_response(204)
                 self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
     responded: list[object] = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving(Handler) as url:
+        yield url
 
 
 def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
