@@ -63,31 +63,27 @@ def connect(parsed: argparse.Namespace) -> "AdminClient":
     if parsed.state_file is not None:
         state = _read_state(parsed.state_file)
         return AdminClient(state.url, state.admin.username, state.admin.password)
-    username = parsed.username or os.environ.get(_USERNAME) or "admin@example.com"
-    return AdminClient(parsed.url, username, _password(username))
+    try:
+        return AdminClient(parsed.url, *admin_credentials(parsed.username))
+    except InvalidError as error:
+        raise InvalidError(f"{error}, or use --state-file") from None
 
 
-def admin_credentials() -> tuple[str, str]:
-    """Return the user name and password of the admin user from the environment.
+def admin_credentials(username: str | None = None) -> tuple[str, str]:
+    """Return the user name and password of the admin user, from the environment or the terminal.
 
     Raises:
-        InvalidError: they are missing.
+        InvalidError: the password is missing.
     """
-    username, password = os.environ.get(_USERNAME), os.environ.get(_PASSWORD)
-    if not username or not password:
-        raise InvalidError(f"the admin credentials are missing: set {_USERNAME} and {_PASSWORD}")
-    return username, password
-
-
-def _password(username: str) -> str:
+    username = username or os.environ.get(_USERNAME) or "admin@example.com"
     password = os.environ.get(_PASSWORD)
-    if password:
-        return password
-    if sys.stdin.isatty():
+    if not password and sys.stdin.isatty():
         from getpass import getpass  # slow to import
 
-        return getpass(f"Password of the admin user {username}: ")
-    raise InvalidError(f"the admin password is missing: set {_PASSWORD}, or use --state-file")
+        password = getpass(f"Password of the admin user {username}: ")
+    if not password:
+        raise InvalidError(f"the admin password is missing: set {_PASSWORD}")
+    return username, password
 
 
 def _read_state(path: Path) -> _State:

@@ -22,8 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--url",
         type=arguments.server_url,
-        help="let the running server at this URL sweep, with the admin credentials of "
-        "CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD",
+        help="let the running server at this URL sweep; the name of its admin user is read from "
+        "the variable CLOUDREPO_ADMIN_USERNAME (default: admin@example.com), the password from "
+        "CLOUDREPO_ADMIN_PASSWORD or from the terminal",
     )
     target.add_argument(
         "--data",

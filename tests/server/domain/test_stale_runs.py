@@ -46,6 +46,7 @@ def sweep(*arguments: str, login: tuple[str, str]) -> subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, "-m", "cloudrepo_server", "sweep", *arguments],
         env={**os.environ, **dict(zip(names, login, strict=True))},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -123,6 +124,16 @@ def test_the_sweep_command_uses_the_admin_api(own_server: Server) -> None:
     assert list_names(own_server) == set()
 
 
+def test_the_sweep_command_knows_the_default_name_of_the_admin_user(
+    start_server: StartServer,
+) -> None:
+    environ = {"CLOUDREPO_ADMIN_USERNAME": "", "CLOUDREPO_ADMIN_PASSWORD": "an-admin-password"}
+    process = start_server(environ=environ)
+    login = ("", "an-admin-password")
+    result = sweep("--url", process.state()["url"], "--runs-older-than", "1d", login=login)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "login", "words"),
     [
@@ -131,7 +142,11 @@ def test_the_sweep_command_uses_the_admin_api(own_server: Server) -> None:
             None,
             "rejected the request: 401 The user name or passphrase is wrong.",
         ),
-        (("--runs-older-than", "1d"), ("", ""), "set CLOUDREPO_ADMIN_USERNAME and"),
+        (
+            ("--runs-older-than", "1d"),
+            ("", ""),
+            ": the admin password is missing: set CLOUDREPO_ADMIN_PASSWORD\n",
+        ),
         (
             ("--runs-older-than", "day"),
             None,
