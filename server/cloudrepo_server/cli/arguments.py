@@ -137,10 +137,13 @@ def printable_name(text: str) -> str:
 def index_url(text: str) -> str:
     """Return the URL of an index, given the URL or the name of a public index."""
     # Imported here because few commands need them.
-    from cloudrepo_server.clients import PUBLIC_INDEXES, public_index
+    from cloudrepo_server.clients import PUBLIC_INDEXES, PublicIndexError, public_index
 
     if text in PUBLIC_INDEXES:
-        return public_index(text).simple
+        try:
+            return public_index(text).simple
+        except PublicIndexError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
     if not text.startswith(("http://", "https://")):
         # The message does not quote the text, which may contain a password.
         raise argparse.ArgumentTypeError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli import arguments
 from cloudrepo_server.cli.event_loop import run_in_event_loop
+from cloudrepo_server.cli.repository_settings import add_dependencies
 from cloudrepo_server.cli.terminal import print_error
 
 if TYPE_CHECKING:
@@ -48,13 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the format of the report on standard output; with json and junit, the output of the "
         "command goes to standard error (default: %(default)s)",
     )
-    add(
-        "--dependencies",
-        type=arguments.index_url,
-        metavar="URL",
-        help="the index that has all other projects: the dependencies of the release, and the "
-        "requirements of builds. pypi and testpypi mean the real indexes (default: install "
-        "without dependencies)",
+    add_dependencies(
+        parser,
+        content="the dependencies of the release, and the requirements of builds",
+        default="install without dependencies",
     )
     add("command", nargs="+", metavar="COMMAND", help="the command to run, with its arguments")
 

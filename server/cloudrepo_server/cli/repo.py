@@ -1,12 +1,11 @@
 """The command `cloudrepo-server repo`: the repositories of a running server."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli import actions
 from cloudrepo_server.cli.actions import Action
+from cloudrepo_server.cli.repository_settings import setting
 
 if TYPE_CHECKING:
     from cloudrepo_server.cli.admin_client import AdminClient
@@ -18,7 +17,6 @@ EXAMPLES = (
     """repo set demo dialect=pypi 'upstream=["other"]' --state-file server.json""",
     "repo delete demo --yes --state-file server.json",
 )
-_WORDS = {"true": True, "false": False, "null": None, "none": None}
 run = actions.run_action
 
 
@@ -54,24 +52,10 @@ def _add_settings(parser: argparse.ArgumentParser, number: str) -> None:
     parser.add_argument(
         "settings",
         nargs=number,
-        type=_setting,
+        type=setting,
         metavar="SETTING=VALUE",
         help="a setting, such as overwrite_protection=true; a list is JSON: 'upstream=[\"other\"]'",
     )
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a setting: use a name and a value, such as overwrite_protection=true"
-        )
-    if name != "rules" and value.lower() in _WORDS:
-        return name, _WORDS[value.lower()]
-    try:
-        return name, msgspec.json.decode(value)
-    except msgspec.MsgspecError:
-        return name, value
 
 
 def _create(client: "AdminClient", parsed: argparse.Namespace) -> None:

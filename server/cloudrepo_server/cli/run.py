@@ -10,15 +10,16 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cloudrepo_server.cli import child_process
+from cloudrepo_server.cli import child_process, repository_settings
 from cloudrepo_server.cli.event_loop import run_in_event_loop
 from cloudrepo_server.cli.terminal import print_error
+from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.process.imports import fast_imports
 from cloudrepo_server.process.signals import handle_signal
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "run -- tox",
     "run --overwrite-protection -- twine upload dist/*",
+    "run --dependencies pypi --setting dialect=pypi -- tox",
 )
 
 
@@ -36,7 +38,7 @@ EXAMPLES = (
 class _Command:
     arguments: Sequence[str]
     repository: str
-    overwrite_protection: bool
+    settings: Mapping[str, Any]
     inherit_env: bool
 
 
@@ -53,8 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--overwrite-protection",
-        action="store_true",
+        action="append_const",
+        dest="settings",
+        const=("overwrite_protection", True),
         help="reject uploads that would replace an existing file",
+    )
+    add(
+        "--setting",
+        action="append",
+        dest="settings",
+        type=repository_settings.setting,
+        metavar="SETTING=VALUE",
+        help="a setting of the repository, such as dialect=pypi; can be repeated",
+    )
+    repository_settings.add_dependencies(
+        parser,
+        content="those that the command installs besides its own uploads",
+        default="the repository has only what the command uploads",
     )
     add(
         "--inherit-env",
@@ -81,10 +98,21 @@ def run(parsed: argparse.Namespace) -> int:
     command = _Command(
         parsed.command,
         repository=parsed.repository,
-        overwrite_protection=parsed.overwrite_protection,
+        settings=_settings(parsed),
         inherit_env=parsed.inherit_env,
     )
     return run_in_event_loop(_run_with_server(command))
+
+
+def _settings(parsed: argparse.Namespace) -> dict[str, Any]:
+    settings = repository_settings.valid_settings(parsed.settings or ())
+    if parsed.dependencies is None:
+        return settings
+    if "upstream" in settings:
+        raise InvalidError(
+            "--dependencies names the upstream of the repository: leave out --setting upstream"
+        )
+    return repository_settings.dependency_settings(parsed.dependencies) | settings
 
 
 async def _run_with_server(command: _Command) -> int:
@@ -119,9 +147,7 @@ async def _run_command(arguments: Sequence[str], environ: dict[str, str], signal
 async def _create_repository(server: RunningServer, command: _Command) -> Connection:
     from cloudrepo_server.clients import Connection
 
-    repository = await server.organization.create_repository(
-        command.repository, overwrite_protection=command.overwrite_protection
-    )
+    repository = await server.organization.create_repository(command.repository, **command.settings)
     email = f"{secrets.token_hex(4)}@example.com"
     _, passphrase = await server.organization.users.create(email)
     url = f"{server.url}/repositories/{repository.name}"

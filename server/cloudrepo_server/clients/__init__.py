@@ -24,6 +24,7 @@ from cloudrepo_server.clients.public_indexes import (
     DEFAULT_INDEX,
     PUBLIC_INDEXES,
     PublicIndex,
+    PublicIndexError,
     public_index,
 )
 from cloudrepo_server.clients.tools import (
@@ -47,6 +48,7 @@ __all__ = [
     "Connection",
     "IsolatedHome",
     "PublicIndex",
+    "PublicIndexError",
     "all_variables",
     "ca_bundle_variables",
     "config_file",

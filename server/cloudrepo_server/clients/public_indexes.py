@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from cloudrepo_server.errors import CloudRepoServerError
+
 # For each name: the constants in twine's `utils.py` and in pip's `models/index.py`.
 _CONSTANTS: Final = {
     "pypi": ("DEFAULT_REPOSITORY", "PyPI"),
@@ -23,6 +25,10 @@ DEFAULT_INDEX: Final = "pypi"
 """The public index that every tool uses if it is not configured."""
 
 _PIP_MODULE: Final = "_internal/models/index.py"
+
+
+class PublicIndexError(CloudRepoServerError):
+    """The URLs of a public index cannot be read from the installed tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def public_index(name: str) -> PublicIndex:
 
     Raises:
         ValueError: the name is unknown.
-        LookupError: twine or pip is not installed, or does not contain the URLs.
+        PublicIndexError: twine or pip is not installed, or does not contain the URLs.
     """
     if name not in _CONSTANTS:
         names = ", ".join(PUBLIC_INDEXES)
@@ -73,7 +79,7 @@ def _strings(source: str, name: str) -> list[str]:
                 for node in ast.walk(statement.value)
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             ]
-    raise LookupError(
+    raise PublicIndexError(
         f"cannot find the URLs of the public index: the installed twine or pip has no constant "
         f"{name}. Install another release, or use the URLs instead of the name"
     )
@@ -82,7 +88,7 @@ def _strings(source: str, name: str) -> list[str]:
 def _twine_source() -> str:
     for folder in _folders("twine"):
         return (folder / "utils.py").read_text("utf-8")
-    raise LookupError("the URLs of public indexes are taken from twine: install twine")
+    raise PublicIndexError("the URLs of public indexes are taken from twine: install twine")
 
 
 def _pip_source() -> str:
@@ -95,7 +101,7 @@ def _pip_source() -> str:
         for wheel in sorted(folder.glob("seed/wheels/embed/pip-*.whl")):
             with zipfile.ZipFile(wheel) as archive:
                 return archive.read(f"pip/{_PIP_MODULE}").decode()
-    raise LookupError("the URLs of public indexes are taken from pip: install pip")
+    raise PublicIndexError("the URLs of public indexes are taken from pip: install pip")
 
 
 def _folders(package: str) -> Iterator[Path]:

@@ -15,6 +15,7 @@ import requests
 from cloudrepo_server import clients
 from pytest_cloudrepo._programs.environment import Environment
 from tests.support.archives import wheel
+from tests.support.index import Index
 from tests.support.platforms import WINDOWS, needs_posix
 from tests.support.user_settings import USER_VARIABLES, write_invalid_configuration
 from tests.support.wait import wait_until
@@ -87,6 +88,78 @@ def test_overwrite_protection_is_off_unless_the_option_enables_it(
 
     assert result.stdout.splitlines()[-1] == f"[0, {int(protected)}]", result.stdout
     assert ("already exists" in result.stdout) is protected
+
+
+def test_dependencies_come_from_another_index_and_uploads_from_the_command(
+    index: Index, tmp_path: Path
+) -> None:
+    index.publish(wheel("dependency", "1.0"), wheel("demo", "9.0"))
+    demo = wheel("demo", "1.0", more="Requires-Dist: dependency\n")
+    (tmp_path / demo.filename).write_bytes(demo.data)
+    twine, pip = ([sys.executable, "-m", tool] for tool in ("twine", "pip"))
+    commands = [
+        [*twine, "upload", "--disable-progress-bar", str(tmp_path / demo.filename)],
+        [*pip, "install", "--target", str(tmp_path / "target"), "demo"],
+    ]
+    code = f"import subprocess; print([subprocess.call(c) for c in {commands!r}])"
+
+    result = run("--dependencies", index.index_url, code=code)
+
+    assert result.stdout.splitlines()[-1] == "[0, 0]", result
+    installed = {path.name for path in tmp_path.glob("target/*.dist-info")}
+    assert installed == {"demo-1.0.dist-info", "dependency-1.0.dist-info"}
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ((), 404),
+        (("--setting", "public=true"), 200),
+        (("--setting", "public=true", "--setting", "public=false"), 404),
+    ],
+)
+def test_settings_choose_what_the_repository_does(options: tuple[str, ...], status: int) -> None:
+    code = (
+        "import os, requests; "
+        "url = os.environ['CLOUDREPO_URL'].replace('/repositories/', '/public/repositories/'); "
+        "print(requests.get(f'{url}/simple/').status_code)"
+    )
+
+    result = run(*options, code=code)
+
+    assert result.stdout == f"{status}\n", result
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ("--setting", "publik=true"),
+            "there is no setting 'publik': use one of overwrite_protection, public, dialect, ",
+        ),
+        (
+            ("--setting", "public=perhaps"),
+            "the value of the setting public is invalid: Expected `bool`, got `str`",
+        ),
+        (("--setting", "dialect=npm"), "npm"),
+        (("--setting", "upstream=[1]"), "the value of the setting upstream is invalid"),
+        (("--setting", "public"), "'public' is not a setting: use a name and a value"),
+        (
+            ("--dependencies", "pypi", "--setting", 'upstream=["other"]'),
+            "--dependencies names the upstream of the repository: leave out --setting upstream",
+        ),
+        (("--dependencies", "me:secret@host"), "not an http or https URL: use the URL of an index"),
+    ],
+)
+def test_invalid_settings_are_reported_without_starting_the_command(
+    options: tuple[str, ...], words: str
+) -> None:
+    result = run(*options, code="print('started')")
+
+    assert (result.returncode != 0, result.stdout) == (True, "")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "secret" not in result.stderr
 
 
 def test_a_command_that_cannot_start_is_reported_in_one_line() -> None:

@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 import pytest
 from twine import repository, utils
 
-from cloudrepo_server.clients import PUBLIC_INDEXES, public_index, public_indexes
+from cloudrepo_server.clients import PUBLIC_INDEXES, PublicIndexError, public_index, public_indexes
 
 # pip is not imported: that would change the class of loggers in this process.
 PIP_CONSTANTS = """
@@ -54,7 +54,7 @@ def test_a_missing_tool_and_an_unknown_name_are_explained(
         public_index("npm")
     monkeypatch.setattr(public_indexes, "find_spec", lambda _: None)
     public_index.cache_clear()
-    with pytest.raises(LookupError, match="install twine"):
+    with pytest.raises(PublicIndexError, match="install twine"):
         public_index("pypi")
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from cloudrepo_server import clients
 from cloudrepo_server.cli.clean_environment import clean_environment, create_home
+from cloudrepo_server.cli.repository_settings import dependency_settings
 from cloudrepo_server.testkit.impersonated_urls import IndexUrls
 from cloudrepo_server.web.impersonation.creation import create_impersonation
 
@@ -126,11 +127,7 @@ async def create_index(
         name,
         dialect="pypi",
         rules="pypi",
-        upstream=() if dependencies is None else (dependencies,),
-        # The pages of PyPI and of its mirrors link to files on another host.
-        upstream_file_origins=tuple(
-            clients.public_index(each).files for each in clients.PUBLIC_INDEXES
-        ),
+        **({} if dependencies is None else dependency_settings(dependencies)),
     )
     job, token = None, ""
     if publisher is None:

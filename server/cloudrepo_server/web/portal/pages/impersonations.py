@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from cloudrepo_server.clients.proxy import ca_bundle_variables, proxy_variables
-from cloudrepo_server.clients.public_indexes import PUBLIC_INDEXES, public_index
+from cloudrepo_server.clients.public_indexes import PUBLIC_INDEXES, PublicIndexError, public_index
 from cloudrepo_server.errors import InvalidError, NotFoundError
 from cloudrepo_server.limits import MAX_IMPERSONATED_URLS
 from cloudrepo_server.pools import IMPORTS
@@ -113,7 +113,7 @@ async def _index_urls(name: str) -> IndexUrls:
     try:
         # The URLs are read from the installed tools. In a thread that blocks no other request.
         index = await IMPORTS.run(public_index, name)
-    except LookupError as error:
+    except PublicIndexError as error:
         raise InvalidError(f"{name} cannot be impersonated by name: {error}.") from error
     return IndexUrls(index.upload, index.web, index.files)
 
