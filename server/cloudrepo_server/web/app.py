@@ -35,12 +35,13 @@ from cloudrepo_server.web.impersonation.proxy import Proxy
 from cloudrepo_server.web.index.file_host import FileHost, resolve_file
 from cloudrepo_server.web.index.file_host_urls import FileHostUrls
 from cloudrepo_server.web.index.handler import IndexHandler
-from cloudrepo_server.web.index.journal import complete_entries, write_journal
+from cloudrepo_server.web.index.journal import write_journal
 from cloudrepo_server.web.index.remote_index import UpstreamClient
 from cloudrepo_server.web.index.resolve import resolve_repository
 from cloudrepo_server.web.ops.access_log import log_rejections
 from cloudrepo_server.web.ops.health import Health
 from cloudrepo_server.web.ops.observers import Observer, observe_requests
+from cloudrepo_server.web.ops.recording import complete_entries
 from cloudrepo_server.web.portal import HOME, Portal
 from cloudrepo_server.web.trust.handler import TrustHandler
 

@@ -27,7 +27,7 @@ from cloudrepo_server.web.admin.users import TokenApi, UserApi
 from cloudrepo_server.web.http.responses import json_response
 from cloudrepo_server.web.impersonation.https_listeners import HttpsListener, HttpsListeners
 from cloudrepo_server.web.impersonation.proxy import Proxy
-from cloudrepo_server.web.index.journal import record_changes
+from cloudrepo_server.web.ops.recording import record_changes
 
 _OPENAPI_PATH = "/api/openapi.json"
 

@@ -14,6 +14,7 @@ from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import error_response
 from cloudrepo_server.web.http.streamed_response import StreamedResponse
 from cloudrepo_server.web.index.slow_head import prepare
+from cloudrepo_server.web.ops.recording import ConnectionResetOnPurposeError
 
 _CHUNK = 1 << 16
 _SIGN_IN_PAGE = """\
@@ -24,13 +25,6 @@ _SIGN_IN_PAGE = """\
 </html>
 """
 _DRIP_SECONDS = 0.05
-
-
-class ConnectionResetByFaultError(ConnectionResetError):
-    """A fault reset the connection."""
-
-    def __init__(self) -> None:
-        super().__init__("the connection was reset by a fault")
 
 
 def status_response(fault: kinds.Status) -> web.Response:
@@ -73,7 +67,7 @@ def reset_connection(request: web.BaseRequest) -> NoReturn:
     """Reset the connection that a request came on.
 
     Raises:
-        ConnectionResetByFaultError: always.
+        ConnectionResetOnPurposeError: always.
     """
     transport = request.transport
     if transport is not None:
@@ -83,7 +77,7 @@ def reset_connection(request: web.BaseRequest) -> NoReturn:
                 # Without lingering, closing the socket sends RST rather than FIN.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-    raise ConnectionResetByFaultError
+    raise ConnectionResetOnPurposeError("the connection was reset by a fault")
 
 
 async def send_faulty_body(

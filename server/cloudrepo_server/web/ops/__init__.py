@@ -1,1 +1,1 @@
-"""Health checks, metrics and the access log."""
+"""Health checks, metrics, the access log and the journals."""

@@ -17,7 +17,7 @@ from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.responses import status_of
 from cloudrepo_server.web.http.streamed_response import send_if_streamed
 from cloudrepo_server.web.impersonation.proxy import Proxy
-from cloudrepo_server.web.index.journal import record_changes
+from cloudrepo_server.web.ops.recording import record_changes
 from cloudrepo_server.web.portal.archives import Archives
 from cloudrepo_server.web.portal.assets import ASSET, load_assets, read_asset
 from cloudrepo_server.web.portal.cookies import Cookies

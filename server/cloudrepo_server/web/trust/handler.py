@@ -16,7 +16,7 @@ from cloudrepo_server.testkit.journal import Entry
 from cloudrepo_server.web.http.methods import READS, method_not_allowed
 from cloudrepo_server.web.http.request_state import state_of
 from cloudrepo_server.web.http.urls import base_url_of, prefix_of
-from cloudrepo_server.web.index.journal import new_entry, record_request
+from cloudrepo_server.web.ops.recording import new_entry, record_request
 from cloudrepo_server.web.trust.discovery import (
     DISCOVERY,
     OIDC,
