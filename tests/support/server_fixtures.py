@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -86,6 +87,16 @@ def separate_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     # gets no response.
     server.session.close()
     server.delete_named_users()
+
+
+@pytest.fixture(autouse=True)
+def no_frozen_objects() -> Iterator[None]:
+    """Undo the `gc.freeze` of a server that ran in this process.
+
+    Hypothesis would not find the references to its random generator, and warn about it.
+    """
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
