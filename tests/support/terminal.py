@@ -14,7 +14,7 @@ from tests.support.wait import SECONDS
 
 
 class TerminalProgram:
-    """A running program whose output goes to a pseudo-terminal."""
+    """A running program in a pseudo-terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], terminal: int) -> None:
         self.process = process
@@ -25,6 +25,10 @@ class TerminalProgram:
     def shown(self) -> str:
         """The text that the terminal has shown so far."""
         return self._output.decode(errors="replace")
+
+    def type(self, text: str) -> None:
+        """Type a text on the terminal, for a program that reads from it."""
+        os.write(self._terminal, text.encode())
 
     def wait_for(self, pattern: str, *, seconds: float = SECONDS) -> re.Match[str]:
         """Wait until the terminal shows text that matches a regular expression.
@@ -60,15 +64,27 @@ class TerminalProgram:
 
 @contextmanager
 def run_in_terminal(
-    command: Sequence[str], environ: Mapping[str, str]
+    command: Sequence[str], environ: Mapping[str, str], *, is_input: bool = False
 ) -> Iterator[TerminalProgram]:
-    """Run a program in a new pseudo-terminal. At the end it is killed if it still runs."""
+    """Run a program in a new pseudo-terminal. At the end it is killed if it still runs.
+
+    Args:
+        command: the program and its arguments.
+        environ: the environment of the program.
+        is_input: whether the program reads from the terminal too, rather than from an empty file.
+    """
     import pty  # noqa: PLC0415 (Windows has no such module)
 
     terminal, other_end = pty.openpty()
     try:
         with subprocess.Popen(
-            command, env=environ, stdin=subprocess.DEVNULL, stdout=other_end, stderr=other_end
+            command,
+            env=environ,
+            stdin=other_end if is_input else subprocess.DEVNULL,
+            stdout=other_end,
+            stderr=other_end,
+            # A program that asks for a password prefers the terminal of its session.
+            start_new_session=is_input,
         ) as process:
             os.close(other_end)
             try:

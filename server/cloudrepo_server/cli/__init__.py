@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, cast
 
 from cloudrepo_server import logs
 from cloudrepo_server.cli import completion, terminal
-from cloudrepo_server.cli.output import escape_unencodable_characters
+from cloudrepo_server.cli.standard_streams import prepare_streams
 from cloudrepo_server.errors import CloudRepoServerError
 
 _PROGRAM = "cloudrepo-server"
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if arguments is None:
         arguments = sys.argv[1:]
-    escape_unencodable_characters()
+    prepare_streams()
     named = [command for command in COMMANDS if command.name in arguments[:1]]
     parser = create_parser(named or COMMANDS)
     completion.complete(parser)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from cloudrepo_server.cli import admin_options, output, terminal
+from cloudrepo_server.cli.standard_streams import can_answer
 from cloudrepo_server.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def require_confirmation(parsed: argparse.Namespace, what: str) -> None:
     """
     if parsed.yes:
         return
-    if not sys.stdin.isatty():
+    if not can_answer():
         raise InvalidError(
             f"cannot ask whether to delete {what}, as standard input is not a terminal: add --yes"
         )

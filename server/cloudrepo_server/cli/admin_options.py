@@ -2,13 +2,14 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cloudrepo_server.cli import arguments
+from cloudrepo_server.cli.standard_streams import can_answer
+from cloudrepo_server.cli.terminal import ask_secret
 from cloudrepo_server.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -77,10 +78,8 @@ def admin_credentials(username: str | None = None) -> tuple[str, str]:
     """
     username = username or os.environ.get(_USERNAME) or "admin@example.com"
     password = os.environ.get(_PASSWORD)
-    if not password and sys.stdin.isatty():
-        from getpass import getpass  # slow to import
-
-        password = getpass(f"Password of the admin user {username}: ")
+    if not password and can_answer():
+        password = ask_secret(f"Password of the admin user {username}")
     if not password:
         raise InvalidError(f"the admin password is missing: set {_PASSWORD}")
     return username, password

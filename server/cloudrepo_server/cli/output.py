@@ -6,25 +6,13 @@ encoding of the output may also lack some characters, for example on Windows.
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
-
-
-def escape_unencodable_characters() -> None:
-    """Make standard output print escapes for characters that its encoding lacks.
-
-    Otherwise a text with such a character, for example a path, would end the command with an
-    error. Python configures standard error in the same way.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def printable(text: str) -> str:

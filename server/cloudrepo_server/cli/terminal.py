@@ -58,7 +58,23 @@ def print_error(message: object) -> None:
 
 def confirm(question: str) -> bool:
     """Ask a question on the terminal, and return whether the answer is yes."""
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
+def ask_secret(name: str) -> str:
+    """Ask for a secret on the terminal, without showing it; return it, or "" for no answer."""
+    from getpass import getpass  # slow to import
+
+    try:
+        return getpass(f"{name}: ")
+    except EOFError:  # Ctrl-D
+        print(file=sys.stderr)
+        return ""
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli import actions
 from cloudrepo_server.cli.actions import Action
+from cloudrepo_server.cli.standard_streams import can_answer
+from cloudrepo_server.cli.terminal import ask_secret
 
 if TYPE_CHECKING:
     from cloudrepo_server.cli.admin_client import AdminClient
@@ -92,8 +94,6 @@ def _add_passphrase(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _read_passphrase() -> str:
-    if sys.stdin.isatty():
-        from getpass import getpass  # slow to import
-
-        return getpass("Passphrase: ")
+    if can_answer():
+        return ask_secret("Passphrase")
     return sys.stdin.readline().removesuffix("\n")
