@@ -104,12 +104,8 @@ def read_options(config: pytest.Config) -> Options:
             "--cloudrepo-url must not contain credentials: set CLOUDREPO_ADMIN_USERNAME and "
             "CLOUDREPO_ADMIN_PASSWORD instead"
         )
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise pytest.UsageError(f"--cloudrepo-url must be an http or https URL, not {url!r}")
-    if url is not None and "/repositories" in url:
-        raise pytest.UsageError(
-            f"--cloudrepo-url must be the URL of a server, not of a repository: {url}"
-        )
+    if url is not None:
+        _check_url(url)
     options = Options(
         keep=config.getoption("cloudrepo_keep"),
         url=url,
@@ -125,6 +121,17 @@ def read_options(config: pytest.Config) -> Options:
             "--cloudrepo-keep cannot be combined with --cloudrepo-url, which starts no server"
         )
     return options
+
+
+def _check_url(url: str) -> None:
+    from cloudrepo_server.clients import is_web_url  # most runs start their own server
+
+    if not is_web_url(url):
+        raise pytest.UsageError(f"--cloudrepo-url must be a valid http or https URL, not {url!r}")
+    if "/repositories" in url:
+        raise pytest.UsageError(
+            f"--cloudrepo-url must be the URL of a server, not of a repository: {url}"
+        )
 
 
 def _cache_folder(config: pytest.Config) -> Path | None:

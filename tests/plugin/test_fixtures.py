@@ -220,7 +220,8 @@ def test_it(cloudrepo, cloudrepo_package):
     [
         (["-o", "cloudrepo_startup_timeout=soon"], "cloudrepo_startup_timeout"),
         (["-o", "cloudrepo_command_timeout=0"], "cloudrepo_command_timeout must be greater than 0"),
-        (["--cloudrepo-url=example.com"], "--cloudrepo-url must be an http or https URL"),
+        (["--cloudrepo-url=example.com"], "--cloudrepo-url must be a valid http or https URL"),
+        (["--cloudrepo-url=http://a..b"], "--cloudrepo-url must be a valid http or https URL"),
         (["--cloudrepo-url=http://127.0.0.1:1/repositories/x"], "not of a repository: http"),
         (
             ["--cloudrepo-url=http://me:secret@127.0.0.1:1"],

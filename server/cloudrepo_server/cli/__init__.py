@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, cast
 
 from cloudrepo_server import logs
 from cloudrepo_server.cli import completion, terminal
+from cloudrepo_server.cli.arguments import ENCODING, is_text
 from cloudrepo_server.cli.standard_streams import prepare_streams
 from cloudrepo_server.errors import CloudRepoServerError
 
@@ -79,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = create_parser(named or COMMANDS)
     completion.complete(parser)
     parsed = parser.parse_args(arguments)
+    for name, value in vars(parsed).items():
+        if isinstance(value, str) and not is_text(value):
+            parser.error(f"argument {name}: not text in the encoding {ENCODING}")
     logs.configure()
     try:
         status = parsed.run(parsed)

@@ -1,13 +1,13 @@
 """The options of the commands that use a running server: its URL and the admin credentials."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from cloudrepo_server.cli import arguments
+from cloudrepo_server.cli.arguments import environment_text
 from cloudrepo_server.cli.standard_streams import can_answer
 from cloudrepo_server.cli.terminal import ask_secret
 from cloudrepo_server.errors import InvalidError
@@ -76,8 +76,8 @@ def admin_credentials(username: str | None = None) -> tuple[str, str]:
     Raises:
         InvalidError: the password is missing.
     """
-    username = username or os.environ.get(_USERNAME) or "admin@example.com"
-    password = os.environ.get(_PASSWORD)
+    username = username or environment_text(_USERNAME) or "admin@example.com"
+    password = environment_text(_PASSWORD)
     if not password and can_answer():
         password = ask_secret(f"Password of the admin user {username}")
     if not password:
@@ -86,10 +86,11 @@ def admin_credentials(username: str | None = None) -> tuple[str, str]:
 
 
 def _read_state(path: Path) -> _State:
+    from cloudrepo_server.clients import is_web_url
     from cloudrepo_server.process.replaced_file import read_replaced_file
 
     try:
-        return msgspec.json.decode(read_replaced_file(path), type=_State)
+        state = msgspec.json.decode(read_replaced_file(path), type=_State)
     except OSError as error:
         raise InvalidError(
             f"cannot read the state file {path}: {error.strerror or error}"
@@ -98,3 +99,6 @@ def _read_state(path: Path) -> _State:
         raise InvalidError(
             f"{path} is not a state file of cloudrepo-server serve: {error}"
         ) from None
+    if not is_web_url(state.url):
+        raise InvalidError(f"the URL in the state file {path} is not valid: {state.url!r}")
+    return state

@@ -5,11 +5,19 @@ Each raises `argparse.ArgumentTypeError` if the text is not valid.
 
 import argparse
 import contextlib
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cloudrepo_server.errors import InvalidError
 
 if TYPE_CHECKING:
     from cloudrepo_server.specs.identity_providers.specification import PublisherSpecification
+
+ENCODING = sys.getfilesystemencoding()
+"""The encoding of arguments and environment variables."""
 
 _LAST_PORT = 65535
 _LAST_PID = (1 << 31) - 1
@@ -17,6 +25,27 @@ _MAX_SECONDS = 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MAX_AGE_DIGITS = 9
 _MAX_INTEGER_DIGITS = 15
+
+
+def is_text(value: str) -> bool:
+    """Return whether a value from the command line or the environment is text.
+
+    Bytes that are no text in the encoding of the system become lone surrogates (PEP 383). A path
+    may contain them, but they cannot be sent.
+    """
+    return not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def environment_text(name: str) -> str | None:
+    """Return the value of an environment variable, or None if it is not set or empty.
+
+    Raises:
+        InvalidError: it is not text; the message does not quote it, as it may be a password.
+    """
+    value = os.environ.get(name)
+    if value and not is_text(value):
+        raise InvalidError(f"the value of {name} is not text in the encoding {ENCODING}")
+    return value or None
 
 
 def data_location(text: str) -> Path | str:
@@ -32,7 +61,12 @@ def data_location(text: str) -> Path | str:
         raise argparse.ArgumentTypeError(
             f"{scheme}:// is not a supported object store: use {supported}, or the path of a folder"
         )
-    return text
+    with contextlib.suppress(ValueError):
+        urlsplit(text)
+        return text
+    raise argparse.ArgumentTypeError(
+        "not a valid URL of an object store, such as s3://bucket/index"
+    )
 
 
 def port(text: str) -> int:
@@ -104,7 +138,6 @@ def moment(text: str) -> str:
     # Imported here because few commands need them.
     from datetime import UTC, date, datetime, time
 
-    from cloudrepo_server.errors import InvalidError
     from cloudrepo_server.specs.timestamps import parse_upload_time
 
     with contextlib.suppress(ValueError):
@@ -117,7 +150,10 @@ def moment(text: str) -> str:
 
 def server_url(text: str) -> str:
     """Return the URL of a server; credentials in the URL are rejected."""
-    if not text.startswith(("http://", "https://")) or "@" in text:
+    # Imported here because few commands need it.
+    from cloudrepo_server.clients import is_web_url
+
+    if not is_web_url(text) or "@" in text:
         # The message does not quote the text, which may contain a password.
         raise argparse.ArgumentTypeError(
             "not an http or https URL without credentials, such as http://index.example:8080"
@@ -137,14 +173,19 @@ def printable_name(text: str) -> str:
 def index_url(text: str) -> str:
     """Return the URL of an index, given the URL or the name of a public index."""
     # Imported here because few commands need them.
-    from cloudrepo_server.clients import PUBLIC_INDEXES, PublicIndexError, public_index
+    from cloudrepo_server.clients import (
+        PUBLIC_INDEXES,
+        PublicIndexError,
+        is_web_url,
+        public_index,
+    )
 
     if text in PUBLIC_INDEXES:
         try:
             return public_index(text).simple
         except PublicIndexError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
-    if not text.startswith(("http://", "https://")):
+    if not is_web_url(text):
         # The message does not quote the text, which may contain a password.
         raise argparse.ArgumentTypeError(
             f"not an http or https URL: use the URL of an index, or {' or '.join(PUBLIC_INDEXES)}"
@@ -156,7 +197,6 @@ def publisher(text: str) -> "PublisherSpecification":
     """Return the trusted publisher that a text such as `github:acme/demo/release.yml` describes."""
     # Imported here because few commands need them.
     from cloudrepo_server.clients import WITHOUT_JOBS
-    from cloudrepo_server.errors import InvalidError
     from cloudrepo_server.specs.identity_providers.specification import parse_publisher
 
     try:

@@ -195,8 +195,8 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
     limits = Limits(**{name: values.pop(name) for name in Limits.__struct_fields__})
     values["owner_folders"] = tuple(values["owner_folders"])
     for name in ("username", "password"):
-        value = os.environ.get(f"CLOUDREPO_ADMIN_{name.upper()}")
-        if value:
+        value = arguments.environment_text(f"CLOUDREPO_ADMIN_{name.upper()}")
+        if value is not None:
             values[f"admin_{name}"] = value
     if isinstance(values["data"], str) and not {"admin_username", "admin_password"} <= set(values):
         raise InvalidError(

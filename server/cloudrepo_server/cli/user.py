@@ -1,13 +1,16 @@
 """The command `cloudrepo-server user`: the repository users of a running server."""
 
 import argparse
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli import actions
 from cloudrepo_server.cli.actions import Action
+from cloudrepo_server.cli.arguments import is_text
 from cloudrepo_server.cli.standard_streams import can_answer
 from cloudrepo_server.cli.terminal import ask_secret
+from cloudrepo_server.errors import InvalidError
 
 if TYPE_CHECKING:
     from cloudrepo_server.cli.admin_client import AdminClient
@@ -96,4 +99,8 @@ def _add_passphrase(parser: argparse.ArgumentParser, text: str) -> None:
 def _read_passphrase() -> str:
     if can_answer():
         return ask_secret("Passphrase")
-    return sys.stdin.readline().removesuffix("\n")
+    with contextlib.suppress(UnicodeDecodeError):
+        passphrase = sys.stdin.readline().removesuffix("\n")
+        if is_text(passphrase):
+            return passphrase
+    raise InvalidError(f"the passphrase is not text in the encoding {sys.stdin.encoding}")

@@ -34,6 +34,7 @@ from cloudrepo_server.clients.tools import (
     pyproject_table,
     variables,
 )
+from cloudrepo_server.clients.web_urls import is_web_url
 
 __all__ = [
     "DEFAULT_INDEX",
@@ -54,6 +55,7 @@ __all__ = [
     "config_file",
     "configured",
     "index_variables",
+    "is_web_url",
     "isolated",
     "proxy_variables",
     "public_index",

@@ -162,6 +162,10 @@ def test_the_url_and_the_environment_replace_the_state_file(
         (None, "cannot read the state file"),
         ("{", "is not a state file of cloudrepo-server serve"),
         ('{"url": 1}', "is not a state file of cloudrepo-server serve"),
+        (
+            '{"url": "http://a..b", "admin": {"username": "a", "password": "b"}}',
+            "the URL in the state file",
+        ),
     ],
 )
 def test_a_state_file_that_is_unusable_is_named(

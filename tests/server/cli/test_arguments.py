@@ -23,7 +23,10 @@ from cloudrepo_server.cli import arguments
         (arguments.positive_integer, "1", 1),
         (arguments.positive_seconds, "0.5", 0.5),
         (arguments.seconds, "0", 0.0),
-        (arguments.server_url, "http://index.example:8080", "http://index.example:8080"),
+        *(
+            (arguments.server_url, url, url)
+            for url in ("http://index.example:8080", "https://[::1]:80/", "http://my_host/prefix")
+        ),
     ],
 )
 def test_a_valid_text_is_converted(
@@ -39,12 +42,28 @@ def test_a_valid_text_is_converted(
         (arguments.age, "²d", "'²d' is not an age"),
         (arguments.age, "1" * 10 + "d", "is not an age"),
         (arguments.data_location, "ftp://host/folder", "is not a supported object store"),
+        (arguments.data_location, "s3://[bucket", "not a valid URL of an object store"),
+        (arguments.index_url, "http://a..b/", "not an http or https URL"),
         (arguments.port, "65536", "'65536' is not a port number"),
         (arguments.positive_integer, "0", "'0' is not a positive integer"),
         (arguments.positive_seconds, "0", "'0' would disconnect every client at once"),
         (arguments.seconds, "nan", "'nan' is not a valid number of seconds"),
         (arguments.seconds, "86401", "use a number from 0 to 86400"),
-        (arguments.server_url, "index.example", "not an http or https URL"),
+        *(
+            (arguments.server_url, url, "not an http or https URL")
+            for url in (
+                "index.example",
+                "http://",
+                "http://index..example",
+                f"http://{'x' * 64}.example",
+                "http://[1",
+                "http://index.example:port",
+                "http://index.example:65536",
+                "http://index.example/a b",
+                "http://index.example/\n",
+                "http://\udcff.example",
+            )
+        ),
     ],
 )
 def test_an_invalid_text_is_rejected(parse: Callable[[str], object], text: str, words: str) -> None:
