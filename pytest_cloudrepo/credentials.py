@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 
 from pytest_cloudrepo._programs.secret import Secret, issue_as_username
@@ -106,12 +107,25 @@ def login_from_environment() -> tuple[str, Secret]:
     """Return the admin login of an existing server, from the environment variables.
 
     Raises:
-        CloudRepoError: the variables are not set.
+        CloudRepoError: the variables are not set, or a value is not text.
     """
     missing = [name for name in _ADMIN_LOGIN_VARIABLES if not os.environ.get(name)]
     if missing:
         raise CloudRepoError(
             f"--cloudrepo-url requires the server's admin login: set {' and '.join(missing)}"
         )
-    username, password = (os.environ[name] for name in _ADMIN_LOGIN_VARIABLES)
+    username, password = map(_text_of_variable, _ADMIN_LOGIN_VARIABLES)
     return username, Secret(password)
+
+
+def _text_of_variable(name: str) -> str:
+    value = os.environ[name]
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        # The message does not quote the value, which may be a password.
+        raise CloudRepoError(
+            f"the value of {name} is not text in the encoding {encoding}"
+        ) from None
+    return value

@@ -17,7 +17,7 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
-from tests.support.platforms import NEEDS_CERTIFICATES_OF_IP_ADDRESSES
+from tests.support.platforms import NEEDS_CERTIFICATES_OF_IP_ADDRESSES, needs_posix
 from tests.support.prefix_proxy import running_prefix_proxy
 from tests.support.process import ServerProcess, wait_for_state
 
@@ -147,6 +147,19 @@ def test_deletes_its_own(cloudrepo, cloudrepo_server):
         outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=environ)
         assert outcome.counts() == {"errors": 1}, outcome
         assert "set CLOUDREPO_ADMIN_USERNAME and CLOUDREPO_ADMIN_PASSWORD" in outcome.output
+        assert "Traceback" not in outcome.output
+
+    @needs_posix("bytes in variables")
+    @pytest.mark.parametrize("name", LOGIN)
+    def test_a_login_that_is_not_text_is_an_error_that_names_the_variable(
+        self, suite: Suite, name: str
+    ) -> None:
+        suite.write(test_it=USES)
+        environ = {**LOGIN, name: "secret" + os.fsdecode(b"\xff")}
+        outcome = suite.run("--cloudrepo-url=http://127.0.0.1:1", environ=environ)
+        assert outcome.counts() == {"errors": 1}, outcome
+        assert f"the value of {name} is not text in the encoding" in outcome.output
+        assert "secret" not in outcome.output
         assert "Traceback" not in outcome.output
 
     def test_a_rejected_login_is_an_error_without_the_password(
