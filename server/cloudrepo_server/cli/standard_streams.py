@@ -4,8 +4,7 @@ import contextlib
 import io
 import os
 import sys
-
-_NAMES = ("stdin", "stdout", "stderr")
+from typing import TextIO, cast
 
 
 def prepare_streams() -> None:
@@ -18,21 +17,27 @@ def prepare_streams() -> None:
     such a character, for example a path, would end the command with an error. Python configures
     standard error in the same way.
     """
-    for number, name in enumerate(_NAMES):
-        if getattr(sys, name) is None:
-            _open_null_device(number)
-            stream = open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (a descriptor, for the life of this process)
-            setattr(sys, name, stream)
+    if _is_closed(sys.stdin):
+        sys.stdin = _null_device(0, "r")
+    if _is_closed(sys.stdout):
+        sys.stdout = _null_device(1, "w")
+    if _is_closed(sys.stderr):
+        sys.stderr = _null_device(2, "w")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _open_null_device(number: int) -> None:
+def _is_closed(stream: TextIO | None) -> bool:
+    return stream is None
+
+
+def _null_device(number: int, mode: str) -> TextIO:
     opened = os.open(os.devnull, os.O_RDWR)
     if opened != number:
         os.dup2(opened, number)
         os.close(opened)
     os.set_inheritable(number, True)  # noqa: FBT003 (positional only)
+    return cast("TextIO", os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def can_answer() -> bool:
