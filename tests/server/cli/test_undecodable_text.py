@@ -12,7 +12,7 @@ from tests.support.index import Server
 from tests.support.platforms import needs_posix
 
 COMMAND = (sys.executable, "-m", "cloudrepo_server")
-BYTE = os.fsdecode(b"\xff")
+BYTE = "\udcff"  # the byte 0xff in an argument or a variable (PEP 383)
 UNUSED = "http://127.0.0.1:1"
 NOT_TEXT = "not text in the encoding utf-8"
 
