@@ -1,4 +1,4 @@
-"""Commands with standard streams that are closed, or that nobody can type into."""
+"""Commands whose standard streams are closed, or are not a terminal."""
 
 from __future__ import annotations
 

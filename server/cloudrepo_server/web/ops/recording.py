@@ -120,7 +120,7 @@ def complete_entries(
 
 def _complete(entry: Entry, request: web.Request, response: web.StreamResponse) -> None:
     state = state_of(request)
-    # aiohttp prepares a response 500 for a lost connection, which nobody receives.
+    # For a lost connection, aiohttp prepares a response 500. The client does not receive it.
     if state.connection_lost:
         return
     if isinstance(response, web.Response) and request.method != "HEAD":
