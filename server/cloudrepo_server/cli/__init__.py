@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, cast
 
 from cloudrepo_server import logs
 from cloudrepo_server.cli import completion, terminal
-from cloudrepo_server.cli.arguments import ENCODING, is_text
+from cloudrepo_server.cli.given_text import ENCODING, is_text
 from cloudrepo_server.cli.standard_streams import prepare_streams
 from cloudrepo_server.errors import CloudRepoServerError
 

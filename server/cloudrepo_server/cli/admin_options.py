@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cloudrepo_server.cli import arguments
-from cloudrepo_server.cli.arguments import environment_text
+from cloudrepo_server.cli.given_text import environment_text
 from cloudrepo_server.cli.standard_streams import can_answer
 from cloudrepo_server.cli.terminal import ask_secret
 from cloudrepo_server.errors import InvalidError
@@ -64,24 +64,26 @@ def connect(parsed: argparse.Namespace) -> "AdminClient":
     if parsed.state_file is not None:
         state = _read_state(parsed.state_file)
         return AdminClient(state.url, state.admin.username, state.admin.password)
-    try:
-        return AdminClient(parsed.url, *admin_credentials(parsed.username))
-    except InvalidError as error:
-        raise InvalidError(f"{error}, or use --state-file") from None
+    credentials = admin_credentials(parsed.username, alternative=", or use --state-file")
+    return AdminClient(parsed.url, *credentials)
 
 
-def admin_credentials(username: str | None = None) -> tuple[str, str]:
+def admin_credentials(username: str | None = None, *, alternative: str = "") -> tuple[str, str]:
     """Return the user name and password of the admin user, from the environment or the terminal.
 
+    Args:
+        username: the user name, if the command line has it.
+        alternative: what to do instead of setting the variable, for the error.
+
     Raises:
-        InvalidError: the password is missing.
+        InvalidError: the password is missing, or a value is not text.
     """
     username = username or environment_text(_USERNAME) or "admin@example.com"
     password = environment_text(_PASSWORD)
     if not password and can_answer():
         password = ask_secret(f"Password of the admin user {username}")
     if not password:
-        raise InvalidError(f"the admin password is missing: set {_PASSWORD}")
+        raise InvalidError(f"the admin password is missing: set {_PASSWORD}{alternative}")
     return username, password
 
 

@@ -5,8 +5,6 @@ Each raises `argparse.ArgumentTypeError` if the text is not valid.
 
 import argparse
 import contextlib
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,36 +14,12 @@ from cloudrepo_server.errors import InvalidError
 if TYPE_CHECKING:
     from cloudrepo_server.specs.identity_providers.specification import PublisherSpecification
 
-ENCODING = sys.getfilesystemencoding()
-"""The encoding of arguments and environment variables."""
-
 _LAST_PORT = 65535
 _LAST_PID = (1 << 31) - 1
 _MAX_SECONDS = 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MAX_AGE_DIGITS = 9
 _MAX_INTEGER_DIGITS = 15
-
-
-def is_text(value: str) -> bool:
-    """Return whether a value from the command line or the environment is text.
-
-    Bytes that are no text in the encoding of the system become lone surrogates (PEP 383). A path
-    may contain them, but they cannot be sent.
-    """
-    return not any("\ud800" <= char <= "\udfff" for char in value)
-
-
-def environment_text(name: str) -> str | None:
-    """Return the value of an environment variable, or None if it is not set or empty.
-
-    Raises:
-        InvalidError: it is not text; the message does not quote it, as it may be a password.
-    """
-    value = os.environ.get(name)
-    if value and not is_text(value):
-        raise InvalidError(f"the value of {name} is not text in the encoding {ENCODING}")
-    return value or None
 
 
 def data_location(text: str) -> Path | str:

@@ -10,6 +10,7 @@ from typing import Any
 from cloudrepo_server import logs
 from cloudrepo_server.cli import arguments
 from cloudrepo_server.cli.event_loop import run_in_event_loop
+from cloudrepo_server.cli.given_text import environment_text
 from cloudrepo_server.cli.loopback import is_loopback
 from cloudrepo_server.errors import InvalidError
 from cloudrepo_server.limits import Limits
@@ -195,7 +196,7 @@ def _settings(parsed: argparse.Namespace) -> ServerSettings:
     limits = Limits(**{name: values.pop(name) for name in Limits.__struct_fields__})
     values["owner_folders"] = tuple(values["owner_folders"])
     for name in ("username", "password"):
-        value = arguments.environment_text(f"CLOUDREPO_ADMIN_{name.upper()}")
+        value = environment_text(f"CLOUDREPO_ADMIN_{name.upper()}")
         if value is not None:
             values[f"admin_{name}"] = value
     if isinstance(values["data"], str) and not {"admin_username", "admin_password"} <= set(values):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudrepo_server.cli import actions
 from cloudrepo_server.cli.actions import Action
-from cloudrepo_server.cli.arguments import is_text
+from cloudrepo_server.cli.given_text import is_text
 from cloudrepo_server.cli.standard_streams import can_answer
 from cloudrepo_server.cli.terminal import ask_secret
 from cloudrepo_server.errors import InvalidError
